@@ -1,0 +1,1 @@
+"""Gymnasium environments on one side, `mlagents_envs.base_env.BaseEnv` on the other."""

@@ -1,0 +1,1 @@
+"""The training files this project ships, found through `importlib.resources`."""
