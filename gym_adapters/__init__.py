@@ -1,1 +1,7 @@
 """Gymnasium environments on one side, `mlagents_envs.base_env.BaseEnv` on the other."""
+
+from gym_adapters.errors import UserError
+from gym_adapters.make import behavior_name, env_kind, make_env
+from gym_adapters.vector_env import VectorEnvAdapter
+
+__all__ = ["UserError", "VectorEnvAdapter", "behavior_name", "env_kind", "make_env"]

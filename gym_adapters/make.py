@@ -1,0 +1,111 @@
+"""From an environment id to a `BaseEnv`."""
+
+import difflib
+import logging
+import warnings
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import gymnasium
+from gymnasium.envs.registration import EnvSpec
+from gymnasium.vector import AutoresetMode, VectorEnv
+from mlagents_envs.base_env import BaseEnv, BehaviorSpec
+
+from gym_adapters.errors import UserError
+from gym_adapters.vector_env import VectorEnvAdapter
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_NUM_ENVS = 8
+
+Kind = Literal["continuous", "discrete", "image"]
+
+
+def make_env(
+    env_id: str, num_envs: int | None = None, seed: int = 0, options: Mapping[str, Any] | None = None
+) -> VectorEnvAdapter:
+    """Makes a batch of Gymnasium environments as one `BaseEnv`.
+
+    Args:
+        env_id: A registered id such as "Walker2d-v5" or "ALE/Assault-v5"; "package:Env-v0" imports `package`
+            first.
+        num_envs: How many environments, one agent each; 8 if None.
+        seed: Environment i is seeded with `seed + i`.
+        options: Keyword arguments of the environment itself.
+
+    Raises:
+        UserError: The id is unknown, a package is missing, or the environment refuses the options.
+    """
+    count = DEFAULT_NUM_ENVS if num_envs is None else num_envs
+    if count < 1:
+        raise UserError(f"num_envs is {num_envs}; expected 1 or more")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        vector_env = _make_vector_env(_find_spec(env_id), count, dict(options or {}))
+    for message in dict.fromkeys(str(warning.message) for warning in caught):
+        logger.warning("%s: %s", env_id, message)
+    return VectorEnvAdapter(vector_env, behavior_name(env_id), seed)
+
+
+def behavior_name(env_id: str) -> str:
+    """The id without module and namespace: "ALE/Assault-v5" gives "Assault-v5"."""
+    return env_id.rsplit(":", 1)[-1].rsplit("/", 1)[-1]
+
+
+def env_kind(source: BehaviorSpec | BaseEnv) -> Kind:
+    """What a policy for this behavior deals with: "image" if it sees any image, else its type of action."""
+    spec = source if isinstance(source, BehaviorSpec) else next(iter(source.behavior_specs.values()))
+    if any(len(observation.shape) == 3 for observation in spec.observation_specs):
+        return "image"
+    return "continuous" if spec.action_spec.continuous_size else "discrete"
+
+
+def _find_spec(env_id: str) -> EnvSpec:
+    if env_id.startswith("ALE/"):
+        _register_atari()
+    try:
+        module, _, name = env_id.rpartition(":")
+        if module:
+            __import__(module)
+        return gymnasium.spec(name)
+    except ModuleNotFoundError as error:
+        raise UserError(f"environment {env_id!r}: {error}; install that package") from error
+    except gymnasium.error.Error as error:
+        near = difflib.get_close_matches(env_id, list(gymnasium.registry), n=3, cutoff=0.4)
+        hint = f"did you mean {' or '.join(near)}?" if near else "see gymnasium.pprint_registry()"
+        raise UserError(f"environment {env_id!r} is not a registered Gymnasium id; {hint}") from error
+
+
+def _register_atari() -> None:
+    try:
+        import ale_py
+    except ImportError as error:
+        raise UserError("ALE/ environments need ale-py; run: pip install ale-py") from error
+    if not any(name.startswith("ALE/") for name in gymnasium.registry):
+        gymnasium.register_envs(ale_py)
+
+
+def _make_vector_env(spec: EnvSpec, num_envs: int, options: dict[str, Any]) -> VectorEnv:
+    try:
+        return gymnasium.make_vec(
+            spec,
+            num_envs=num_envs,
+            vectorization_mode="sync",
+            vector_kwargs={"autoreset_mode": AutoresetMode.SAME_STEP},
+            **options,
+        )
+    except gymnasium.error.DependencyNotInstalled as error:
+        raise UserError(
+            f"environment {spec.id!r} needs a package that is missing; {_install_hint(error)}"
+        ) from error
+    except TypeError as error:
+        if not options:
+            raise
+        raise UserError(f"environment {spec.id!r} refuses its options {options}: {error}") from error
+
+
+def _install_hint(error: Exception) -> str:
+    """What to install; Gymnasium's own advice except where this project has an extra for it."""
+    if "box2d" in str(error).lower():
+        return 'run: pip install "mlagents-bridge[box2d]"'
+    return " ".join(str(error).split())

@@ -1,0 +1,253 @@
+"""Gymnasium spaces as ML-Agents specs, and the arrays of one as the arrays of the other.
+
+Two pure mappings, built once from a space and then applied to batches: `ObservationMapping` turns what an
+environment observes into the list of arrays that a `DecisionSteps` holds, `ActionMapping` turns an
+`ActionTuple` into what an environment's `step` takes.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+from gymnasium import Space, spaces
+from gymnasium.vector.utils import concatenate, create_empty_array
+from mlagents_envs.base_env import (
+    ActionSpec,
+    ActionTuple,
+    BehaviorSpec,
+    DimensionProperty,
+    ObservationSpec,
+    ObservationType,
+)
+
+from gym_adapters.errors import UserError
+
+logger = logging.getLogger(__name__)
+
+MIN_IMAGE_SIDE = 8
+"""A three-dimensional observation counts as an image if it is at least this high and wide, in pixels."""
+
+Convert = Callable[[np.ndarray], np.ndarray]
+
+
+def behavior_spec(observation_space: Space, action_space: Space) -> BehaviorSpec:
+    """The `BehaviorSpec` of an environment with these (single, not batched) spaces."""
+    return BehaviorSpec(ObservationMapping(observation_space).specs, ActionMapping(action_space).spec)
+
+
+@dataclass(frozen=True)
+class _Leaf:
+    """One observation array: where it lies in a nested observation, what it looks like, how to convert it."""
+
+    path: tuple[Any, ...]
+    spec: ObservationSpec
+    convert: Convert
+
+
+class ObservationMapping:
+    """Turns batched observations of one space into arrays in the form that `DecisionSteps.obs` has.
+
+    Vectors become float32. Images become channel-first and keep uint8; a float image is brought to [0, 1] if
+    its space has finite bounds. `Dict` and `Tuple` spaces give one array per entry, in the space's order;
+    `Discrete` and `MultiDiscrete` values become one-hot vectors.
+
+    Attributes:
+        space: The space of one environment's observation.
+        specs: One `ObservationSpec` per array.
+    """
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
+        self._leaves = list(_leaves(space, ()))
+        self.specs = [leaf.spec for leaf in self._leaves]
+        if not self._leaves:
+            raise UserError(f"observation space {space} is empty; an agent needs at least one observation")
+
+    def convert(self, observation: Any) -> list[np.ndarray]:
+        """Converts a batch of observations.
+
+        Args:
+            observation: Arrays of shape (num_envs, ...), nested like the space.
+
+        Returns:
+            Fresh arrays, one per spec. Shape: (num_envs, *spec.shape), float32 or uint8.
+        """
+        return [leaf.convert(_follow(observation, leaf.path)) for leaf in self._leaves]
+
+    def convert_rows(self, rows: Sequence[Any]) -> list[np.ndarray]:
+        """Converts observations of single environments, each as the environment itself gave it."""
+        batch = create_empty_array(self.space, n=len(rows))
+        return self.convert(concatenate(self.space, rows, cast(Any, batch)) if rows else batch)
+
+
+class ActionMapping:
+    """Turns `ActionTuple`s into batched actions of one space.
+
+    A bounded dimension of a `Box` is clipped to [-1, 1] and mapped linearly to [low, high]; an unbounded one
+    is passed on as it is. `Discrete`, `MultiDiscrete` and `MultiBinary` become branches counted from 0.
+
+    Attributes:
+        space: The space of one environment's action.
+        spec: The `ActionSpec` to train with.
+    """
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
+        self._first = np.zeros(0, dtype=np.int64)
+        match space:
+            case spaces.Box():
+                self.spec = ActionSpec.create_continuous(int(np.prod(space.shape)))
+                self._set_bounds(space)
+            case spaces.Discrete():
+                self.spec = ActionSpec.create_discrete((int(space.n),))
+                self._first = np.array([space.start], dtype=np.int64)
+            case spaces.MultiDiscrete() if space.nvec.ndim == 1:
+                self.spec = ActionSpec.create_discrete(tuple(int(n) for n in space.nvec))
+                self._first = np.asarray(space.start, dtype=np.int64)
+            case spaces.MultiBinary() if len(space.shape) == 1:
+                self.spec = ActionSpec.create_discrete((2,) * space.shape[0])
+                self._first = np.zeros(space.shape, dtype=np.int64)
+            case _:
+                raise UserError(
+                    f"action space {space} is not supported; expected Box, Discrete, or one-dimensional "
+                    "MultiDiscrete or MultiBinary; wrap the environment to give one of these"
+                )
+
+    def convert(self, action: ActionTuple) -> np.ndarray:
+        """Converts a batch of actions.
+
+        Args:
+            action: Continuous part of shape (num_envs, continuous_size), discrete part of shape
+                (num_envs, branches).
+
+        Returns:
+            Actions in the form and type of the space. Shape: (num_envs, *space.shape)
+        """
+        dtype = self.space.dtype
+        if self.spec.continuous_size:
+            values = self._scale(action.continuous.astype(np.float64))
+        else:
+            values = action.discrete + self._first
+        return values.reshape(-1, *(self.space.shape or ())).astype(dtype)
+
+    def _set_bounds(self, space: spaces.Box) -> None:
+        low, high = space.low.ravel().astype(np.float64), space.high.ravel().astype(np.float64)
+        bounded = np.isfinite(low) & np.isfinite(high)
+        if not bounded.all():
+            logger.warning(
+                "action space %s: %d of %d dimensions are unbounded and take the policy's value unchanged",
+                space,
+                np.count_nonzero(~bounded),
+                bounded.size,
+            )
+        self._low, self._high, self._bounded = low, high, bounded
+        self._center = np.where(bounded, low / 2 + high / 2, 0.0)
+        self._half_width = np.where(bounded, high / 2 - low / 2, 1.0)
+
+    def _scale(self, raw: np.ndarray) -> np.ndarray:
+        """Policy values to [low, high]. Shape: (num_envs, continuous_size)."""
+        unit = np.where(self._bounded, np.clip(raw, -1.0, 1.0), raw)
+        scaled = np.clip(self._center + self._half_width * unit, self._low, self._high)
+        return np.rint(scaled) if np.issubdtype(self.space.dtype, np.integer) else scaled
+
+
+def _leaves(space: Space, path: tuple[Any, ...]) -> Iterator[_Leaf]:
+    """Every array in a (nested) observation space, depth first, in the order of the space."""
+    if isinstance(space, spaces.Dict):
+        for key, child in space.spaces.items():
+            yield from _leaves(child, (*path, key))
+    elif isinstance(space, spaces.Tuple):
+        for index, child in enumerate(space.spaces):
+            yield from _leaves(child, (*path, index))
+    else:
+        shape, convert = _shape_and_conversion(space)
+        yield _Leaf(path, _observation_spec(shape, "/".join(map(str, path)) or "observation"), convert)
+
+
+def _follow(observation: Any, path: tuple[Any, ...]) -> np.ndarray:
+    for key in path:
+        observation = observation[key]
+    return observation
+
+
+def _observation_spec(shape: tuple[int, ...], name: str) -> ObservationSpec:
+    pixels = DimensionProperty.TRANSLATIONAL_EQUIVARIANCE
+    properties = (DimensionProperty.NONE, *[pixels for _ in shape[1:]])
+    return ObservationSpec(shape, properties, ObservationType.DEFAULT, name)
+
+
+def _shape_and_conversion(space: Space) -> tuple[tuple[int, ...], Convert]:
+    """The shape of one observation of a space without children, and the function that converts a batch."""
+    match space:
+        case spaces.Box():
+            order = _image_axes(space)
+            return _vector(space.shape) if order is None else _image(space, order)
+        case spaces.MultiBinary():
+            return _vector(space.shape)
+        case spaces.Discrete():
+            return _one_hot(np.array([space.n]), np.array([space.start]))
+        case spaces.MultiDiscrete():
+            return _one_hot(space.nvec.ravel(), space.start.ravel())
+    raise UserError(
+        f"observation space {space} is not supported; expected Box, Discrete, MultiDiscrete, MultiBinary, or "
+        "a Dict or Tuple of these; wrap the environment to give one of these"
+    )
+
+
+def _vector(shape: tuple[int, ...]) -> tuple[tuple[int, ...], Convert]:
+    size = int(np.prod(shape))
+    return (size,), lambda batch: np.array(batch, dtype=np.float32).reshape(len(batch), size)
+
+
+def _one_hot(sizes: np.ndarray, start: np.ndarray) -> tuple[tuple[int, ...], Convert]:
+    """Integers of these sizes, counted from `start`, as one-hot vectors side by side."""
+    first = np.cumsum(sizes) - sizes - start
+    total = int(sizes.sum())
+
+    def convert(batch: np.ndarray) -> np.ndarray:
+        columns = np.asarray(batch).reshape(len(batch), sizes.size) + first
+        encoded = np.zeros((len(columns), total), dtype=np.float32)
+        np.put_along_axis(encoded, columns, 1.0, axis=1)
+        return encoded
+
+    return (total,), convert
+
+
+def _image_axes(space: spaces.Box) -> tuple[int, ...] | None:
+    """The axes of an image in the order (frames), channels, height, width; None for what is no image.
+
+    In (a, b, c), the smaller end holds the channels, the last one if both are equal.
+    """
+    shape = space.shape
+    if len(shape) == 2:
+        order: tuple[int, ...] = (0, 1)
+        is_image = space.dtype == np.uint8
+    elif len(shape) in (3, 4):
+        frames, (first, middle, last) = tuple(range(len(shape) - 3)), range(len(shape) - 3, len(shape))
+        channels_first = shape[first] < shape[last]
+        order = (*frames, first, middle, last) if channels_first else (*frames, last, first, middle)
+        is_image = True
+    else:
+        return None
+    height, width = (shape[axis] for axis in order[-2:])
+    return order if is_image and min(height, width) >= MIN_IMAGE_SIDE else None
+
+
+def _image(space: spaces.Box, order: tuple[int, ...]) -> tuple[tuple[int, ...], Convert]:
+    """Channel-first images; stacked frames become channels."""
+    height, width = (space.shape[axis] for axis in order[-2:])
+    shape = (int(np.prod(space.shape)) // (height * width), height, width)
+    batch_order = (0, *(axis + 1 for axis in order))
+    low, high = float(space.low.min()), float(space.high.max())
+    is_bytes = space.dtype == np.uint8 and high > 1
+    rescale = not is_bytes and np.isfinite([low, high]).all() and (low, high) != (0.0, 1.0) and high > low
+
+    def convert(batch: np.ndarray) -> np.ndarray:
+        dtype = np.uint8 if is_bytes else np.float32
+        channel_first = np.asarray(batch).transpose(batch_order)
+        pixels: np.ndarray = np.array(channel_first, dtype=dtype, order="C").reshape(len(batch), *shape)
+        return ((pixels - low) / (high - low)).astype(np.float32) if rescale else pixels
+
+    return shape, convert

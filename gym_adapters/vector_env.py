@@ -1,0 +1,225 @@
+"""A Gymnasium vector environment as a `BaseEnv`: one agent per environment."""
+
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, VectorEnv
+from mlagents_envs.base_env import (
+    ActionTuple,
+    BaseEnv,
+    BehaviorMapping,
+    BehaviorSpec,
+    DecisionSteps,
+    TerminalSteps,
+)
+from mlagents_envs.exception import UnityActionException
+
+from gym_adapters.errors import UserError
+from gym_adapters.spaces import ActionMapping, ObservationMapping
+
+
+class VectorEnvAdapter(BaseEnv):
+    """Any `gymnasium.vector.VectorEnv`, seen through ML-Agents' low-level API.
+
+    Environment i is agent i for good. In the step that ends its episode, agent i is in the `TerminalSteps`
+    with the last observation of that episode. Its next episode begins in the `DecisionSteps` of the same
+    step (environments that reset only on demand are reset at once), or of the next step in `NEXT_STEP` mode.
+
+    Args:
+        vector_env: The environments; every autoreset mode is served.
+        behavior_name: The name under which the agents appear.
+        seed: The first reset seeds environment i with `seed + i`; later resets go on from there.
+
+    Attributes:
+        vector_env: The environments.
+        num_envs: How many there are.
+    """
+
+    def __init__(self, vector_env: VectorEnv, behavior_name: str, seed: int = 0) -> None:
+        self.vector_env = vector_env
+        self.num_envs = vector_env.num_envs
+        self._name = behavior_name
+        self._seed: int | None = seed
+        self._autoreset_mode = _autoreset_mode(vector_env)
+        self._observations = ObservationMapping(vector_env.single_observation_space)
+        self._actions = ActionMapping(vector_env.single_action_space)
+        self._spec = BehaviorSpec(self._observations.specs, self._actions.spec)
+        self._ended = np.zeros(self.num_envs, dtype=bool)
+        self._steps: tuple[DecisionSteps, TerminalSteps] | None = None
+        self._clear_actions()
+
+    @property
+    def behavior_specs(self) -> BehaviorMapping:
+        """The one behavior name and its `BehaviorSpec`."""
+        return BehaviorMapping({self._name: self._spec})
+
+    def reset(self) -> None:
+        """Begins a new episode in every environment."""
+        observation, infos = self.vector_env.reset(seed=self._seed)
+        self._seed = None
+        self._ended = np.zeros(self.num_envs, dtype=bool)
+        self._clear_actions()
+        everyone = np.ones(self.num_envs, dtype=bool)
+        no_one = ~everyone
+        converted = self._observations.convert(observation)
+        rewards = np.zeros(self.num_envs, dtype=np.float32)
+        self._steps = (
+            self._decision_steps(everyone, converted, rewards, self._action_mask(infos)),
+            _terminal_steps(no_one, [rows[no_one] for rows in converted], rewards, no_one),
+        )
+
+    def step(self) -> None:
+        """Steps every environment with the actions set since the last step; an agent without one acts 0."""
+        if self._steps is None:
+            self.reset()
+            return
+        began_only = self._ended  # NEXT_STEP: these environments reset now, and ignore their action
+        observation, rewards, terminated, truncated, infos = self.vector_env.step(
+            self._actions.convert(self._pending)
+        )
+        self._clear_actions()
+        terminated, truncated = np.asarray(terminated, bool), np.asarray(truncated, bool)
+        ended = terminated | truncated
+        rewards = np.asarray(rewards, dtype=np.float32)
+        converted = self._observations.convert(observation)
+        mask = self._action_mask(infos)
+        if self._autoreset_mode is AutoresetMode.NEXT_STEP:
+            deciding = ~ended
+            fresh = began_only
+            last = [rows[ended] for rows in converted]
+            self._ended = ended
+        else:
+            deciding = np.ones(self.num_envs, dtype=bool)
+            fresh = ended
+            if self._autoreset_mode is AutoresetMode.SAME_STEP:
+                last = self._final_observations(infos, ended)
+            else:
+                last = [rows[ended] for rows in converted]
+                if ended.any():
+                    converted, mask = self._reset_where(ended, mask)
+        self._steps = (
+            self._decision_steps(deciding, converted, np.where(fresh, np.float32(0), rewards), mask),
+            _terminal_steps(ended, last, rewards, truncated & ~terminated),
+        )
+
+    def get_steps(self, behavior_name: str) -> tuple[DecisionSteps, TerminalSteps]:
+        """The agents that need an action, and those whose episode ended in the last step.
+
+        Arrays have shape (agents, ...); they belong to the caller and are not overwritten by later steps.
+        """
+        self._check_name(behavior_name)
+        if self._steps is None:
+            return DecisionSteps.empty(self._spec), TerminalSteps.empty(self._spec)
+        return self._steps
+
+    def set_actions(self, behavior_name: str, action: ActionTuple) -> None:
+        """Sets the actions of all agents of the last `DecisionSteps`, in that order.
+
+        Args:
+            behavior_name: The behavior of `behavior_specs`.
+            action: Shapes: (agents, continuous_size) and (agents, branches).
+        """
+        self._check_name(behavior_name)
+        self._set_rows(self._deciding_ids(), action)
+
+    def set_action_for_agent(self, behavior_name: str, agent_id: int, action: ActionTuple) -> None:
+        """Sets the action of one agent of the last `DecisionSteps`.
+
+        Args:
+            behavior_name: The behavior of `behavior_specs`.
+            agent_id: The agent.
+            action: Shapes: (1, continuous_size) and (1, branches).
+        """
+        self._check_name(behavior_name)
+        if agent_id not in self._deciding_ids():
+            raise UnityActionException(f"agent {agent_id} of {self._name} did not ask for a decision")
+        self._set_rows(np.array([agent_id]), action)
+
+    def close(self) -> None:
+        """Closes the environments."""
+        self.vector_env.close()
+
+    def _check_name(self, behavior_name: str) -> None:
+        if behavior_name != self._name:
+            raise UnityActionException(
+                f"unknown behavior {behavior_name!r}; this environment has {self._name!r}"
+            )
+
+    def _deciding_ids(self) -> np.ndarray:
+        return np.zeros(0, dtype=np.int32) if self._steps is None else self._steps[0].agent_id
+
+    def _clear_actions(self) -> None:
+        self._pending = self._spec.action_spec.empty_action(self.num_envs)
+
+    def _set_rows(self, agent_ids: np.ndarray, action: ActionTuple) -> None:
+        spec = self._spec.action_spec
+        spec._validate_action(action, len(agent_ids), self._name)
+        if ((action.discrete < 0) | (action.discrete >= np.array(spec.discrete_branches))).any():
+            raise UnityActionException(
+                f"a discrete action of {self._name} lies outside its branches {spec.discrete_branches}"
+            )
+        self._pending.continuous[agent_ids] = action.continuous
+        self._pending.discrete[agent_ids] = action.discrete
+
+    def _reset_where(
+        self, ended: np.ndarray, mask: np.ndarray | None
+    ) -> tuple[list[np.ndarray], np.ndarray | None]:
+        """Resets these environments; gives every environment's observation and the updated action mask."""
+        observation, infos = self.vector_env.reset(options={"reset_mask": ended.copy()})
+        fresh_mask = self._action_mask(infos)
+        if mask is not None and fresh_mask is not None:
+            mask[ended] = fresh_mask[ended]
+        return self._observations.convert(observation), mask
+
+    def _final_observations(self, infos: dict[str, Any], ended: np.ndarray) -> list[np.ndarray]:
+        """The last observations of the ended episodes, from the two forms in which they are given.
+
+        Gymnasium's own environments give an object array with one observation (or None) per environment;
+        others, ALE's among them, a batch like any other, in which the rows of the others mean nothing.
+        """
+        if not ended.any():
+            return self._observations.convert_rows([])
+        final = infos["final_obs"]
+        if isinstance(final, np.ndarray) and final.dtype == object:
+            return self._observations.convert_rows(list(final[ended]))
+        return [rows[ended] for rows in self._observations.convert(final)]
+
+    def _action_mask(self, infos: dict[str, Any]) -> np.ndarray | None:
+        """True = forbidden, from Gymnasium's 1 = allowed. Shape: (num_envs, actions)."""
+        space = self._actions.space
+        if "action_mask" not in infos or not isinstance(space, spaces.Discrete):
+            return None
+        forbidden = np.asarray(infos["action_mask"]) == 0
+        given = infos.get("_action_mask")
+        return forbidden if given is None else forbidden & np.asarray(given, dtype=bool)[:, None]
+
+    def _decision_steps(
+        self, rows: np.ndarray, obs: list[np.ndarray], rewards: np.ndarray, mask: np.ndarray | None
+    ) -> DecisionSteps:
+        ids = np.flatnonzero(rows).astype(np.int32)
+        zeros = np.zeros(len(ids), dtype=np.float32)
+        if len(ids) < len(rows):
+            obs = [batch[rows] for batch in obs]
+        masks = None if mask is None else [mask[rows]]
+        return DecisionSteps(obs, rewards[rows], ids, masks, zeros.astype(np.int32), zeros)
+
+
+def _terminal_steps(
+    rows: np.ndarray, obs: list[np.ndarray], rewards: np.ndarray, interrupted: np.ndarray
+) -> TerminalSteps:
+    """Rows is a mask over environments; `obs` holds the chosen rows only, the others one value each."""
+    ids = np.flatnonzero(rows).astype(np.int32)
+    zeros = np.zeros(len(ids), dtype=np.float32)
+    return TerminalSteps(obs, rewards[rows], interrupted[rows], ids, zeros.astype(np.int32), zeros)
+
+
+def _autoreset_mode(vector_env: VectorEnv) -> AutoresetMode:
+    mode = vector_env.metadata.get("autoreset_mode")
+    try:
+        return AutoresetMode(mode)
+    except ValueError:
+        raise UserError(
+            f"{vector_env}: metadata['autoreset_mode'] is {mode!r}; expected an AutoresetMode; "
+            "set it on the vector environment"
+        ) from None
