@@ -1,0 +1,77 @@
+"""The training file, typed: the keys of ML-Agents' own file, our extensions, and nothing unknown."""
+
+from trainers.config.behavior import BehaviorSettings, TrainerType
+from trainers.config.cloning import BehavioralCloningSettings
+from trainers.config.dump import dump_settings
+from trainers.config.environment_parameters import (
+    CompletionCriteria,
+    ConstantSampler,
+    EnvironmentParameter,
+    GaussianSampler,
+    Lesson,
+    MultiRangeUniformSampler,
+    Sampler,
+    UniformSampler,
+)
+from trainers.config.hyperparameters import (
+    A2CSettings,
+    Hyperparameters,
+    POCASettings,
+    PPOSettings,
+    SACSettings,
+)
+from trainers.config.loader import load_settings
+from trainers.config.network import MemorySettings, NetworkSettings
+from trainers.config.reward_signals import (
+    CuriositySettings,
+    ExtrinsicSettings,
+    GAILSettings,
+    RewardSignals,
+    RewardSignalSettings,
+    RNDSettings,
+)
+from trainers.config.run import (
+    CheckpointSettings,
+    EngineSettings,
+    EnvSettings,
+    RunSettings,
+    TorchSettings,
+)
+from trainers.config.self_play import SelfPlaySettings
+from trainers.config.supported import check_supported
+
+__all__ = [
+    "A2CSettings",
+    "BehaviorSettings",
+    "BehavioralCloningSettings",
+    "CheckpointSettings",
+    "CompletionCriteria",
+    "ConstantSampler",
+    "CuriositySettings",
+    "EngineSettings",
+    "EnvSettings",
+    "EnvironmentParameter",
+    "ExtrinsicSettings",
+    "GAILSettings",
+    "GaussianSampler",
+    "Hyperparameters",
+    "Lesson",
+    "MemorySettings",
+    "MultiRangeUniformSampler",
+    "NetworkSettings",
+    "POCASettings",
+    "PPOSettings",
+    "RNDSettings",
+    "RewardSignalSettings",
+    "RewardSignals",
+    "RunSettings",
+    "SACSettings",
+    "Sampler",
+    "SelfPlaySettings",
+    "TorchSettings",
+    "TrainerType",
+    "UniformSampler",
+    "check_supported",
+    "dump_settings",
+    "load_settings",
+]

@@ -1,0 +1,125 @@
+"""One entry of ``behaviors``: how the agents of one behavior are trained."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self, get_args
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from trainers.config.base import (
+    Count,
+    Flag,
+    Positive,
+    Settings,
+    deprecated,
+    extension,
+    problem,
+    show,
+)
+from trainers.config.cloning import BehavioralCloningSettings
+from trainers.config.hyperparameters import HYPERPARAMETERS, Hyperparameters
+from trainers.config.network import NetworkSettings
+from trainers.config.reward_signals import RewardSignals, extrinsic_only
+from trainers.config.self_play import SelfPlaySettings
+
+TrainerType = Literal["ppo", "sac", "poca", "a2c"]
+
+
+class BehaviorSettings(Settings):
+    """Everything about the training of one behavior. Steps are agent decisions, summed over agents and envs."""
+
+    trainer_type: TrainerType = Field(
+        default="ppo", description="Algorithm: ppo, sac, poca or a2c. Must be given when hyperparameters is."
+    )
+    hyperparameters: Hyperparameters = Field(
+        default_factory=lambda data: HYPERPARAMETERS[data["trainer_type"]](),
+        description="Settings of the algorithm; which keys there are depends on trainer_type.",
+    )
+    network_settings: NetworkSettings = Field(
+        default_factory=NetworkSettings, description="The policy and value networks."
+    )
+    reward_signals: RewardSignals = Field(
+        default_factory=extrinsic_only, description="Where rewards come from. Default: extrinsic alone."
+    )
+    max_steps: Count = Field(
+        default=500000, description="Agent steps after which training ends. Typical: 5e5-1e7."
+    )
+    time_horizon: Count = Field(
+        default=64,
+        description="Agent steps of one trajectory, after which the value function estimates the rest.",
+    )
+    summary_freq: Count = Field(default=50000, description="Agent steps between two summaries.")
+    keep_checkpoints: Count = Field(
+        default=5, description="Checkpoints kept; the oldest beyond them are deleted."
+    )
+    even_checkpoints: Flag = Field(
+        default=False, description="Whether checkpoint_interval is set to max_steps / keep_checkpoints."
+    )
+    checkpoint_interval: Count = Field(
+        default=500000, validate_default=True, description="Agent steps between two checkpoints."
+    )
+    init_path: str | None = Field(
+        default=None, description="A .pt file, or a run's folder, to start from. null: start anew."
+    )
+    threaded: Flag = Field(
+        default=False,
+        description="In ML-Agents: whether updates run in a thread of their own. Accepted and without effect here: "
+        "updates always run in the main thread, as ML-Agents itself advises.",
+    )
+    behavioral_cloning: BehavioralCloningSettings | None = Field(
+        default=None, description="Imitation of demonstrations. null: none."
+    )
+    self_play: SelfPlaySettings | None = Field(
+        default=None, description="Training against past policies. null: none."
+    )
+    framework: str | None = deprecated(description="Deprecated; read and ignored.")
+    normalize_reward: Flag = extension(
+        False,
+        description="Whether rewards are divided by the running standard deviation of the discounted return, for "
+        "learning only.",
+    )
+    reward_clip: Positive | None = extension(
+        None,
+        description="Each reward is clipped to at most this size, for learning only; reports stay raw. null: no limit.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _hyperparameters_need_a_type(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping) or "hyperparameters" not in data or "trainer_type" in data:
+            return data
+        for name, settings in HYPERPARAMETERS.items():
+            if type(data["hyperparameters"]) is settings:
+                return {"trainer_type": name, **data}
+        raise problem(
+            "hyperparameters is given, so trainer_type is needed beside it, for example trainer_type: ppo"
+        )
+
+    @field_validator("hyperparameters", mode="before")
+    @classmethod
+    def _hyperparameters_of_the_type(cls, value: Any, info: ValidationInfo) -> Any:
+        settings = HYPERPARAMETERS.get(info.data.get("trainer_type", ""))
+        if settings is None:  # trainer_type itself is wrong, which is reported
+            return HYPERPARAMETERS["ppo"]()
+        if isinstance(value, get_args(Hyperparameters)) and type(value) is not settings:
+            raise problem(
+                f"expected {settings.__name__} for trainer_type {info.data['trainer_type']}, got {show(value)}"
+            )
+        return settings.model_validate(value)
+
+    @field_validator("checkpoint_interval", mode="after")
+    @classmethod
+    def _even_interval(cls, interval: int, info: ValidationInfo) -> int:
+        known = info.data
+        if known.get("even_checkpoints") and "max_steps" in known and "keep_checkpoints" in known:
+            return max(1, known["max_steps"] // known["keep_checkpoints"])
+        return interval
+
+    @model_validator(mode="after")
+    def _sequences_fit_a_batch(self) -> Self:
+        memory, batch_size = self.network_settings.memory, self.hyperparameters.batch_size
+        if memory is not None and memory.sequence_length > batch_size:
+            raise problem(
+                f"network_settings.memory.sequence_length ({memory.sequence_length}) must not exceed "
+                f"hyperparameters.batch_size ({batch_size})"
+            )
+        return self

@@ -1,0 +1,68 @@
+"""Settings back to YAML: as they are, or as mlagents-learn reads them."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+
+from trainers.config.run import RunSettings
+
+_GYMNASIUM_ID = re.compile(r"([\w.-]+:)?([\w-]+/)*[\w.-]+-v\d+")
+
+
+def dump_settings(settings: RunSettings, for_mlagents: bool = False) -> str:
+    """Return the settings as YAML with every default filled in; ``load_settings`` reads them back as equal.
+
+    Args:
+        settings: What to write.
+        for_mlagents: Write only what mlagents-learn 1.1.0 accepts. Extension and deprecated keys are left out; an
+            adaptive learning rate becomes linear; keys without a value are left out where mlagents-learn has no
+            null; an ``env_path`` that is a Gymnasium id (``Walker2d-v5``, and no file of that name) goes, and
+            ``num_envs`` with it, since mlagents-learn would try to start it. ``trainer_type: a2c`` stays: it needs
+            ML-Agents' A2C plugin.
+    """
+    tree = _for_mlagents(settings) if for_mlagents else settings.model_dump(mode="json")
+    return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=100)
+
+
+def _for_mlagents(settings: RunSettings) -> dict[str, Any]:
+    tree: dict[str, Any] = _plain(settings)
+    env = tree["env_settings"]
+    path = env["env_path"]
+    if path is not None and _GYMNASIUM_ID.fullmatch(path) and not Path(path).exists():
+        del env["env_path"], env["num_envs"]
+    for block, key in ((tree["checkpoint_settings"], "run_id"), (tree, "default_settings")):
+        if block[key] is None:
+            del block[key]
+    if tree["environment_parameters"] is None:
+        del tree["environment_parameters"]
+    for behavior in [*tree["behaviors"].values(), tree.get("default_settings", {})]:
+        hyperparameters = behavior.get("hyperparameters", {})
+        if hyperparameters.get("learning_rate_schedule") == "adaptive":
+            hyperparameters["learning_rate_schedule"] = "linear"
+        signals = behavior.get("reward_signals", {})
+        for name in [name for name, signal in signals.items() if signal is None]:
+            del signals[name]
+    return tree
+
+
+def _plain(value: Any) -> Any:
+    """Return settings as maps, lists and scalars, without extension and deprecated keys."""
+    if isinstance(value, BaseModel):
+        return {
+            key: _plain(getattr(value, key))
+            for key, field in type(value).model_fields.items()
+            if not set(_marks(field.json_schema_extra)) & {"extension", "deprecated"}
+        }
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _marks(extra: Any) -> Mapping[str, Any]:
+    return extra if isinstance(extra, Mapping) else {}

@@ -1,0 +1,38 @@
+"""Validation errors as one line that names the key."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from trainers.config.base import show
+
+_EXPECTED = {
+    "bool_type": "true or false",
+    "string_type": "text",
+    "dict_type": "a map of keys and values",
+    "model_type": "a map of keys and values",
+    "tuple_type": "a list",
+    "too_short": "more values",
+    "too_long": "fewer values",
+}
+
+Path = tuple[str | int, ...]
+
+
+def first_problem(error: ValidationError) -> tuple[Path, str, int]:
+    """Return the key path and the text of the first problem, and how many more there are."""
+    details = [detail for detail in error.errors() if detail["type"] != "default_factory_not_called"]
+    first = details[0]
+    return tuple(first["loc"]), _text(first), len(details) - 1
+
+
+def _text(detail: Mapping[str, Any]) -> str:
+    kind, got = detail["type"], show(detail["input"])
+    if kind == "missing":
+        return "this key is needed"
+    if kind == "literal_error":
+        return f"expected {detail['ctx']['expected']}, got {got}"
+    if kind in _EXPECTED:
+        return f"expected {_EXPECTED[kind]}, got {got}"
+    return str(detail["msg"])

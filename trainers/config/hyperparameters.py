@@ -1,0 +1,195 @@
+"""The ``hyperparameters`` block: one class per trainer type."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from trainers.config.base import (
+    Count,
+    CountOrZero,
+    Flag,
+    Fraction,
+    NonNegative,
+    Positive,
+    Settings,
+    extension,
+    problem,
+)
+
+Schedule = Literal["linear", "constant"]
+PPOSchedule = Literal["linear", "constant", "adaptive"]
+AdvantageNormalization = Literal["buffer", "minibatch", "none"]
+
+
+class OnPolicySettings(Settings):
+    """The keys that PPO, POCA and A2C share."""
+
+    batch_size: Count = Field(
+        default=1024,
+        description="Agent steps in one minibatch. Typical: 512-5120 with continuous actions, 32-512 with discrete.",
+    )
+    buffer_size: Count = Field(
+        default=10240,
+        description="Agent steps gathered before an update; a multiple of batch_size. Typical: 2048-409600.",
+    )
+    learning_rate: Positive = Field(
+        default=3e-4, description="Step size of the optimiser at the start. Typical: 1e-5-1e-3."
+    )
+    beta: NonNegative = Field(
+        default=5e-3, description="Weight of the entropy bonus at the start. Typical: 1e-4-1e-2."
+    )
+    lambd: Fraction = Field(
+        default=0.95, description="Lambda of generalised advantage estimation. Typical: 0.9-0.95."
+    )
+
+
+class OptimizerExtensions(Settings):
+    """The extension keys that PPO and A2C share."""
+
+    max_grad_norm: Positive | None = extension(
+        None,
+        description="Largest norm of an update's gradient; longer ones are shortened to it. null: no limit.",
+    )
+    target_kl: Positive | None = extension(
+        None,
+        description="KL divergence (nats) between the old and the new policy at which the passes over a buffer end "
+        "early, or which the adaptive learning rate holds. null: no limit.",
+    )
+    adam_epsilon: Positive = extension(1e-8, description="Epsilon of the Adam optimiser.")
+    value_coefficient: NonNegative = extension(0.5, description="Weight of the value loss in the total loss.")
+    normalize_advantage: AdvantageNormalization = extension(
+        "buffer",
+        description="Over what advantages are brought to mean 0 and deviation 1: the whole buffer (as ML-Agents "
+        "does), each minibatch, or not at all.",
+    )
+    critic_learning_rate: Positive | None = extension(
+        None, description="Step size for the critic alone, on the same schedule. null: learning_rate."
+    )
+
+
+class ClippedSettings(OnPolicySettings):
+    """The keys that PPO and POCA share."""
+
+    num_epoch: Count = Field(default=3, description="Passes over the buffer in one update. Typical: 3-10.")
+    epsilon: Positive = Field(
+        default=0.2,
+        description="How far the policy ratio may move in one update, at the start. Typical: 0.1-0.3.",
+    )
+    beta_schedule: Schedule = Field(
+        default="linear",
+        description="How beta changes: linear (to 1e-5 at max_steps) or constant. "
+        "Follows learning_rate_schedule when that one is set and this is not.",
+    )
+    epsilon_schedule: Schedule = Field(
+        default="linear",
+        description="How epsilon changes: linear (to 0.1 at max_steps) or constant. "
+        "Follows learning_rate_schedule when that one is set and this is not.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _follow_learning_rate_schedule(cls, data: Any) -> Any:
+        if isinstance(data, Mapping) and data.get("learning_rate_schedule") in ("linear", "constant"):
+            schedule = data["learning_rate_schedule"]
+            return {"beta_schedule": schedule, "epsilon_schedule": schedule, **data}
+        return data
+
+
+class PPOSettings(OptimizerExtensions, ClippedSettings):
+    """Hyperparameters of ``trainer_type: ppo``."""
+
+    learning_rate_schedule: PPOSchedule = Field(
+        default="linear",
+        description="How learning_rate changes: linear (to 1e-10 at max_steps), constant, or the extension value "
+        "adaptive (raised and lowered to hold target_kl, which must be set).",
+    )
+    shared_critic: Flag = Field(
+        default=False, description="Whether policy and value function share one network body."
+    )
+    clip_value_loss: Flag = extension(
+        True, description="Whether a value may move by at most epsilon in one update, as in ML-Agents."
+    )
+
+    @model_validator(mode="after")
+    def _adaptive_needs_target(self) -> Self:
+        if self.learning_rate_schedule == "adaptive" and self.target_kl is None:
+            raise problem("learning_rate_schedule is adaptive: it needs target_kl, for example 0.01")
+        return self
+
+
+class POCASettings(ClippedSettings):
+    """Hyperparameters of ``trainer_type: poca``."""
+
+    learning_rate_schedule: Schedule = Field(
+        default="linear", description="How learning_rate changes: linear (to 1e-10 at max_steps) or constant."
+    )
+
+
+class A2CSettings(OptimizerExtensions, OnPolicySettings):
+    """Hyperparameters of ``trainer_type: a2c``, the keys of ML-Agents' A2C plugin."""
+
+    num_epoch: Count = Field(
+        default=1, description="Passes over the buffer in one update; A2C makes exactly 1."
+    )
+    shared_critic: Flag = Field(
+        default=False, description="Whether policy and value function share one network body."
+    )
+    learning_rate_schedule: Schedule = Field(
+        default="linear", description="How learning_rate changes: linear (to 1e-10 at max_steps) or constant."
+    )
+    beta_schedule: Schedule = Field(
+        default="linear",
+        description="How beta changes: linear (to 1e-5 at max_steps) or constant. "
+        "As in the plugin, it does not follow learning_rate_schedule.",
+    )
+
+    @model_validator(mode="after")
+    def _one_epoch(self) -> Self:
+        if self.num_epoch != 1:
+            raise problem(f"num_epoch must be 1 with trainer_type a2c, got {self.num_epoch}")
+        return self
+
+
+class SACSettings(Settings):
+    """Hyperparameters of ``trainer_type: sac``."""
+
+    batch_size: Count = Field(
+        default=128,
+        description="Agent steps in one minibatch. Typical: 128-1024 with continuous actions, 32-512 with discrete.",
+    )
+    buffer_size: Count = Field(
+        default=50000, description="Agent steps the replay buffer holds. Typical: 50000-1000000."
+    )
+    learning_rate: Positive = Field(
+        default=3e-4, description="Step size of the optimiser. Typical: 1e-5-1e-3."
+    )
+    learning_rate_schedule: Schedule = Field(
+        default="constant", description="How learning_rate changes: linear or constant."
+    )
+    buffer_init_steps: CountOrZero = Field(
+        default=0, description="Agent steps with random actions before the first update. Typical: 1000-10000."
+    )
+    init_entcoef: Positive = Field(
+        default=1.0,
+        description="Entropy coefficient at the start. Typical: 0.5-1.0 with continuous actions, 0.05-0.5 with discrete.",
+    )
+    tau: Fraction = Field(default=0.005, description="Share of the way the target network moves per update.")
+    steps_per_update: Positive = Field(default=1.0, description="Agent steps for each update. Typical: 1-20.")
+    reward_signal_steps_per_update: Positive = Field(
+        default_factory=lambda data: data["steps_per_update"],
+        description="Agent steps for each update of the reward signals. Default: steps_per_update.",
+    )
+    save_replay_buffer: Flag = Field(
+        default=False, description="Whether the replay buffer is saved and loaded with the run."
+    )
+
+
+Hyperparameters = PPOSettings | A2CSettings | SACSettings | POCASettings
+
+HYPERPARAMETERS: dict[str, type[PPOSettings] | type[A2CSettings] | type[SACSettings] | type[POCASettings]] = {
+    "ppo": PPOSettings,
+    "sac": SACSettings,
+    "poca": POCASettings,
+    "a2c": A2CSettings,
+}

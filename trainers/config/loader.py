@@ -1,0 +1,97 @@
+"""From a training file, command line options and ``--set`` overrides to settings."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from gym_adapters.errors import UserError
+from trainers.config import errors
+from trainers.config.overrides import every_behavior, key_path, put
+from trainers.config.reader import parse_yaml, read_source
+from trainers.config.run import RunSettings, deep_merge
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """Which keys one origin set, so that an error can name where a value came from."""
+
+    label: str
+    paths: tuple[errors.Path, ...]
+
+
+def load_settings(
+    source: Path | str | Mapping[str, Any] | None,
+    overrides: Sequence[str] = (),
+    options: Mapping[str, Any] | None = None,
+) -> RunSettings:
+    """Read, merge and check the settings of a run: defaults < training file < options < overrides.
+
+    Args:
+        source: Path of a training file, its YAML text (anything with a line break or ``key: value`` that is no
+            file), its content as a map, or None for no file at all.
+        overrides: ``--set`` strings, ``behaviors.Walker.hyperparameters.learning_rate=1e-4``; the value is YAML.
+        options: What the command line really gave, in the shape of the training file.
+
+    In ``options`` and ``overrides``, ``*`` as the name of a behavior means each behavior of the file and
+    ``default_settings``; where the file has neither, it means ``default_settings``.
+
+    Raises:
+        UserError: One line that names the file, the key, what was expected and what was found.
+    """
+    label, content = read_source(source)
+    merged = copy.deepcopy(dict(content))
+    layers = []
+    if options:
+        given = every_behavior(options, merged)
+        merged = deep_merge(merged, given)
+        layers.append(_Layer("command line", tuple(_leaves(given))))
+    for override in overrides:
+        layers.append(_apply(override, merged))
+    try:
+        settings = RunSettings.model_validate(merged)
+    except ValidationError as error:
+        path, text, more = errors.first_problem(error)
+        others = f" (and {more} more)" if more else ""
+        key = ".".join(map(str, path))
+        raise UserError(": ".join(filter(None, (_origin(path, layers, label), key, text))) + others) from None
+    settings._source = label if source is not None else None
+    return settings
+
+
+def _apply(override: str, merged: dict[str, Any]) -> _Layer:
+    """Put one ``KEY=VALUE`` into ``merged``, in place."""
+    key, equals, text = override.partition("=")
+    if not equals or not key.strip():
+        raise UserError(f"--set {override}: expected KEY=VALUE, for example debug=true")
+    label = f"--set {key.strip()}"
+    value = parse_yaml(text, label)
+    path = key_path(key.strip(), merged)
+    targets = [path]
+    if path[0] == "behaviors" and len(path) > 2 and path[1] == "*":
+        wanted = every_behavior({"behaviors": {"*": {}}}, merged)
+        targets = [("behaviors", name, *path[2:]) for name in wanted.get("behaviors", {})]
+        targets += [("default_settings", *path[2:])] if "default_settings" in wanted else []
+    for target in targets:
+        put(merged, target, value, label)
+    return _Layer("--set", tuple(targets))
+
+
+def _leaves(tree: Mapping[str, Any], above: errors.Path = ()) -> list[errors.Path]:
+    """Return the path of each value in a nested map."""
+    paths: list[errors.Path] = []
+    for key, value in tree.items():
+        below = isinstance(value, Mapping) and value
+        paths += _leaves(value, (*above, key)) if below else [(*above, key)]
+    return paths
+
+
+def _origin(path: errors.Path, layers: list[_Layer], label: str) -> str:
+    """Return where the value at ``path`` came from: the last origin that set it."""
+    for layer in reversed(layers):
+        if any(path[: len(touched)] == touched for touched in layer.paths):
+            return layer.label
+    return label

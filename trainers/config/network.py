@@ -1,0 +1,67 @@
+"""The ``network_settings`` block: the body of the policy and value networks."""
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from trainers.config.base import Count, Flag, Real, Settings, extension, problem
+
+
+class MemorySettings(Settings):
+    """The ``memory`` block: a recurrent (LSTM) layer."""
+
+    sequence_length: Count = Field(
+        default=64, description="Steps of one training sequence; at most batch_size. Typical: 4-128."
+    )
+    memory_size: Count = Field(
+        default=128,
+        description="Floats an agent remembers, half of them the hidden state; even. Typical: 32-256.",
+    )
+
+    @field_validator("memory_size", mode="after")
+    @classmethod
+    def _even(cls, size: int) -> int:
+        if size % 2:
+            raise problem(f"expected an even number, got {size}")
+        return size
+
+
+class NetworkSettings(Settings):
+    """The shape of a network."""
+
+    normalize: Flag = Field(
+        default=False,
+        description="Whether vector observations are normalised by their running mean and variance.",
+    )
+    hidden_units: Count = Field(default=128, description="Units in each hidden layer. Typical: 32-512.")
+    num_layers: Count = Field(
+        default=2, description="Hidden layers after the observation encoders. Typical: 1-3."
+    )
+    vis_encode_type: Literal["simple", "nature_cnn", "resnet", "match3", "fully_connected"] = Field(
+        default="simple",
+        description="Encoder of image observations. Least image side in pixels: simple 20, nature_cnn 36, resnet 15, "
+        "match3 5, fully_connected 1.",
+    )
+    goal_conditioning_type: Literal["hyper", "none"] = Field(
+        default="hyper",
+        description="How goal observations act on the policy: hyper (a hypernetwork) or none (one more input).",
+    )
+    deterministic: Flag = Field(
+        default=False, description="Whether the policy takes its likeliest action instead of sampling."
+    )
+    memory: MemorySettings | None = Field(default=None, description="Recurrent memory. null: none.")
+    activation: Literal["swish", "tanh", "relu", "elu"] = extension(
+        "swish", description="Activation function of the hidden layers; ML-Agents' own is swish."
+    )
+    orthogonal_init: Flag = extension(
+        False, description="Whether weights start orthogonal instead of ML-Agents' Kaiming start."
+    )
+    initial_log_std: Real = extension(
+        0.0, description="Natural logarithm of the continuous actions' standard deviation at the start."
+    )
+    layer_norm: Flag = extension(
+        False, description="Whether each hidden layer is followed by layer normalisation."
+    )
+    critic_hidden_units: Count | None = extension(
+        None, description="Units in each hidden layer of the critic. null: hidden_units."
+    )

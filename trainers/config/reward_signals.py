@@ -1,0 +1,76 @@
+"""The ``reward_signals`` block: where rewards come from."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from trainers.config.base import Count, Flag, Fraction, NonNegative, Positive, Settings, deprecated, problem
+from trainers.config.network import NetworkSettings
+
+
+class RewardSignalSettings(Settings):
+    """The keys that every reward signal has."""
+
+    gamma: Fraction = Field(default=0.99, description="Discount per agent step. Typical: 0.8-0.995.")
+    strength: NonNegative = Field(default=1.0, description="Factor on the signal's rewards.")
+    network_settings: NetworkSettings = Field(
+        default_factory=NetworkSettings,
+        description="Network of the signal's own model, for those that have one.",
+    )
+
+
+class ExtrinsicSettings(RewardSignalSettings):
+    """The rewards the environment pays."""
+
+
+class LearnedSignalSettings(RewardSignalSettings):
+    """The keys of the signals that learn a model of their own."""
+
+    learning_rate: Positive = Field(
+        default=3e-4, description="Step size of the signal's optimiser. Typical: 1e-5-1e-3."
+    )
+    encoding_size: Count | None = deprecated(
+        description="Deprecated name of network_settings.hidden_units; read and ignored."
+    )
+
+
+class CuriositySettings(LearnedSignalSettings):
+    """Intrinsic curiosity: rewards what its model could not predict. Typical strength: 0.001-0.1."""
+
+
+class GAILSettings(LearnedSignalSettings):
+    """Imitation by GAIL: rewards what looks like the demonstrations. Typical strength: 0.01-1.0."""
+
+    demo_path: str = Field(description="Path of a .demo file, or of a folder of them.")
+    use_actions: Flag = Field(default=False, description="Whether the discriminator sees actions too.")
+    use_vail: Flag = Field(
+        default=False, description="Whether the discriminator has a variational bottleneck."
+    )
+
+
+class RNDSettings(LearnedSignalSettings):
+    """Random network distillation: rewards what is new. Typical strength: 0.001-0.01."""
+
+    learning_rate: Positive = Field(
+        default=1e-4, description="Step size of the signal's optimiser. Typical: 1e-5-1e-3."
+    )
+
+
+class RewardSignals(Settings):
+    """The signals in use. A signal that is left out, or null, is off."""
+
+    extrinsic: ExtrinsicSettings | None = Field(default=None, description="The environment's own rewards.")
+    curiosity: CuriositySettings | None = Field(default=None, description="Intrinsic curiosity.")
+    gail: GAILSettings | None = Field(default=None, description="Generative adversarial imitation learning.")
+    rnd: RNDSettings | None = Field(default=None, description="Random network distillation.")
+
+    @model_validator(mode="after")
+    def _at_least_one(self) -> Self:
+        if not any((self.extrinsic, self.curiosity, self.gail, self.rnd)):
+            raise problem("needs at least one signal, for example extrinsic: {gamma: 0.99, strength: 1.0}")
+        return self
+
+
+def extrinsic_only() -> RewardSignals:
+    """Return the signals of a behavior that names none: the environment's own rewards."""
+    return RewardSignals(extrinsic=ExtrinsicSettings())

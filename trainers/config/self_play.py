@@ -1,0 +1,25 @@
+"""The ``self_play`` block: training against past versions of the policy."""
+
+from pydantic import Field
+
+from trainers.config.base import Count, Fraction, Real, Settings
+
+
+class SelfPlaySettings(Settings):
+    """How opponents are kept and chosen."""
+
+    save_steps: Count = Field(
+        default=20000, description="Trainer steps between saved opponents. Typical: 10000-100000."
+    )
+    team_change: Count = Field(
+        default_factory=lambda data: 5 * data["save_steps"],
+        description="Trainer steps before another team learns. Default: 5 x save_steps. Typical: 4-10 x save_steps.",
+    )
+    swap_steps: Count = Field(
+        default=2000, description="Opponent steps before the opponent changes. Typical: 10000-100000."
+    )
+    window: Count = Field(default=10, description="Past opponents kept to choose from. Typical: 5-30.")
+    play_against_latest_model_ratio: Fraction = Field(
+        default=0.5, description="Probability that the opponent is the latest policy."
+    )
+    initial_elo: Real = Field(default=1200.0, description="Elo rating at the start.")

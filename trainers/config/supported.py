@@ -1,0 +1,39 @@
+"""What the training file may say and this trainer does not do yet."""
+
+from collections.abc import Iterator
+
+from gym_adapters.errors import UserError
+from trainers.config.behavior import BehaviorSettings
+from trainers.config.run import RunSettings
+
+
+def check_supported(settings: RunSettings) -> None:
+    """Refuse the first setting that asks for something this trainer cannot do.
+
+    Raises:
+        UserError: Names the key and what to do instead.
+    """
+    entries = {f"behaviors.{name}": behavior for name, behavior in settings.behaviors.items()}
+    if settings.default_settings is not None:
+        entries = {"default_settings": settings.default_settings, **entries}
+    for path, behavior in entries.items():
+        for key, advice in _unsupported(behavior):
+            prefix = f"{settings.source}: " if settings.source else ""
+            raise UserError(f"{prefix}{path}.{key} is not supported yet; {advice}")
+
+
+def _unsupported(behavior: BehaviorSettings) -> Iterator[tuple[str, str]]:
+    """Yield the key path and the advice for each thing a behavior asks for in vain."""
+    if behavior.trainer_type in ("sac", "poca"):
+        yield f"trainer_type: {behavior.trainer_type}", "use ppo or a2c"
+    for signal in ("curiosity", "gail", "rnd"):
+        if getattr(behavior.reward_signals, signal) is not None:
+            yield f"reward_signals.{signal}", "remove it and keep extrinsic"
+    if behavior.self_play is not None:
+        yield "self_play", "remove it"
+    if behavior.behavioral_cloning is not None:
+        yield "behavioral_cloning", "remove it"
+    if behavior.network_settings.memory is not None:
+        yield "network_settings.memory", "remove it"
+    if behavior.network_settings.vis_encode_type == "match3":
+        yield "network_settings.vis_encode_type: match3", "use simple, nature_cnn, resnet or fully_connected"
