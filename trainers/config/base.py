@@ -68,7 +68,7 @@ class Number:
         return f"{kind} {bounds}".rstrip()
 
     def read(self, value: Any) -> int | float:
-        """Return the number that ``value`` spells, or raise a validation error that says what was expected."""
+        """Return the number that ``value`` spells, or raise an error that says what was expected."""
         number = _parse_number(value)
         if number is None or not self._allows(number):
             raise problem(f"expected {self.expected}, got {show(value)}")

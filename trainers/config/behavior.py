@@ -25,7 +25,10 @@ TrainerType = Literal["ppo", "sac", "poca", "a2c"]
 
 
 class BehaviorSettings(Settings):
-    """Everything about the training of one behavior. Steps are agent decisions, summed over agents and envs."""
+    """How one behavior is trained.
+
+    An agent step is one decision of one agent; steps are summed over all agents and environments.
+    """
 
     trainer_type: TrainerType = Field(
         default="ppo", description="Algorithm: ppo, sac, poca or a2c. Must be given when hyperparameters is."
@@ -62,8 +65,8 @@ class BehaviorSettings(Settings):
     )
     threaded: Flag = Field(
         default=False,
-        description="In ML-Agents: whether updates run in a thread of their own. Accepted and without effect here: "
-        "updates always run in the main thread, as ML-Agents itself advises.",
+        description="In ML-Agents: whether updates run in a thread of their own. Accepted and without "
+        "effect here: updates always run in the main thread, as ML-Agents itself advises.",
     )
     behavioral_cloning: BehavioralCloningSettings | None = Field(
         default=None, description="Imitation of demonstrations. null: none."
@@ -74,12 +77,13 @@ class BehaviorSettings(Settings):
     framework: str | None = deprecated(description="Deprecated; read and ignored.")
     normalize_reward: Flag = extension(
         False,
-        description="Whether rewards are divided by the running standard deviation of the discounted return, for "
-        "learning only.",
+        description="Whether rewards are divided by the running standard deviation of the discounted "
+        "return, for learning only.",
     )
     reward_clip: Positive | None = extension(
         None,
-        description="Each reward is clipped to at most this size, for learning only; reports stay raw. null: no limit.",
+        description="Each reward is clipped to at most this size, for learning only; reports stay raw. "
+        "null: no limit.",
     )
 
     @model_validator(mode="before")
@@ -102,7 +106,8 @@ class BehaviorSettings(Settings):
             return HYPERPARAMETERS["ppo"]()
         if isinstance(value, get_args(Hyperparameters)) and type(value) is not settings:
             raise problem(
-                f"expected {settings.__name__} for trainer_type {info.data['trainer_type']}, got {show(value)}"
+                f"expected {settings.__name__} for trainer_type {info.data['trainer_type']}, got "
+                f"{show(value)}"
             )
         return settings.model_validate(value)
 

@@ -27,7 +27,8 @@ class OnPolicySettings(Settings):
 
     batch_size: Count = Field(
         default=1024,
-        description="Agent steps in one minibatch. Typical: 512-5120 with continuous actions, 32-512 with discrete.",
+        description="Agent steps in one minibatch. Typical: 512-5120 with continuous actions, 32-512 with "
+        "discrete.",
     )
     buffer_size: Count = Field(
         default=10240,
@@ -53,15 +54,15 @@ class OptimizerExtensions(Settings):
     )
     target_kl: Positive | None = extension(
         None,
-        description="KL divergence (nats) between the old and the new policy at which the passes over a buffer end "
-        "early, or which the adaptive learning rate holds. null: no limit.",
+        description="KL divergence (nats) between the old and the new policy at which the passes over a "
+        "buffer end early, or which the adaptive learning rate holds. null: no limit.",
     )
     adam_epsilon: Positive = extension(1e-8, description="Epsilon of the Adam optimiser.")
     value_coefficient: NonNegative = extension(0.5, description="Weight of the value loss in the total loss.")
     normalize_advantage: AdvantageNormalization = extension(
         "buffer",
-        description="Over what advantages are brought to mean 0 and deviation 1: the whole buffer (as ML-Agents "
-        "does), each minibatch, or not at all.",
+        description="Over what advantages are brought to mean 0 and deviation 1: the whole buffer (as "
+        "ML-Agents does), each minibatch, or not at all.",
     )
     critic_learning_rate: Positive | None = extension(
         None, description="Step size for the critic alone, on the same schedule. null: learning_rate."
@@ -78,13 +79,13 @@ class ClippedSettings(OnPolicySettings):
     )
     beta_schedule: Schedule = Field(
         default="linear",
-        description="How beta changes: linear (to 1e-5 at max_steps) or constant. "
-        "Follows learning_rate_schedule when that one is set and this is not.",
+        description="How beta changes: linear (to 1e-5 at max_steps) or constant. Follows "
+        "learning_rate_schedule when that one is set and this is not.",
     )
     epsilon_schedule: Schedule = Field(
         default="linear",
-        description="How epsilon changes: linear (to 0.1 at max_steps) or constant. "
-        "Follows learning_rate_schedule when that one is set and this is not.",
+        description="How epsilon changes: linear (to 0.1 at max_steps) or constant. Follows "
+        "learning_rate_schedule when that one is set and this is not.",
     )
 
     @model_validator(mode="before")
@@ -101,8 +102,8 @@ class PPOSettings(OptimizerExtensions, ClippedSettings):
 
     learning_rate_schedule: PPOSchedule = Field(
         default="linear",
-        description="How learning_rate changes: linear (to 1e-10 at max_steps), constant, or the extension value "
-        "adaptive (raised and lowered to hold target_kl, which must be set).",
+        description="How learning_rate changes: linear (to 1e-10 at max_steps), constant, or the extension "
+        "value adaptive (raised and lowered to hold target_kl, which must be set).",
     )
     shared_critic: Flag = Field(
         default=False, description="Whether policy and value function share one network body."
@@ -140,8 +141,8 @@ class A2CSettings(OptimizerExtensions, OnPolicySettings):
     )
     beta_schedule: Schedule = Field(
         default="linear",
-        description="How beta changes: linear (to 1e-5 at max_steps) or constant. "
-        "As in the plugin, it does not follow learning_rate_schedule.",
+        description="How beta changes: linear (to 1e-5 at max_steps) or constant. As in the plugin, it "
+        "does not follow learning_rate_schedule.",
     )
 
     @model_validator(mode="after")
@@ -156,7 +157,8 @@ class SACSettings(Settings):
 
     batch_size: Count = Field(
         default=128,
-        description="Agent steps in one minibatch. Typical: 128-1024 with continuous actions, 32-512 with discrete.",
+        description="Agent steps in one minibatch. Typical: 128-1024 with continuous actions, 32-512 with "
+        "discrete.",
     )
     buffer_size: Count = Field(
         default=50000, description="Agent steps the replay buffer holds. Typical: 50000-1000000."
@@ -172,7 +174,8 @@ class SACSettings(Settings):
     )
     init_entcoef: Positive = Field(
         default=1.0,
-        description="Entropy coefficient at the start. Typical: 0.5-1.0 with continuous actions, 0.05-0.5 with discrete.",
+        description="Entropy coefficient at the start. Typical: 0.5-1.0 with continuous actions, 0.05-0.5 "
+        "with discrete.",
     )
     tau: Fraction = Field(default=0.005, description="Share of the way the target network moves per update.")
     steps_per_update: Positive = Field(default=1.0, description="Agent steps for each update. Typical: 1-20.")

@@ -31,9 +31,9 @@ def load_settings(
     """Read, merge and check the settings of a run: defaults < training file < options < overrides.
 
     Args:
-        source: Path of a training file, its YAML text (anything with a line break or ``key: value`` that is no
-            file), its content as a map, or None for no file at all.
-        overrides: ``--set`` strings, ``behaviors.Walker.hyperparameters.learning_rate=1e-4``; the value is YAML.
+        source: Path of a training file, its YAML text (anything with a line break, or ``key: value`` that is
+            no file), its content as a map, or None for no file at all.
+        overrides: ``--set`` strings such as ``behaviors.Walker.max_steps=1e6``; the value is YAML.
         options: What the command line really gave, in the shape of the training file.
 
     In ``options`` and ``overrides``, ``*`` as the name of a behavior means each behavior of the file and

@@ -39,12 +39,13 @@ class NetworkSettings(Settings):
     )
     vis_encode_type: Literal["simple", "nature_cnn", "resnet", "match3", "fully_connected"] = Field(
         default="simple",
-        description="Encoder of image observations. Least image side in pixels: simple 20, nature_cnn 36, resnet 15, "
-        "match3 5, fully_connected 1.",
+        description="Encoder of image observations. Least image side in pixels: simple 20, nature_cnn 36, "
+        "resnet 15, match3 5, fully_connected 1.",
     )
     goal_conditioning_type: Literal["hyper", "none"] = Field(
         default="hyper",
-        description="How goal observations act on the policy: hyper (a hypernetwork) or none (one more input).",
+        description="How goal observations act on the policy: hyper (a hypernetwork) or none (one more "
+        "input).",
     )
     deterministic: Flag = Field(
         default=False, description="Whether the policy takes its likeliest action instead of sampling."

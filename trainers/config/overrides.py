@@ -15,7 +15,7 @@ _BLOCKS_BY_NAME = {
 
 
 def every_behavior(options: Mapping[str, Any], content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``options`` with the entry for behavior ``*`` copied to each behavior of ``content`` and its default."""
+    """Return ``options`` with the entry of behavior ``*`` copied to all behaviors of ``content``."""
     behaviors = dict(options.get("behaviors", {}))
     wanted = behaviors.pop("*", None)
     if wanted is None:

@@ -28,7 +28,8 @@ class EnvSettings(Settings):
 
     env_path: str | None = Field(
         default=None,
-        description="Path of a Unity player. null: the Editor. As an extension, the id of a Gymnasium environment.",
+        description="Path of a Unity player. null: the Editor. As an extension, the id of a Gymnasium "
+        "environment.",
     )
     env_args: tuple[str, ...] | None = Field(
         default=None, description="Command line arguments of the player."
@@ -150,7 +151,8 @@ class RunSettings(Settings):
         if found is None and (self._source is not None or self.behaviors):
             known = ", ".join(self.behaviors) or "none"
             raise UserError(
-                f"{self._source or 'settings'}: behaviors: the environment has a behavior {name}, which is not among "
+                f"{self._source or 'settings'}: behaviors: the environment has a behavior {name}, which is "
+                f"not among "
                 f"those listed ({known}), and there is no default_settings{suggestion(name, self.behaviors)}"
             )
         return found or BehaviorSettings()

@@ -13,7 +13,8 @@ class SelfPlaySettings(Settings):
     )
     team_change: Count = Field(
         default_factory=lambda data: 5 * data["save_steps"],
-        description="Trainer steps before another team learns. Default: 5 x save_steps. Typical: 4-10 x save_steps.",
+        description="Trainer steps before another team learns. Default: 5 x save_steps. Typical: 4-10 x "
+        "save_steps.",
     )
     swap_steps: Count = Field(
         default=2000, description="Opponent steps before the opponent changes. Typical: 10000-100000."

@@ -1,0 +1,175 @@
+"""The command line of the trainers: the options of mlagents-learn, ``--max-steps`` and ``--set``."""
+
+import argparse
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
+
+from trainers.config import BehaviorSettings, NetworkSettings, RunSettings
+from trainers.config.base import Number
+
+_LOGGER = logging.getLogger(__name__)
+
+# Option and the key of the training file it sets; meaning, type and default come from the key.
+_OPTIONS = {
+    "--env": "env_settings.env_path",
+    "--resume": "checkpoint_settings.resume",
+    "--deterministic": "behaviors.*.network_settings.deterministic",
+    "--force": "checkpoint_settings.force",
+    "--run-id": "checkpoint_settings.run_id",
+    "--initialize-from": "checkpoint_settings.initialize_from",
+    "--seed": "env_settings.seed",
+    "--inference": "checkpoint_settings.inference",
+    "--base-port": "env_settings.base_port",
+    "--num-envs": "env_settings.num_envs",
+    "--num-areas": "env_settings.num_areas",
+    "--debug": "debug",
+    "--max-steps": "behaviors.*.max_steps",
+    "--max-lifetime-restarts": "env_settings.max_lifetime_restarts",
+    "--restarts-rate-limit-n": "env_settings.restarts_rate_limit_n",
+    "--restarts-rate-limit-period-s": "env_settings.restarts_rate_limit_period_s",
+    "--results-dir": "checkpoint_settings.results_dir",
+    "--timeout-wait": "env_settings.timeout_wait",
+    "--width": "engine_settings.width",
+    "--height": "engine_settings.height",
+    "--quality-level": "engine_settings.quality_level",
+    "--time-scale": "engine_settings.time_scale",
+    "--target-frame-rate": "engine_settings.target_frame_rate",
+    "--capture-frame-rate": "engine_settings.capture_frame_rate",
+    "--no-graphics": "engine_settings.no_graphics",
+    "--no-graphics-monitor": "engine_settings.no_graphics_monitor",
+    "--torch-device": "torch_settings.device",
+    "--env-args": "env_settings.env_args",
+}
+
+_OLD_OPTIONS = {
+    "--load": "is deprecated and has no effect; use --resume",
+    "--train": "is deprecated and has no effect; training is the default, --inference its opposite",
+    "--torch": "was removed and has no effect; PyTorch is always used",
+    "--tensorflow": "was removed and has no effect; PyTorch is always used",
+}
+
+
+@dataclass(frozen=True)
+class ParsedArguments:
+    """What the command line said; the three fields are the arguments of ``load_settings``."""
+
+    config_path: Path | None
+    overrides: tuple[str, ...] = ()
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+class _Ignored(argparse.Action):
+    """An option of old ML-Agents releases: one warning, no effect."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        _LOGGER.warning("%s %s", option_string, _OLD_OPTIONS[str(option_string)])
+
+
+def build_parser(prog: str, trainer_type: str | None = None) -> argparse.ArgumentParser:
+    """Return the parser of a training command.
+
+    Args:
+        prog: Name of the command, as usage texts show it.
+        trainer_type: The only algorithm the command trains, or None if the training file decides.
+    """
+    algorithm = trainer_type.upper() if trainer_type else "the algorithm each behavior names"
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        description=f"Train with {algorithm}. Options take precedence over the training file.",
+        argument_default=argparse.SUPPRESS,
+        allow_abbrev=False,
+    )
+    parser.add_argument("trainer_config_path", nargs="?", default=None, help="Training file (.yaml).")
+    for option, key in _OPTIONS.items():
+        _add_option(parser, option, key)
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="overrides",
+        metavar="KEY=VALUE",
+        help="Set any key of the training file, for example behaviors.Walker.max_steps=1e6; may be repeated. "
+        "behaviors.* means every behavior.",
+    )
+    for option in _OLD_OPTIONS:
+        parser.add_argument(option, action=_Ignored, nargs=0, help=argparse.SUPPRESS)
+    return parser
+
+
+def parse(argv: Sequence[str] | None, prog: str, trainer_type: str | None = None) -> ParsedArguments:
+    """Read a command line; only what it really gave ends up in ``options``.
+
+    Without a training file, ``trainer_type`` becomes the type of every behavior. With one, the file decides, and
+    ``check_supported(settings, trainer_type)`` refuses a file for another type.
+
+    As in mlagents-learn, ``--resume`` takes precedence over ``--initialize-from``, and either of them on the
+    command line takes precedence over the other one in the file.
+    """
+    given = vars(build_parser(prog, trainer_type).parse_args(argv))
+    path = given.pop("trainer_config_path")
+    overrides = tuple(given.pop("overrides"))
+    if given.get("checkpoint_settings.resume"):
+        given["checkpoint_settings.initialize_from"] = None
+    elif "checkpoint_settings.initialize_from" in given:
+        given["checkpoint_settings.resume"] = False
+    if path is None and trainer_type is not None:
+        given["default_settings.trainer_type"] = trainer_type
+    options: dict[str, Any] = {}
+    for key, value in given.items():
+        *blocks, last = key.split(".")
+        here = options
+        for block in blocks:
+            here = here.setdefault(block, {})
+        here[last] = value
+    return ParsedArguments(Path(path) if path is not None else None, overrides, options)
+
+
+def _add_option(parser: argparse.ArgumentParser, option: str, key: str) -> None:
+    """Add an option that sets ``key``, with the type, meaning and default of that key."""
+    setting = _setting(key)
+    default = "" if setting.default in (None, False) else f" Default: {setting.default}."
+    description = f"{setting.description}{default}".replace("%", "%%")
+    number = next((mark for mark in setting.metadata if isinstance(mark, Number)), None)
+    name = key.rpartition(".")[2].upper()
+    if setting.annotation is bool:
+        parser.add_argument(option, dest=key, action="store_true", help=description)
+    elif option == "--env-args":
+        rest = f"{description} Takes the rest of the line, so it comes last."
+        parser.add_argument(option, dest=key, nargs=argparse.REMAINDER, metavar="ARG", help=rest)
+    elif number is not None:
+        parser.add_argument(option, dest=key, type=_reader(number), metavar=name, help=description)
+    else:
+        parser.add_argument(option, dest=key, metavar=name, help=description)
+
+
+def _reader(number: Number) -> Callable[[str], int | float]:
+    """Return the function that reads one option's number with the rules of the training file."""
+
+    def read(text: str) -> int | float:
+        try:
+            return number.read(text)
+        except PydanticCustomError as error:
+            raise argparse.ArgumentTypeError(error.message()) from None
+
+    return read
+
+
+def _setting(key: str) -> FieldInfo:
+    """Return the field of the settings that a key of ``_OPTIONS`` names."""
+    *blocks, name = key.split(".")
+    owner: type[BaseModel] = RunSettings
+    for block in blocks:
+        if block == "behaviors":
+            owner = BehaviorSettings
+        elif block == "network_settings":
+            owner = NetworkSettings
+        elif block != "*":
+            owner = RunSettings.model_fields[block].annotation  # type: ignore[assignment]
+    return owner.model_fields[name]
