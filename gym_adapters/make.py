@@ -1,6 +1,7 @@
 """From an environment id to a `BaseEnv`."""
 
 import difflib
+import importlib
 import logging
 import warnings
 from collections.abc import Mapping
@@ -61,39 +62,25 @@ def env_kind(source: BehaviorSpec | BaseEnv) -> Kind:
 
 
 def _find_spec(env_id: str) -> EnvSpec:
-    if env_id.startswith("ALE/"):
-        _register_atari()
     try:
         module, _, name = env_id.rpartition(":")
         if module:
-            __import__(module)
+            importlib.import_module(module)
+        if env_id.startswith("ALE/"):
+            importlib.import_module("gym_adapters.atari")
         return gymnasium.spec(name)
-    except ModuleNotFoundError as error:
-        raise UserError(f"environment {env_id!r}: {error}; install that package") from error
+    except ImportError as error:
+        hint = f"run: pip install {'ale-py' if error.name == 'ale_py' else error.name}"
+        raise UserError(f"environment {env_id!r}: {error}; {hint}") from error
     except gymnasium.error.Error as error:
         near = difflib.get_close_matches(env_id, list(gymnasium.registry), n=3, cutoff=0.4)
         hint = f"did you mean {' or '.join(near)}?" if near else "see gymnasium.pprint_registry()"
         raise UserError(f"environment {env_id!r} is not a registered Gymnasium id; {hint}") from error
 
 
-def _register_atari() -> None:
-    try:
-        import ale_py
-    except ImportError as error:
-        raise UserError("ALE/ environments need ale-py; run: pip install ale-py") from error
-    if not any(name.startswith("ALE/") for name in gymnasium.registry):
-        gymnasium.register_envs(ale_py)
-
-
 def _make_vector_env(spec: EnvSpec, num_envs: int, options: dict[str, Any]) -> VectorEnv:
     try:
-        return gymnasium.make_vec(
-            spec,
-            num_envs=num_envs,
-            vectorization_mode="sync",
-            vector_kwargs={"autoreset_mode": AutoresetMode.SAME_STEP},
-            **options,
-        )
+        return _fastest_vector_env(spec, num_envs, options)
     except gymnasium.error.DependencyNotInstalled as error:
         raise UserError(
             f"environment {spec.id!r} needs a package that is missing; {_install_hint(error)}"
@@ -102,6 +89,26 @@ def _make_vector_env(spec: EnvSpec, num_envs: int, options: dict[str, Any]) -> V
         if not options:
             raise
         raise UserError(f"environment {spec.id!r} refuses its options {options}: {error}") from error
+
+
+def _fastest_vector_env(spec: EnvSpec, num_envs: int, options: dict[str, Any]) -> VectorEnv:
+    """The same environments in every case; batched where there is a batched form of them."""
+    if spec.namespace == "ALE":
+        from gym_adapters.atari import make_atari
+
+        return make_atari(spec, num_envs, options)
+    if str(spec.entry_point).startswith("gymnasium.envs.mujoco."):
+        from gym_adapters import mujoco
+
+        if mujoco.supports(spec, options):
+            return mujoco.BatchedMujoco(spec, num_envs, options)
+    return gymnasium.make_vec(
+        spec,
+        num_envs=num_envs,
+        vectorization_mode="sync",
+        vector_kwargs={"autoreset_mode": AutoresetMode.SAME_STEP},
+        **options,
+    )
 
 
 def _install_hint(error: Exception) -> str:
