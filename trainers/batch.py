@@ -1,0 +1,44 @@
+"""A batch of finished decisions, ready to learn from."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from trainers.distributions import Actions
+
+
+@dataclass(frozen=True)
+class Batch:
+    """`n` decisions with what is known about them; all tensors are on the policy's device.
+
+    Attributes:
+        inputs: prepared network inputs, each (n, ...).
+        forbidden: (n, sum of branch sizes) bool, or None where nothing is forbidden.
+        actions: the actions taken, raw.
+        log_prob: (n,) their log-probability when they were taken.
+        value: (n, streams) values when the rollout ended.
+        advantage: (n,) advantages, averaged over reward streams.
+        returns: (n, streams) targets of the critic: own advantage + value.
+    """
+
+    inputs: tuple[Tensor, ...]
+    forbidden: Tensor | None
+    actions: Actions
+    log_prob: Tensor
+    value: Tensor
+    advantage: Tensor
+    returns: Tensor
+
+    def __len__(self) -> int:
+        return len(self.log_prob)
+
+    def __getitem__(self, rows: Tensor | slice) -> "Batch":
+        return Batch(
+            inputs=tuple(tensor[rows] for tensor in self.inputs),
+            forbidden=None if self.forbidden is None else self.forbidden[rows],
+            actions=Actions(self.actions.continuous[rows], self.actions.discrete[rows]),
+            log_prob=self.log_prob[rows],
+            value=self.value[rows],
+            advantage=self.advantage[rows],
+            returns=self.returns[rows],
+        )

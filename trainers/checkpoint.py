@@ -1,0 +1,127 @@
+"""Reading and writing checkpoints and the run folder's status files; every write is atomic."""
+
+import json
+import os
+import pickle
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+
+from gym_adapters.errors import UserError
+
+NEWEST, BEST = "checkpoint.pt", "best.pt"
+
+
+def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Write a file beside `path`, then move it there: a kill at any moment leaves the old file or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            write(stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Atomically write UTF-8 text."""
+    write_atomically(path, lambda stream: stream.write(text.encode()))
+
+
+def save_state(path: Path, state: dict[str, Any]) -> None:
+    """Atomically write a checkpoint: a dictionary of tensors, numbers, strings and containers of them."""
+    write_atomically(path, lambda stream: torch.save(state, stream))
+
+
+def load_state(path: Path) -> dict[str, Any]:
+    """Read a checkpoint; nothing in the file is executed.
+
+    Raises:
+        UserError: there is no such file, or it is damaged, or it is no checkpoint of this project.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such checkpoint; give a run folder or a .pt file that exists")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        raise UserError(f"{path}: not a readable checkpoint ({_first_line(error)}); use another one") from error
+    if not isinstance(state, dict) or "Policy" not in state or "behavior" not in state:
+        raise UserError(f"{path}: not a checkpoint of this trainer (it has no policy); use another one")
+    return state
+
+
+class CheckpointKeeper:
+    """The checkpoints of one behavior inside a run folder, and their list in `training_status.json`.
+
+    Args:
+        run_folder: `runs/<run-id>`.
+        behavior: behavior name, also the folder's name.
+        keep: how many checkpoints by step to keep (ML-Agents key `keep_checkpoints`).
+    """
+
+    def __init__(self, run_folder: Path, behavior: str, keep: int) -> None:
+        self.folder = run_folder / behavior
+        self.behavior, self.keep = behavior, keep
+        self.entries: list[dict[str, Any]] = []
+
+    def save(self, state: dict[str, Any], reward: float | None) -> Path:
+        """Write `checkpoint.pt` and `<Behavior>-<step>.pt`; delete the oldest beyond `keep`."""
+        step = state["global_step"]
+        path = self.folder / f"{self.behavior}-{step}.pt"
+        save_state(path, state)
+        save_state(self.folder / NEWEST, state)
+        entry = {
+            "steps": step,
+            "file_path": path.relative_to(self.folder.parent).as_posix(),
+            "reward": reward,
+            "creation_time": time.time(),
+            "auxillary_file_paths": [],
+        }
+        self.entries = [known for known in self.entries if known["steps"] != step] + [entry]
+        while len(self.entries) > self.keep:
+            oldest = self.entries.pop(0)
+            (self.folder.parent / oldest["file_path"]).unlink(missing_ok=True)
+        return path
+
+    def save_best(self, state: dict[str, Any]) -> None:
+        """Write `best.pt`."""
+        save_state(self.folder / BEST, state)
+
+    def status(self) -> dict[str, Any]:
+        """This behavior's part of `training_status.json`."""
+        newest = self.folder / NEWEST
+        if not self.entries:
+            return {"checkpoints": []}
+        final = {**self.entries[-1], "file_path": newest.relative_to(self.folder.parent).as_posix()}
+        return {"checkpoints": self.entries, "final_checkpoint": final}
+
+    def restore(self, status: dict[str, Any]) -> None:
+        """Take over the list of an earlier run."""
+        self.entries = [
+            entry for entry in status.get("checkpoints", []) if (self.folder.parent / entry["file_path"]).is_file()
+        ]
+
+
+def read_status(path: Path) -> dict[str, Any]:
+    """`training_status.json`, or nothing where there is none.
+
+    Raises:
+        UserError: the file is not JSON.
+    """
+    try:
+        status = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    except ValueError as error:
+        raise UserError(f"{path}: not valid JSON ({error}); restore it or delete it") from error
+    return status if isinstance(status, dict) else {}
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

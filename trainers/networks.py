@@ -1,0 +1,158 @@
+"""Encoders and the body that turns all observations of an agent into one feature vector."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from gym_adapters.errors import UserError
+from trainers.config import NetworkSettings
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "swish": nn.SiLU,
+    "tanh": nn.Tanh,
+    "relu": nn.ReLU,
+    "elu": nn.ELU,
+}
+SMALLEST_IMAGE = {"simple": 20, "nature_cnn": 36, "resnet": 15, "fully_connected": 1}
+
+
+class Body(nn.Module):
+    """Vector observations and encoded images, concatenated and passed through the hidden layers.
+
+    Args:
+        vector_size: length of all vector observations together; 0 without any.
+        image_shapes: (channels, height, width) of each image observation.
+        settings: ML-Agents' `network_settings`.
+        hidden_units: width of the hidden layers and of each image's encoding.
+    """
+
+    def __init__(
+        self,
+        vector_size: int,
+        image_shapes: Sequence[tuple[int, int, int]],
+        settings: NetworkSettings,
+        hidden_units: int,
+    ) -> None:
+        super().__init__()
+        self.vector_size = vector_size
+        self.image_encoders = nn.ModuleList(
+            image_encoder(settings.vis_encode_type, shape, hidden_units, settings) for shape in image_shapes
+        )
+        sizes = [vector_size + hidden_units * len(image_shapes)] + [hidden_units] * settings.num_layers
+        layers: list[nn.Module] = []
+        for inputs, outputs in zip(sizes, sizes[1:], strict=False):
+            layers.append(hidden_layer(inputs, outputs, settings))
+            if settings.layer_norm:
+                layers.append(nn.LayerNorm(outputs))
+            layers.append(ACTIVATIONS[settings.activation]())
+        self.layers = nn.Sequential(*layers)
+        self.output_size = sizes[-1]
+
+    def forward(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Features (n, output_size) of `inputs`: the vectors as one (n, vector_size), if any, then each image."""
+        features = list(inputs[:1]) if self.vector_size else []
+        images = inputs[len(features) :]
+        features += [encoder(image) for encoder, image in zip(self.image_encoders, images, strict=True)]
+        hidden: Tensor = self.layers(features[0] if len(features) == 1 else torch.cat(features, dim=1))
+        return hidden
+
+
+class ImageInput(nn.Module):
+    """uint8 pixels to [0, 1]; float images are there already."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(n, C, H, W) uint8 or float to float."""
+        return image.float() / 255.0 if image.dtype == torch.uint8 else image
+
+
+class ResidualBlock(nn.Module):
+    """Two 3 x 3 convolutions beside a skip connection. Source: Espeholt et al. 2018, IMPALA, figure 3."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.ReLU(),
+            nn.Conv2d(channels, channels, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(channels, channels, 3, padding=1),
+        )
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Same shape in and out, (n, channels, H, W)."""
+        result: Tensor = image + self.layers(image)
+        return result
+
+
+def image_encoder(
+    kind: str, shape: tuple[int, int, int], hidden_units: int, settings: NetworkSettings
+) -> nn.Sequential:
+    """The encoder that ML-Agents calls `vis_encode_type`: (n, C, H, W) to (n, hidden_units).
+
+    `simple`: two convolutions; `nature_cnn`: Mnih et al. 2015; `resnet`: Espeholt et al. 2018;
+    `fully_connected`: no convolution.
+
+    Raises:
+        UserError: the image is smaller than the encoder can take.
+    """
+    channels, height, width = shape
+    smallest = SMALLEST_IMAGE[kind]
+    if min(height, width) < smallest:
+        raise UserError(
+            f"network_settings.vis_encode_type: {kind} needs images of at least {smallest} x {smallest}, "
+            f"got {height} x {width}; use a smaller encoder such as fully_connected"
+        )
+    convolutions: list[nn.Module] = []
+    if kind == "simple":
+        convolutions = [*_convolution(channels, 16, 8, 4), *_convolution(16, 32, 4, 2)]
+    elif kind == "nature_cnn":
+        convolutions = [
+            *_convolution(channels, 32, 8, 4),
+            *_convolution(32, 64, 4, 2),
+            *_convolution(64, 64, 3, 1),
+        ]
+    elif kind == "resnet":
+        for inputs, outputs in ((channels, 16), (16, 32), (32, 32)):
+            convolutions += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.MaxPool2d(3, 2, padding=1)]
+            convolutions += [ResidualBlock(outputs), ResidualBlock(outputs)]
+        convolutions.append(nn.ReLU())
+    for layer in convolutions:
+        if isinstance(layer, nn.Conv2d):
+            _initialise(layer, settings, gain=math.sqrt(2.0))
+    encoder = nn.Sequential(ImageInput(), *convolutions, nn.Flatten())
+    with torch.no_grad():
+        flat_size = encoder(torch.zeros(1, *shape)).shape[1]
+    return encoder.extend([hidden_layer(flat_size, hidden_units, settings), nn.ReLU()])
+
+
+def hidden_layer(inputs: int, outputs: int, settings: NetworkSettings) -> nn.Linear:
+    """A linear layer for the body: He normal as in ML-Agents, or orthogonal with gain sqrt(2)."""
+    layer = nn.Linear(inputs, outputs)
+    _initialise(layer, settings, gain=math.sqrt(2.0))
+    return layer
+
+
+def head_layer(inputs: int, outputs: int, settings: NetworkSettings, gain: float, orthogonal_gain: float) -> nn.Linear:
+    """An output layer: He normal times `gain`, as ML-Agents scales it, or orthogonal with `orthogonal_gain`."""
+    layer = nn.Linear(inputs, outputs)
+    if settings.orthogonal_init:
+        _initialise(layer, settings, orthogonal_gain)
+    else:
+        nn.init.kaiming_normal_(layer.weight)
+        layer.weight.data.mul_(gain)
+        nn.init.zeros_(layer.bias)
+    return layer
+
+
+def _convolution(inputs: int, outputs: int, kernel: int, stride: int) -> list[nn.Module]:
+    return [nn.Conv2d(inputs, outputs, kernel, stride), nn.ReLU()]
+
+
+def _initialise(layer: nn.Linear | nn.Conv2d, settings: NetworkSettings, gain: float) -> None:
+    if settings.orthogonal_init:
+        nn.init.orthogonal_(layer.weight, gain)
+    else:
+        nn.init.kaiming_normal_(layer.weight)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)

@@ -1,0 +1,166 @@
+"""What is written for one behavior of a run, and when: summaries, checkpoints, the best policy."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gym_adapters.errors import UserError
+from trainers.checkpoint import NEWEST, CheckpointKeeper, load_state
+from trainers.on_policy import OnPolicyLearner
+from trainers.policy_file import check_fits, describe
+from trainers.reports import CsvReport, TensorBoardReport
+
+
+@dataclass(frozen=True)
+class BehaviorSummary:
+    """What a behavior did since the last summary; `elapsed` is seconds since the session began."""
+
+    behavior: str
+    step: int
+    elapsed: float
+    values: dict[str, float]
+    returns: list[float]
+    training: bool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run reached for one behavior.
+
+    Attributes:
+        steps: agent steps trained in all.
+        episodes: episodes ended in all.
+        mean_return: mean over the last 100 training episodes, NaN without any.
+        best_return: the highest such mean at any summary, NaN before 100 episodes; `best.pt` holds that policy.
+        folder: where checkpoints and curves are.
+    """
+
+    steps: int
+    episodes: int
+    mean_return: float
+    best_return: float
+    folder: Path
+
+
+class Recorder:
+    """A learner with its folder `<run>/<Behavior>/`.
+
+    Args:
+        learner: what to record.
+        run_folder: the run's folder.
+        hyperparameters: the behavior's settings as text, for TensorBoard.
+        status: this behavior's part of an earlier `training_status.json`; empty for a new run.
+        resume: go on from the folder's newest checkpoint.
+
+    Raises:
+        UserError: there is nothing to resume, or it does not fit.
+    """
+
+    def __init__(
+        self, learner: OnPolicyLearner, run_folder: Path, hyperparameters: str, status: dict[str, Any], resume: bool
+    ) -> None:
+        self.learner = learner
+        self.keeper = CheckpointKeeper(run_folder, learner.name, learner.settings.keep_checkpoints)
+        self.best_return = -math.inf
+        self.gauges: dict[str, dict[str, float]] = {}
+        if resume:
+            path = self.keeper.folder / NEWEST
+            if not path.is_file():
+                raise UserError(f"{path}: there is no checkpoint to resume; leave --resume out or use --force")
+            restore(learner, path)
+            self.keeper.restore(status)
+            self.best_return = status.get("best_return", -math.inf)
+        step = learner.step if resume else None
+        self._tensorboard = TensorBoardReport(self.keeper.folder, hyperparameters, step)
+        self._csv = CsvReport(self.keeper.folder, step)
+        self._next_summary = next_multiple(learner.step, learner.settings.summary_freq)
+        self._next_checkpoint = next_multiple(learner.step, learner.settings.checkpoint_interval)
+
+    @property
+    def summary_due(self) -> bool:
+        """`summary_freq` agent steps have passed."""
+        return self.learner.step >= self._next_summary
+
+    @property
+    def checkpoint_due(self) -> bool:
+        """`checkpoint_interval` agent steps have passed."""
+        return self.learner.step >= self._next_checkpoint
+
+    def summarise(self, elapsed: float) -> BehaviorSummary | None:
+        """Write a summary; None if nothing has happened since the last one."""
+        learner = self.learner
+        values, returns = learner.metrics.summarise()
+        self._next_summary = next_multiple(learner.step, learner.settings.summary_freq)
+        if not values:
+            return None
+        summary = BehaviorSummary(learner.name, learner.step, elapsed, values, returns, learner.training)
+        self._tensorboard.write(summary)
+        self._csv.write(summary)
+        self._gauge(values)
+        metrics = learner.metrics
+        if learner.training and len(metrics.recent_returns) == metrics.recent_returns.maxlen:
+            self._keep_if_best(metrics.recent_mean)
+        return summary
+
+    def checkpoint(self) -> dict[str, Any]:
+        """Write a checkpoint and draw the plots; returns the entry for `training_status.json`."""
+        metrics = self.learner.metrics
+        self.keeper.save(self.state(), metrics.recent_mean if metrics.recent_returns else None)
+        self._csv.draw()
+        self._next_checkpoint = next_multiple(self.learner.step, self.learner.settings.checkpoint_interval)
+        return self.status()
+
+    def status(self) -> dict[str, Any]:
+        """This behavior's part of `training_status.json`."""
+        best = self.best_return if math.isfinite(self.best_return) else None
+        return {**self.keeper.status(), "best_return": best}
+
+    def close(self) -> Outcome:
+        """Close the files; says what was reached."""
+        self._tensorboard.close()
+        metrics = self.learner.metrics
+        best = self.best_return if math.isfinite(self.best_return) else math.nan
+        return Outcome(self.learner.step, metrics.episodes, metrics.recent_mean, best, self.keeper.folder)
+
+    def state(self) -> dict[str, Any]:
+        """A whole checkpoint."""
+        learner = self.learner
+        network = learner.settings.network_settings
+        description = describe(learner.name, learner.spec, network, learner.hyper.shared_critic)
+        return {**learner.state_dict(), "behavior": description}
+
+    def _gauge(self, values: dict[str, float]) -> None:
+        """Keep the newest value and the range of each tag, as ML-Agents' `timers.json` names them."""
+        for tag, value in values.items():
+            name = f"{self.learner.name}.{tag.replace('/', '.').replace(' ', '')}.mean"
+            known = self.gauges.get(name, {"min": value, "max": value, "count": 0})
+            self.gauges[name] = {
+                "value": value,
+                "min": min(known["min"], value),
+                "max": max(known["max"], value),
+                "count": known["count"] + 1,
+            }
+
+    def _keep_if_best(self, mean_return: float) -> None:
+        if mean_return > self.best_return:
+            self.best_return = mean_return
+            self.keeper.save_best(self.state())
+
+
+def next_multiple(step: int, interval: int) -> int:
+    """The first multiple of `interval` after `step`."""
+    return (step // interval + 1) * interval
+
+
+def restore(learner: OnPolicyLearner, path: Path, only_weights: bool = False) -> None:
+    """Load a checkpoint into a learner.
+
+    Raises:
+        UserError: the file is damaged, or belongs to another network or algorithm.
+    """
+    state = load_state(path)
+    check_fits(path, state, learner.policy)
+    if not only_weights and state["trainer_type"] != learner.kind:
+        raise UserError(f"{path}: written by {state['trainer_type']}, cannot be resumed with {learner.kind}")
+    learner.load_state_dict(state, only_weights)

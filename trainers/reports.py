@@ -1,0 +1,106 @@
+"""Where summaries go: TensorBoard, `progress.csv` with its plots, and the console."""
+
+import csv
+import io
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from trainers.checkpoint import write_text
+from trainers.metrics import EPISODE_LENGTH, GROUP_REWARD, REWARD
+from trainers.plots import draw_plots
+
+CSV_TAGS = (
+    REWARD,
+    EPISODE_LENGTH,
+    "Policy/Entropy",
+    "Policy/Extrinsic Reward",
+    "Policy/Extrinsic Value Estimate",
+    "Losses/Policy Loss",
+    "Losses/Value Loss",
+    "Policy/Learning Rate",
+    "Policy/Epsilon",
+    "Policy/Beta",
+)
+
+
+class Summary(Protocol):
+    """What one behavior reports every `summary_freq` agent steps."""
+
+    behavior: str
+    step: int
+    elapsed: float
+    values: dict[str, float]
+    returns: list[float]
+    training: bool
+
+
+class TensorBoardReport:
+    """ML-Agents' tags in `<run>/<Behavior>/events.out.tfevents.*`; the x axis is agent steps."""
+
+    def __init__(self, folder: Path, hyperparameters: str, resumed_step: int | None) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._writer = SummaryWriter(str(folder), purge_step=resumed_step)
+        self._writer.add_text("Hyperparameters", f"```yaml\n{hyperparameters}\n```")
+
+    def write(self, summary: Summary) -> None:
+        """Add every value as a scalar, and the episode returns as a histogram."""
+        for tag, value in summary.values.items():
+            self._writer.add_scalar(tag, value, summary.step)
+        if summary.returns:
+            self._writer.add_histogram(f"{REWARD}_hist", np.asarray(summary.returns), summary.step)
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Write what is left and close the file."""
+        self._writer.close()
+
+
+class CsvReport:
+    """`progress.csv`: one line per summary, and the two plots drawn from it.
+
+    Columns are agent steps, seconds of the run, then tags; cells are empty where a tag had no value.
+    """
+
+    def __init__(self, folder: Path, resumed_step: int | None) -> None:
+        self.path = folder / "progress.csv"
+        self._rows: list[dict[str, str]] = []
+        self._columns = ["step", "seconds", *CSV_TAGS]
+        self.earlier_seconds = 0.0
+        if resumed_step is not None and self.path.is_file():
+            with self.path.open(newline="", encoding="utf-8") as stream:
+                rows = [row for row in csv.DictReader(stream) if int(row["step"]) <= resumed_step]
+            self._rows = rows
+            self.earlier_seconds = float(rows[-1]["seconds"]) if rows else 0.0
+
+    def write(self, summary: Summary) -> None:
+        """Add a line; the file is replaced as a whole, so it is never half written."""
+        row = {tag: f"{value:.6g}" for tag, value in summary.values.items()}
+        seconds = self.earlier_seconds + summary.elapsed
+        self._rows.append({"step": str(summary.step), "seconds": f"{seconds:.1f}", **row})
+        for tag in row:
+            if tag not in self._columns:
+                self._columns.append(tag)
+        text = io.StringIO()
+        writer = csv.DictWriter(text, self._columns, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self._rows)
+        write_text(self.path, text.getvalue())
+
+    def draw(self) -> None:
+        """Draw `reward.png` and `losses.png` beside the file."""
+        draw_plots(self._rows, self.path.parent)
+
+
+def console_line(summary: Summary) -> str:
+    """ML-Agents' summary line."""
+    start = f"{summary.behavior}. Step: {summary.step}. Time Elapsed: {summary.elapsed:.3f} s. "
+    state = "Training." if summary.training else "Not Training."
+    if not summary.returns:
+        return f"{start}No episode was completed since last summary. {state}"
+    mean, std = np.mean(summary.returns), np.std(summary.returns)
+    group = summary.values.get(GROUP_REWARD)
+    middle = "" if group is None else f"Mean Group Reward: {group:.3f}. "
+    return f"{start}Mean Reward: {mean:.3f}. {middle}Std of Reward: {std:.3f}. {state}"

@@ -1,0 +1,17 @@
+"""How learning rate, epsilon and beta fall with the agent-step count."""
+
+LEARNING_RATE_FLOOR = 1e-10
+EPSILON_FLOOR = 0.1
+BETA_FLOOR = 1e-5
+
+
+def decayed(initial: float, floor: float, schedule: str, step: int, max_steps: int) -> float:
+    """The value at agent step `step`.
+
+    `constant` keeps `initial`; `linear` falls from `initial` at step 0 to `floor` at `max_steps` (ML-Agents keys
+    `learning_rate_schedule`, `beta_schedule`, `epsilon_schedule`). An initial value under the floor stays.
+    """
+    if schedule != "linear" or initial <= floor:
+        return initial
+    progress = min(step / max_steps, 1.0)
+    return floor + (initial - floor) * (1.0 - progress)

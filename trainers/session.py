@@ -1,0 +1,155 @@
+"""One run: its learners, its folder, and what is shown and written while it goes on."""
+
+import json
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from mlagents_envs.base_env import BehaviorSpec
+
+from gym_adapters.errors import UserError
+from trainers.a2c import A2C
+from trainers.checkpoint import read_status, write_text
+from trainers.config import RunSettings, dump_settings
+from trainers.on_policy import OnPolicyLearner
+from trainers.policy_file import find_checkpoint
+from trainers.ppo import PPO
+from trainers.progress import Display
+from trainers.recorder import Outcome, Recorder, restore
+from trainers.timers import TimerTree
+
+LEARNERS: dict[str, type[OnPolicyLearner]] = {"ppo": PPO, "a2c": A2C}
+
+
+class Session:
+    """Makes a learner for each behavior that shows up, and writes the run folder.
+
+    Args:
+        settings: the resolved training file; its `checkpoint_settings.run_id` is set.
+        display: where progress is shown.
+
+    Attributes:
+        stop_requested: set it to leave the loop after the present step.
+        timers: where the run's time went.
+    """
+
+    def __init__(self, settings: RunSettings, display: Display) -> None:
+        checkpoints = settings.checkpoint_settings
+        self.settings, self.display = settings, display
+        self.run_folder = Path(checkpoints.results_dir, str(checkpoints.run_id))
+        self.device = choose_device(settings.torch_settings.device)
+        self.timers = TimerTree()
+        self.stop_requested = False
+        self._recorders: dict[str, Recorder] = {}
+        self._status_path = self.run_folder / "run_logs" / "training_status.json"
+        self._status = read_status(self._status_path) if checkpoints.resume else {}
+        write_text(self.run_folder / "configuration.yaml", dump_settings(settings))
+
+    @property
+    def finished(self) -> bool:
+        """Every behavior seen has had its `max_steps`, or a stop was asked for."""
+        learners = [recorder.learner for recorder in self._recorders.values()]
+        done = bool(learners) and all(learner.step >= learner.settings.max_steps for learner in learners)
+        return done or self.stop_requested
+
+    def learner(self, behavior_id: str, spec: BehaviorSpec) -> OnPolicyLearner:
+        """The learner of `Name`, or of every team of `Name?team=0`, made when first seen.
+
+        Raises:
+            UserError: the behavior is not in the training file, or its checkpoint does not fit.
+        """
+        name = behavior_id.split("?", 1)[0]
+        if name not in self._recorders:
+            self._recorders[name] = self._record(name, spec)
+        return self._recorders[name].learner
+
+    def report(self) -> None:
+        """Write and show what is due; called every environment step."""
+        for name, recorder in self._recorders.items():
+            learner = recorder.learner
+            self.display.tick(name, learner.step, learner.settings.max_steps, self.timers)
+            learner.training = learner.training and learner.step < learner.settings.max_steps
+            if recorder.summary_due:
+                self._summarise(recorder)
+            if recorder.checkpoint_due and learner.training:
+                self._checkpoint(recorder)
+
+    def close(self, save: bool = True) -> dict[str, Outcome]:
+        """Write the last summary and checkpoint (unless `save` is false) and close every file."""
+        outcomes: dict[str, Outcome] = {}
+        for name, recorder in self._recorders.items():
+            if save:
+                self._summarise(recorder)
+                if not self.settings.checkpoint_settings.inference:
+                    self._checkpoint(recorder)
+            outcomes[name] = recorder.close()
+        self._write_timers()
+        self.display.close()
+        return outcomes
+
+    def _record(self, name: str, spec: BehaviorSpec) -> Recorder:
+        settings, checkpoints = self.settings.behavior(name), self.settings.checkpoint_settings
+        seed = self.settings.env_settings.seed
+        learner = LEARNERS[settings.trainer_type](name, spec, settings, seed, self.device)
+        learner.training = not checkpoints.inference
+        text = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False)
+        recorder = Recorder(learner, self.run_folder, text, self._status.get(name, {}), checkpoints.resume)
+        if not checkpoints.resume:
+            start = self._starting_point(name, settings.init_path)
+            if start is not None:
+                restore(learner, start, only_weights=True)
+        return recorder
+
+    def _starting_point(self, name: str, init_path: str | None) -> Path | None:
+        """The checkpoint new weights come from (ML-Agents keys `init_path` and `initialize_from`)."""
+        checkpoints = self.settings.checkpoint_settings
+        if init_path is not None:
+            return find_checkpoint(Path(init_path))
+        if checkpoints.initialize_from is None:
+            return None
+        folder = Path(checkpoints.results_dir, checkpoints.initialize_from)
+        if not folder.is_dir():
+            raise UserError(f"--initialize-from {checkpoints.initialize_from}: no run folder {folder}")
+        return find_checkpoint(folder / name)
+
+    def _summarise(self, recorder: Recorder) -> None:
+        summary = recorder.summarise(self.timers.elapsed)
+        if summary is not None:
+            self.display.summarise(summary)
+
+    def _checkpoint(self, recorder: Recorder) -> None:
+        with self.timers("checkpoint"):
+            self._status[recorder.learner.name] = recorder.checkpoint()
+            self._status["metadata"] = {
+                "stats_format_version": "0.3.0",
+                "mlagents_version": metadata.version("mlagents-envs"),
+                "torch_version": torch.__version__,
+            }
+            write_text(self._status_path, json.dumps(self._status, indent=4))
+
+    def _write_timers(self) -> None:
+        tree: dict[str, Any] = self.timers.as_dict()
+        tree["gauges"] = {}
+        for recorder in self._recorders.values():
+            tree["gauges"] |= recorder.gauges
+        tree["metadata"] = {"torch_version": torch.__version__}
+        write_text(self.run_folder / "run_logs" / "timers.json", json.dumps(tree, indent=4))
+
+
+def choose_device(name: str | None) -> torch.device:
+    """The torch device called `name`; None or `auto` takes CUDA where there is one, else the CPU.
+
+    Raises:
+        UserError: torch has no such device here.
+    """
+    if name in (None, "auto"):
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(str(name))
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"--torch-device {name}: not available here ({reason}); try cpu") from error
+    return device

@@ -1,0 +1,61 @@
+"""A tree of wall-clock timers, written as ML-Agents' `run_logs/timers.json`."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class Timer:
+    """Seconds spent in one block of code, and in the blocks inside it."""
+
+    total: float = 0.0
+    count: int = 0
+    children: dict[str, "Timer"] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """This timer in the layout of ML-Agents' file; `self` is the time outside all children."""
+        inside = sum(child.total for child in self.children.values())
+        result: dict[str, Any] = {"total": self.total, "count": self.count, "self": max(self.total - inside, 0.0)}
+        if self.children:
+            result["children"] = {name: child.as_dict() for name, child in self.children.items()}
+        return result
+
+
+class TimerTree:
+    """Timers nested as the code is; used as `with timers("update"):`."""
+
+    def __init__(self) -> None:
+        self.root = Timer(count=1)
+        self._stack = [self.root]
+        self._start = time.perf_counter()
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        """Time a block under the block that is being timed now."""
+        timer = self._stack[-1].children.setdefault(name, Timer())
+        self._stack.append(timer)
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            timer.total += time.perf_counter() - start
+            timer.count += 1
+            self._stack.pop()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the tree was made."""
+        return time.perf_counter() - self._start
+
+    def shares(self) -> dict[str, float]:
+        """Share of the run spent in each top-level block, between 0 and 1."""
+        elapsed = max(self.elapsed, 1e-9)
+        return {name: timer.total / elapsed for name, timer in self.root.children.items()}
+
+    def as_dict(self) -> dict[str, Any]:
+        """The whole tree."""
+        self.root.total = self.elapsed
+        return {"name": "root", **self.root.as_dict()}
