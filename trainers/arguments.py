@@ -82,6 +82,7 @@ def build_parser(prog: str, trainer_type: str | None = None) -> argparse.Argumen
     algorithm = trainer_type.upper() if trainer_type else "the algorithm each behavior names"
     parser = argparse.ArgumentParser(
         prog=prog,
+        usage="%(prog)s [trainer_config_path] [options]",
         description=f"Train with {algorithm}. Options take precedence over the training file.",
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
@@ -106,8 +107,8 @@ def build_parser(prog: str, trainer_type: str | None = None) -> argparse.Argumen
 def parse(argv: Sequence[str] | None, prog: str, trainer_type: str | None = None) -> ParsedArguments:
     """Read a command line; only what it really gave ends up in ``options``.
 
-    Without a training file, ``trainer_type`` becomes the type of every behavior. With one, the file decides, and
-    ``check_supported(settings, trainer_type)`` refuses a file for another type.
+    Without a training file, ``trainer_type`` becomes the type of every behavior. With one, the file decides,
+    and ``check_supported(settings, trainer_type)`` refuses a file for another type.
 
     As in mlagents-learn, ``--resume`` takes precedence over ``--initialize-from``, and either of them on the
     command line takes precedence over the other one in the file.

@@ -1,6 +1,5 @@
 """From a training file, command line options and ``--set`` overrides to settings."""
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,14 +42,15 @@ def load_settings(
         UserError: One line that names the file, the key, what was expected and what was found.
     """
     label, content = read_source(source)
-    merged = copy.deepcopy(dict(content))
+    merged = dict(content)
     layers = []
     if options:
         given = every_behavior(options, merged)
         merged = deep_merge(merged, given)
         layers.append(_Layer("command line", tuple(_leaves(given))))
     for override in overrides:
-        layers.append(_apply(override, merged))
+        merged, layer = _apply(override, merged)
+        layers.append(layer)
     try:
         settings = RunSettings.model_validate(merged)
     except ValidationError as error:
@@ -62,22 +62,24 @@ def load_settings(
     return settings
 
 
-def _apply(override: str, merged: dict[str, Any]) -> _Layer:
-    """Put one ``KEY=VALUE`` into ``merged``, in place."""
+def _apply(override: str, content: dict[str, Any]) -> tuple[dict[str, Any], _Layer]:
+    """Return ``content`` with one ``KEY=VALUE`` in it, and which keys that set."""
     key, equals, text = override.partition("=")
-    if not equals or not key.strip():
+    key = key.strip()
+    if not equals or not key:
         raise UserError(f"--set {override}: expected KEY=VALUE, for example debug=true")
-    label = f"--set {key.strip()}"
+    label = f"--set {key}"
+    path = key_path(key, content)
     value = parse_yaml(text, label)
-    path = key_path(key.strip(), merged)
-    targets = [path]
-    if path[0] == "behaviors" and len(path) > 2 and path[1] == "*":
-        wanted = every_behavior({"behaviors": {"*": {}}}, merged)
-        targets = [("behaviors", name, *path[2:]) for name in wanted.get("behaviors", {})]
-        targets += [("default_settings", *path[2:])] if "default_settings" in wanted else []
+    if path[:2] == ("behaviors", "*"):
+        given = every_behavior(put({}, path, value, label), content)
+        targets = [("behaviors", name, *path[2:]) for name in given.get("behaviors", {})]
+        targets += [("default_settings", *path[2:])] if "default_settings" in given else []
+    else:
+        targets = [path]
     for target in targets:
-        put(merged, target, value, label)
-    return _Layer("--set", tuple(targets))
+        content = put(content, target, value, label)
+    return content, _Layer("--set", tuple(targets))
 
 
 def _leaves(tree: Mapping[str, Any], above: errors.Path = ()) -> list[errors.Path]:

@@ -7,6 +7,7 @@ from gym_adapters.errors import UserError
 from trainers.config.base import show
 from trainers.config.behavior import BehaviorSettings
 from trainers.config.errors import Path
+from trainers.config.run import deep_merge
 
 _BLOCKS_BY_NAME = {
     "behaviors": frozenset(BehaviorSettings.model_fields),
@@ -20,13 +21,13 @@ def every_behavior(options: Mapping[str, Any], content: Mapping[str, Any]) -> di
     wanted = behaviors.pop("*", None)
     if wanted is None:
         return dict(options)
-    listed = content.get("behaviors") if isinstance(content.get("behaviors"), Mapping) else None
-    behaviors = {**dict.fromkeys(listed or {}, wanted), **behaviors}
-    spread = {**options, "behaviors": behaviors}
-    if not behaviors:
-        del spread["behaviors"]
+    below = content.get("behaviors")
+    listed = below if isinstance(below, Mapping) else {}
+    spread = {key: value for key, value in options.items() if key != "behaviors"}
+    if listed or behaviors:
+        spread["behaviors"] = deep_merge(dict.fromkeys(listed, wanted), behaviors)
     if not listed or content.get("default_settings") is not None:
-        spread["default_settings"] = wanted
+        spread["default_settings"] = deep_merge(wanted, options.get("default_settings", {}))
     return spread
 
 
@@ -49,22 +50,22 @@ def key_path(key: str, content: Mapping[str, Any]) -> Path:
     return (block, ".".join(parts[:end]), *parts[end:])
 
 
-def put(content: dict[str, Any], path: Path, value: Any, label: str) -> None:
-    """Set the value at ``path`` in place, making the maps on the way; list items are named by number.
+def put(content: Any, path: Path, value: Any, label: str) -> Any:
+    """Return ``content`` with ``value`` at ``path``: maps are made on the way, list items are named by number.
+
+    The original stays as it is: aliases in a YAML file are one shared object, of which only one use may change.
 
     Raises:
         UserError: Something on the way is neither a map nor a list that has the item.
     """
-    here: Any = content
-    for depth, part in enumerate(path):
-        last = depth == len(path) - 1
-        if isinstance(here, list) and str(part).isdecimal() and int(part) < len(here):
-            part = int(part)
-        elif not isinstance(here, dict):
-            above = ".".join(map(str, path[:depth]))
-            raise UserError(f"{label}: there is no {part} in {above}, which holds {show(here)}")
-        elif not last and here.get(part) is None:
-            here[part] = {}
-        if last:
-            here[part] = value
-        here = here[part]
+    if not path:
+        return value
+    part, rest = path[0], path[1:]
+    if isinstance(content, list) and str(part).isdecimal() and int(part) < len(content):
+        changed = list(content)
+        changed[int(part)] = put(content[int(part)], rest, value, label)
+        return changed
+    if content is not None and not isinstance(content, Mapping):
+        raise UserError(f"{label}: there is no {part} in {show(content)}")
+    below = {} if content is None else content
+    return {**below, part: put(below.get(part), rest, value, label)}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Self
 
-from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, ValidationInfo, field_validator, model_validator
 
 from gym_adapters.errors import UserError
 from trainers.config.base import (
@@ -89,15 +89,23 @@ class CheckpointSettings(Settings):
         default=None,
         description="Name of the run. null: the trainer makes a unique one (mlagents-learn takes ppo).",
     )
-    initialize_from: str | None = Field(default=None, description="Run whose policies this run starts from.")
     load_model: Flag = deprecated(False, description="Deprecated name of resume; read and ignored.")
     resume: Flag = Field(default=False, description="Whether the run of this name is continued.")
+    initialize_from: str | None = Field(
+        default=None,
+        description="Run whose policies this run starts from. Without effect when resume is true.",
+    )
     force: Flag = Field(default=False, description="Whether a run of the same name is overwritten.")
     train_model: Flag = deprecated(False, description="Deprecated opposite of inference; read and ignored.")
     inference: Flag = Field(default=False, description="Whether policies only act and do not learn.")
     results_dir: str = Field(
         default="runs", description="Folder that holds the folders of runs (mlagents-learn takes results)."
     )
+
+    @field_validator("initialize_from", mode="after")
+    @classmethod
+    def _resume_wins(cls, run: str | None, info: ValidationInfo) -> str | None:
+        return None if info.data.get("resume") else run
 
 
 class TorchSettings(Settings):
@@ -152,8 +160,7 @@ class RunSettings(Settings):
             known = ", ".join(self.behaviors) or "none"
             raise UserError(
                 f"{self._source or 'settings'}: behaviors: the environment has a behavior {name}, which is "
-                f"not among "
-                f"those listed ({known}), and there is no default_settings{suggestion(name, self.behaviors)}"
+                f"not among those listed ({known}), and there is no default_settings{suggestion(name, self.behaviors)}"
             )
         return found or BehaviorSettings()
 

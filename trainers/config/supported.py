@@ -7,8 +7,12 @@ from trainers.config.behavior import BehaviorSettings
 from trainers.config.run import RunSettings
 
 
-def check_supported(settings: RunSettings) -> None:
-    """Refuse the first setting that asks for something this trainer cannot do.
+def check_supported(settings: RunSettings, trainer_type: str | None = None) -> None:
+    """Refuse the first setting that asks for something this trainer, or this command, cannot do.
+
+    Args:
+        settings: What to check.
+        trainer_type: The only type that the command trains (``python -m trainers.a2c``); None if it trains any.
 
     Raises:
         UserError: Names the key and what to do instead.
@@ -16,10 +20,15 @@ def check_supported(settings: RunSettings) -> None:
     entries = {f"behaviors.{name}": behavior for name, behavior in settings.behaviors.items()}
     if settings.default_settings is not None:
         entries = {"default_settings": settings.default_settings, **entries}
+    prefix = f"{settings.source}: " if settings.source else ""
     for path, behavior in entries.items():
         for key, advice in _unsupported(behavior):
-            prefix = f"{settings.source}: " if settings.source else ""
             raise UserError(f"{prefix}{path}.{key} is not supported yet; {advice}")
+        if trainer_type not in (None, behavior.trainer_type):
+            raise UserError(
+                f"{prefix}{path}.trainer_type is {behavior.trainer_type}, but this command trains {trainer_type}; "
+                f"change the key or use python -m trainers.{behavior.trainer_type}"
+            )
 
 
 def _unsupported(behavior: BehaviorSettings) -> Iterator[tuple[str, str]]:
