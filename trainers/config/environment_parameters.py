@@ -105,7 +105,7 @@ Sampler = ConstantSampler | UniformSampler | GaussianSampler | MultiRangeUniform
 
 _NUMBER = Number()
 
-_SAMPLERS: dict[str, type[Settings]] = {
+SAMPLERS: dict[str, type[Settings]] = {
     "constant": ConstantSampler,
     "uniform": UniformSampler,
     "gaussian": GaussianSampler,
@@ -115,15 +115,15 @@ _SAMPLERS: dict[str, type[Settings]] = {
 
 def _read_sampler(value: Any) -> Any:
     """Return the sampler that a number or a ``{sampler_type, sampler_parameters}`` map stands for."""
-    if isinstance(value, tuple(_SAMPLERS.values())):
+    if isinstance(value, tuple(SAMPLERS.values())):
         return value
     if not isinstance(value, Mapping):
         parameters = ConstantParameters(value=_NUMBER.read(value))
         return ConstantSampler(sampler_type="constant", sampler_parameters=parameters)
     kind = value.get("sampler_type")
-    if not isinstance(kind, str) or kind not in _SAMPLERS:
-        raise problem(f"sampler_type must be one of {', '.join(_SAMPLERS)}, got {show(kind)}")
-    return _SAMPLERS[kind].model_validate(value)
+    if not isinstance(kind, str) or kind not in SAMPLERS:
+        raise problem(f"sampler_type must be one of {', '.join(SAMPLERS)}, got {show(kind)}")
+    return SAMPLERS[kind].model_validate(value)
 
 
 AnySampler = Annotated[Sampler, BeforeValidator(_read_sampler)]

@@ -51,9 +51,10 @@ def key_path(key: str, content: Mapping[str, Any]) -> Path:
 
 
 def put(content: Any, path: Path, value: Any, label: str) -> Any:
-    """Return ``content`` with ``value`` at ``path``: maps are made on the way, list items are named by number.
+    """Return ``content`` with ``value`` at ``path``.
 
-    The original stays as it is: aliases in a YAML file are one shared object, of which only one use may change.
+    Maps are made on the way; list items are named by number. The original stays as it is: aliases in a YAML
+    file are one shared object, of which only one use may change.
 
     Raises:
         UserError: Something on the way is neither a map nor a list that has the item.

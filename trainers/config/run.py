@@ -160,7 +160,8 @@ class RunSettings(Settings):
             known = ", ".join(self.behaviors) or "none"
             raise UserError(
                 f"{self._source or 'settings'}: behaviors: the environment has a behavior {name}, which is "
-                f"not among those listed ({known}), and there is no default_settings{suggestion(name, self.behaviors)}"
+                f"not among those listed ({known}), and there is no default_settings"
+                f"{suggestion(name, self.behaviors)}"
             )
         return found or BehaviorSettings()
 

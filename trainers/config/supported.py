@@ -12,7 +12,7 @@ def check_supported(settings: RunSettings, trainer_type: str | None = None) -> N
 
     Args:
         settings: What to check.
-        trainer_type: The only type that the command trains (``python -m trainers.a2c``); None if it trains any.
+        trainer_type: The only type that the command trains (``python -m trainers.a2c``); None: any.
 
     Raises:
         UserError: Names the key and what to do instead.
@@ -26,8 +26,8 @@ def check_supported(settings: RunSettings, trainer_type: str | None = None) -> N
             raise UserError(f"{prefix}{path}.{key} is not supported yet; {advice}")
         if trainer_type not in (None, behavior.trainer_type):
             raise UserError(
-                f"{prefix}{path}.trainer_type is {behavior.trainer_type}, but this command trains {trainer_type}; "
-                f"change the key or use python -m trainers.{behavior.trainer_type}"
+                f"{prefix}{path}.trainer_type is {behavior.trainer_type}, but this command trains "
+                f"{trainer_type}; change the key or use python -m trainers.{behavior.trainer_type}"
             )
 
 

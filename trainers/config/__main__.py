@@ -1,0 +1,69 @@
+"""``python -m trainers.config``: check a training file and print it with every default filled in."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from gym_adapters.errors import UserError
+from trainers.config.docs import docs_text
+from trainers.config.dump import dump_settings
+from trainers.config.loader import load_settings
+from trainers.config.schema import schema_text
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status: 0, or 2 when the user can fix what is wrong."""
+    parser = _build_parser()
+    arguments = parser.parse_args(argv)
+    writes = {arguments.write_schema: schema_text, arguments.write_docs: docs_text}
+    writes.pop(None, None)
+    if arguments.file is None and not writes:
+        parser.error("give a training file, or --write-schema or --write-docs")
+    try:
+        for path, text in writes.items():
+            _write(path, text())
+        if arguments.file is not None:
+            settings = load_settings(arguments.file, arguments.overrides)
+            sys.stdout.write(dump_settings(settings, for_mlagents=arguments.for_mlagents))
+    except UserError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    return 0
+
+
+def _build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m trainers.config",
+        description="Check a training file and print it with every default filled in.",
+    )
+    parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="training file (.yaml)")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="overrides",
+        metavar="KEY=VALUE",
+        help="set any key, for example behaviors.Walker.max_steps=1e6; may be repeated",
+    )
+    parser.add_argument(
+        "--for-mlagents", action="store_true", help="print only what mlagents-learn 1.1.0 accepts"
+    )
+    parser.add_argument(
+        "--write-schema", type=Path, metavar="PATH", help="write the JSON Schema of training files"
+    )
+    parser.add_argument(
+        "--write-docs", type=Path, metavar="PATH", help="write the reference page of all keys"
+    )
+    return parser
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

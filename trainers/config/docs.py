@@ -1,0 +1,136 @@
+"""``docs/configuration.md``, written from the settings themselves so that it cannot drift from them."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from trainers.config.schema import training_schema
+
+_INTRODUCTION = """\
+# The training file
+
+This page is generated: `python -m trainers.config --write-docs docs/configuration.md`.
+
+A training file is YAML with the keys of ML-Agents' own training file. Keys marked **ext** are extensions that
+`mlagents-learn` does not know; `python -m trainers.config FILE --for-mlagents` writes a file without them. Keys
+marked **old** are deprecated in ML-Agents; they are read and ignored. Unmarked keys mean what they mean in ML-Agents.
+
+- Later sources take precedence: defaults, the training file, command line options, `--set KEY=VALUE`.
+- An unknown key, a wrong type or a value out of range is an error that names the key.
+- A behavior takes the keys it leaves out from `default_settings`, at every depth. `hyperparameters` are taken over
+  only between behaviors of the same `trainer_type`.
+- Numbers may be written `3e-4` or `3.0e-4`, whole numbers also `1e7`. `true` and `false` are not numbers.
+- `--set` takes the key's path: `--set behaviors.Walker.hyperparameters.learning_rate=1e-4`. As the name of a
+  behavior, `*` stands for every behavior of the file and for `default_settings`.
+- In `network_settings`, `reward_signals` and so on, `null` switches an optional block off.
+- An agent step is one decision of one agent. All step counts sum over agents and environments.
+- Read but refused for now: `trainer_type` sac and poca; the signals curiosity, gail and rnd; `self_play`,
+  `behavioral_cloning`, `memory`, and `vis_encode_type: match3`.
+
+For completion and checks in an editor, put this line at the top of a training file, with the path to the schema:
+
+    # yaml-language-server: $schema=unity_configs/schema.json
+"""
+
+# Heading and class of each table; None is the top level.
+_TABLES = {
+    "Top level": None,
+    "behaviors.NAME and default_settings": "BehaviorSettings",
+    "hyperparameters of ppo": "PPOSettings",
+    "hyperparameters of a2c": "A2CSettings",
+    "hyperparameters of poca": "POCASettings",
+    "hyperparameters of sac": "SACSettings",
+    "network_settings": "NetworkSettings",
+    "network_settings.memory": "MemorySettings",
+    "reward_signals": "RewardSignals",
+    "reward_signals.extrinsic": "ExtrinsicSettings",
+    "reward_signals.curiosity": "CuriositySettings",
+    "reward_signals.gail": "GAILSettings",
+    "reward_signals.rnd": "RNDSettings",
+    "behavioral_cloning": "BehavioralCloningSettings",
+    "self_play": "SelfPlaySettings",
+    "env_settings": "EnvSettings",
+    "engine_settings": "EngineSettings",
+    "environment_parameters.NAME": "EnvironmentParameter",
+    "curriculum lesson": "Lesson",
+    "completion_criteria": "CompletionCriteria",
+    "sampler_parameters of constant": "ConstantParameters",
+    "sampler_parameters of uniform": "UniformParameters",
+    "sampler_parameters of gaussian": "GaussianParameters",
+    "sampler_parameters of multirangeuniform": "MultiRangeUniformParameters",
+    "checkpoint_settings": "CheckpointSettings",
+    "torch_settings": "TorchSettings",
+}
+
+_NOTES = {
+    "EnvironmentParameter": "In place of this map, a number or a sampler stands for a single lesson. A sampler is a "
+    "map of `sampler_type` (constant, uniform, gaussian or multirangeuniform) and `sampler_parameters`.",
+}
+
+_SCALARS = {"boolean": "true or false", "string": "text", "object": "map", "integer": "whole number"}
+
+
+def docs_text() -> str:
+    """Return the text of ``docs/configuration.md``: one table for each block."""
+    schema = training_schema()
+    sections = (_section(title, name, schema) for title, name in _TABLES.items())
+    return _INTRODUCTION + "".join(f"\n{section}" for section in sections)
+
+
+def _section(title: str, name: str | None, schema: Mapping[str, Any]) -> str:
+    block = schema if name is None else schema["$defs"][name]
+    description = " ".join(block["description"].replace("``", "`").split())
+    text = " ".join(filter(None, (description, _NOTES.get(name or ""))))
+    return f"## {title}\n\n{text}\n\n| Key | Type | Default | Meaning | |\n|---|---|---|---|---|\n" + "".join(
+        f"| `{key}` | {_kind(field)} | {_default(key, field, block)} | {_meaning(field)} | {_mark(field)} |\n"
+        for key, field in block["properties"].items()
+    )
+
+
+def _kind(field: Mapping[str, Any]) -> str:
+    """Return the type of a key in words."""
+    if "$ref" in field:
+        return _block(field["$ref"])
+    if "anyOf" in field:
+        return " or ".join(_kind(choice) for choice in field["anyOf"])
+    if "enum" in field:
+        return ", ".join(field["enum"])
+    if "prefixItems" in field:
+        return f"[{', '.join(map(_kind, field['prefixItems']))}]"
+    if field["type"] == "array":
+        return f"list of {_kind(field['items'])}"
+    if isinstance(field.get("additionalProperties"), dict):
+        return f"map of {_kind(field['additionalProperties'])} by name"
+    return " ".join([_SCALARS.get(field["type"], field["type"]), " and ".join(_bounds(field))]).strip()
+
+
+def _bounds(field: Mapping[str, Any]) -> Iterator[str]:
+    for name, sign in (("minimum", "≥"), ("exclusiveMinimum", ">"), ("maximum", "≤")):
+        if name in field:
+            yield f"{sign} {field[name]:g}"
+
+
+def _block(reference: str) -> str:
+    """Return a link to the table of the block that a schema reference names."""
+    name = reference.rpartition("/")[2]
+    title = next((title for title, table in _TABLES.items() if table == name), None)
+    if title is None:
+        return {"Value": "number or sampler"}.get(name, "map")
+    anchor = title.lower().replace(".", "").replace(" ", "-")
+    return f"[{title}](#{anchor})"
+
+
+def _default(key: str, field: Mapping[str, Any], block: Mapping[str, Any]) -> str:
+    if key in block.get("required", ()):
+        return "needed"
+    if "default" not in field:
+        return "{}" if field.get("type") == "object" and key != "hyperparameters" else "see there"
+    return f"`{json.dumps(field['default']).strip(chr(34))}`"
+
+
+def _meaning(field: Mapping[str, Any]) -> str:
+    return str(field["description"]).removesuffix(" (Extension: not an ML-Agents key.)")
+
+
+def _mark(field: Mapping[str, Any]) -> str:
+    return "ext" if field.get("extension") else "old" if field.get("deprecated") else ""
