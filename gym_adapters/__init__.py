@@ -1,7 +1,16 @@
 """Gymnasium environments on one side, `mlagents_envs.base_env.BaseEnv` on the other."""
 
+from gym_adapters.check import ContractError, check_env
 from gym_adapters.errors import UserError
 from gym_adapters.make import behavior_name, env_kind, make_env
 from gym_adapters.vector_env import VectorEnvAdapter
 
-__all__ = ["UserError", "VectorEnvAdapter", "behavior_name", "env_kind", "make_env"]
+__all__ = [
+    "ContractError",
+    "UserError",
+    "VectorEnvAdapter",
+    "behavior_name",
+    "check_env",
+    "env_kind",
+    "make_env",
+]

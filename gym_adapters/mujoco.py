@@ -16,22 +16,40 @@ from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from gym_adapters.mujoco_tasks import TASKS, State
+from gym_adapters import mujoco_control, mujoco_locomotion
+from gym_adapters.mujoco_task import State, Task
 
 try:
     from mujoco.batch import Batch
 except ImportError:  # before MuJoCo 4.0
     Batch = None
 
-
 logger = logging.getLogger(__name__)
+
+TASKS: Mapping[str, type[Task]] = {
+    f"gymnasium.envs.mujoco.{module}_v5:{task.__name__}Env": task
+    for module, task in {
+        "ant": mujoco_locomotion.Ant,
+        "half_cheetah": mujoco_locomotion.HalfCheetah,
+        "hopper": mujoco_locomotion.Hopper,
+        "humanoid": mujoco_locomotion.Humanoid,
+        "humanoidstandup": mujoco_locomotion.HumanoidStandup,
+        "inverted_double_pendulum": mujoco_control.InvertedDoublePendulum,
+        "inverted_pendulum": mujoco_control.InvertedPendulum,
+        "pusher": mujoco_control.Pusher,
+        "reacher": mujoco_control.Reacher,
+        "swimmer": mujoco_locomotion.Swimmer,
+        "walker2d": mujoco_locomotion.Walker2d,
+    }.items()
+}
+"""The batched form of a task, by the entry point under which Gymnasium registers it."""
 
 
 class BatchedMujoco(VectorEnv):
     """One of Gymnasium's MuJoCo tasks as a vector environment over `mujoco.batch`.
 
     Observations, rewards, endings and random numbers are those of Gymnasium's own environments, to the last
-    bit. Physics runs in threads; what is computed from it, in `mujoco_tasks`, runs on arrays over all
+    bit. Physics runs in threads; what is computed from it, by a `Task`, runs on arrays over all
     environments. A reset runs Gymnasium's own code in one template environment, which borrows the random
     generator of the environment being reset.
 
@@ -72,6 +90,7 @@ class BatchedMujoco(VectorEnv):
             self._state.cfrc_ext = np.zeros((num_envs, model.nbody, 6))
             self._contacts, self._equalities = self._batch.bind("ncon"), self._batch.bind("ne")
             self._scratch = mujoco.MjData(model)
+        self._before = self._task.position(self._state)
 
     def reset(
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
@@ -90,7 +109,6 @@ class BatchedMujoco(VectorEnv):
             if one is not None:
                 self._generators[i] = seeding.np_random(one)[0]
         observations = np.empty((self.num_envs, *(self.single_observation_space.shape or ())))
-        self._before = self._task.position(self._state)
         self._begin(np.arange(self.num_envs), observations)
         return observations, {}
 
