@@ -85,7 +85,8 @@ def _with_run_folder(settings: RunSettings) -> RunSettings:
 
 
 def _unique_run_id(settings: RunSettings) -> str:
-    name = next(iter(settings.behaviors), "run")
+    env_path = settings.env_settings.env_path
+    name = Path(env_path).stem if env_path else next(iter(settings.behaviors), "run")
     stem = f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
     results = Path(settings.checkpoint_settings.results_dir)
     taken = (f"{stem}-{count}" if count > 1 else stem for count in range(1, 1000))

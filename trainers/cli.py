@@ -1,0 +1,72 @@
+"""The command line of training: a thin layer over `trainers.api.train`."""
+
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from gym_adapters.errors import UserError
+from trainers.api import train
+from trainers.arguments import ParsedArguments, parse
+from trainers.config import RunSettings, check_supported, load_settings
+from trainers.environments import make_environment, tuned_file
+from trainers.recorder import Outcome
+
+
+def main(argv: Sequence[str] | None = None, trainer_type: str | None = None) -> int:
+    """Train as the command line says; returns the exit status.
+
+    Args:
+        argv: the arguments, without the program's name; None takes the process's own.
+        trainer_type: the algorithm of the command (`python -m trainers.ppo`), None where the file decides.
+    """
+    prog = f"python -m trainers.{trainer_type}" if trainer_type else "bridge-learn"
+    arguments = parse(argv, prog, trainer_type)
+    logging.basicConfig(format="[%(levelname)s] %(message)s", level=logging.INFO)
+    try:
+        settings = resolve(arguments, trainer_type)
+        outcomes = train(make_environment, settings)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    for name, outcome in outcomes.items():
+        print(_closing_words(name, outcome))
+    return 0
+
+
+def resolve(arguments: ParsedArguments, trainer_type: str | None) -> RunSettings:
+    """Find the training file that the arguments mean, and lay the arguments over it.
+
+    Without a file, `--resume` takes the run's own `configuration.yaml`, and `--env` with a Gymnasium id the file
+    tuned for it.
+
+    Raises:
+        UserError: something in them is wrong.
+    """
+    source = arguments.config_path or _default_file(arguments, trainer_type or "ppo")
+    settings = load_settings(source, arguments.overrides, arguments.options)
+    check_supported(settings, trainer_type)
+    return settings
+
+
+def _default_file(arguments: ParsedArguments, trainer_type: str) -> Path | None:
+    about_the_run = [text for text in arguments.overrides if text.startswith(("env_settings.", "checkpoint_settings."))]
+    settings = load_settings(None, about_the_run, arguments.options)
+    checkpoints = settings.checkpoint_settings
+    if checkpoints.resume and checkpoints.run_id is not None:
+        own = Path(checkpoints.results_dir, checkpoints.run_id, "configuration.yaml")
+        if own.is_file():
+            return own
+    env_path = settings.env_settings.env_path
+    return None if env_path is None else tuned_file(env_path, trainer_type)
+
+
+def _closing_words(name: str, outcome: Outcome) -> str:
+    run = outcome.folder.parent
+    return (
+        f"\n{name}: {outcome.steps:,} steps, {outcome.episodes:,} episodes, "
+        f"mean return of the last 100: {outcome.mean_return:.1f}\n"
+        f"  results    {outcome.folder}\n"
+        f"  curves     {outcome.folder / 'reward.png'}, or: tensorboard --logdir {run.parent}\n"
+        f"  evaluate   python -m trainers.evaluate {run}"
+    )

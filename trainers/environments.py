@@ -1,0 +1,46 @@
+"""From a training file to an environment, and from an environment id to its training file."""
+
+from importlib import resources
+from pathlib import Path
+
+from gym_adapters.errors import UserError
+from gym_adapters.make import behavior_name, env_kind, make_env
+from gym_adapters.vector_env import VectorEnvAdapter
+from trainers.config import RunSettings
+
+
+def make_environment(settings: RunSettings) -> VectorEnvAdapter:
+    """Make the environment that `env_settings` describes; `env_settings.seed` must be set.
+
+    Raises:
+        UserError: there is no such environment, or the settings ask for what it cannot do.
+    """
+    env = settings.env_settings
+    if env.env_path is None:
+        raise UserError("no environment: give --env with a Gymnasium id, for example --env Walker2d-v5")
+    if settings.environment_parameters:
+        raise UserError(
+            f"environment_parameters: {env.env_path} is a Gymnasium environment and takes none; remove the block "
+            "or use env_settings.env_options"
+        )
+    return make_env(env.env_path, env.num_envs, env.seed, env.env_options)
+
+
+def tuned_file(env_id: str, trainer_type: str) -> Path:
+    """The training file for a Gymnasium id: its own, else the default for its kind.
+
+    Files are `unity_configs/<trainer_type>/<behavior name>.yaml`; the kinds are `continuous`, `discrete` and
+    `image` (any image among the observations, whatever the actions).
+
+    Raises:
+        UserError: the id is not known.
+    """
+    folder = Path(str(resources.files("unity_configs"))) / trainer_type
+    own = folder / f"{behavior_name(env_id)}.yaml"
+    if own.is_file():
+        return own
+    probe = make_env(env_id, num_envs=1)
+    try:
+        return folder / f"{env_kind(probe)}.yaml"
+    finally:
+        probe.close()

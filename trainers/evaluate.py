@@ -1,0 +1,112 @@
+"""Play episodes with a trained policy: `python -m trainers.evaluate RUN [options]`."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from mlagents_envs.base_env import BaseEnv
+
+from gym_adapters.errors import UserError
+from gym_adapters.make import make_env
+from trainers.checks import require_finite
+from trainers.config import load_settings
+from trainers.policy_file import LoadedPolicy, find_checkpoint, load_policy
+
+
+def evaluate(env: BaseEnv, policy: LoadedPolicy, deterministic: bool = True) -> list[float]:
+    """The raw return of the first episode of every agent that `env` starts with, in order of agent id.
+
+    Args:
+        env: an environment with the policy's behavior; it is reset, and left open.
+        policy: what acts.
+        deterministic: the most likely actions; else samples.
+
+    Raises:
+        UserError: the environment has no such behavior, or gives numbers that are not finite.
+    """
+    env.reset()
+    names = [name for name in env.behavior_specs if name.split("?", 1)[0] == policy.name]
+    if not names:
+        raise UserError(f"the environment has {', '.join(env.behavior_specs)}; the policy is for {policy.name}")
+    running: dict[int, float] = {}
+    finished: dict[int, float] = {}
+    first_step = True
+    while first_step or running:
+        for name in names:
+            decision, terminal = env.get_steps(name)
+            require_finite(name, decision)
+            require_finite(name, terminal)
+            for agent, reward in zip(terminal.agent_id.tolist(), terminal.reward.tolist(), strict=True):
+                if agent in running:
+                    finished[agent] = running.pop(agent) + reward
+            for agent, reward in zip(decision.agent_id.tolist(), decision.reward.tolist(), strict=True):
+                if first_step:
+                    running[agent] = 0.0
+                elif agent in running:
+                    running[agent] += reward
+            if len(decision):
+                env.set_actions(name, policy.act(decision.obs, deterministic, decision.action_mask))
+        first_step = False
+        env.step()
+    return [finished[agent] for agent in sorted(finished)]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Evaluate as the command line says; returns the exit status."""
+    arguments = _parser().parse_args(argv)
+    try:
+        returns = _evaluate_run(arguments)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    mean, std = float(np.mean(returns)), float(np.std(returns))
+    if arguments.json:
+        print(json.dumps({"mean": mean, "std": std, "returns": returns}))
+    else:
+        print(f"mean {mean:.2f}  std {std:.2f}  episodes {len(returns)}")
+        print("\n".join(f"{index:4d}  {value:.2f}" for index, value in enumerate(returns)))
+    return 0
+
+
+def _evaluate_run(arguments: argparse.Namespace) -> list[float]:
+    """One environment per episode, all stepped together: environment i is seeded S + i."""
+    if arguments.episodes < 1:
+        raise UserError(f"--episodes {arguments.episodes}: expected 1 or more")
+    checkpoint = find_checkpoint(arguments.run, arguments.checkpoint)
+    env_id, options = arguments.env, {}
+    if env_id is None:
+        configuration = checkpoint.parent.parent / "configuration.yaml"
+        if not configuration.is_file():
+            raise UserError(f"{configuration}: not found, so the environment is not known; give --env")
+        settings = load_settings(configuration).env_settings
+        env_id, options = settings.env_path, settings.env_options
+    if env_id is None:
+        raise UserError(f"{arguments.run}: trained in the Unity Editor; give --env")
+    policy = load_policy(checkpoint)
+    policy.seed(arguments.seed)
+    env = make_env(env_id, arguments.episodes, arguments.seed, options)
+    try:
+        return evaluate(env, policy, deterministic=not arguments.stochastic)
+    finally:
+        env.close()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m trainers.evaluate", description="Play episodes with a trained policy and print the returns."
+    )
+    parser.add_argument("run", type=Path, help="run folder, behavior folder or .pt file")
+    parser.add_argument("--checkpoint", default="last", metavar="last|best|STEP", help="which one. Default: last.")
+    parser.add_argument("--episodes", type=int, default=20, help="number of episodes. Default: 20.")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="episode i is seeded S+i. Default: 0.")
+    parser.add_argument("--stochastic", action="store_true", help="sample actions instead of taking the likeliest")
+    parser.add_argument("--env", default=None, help="Gymnasium id, if not the one the run was trained on")
+    parser.add_argument("--json", action="store_true", help='print {"mean": …, "std": …, "returns": […]}')
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
