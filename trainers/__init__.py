@@ -6,9 +6,9 @@ import os
 # say); torch reads this when it is imported. A value the user has set is kept.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from gym_adapters.errors import UserError  # noqa: E402
-from trainers.api import train  # noqa: E402
-from trainers.policy_file import LoadedPolicy, load_policy  # noqa: E402
-from trainers.recorder import Outcome  # noqa: E402
+from gym_adapters.errors import UserError
+from trainers.api import train
+from trainers.policy_file import LoadedPolicy, load_policy
+from trainers.recorder import Outcome
 
 __all__ = ["LoadedPolicy", "Outcome", "UserError", "load_policy", "train"]

@@ -72,7 +72,9 @@ def _with_seed(settings: RunSettings) -> RunSettings:
     if settings.env_settings.seed != -1:
         return settings
     seed = random.SystemRandom().randrange(RANDOM_SEEDS)
-    return settings.model_copy(update={"env_settings": settings.env_settings.model_copy(update={"seed": seed})})
+    return settings.model_copy(
+        update={"env_settings": settings.env_settings.model_copy(update={"seed": seed})}
+    )
 
 
 def _with_run_folder(settings: RunSettings) -> RunSettings:
@@ -109,7 +111,9 @@ def _prepare_folder(checkpoints: CheckpointSettings) -> None:
                 "or another --run-id"
             )
         if not is_run:
-            raise UserError(f"--force: {folder} is no run folder, so it is left alone; choose another --run-id")
+            raise UserError(
+                f"--force: {folder} is no run folder, so it is left alone; choose another --run-id"
+            )
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
 

@@ -52,7 +52,9 @@ def load_state(path: Path) -> dict[str, Any]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        raise UserError(f"{path}: not a readable checkpoint ({_first_line(error)}); use another one") from error
+        raise UserError(
+            f"{path}: not a readable checkpoint ({_first_line(error)}); use another one"
+        ) from error
     if not isinstance(state, dict) or "Policy" not in state or "behavior" not in state:
         raise UserError(f"{path}: not a checkpoint of this trainer (it has no policy); use another one")
     return state
@@ -106,7 +108,9 @@ class CheckpointKeeper:
     def restore(self, status: dict[str, Any]) -> None:
         """Take over the list of an earlier run."""
         self.entries = [
-            entry for entry in status.get("checkpoints", []) if (self.folder.parent / entry["file_path"]).is_file()
+            entry
+            for entry in status.get("checkpoints", [])
+            if (self.folder.parent / entry["file_path"]).is_file()
         ]
 
 

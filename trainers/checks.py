@@ -12,7 +12,9 @@ def require_finite(behavior: str, steps: DecisionSteps | TerminalSteps) -> None:
     Raises:
         UserError: names behavior, agent and place of the first bad number.
     """
-    arrays = [("observation", index, array) for index, array in enumerate(steps.obs) if array.dtype != np.uint8]
+    arrays = [
+        ("observation", index, array) for index, array in enumerate(steps.obs) if array.dtype != np.uint8
+    ]
     arrays += [("reward", 0, steps.reward), ("group reward", 0, steps.group_reward)]
     for what, index, array in arrays:
         if not np.isfinite(array).all():

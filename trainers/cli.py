@@ -50,7 +50,9 @@ def resolve(arguments: ParsedArguments, trainer_type: str | None) -> RunSettings
 
 
 def _default_file(arguments: ParsedArguments, trainer_type: str) -> Path | None:
-    about_the_run = [text for text in arguments.overrides if text.startswith(("env_settings.", "checkpoint_settings."))]
+    about_the_run = [
+        text for text in arguments.overrides if text.startswith(("env_settings.", "checkpoint_settings."))
+    ]
     settings = load_settings(None, about_the_run, arguments.options)
     checkpoints = settings.checkpoint_settings
     if checkpoints.resume and checkpoints.run_id is not None:

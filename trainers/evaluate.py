@@ -30,7 +30,9 @@ def evaluate(env: BaseEnv, policy: LoadedPolicy, deterministic: bool = True) -> 
     env.reset()
     names = [name for name in env.behavior_specs if name.split("?", 1)[0] == policy.name]
     if not names:
-        raise UserError(f"the environment has {', '.join(env.behavior_specs)}; the policy is for {policy.name}")
+        raise UserError(
+            f"the environment has {', '.join(env.behavior_specs)}; the policy is for {policy.name}"
+        )
     running: dict[int, float] = {}
     finished: dict[int, float] = {}
     first_step = True
@@ -96,13 +98,20 @@ def _evaluate_run(arguments: argparse.Namespace) -> list[float]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m trainers.evaluate", description="Play episodes with a trained policy and print the returns."
+        prog="python -m trainers.evaluate",
+        description="Play episodes with a trained policy and print the returns.",
     )
     parser.add_argument("run", type=Path, help="run folder, behavior folder or .pt file")
-    parser.add_argument("--checkpoint", default="last", metavar="last|best|STEP", help="which one. Default: last.")
+    parser.add_argument(
+        "--checkpoint", default="last", metavar="last|best|STEP", help="which one. Default: last."
+    )
     parser.add_argument("--episodes", type=int, default=20, help="number of episodes. Default: 20.")
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="episode i is seeded S+i. Default: 0.")
-    parser.add_argument("--stochastic", action="store_true", help="sample actions instead of taking the likeliest")
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="S", help="episode i is seeded S+i. Default: 0."
+    )
+    parser.add_argument(
+        "--stochastic", action="store_true", help="sample actions instead of taking the likeliest"
+    )
     parser.add_argument("--env", default=None, help="Gymnasium id, if not the one the run was trained on")
     parser.add_argument("--json", action="store_true", help='print {"mean": …, "std": …, "returns": […]}')
     return parser

@@ -1,6 +1,7 @@
 """What a behavior did since the last summary: episode results and training figures, by TensorBoard tag."""
 
 from collections import defaultdict, deque
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -8,6 +9,27 @@ REWARD = "Environment/Cumulative Reward"
 GROUP_REWARD = "Environment/Group Cumulative Reward"
 EPISODE_LENGTH = "Environment/Episode Length"
 BEST_WINDOW = 100
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What one behavior did since its last summary.
+
+    Attributes:
+        behavior: its name.
+        step: agent steps so far.
+        elapsed: seconds since the session began.
+        values: mean of each TensorBoard tag.
+        returns: raw returns of the episodes that ended.
+        training: whether it was learning.
+    """
+
+    behavior: str
+    step: int
+    elapsed: float
+    values: dict[str, float]
+    returns: list[float]
+    training: bool
 
 
 class Metrics:
@@ -28,7 +50,9 @@ class Metrics:
         """Record one value of `tag`."""
         self._values[tag].append(value)
 
-    def add_episodes(self, returns: np.ndarray, lengths: np.ndarray, group_returns: np.ndarray | None) -> None:
+    def add_episodes(
+        self, returns: np.ndarray, lengths: np.ndarray, group_returns: np.ndarray | None
+    ) -> None:
         """Record ended episodes: raw returns, lengths in agent decisions, and group returns where groups exist."""
         self.episode_returns += returns.tolist()
         self.recent_returns.extend(returns.tolist())

@@ -133,7 +133,9 @@ def hidden_layer(inputs: int, outputs: int, settings: NetworkSettings) -> nn.Lin
     return layer
 
 
-def head_layer(inputs: int, outputs: int, settings: NetworkSettings, gain: float, orthogonal_gain: float) -> nn.Linear:
+def head_layer(
+    inputs: int, outputs: int, settings: NetworkSettings, gain: float, orthogonal_gain: float
+) -> nn.Linear:
     """An output layer: He normal times `gain`, as ML-Agents scales it, or orthogonal with `orthogonal_gain`."""
     layer = nn.Linear(inputs, outputs)
     if settings.orthogonal_init:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from mlagents_envs.base_env import ActionTuple, BehaviorSpec, DecisionSteps, TerminalSteps
-from torch import Tensor, nn
+from torch import Tensor
 
 from trainers.agents import AgentTable
 from trainers.batch import Batch
@@ -20,16 +20,15 @@ from trainers.config import A2CSettings, BehaviorSettings, PPOSettings
 from trainers.distributions import ActionDistribution, Actions
 from trainers.losses import approximate_kl
 from trainers.metrics import Metrics
-from trainers.normalizer import RunningMoments
+from trainers.normalizer import RunningMoments, VectorNormalizer
+from trainers.optimizer import ActorCriticOptimizer
 from trainers.policy import Policy, choose, join_masks, to_action_tuple
 from trainers.returns import gae
 from trainers.rollout import NO_ROW, Columns, Rollout
-from trainers.schedules import BETA_FLOOR, LEARNING_RATE_FLOOR, decayed
+from trainers.schedules import BETA_FLOOR, decayed
 
 SCALED_REWARD_LIMIT = 10.0
 VALUE_CHUNK = 4096
-ADAPTIVE_STEP = 1.5
-ADAPTIVE_RANGE = (1e-6, 1e-2)
 
 
 class OnPolicyLearner(ABC):
@@ -71,8 +70,7 @@ class OnPolicyLearner(ABC):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.policy = Policy(spec, settings.network_settings, self.hyper.shared_critic).to(device)
-        self.optimizer = self._make_optimizer()
-        self.learning_rate_scale = 1.0
+        self.optimizer = ActorCriticOptimizer(self.policy, self.hyper, settings.max_steps)
 
         signal = settings.reward_signals.extrinsic
         assert signal is not None
@@ -153,7 +151,12 @@ class OnPolicyLearner(ABC):
         self.agents.remove(slots)
 
     def _pay(
-        self, slots: np.ndarray, reward: np.ndarray, group_reward: np.ndarray, next_row: np.ndarray, ended: bool = False
+        self,
+        slots: np.ndarray,
+        reward: np.ndarray,
+        group_reward: np.ndarray,
+        next_row: np.ndarray,
+        ended: bool = False,
     ) -> None:
         """Close the open rows of the agents in `slots`; rewards pay for their previous decision."""
         agents = self.agents
@@ -202,7 +205,14 @@ class OnPolicyLearner(ABC):
             scale = np.sqrt(self.return_moments.variance[0] + 1e-8)
             reward = np.clip(reward / scale, -SCALED_REWARD_LIMIT, SCALED_REWARD_LIMIT)
         advantage = gae(
-            reward, value, columns.next_row, columns.cut, columns.closed, columns.starts, self.gamma, self.hyper.lambd
+            reward,
+            value,
+            columns.next_row,
+            columns.cut,
+            columns.closed,
+            columns.starts,
+            self.gamma,
+            self.hyper.lambd,
         )
         rows = torch.from_numpy(np.flatnonzero(columns.closed)).to(self.device)
 
@@ -226,11 +236,10 @@ class OnPolicyLearner(ABC):
 
     def _optimise(self, batch: Batch) -> None:
         """`num_epoch` passes over shuffled minibatches of `batch_size`; a remainder is left out."""
-        self._set_learning_rate()
+        self.optimizer.set_learning_rate(self.step)
         beta = self._decayed(self.hyper.beta, BETA_FLOOR, self.hyper.beta_schedule)
         size = min(self.hyper.batch_size, len(batch))
         figures: list[Tensor] = []
-        kl = 0.0
         for _ in range(self.hyper.num_epoch):
             order = torch.randperm(len(batch), generator=self.generator, device=self.device)
             shuffled = batch[order]
@@ -243,14 +252,13 @@ class OnPolicyLearner(ABC):
                 figures.append(torch.stack([policy_loss, value_loss, entropy]))
                 divergences.append(divergence)
             if self.hyper.target_kl is not None:
-                kl = float(torch.stack(divergences).mean())
-                if self._diverged(kl):
+                if self._diverged(float(torch.stack(divergences).mean())):
                     break
         policy_loss, value_loss, entropy = torch.stack(figures).mean(0).tolist()
         self.metrics.add("Losses/Policy Loss", abs(policy_loss))
         self.metrics.add("Losses/Value Loss", value_loss)
         self.metrics.add("Policy/Entropy", entropy)
-        self.metrics.add("Policy/Learning Rate", self.optimizer.param_groups[0]["lr"])
+        self.metrics.add("Policy/Learning Rate", self.optimizer.learning_rate)
         self.metrics.add("Policy/Beta", beta)
 
     def _descend(self, minibatch: Batch, beta: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -260,11 +268,7 @@ class OnPolicyLearner(ABC):
         value_loss = self.value_loss(value, minibatch)
         entropy = distribution.entropy().mean()
         loss = policy_loss + self.hyper.value_coefficient * value_loss - beta * entropy
-        self.optimizer.zero_grad()
-        loss.backward()
-        if self.hyper.max_grad_norm is not None:
-            nn.utils.clip_grad_norm_(self.policy.parameters(), self.hyper.max_grad_norm)
-        self.optimizer.step()
+        self.optimizer.descend(loss)
         with torch.no_grad():
             divergence = approximate_kl(log_prob, minibatch.log_prob)
         return policy_loss.detach(), value_loss.detach(), entropy.detach(), divergence
@@ -274,53 +278,18 @@ class OnPolicyLearner(ABC):
         target = self.hyper.target_kl
         if target is None:
             return False
-        if self.hyper.learning_rate_schedule != "adaptive":
-            return kl > 1.5 * target
-        if kl > 2.0 * target:
-            self.learning_rate_scale /= ADAPTIVE_STEP
-        elif kl < 0.5 * target:
-            self.learning_rate_scale *= ADAPTIVE_STEP
-        self._set_learning_rate()
-        return False
+        if self.hyper.learning_rate_schedule == "adaptive":
+            self.optimizer.adapt(kl, target)
+            return False
+        return kl > 1.5 * target
 
-    def _update_normalizer(self, normalizer: nn.Module, columns: Columns) -> None:
+    def _update_normalizer(self, normalizer: VectorNormalizer, columns: Columns) -> None:
         vectors = [columns.observations[index][columns.closed] for index in self.policy.vector_columns]
         self.observation_moments.update(np.concatenate(vectors, axis=1))
         normalizer.assign(self.observation_moments)
 
     def _decayed(self, initial: float, floor: float, schedule: str) -> float:
         return decayed(initial, floor, schedule, self.step, self.settings.max_steps)
-
-    def _set_learning_rate(self) -> None:
-        hyper = self.hyper
-        for group, initial in zip(
-            self.optimizer.param_groups, (hyper.learning_rate, self._critic_learning_rate), strict=True
-        ):
-            rate = self._decayed(initial, LEARNING_RATE_FLOOR, hyper.learning_rate_schedule)
-            if hyper.learning_rate_schedule == "adaptive":
-                self.learning_rate_scale = float(
-                    np.clip(self.learning_rate_scale, *(limit / hyper.learning_rate for limit in ADAPTIVE_RANGE))
-                )
-                rate = initial * self.learning_rate_scale
-            group["lr"] = rate
-
-    @property
-    def _critic_learning_rate(self) -> float:
-        return self.hyper.critic_learning_rate or self.hyper.learning_rate
-
-    def _make_optimizer(self) -> torch.optim.Adam:
-        critic = set(self.policy.value_head.parameters())
-        if self.policy.critic is not self.policy.actor:
-            critic |= set(self.policy.critic.parameters())
-        actor = [p for p in self.policy.parameters() if p not in critic and p.numel()]
-        return torch.optim.Adam(
-            [
-                {"params": actor, "lr": self.hyper.learning_rate},
-                {"params": [p for p in self.policy.parameters() if p in critic], "lr": self._critic_learning_rate},
-            ],
-            eps=self.hyper.adam_epsilon,
-            fused=self.device.type in ("cpu", "cuda"),
-        )
 
     # Saving
 
@@ -331,7 +300,6 @@ class OnPolicyLearner(ABC):
             "global_step": self.step,
             "Policy": self.policy.state_dict(),
             "Optimizer:value_optimizer": self.optimizer.state_dict(),
-            "learning_rate_scale": self.learning_rate_scale,
             "observation_moments": self.observation_moments.state_dict(),
             "return_moments": self.return_moments.state_dict(),
             "recent_returns": list(self.metrics.recent_returns),
@@ -348,7 +316,6 @@ class OnPolicyLearner(ABC):
             return
         self.optimizer.load_state_dict(state["Optimizer:value_optimizer"])
         self.step = state["global_step"]
-        self.learning_rate_scale = state["learning_rate_scale"]
         self.metrics.recent_returns.extend(state["recent_returns"])
         self.metrics.episodes = state["episodes"]
         self.generator.set_state(state["generator"])

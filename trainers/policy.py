@@ -30,13 +30,19 @@ class Policy(nn.Module):
     """
 
     def __init__(
-        self, spec: BehaviorSpec, settings: NetworkSettings, shared_critic: bool = False, reward_streams: int = 1
+        self,
+        spec: BehaviorSpec,
+        settings: NetworkSettings,
+        shared_critic: bool = False,
+        reward_streams: int = 1,
     ) -> None:
         super().__init__()
         shapes = [tuple(observation.shape) for observation in spec.observation_specs]
         for index, shape in enumerate(shapes):
             if len(shape) not in (1, 3):
-                raise UserError(f"observation {index}: expected a vector or an image, got an array of shape {shape}")
+                raise UserError(
+                    f"observation {index}: expected a vector or an image, got an array of shape {shape}"
+                )
         self.action_spec = spec.action_spec
         self.vector_columns = [index for index, shape in enumerate(shapes) if len(shape) == 1]
         self.image_columns = [index for index, shape in enumerate(shapes) if len(shape) == 3]
@@ -48,9 +54,13 @@ class Policy(nn.Module):
         critic_units = settings.critic_hidden_units or settings.hidden_units
         self.critic = self.actor if shared_critic else Body(vector_size, images, settings, critic_units)
         continuous, branches = spec.action_spec.continuous_size, spec.action_spec.discrete_branches
-        self.mean_head = head_layer(self.actor.output_size, continuous, settings, 0.2, 0.01) if continuous else None
+        self.mean_head = (
+            head_layer(self.actor.output_size, continuous, settings, 0.2, 0.01) if continuous else None
+        )
         self.log_std = nn.Parameter(torch.full((continuous,), settings.initial_log_std))
-        self.logits_head = head_layer(self.actor.output_size, sum(branches), settings, 0.1, 0.01) if branches else None
+        self.logits_head = (
+            head_layer(self.actor.output_size, sum(branches), settings, 0.1, 0.01) if branches else None
+        )
         self.value_head = head_layer(self.critic.output_size, reward_streams, settings, 0.7, 1.0)
 
     @property
@@ -74,7 +84,9 @@ class Policy(nn.Module):
             inputs.append(vector if self.normalizer is None else self.normalizer(vector))
         return (*inputs, *(observations[index] for index in self.image_columns))
 
-    def forward(self, inputs: Sequence[Tensor], forbidden: Tensor | None) -> tuple[ActionDistribution, Tensor]:
+    def forward(
+        self, inputs: Sequence[Tensor], forbidden: Tensor | None
+    ) -> tuple[ActionDistribution, Tensor]:
         """Action distribution and (n, streams) values of prepared inputs."""
         features = self.actor(inputs)
         critic_features = features if self.critic is self.actor else self.critic(inputs)
@@ -93,7 +105,9 @@ class Policy(nn.Module):
         mean = features[:, :0] if self.mean_head is None else self.mean_head(features)
         branches: tuple[Tensor, ...] = ()
         if self.logits_head is not None:
-            branches = branch_log_probs(self.logits_head(features), self.action_spec.discrete_branches, forbidden)
+            branches = branch_log_probs(
+                self.logits_head(features), self.action_spec.discrete_branches, forbidden
+            )
         return ActionDistribution(mean, self.log_std, branches)
 
 

@@ -149,8 +149,12 @@ class LoadedPolicy:
                 f"{', '.join(str(('n', *shape)) for shape in expected)}, "
                 f"got {', '.join(str(array.shape) for array in arrays)}"
             )
-        arrays = [array if array.dtype == np.uint8 else array.astype(np.float32, copy=False) for array in arrays]
-        forbidden = None if action_mask is None else np.concatenate(list(action_mask), axis=1).astype(np.bool_)
+        arrays = [
+            array if array.dtype == np.uint8 else array.astype(np.float32, copy=False) for array in arrays
+        ]
+        forbidden = (
+            None if action_mask is None else np.concatenate(list(action_mask), axis=1).astype(np.bool_)
+        )
         continuous, discrete, _ = choose(self.policy, arrays, forbidden, deterministic, self._generator)
         return to_action_tuple(continuous, discrete)
 

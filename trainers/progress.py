@@ -8,8 +8,8 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from trainers.metrics import EPISODE_LENGTH, REWARD
-from trainers.reports import Summary, console_line
+from trainers.metrics import EPISODE_LENGTH, REWARD, Summary
+from trainers.reports import console_line
 from trainers.timers import TimerTree
 
 

@@ -7,21 +7,10 @@ from typing import Any
 
 from gym_adapters.errors import UserError
 from trainers.checkpoint import NEWEST, CheckpointKeeper, load_state
+from trainers.metrics import Summary
 from trainers.on_policy import OnPolicyLearner
 from trainers.policy_file import check_fits, describe
 from trainers.reports import CsvReport, TensorBoardReport
-
-
-@dataclass(frozen=True)
-class BehaviorSummary:
-    """What a behavior did since the last summary; `elapsed` is seconds since the session began."""
-
-    behavior: str
-    step: int
-    elapsed: float
-    values: dict[str, float]
-    returns: list[float]
-    training: bool
 
 
 @dataclass(frozen=True)
@@ -58,7 +47,12 @@ class Recorder:
     """
 
     def __init__(
-        self, learner: OnPolicyLearner, run_folder: Path, hyperparameters: str, status: dict[str, Any], resume: bool
+        self,
+        learner: OnPolicyLearner,
+        run_folder: Path,
+        hyperparameters: str,
+        status: dict[str, Any],
+        resume: bool,
     ) -> None:
         self.learner = learner
         self.keeper = CheckpointKeeper(run_folder, learner.name, learner.settings.keep_checkpoints)
@@ -67,7 +61,9 @@ class Recorder:
         if resume:
             path = self.keeper.folder / NEWEST
             if not path.is_file():
-                raise UserError(f"{path}: there is no checkpoint to resume; leave --resume out or use --force")
+                raise UserError(
+                    f"{path}: there is no checkpoint to resume; leave --resume out or use --force"
+                )
             restore(learner, path)
             self.keeper.restore(status)
             self.best_return = status.get("best_return", -math.inf)
@@ -87,14 +83,14 @@ class Recorder:
         """`checkpoint_interval` agent steps have passed."""
         return self.learner.step >= self._next_checkpoint
 
-    def summarise(self, elapsed: float) -> BehaviorSummary | None:
+    def summarise(self, elapsed: float) -> Summary | None:
         """Write a summary; None if nothing has happened since the last one."""
         learner = self.learner
         values, returns = learner.metrics.summarise()
         self._next_summary = next_multiple(learner.step, learner.settings.summary_freq)
         if not values:
             return None
-        summary = BehaviorSummary(learner.name, learner.step, elapsed, values, returns, learner.training)
+        summary = Summary(learner.name, learner.step, elapsed, values, returns, learner.training)
         self._tensorboard.write(summary)
         self._csv.write(summary)
         self._gauge(values)

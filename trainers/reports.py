@@ -3,12 +3,11 @@
 import csv
 import io
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
 from trainers.checkpoint import write_text
-from trainers.metrics import EPISODE_LENGTH, GROUP_REWARD, REWARD
+from trainers.metrics import EPISODE_LENGTH, GROUP_REWARD, REWARD, Summary
 from trainers.plots import draw_plots
 
 CSV_TAGS = (
@@ -23,17 +22,6 @@ CSV_TAGS = (
     "Policy/Epsilon",
     "Policy/Beta",
 )
-
-
-class Summary(Protocol):
-    """What one behavior reports every `summary_freq` agent steps."""
-
-    behavior: str
-    step: int
-    elapsed: float
-    values: dict[str, float]
-    returns: list[float]
-    training: bool
 
 
 class TensorBoardReport:

@@ -87,13 +87,17 @@ class Rollout:
         self.rows = last
         return np.arange(first, last)
 
-    def act(self, rows: np.ndarray, continuous: np.ndarray, discrete: np.ndarray, log_prob: np.ndarray) -> None:
+    def act(
+        self, rows: np.ndarray, continuous: np.ndarray, discrete: np.ndarray, log_prob: np.ndarray
+    ) -> None:
         """Fill in the actions chosen for open rows."""
         self._columns["continuous"][rows] = continuous
         self._columns["discrete"][rows] = discrete
         self._columns["log_prob"][rows] = log_prob
 
-    def close(self, rows: np.ndarray, reward: np.ndarray, next_row: np.ndarray | int, cut: np.ndarray | bool) -> None:
+    def close(
+        self, rows: np.ndarray, reward: np.ndarray, next_row: np.ndarray | int, cut: np.ndarray | bool
+    ) -> None:
         """Pay rows their reward, (n, streams) or (n, 1), and link them to what follows."""
         self._columns["reward"][rows] = reward
         self._columns["next_row"][rows] = next_row

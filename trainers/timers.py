@@ -18,7 +18,11 @@ class Timer:
     def as_dict(self) -> dict[str, Any]:
         """This timer in the layout of ML-Agents' file; `self` is the time outside all children."""
         inside = sum(child.total for child in self.children.values())
-        result: dict[str, Any] = {"total": self.total, "count": self.count, "self": max(self.total - inside, 0.0)}
+        result: dict[str, Any] = {
+            "total": self.total,
+            "count": self.count,
+            "self": max(self.total - inside, 0.0),
+        }
         if self.children:
             result["children"] = {name: child.as_dict() for name, child in self.children.items()}
         return result

@@ -11,18 +11,17 @@ _INTRODUCTION = """\
 
 This page is generated: `python -m trainers.config --write-docs docs/configuration.md`.
 
-A training file is YAML with the keys of ML-Agents' own training file. Keys marked **ext** are extensions that
-`mlagents-learn` does not know; `python -m trainers.config FILE --for-mlagents` writes a file without them. Keys
-marked **old** are deprecated in ML-Agents; they are read and ignored. Unmarked keys mean what they mean in ML-Agents.
+A training file is YAML with the keys of ML-Agents' own training file, and the keys mean what they mean there.
+Keys marked **ext** are extensions that `mlagents-learn` does not know; to write a file without them, run
+`python -m trainers.config FILE --for-mlagents`. Keys marked **old** are deprecated: they are read and ignored.
 
 - Later sources take precedence: defaults, the training file, command line options, `--set KEY=VALUE`.
 - An unknown key, a wrong type or a value out of range is an error that names the key.
-- A behavior takes the keys it leaves out from `default_settings`, at every depth. `hyperparameters` are taken over
-  only between behaviors of the same `trainer_type`.
+- A behavior takes the keys it leaves out from `default_settings`, at every depth. `hyperparameters` are taken
+  over only between behaviors of the same `trainer_type`.
 - Numbers may be written `3e-4` or `3.0e-4`, whole numbers also `1e7`. `true` and `false` are not numbers.
 - `--set` takes the key's path: `--set behaviors.Walker.hyperparameters.learning_rate=1e-4`. As the name of a
   behavior, `*` stands for every behavior of the file and for `default_settings`.
-- In `network_settings`, `reward_signals` and so on, `null` switches an optional block off.
 - An agent step is one decision of one agent. All step counts sum over agents and environments.
 - Read but refused for now: `trainer_type` sac and poca; the signals curiosity, gail and rnd; `self_play`,
   `behavioral_cloning`, `memory`, and `vis_encode_type: match3`.
@@ -63,8 +62,8 @@ _TABLES = {
 }
 
 _NOTES = {
-    "EnvironmentParameter": "In place of this map, a number or a sampler stands for a single lesson. A sampler is a "
-    "map of `sampler_type` (constant, uniform, gaussian or multirangeuniform) and `sampler_parameters`.",
+    "EnvironmentParameter": "In place of this map, a number or a sampler stands for a single lesson. A sampler "
+    "is a map of `sampler_type` (constant, uniform, gaussian or multirangeuniform) and `sampler_parameters`.",
 }
 
 _SCALARS = {"boolean": "true or false", "string": "text", "object": "map", "integer": "whole number"}
@@ -124,7 +123,8 @@ def _default(key: str, field: Mapping[str, Any], block: Mapping[str, Any]) -> st
     if key in block.get("required", ()):
         return "needed"
     if "default" not in field:
-        return "{}" if field.get("type") == "object" and key != "hyperparameters" else "see there"
+        is_block = "$ref" in field or key == "hyperparameters"
+        return "its own" if is_block else "`{}`" if field["type"] == "object" else "see meaning"
     return f"`{json.dumps(field['default']).strip(chr(34))}`"
 
 

@@ -1,0 +1,87 @@
+"""Adam for actor and critic: step sizes, their schedules, and the limit on the gradient."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from trainers.config import A2CSettings, PPOSettings
+from trainers.policy import Policy
+from trainers.schedules import LEARNING_RATE_FLOOR, decayed
+
+ADAPTIVE_FACTOR = 1.5
+ADAPTIVE_RANGE = (1e-6, 1e-2)
+
+
+class ActorCriticOptimizer:
+    """One Adam with a group for the actor (shared layers count as its own) and one for the critic.
+
+    Source: Kingma and Ba 2015, "Adam: A Method for Stochastic Optimization".
+
+    Args:
+        policy: whose parameters to move.
+        hyper: learning rates and schedule, `adam_epsilon`, `max_grad_norm`, `target_kl`.
+        max_steps: agent steps over which a linear schedule falls.
+    """
+
+    def __init__(self, policy: Policy, hyper: PPOSettings | A2CSettings, max_steps: int) -> None:
+        self.hyper, self.max_steps = hyper, max_steps
+        self.initial_rates = (hyper.learning_rate, hyper.critic_learning_rate or hyper.learning_rate)
+        self.scale = 1.0
+        critic = set(policy.value_head.parameters())
+        if policy.critic is not policy.actor:
+            critic |= set(policy.critic.parameters())
+        self.parameters = [parameter for parameter in policy.parameters() if parameter.numel()]
+        groups = [
+            [parameter for parameter in self.parameters if (parameter in critic) == wanted]
+            for wanted in (False, True)
+        ]
+        self.adam = torch.optim.Adam(
+            [{"params": group, "lr": rate} for group, rate in zip(groups, self.initial_rates, strict=True)],
+            eps=hyper.adam_epsilon,
+            fused=policy.device.type in ("cpu", "cuda"),
+        )
+
+    @property
+    def learning_rate(self) -> float:
+        """The actor's step size at present."""
+        return float(self.adam.param_groups[0]["lr"])
+
+    def set_learning_rate(self, step: int) -> None:
+        """Use the step sizes that the schedule gives at agent step `step`."""
+        schedule = self.hyper.learning_rate_schedule
+        for group, initial in zip(self.adam.param_groups, self.initial_rates, strict=True):
+            rate = decayed(initial, LEARNING_RATE_FLOOR, schedule, step, self.max_steps)
+            group["lr"] = rate * self.scale
+
+    def adapt(self, kl: float, target_kl: float) -> None:
+        """Raise or lower the step sizes so that an epoch moves the policy by about `target_kl`.
+
+        The rule is the usual one for an adaptive KL: a factor of 1.5 when the divergence leaves [target / 2,
+        2 target]; the actor's rate stays within 1e-6 and 1e-2.
+        """
+        if kl > 2.0 * target_kl:
+            self.scale /= ADAPTIVE_FACTOR
+        elif kl < 0.5 * target_kl:
+            self.scale *= ADAPTIVE_FACTOR
+        low, high = (limit / self.initial_rates[0] for limit in ADAPTIVE_RANGE)
+        self.scale = min(max(self.scale, low), high)
+        for group, initial in zip(self.adam.param_groups, self.initial_rates, strict=True):
+            group["lr"] = initial * self.scale
+
+    def descend(self, loss: Tensor) -> None:
+        """One gradient step."""
+        self.adam.zero_grad()
+        loss.backward()
+        if self.hyper.max_grad_norm is not None:
+            nn.utils.clip_grad_norm_(self.parameters, self.hyper.max_grad_norm)
+        self.adam.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Adam's moments and the adapted scale."""
+        return {"adam": self.adam.state_dict(), "scale": self.scale}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state_dict`."""
+        self.adam.load_state_dict(state["adam"])
+        self.scale = state["scale"]
