@@ -1,14 +1,35 @@
-"""PPO and A2C over `mlagents_envs.base_env`: the algorithms, the loop and the command line."""
+"""PPO and A2C over `mlagents_envs.base_env`: the algorithms, the loop and the command line.
 
+From Python: `from trainers import train, load_policy`. Both are imported when first used, so that commands such as
+`python -m trainers.config` start at once.
+"""
+
+import importlib
 import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gym_adapters.errors import UserError
+    from trainers.api import train
+    from trainers.policy_file import LoadedPolicy, load_policy
+    from trainers.recorder import Outcome
+
+__all__ = ["LoadedPolicy", "Outcome", "UserError", "load_policy", "train"]
+
+_HOMES = {
+    "LoadedPolicy": "trainers.policy_file",
+    "Outcome": "trainers.recorder",
+    "UserError": "gym_adapters.errors",
+    "load_policy": "trainers.policy_file",
+    "train": "trainers.api",
+}
 
 # Threads that spin while they wait would slow down the environment and whatever runs beside it (a Unity Editor,
 # say); torch reads this when it is imported. A value the user has set is kept.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from gym_adapters.errors import UserError
-from trainers.api import train
-from trainers.policy_file import LoadedPolicy, load_policy
-from trainers.recorder import Outcome
 
-__all__ = ["LoadedPolicy", "Outcome", "UserError", "load_policy", "train"]
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

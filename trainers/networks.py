@@ -1,5 +1,6 @@
 """Encoders and the body that turns all observations of an agent into one feature vector."""
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 
@@ -42,7 +43,7 @@ class Body(nn.Module):
         )
         sizes = [vector_size + hidden_units * len(image_shapes)] + [hidden_units] * settings.num_layers
         layers: list[nn.Module] = []
-        for inputs, outputs in zip(sizes, sizes[1:], strict=False):
+        for inputs, outputs in itertools.pairwise(sizes):
             layers.append(hidden_layer(inputs, outputs, settings))
             if settings.layer_norm:
                 layers.append(nn.LayerNorm(outputs))

@@ -148,6 +148,8 @@ class OnPolicyLearner(ABC):
         self._pay(slots, terminal.reward[known], terminal.group_reward[known], next_row, ended=True)
         group = self.agents.group_return[slots] if (terminal.group_id > 0).any() else None
         self.metrics.add_episodes(self.agents.episode_return[slots], self.agents.episode_steps[slots], group)
+        earned = self.agents.episode_return[slots] + self.agents.group_return[slots]
+        self.metrics.add("Policy/Extrinsic Reward", float(earned.mean()) * self.strength)
         self.agents.remove(slots)
 
     def _pay(
@@ -243,26 +245,25 @@ class OnPolicyLearner(ABC):
         for _ in range(self.hyper.num_epoch):
             order = torch.randperm(len(batch), generator=self.generator, device=self.device)
             shuffled = batch[order]
-            divergences: list[Tensor] = []
+            first = len(figures)
             for start in range(0, len(batch) - size + 1, size):
                 minibatch = shuffled[start : start + size]
                 if self.hyper.normalize_advantage == "minibatch":
                     minibatch = replace(minibatch, advantage=_standardised(minibatch.advantage))
-                policy_loss, value_loss, entropy, divergence = self._descend(minibatch, beta)
-                figures.append(torch.stack([policy_loss, value_loss, entropy]))
-                divergences.append(divergence)
-            if self.hyper.target_kl is not None:
-                if self._diverged(float(torch.stack(divergences).mean())):
-                    break
-        policy_loss, value_loss, entropy = torch.stack(figures).mean(0).tolist()
+                figures.append(self._descend(minibatch, beta))
+            if self.hyper.target_kl is not None and self._diverged(
+                float(torch.stack(figures[first:]).mean(0)[-1])
+            ):
+                break
+        policy_loss, value_loss, entropy, _ = torch.stack(figures).mean(0).tolist()
         self.metrics.add("Losses/Policy Loss", abs(policy_loss))
         self.metrics.add("Losses/Value Loss", value_loss)
         self.metrics.add("Policy/Entropy", entropy)
         self.metrics.add("Policy/Learning Rate", self.optimizer.learning_rate)
         self.metrics.add("Policy/Beta", beta)
 
-    def _descend(self, minibatch: Batch, beta: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """One gradient step; returns policy loss, value loss, entropy and KL divergence, detached."""
+    def _descend(self, minibatch: Batch, beta: float) -> Tensor:
+        """One gradient step; returns policy loss, value loss, entropy and KL divergence, shape (4,)."""
         distribution, value = self.policy(minibatch.inputs, minibatch.forbidden)
         policy_loss, log_prob = self.policy_loss(distribution, minibatch)
         value_loss = self.value_loss(value, minibatch)
@@ -270,8 +271,9 @@ class OnPolicyLearner(ABC):
         loss = policy_loss + self.hyper.value_coefficient * value_loss - beta * entropy
         self.optimizer.descend(loss)
         with torch.no_grad():
-            divergence = approximate_kl(log_prob, minibatch.log_prob)
-        return policy_loss.detach(), value_loss.detach(), entropy.detach(), divergence
+            return torch.stack(
+                [policy_loss, value_loss, entropy, approximate_kl(log_prob, minibatch.log_prob)]
+            )
 
     def _diverged(self, kl: float) -> bool:
         """After an epoch: adapt the learning rate to hold `target_kl`, or tell that it was passed."""

@@ -49,7 +49,9 @@ class Session:
 
     @property
     def finished(self) -> bool:
-        """Every behavior seen has had its `max_steps`, or a stop was asked for."""
+        """A stop was asked for, or every behavior seen has had its `max_steps` (inference goes on until stopped)."""
+        if self.settings.checkpoint_settings.inference:
+            return self.stop_requested
         learners = [recorder.learner for recorder in self._recorders.values()]
         done = bool(learners) and all(learner.step >= learner.settings.max_steps for learner in learners)
         return done or self.stop_requested
