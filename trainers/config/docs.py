@@ -13,7 +13,7 @@ This page is generated: `python -m trainers.config --write-docs docs/configurati
 
 A training file is YAML with the keys of ML-Agents' own training file, and the keys mean what they mean there.
 Keys marked **ext** are extensions that `mlagents-learn` does not know; to write a file without them, run
-`python -m trainers.config FILE --for-mlagents`. Keys marked **old** are deprecated: they are read and ignored.
+`python -m trainers.config FILE --for-mlagents`. Keys marked **old** are deprecated: read, then ignored.
 
 - Later sources take precedence: defaults, the training file, command line options, `--set KEY=VALUE`.
 - An unknown key, a wrong type or a value out of range is an error that names the key.
@@ -26,7 +26,7 @@ Keys marked **ext** are extensions that `mlagents-learn` does not know; to write
 - Read but refused for now: `trainer_type` sac and poca; the signals curiosity, gail and rnd; `self_play`,
   `behavioral_cloning`, `memory`, and `vis_encode_type: match3`.
 
-For completion and checks in an editor, put this line at the top of a training file, with the path to the schema:
+For completion and checks in an editor, put this line on top of a training file (with its path to the schema):
 
     # yaml-language-server: $schema=unity_configs/schema.json
 """
@@ -62,8 +62,8 @@ _TABLES = {
 }
 
 _NOTES = {
-    "EnvironmentParameter": "In place of this map, a number or a sampler stands for a single lesson. A sampler "
-    "is a map of `sampler_type` (constant, uniform, gaussian or multirangeuniform) and `sampler_parameters`.",
+    "EnvironmentParameter": "In place of this map, a number or a sampler stands for a single lesson. A "
+    "sampler is a map of `sampler_type` (constant, uniform, gaussian or multirangeuniform) and `sampler_parameters`.",
 }
 
 _SCALARS = {"boolean": "true or false", "string": "text", "object": "map", "integer": "whole number"}

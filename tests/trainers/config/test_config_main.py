@@ -1,0 +1,54 @@
+"""``python -m trainers.config``."""
+
+from pathlib import Path
+
+import pytest
+
+from trainers.config import load_settings
+from trainers.config.__main__ import main
+from trainers.config.docs import docs_text
+from trainers.config.schema import schema_text
+
+
+@pytest.fixture
+def training_file(tmp_path: Path) -> Path:
+    path = tmp_path / "walker.yaml"
+    path.write_text("behaviors: {Walker: {max_steps: 1e6, reward_clip: 5}}")
+    return path
+
+
+def test_prints_the_resolved_file(training_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(training_file), "--set", "behaviors.Walker.time_horizon=9"]) == 0
+    printed = load_settings(capsys.readouterr().out).behavior("Walker")
+    assert (printed.max_steps, printed.time_horizon, printed.reward_clip) == (10**6, 9, 5.0)
+
+
+def test_prints_the_file_for_mlagents(training_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(training_file), "--for-mlagents"]) == 0
+    assert "reward_clip" not in capsys.readouterr().out
+
+
+def test_errors_are_one_line_and_status_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(tmp_path / "missing.yaml")]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("error: ")
+    assert printed.err.count("\n") == 1
+
+
+def test_nothing_to_do_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main([])
+    assert "give a training file" in capsys.readouterr().err
+
+
+def test_writes_schema_and_reference_page(tmp_path: Path) -> None:
+    schema, docs = tmp_path / "schema.json", tmp_path / "configuration.md"
+    assert main(["--write-schema", str(schema), "--write-docs", str(docs)]) == 0
+    assert schema.read_text(encoding="utf-8") == schema_text()
+    assert docs.read_text(encoding="utf-8") == docs_text()
+
+
+def test_a_path_that_cannot_be_written_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--write-schema", str(tmp_path)]) == 2
+    assert "cannot be written" in capsys.readouterr().err

@@ -1,0 +1,206 @@
+"""What the training file refuses, and the rules between keys."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gym_adapters.errors import UserError
+from trainers.config import A2CSettings, BehaviorSettings, PPOSettings, load_settings
+
+
+def behavior(**keys: Any) -> BehaviorSettings:
+    return load_settings({"behaviors": {"Walker": keys}}).behavior("Walker")
+
+
+def ppo(**keys: Any) -> PPOSettings:
+    settings = behavior(trainer_type="ppo", hyperparameters=keys).hyperparameters
+    assert isinstance(settings, PPOSettings)
+    return settings
+
+
+# Content of a training file, and the end of the one line that refuses it.
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"behaviours": {}}, "behaviours: unknown key; did you mean behaviors?"),
+    ({"zzz": 1}, "zzz: unknown key"),
+    ({"behaviors": 3}, "behaviors: expected a map of keys and values, got 3"),
+    ({"behaviors": {"W": None}}, "behaviors.W: expected a map of keys and values, got nothing"),
+    (
+        {"behaviors": {"W": {"trainer_type": "ppo", "hyperparameters": {"learning_rte": 1}}}},
+        "behaviors.W.hyperparameters.learning_rte: unknown key; did you mean learning_rate?",
+    ),
+    (
+        {"behaviors": {"W": {"max_steps": "many"}}},
+        "behaviors.W.max_steps: expected a whole number >= 1, got 'many'",
+    ),
+    ({"behaviors": {"W": {"max_steps": 0}}}, "behaviors.W.max_steps: expected a whole number >= 1, got 0"),
+    (
+        {"behaviors": {"W": {"max_steps": 1.5}}},
+        "behaviors.W.max_steps: expected a whole number >= 1, got 1.5",
+    ),
+    (
+        {"behaviors": {"W": {"max_steps": True}}},
+        "behaviors.W.max_steps: expected a whole number >= 1, got True",
+    ),
+    ({"behaviors": {"W": {"threaded": "yes please"}}}, "threaded: expected true or false, got 'yes please'"),
+    ({"behaviors": {"W": {"threaded": 1}}}, "behaviors.W.threaded: expected true or false, got 1"),
+    ({"behaviors": {"W": {"init_path": ["a"]}}}, "behaviors.W.init_path: expected text, got ['a']"),
+    (
+        {"behaviors": {"W": {"trainer_type": "pp"}}},
+        "behaviors.W.trainer_type: expected 'ppo', 'sac', 'poca' or 'a2c', got 'pp'",
+    ),
+    (
+        {"behaviors": {"W": {"hyperparameters": {"beta": 1}}}},
+        "behaviors.W: hyperparameters is given, so trainer_type is needed beside it",
+    ),
+    (
+        {"behaviors": {"W": {"trainer_type": "ppo", "hyperparameters": A2CSettings()}}},
+        "expected PPOSettings for trainer_type ppo",
+    ),
+    (
+        {"behaviors": {"W": {"trainer_type": "a2c", "hyperparameters": {"num_epoch": 3}}}},
+        "hyperparameters: num_epoch must be 1 with trainer_type a2c, got 3",
+    ),
+    (
+        {"behaviors": {"W": {"trainer_type": "a2c", "hyperparameters": {"clip_value_loss": True}}}},
+        "hyperparameters.clip_value_loss: unknown key",
+    ),
+    (
+        {
+            "behaviors": {
+                "W": {"trainer_type": "ppo", "hyperparameters": {"learning_rate_schedule": "adaptive"}}
+            }
+        },
+        "learning_rate_schedule is adaptive: it needs target_kl, for example 0.01",
+    ),
+    (
+        {"behaviors": {"W": {"reward_signals": {"extrinsic": {"gamma": 1.1}}}}},
+        "behaviors.W.reward_signals.extrinsic.gamma: expected a number >= 0 and <= 1, got 1.1",
+    ),
+    ({"behaviors": {"W": {"reward_signals": {}}}}, "behaviors.W.reward_signals: needs at least one signal"),
+    (
+        {"behaviors": {"W": {"reward_signals": {"gail": {}}}}},
+        "behaviors.W.reward_signals.gail.demo_path: this key is needed",
+    ),
+    (
+        {"behaviors": {"W": {"network_settings": {"memory": {"memory_size": 3}}}}},
+        "behaviors.W.network_settings.memory.memory_size: expected an even number, got 3",
+    ),
+    (
+        {"behaviors": {"W": {"network_settings": {"memory": {"sequence_length": 2000}}}}},
+        "behaviors.W: network_settings.memory.sequence_length (2000) must not exceed "
+        "hyperparameters.batch_size (1024)",
+    ),
+    (
+        {"env_settings": {"num_envs": 2}},
+        "env_settings: num_envs is 2: more than one environment needs env_path",
+    ),
+    (
+        {"env_settings": {"base_port": 70000}},
+        "base_port: expected a whole number >= 1 and <= 65535, got 70000",
+    ),
+]
+
+
+@pytest.mark.parametrize(("content", "message"), REFUSED, ids=[row[1][:40] for row in REFUSED])
+def test_refused_in_one_line(content: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        load_settings(content)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_further_problems_are_counted() -> None:
+    with pytest.raises(UserError, match=r"^settings: behaviors\.W\.max_steps: .* \(and 2 more\)$"):
+        load_settings({"behaviors": {"W": {"max_steps": 0, "summary_freq": 0, "threaded": 3}}})
+
+
+def test_problems_of_default_settings_are_told_once() -> None:
+    with pytest.raises(UserError) as caught:
+        load_settings({"default_settings": {"max_steps": 0}, "behaviors": {"A": {}, "B": {}}})
+    assert str(caught.value) == "settings: default_settings.max_steps: expected a whole number >= 1, got 0"
+
+
+@pytest.mark.parametrize("text", ["3e-4", "3E-4", "3.0e-4", "+.0003", " 0.0003 "])
+def test_text_that_spells_a_number_is_that_number(text: str) -> None:
+    assert ppo(learning_rate=text).learning_rate == 3e-4
+
+
+@pytest.mark.parametrize("value", ["1e7", "1.0e7", 1e7, "10000000", 10**7])
+def test_whole_numbers_may_be_written_with_an_exponent(value: Any) -> None:
+    steps = behavior(max_steps=value).max_steps
+    assert steps == 10**7
+    assert type(steps) is int
+
+
+@pytest.mark.parametrize(
+    "value", ["nan", "inf", ".inf", "1_000", "0x10", "", "1e", float("nan"), float("inf"), "1e999"]
+)
+def test_what_is_not_a_finite_number_is_refused(value: Any) -> None:
+    with pytest.raises(UserError, match=r"learning_rate: expected a number > 0"):
+        ppo(learning_rate=value)
+
+
+@given(st.integers(min_value=1))
+def test_whole_numbers_are_exact_at_any_size(steps: int) -> None:
+    assert behavior(max_steps=str(steps)).max_steps == behavior(max_steps=steps).max_steps == steps
+
+
+@given(st.floats(min_value=1e-300, max_value=1e300))
+def test_numbers_as_text_lose_nothing(rate: float) -> None:
+    assert ppo(learning_rate=repr(rate)).learning_rate == rate
+
+
+@pytest.mark.parametrize(
+    ("given", "beta_schedule", "epsilon_schedule"),
+    [
+        ({}, "linear", "linear"),
+        ({"learning_rate_schedule": "constant"}, "constant", "constant"),
+        ({"learning_rate_schedule": "constant", "beta_schedule": "linear"}, "linear", "constant"),
+        ({"beta_schedule": "constant"}, "constant", "linear"),
+        ({"learning_rate_schedule": "adaptive", "target_kl": 0.01}, "linear", "linear"),
+    ],
+)
+def test_schedules_follow_the_learning_rates(given: Any, beta_schedule: str, epsilon_schedule: str) -> None:
+    settings = ppo(**given)
+    assert (settings.beta_schedule, settings.epsilon_schedule) == (beta_schedule, epsilon_schedule)
+
+
+@given(st.integers(1, 10**9))
+def test_team_change_is_five_times_save_steps(save_steps: int) -> None:
+    self_play = behavior(self_play={"save_steps": save_steps}).self_play
+    assert self_play is not None
+    assert self_play.team_change == 5 * save_steps
+
+
+def test_reward_signal_updates_follow_the_policys() -> None:
+    settings = behavior(trainer_type="sac", hyperparameters={"steps_per_update": 10}).hyperparameters
+    assert settings.model_dump()["reward_signal_steps_per_update"] == 10
+
+
+@given(st.integers(1, 10**9), st.integers(1, 100))
+def test_even_checkpoints_divide_the_run(max_steps: int, keep: int) -> None:
+    settings = behavior(
+        max_steps=max_steps, keep_checkpoints=keep, even_checkpoints=True, checkpoint_interval=7
+    )
+    assert settings.checkpoint_interval == max(1, max_steps // keep)
+
+
+def test_a_signal_list_without_extrinsic_has_none() -> None:
+    signals = behavior(reward_signals={"rnd": {}}).reward_signals
+    assert signals.extrinsic is None
+    assert signals.rnd is not None
+
+
+def test_resume_wins_over_initialize_from() -> None:
+    both = load_settings({"checkpoint_settings": {"resume": True, "initialize_from": "old"}})
+    assert both.checkpoint_settings.initialize_from is None
+
+
+def test_numbers_name_runs_too() -> None:
+    assert load_settings("checkpoint_settings:\n  run_id: 12\n").checkpoint_settings.run_id == "12"
+
+
+def test_hyperparameters_of_a_class_name_the_trainer() -> None:
+    assert BehaviorSettings(hyperparameters=A2CSettings()).trainer_type == "a2c"
