@@ -67,9 +67,7 @@ class _Checker:
 
     def observe(self) -> None:
         """Checks what the last step gave, for every behavior."""
-        for where, array, copy in self.given:
-            _require(np.array_equal(array, copy, equal_nan=True), f"{where} was overwritten by a later step")
-        self.given = []
+        earlier, self.given = self.given, []
         for name, spec in self.env.behavior_specs.items():
             _require(self.specs.setdefault(name, spec) == spec, f"the spec of {name} changed")
             decisions, terminals = self.env.get_steps(name)
@@ -81,6 +79,8 @@ class _Checker:
             _check_array(f"{name} TerminalSteps.interrupted", interrupted, (len(terminals),), "b")
             _check_masks(name, spec.action_spec, decisions)
             self._check_episodes(name, decisions, terminals)
+        for where, array, copy in earlier:
+            _require(np.array_equal(array, copy), f"{where} was overwritten by a later step")
 
     def act(self, one_by_one: bool) -> None:
         """Sets random actions for every agent, after trying some that must be refused."""

@@ -111,7 +111,7 @@ class ActionMapping:
                 self._first = np.zeros(space.shape, dtype=np.int64)
             case _:
                 raise UserError(
-                    f"action space {space} is not supported; expected Box, Discrete, or one-dimensional "
+                    f"action space {_one_line(space)} is not supported; expected Box, Discrete, or one-dimensional "
                     "MultiDiscrete or MultiBinary; wrap the environment to give one of these"
                 )
 
@@ -138,13 +138,13 @@ class ActionMapping:
         if not bounded.all():
             logger.warning(
                 "action space %s: %d of %d dimensions are unbounded and take the policy's value unchanged",
-                space,
+                _one_line(space),
                 np.count_nonzero(~bounded),
                 bounded.size,
             )
         self._low, self._high, self._bounded = low, high, bounded
-        self._center = np.where(bounded, low / 2 + high / 2, 0.0)
-        self._half_width = np.where(bounded, high / 2 - low / 2, 1.0)
+        low, high = np.where(bounded, low, -1.0), np.where(bounded, high, 1.0)
+        self._center, self._half_width = low / 2 + high / 2, high / 2 - low / 2
 
     def _scale(self, raw: np.ndarray) -> np.ndarray:
         """Policy values to [low, high]. Shape: (num_envs, continuous_size)."""
@@ -164,6 +164,10 @@ def _leaves(space: Space, path: tuple[Any, ...]) -> Iterator[_Leaf]:
     else:
         shape, convert = _shape_and_conversion(space)
         yield _Leaf(path, _observation_spec(shape, "/".join(map(str, path)) or "observation"), convert)
+
+
+def _one_line(space: Space) -> str:
+    return " ".join(str(space).split())
 
 
 def _follow(observation: Any, path: tuple[Any, ...]) -> np.ndarray:
@@ -191,8 +195,8 @@ def _shape_and_conversion(space: Space) -> tuple[tuple[int, ...], Convert]:
         case spaces.MultiDiscrete():
             return _one_hot(space.nvec.ravel(), space.start.ravel())
     raise UserError(
-        f"observation space {space} is not supported; expected Box, Discrete, MultiDiscrete, MultiBinary, or "
-        "a Dict or Tuple of these; wrap the environment to give one of these"
+        f"observation space {_one_line(space)} is not supported; expected Box, Discrete, MultiDiscrete, "
+        "MultiBinary, or a Dict or Tuple of these; wrap the environment to give one of these"
     )
 
 

@@ -1,0 +1,145 @@
+"""From an id to an adapter, and what is said when that is impossible."""
+
+import builtins
+import logging
+import sys
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium import spaces
+from gymnasium.envs.registration import register
+from small_envs import Scripted, counters
+
+from gym_adapters import UserError, behavior_name, check_env, env_kind, make_env
+
+PICTURE = spaces.Box(0, 255, (16, 12, 3), np.uint8)
+IDS = [
+    "Acrobot-v1",
+    "Ant-v5",
+    "Blackjack-v1",
+    "CartPole-v1",
+    "CliffWalking-v1",
+    "FrozenLake-v1",
+    "Humanoid-v5",
+    "MountainCar-v0",
+    "Pendulum-v1",
+    "Taxi-v4",
+]
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_registered_environments_keep_the_contract(env_id, caplog):
+    with caplog.at_level(logging.WARNING):
+        env = make_env(env_id, 3)
+    check_env(env, steps=120)
+    env.close()
+    assert not caplog.records
+
+
+def test_arguments_reach_the_environments():
+    env = make_env("FrozenLake-v1", 2, options={"map_name": "8x8"})
+    assert env.num_envs == 2
+    assert env.behavior_specs["FrozenLake-v1"].observation_specs[0].shape == (64,)
+    assert make_env("CartPole-v1").num_envs == 8
+
+
+@pytest.mark.parametrize(
+    ("env_id", "name"),
+    [("Walker2d-v5", "Walker2d-v5"), ("ALE/Assault-v5", "Assault-v5"), ("package:space/Env-v0", "Env-v0")],
+)
+def test_behavior_name_is_the_id_without_namespace(env_id, name):
+    assert behavior_name(env_id) == name
+
+
+def test_env_kind():
+    assert env_kind(make_env("Pendulum-v1", 1)) == "continuous"
+    assert env_kind(make_env("CartPole-v1", 1).behavior_specs["CartPole-v1"]) == "discrete"
+    assert env_kind(make_env("ALE/Pong-v5", 1)) == "image"
+
+
+@pytest.mark.parametrize(
+    ("env_id", "hint"),
+    [
+        ("Walker2-v5", "Walker2d-v5"),
+        ("Walker2d-v9", "Walker2d-v5"),
+        ("ALE/Asault-v5", "ALE/Assault-v5"),
+        ("cartpole", "CartPole-v"),
+        ("!", "pprint_registry"),
+    ],
+)
+def test_unknown_ids_name_the_nearest(env_id, hint):
+    with pytest.raises(UserError) as error:
+        make_env(env_id)
+    assert repr(env_id) in str(error.value)
+    assert hint in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_missing_packages_say_what_to_install(monkeypatch):
+    def lacking(package):
+        def make_vec(*_, **__):
+            raise gymnasium.error.DependencyNotInstalled(f'{package}, run `pip install "gymnasium[x]"`')
+
+        return make_vec
+
+    monkeypatch.setattr(gymnasium, "make_vec", lacking("Box2D is not installed"))
+    with pytest.raises(UserError, match=r'pip install "mlagents-bridge\[box2d\]"'):
+        make_env("CartPole-v1")
+    monkeypatch.setattr(gymnasium, "make_vec", lacking("mujoco_py"))
+    with pytest.raises(UserError, match=r"mujoco_py, run `pip install \"gymnasium\[x\]\"`"):
+        make_env("CartPole-v1")
+    with pytest.raises(UserError, match="pip install no_such_package"):
+        make_env("no_such_package:Env-v0")
+
+
+def test_ale_is_asked_for_only_where_an_id_needs_it(monkeypatch):
+    real_import = builtins.__import__
+
+    def without_ale(name, *args, **kwargs):
+        if name == "ale_py":
+            raise ModuleNotFoundError("No module named 'ale_py'", name="ale_py")
+        return real_import(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", without_ale)
+    monkeypatch.delitem(sys.modules, "gym_adapters.atari", raising=False)
+    make_env("CartPole-v1", 1)
+    with pytest.raises(UserError, match="pip install ale-py"):
+        make_env("ALE/Pong-v5", 1)
+
+
+def test_wrong_arguments_are_named():
+    with pytest.raises(UserError, match="num_envs is 0"):
+        make_env("CartPole-v1", 0)
+    with pytest.raises(UserError, match=r"refuses its options \{'colour': 'red'\}"):
+        make_env("CartPole-v1", 1, options={"colour": "red"})
+    with pytest.raises(UserError, match="obs_kind"):
+        make_env("ALE/Pong-v5", 1, options={"obs_kind": "ram"})
+
+
+def test_gymnasiums_warnings_go_to_the_log(caplog):
+    """Once each, however many environments give them."""
+
+    def dubious():
+        gymnasium.logger.warn("this space is dubious")
+        return Scripted(PICTURE, spaces.Discrete(2))
+
+    register("Dubious-v0", entry_point=dubious)
+    with caplog.at_level(logging.WARNING):
+        make_env("Dubious-v0", 3)
+    gymnasium.registry.pop("Dubious-v0")
+    assert caplog.text.count("this space is dubious") == 1
+
+
+def test_ones_own_registered_environment():
+    register("test/Pictures-v0", entry_point=lambda: Scripted(PICTURE, spaces.MultiBinary(2)))
+    env = make_env("test/Pictures-v0", 2)
+    check_env(env, steps=20)
+    assert env.behavior_specs["Pictures-v0"].observation_specs[0].shape == (3, 16, 12)
+    gymnasium.registry.pop("test/Pictures-v0")
+
+
+def test_close_closes_the_environments():
+    env = counters([2])
+    env.close()
+    assert env.vector_env.closed

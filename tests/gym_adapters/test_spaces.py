@@ -1,0 +1,226 @@
+"""Spaces become specs, observations and actions keep their values."""
+
+import logging
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+from gymnasium import spaces
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from mlagents_envs.base_env import ActionTuple, DimensionProperty
+from small_envs import scripted
+
+from gym_adapters import UserError, check_env
+from gym_adapters.spaces import ActionMapping, ObservationMapping, behavior_spec
+
+IMAGE_PROPERTIES = (
+    DimensionProperty.NONE,
+    DimensionProperty.TRANSLATIONAL_EQUIVARIANCE,
+    DimensionProperty.TRANSLATIONAL_EQUIVARIANCE,
+)
+
+
+def box(*shape, dtype=np.float32, low=-1, high=1):
+    return spaces.Box(low, high, shape, dtype)
+
+
+def image(*shape):
+    return spaces.Box(0, 255, shape, np.uint8)
+
+
+NESTED = spaces.Dict(
+    OrderedDict(
+        eye=image(16, 12, 3), body=spaces.Tuple((box(2), box(2, 2))), task=spaces.Dict({"goal": box(1)})
+    )
+)
+OBSERVATIONS = {
+    "scalar": (box(), [(1,)]),
+    "vector": (box(5), [(5,)]),
+    "doubles": (box(5, dtype=np.float64), [(5,)]),
+    "bytes": (image(128), [(128,)]),
+    "matrix": (box(3, 4), [(12,)]),
+    "small byte matrix": (image(7, 8), [(56,)]),
+    "grey image": (image(8, 9), [(1, 8, 9)]),
+    "channels last": (image(20, 30, 3), [(3, 20, 30)]),
+    "channels first": (image(4, 20, 30), [(4, 20, 30)]),
+    "float image": (box(20, 30, 1), [(1, 20, 30)]),
+    "small grid": (image(7, 7, 3), [(147,)]),
+    "stacked colours": (image(4, 20, 30, 3), [(12, 20, 30)]),
+    "stacked channels first": (image(4, 3, 20, 30), [(12, 20, 30)]),
+    "five axes": (box(2, 2, 2, 2, 2), [(32,)]),
+    "discrete": (spaces.Discrete(4, start=-1), [(4,)]),
+    "multi-discrete": (spaces.MultiDiscrete([2, 3]), [(5,)]),
+    "multi-binary": (spaces.MultiBinary([2, 3]), [(6,)]),
+    "nested": (NESTED, [(3, 16, 12), (2,), (4,), (1,)]),
+}
+ACTIONS = {
+    "box": (box(3), 3, ()),
+    "matrix": (box(2, 2), 4, ()),
+    "integers": (spaces.Box(-3, 4, (2,), np.int64), 2, ()),
+    "discrete": (spaces.Discrete(4, start=2), 0, (4,)),
+    "multi-discrete": (spaces.MultiDiscrete([2, 3], start=[0, 5]), 0, (2, 3)),
+    "multi-binary": (spaces.MultiBinary(3), 0, (2, 2, 2)),
+}
+
+
+@pytest.mark.parametrize("case", OBSERVATIONS)
+def test_observation_shapes(case):
+    space, shapes = OBSERVATIONS[case]
+    specs = ObservationMapping(space).specs
+    assert [spec.shape for spec in specs] == shapes
+    for spec in specs:
+        expected = IMAGE_PROPERTIES if len(spec.shape) == 3 else (DimensionProperty.NONE,)
+        assert spec.dimension_property == expected
+
+
+@pytest.mark.parametrize("case", OBSERVATIONS)
+def test_environments_of_every_observation_space_keep_the_contract(case):
+    """Through the adapter, endings included; their vector environment reuses its buffers."""
+    check_env(scripted(OBSERVATIONS[case][0], spaces.Discrete(2)), steps=40)
+
+
+@pytest.mark.parametrize("case", ACTIONS)
+def test_environments_of_every_action_space_get_actions_they_contain(case):
+    space, continuous_size, branches = ACTIONS[case]
+    spec = behavior_spec(box(1), space).action_spec
+    assert (spec.continuous_size, spec.discrete_branches) == (continuous_size, branches)
+    check_env(scripted(box(1), space), steps=40)
+
+
+def test_nested_observations_are_named_and_keep_their_values():
+    mapping = ObservationMapping(NESTED)
+    assert [spec.name for spec in mapping.specs] == ["eye", "body/0", "body/1", "task/goal"]
+    NESTED.seed(0)
+    rows = [NESTED.sample() for _ in range(3)]
+    eye, place, matrix, goal = mapping.convert_rows(rows)
+    for i, row in enumerate(rows):
+        np.testing.assert_array_equal(eye[i], row["eye"].transpose(2, 0, 1))
+        np.testing.assert_array_equal(place[i], row["body"][0])
+        np.testing.assert_array_equal(matrix[i], row["body"][1].ravel())
+        np.testing.assert_array_equal(goal[i], row["task"]["goal"])
+    assert (eye.dtype, place.dtype) == (np.uint8, np.float32)
+
+
+def test_stacked_colour_images_put_the_colours_of_a_frame_together():
+    space = image(2, 8, 9, 3)
+    stack = space.sample()
+    (converted,) = ObservationMapping(space).convert(stack[None])
+    np.testing.assert_array_equal(converted[0, 3 + 1], stack[1, :, :, 1])
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "pixels", "expected"),
+    [
+        (0, 255, [0, 51, 255], [0, 0.2, 1]),
+        (-1, 1, [-1, 0, 1], [0, 0.5, 1]),
+        (0, 1, [0, 0.25, 1], [0, 0.25, 1]),
+    ],
+)
+def test_bounded_float_images_are_brought_to_zero_to_one(low, high, pixels, expected):
+    batch = np.broadcast_to(np.array(pixels, np.float32), (1, 8, 9, 3))
+    (converted,) = ObservationMapping(box(8, 9, 3, low=low, high=high)).convert(batch)
+    assert converted.dtype == np.float32
+    np.testing.assert_allclose(converted[0, :, 0, 0], expected, rtol=1e-6)
+
+
+def test_images_of_flags_are_floats():
+    """A network divides bytes by 255; zeros and ones are no such bytes."""
+    space = spaces.Box(0, 1, (10, 10, 4), np.uint8)
+    (converted,) = ObservationMapping(space).convert(np.ones((1, 10, 10, 4), np.uint8))
+    assert (converted.dtype, converted.max()) == (np.float32, 1)
+
+
+def test_integers_become_one_hot():
+    (row,) = ObservationMapping(spaces.Discrete(4, start=-1)).convert(np.array([-1, 2]))
+    assert row.tolist() == [[1, 0, 0, 0], [0, 0, 0, 1]]
+    (rows,) = ObservationMapping(spaces.MultiDiscrete([2, 3], start=[0, 5])).convert(np.array([[1, 7]]))
+    assert rows.tolist() == [[0, 1, 0, 0, 1]]
+
+
+@pytest.mark.parametrize("case", OBSERVATIONS)
+def test_converted_observations_are_copies(case):
+    space, _ = OBSERVATIONS[case]
+    mapping = ObservationMapping(space)
+    if isinstance(space, spaces.Box):
+        batch = np.stack([space.sample()] * 2)
+        assert not any(np.shares_memory(batch, array) for array in mapping.convert(batch))
+
+
+FINITE = {"allow_nan": False, "allow_infinity": False}
+
+
+@given(
+    raw=arrays(np.float32, (4, 3), elements=st.floats(-10, 10, width=32, **FINITE)),
+    low=arrays(np.float32, 3, elements=st.floats(-1e6, 0, width=32, **FINITE)),
+    width=arrays(np.float32, 3, elements=st.floats(0, 1e6, width=32, **FINITE)),
+)
+def test_scaled_actions_lie_in_the_box_and_keep_their_order(raw, low, width):
+    space = spaces.Box(low, low + width, dtype=np.float32)
+    mapping = ActionMapping(space)
+    actions = mapping.convert(ActionTuple(continuous=raw))
+    assert all(space.contains(action) for action in actions)
+    for column in range(3):
+        ordered = actions[np.argsort(raw[:, column]), column]
+        assert (np.diff(ordered) >= 0).all()
+    ends = mapping.convert(ActionTuple(continuous=np.array([[-1] * 3, [1] * 3, [-3] * 3, [3] * 3])))
+    expected = np.array([space.low, space.high, space.low, space.high])
+    np.testing.assert_allclose(ends, expected, rtol=1e-6, atol=1e-15 * np.abs(expected).max())
+
+
+@given(raw=arrays(np.float32, (4, 2), elements=st.floats(-1, 1, width=32)))
+def test_a_box_of_minus_one_to_one_takes_actions_unchanged(raw):
+    np.testing.assert_array_equal(ActionMapping(box(2)).convert(ActionTuple(continuous=raw)), raw)
+
+
+def test_integer_boxes_take_the_nearest_integer():
+    space = spaces.Box(0, 10, (1,), np.int32)
+    actions = ActionMapping(space).convert(ActionTuple(continuous=np.array([[-1], [0.09], [0.11], [1]])))
+    assert (actions.dtype, actions.ravel().tolist()) == (np.int32, [0, 5, 6, 10])
+
+
+def test_unbounded_dimensions_take_actions_unchanged_and_say_so(caplog):
+    space = spaces.Box(np.array([-np.inf, -2, 0]), np.array([np.inf, 2, np.inf]), dtype=np.float64)
+    with caplog.at_level(logging.WARNING):
+        mapping = ActionMapping(space)
+    assert "2 of 3 dimensions are unbounded" in caplog.text
+    actions = mapping.convert(ActionTuple(continuous=np.array([[5.0, 5.0, 5.0], [-5.0, -0.5, -5.0]])))
+    np.testing.assert_array_equal(actions, [[5, 2, 5], [-5, -1, 0]])
+
+
+def test_bounded_spaces_warn_of_nothing(caplog):
+    with caplog.at_level(logging.WARNING):
+        ActionMapping(box(3))
+    assert not caplog.records
+
+
+def test_branches_start_at_zero_whatever_the_space_starts_at():
+    mapping = ActionMapping(spaces.MultiDiscrete([2, 3], start=[0, 5]))
+    assert mapping.convert(ActionTuple(discrete=np.array([[1, 2]]))).tolist() == [[1, 7]]
+    assert ActionMapping(spaces.Discrete(3, start=4)).convert(
+        ActionTuple(discrete=np.array([[2], [0]]))
+    ).tolist() == [6, 4]
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        spaces.Dict({"move": box(1)}),
+        spaces.Tuple((spaces.Discrete(2), box(1))),
+        spaces.MultiDiscrete([[2, 2], [3, 3]]),
+        spaces.MultiBinary([2, 2]),
+        spaces.Text(4),
+    ],
+)
+def test_other_action_spaces_are_refused_by_name(space):
+    with pytest.raises(UserError) as error:
+        ActionMapping(space)
+    assert " ".join(str(space).split()) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("space", [spaces.Text(4), spaces.Dict({"a": spaces.Text(4)}), spaces.Dict({})])
+def test_other_observation_spaces_are_refused_by_name(space):
+    with pytest.raises(UserError, match="observation space"):
+        ObservationMapping(space)
