@@ -263,7 +263,7 @@ class OnPolicyLearner(ABC):
         self.metrics.add("Policy/Beta", beta)
 
     def _descend(self, minibatch: Batch, beta: float) -> Tensor:
-        """One gradient step; returns policy loss, value loss, entropy and KL divergence, shape (4,)."""
+        """One gradient step; returns policy loss, value loss, entropy, KL (0 without `target_kl`): shape (4,)."""
         distribution, value = self.policy(minibatch.inputs, minibatch.forbidden)
         policy_loss, log_prob = self.policy_loss(distribution, minibatch)
         value_loss = self.value_loss(value, minibatch)

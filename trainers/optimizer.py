@@ -1,5 +1,6 @@
 """Adam for actor and critic: step sizes, their schedules, and the limit on the gradient."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -31,13 +32,17 @@ class ActorCriticOptimizer:
         critic = set(policy.value_head.parameters())
         if policy.critic is not policy.actor:
             critic |= set(policy.critic.parameters())
-        self.parameters = [parameter for parameter in policy.parameters() if parameter.numel()]
+        parameters = [parameter for parameter in policy.parameters() if parameter.numel()]
         groups = [
-            [parameter for parameter in self.parameters if (parameter in critic) == wanted]
+            [parameter for parameter in parameters if (parameter in critic) == wanted]
             for wanted in (False, True)
         ]
+        self.flat = [flatten(group) for group in groups]
         self.adam = torch.optim.Adam(
-            [{"params": group, "lr": rate} for group, rate in zip(groups, self.initial_rates, strict=True)],
+            [
+                {"params": [flat], "lr": rate}
+                for flat, rate in zip(self.flat, self.initial_rates, strict=True)
+            ],
             eps=hyper.adam_epsilon,
             fused=policy.device.type in ("cpu", "cuda"),
         )
@@ -71,10 +76,15 @@ class ActorCriticOptimizer:
 
     def descend(self, loss: Tensor) -> None:
         """One gradient step."""
-        self.adam.zero_grad()
+        gradients = [flat.grad for flat in self.flat if flat.grad is not None]
+        for gradient in gradients:
+            gradient.zero_()
         loss.backward()
         if self.hyper.max_grad_norm is not None:
-            nn.utils.clip_grad_norm_(self.parameters, self.hyper.max_grad_norm)
+            norm = torch.stack([gradient.square().sum() for gradient in gradients]).sum().sqrt()
+            factor = (self.hyper.max_grad_norm / (norm + 1e-6)).clamp(max=1.0)
+            for gradient in gradients:
+                gradient.mul_(factor)
         self.adam.step()
 
     def state_dict(self) -> dict[str, Any]:
@@ -85,3 +95,18 @@ class ActorCriticOptimizer:
         """Go on from `state_dict`."""
         self.adam.load_state_dict(state["adam"])
         self.scale = state["scale"]
+
+
+def flatten(parameters: Sequence[nn.Parameter]) -> nn.Parameter:
+    """Lay parameters and their gradients side by side in one vector, so that a step is one operation on it.
+
+    The parameters become views of the result, and their gradients views of its gradient.
+    """
+    flat = nn.Parameter(torch.cat([parameter.detach().reshape(-1) for parameter in parameters]))
+    flat.grad = torch.zeros_like(flat)
+    sizes = [parameter.numel() for parameter in parameters]
+    values, gradients = flat.detach().split(sizes), flat.grad.split(sizes)
+    for parameter, value, gradient in zip(parameters, values, gradients, strict=True):
+        parameter.data = value.view_as(parameter)
+        parameter.grad = gradient.view_as(parameter)
+    return flat
