@@ -41,7 +41,7 @@ def extension(default: Any = ..., *, description: str, **options: Any) -> Any:
 
 
 def deprecated(default: Any = None, *, description: str) -> Any:
-    """Return the field of an old ML-Agents key that is read and then ignored."""
+    """Return the field of an old ML-Agents key that is still read."""
     return Field(default, description=description, json_schema_extra={"deprecated": True})
 
 

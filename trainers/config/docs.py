@@ -13,7 +13,7 @@ This page is generated: `python -m trainers.config --write-docs docs/configurati
 
 A training file is YAML with the keys of ML-Agents' own training file, and the keys mean what they mean there.
 Keys marked **ext** are extensions that `mlagents-learn` does not know; to write a file without them, run
-`python -m trainers.config FILE --for-mlagents`. Keys marked **old** are deprecated: read, then ignored.
+`python -m trainers.config FILE --for-mlagents`. Keys marked **old** are deprecated there.
 
 - Later sources take precedence: defaults, the training file, command line options, `--set KEY=VALUE`.
 - An unknown key, a wrong type or a value out of range is an error that names the key.

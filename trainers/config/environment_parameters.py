@@ -27,7 +27,7 @@ class SamplerParameters(Settings):
 class ConstantParameters(SamplerParameters):
     """Always the same value."""
 
-    value: Real = Field(description="The value.")
+    value: Real = Field(default=0.0, description="The value.")
 
 
 class UniformParameters(SamplerParameters):

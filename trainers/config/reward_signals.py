@@ -1,6 +1,7 @@
 """The ``reward_signals`` block: where rewards come from."""
 
-from typing import Self
+from collections.abc import Mapping
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 
@@ -30,8 +31,15 @@ class LearnedSignalSettings(RewardSignalSettings):
         default=3e-4, description="Step size of the signal's optimiser. Typical: 1e-5-1e-3."
     )
     encoding_size: Count | None = deprecated(
-        description="Deprecated name of network_settings.hidden_units; read and ignored."
+        description="Deprecated: network_settings.hidden_units, where network_settings is not given."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _encoding_size_is_hidden_units(cls, data: Any) -> Any:
+        if isinstance(data, Mapping) and data.get("encoding_size") and "network_settings" not in data:
+            return {**data, "network_settings": {"hidden_units": data["encoding_size"]}}
+        return data
 
 
 class CuriositySettings(LearnedSignalSettings):

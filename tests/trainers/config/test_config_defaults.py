@@ -153,7 +153,7 @@ DEFAULTS: list[tuple[type[BaseModel], dict[str, Any], dict[str, Any]]] = [
             "initial_elo": 1200.0,
         },
     ),
-    (ConstantParameters, {"value": 2}, {"seed": -1}),
+    (ConstantParameters, {}, {"seed": -1, "value": 0.0}),
     (UniformParameters, {}, {"seed": -1, "min_value": 0.0, "max_value": 1.0}),
     (GaussianParameters, {}, {"seed": -1, "mean": 1.0, "st_dev": 1.0}),
     (MultiRangeUniformParameters, {}, {"seed": -1, "intervals": ((0.0, 1.0),)}),

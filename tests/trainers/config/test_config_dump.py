@@ -11,6 +11,14 @@ from hypothesis import strategies as st
 from trainers.config import RunSettings, dump_settings, load_settings
 from trainers.config.schema import training_schema
 
+BLOCKS = [training_schema(), *training_schema()["$defs"].values()]
+EXTENSION_KEYS = {
+    key
+    for block in BLOCKS
+    for key, field in block.get("properties", {}).items()
+    if field.get("extension") or field.get("deprecated")
+}
+
 numbers = st.floats(1e-9, 1e9)
 counts = st.integers(1, 10**9)
 networks = st.fixed_dictionaries(
@@ -95,18 +103,12 @@ def test_what_is_written_reads_as_equal(content: dict[str, Any]) -> None:
 def test_a_file_for_mlagents_has_only_its_keys_and_reads_as_the_same(content: dict[str, Any]) -> None:
     made = load_settings(content)
     text = dump_settings(made, for_mlagents=True)
-    assert not extension_keys() & set(keys_of(yaml.safe_load(text)))
+    assert not EXTENSION_KEYS & set(keys_of(yaml.safe_load(text)))
     read = load_settings(text)
     assert load_settings(dump_settings(read, for_mlagents=True)) == read
     for name, behavior in made.behaviors.items():
         assert read.behavior(name).max_steps == behavior.max_steps
         assert read.behavior(name).hyperparameters.batch_size == behavior.hyperparameters.batch_size
-
-
-def extension_keys() -> set[str]:
-    blocks = [training_schema(), *training_schema()["$defs"].values()]
-    fields = [item for block in blocks for item in block.get("properties", {}).items()]
-    return {key for key, field in fields if field.get("extension") or field.get("deprecated")}
 
 
 def keys_of(tree: Any) -> list[str]:

@@ -193,6 +193,16 @@ def test_a_signal_list_without_extrinsic_has_none() -> None:
     assert signals.rnd is not None
 
 
+def test_encoding_size_is_hidden_units_unless_a_network_is_given() -> None:
+    old = behavior(reward_signals={"curiosity": {"encoding_size": 64}}).reward_signals.curiosity
+    both = behavior(
+        reward_signals={"curiosity": {"encoding_size": 64, "network_settings": {}}}
+    ).reward_signals.curiosity
+    assert old is not None
+    assert both is not None
+    assert (old.network_settings.hidden_units, both.network_settings.hidden_units) == (64, 128)
+
+
 def test_resume_wins_over_initialize_from() -> None:
     both = load_settings({"checkpoint_settings": {"resume": True, "initialize_from": "old"}})
     assert both.checkpoint_settings.initialize_from is None

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from trainers.config import dump_settings, load_settings
 from trainers.config.docs import docs_text
 from trainers.config.schema import schema_text, training_schema
 
@@ -126,3 +127,14 @@ def test_the_schema_accepts(text: str) -> None:
 @pytest.mark.parametrize("text", BAD)
 def test_the_schema_refuses(text: str) -> None:
     assert problems(yaml.safe_load(text), SCHEMA)
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted((ROOT / "unity_configs").rglob("*.yaml")),
+    ids=lambda path: f"{path.parent.name}/{path.name}",
+)
+def test_every_shipped_training_file_is_accepted(path: Path) -> None:
+    settings = load_settings(path)
+    assert settings.behaviors or settings.default_settings
+    assert problems(yaml.safe_load(dump_settings(settings)), SCHEMA) == []
