@@ -42,6 +42,7 @@ def make_env(
         raise UserError(f"num_envs is {num_envs}; expected 1 or more")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
+        warnings.simplefilter("ignore", DeprecationWarning)  # no use to someone who only runs environments
         vector_env = _make_vector_env(_find_spec(env_id), count, dict(options or {}))
     for message in dict.fromkeys(str(warning.message) for warning in caught):
         logger.warning("%s: %s", env_id, message)

@@ -24,7 +24,7 @@ IDS = [
     "Humanoid-v5",
     "MountainCar-v0",
     "Pendulum-v1",
-    "Taxi-v4",
+    max(env_id for env_id in gymnasium.registry if env_id.startswith("Taxi-v")),
 ]
 
 
