@@ -1,0 +1,78 @@
+"""Learners made and driven without a run folder."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import torch
+from mlagents_envs.base_env import BaseEnv, BehaviorSpec
+from scripted_env import VALUE
+
+from trainers.config import BehaviorSettings, load_settings
+from trainers.on_policy import OnPolicyLearner
+from trainers.session import LEARNERS
+
+SMALL_NETWORK = {"hidden_units": 8, "num_layers": 1}
+
+
+def behavior_settings(
+    trainer_type: str = "ppo",
+    hyperparameters: Mapping[str, Any] | None = None,
+    network: Mapping[str, Any] | None = None,
+    gamma: float = 0.9,
+    strength: float = 1.0,
+    **keys: Any,
+) -> BehaviorSettings:
+    """A behavior's settings, with a small network."""
+    content = {
+        "trainer_type": trainer_type,
+        "hyperparameters": dict(hyperparameters or {}),
+        "network_settings": {**SMALL_NETWORK, **(network or {})},
+        "reward_signals": {"extrinsic": {"gamma": gamma, "strength": strength}},
+        **keys,
+    }
+    return load_settings({"behaviors": {"Test": content}}).behavior("Test")
+
+
+def make_learner(spec: BehaviorSpec, settings: BehaviorSettings, seed: int = 0) -> OnPolicyLearner:
+    """A learner on the CPU."""
+    return LEARNERS[settings.trainer_type]("Test", spec, settings, seed, torch.device("cpu"))
+
+
+def scripted_critic(learner: OnPolicyLearner) -> None:
+    """Make the critic say what the scripted observation holds."""
+    learner.policy.value = lambda inputs: inputs[0][:, VALUE : VALUE + 1]  # type: ignore[method-assign]
+
+
+def drive(
+    env: BaseEnv,
+    learner: OnPolicyLearner,
+    steps: int,
+    name: str = "Test",
+    resets: Collection[int] = (),
+    begin: bool = True,
+) -> list[int]:
+    """The training loop for one behavior and so many steps; returns the steps at which the learner updated.
+
+    Args:
+        env: the environment.
+        learner: the learner.
+        steps: environment steps.
+        name: the behavior's full name.
+        resets: steps before which the learner is told that the environment was reset.
+        begin: reset the environment first; else go on where it is.
+    """
+    if begin:
+        env.reset()
+    updates = []
+    for step in range(steps):
+        if step in resets:
+            learner.forget_agents()
+        decision, terminal = env.get_steps(name)
+        learner.observe(decision, terminal)
+        if learner.ready:
+            learner.update()
+            updates.append(step)
+        if len(decision):
+            env.set_actions(name, learner.act())
+        env.step()
+    return updates
