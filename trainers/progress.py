@@ -1,6 +1,7 @@
 """What a person sees while a run goes on: a live display on a terminal, summary lines elsewhere."""
 
 import sys
+import time
 from typing import Protocol
 
 from rich.console import Console, Group, RenderableType
@@ -11,6 +12,8 @@ from rich.text import Text
 from trainers.metrics import EPISODE_LENGTH, REWARD, Summary
 from trainers.reports import console_line
 from trainers.timers import TimerTree
+
+REFRESH_SECONDS = 0.25
 
 
 class Display(Protocol):
@@ -62,12 +65,21 @@ class LiveDisplay:
             console=console,
         )
         self._tasks: dict[str, TaskID] = {}
+        self._moved: dict[str, float] = {}
         self._timers = TimerTree()
         self._live = Live(get_renderable=self._render, console=console, refresh_per_second=4)
         self._live.start()
 
     def tick(self, behavior: str, step: int, max_steps: int, timers: TimerTree) -> None:
-        """Move the behavior's bar."""
+        """Move the behavior's bar, a few times a second."""
+        now = time.monotonic()
+        if (
+            behavior in self._tasks
+            and step < max_steps
+            and now - self._moved.get(behavior, 0.0) < REFRESH_SECONDS
+        ):
+            return
+        self._moved[behavior] = now
         self._timers = timers
         if behavior not in self._tasks:
             self._tasks[behavior] = self._progress.add_task(behavior, total=max_steps, speed="", result="")
