@@ -45,7 +45,7 @@ class ActionDistribution:
 
     def log_prob(self, actions: Actions) -> Tensor:
         """Log-probability (density, for the continuous part) of whole actions, (n,)."""
-        total = torch.zeros(len(self.mean), device=self.mean.device)
+        total = self.mean.new_zeros(len(self.mean))
         if self.mean.shape[1]:
             scaled = (actions.continuous - self.mean) * (-self.log_std).exp()
             constant = self.log_std.sum() + 0.5 * LOG_2PI * self.mean.shape[1]
@@ -59,7 +59,7 @@ class ActionDistribution:
 
         Continuous dimensions are averaged, discrete branches are summed, and both are added.
         """
-        total = torch.zeros(len(self.mean), device=self.mean.device)
+        total = self.mean.new_zeros(len(self.mean))
         if self.mean.shape[1]:
             total = total + self.log_std.mean() + 0.5 * (1.0 + LOG_2PI)
         for branch in self.log_probs:
