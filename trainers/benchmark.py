@@ -18,9 +18,10 @@ import numpy as np
 
 from gym_adapters.errors import UserError
 from gym_adapters.make import behavior_name, make_env
-from trainers.checkpoint import write_atomically, write_text
+from trainers.checkpoint import write_text
 from trainers.evaluate import evaluate
 from trainers.metrics import REWARD
+from trainers.plots import draw_curves
 from trainers.policy_file import load_policy
 
 EVALUATION_SEED = 10000
@@ -85,28 +86,11 @@ def write_curves(title: str, results: Sequence[SeedResult], folder: Path) -> Non
     for step in sorted(set().union(*curves.values())):
         writer.writerow([step, *(f"{curve[step]:.1f}" if step in curve else "" for curve in curves.values())])
     write_text(folder / f"{title}.csv", text.getvalue())
-    _draw(title, curves, folder / f"{title}.png")
+    draw_curves(title, {f"seed {seed}": curve for seed, curve in curves.items()}, folder / f"{title}.png")
 
 
 def _curve(progress: Sequence[Mapping[str, str]]) -> dict[int, float]:
     return {int(row["step"]): float(row[REWARD]) for row in progress if row[REWARD]}
-
-
-def _draw(title: str, curves: Mapping[int, Mapping[int, float]], path: Path) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    for seed, curve in curves.items():
-        axes.plot(list(curve), list(curve.values()), label=f"seed {seed}")
-    axes.set(title=title, xlabel="agent steps", ylabel="mean return of training episodes")
-    axes.grid(alpha=0.3)
-    axes.legend()
-    image = io.BytesIO()
-    figure.savefig(image, format="png", dpi=90)
-    write_atomically(path, lambda stream: stream.write(image.getvalue()))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

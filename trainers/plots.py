@@ -1,12 +1,16 @@
-"""`reward.png` and `losses.png`, drawn from the lines of `progress.csv`."""
+"""Pictures of training: `reward.png` and `losses.png` of a run, and curves of several runs in one."""
 
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
 from trainers.checkpoint import write_atomically
 from trainers.metrics import EPISODE_LENGTH, REWARD
 
+COLUMNS = 2
 REWARD_PLOTS = {REWARD: "mean return of training episodes", EPISODE_LENGTH: "episode length, decisions"}
 LOSS_PLOTS = {
     "Losses/Policy Loss": "policy loss",
@@ -17,31 +21,47 @@ LOSS_PLOTS = {
 
 
 def draw_plots(rows: Sequence[Mapping[str, str]], folder: Path) -> None:
-    """Draw both images into `folder`; each tag is a curve over agent steps.
+    """Draw both images of a run into `folder`; each tag is a curve over agent steps.
 
     Args:
         rows: lines of `progress.csv` by column name; an empty cell leaves a gap.
         folder: where the images go.
     """
     for name, plots in (("reward.png", REWARD_PLOTS), ("losses.png", LOSS_PLOTS)):
-        _draw(rows, plots, folder / name, folder.name)
+        lines = (len(plots) + 1) // COLUMNS
+        figure = _figure(5 * COLUMNS, 3.2 * lines)
+        for axes, (tag, label) in zip(figure.subplots(lines, COLUMNS).flat, plots.items(), strict=True):
+            points = [(float(row["step"]), float(row[tag])) for row in rows if row.get(tag)]
+            axes.plot(
+                [step for step, _ in points],
+                [value for _, value in points],
+                marker="." if len(points) < 3 else "",
+            )
+            axes.set(xlabel="agent steps", ylabel=label)
+            axes.grid(alpha=0.3)
+        figure.suptitle(folder.name)
+        _save(figure, folder / name)
 
 
-def _draw(rows: Sequence[Mapping[str, str]], plots: Mapping[str, str], path: Path, title: str) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+def draw_curves(title: str, curves: Mapping[str, Mapping[int, float]], path: Path) -> None:
+    """Draw mean training returns over agent steps, one labelled curve per run."""
+    figure = _figure(7, 4)
+    axes = figure.subplots()
+    for label, curve in curves.items():
+        axes.plot(list(curve), list(curve.values()), label=label)
+    axes.set(title=title, xlabel="agent steps", ylabel="mean return of training episodes")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    _save(figure, path)
 
-    columns = 2
-    lines = (len(plots) + 1) // columns
-    figure = Figure(figsize=(5 * columns, 3.2 * lines), layout="constrained")
+
+def _figure(width: float, height: float) -> Figure:
+    figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
-    for axes, (tag, label) in zip(figure.subplots(lines, columns).flat, plots.items(), strict=True):
-        points = [(float(row["step"]), float(row[tag])) for row in rows if row.get(tag)]
-        axes.plot(*zip(*points, strict=True), marker="." if len(points) < 3 else "") if points else None
-        axes.set_xlabel("agent steps")
-        axes.set_ylabel(label)
-        axes.grid(alpha=0.3)
-    figure.suptitle(title)
+    return figure
+
+
+def _save(figure: Figure, path: Path) -> None:
     image = io.BytesIO()
-    figure.savefig(image, format="png", dpi=100)
+    figure.savefig(image, format="png", dpi=90)
     write_atomically(path, lambda stream: stream.write(image.getvalue()))

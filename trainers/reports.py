@@ -8,7 +8,6 @@ import numpy as np
 
 from trainers.checkpoint import write_text
 from trainers.metrics import EPISODE_LENGTH, GROUP_REWARD, REWARD, Summary
-from trainers.plots import draw_plots
 
 CSV_TAGS = (
     REWARD,
@@ -79,6 +78,8 @@ class CsvReport:
 
     def draw(self) -> None:
         """Draw `reward.png` and `losses.png` beside the file."""
+        from trainers.plots import draw_plots  # matplotlib takes a while to import; a run starts without it
+
         draw_plots(self._rows, self.path.parent)
 
 
