@@ -1,0 +1,288 @@
+"""What an update does to a policy and its critic."""
+
+import numpy as np
+import pytest
+import torch
+from learner_tools import behavior_settings, drive, make_learner
+from scripted_env import INDEX, LIFE, Behavior, Life, ScriptedEnv, Visit, crowd, make_spec
+from task_envs import TaskEnv, one_hot
+
+from trainers.batch import Batch
+from trainers.on_policy import OnPolicyLearner
+
+KINDS = {
+    "continuous": ({"continuous": 3}, False),
+    "discrete": ({"branches": (4,)}, False),
+    "branches with masks": ({"branches": (3, 2, 4)}, True),
+    "hybrid": ({"continuous": 2, "branches": (3,)}, False),
+    "hybrid with masks": ({"continuous": 1, "branches": (3, 2)}, True),
+}
+
+
+def watch_minibatches(learner: OnPolicyLearner) -> list[tuple[Batch, torch.Tensor]]:
+    """A list that grows by each minibatch and the log-probabilities it has when it is learned from."""
+    seen: list[tuple[Batch, torch.Tensor]] = []
+    policy_loss = learner.policy_loss
+
+    def watch(distribution, batch):
+        loss, log_prob = policy_loss(distribution, batch)
+        seen.append((batch, log_prob.detach().clone()))
+        return loss, log_prob
+
+    learner.policy_loss = watch  # type: ignore[method-assign]
+    return seen
+
+
+def log_ratio(minibatch: tuple[Batch, torch.Tensor]) -> torch.Tensor:
+    batch, log_prob = minibatch
+    return (log_prob - batch.log_prob).abs()
+
+
+def scripted_run(
+    steps: int = 40,
+    trainer_type: str = "ppo",
+    lives: list[Life] | None = None,
+    network: dict | None = None,
+    max_steps: int = 10_000,
+    **hyperparameters,
+) -> tuple[OnPolicyLearner, list[tuple[Batch, torch.Tensor]], list[int]]:
+    """A hybrid learner that was driven through a plan, the minibatches it saw, and when it updated."""
+    spec = make_spec((3,), continuous=1, branches=(3,))
+    settings = behavior_settings(
+        trainer_type, {"buffer_size": 32, "batch_size": 8, **hyperparameters}, network, max_steps=max_steps
+    )
+    learner = make_learner(spec, settings)
+    seen = watch_minibatches(learner)
+    env = ScriptedEnv({"Test": Behavior(spec, lives or crowd(4, steps, 7))})
+    return learner, seen, drive(env, learner, steps)
+
+
+@pytest.mark.parametrize("trainer_type", ["ppo", "a2c"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_ratio_is_one_on_the_first_minibatch_of_every_rollout(kind, trainer_type):
+    actions, masked = KINDS[kind]
+    spec = make_spec((6,), **actions)
+    learner = make_learner(
+        spec,
+        behavior_settings(
+            trainer_type,
+            {
+                "buffer_size": 64,
+                "batch_size": 64,
+                "learning_rate": 0.02,
+                "learning_rate_schedule": "constant",
+            },
+            {"normalize": True},
+        ),
+    )
+    seen = watch_minibatches(learner)
+    updates = drive(ScriptedEnv({"Test": Behavior(spec, crowd(5, 60, 9), masked)}), learner, 60)
+    assert len(updates) >= 3
+    passes = len(seen) // len(updates)
+    assert max(log_ratio(minibatch).max().item() for minibatch in seen[::passes]) < 1e-5
+    if trainer_type == "ppo":  # and the policy really moves from then on
+        assert all(log_ratio(minibatch).max() > 1e-3 for minibatch in seen[1::passes])
+
+
+def test_a_decision_that_waits_through_an_update_keeps_the_probability_it_was_made_with():
+    spec = make_spec((3,), continuous=1, branches=(3,))
+    slow = Life(100, tuple(Visit(step, 1.0, 3.0) for step in range(0, 60, 6)))
+    env = ScriptedEnv({"Test": Behavior(spec, [slow, *crowd(4, 60, 7)])})
+    learner = make_learner(
+        spec,
+        behavior_settings(
+            hyperparameters={"buffer_size": 32, "batch_size": 32, "learning_rate": 0.02},
+            network={"normalize": True},
+        ),
+    )
+    learn = learner._optimise
+    changes: list[dict[tuple[int, int], float]] = []
+
+    def compare(batch: Batch) -> None:
+        columns = learner.rollout.columns()
+        rows = columns.observations[0][columns.closed][:, [LIFE, INDEX]].astype(int).tolist()
+        with torch.no_grad():
+            log_prob = learner.policy.distribution(batch.inputs, None).log_prob(batch.actions)
+        difference = (log_prob - batch.log_prob).abs().tolist()
+        changes.append(dict(zip(map(tuple, rows), difference, strict=True)))
+        learn(batch)
+
+    learner._optimise = compare  # type: ignore[method-assign]
+    updates = drive(env, learner, 60)
+
+    assert len(updates) == len(changes) >= 4
+    fresh, carried = [], []
+    for last_update, differences in zip([0, *updates], changes, strict=False):
+        for (life, index), difference in differences.items():
+            made_at = env.behaviors["Test"].lives[life].visits[index].step
+            (fresh if made_at >= last_update else carried).append(difference)
+    assert max(fresh) < 1e-5
+    assert len(carried) >= 3
+    assert min(carried) > 1e-4
+
+
+def test_every_pass_takes_whole_minibatches_of_different_decisions_in_new_order():
+    _, seen, updates = scripted_run(num_epoch=3)
+    assert len(updates) >= 3
+    per_update = len(seen) // len(updates)
+    per_pass = per_update // 3
+    assert per_pass == 4
+    for start in range(0, len(seen), per_pass):
+        minibatches = [batch for batch, _ in seen[start : start + per_pass]]
+        assert {len(batch) for batch in minibatches} == {8}
+        rows = [tuple(row) for batch in minibatches for row in batch.inputs[0].tolist()]
+        assert len(set(rows)) == len(rows)
+    orders = {tuple(seen[start][0].log_prob.tolist()) for start in range(0, per_update, per_pass)}
+    assert len(orders) == 3
+
+
+@pytest.mark.parametrize("over", ["buffer", "minibatch", "none"])
+def test_advantages_are_standardised_over_what_the_key_says(over):
+    _, seen, updates = scripted_run(normalize_advantage=over, num_epoch=1)
+    minibatches = [batch.advantage for batch, _ in seen]
+    whole = [torch.cat(minibatches[start : start + 4]) for start in range(0, 4 * len(updates), 4)]
+    standard = {
+        "minibatch": [is_standard(advantage) for advantage in minibatches],
+        "buffer": [is_standard(advantage) for advantage in whole if len(advantage) == 32],
+    }
+    assert all(standard["minibatch"]) == (over == "minibatch")
+    assert all(standard["buffer"]) == (over != "none")
+
+
+def is_standard(values: torch.Tensor) -> bool:
+    return abs(values.mean().item()) < 1e-4 and abs(values.std(unbiased=False).item() - 1.0) < 1e-4
+
+
+@pytest.mark.parametrize("schedule", ["linear", "constant"])
+def test_learning_rate_epsilon_and_beta_follow_their_schedules(schedule):
+    learner, _, updates = scripted_run(
+        steps=60,
+        max_steps=200,
+        learning_rate=1e-3,
+        epsilon=0.3,
+        beta=0.01,
+        learning_rate_schedule=schedule,
+    )
+    assert len(updates) >= 4
+    # One update at a time: the values that the metrics hold are those of each update, in order.
+    found = {tag: values for tag, values in learner.metrics._values.items() if tag.startswith("Policy/")}
+    steps = steps_at_updates(updates)
+    left = [max(0.0, 1.0 - step / 200) if schedule == "linear" else 1.0 for step in steps]
+    for tag, initial, floor in (
+        ("Policy/Learning Rate", 1e-3, 1e-10),
+        ("Policy/Epsilon", 0.3, 0.1),
+        ("Policy/Beta", 0.01, 1e-5),
+    ):
+        assert found[tag] == pytest.approx([floor + (initial - floor) * share for share in left]), tag
+
+
+def steps_at_updates(updates: list[int]) -> list[int]:
+    """Agent steps when `scripted_run` updated: every decision of its crowd is rewarded one step later."""
+    lives = crowd(4, 60, 7)
+    paid = [later.step for life in lives for later in (*life.visits[1:], life.ending)]
+    return [sum(step <= update for step in paid) for update in updates]
+
+
+def test_passes_end_early_when_the_policy_has_moved_too_far():
+    free, far = (scripted_run(num_epoch=10, learning_rate=0.05, target_kl=target) for target in (None, 1e-6))
+    assert len(free[1]) == 10 * 4 * len(free[2])
+    assert len(far[1]) == 4 * len(far[2])
+
+
+@pytest.mark.parametrize(("target", "factor"), [(1e-9, 1 / 1.5), (100.0, 1.5)])
+def test_adaptive_learning_rate_follows_the_divergence_within_bounds(target, factor):
+    learner, _, updates = scripted_run(
+        steps=60, num_epoch=2, learning_rate=1e-3, learning_rate_schedule="adaptive", target_kl=target
+    )
+    expected = min(max(1e-3 * factor ** (2 * len(updates)), 1e-6), 1e-2)
+    assert learner.optimizer.learning_rate == pytest.approx(expected)
+
+
+def test_gradients_are_shortened_to_the_limit():
+    spec = make_spec((3,), continuous=1)
+    learner = make_learner(
+        spec, behavior_settings(hyperparameters={"buffer_size": 16, "batch_size": 16, "max_grad_norm": 0.25})
+    )
+    norms = []
+    step = learner.optimizer.adam.step
+    learner.optimizer.adam.step = lambda: (  # type: ignore[method-assign]
+        norms.append(
+            torch.cat([p.grad.flatten() for p in learner.policy.parameters() if p.grad is not None])
+            .norm()
+            .item()
+        ),
+        step(),
+    )
+    drive(ScriptedEnv({"Test": Behavior(spec, crowd(4, 20, 6))}), learner, 20)
+    assert len(norms) >= 3
+    assert max(norms) <= 0.25 * (1 + 1e-4)
+    assert max(norms) > 0.2, "rewards and values are large enough for the limit to bind"
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_critic_has_its_own_learning_rate(shared):
+    learner, _, _ = scripted_run(
+        learning_rate=1e-12,
+        critic_learning_rate=1e-2,
+        shared_critic=shared,
+        learning_rate_schedule="constant",
+    )
+    start = make_learner(learner.spec, learner.settings)
+    moved = {
+        name
+        for name, tensor in learner.policy.state_dict().items()
+        if not torch.allclose(tensor, start.policy.state_dict()[name], atol=1e-6)
+    }
+    assert any(name.startswith("value_head") for name in moved)
+    assert not any(name.startswith(("mean_head", "logits_head", "log_std", "actor")) for name in moved)
+
+
+@pytest.mark.parametrize("trainer_type", ["ppo", "a2c"])
+@pytest.mark.parametrize("horizon", [1, 3, 64])
+def test_critic_of_an_endless_task_learns_the_geometric_series(trainer_type, horizon):
+    """Reward 1 for ever: only time limits end episodes, and what comes after them counts in full."""
+    learner = train_critic(trainer_type, horizon, interrupted=True)
+    value = critic_says(learner, np.ones((1, 4), np.float32))
+    assert value == pytest.approx([1 / (1 - 0.8)], rel=0.03)
+
+
+@pytest.mark.parametrize("trainer_type", ["ppo", "a2c"])
+@pytest.mark.parametrize("horizon", [1, 64])
+def test_critic_of_a_task_of_fixed_length_learns_what_is_left(trainer_type, horizon):
+    """Reward 1 in each of four decisions, and nothing after a true end."""
+    learner = train_critic(trainer_type, horizon, interrupted=False)
+    value = critic_says(learner, one_hot(np.arange(4), 4))
+    assert value == pytest.approx([sum(0.8**k for k in range(left)) for left in (4, 3, 2, 1)], rel=0.03)
+
+
+def train_critic(trainer_type: str, horizon: int, interrupted: bool) -> OnPolicyLearner:
+    """A critic of episodes of four decisions; it sees which one it is, or nothing where time limits end them."""
+    spec = make_spec((4,), continuous=1)
+
+    def look(rng, age):
+        seen = np.ones((len(age), 4), np.float32) if interrupted else one_hot(np.minimum(age, 3), 4)
+        return [seen], None
+
+    env = TaskEnv(spec, look, lambda obs, action: np.ones(16), interrupted=interrupted, name="Test")
+    only_critic = {"clip_value_loss": False, "num_epoch": 8} if trainer_type == "ppo" else {}
+    per_update = 128 if trainer_type == "ppo" else 16
+    settings = behavior_settings(
+        trainer_type,
+        {
+            "buffer_size": per_update,
+            "batch_size": per_update,
+            "learning_rate": 0.02,
+            "learning_rate_schedule": "constant",
+            **only_critic,
+        },
+        gamma=0.8,
+        time_horizon=horizon,
+    )
+    learner = make_learner(spec, settings)
+    drive(env, learner, 400)
+    return learner
+
+
+def critic_says(learner: OnPolicyLearner, observations: np.ndarray) -> list[float]:
+    with torch.no_grad():
+        return learner.policy.value(learner.policy.upload([observations]))[:, 0].tolist()
