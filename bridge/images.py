@@ -1,0 +1,100 @@
+"""Images as they travel: one or several PNGs in a row, three channels each, and the arrays they stand for."""
+
+import io
+import struct
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from PIL import Image
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+CHANNELS_PER_PNG = 3
+
+
+def encode_png(image: np.ndarray) -> bytes:
+    """Pack an image the way Unity does: RGB PNGs one after another, the last one padded.
+
+    Args:
+        image: Shape (channels, height, width), uint8. A single channel becomes a grey RGB image.
+    """
+    if len(image) == 1:
+        image = np.repeat(image, CHANNELS_PER_PNG, axis=0)
+    padding = -len(image) % CHANNELS_PER_PNG
+    padded = np.concatenate([image, np.zeros((padding, *image.shape[1:]), np.uint8)])
+    stream = io.BytesIO()
+    for first in range(0, len(padded), CHANNELS_PER_PNG):
+        picture = np.ascontiguousarray(padded[first : first + CHANNELS_PER_PNG].transpose(1, 2, 0))
+        Image.fromarray(picture).save(stream, "PNG", compress_level=1)
+    return stream.getvalue()
+
+
+def decode_png(data: bytes, channels: int, mapping: Sequence[int] = ()) -> np.ndarray:
+    """Unpack what Unity sends as a compressed observation.
+
+    Args:
+        data: One or more PNGs.
+        channels: How many channels the observation has.
+        mapping: For each channel in the PNGs, the channel of the observation that it belongs to, or -1 for none;
+            several for one are averaged. Without it the first `channels` count, or, for a single channel, the mean
+            of the first PNG's.
+
+    Returns:
+        Shape: (channels, height, width), uint8.
+
+    Raises:
+        ValueError: The data is damaged, or does not hold such an image.
+    """
+    pictures = []
+    for part in _split(data):
+        try:
+            with Image.open(io.BytesIO(part)) as opened:
+                picture = np.asarray(opened if opened.mode in ("RGB", "RGBA", "L") else opened.convert("RGB"))
+        except (OSError, SyntaxError) as error:
+            raise ValueError(f"a PNG that cannot be read ({error})") from error
+        pictures.append(picture.reshape(*picture.shape[:2], -1).transpose(2, 0, 1))
+    if len({picture.shape[1:] for picture in pictures}) != 1:
+        raise ValueError(f"{len(pictures)} PNGs that differ in size")
+    stack = np.concatenate(pictures)
+    groups = _groups(channels, mapping, len(pictures[0]), len(stack))
+    return np.stack([_mean(stack[group]) for group in groups])
+
+
+def _split(data: bytes) -> Iterator[bytes]:
+    """The PNG files in `data`, told apart by their chunks. Source: https://www.w3.org/TR/png-3/#5Chunk-layout."""
+    start = 0
+    while start < len(data):
+        if not data.startswith(PNG_SIGNATURE, start):
+            raise ValueError("no PNG where one should begin")
+        position, kind = start + len(PNG_SIGNATURE), b""
+        while kind != b"IEND":
+            if position + 12 > len(data):
+                raise ValueError("a PNG that ends too early")
+            length, kind = struct.unpack_from(">I4s", data, position)
+            position += 12 + length
+        yield data[start:position]
+        start = position
+
+
+def _groups(channels: int, mapping: Sequence[int], first_picture: int, available: int) -> list[list[int]]:
+    """For each channel of the observation, the channels of the pictures that make it up."""
+    if mapping:
+        if len(mapping) != available:
+            raise ValueError(f"a mapping of {len(mapping)} channels for {available} in the PNGs")
+        groups: list[list[int]] = [[] for _ in range(channels)]
+        for index, target in enumerate(mapping):
+            if target >= channels:
+                raise ValueError(f"a mapping to channel {target} of an observation with {channels}")
+            if target >= 0:
+                groups[target].append(index)
+        if not all(groups):
+            raise ValueError(f"a mapping {list(mapping)} that leaves out channel {groups.index([])}")
+        return groups
+    if channels == 1:
+        return [list(range(first_picture))]
+    if available < channels:
+        raise ValueError(f"{available} channels where {channels} are expected")
+    return [[index] for index in range(channels)]
+
+
+def _mean(layers: np.ndarray) -> np.ndarray:
+    return layers[0] if len(layers) == 1 else np.rint(layers.mean(axis=0)).astype(np.uint8)

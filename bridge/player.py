@@ -1,0 +1,241 @@
+"""Any Gymnasium environment as a Unity player: `python -m bridge.player --env Walker2d-v5 --agents 10`.
+
+It connects to a trainer in Editor mode, ours or `mlagents-learn`, just as the Unity Editor does when Play is pressed.
+Started by a trainer from a script, it stands in for a built player:
+
+    #!/bin/sh
+    exec python -m bridge.player --env Walker2d-v5 --agents 10 "$@"
+
+Its agents live as Unity's do. An episode has a number of its own, new each time; an episode that ends is reported with
+its last observation, and the next one may ask for its first decision in the same message; episodes cut at their maximum
+length are interrupted; an agent asks for a decision every few steps and repeats its action in between.
+"""
+
+import argparse
+import importlib
+import itertools
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+from mlagents_envs.base_env import ActionTuple
+
+from bridge.player_connection import PlayerConnection, TrainerLeft
+from gym_adapters.errors import UserError
+from gym_adapters.make import behavior_name
+from gym_adapters.spaces import ActionMapping, ObservationMapping
+
+logger = logging.getLogger(__name__)
+
+EDITOR_PORT = 5004
+
+
+@dataclass(frozen=True)
+class PlayerSettings:
+    """What a player runs.
+
+    Attributes:
+        env_id: A Gymnasium id.
+        agents: How many environments, in each training area that the trainer asks for.
+        time_limit: Most steps of an episode; None leaves it to the environment.
+        decision_period: Steps from one decision to the next; the action is repeated in between.
+        stagger: Agents ask for their decisions in different steps of the period, not all at once.
+        seed: Environment i is seeded with seed + i; None takes the trainer's seed.
+    """
+
+    env_id: str
+    agents: int = 1
+    time_limit: int | None = None
+    decision_period: int = 1
+    stagger: bool = False
+    seed: int | None = None
+
+
+class GymAgent:
+    """One environment, and what the trainer is told about it.
+
+    Args:
+        env: The environment.
+        connection: Where its decisions are asked for.
+        behavior: Its behavior name.
+        new_id: Gives a number to each episode.
+        seed: Of the environment's first reset.
+    """
+
+    def __init__(
+        self,
+        env: gymnasium.Env,
+        connection: PlayerConnection,
+        behavior: str,
+        new_id: Callable[[], int],
+        seed: int,
+    ) -> None:
+        self.env, self.connection, self.behavior, self.new_id = env, connection, behavior, new_id
+        self.observations = ObservationMapping(env.observation_space)
+        self.actions = ActionMapping(env.action_space)
+        self.action: np.ndarray | None = None
+        self._seed: int | None = seed
+
+    def begin(self) -> None:
+        """Begin an episode; nothing moves until its first decision."""
+        self.id = self.new_id()
+        self.observation, self.info = self.env.reset(seed=self._seed)
+        self._seed, self.action, self.reward = None, None, 0.0
+
+    def ask(self) -> None:
+        """Ask for a decision."""
+        self._put(mask=self._mask())
+
+    def decide(self, continuous: np.ndarray, discrete: np.ndarray) -> None:
+        """Take the trainer's action, for this step and those to the next decision."""
+        self.action = self.actions.convert(ActionTuple(continuous[None], discrete[None]))[0]
+
+    def act(self) -> None:
+        """Step the environment; at the end of an episode, report it and begin the next."""
+        if self.action is None:
+            return
+        action = int(self.action) if isinstance(self.env.action_space, spaces.Discrete) else self.action
+        self.observation, reward, terminated, truncated, self.info = self.env.step(action)
+        self.reward += float(reward)
+        if terminated or truncated:
+            self._put(done=True, interrupted=not terminated)
+            self.begin()
+
+    def _put(self, **fields: Any) -> None:
+        rows = self.observations.convert_rows([self.observation])
+        self.connection.put(self.behavior, self.id, [array[0] for array in rows], self.reward, **fields)
+        self.reward = 0.0
+
+    def _mask(self) -> np.ndarray | None:
+        """True = forbidden, from Gymnasium's 1 = allowed."""
+        allowed = self.info.get("action_mask")
+        is_mask = allowed is not None and isinstance(self.env.action_space, spaces.Discrete)
+        return np.asarray(allowed) == 0 if is_mask else None
+
+
+def play(settings: PlayerSettings, connection: PlayerConnection) -> None:
+    """Run the environments for as long as the trainer wants.
+
+    Raises:
+        UserError: There is no such environment, or no trainer.
+        TrainerLeft: The trainer is done.
+    """
+    first = make_single(settings)
+    setup = connection.connect()
+    seed = setup.seed if settings.seed is None else settings.seed
+    name = behavior_name(settings.env_id)
+    count = settings.agents * max(1, setup.num_areas)
+    new_id = itertools.count().__next__
+    envs = [first, *(make_single(settings) for _ in range(count - 1))]
+    agents = [GymAgent(env, connection, name, new_id, seed + index) for index, env in enumerate(envs)]
+    try:
+        connection.add_behavior(name, agents[0].observations.specs, agents[0].actions.spec)
+        for agent in agents:
+            agent.begin()
+        for step in itertools.count():
+            _step(agents, connection, step, settings)
+    finally:
+        for agent in agents:
+            agent.env.close()
+
+
+def _step(agents: list[GymAgent], connection: PlayerConnection, step: int, settings: PlayerSettings) -> None:
+    """One step of the engine: ask, hear the answers, act."""
+    for index, agent in enumerate(agents):
+        turn = index if settings.stagger else 0
+        if (step - turn) % settings.decision_period == 0:
+            agent.ask()
+    if connection.has_batch:
+        reply = connection.exchange()
+        for agent in agents:
+            if reply.reset:
+                agent.begin()
+            elif (agent.behavior, agent.id) in reply.actions:
+                agent.decide(*reply.actions[agent.behavior, agent.id])
+    for agent in agents:
+        agent.act()
+
+
+def make_single(settings: PlayerSettings) -> gymnasium.Env:
+    """Make one environment.
+
+    Raises:
+        UserError: The id is unknown, or a package is missing.
+    """
+    try:
+        if settings.env_id.startswith("ALE/"):
+            importlib.import_module("gym_adapters.atari")
+        return gymnasium.make(settings.env_id, max_episode_steps=settings.time_limit)
+    except (gymnasium.error.Error, ImportError) as error:
+        raise UserError(f"--env {settings.env_id}: {' '.join(str(error).split())}") from error
+
+
+def parse(argv: Sequence[str] | None) -> tuple[PlayerSettings, PlayerConnection]:
+    """Read the command line; arguments of Unity players that mean nothing here are accepted."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bridge.player",
+        description="Run a Gymnasium environment as a Unity ML-Agents player.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--env", required=True, help="Gymnasium id, such as Walker2d-v5")
+    parser.add_argument("--agents", type=_count, default=1, help="number of environments (default: 1)")
+    parser.add_argument("--mlagents-port", type=_count, default=EDITOR_PORT, help="trainer's port (5004)")
+    parser.add_argument("--time-limit", type=_count, metavar="STEPS", help="cut episodes at this length")
+    parser.add_argument(
+        "--decision-period", type=_count, default=1, metavar="STEPS", help="steps per decision"
+    )
+    parser.add_argument("--stagger", action="store_true", help="agents decide in different steps")
+    parser.add_argument("--seed", type=int, help="default: the trainer's")
+    parser.add_argument("--channels-last", action="store_true", help="images as Unity packages 2.x send them")
+    parser.add_argument("--raw-images", action="store_true", help="images as floats instead of PNG")
+    parser.add_argument("--wait", type=float, default=60.0, metavar="S", help="for the trainer (default: 60)")
+    arguments, _ = parser.parse_known_args(argv)
+    settings = PlayerSettings(
+        arguments.env,
+        arguments.agents,
+        arguments.time_limit,
+        arguments.decision_period,
+        arguments.stagger,
+        arguments.seed,
+    )
+    connection = PlayerConnection(
+        arguments.mlagents_port,
+        arguments.wait,
+        channels_last=arguments.channels_last,
+        compress=not arguments.raw_images,
+    )
+    return settings, connection
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected 1 or more, got {value}")
+    return value
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the player; returns the exit status."""
+    logging.basicConfig(format="[%(levelname)s] %(message)s", level=logging.INFO)
+    settings, connection = parse(argv)
+    try:
+        play(settings, connection)
+    except TrainerLeft as end:
+        logger.info("%s", end)
+    except UserError as error:
+        logger.error("%s", error)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        connection.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,222 @@
+"""The trainer as a player sees it: the client side of the wire, which Unity has in C#."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+import numpy as np
+from mlagents_envs.base_env import ActionSpec, DimensionProperty, ObservationSpec
+
+from bridge import wire
+from bridge.images import encode_png
+from gym_adapters.errors import UserError
+
+
+class TrainerLeft(Exception):  # noqa: N818 - not a fault
+    """The trainer said that it is done, or its process is gone."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the trainer answers to one batch.
+
+    Attributes:
+        reset: Every agent shall begin a new episode; there are no actions.
+        actions: For each behavior and agent id that asked for a decision: continuous part (size,) float32 and
+            discrete part (branches,) int64.
+        side_channel: The packed side-channel messages.
+    """
+
+    reset: bool
+    actions: dict[tuple[str, int], tuple[np.ndarray, np.ndarray]]
+    side_channel: bytes
+
+
+@dataclass
+class _Behavior:
+    specs: Sequence[ObservationSpec]
+    actions: ActionSpec
+    announced: bool = False
+    deciding: list[int] = field(default_factory=list)
+
+
+class PlayerConnection:
+    """Connects to a trainer, sends agents' observations and rewards, and gets actions back.
+
+    Args:
+        port: Where the trainer listens, on this machine.
+        timeout: Seconds to wait for it at the start.
+        api_version: The communicator version that this player claims.
+        channels_last: Send images as packages 2.x do, height-width-channel; else channel-first, as 3.x and 4.x do.
+        compress: Send uint8 images as PNG; else as floats in [0, 1].
+    """
+
+    def __init__(
+        self,
+        port: int,
+        timeout: float = 60.0,
+        api_version: str = wire.API_VERSION,
+        channels_last: bool = False,
+        compress: bool = True,
+    ) -> None:
+        self.port, self.timeout, self.api_version = port, timeout, api_version
+        self.channels_last, self.compress = channels_last, compress
+        self._behaviors: dict[str, _Behavior] = {}
+        self._message = wire.message()
+        options = (*wire.CHANNEL_OPTIONS, ("grpc.enable_http_proxy", 0))
+        self._channel = grpc.insecure_channel(f"localhost:{port}", options=options)
+        self._call = self._channel.unary_unary(
+            wire.METHOD,
+            request_serializer=wire.UnityMessage.SerializeToString,
+            response_deserializer=wire.UnityMessage.FromString,
+        )
+
+    def connect(self) -> Any:
+        """Introduce the player.
+
+        Returns:
+            The trainer's `UnityRLInitializationInputProto`, with its seed and number of areas.
+
+        Raises:
+            UserError: No trainer listens on the port.
+            TrainerLeft: It does not want this player.
+        """
+        hello = wire.message()
+        output = hello.unity_output.rl_initialization_output
+        output.name, output.communication_version = "bridge.player", self.api_version
+        output.package_version = "4.0.0" if not self.channels_last else "2.0.1"
+        wire.set_capabilities(output.capabilities)
+        try:
+            setup = self._exchange(hello, self.timeout, wait_for_ready=True)
+        except TimeoutError:
+            raise UserError(
+                f"no trainer listens on port {self.port} (waited {self.timeout:g} s); start one, "
+                "or give its port with --mlagents-port"
+            ) from None
+        first = self._exchange(wire.message())
+        if first.unity_input.rl_input.command != wire.RESET:
+            raise UserError(f"the trainer on port {self.port} did not begin with a reset; is it ML-Agents?")
+        return setup.unity_input.rl_initialization_input
+
+    def add_behavior(self, name: str, observations: Sequence[ObservationSpec], actions: ActionSpec) -> None:
+        """Declare a behavior; the trainer hears of it with its first agent."""
+        self._behaviors[name] = _Behavior(observations, actions)
+
+    def put(
+        self,
+        name: str,
+        agent_id: int,
+        observations: Sequence[np.ndarray],
+        reward: float,
+        *,
+        done: bool = False,
+        interrupted: bool = False,
+        mask: np.ndarray | None = None,
+        group_id: int = 0,
+        group_reward: float = 0.0,
+    ) -> None:
+        """Put one agent into the next batch.
+
+        Args:
+            name: Its behavior.
+            agent_id: The number of its episode.
+            observations: One array per observation; images channel-first.
+            reward: What it earned since it was last put.
+            done: Its episode is over; else it asks for a decision.
+            interrupted: Its episode ended at its maximum length.
+            mask: Of all branches side by side, True = forbidden.
+            group_id: Its group; 0 is none.
+            group_reward: What its group earned since.
+        """
+        behavior = self._behaviors[name]
+        info = self._message.unity_output.rl_output.agentInfos[name].value.add(
+            id=agent_id,
+            reward=reward,
+            done=done,
+            max_step_reached=interrupted,
+            group_id=group_id,
+            group_reward=group_reward,
+        )
+        for array, spec in zip(observations, behavior.specs, strict=True):
+            self._write_observation(info.observations.add(), array, spec)
+        if mask is not None:
+            info.action_mask = np.asarray(mask, np.bool_).tobytes()
+        if not done:
+            behavior.deciding.append(agent_id)
+
+    @property
+    def has_batch(self) -> bool:
+        """Anything was put since the last exchange."""
+        return bool(self._message.unity_output.rl_output.agentInfos)
+
+    def exchange(self, side_channel: bytes = b"") -> Reply:
+        """Send the batch and wait for the answer.
+
+        Raises:
+            TrainerLeft: There is none any more.
+        """
+        message, self._message = self._message, wire.message()
+        message.unity_output.rl_output.side_channel = side_channel
+        self._announce(message.unity_output)
+        answer = self._exchange(message).unity_input.rl_input
+        reset = answer.command == wire.RESET
+        actions = {}
+        for name, behavior in self._behaviors.items():
+            deciding, behavior.deciding = behavior.deciding, []
+            given = answer.agent_actions[name].value if deciding and not reset else ()
+            for agent_id, action in zip(deciding, given, strict=not reset):
+                continuous = np.frombuffer(action.continuous_actions, np.float32)
+                actions[name, agent_id] = (continuous, np.array(action.discrete_actions, np.int64))
+        return Reply(reset, actions, answer.side_channel)
+
+    def close(self) -> None:
+        """Say goodbye, if the trainer still listens, and leave."""
+        try:
+            self._call(wire.message(wire.QUIT), timeout=1)
+        except grpc.RpcError:
+            pass
+        finally:
+            self._channel.close()
+
+    def _exchange(self, message: Any, timeout: float | None = None, wait_for_ready: bool = False) -> Any:
+        try:
+            answer = self._call(message, timeout=timeout, wait_for_ready=wait_for_ready)
+        except grpc.RpcError as error:
+            if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+                raise TimeoutError from error
+            raise TrainerLeft(error.details()) from error
+        if answer.header.status != wire.OK:
+            raise TrainerLeft("the trainer ended the session")
+        return answer
+
+    def _announce(self, output: Any) -> None:
+        for name in output.rl_output.agentInfos:
+            behavior = self._behaviors[name]
+            if behavior.announced:
+                continue
+            behavior.announced = True
+            parameters = output.rl_initialization_output.brain_parameters.add(
+                brain_name=name, is_training=True
+            )
+            parameters.action_spec.num_continuous_actions = behavior.actions.continuous_size
+            parameters.action_spec.num_discrete_actions = behavior.actions.discrete_size
+            parameters.action_spec.discrete_branch_sizes.extend(behavior.actions.discrete_branches)
+
+    def _write_observation(self, proto: Any, array: np.ndarray, spec: ObservationSpec) -> None:
+        shape, properties = tuple(spec.shape), list(spec.dimension_property)
+        if len(shape) == 3 and self.channels_last:
+            shape = (*shape[1:], shape[0])
+            properties = [*properties[1:], DimensionProperty.NONE]
+        proto.shape.extend(shape)
+        proto.dimension_properties.extend(int(value) for value in properties)
+        proto.observation_type = spec.observation_type.value
+        proto.name = spec.name
+        if array.dtype == np.uint8 and self.compress:
+            proto.compression_type = wire.PNG
+            proto.compressed_data = encode_png(array)
+            return
+        values = array / np.float32(255) if array.dtype == np.uint8 else array.astype(np.float32, copy=False)
+        if len(shape) == 3 and self.channels_last:
+            values = values.transpose(1, 2, 0)
+        proto.float_data.data = values.tobytes()

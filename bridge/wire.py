@@ -1,0 +1,125 @@
+"""The messages that Unity and the trainer exchange, in a form that is fast to read and write.
+
+Same bytes on the wire as `mlagents_envs.communicator_objects`, other types in Python: a packed list of floats or
+booleans is one `bytes` field here, because both have the same encoding. NumPy then reads an observation where it lies,
+and no list of Python floats is ever made.
+
+Source: https://protobuf.dev/programming-guides/encoding/#packed
+"""
+
+import importlib
+import struct
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+from bridge import protobuf_compat
+
+protobuf_compat.install()
+
+API_VERSION = "1.5.0"
+"""The communicator's version, which Unity packages 2.x to 4.x share."""
+
+METHOD = "/communicator_objects.UnityToExternalProto/Exchange"
+OK, QUIT = 200, 400
+"""What `header.status` says: a message, or that the sender leaves."""
+
+STEP, RESET = 0, 1
+PNG = 1
+
+CHANNEL_OPTIONS = (("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1))
+"""gRPC's own limit is 4 MiB, which 5,000 agents can pass."""
+
+_PACKED_AS_BYTES = {
+    "ObservationProto.FloatData": ("data",),
+    "AgentActionProto": ("continuous_actions",),
+    "AgentInfoProto": ("action_mask",),
+}
+
+
+def _load_messages() -> dict[str, Any]:
+    """The message classes by name, from a descriptor pool of their own."""
+    root = importlib.import_module("mlagents_envs.communicator_objects.unity_message_pb2")
+    pool = descriptor_pool.DescriptorPool()
+    done: set[str] = set()
+
+    def add(file: Any) -> None:
+        if file.name in done:
+            return
+        done.add(file.name)
+        for dependency in file.dependencies:
+            add(dependency)
+        proto = descriptor_pb2.FileDescriptorProto()
+        file.CopyToProto(proto)
+        for message in proto.message_type:
+            _pack(message, message.name)
+        pool.AddSerializedFile(proto.SerializeToString())
+
+    add(root.DESCRIPTOR)
+    names = ("UnityMessageProto", "AgentInfoProto", "AgentActionProto", "BrainParametersProto")
+    return {
+        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"communicator_objects.{name}"))
+        for name in names
+    }
+
+
+def _pack(message: Any, path: str) -> None:
+    """Turn the packed lists of a message description into `bytes`."""
+    for field in message.field:
+        if field.name in _PACKED_AS_BYTES.get(path, ()):
+            field.label = field.LABEL_OPTIONAL
+            field.type = field.TYPE_BYTES
+            field.ClearField("options")
+    for nested in message.nested_type:
+        _pack(nested, f"{path}.{nested.name}")
+
+
+_MESSAGES = _load_messages()
+UnityMessage = _MESSAGES["UnityMessageProto"]
+AgentInfo = _MESSAGES["AgentInfoProto"]
+AgentAction = _MESSAGES["AgentActionProto"]
+BrainParameters = _MESSAGES["BrainParametersProto"]
+
+
+def message(status: int = OK) -> Any:
+    """An empty `UnityMessage`."""
+    result = UnityMessage()
+    result.header.status = status
+    return result
+
+
+def set_capabilities(capabilities: Any) -> None:
+    """Say that this side can do everything that version 1.5.0 knows."""
+    for field in capabilities.DESCRIPTOR.fields:
+        setattr(capabilities, field.name, True)
+
+
+def pack_side_channels(messages: Iterable[tuple[uuid.UUID, bytes]]) -> bytes:
+    """Side-channel messages as the one field that carries them: id, length, content, and so on."""
+    return b"".join(
+        channel.bytes_le + struct.pack("<i", len(content)) + content for channel, content in messages
+    )
+
+
+def unpack_side_channels(data: bytes) -> list[tuple[uuid.UUID, bytes]]:
+    """The reverse of `pack_side_channels`.
+
+    Raises:
+        ValueError: The data ends in the middle of a message.
+    """
+    messages, offset = [], 0
+    while offset < len(data):
+        start = offset + 20
+        if start > len(data):
+            raise ValueError("side channel data ends within a message's header")
+        channel = uuid.UUID(bytes_le=data[offset : offset + 16])
+        (length,) = struct.unpack_from("<i", data, offset + 16)
+        offset = start + length
+        if length < 0 or offset > len(data):
+            raise ValueError(
+                f"side channel {channel}: a message of {length} bytes, {len(data) - start} are there"
+            )
+        messages.append((channel, data[start:offset]))
+    return messages
