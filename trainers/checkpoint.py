@@ -2,10 +2,10 @@
 
 import json
 import os
-import pickle
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -41,6 +41,23 @@ def save_state(path: Path, state: dict[str, Any]) -> None:
     write_atomically(path, lambda stream: torch.save(state, stream))
 
 
+@contextmanager
+def damage_named(path: Path) -> Iterator[None]:
+    """Around whatever reads a checkpoint's content, which may be anything once a file is damaged.
+
+    Raises:
+        UserError: reading failed, whatever the reason.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(
+            f"{path}: not a readable checkpoint ({_first_line(error)}); use another one"
+        ) from error
+
+
 def load_state(path: Path) -> dict[str, Any]:
     """Read a checkpoint; nothing in the file is executed.
 
@@ -49,12 +66,8 @@ def load_state(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         raise UserError(f"{path}: no such checkpoint; give a run folder or a .pt file that exists")
-    try:
+    with damage_named(path):
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        raise UserError(
-            f"{path}: not a readable checkpoint ({_first_line(error)}); use another one"
-        ) from error
     if not isinstance(state, dict) or "Policy" not in state or "behavior" not in state:
         raise UserError(f"{path}: not a checkpoint of this trainer (it has no policy); use another one")
     return state
@@ -128,4 +141,5 @@ def read_status(path: Path) -> dict[str, Any]:
 
 
 def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+    text = str(error).strip()
+    return f"{type(error).__name__}: {text.splitlines()[0][:200]}" if text else type(error).__name__

@@ -16,7 +16,7 @@ from mlagents_envs.base_env import (
 )
 
 from gym_adapters.errors import UserError
-from trainers.checkpoint import BEST, NEWEST, load_state
+from trainers.checkpoint import BEST, NEWEST, damage_named, load_state
 from trainers.config import NetworkSettings
 from trainers.policy import Policy, choose, to_action_tuple
 
@@ -170,4 +170,6 @@ def load_policy(run_or_checkpoint: str | Path, which: str = "last") -> LoadedPol
         UserError: there is no checkpoint, or it is damaged.
     """
     path = find_checkpoint(Path(run_or_checkpoint), which)
-    return LoadedPolicy(load_state(path), path)
+    state = load_state(path)
+    with damage_named(path):
+        return LoadedPolicy(state, path)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gym_adapters.errors import UserError
-from trainers.checkpoint import NEWEST, CheckpointKeeper, load_state
+from trainers.checkpoint import NEWEST, CheckpointKeeper, damage_named, load_state
 from trainers.metrics import Summary
 from trainers.on_policy import OnPolicyLearner
 from trainers.policy_file import check_fits, describe
@@ -66,7 +66,8 @@ class Recorder:
                 )
             restore(learner, path)
             self.keeper.restore(status)
-            self.best_return = status.get("best_return", -math.inf)
+            best = status.get("best_return")
+            self.best_return = -math.inf if best is None else best
         step = learner.step if resume else None
         self._tensorboard = TensorBoardReport(self.keeper.folder, hyperparameters, step)
         self._csv = CsvReport(self.keeper.folder, step)
@@ -156,7 +157,10 @@ def restore(learner: OnPolicyLearner, path: Path, only_weights: bool = False) ->
         UserError: the file is damaged, or belongs to another network or algorithm.
     """
     state = load_state(path)
-    check_fits(path, state, learner.policy)
-    if not only_weights and state["trainer_type"] != learner.kind:
-        raise UserError(f"{path}: written by {state['trainer_type']}, cannot be resumed with {learner.kind}")
-    learner.load_state_dict(state, only_weights)
+    with damage_named(path):
+        check_fits(path, state, learner.policy)
+        if not only_weights and state["trainer_type"] != learner.kind:
+            raise UserError(
+                f"{path}: written by {state['trainer_type']}, cannot be resumed with {learner.kind}"
+            )
+        learner.load_state_dict(state, only_weights)
