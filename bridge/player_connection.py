@@ -191,9 +191,8 @@ class PlayerConnection:
         return answer
 
     def _announce(self, output: Any) -> None:
-        for name in output.rl_output.agentInfos:
-            behavior = self._behaviors[name]
-            if behavior.announced:
+        for name, behavior in self._behaviors.items():
+            if behavior.announced or name not in output.rl_output.agentInfos:
                 continue
             behavior.announced = True
             parameters = output.rl_initialization_output.brain_parameters.add(

@@ -1,0 +1,62 @@
+"""Side channels: what passes between trainer and player beside observations and actions."""
+
+import logging
+import uuid
+from collections.abc import Sequence
+
+from bridge import wire  # first: it makes the modules below importable
+
+# isort: split
+from mlagents_envs.side_channel import IncomingMessage, SideChannel
+from mlagents_envs.side_channel.engine_configuration_channel import EngineConfig, EngineConfigurationChannel
+from mlagents_envs.side_channel.environment_parameters_channel import EnvironmentParametersChannel
+from mlagents_envs.side_channel.stats_side_channel import StatsSideChannel
+
+from gym_adapters.errors import UserError
+
+__all__ = [
+    "EngineConfig",
+    "EngineConfigurationChannel",
+    "EnvironmentParametersChannel",
+    "SideChannel",
+    "SideChannels",
+    "StatsSideChannel",
+]
+
+logger = logging.getLogger(__name__)
+
+
+class SideChannels:
+    """The channels of one player.
+
+    Args:
+        channels: Any `mlagents_envs.side_channel.SideChannel`; each id at most once.
+    """
+
+    def __init__(self, channels: Sequence[SideChannel]) -> None:
+        self._channels = {channel.channel_id: channel for channel in channels}
+        if len(self._channels) < len(channels):
+            raise UserError("two side channels have the same id; give each one of its own")
+        self._strangers: set[uuid.UUID] = set()
+
+    def outgoing(self) -> bytes:
+        """Everything that was queued since the last call, packed."""
+        messages = []
+        for channel_id, channel in self._channels.items():
+            queued, channel.message_queue = channel.message_queue, []
+            messages += [(channel_id, bytes(content)) for content in queued]
+        return wire.pack_side_channels(messages)
+
+    def take_in(self, data: bytes) -> None:
+        """Hand the player's messages to their channels; messages for a channel that nobody has are dropped."""
+        try:
+            messages = wire.unpack_side_channels(data)
+        except ValueError as error:
+            raise UserError(f"the player sent {error}; check its own side channels") from error
+        for channel_id, content in messages:
+            channel = self._channels.get(channel_id)
+            if channel is not None:
+                channel.on_message_received(IncomingMessage(content))
+            elif channel_id not in self._strangers:
+                self._strangers.add(channel_id)
+                logger.warning("the player sends on side channel %s, which nobody reads here", channel_id)

@@ -1,0 +1,185 @@
+"""The gRPC server that a player calls.
+
+A player asks and the trainer answers: the player's call, which carries observations, stays open until the actions are
+there. So `receive` takes the player's next call and `send` answers it. Only bytes pass between gRPC's threads and the
+caller's; the first player that introduces itself is served, and strangers are refused without disturbing it.
+"""
+
+import ipaddress
+import logging
+import queue
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+from google.protobuf.message import DecodeError
+
+from bridge import wire
+from bridge.faults import PortInUseError
+from bridge.ports import is_free, port_owner
+
+logger = logging.getLogger(__name__)
+
+LOOPBACK = "127.0.0.1"
+POLL_SECONDS = 0.25
+SERVER_OPTIONS = (*wire.CHANNEL_OPTIONS, ("grpc.so_reuseport", 0))
+
+
+@dataclass
+class _Call:
+    """A call of the player: its message, None once its connection broke, and the place for the answer."""
+
+    message: Any
+    answer: "queue.SimpleQueue[bytes | None]" = field(default_factory=queue.SimpleQueue)
+
+
+class Communicator:
+    """Listens on one port for one player.
+
+    Args:
+        port: The port; 0 takes any free one.
+        listen: The address to listen on; the default is reachable from this machine only.
+
+    Attributes:
+        port: The port it listens on.
+        arrived: Set whenever there is something to receive; several communicators may share one.
+
+    Raises:
+        PortInUseError: Something else listens there.
+    """
+
+    def __init__(self, port: int, listen: str = LOOPBACK) -> None:
+        self.arrived = threading.Event()
+        self._calls: queue.SimpleQueue[_Call] = queue.SimpleQueue()
+        self._open: _Call | None = None
+        self._lock = threading.Lock()
+        self._player: str | None = None
+        self._closing = False
+        self._server = grpc.server(
+            ThreadPoolExecutor(max_workers=4, thread_name_prefix="communicator"), options=SERVER_OPTIONS
+        )
+        service, _, method = wire.METHOD.strip("/").partition("/")
+        handler = grpc.unary_unary_rpc_method_handler(self._serve)
+        self._server.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler(service, {method: handler}),)
+        )
+        self.port = self._bind(port, listen)
+        self._server.start()
+
+    @property
+    def ready(self) -> bool:
+        """Whether `receive` would return at once."""
+        return not self._calls.empty()
+
+    def receive(self, timeout: float) -> Any:
+        """The player's next message, or None if none came in time; Ctrl-C interrupts it.
+
+        Raises:
+            ConnectionError: The player's connection broke.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            remaining = deadline - time.monotonic()
+            try:
+                call = self._calls.get(timeout=max(0.0, min(POLL_SECONDS, remaining)))
+                break
+            except queue.Empty:
+                if remaining <= 0:
+                    return None
+        self._open = call
+        if call.message is None:
+            raise ConnectionError("the connection broke")
+        return call.message
+
+    def send(self, message: Any) -> None:
+        """Answer the message that was received last."""
+        if self._open is not None:
+            self._open.answer.put(message.SerializeToString())
+            self._open = None
+
+    def forget_player(self) -> None:
+        """Let another player introduce itself."""
+        with self._lock:
+            self._player = None
+
+    def close(self) -> None:
+        """Tell the player to quit, and stop listening."""
+        self._closing = True
+        self.send(wire.message(wire.QUIT))
+        while not self._calls.empty():
+            self._calls.get().answer.put(wire.message(wire.QUIT).SerializeToString())
+        self._server.stop(grace=1).wait(2)
+
+    def _serve(self, request: bytes, context: grpc.ServicerContext) -> bytes:
+        """One call, in a thread of gRPC's; returns the serialised answer."""
+        try:
+            message = wire.UnityMessage.FromString(request)
+        except DecodeError:
+            logger.warning("port %d: refused a message from %s that is none", self.port, context.peer())
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "not an ML-Agents message")
+        if self._closing:
+            return bytes(wire.message(wire.QUIT).SerializeToString())
+        refusal = self._refusal(message, context.peer())
+        if refusal:
+            logger.warning("port %d: refused %s: %s", self.port, context.peer(), refusal)
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, refusal)
+        call = _Call(message)
+        finished = threading.Event()
+        self._calls.put(call)
+        if not context.add_callback(lambda: None if finished.is_set() else self._lose(call)):
+            self._lose(call)
+        self.arrived.set()
+        answer = call.answer.get()
+        finished.set()
+        return b"" if answer is None else answer
+
+    def _lose(self, call: _Call) -> None:
+        """The player's connection broke while its call was open."""
+        call.message = None
+        call.answer.put(None)
+        self._calls.put(_Call(None))
+        self.arrived.set()
+
+    def _refusal(self, message: Any, peer: str) -> str | None:
+        """Why a message is not from the player that is served here; None if it is."""
+        introduces = message.unity_output.HasField("rl_initialization_output") and bool(
+            message.unity_output.rl_initialization_output.communication_version
+        )
+        with self._lock:
+            if message.header.status not in (wire.OK, wire.QUIT):
+                return f"an unknown status {message.header.status}"
+            if introduces:
+                if self._player is not None:
+                    return "another player is connected already"
+                self._player = peer
+            elif peer != self._player:
+                return "a message from somebody who did not introduce himself"
+        return None
+
+    def _bind(self, port: int, listen: str) -> int:
+        host = ipaddress.ip_address(listen)
+        if not host.is_loopback:
+            logger.warning(
+                "listening on %s: every machine that reaches it can take the player's place", listen
+            )
+        address = f"[{host}]" if host.version == 6 else str(host)
+        bound = int(self._server.add_insecure_port(f"{address}:{port}")) if is_free(port, listen) else 0
+        if bound == 0:
+            owner = port_owner(port)
+            raise PortInUseError(
+                f"port {port} is taken{f' by {owner}' if owner else ''}; end that process, perhaps another "
+                "training run, or choose another port"
+            )
+        if host == ipaddress.ip_address(LOOPBACK):
+            self._bind_ipv6_loopback(bound)
+        return bound
+
+    def _bind_ipv6_loopback(self, port: int) -> None:
+        """Serve `localhost` where it means ::1; machines without IPv6 do without."""
+        try:
+            self._server.add_insecure_port(f"[::1]:{port}")
+        except RuntimeError:
+            logger.debug("not listening on [::1]:%d", port)

@@ -1,0 +1,199 @@
+"""From a player's messages to `DecisionSteps` and `TerminalSteps`, and from an `ActionTuple` to a message."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from mlagents_envs.base_env import (
+    ActionSpec,
+    ActionTuple,
+    BehaviorSpec,
+    DecisionSteps,
+    DimensionProperty,
+    ObservationSpec,
+    ObservationType,
+    TerminalSteps,
+)
+
+from bridge import wire
+from bridge.images import decode_png
+from gym_adapters.errors import UserError
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """How one observation lies in a message, and what becomes of it.
+
+    Attributes:
+        index: Its place among an agent's observations.
+        shape: As the player sends it.
+        spec: As trainers see it: images channel-first.
+        channels_last: Whether the player puts an image's channels last.
+        dtype: uint8 for PNG, float32 for everything else.
+    """
+
+    index: int
+    shape: tuple[int, ...]
+    spec: ObservationSpec
+    channels_last: bool
+    dtype: type[np.generic]
+
+
+class BehaviorDecoder:
+    """Reads the agents of one behavior.
+
+    Args:
+        name: The behavior.
+        parameters: Its `BrainParametersProto`.
+        info: The first agent seen of it; its observations stand for all.
+
+    Attributes:
+        spec: Observations and actions; images are channel-first, whatever the player sends.
+    """
+
+    def __init__(self, name: str, parameters: Any, info: Any) -> None:
+        self.name = name
+        actions = parameters.action_spec
+        if len(parameters.vector_action_size_deprecated) and not (
+            actions.num_continuous_actions or actions.num_discrete_actions
+        ):
+            raise UserError(
+                f"behavior {name}: the player comes from a com.unity.ml-agents package older than 2.0; update it"
+            )
+        self._layouts = [_layout(index, proto) for index, proto in enumerate(info.observations)]
+        action_spec = ActionSpec(actions.num_continuous_actions, tuple(actions.discrete_branch_sizes))
+        self.spec = BehaviorSpec([layout.spec for layout in self._layouts], action_spec)
+
+    def decode(self, infos: Sequence[Any]) -> tuple[DecisionSteps, TerminalSteps]:
+        """All agents of one message.
+
+        Returns:
+            Steps with arrays of their own. `obs[i]` has shape (agents, *spec.observation_specs[i].shape).
+
+        Raises:
+            UserError: A value is not finite, or an observation is not what the spec says.
+        """
+        deciding = [info for info in infos if not info.done]
+        ended = [info for info in infos if info.done] if len(deciding) < len(infos) else []
+        return (
+            DecisionSteps(
+                self._observations(deciding),
+                self._rewards(deciding, "reward"),
+                np.array([info.id for info in deciding], np.int32),
+                self._masks(deciding),
+                np.array([info.group_id for info in deciding], np.int32),
+                self._rewards(deciding, "group_reward"),
+            ),
+            TerminalSteps(
+                self._observations(ended),
+                self._rewards(ended, "reward"),
+                np.array([info.max_step_reached for info in ended], np.bool_),
+                np.array([info.id for info in ended], np.int32),
+                np.array([info.group_id for info in ended], np.int32),
+                self._rewards(ended, "group_reward"),
+            ),
+        )
+
+    def _observations(self, infos: Sequence[Any]) -> list[np.ndarray]:
+        count = len(self._layouts)
+        for info in infos:
+            if len(info.observations) != count:
+                raise self._changed(info, f"{len(info.observations)} observations, {count} before")
+        return [self._observation(layout, infos) for layout in self._layouts]
+
+    def _observation(self, layout: _Layout, infos: Sequence[Any]) -> np.ndarray:
+        if not infos:
+            return np.zeros((0, *layout.spec.shape), layout.dtype)
+        if layout.dtype is np.uint8:
+            return np.stack([self._image(layout, info) for info in infos])
+        index = layout.index
+        rows = [info.observations[index].float_data.data for info in infos]
+        size = 4 * int(np.prod(layout.shape))
+        if any(len(row) != size for row in rows):
+            wrong = next(info for info, row in zip(infos, rows, strict=True) if len(row) != size)
+            found = tuple(wrong.observations[index].shape)
+            raise self._changed(wrong, f"observation {index} of shape {found}, {layout.shape} before")
+        values = np.frombuffer(bytearray().join(rows), np.float32).reshape(len(infos), *layout.shape)
+        if not np.isfinite(values).all():
+            row, *place = (int(axis[0]) for axis in np.nonzero(~np.isfinite(values)))
+            where = place[0] if len(place) == 1 else tuple(place)
+            raise UserError(
+                f"behavior {self.name}, agent {infos[row].id}: observation {index} ({layout.spec.name}) is "
+                f"{values[row, *place]} at index {where}; the player must send finite numbers"
+            )
+        return np.ascontiguousarray(values.transpose(0, 3, 1, 2)) if layout.channels_last else values
+
+    def _image(self, layout: _Layout, info: Any) -> np.ndarray:
+        proto = info.observations[layout.index]
+        shape = layout.spec.shape
+        if proto.compression_type != wire.PNG:
+            raise self._changed(info, f"observation {layout.index} without PNG compression, with it before")
+        try:
+            image = decode_png(proto.compressed_data, shape[0], proto.compressed_channel_mapping)
+        except ValueError as error:
+            raise UserError(
+                f"behavior {self.name}, agent {info.id}: image observation {layout.index} ({layout.spec.name}): {error}"
+            ) from error
+        if image.shape != shape:
+            raise self._changed(info, f"observation {layout.index} of shape {image.shape}, {shape} before")
+        return image
+
+    def _rewards(self, infos: Sequence[Any], field: str) -> np.ndarray:
+        rewards = np.array([getattr(info, field) for info in infos], np.float32)
+        if not np.isfinite(rewards).all():
+            row = int(np.flatnonzero(~np.isfinite(rewards))[0])
+            raise UserError(
+                f"behavior {self.name}, agent {infos[row].id}: {field.replace('_', ' ')} is {rewards[row]}; "
+                "the player must send finite numbers"
+            )
+        return rewards
+
+    def _masks(self, infos: Sequence[Any]) -> list[np.ndarray] | None:
+        """Per branch, shape (agents, choices), True = forbidden."""
+        branches = self.spec.action_spec.discrete_branches
+        if not branches:
+            return None
+        total = sum(branches)
+        nothing = bytes(total)
+        rows = [info.action_mask or nothing for info in infos]
+        for info, row in zip(infos, rows, strict=True):
+            if len(row) != total:
+                raise self._changed(info, f"an action mask of {len(row)}, expected {total}")
+        mask = np.frombuffer(bytearray().join(rows), np.bool_).reshape(len(rows), total)
+        return [np.ascontiguousarray(part) for part in np.split(mask, np.cumsum(branches)[:-1], axis=1)]
+
+    def _changed(self, info: Any, what: str) -> UserError:
+        return UserError(
+            f"behavior {self.name}, agent {info.id}: {what}; all agents of a behavior must have the same "
+            "sensors and actions, and keep them"
+        )
+
+
+def write_actions(values: Any, action: ActionTuple) -> None:
+    """Append one `AgentActionProto` per row of the action to a repeated field."""
+    continuous = np.ascontiguousarray(action.continuous, np.float32)
+    size = 4 * continuous.shape[1]
+    data = continuous.tobytes()
+    discrete = action.discrete.tolist()
+    for row in range(len(continuous)):
+        values.add(continuous_actions=data[row * size : (row + 1) * size], discrete_actions=discrete[row])
+
+
+def _layout(index: int, proto: Any) -> _Layout:
+    shape = tuple(proto.shape)
+    properties = tuple(DimensionProperty(value) for value in proto.dimension_properties)
+    if len(properties) != len(shape):
+        properties = (DimensionProperty.UNSPECIFIED,) * len(shape)
+    channels_last = len(shape) == 3 and _channels_are_last(shape, properties)
+    seen = (shape[2], *shape[:2]) if channels_last else shape
+    seen_properties = (properties[2], *properties[:2]) if channels_last else properties
+    spec = ObservationSpec(seen, seen_properties, ObservationType(proto.observation_type), proto.name)
+    is_png = proto.compression_type == wire.PNG
+    return _Layout(index, shape, spec, channels_last, np.uint8 if is_png else np.float32)
+
+
+def _channels_are_last(shape: tuple[int, ...], properties: tuple[DimensionProperty, ...]) -> bool:
+    """Whether an image is height-width-channel: the dimension without properties, else the shorter end, decides."""
+    plain = [position for position, value in enumerate(properties) if value == DimensionProperty.NONE]
+    return plain[0] == 2 if plain in ([0], [2]) else shape[2] <= shape[0]

@@ -1,0 +1,189 @@
+"""One player from its start to its end: listening, launching, shaking hands, waiting, and what to say when it fails."""
+
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bridge import wire
+from bridge.channels import EngineConfig
+from bridge.communicator import LOOPBACK, Communicator
+from bridge.faults import PlayerLostError, PlayerStoppedError, PortInUseError
+from bridge.process import PlayerProcess
+from gym_adapters.errors import UserError
+
+logger = logging.getLogger(__name__)
+
+EDITOR_PORT = 5004
+BASE_PORT = 5005
+HINT_SECONDS = 60.0
+QUIT_SECONDS = 10.0
+
+PLAYER_CHECKS = (
+    "check that it needs no click to start, that its agents' Behavior Type is Default, that it was built with "
+    "com.unity.ml-agents 2.0 or newer, and, without a display, that it gets --no-graphics"
+)
+HANGING = "it may hang: see what it was doing"
+EDITOR_CHECKS = (
+    "check that Play is pressed and not paused, that an agent's Behavior Type is Default, that its Behavior "
+    "Parameters hold no error, and that the Console shows none"
+)
+
+
+@dataclass(frozen=True)
+class PlayerOptions:
+    """How a player is started and spoken to.
+
+    Attributes:
+        file_name: A built player; None is the Editor, which a person starts.
+        port: Where to listen; None is 5004 for the Editor and 5005 + worker id for a player. A player is given
+            another free port where this one is taken.
+        worker_id: The number of the player, from 0.
+        timeout: Seconds to wait for the player, each time; None waits forever.
+        seed: Of the player's random numbers.
+        num_areas: Training areas in the player.
+        arguments: Further command line arguments of the player.
+        no_graphics: Run it without a graphics device.
+        log_folder: Gets `Player-<worker id>.log`; None keeps no log.
+        engine: Resolution, quality and speed; None leaves the player as it is.
+        listen: The address to listen on.
+    """
+
+    file_name: str | Path | None = None
+    port: int | None = None
+    worker_id: int = 0
+    timeout: float | None = None
+    seed: int = 0
+    num_areas: int = 1
+    arguments: tuple[str, ...] = ()
+    no_graphics: bool = False
+    log_folder: Path | None = None
+    engine: EngineConfig | None = None
+    listen: str = LOOPBACK
+
+
+class PlayerSession:
+    """The connection to one player, and its process where it was started here.
+
+    Args:
+        options: How to start it.
+
+    Attributes:
+        communicator: Where it connects.
+
+    Raises:
+        UserError: The port is taken, or the player cannot be started.
+    """
+
+    def __init__(self, options: PlayerOptions) -> None:
+        self.options = options
+        self._process: PlayerProcess | None = None
+        self.communicator = self._listen()
+        try:
+            if options.file_name is not None:
+                self._process = self._launch(options.file_name)
+        except BaseException:
+            self.close(patience=0)
+            raise
+
+    @property
+    def player(self) -> str:
+        """What to call it in messages."""
+        return "the Unity Editor" if self._process is None else f"player {self._process.name}"
+
+    def connect(self) -> None:
+        """Wait for the player to introduce itself, and check that both speak the same version."""
+        if self._process is None:
+            port = self.communicator.port
+            print(  # noqa: T201
+                f"Listening on port {port}. Press Play in the Unity Editor to start training.", flush=True
+            )
+        output = self.receive("did not connect", PLAYER_CHECKS).rl_initialization_output
+        answer = wire.message()
+        setup = answer.unity_input.rl_initialization_input
+        setup.seed, setup.num_areas = self.options.seed, self.options.num_areas
+        setup.communication_version, setup.package_version = wire.API_VERSION, "1.1.0"
+        wire.set_capabilities(setup.capabilities)
+        self.communicator.send(answer)
+        self.receive("did not go on after connecting")
+        theirs = output.communication_version
+        if theirs.split(".")[0] != wire.API_VERSION.split(".")[0]:
+            raise UserError(
+                f"{self.player} speaks communicator API {theirs} (package {output.package_version}), this trainer "
+                f"{wire.API_VERSION}; use com.unity.ml-agents 2.x to 4.x"
+            )
+        logger.info("connected to %s, package %s, API %s", self.player, output.package_version, theirs)
+
+    def send(self, message: Any) -> None:
+        """Answer the player."""
+        self.communicator.send(message)
+
+    def receive(self, complaint: str, checks: str = HANGING) -> Any:
+        """The player's next `UnityOutputProto`; `complaint` says what it failed to do if none comes.
+
+        Raises:
+            PlayerLostError: The player exited, or does not answer.
+            PlayerStoppedError: The Editor's Stop was pressed.
+        """
+        start, timeout = time.monotonic(), self.options.timeout
+        hint_due = start + HINT_SECONDS
+        while True:
+            now = time.monotonic()
+            left = HINT_SECONDS if timeout is None else start + timeout - now
+            try:
+                message = self.communicator.receive(max(0.0, min(1.0, left)))
+            except ConnectionError:
+                raise PlayerLostError(self._ending("broke the connection")) from None
+            if message is not None:
+                break
+            if self._process is not None and self._process.exit_code is not None:
+                if self.communicator.ready:
+                    continue
+                raise PlayerLostError(self._ending(complaint))
+            if left <= 0:
+                words = "" if self._process is None else self._process.last_words()
+                checks = checks if self._process is not None else EDITOR_CHECKS
+                raise PlayerLostError(f"{self.player} {complaint} within {timeout:g} s; {checks}{words}")
+            if now >= hint_due:
+                hint_due += HINT_SECONDS
+                logger.info("%s %s for %.0f s: %s", self.player, complaint, now - start, EDITOR_CHECKS)
+        if message.header.status == wire.QUIT:
+            if self._process is None:
+                raise PlayerStoppedError("the Unity Editor stopped playing")
+            raise PlayerLostError(self._ending("quit"))
+        return message.unity_output
+
+    def close(self, patience: float = QUIT_SECONDS) -> None:
+        """Tell the player to quit; a player that was started here is killed after `patience` seconds."""
+        self.communicator.close()
+        if self._process is not None:
+            self._process.end(patience)
+
+    def _listen(self) -> Communicator:
+        options = self.options
+        if options.file_name is None:
+            return Communicator(EDITOR_PORT if options.port is None else options.port, options.listen)
+        port = (BASE_PORT if options.port is None else options.port) + options.worker_id
+        try:
+            return Communicator(port, options.listen)
+        except PortInUseError as taken:
+            communicator = Communicator(0, options.listen)
+            logger.info("%s; taking port %d", str(taken).split(";")[0], communicator.port)
+            return communicator
+
+    def _launch(self, file_name: str | Path) -> PlayerProcess:
+        options, log = self.options, None
+        arguments = ["-nographics", "-batchmode"] if options.no_graphics else []
+        arguments += ["--mlagents-port", str(self.communicator.port)]
+        if options.log_folder is not None and "-logfile" not in (text.lower() for text in options.arguments):
+            log = options.log_folder.absolute() / f"Player-{options.worker_id}.log"
+            arguments += ["-logFile", str(log)]
+        return PlayerProcess(file_name, [*arguments, *options.arguments], log)
+
+    def _ending(self, otherwise: str) -> str:
+        """How the player came to its end; `otherwise` if it still runs, or runs elsewhere."""
+        if self._process is not None and self._process.wait(5.0):
+            return f"{self.player} {self._process.obituary()}"
+        words = "" if self._process is None else self._process.last_words()
+        return f"{self.player} {otherwise}{words}"

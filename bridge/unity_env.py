@@ -1,0 +1,190 @@
+"""The Unity Editor, or a built player, as a `BaseEnv`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from mlagents_envs.base_env import (
+    ActionTuple,
+    BaseEnv,
+    BehaviorMapping,
+    DecisionSteps,
+    TerminalSteps,
+)
+from mlagents_envs.exception import UnityActionException
+
+from bridge import wire
+from bridge.channels import (
+    EngineConfigurationChannel,
+    EnvironmentParametersChannel,
+    SideChannel,
+    SideChannels,
+    StatsSideChannel,
+)
+from bridge.decoding import BehaviorDecoder, write_actions
+from bridge.player_session import QUIT_SECONDS, PlayerOptions, PlayerSession
+from gym_adapters.errors import UserError
+
+
+class UnityEnv(BaseEnv):
+    """One player.
+
+    Making it starts the player and waits until it has connected. `step` is `begin_step` followed by `finish`; who
+    runs several players calls the two apart.
+
+    Args:
+        options: How to start it.
+        side_channels: The caller's own.
+        wait: Wait for the player now; else `session.connect` must be called.
+
+    Attributes:
+        session: The connection.
+        stats: Values that the player reports (`get_and_reset_stats`).
+        parameters: Sends environment parameters with the next step.
+
+    Raises:
+        UserError: The port is taken, the player does not start or does not fit.
+    """
+
+    def __init__(
+        self,
+        options: PlayerOptions | None = None,
+        side_channels: Sequence[SideChannel] = (),
+        wait: bool = True,
+    ) -> None:
+        self.options = options or PlayerOptions()
+        self.stats, self.parameters = StatsSideChannel(), EnvironmentParametersChannel()
+        engine = EngineConfigurationChannel()
+        if self.options.engine is not None:
+            engine.set_configuration(self.options.engine)
+        self._channels = SideChannels([engine, self.parameters, self.stats, *side_channels])
+        self._decoders: dict[str, BehaviorDecoder] = {}
+        self._parameters: dict[str, Any] = {}
+        self._steps: dict[str, tuple[DecisionSteps, TerminalSteps]] = {}
+        self._actions: dict[str, ActionTuple] = {}
+        self._began = self._closed = False
+        self.session = PlayerSession(self.options)
+        if wait:
+            try:
+                self.session.connect()
+            except BaseException:
+                self.close(patience=0)
+                raise
+
+    @property
+    def behavior_specs(self) -> BehaviorMapping:
+        """The behaviors seen so far."""
+        return BehaviorMapping({name: decoder.spec for name, decoder in self._decoders.items()})
+
+    def reset(self) -> None:
+        """Begin new episodes everywhere."""
+        self.begin_reset()
+        self.finish()
+
+    def step(self) -> None:
+        """Send the actions set since the last step (zeros for agents without), and wait for what comes of them."""
+        self.begin_step()
+        self.finish()
+
+    def begin_reset(self) -> None:
+        """Send the command to begin anew."""
+        self._actions.clear()
+        self._began = True
+        self._send(wire.message(), wire.RESET)
+
+    def begin_step(self) -> None:
+        """Send the actions."""
+        if not self._began:
+            self.begin_reset()
+            return
+        message = wire.message()
+        values = message.unity_input.rl_input.agent_actions
+        for name, (decisions, _) in self._steps.items():
+            if len(decisions):
+                empty = self._decoders[name].spec.action_spec.empty_action
+                write_actions(values[name].value, self._actions.get(name) or empty(len(decisions)))
+        self._actions.clear()
+        self._send(message, wire.STEP)
+
+    def finish(self) -> None:
+        """Wait for the player's answer and take it in.
+
+        Raises:
+            PlayerLostError: The player exited, or does not answer.
+            PlayerStoppedError: The Editor's Stop was pressed.
+            UserError: It sent what it must not.
+        """
+        output = self.session.receive("has not answered")
+        self._learn_behaviors(output)
+        infos = output.rl_output.agentInfos
+        self._steps = {
+            name: decoder.decode(infos[name].value if name in infos else ())
+            for name, decoder in self._decoders.items()
+        }
+        self._channels.take_in(output.rl_output.side_channel)
+
+    def get_steps(self, behavior_name: str) -> tuple[DecisionSteps, TerminalSteps]:
+        """The agents that ask for a decision, and those whose episode ended.
+
+        One agent can be in both only in the sense of two episodes, which have ids of their own.
+        """
+        return self._steps[self._known(behavior_name)]
+
+    def set_actions(self, behavior_name: str, action: ActionTuple) -> None:
+        """Set the actions of all agents of the last `DecisionSteps`, in that order.
+
+        Args:
+            behavior_name: One of `behavior_specs`.
+            action: Shapes: (agents, continuous_size) and (agents, branches).
+        """
+        decisions, _ = self.get_steps(behavior_name)
+        spec = self._decoders[behavior_name].spec.action_spec
+        self._actions[behavior_name] = spec._validate_action(action, len(decisions), behavior_name)
+
+    def set_action_for_agent(self, behavior_name: str, agent_id: int, action: ActionTuple) -> None:
+        """Set the action of one agent of the last `DecisionSteps`.
+
+        Args:
+            behavior_name: One of `behavior_specs`.
+            agent_id: The agent.
+            action: Shapes: (1, continuous_size) and (1, branches).
+        """
+        decisions, _ = self.get_steps(behavior_name)
+        rows = np.flatnonzero(decisions.agent_id == agent_id)
+        if not len(rows):
+            raise UnityActionException(f"agent {agent_id} of {behavior_name} did not ask for a decision")
+        spec = self._decoders[behavior_name].spec.action_spec
+        action = spec._validate_action(action, 1, behavior_name)
+        actions = self._actions.setdefault(behavior_name, spec.empty_action(len(decisions)))
+        actions.continuous[rows[0]], actions.discrete[rows[0]] = action.continuous[0], action.discrete[0]
+
+    def close(self, patience: float = QUIT_SECONDS) -> None:
+        """Tell the player to quit; a player that was started here is killed after `patience` seconds."""
+        if not self._closed:
+            self._closed = True
+            self.session.close(patience)
+
+    def _known(self, behavior_name: str) -> str:
+        if behavior_name not in self._steps:
+            raise UnityActionException(f"unknown behavior {behavior_name!r}; there are {sorted(self._steps)}")
+        return behavior_name
+
+    def _send(self, message: Any, command: int) -> None:
+        message.unity_input.rl_input.command = command
+        message.unity_input.rl_input.side_channel = self._channels.outgoing()
+        self.session.send(message)
+
+    def _learn_behaviors(self, output: Any) -> None:
+        """Take in behaviors that are new; those that are known must be as before."""
+        for parameters in output.rl_initialization_output.brain_parameters:
+            self._parameters[parameters.brain_name] = parameters
+        for name in list(self._parameters):
+            infos = output.rl_output.agentInfos[name].value
+            if infos:
+                decoder = BehaviorDecoder(name, self._parameters.pop(name), infos[0])
+                known = self._decoders.setdefault(name, decoder)
+                if known.spec != decoder.spec:
+                    raise UserError(
+                        f"behavior {name}: its sensors or actions changed from {known.spec} to {decoder.spec}; "
+                        "they must stay the same for the whole run"
+                    )
