@@ -5,6 +5,7 @@ have been rewarded, `act`, and report its `metrics`.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -237,23 +238,14 @@ class OnPolicyLearner(ABC):
         )
 
     def _optimise(self, batch: Batch) -> None:
-        """`num_epoch` passes over shuffled minibatches of `batch_size`; a remainder is left out."""
+        """`num_epoch` passes over the batch, fewer if the policy moves too far from where it started."""
         self.optimizer.set_learning_rate(self.step)
         beta = self._decayed(self.hyper.beta, BETA_FLOOR, self.hyper.beta_schedule)
-        size = min(self.hyper.batch_size, len(batch))
         figures: list[Tensor] = []
         for _ in range(self.hyper.num_epoch):
-            order = torch.randperm(len(batch), generator=self.generator, device=self.device)
-            shuffled = batch[order]
-            first = len(figures)
-            for start in range(0, len(batch) - size + 1, size):
-                minibatch = shuffled[start : start + size]
-                if self.hyper.normalize_advantage == "minibatch":
-                    minibatch = replace(minibatch, advantage=_standardised(minibatch.advantage))
-                figures.append(self._descend(minibatch, beta))
-            if self.hyper.target_kl is not None and self._diverged(
-                float(torch.stack(figures[first:]).mean(0)[-1])
-            ):
+            epoch = [self._descend(minibatch, beta) for minibatch in self._minibatches(batch)]
+            figures += epoch
+            if self.hyper.target_kl is not None and self._diverged(float(torch.stack(epoch)[:, 3].mean())):
                 break
         policy_loss, value_loss, entropy, _ = torch.stack(figures).mean(0).tolist()
         self.metrics.add("Losses/Policy Loss", abs(policy_loss))
@@ -262,8 +254,18 @@ class OnPolicyLearner(ABC):
         self.metrics.add("Policy/Learning Rate", self.optimizer.learning_rate)
         self.metrics.add("Policy/Beta", beta)
 
+    def _minibatches(self, batch: Batch) -> Iterator[Batch]:
+        """One pass in random order, `batch_size` decisions at a time; a remainder is left out."""
+        size = min(self.hyper.batch_size, len(batch))
+        shuffled = batch[torch.randperm(len(batch), generator=self.generator, device=self.device)]
+        for start in range(0, len(batch) - size + 1, size):
+            minibatch = shuffled[start : start + size]
+            if self.hyper.normalize_advantage == "minibatch":
+                minibatch = replace(minibatch, advantage=_standardised(minibatch.advantage))
+            yield minibatch
+
     def _descend(self, minibatch: Batch, beta: float) -> Tensor:
-        """One gradient step; returns policy loss, value loss, entropy, KL (0 without `target_kl`): shape (4,)."""
+        """One gradient step; returns policy loss, value loss, entropy and KL divergence, shape (4,)."""
         distribution, value = self.policy(minibatch.inputs, minibatch.forbidden)
         policy_loss, log_prob = self.policy_loss(distribution, minibatch)
         value_loss = self.value_loss(value, minibatch)
@@ -271,9 +273,8 @@ class OnPolicyLearner(ABC):
         loss = policy_loss + self.hyper.value_coefficient * value_loss - beta * entropy
         self.optimizer.descend(loss)
         with torch.no_grad():
-            return torch.stack(
-                [policy_loss, value_loss, entropy, approximate_kl(log_prob, minibatch.log_prob)]
-            )
+            divergence = approximate_kl(log_prob, minibatch.log_prob)
+            return torch.stack([policy_loss, value_loss, entropy, divergence])
 
     def _diverged(self, kl: float) -> bool:
         """After an epoch: adapt the learning rate to hold `target_kl`, or tell that it was passed."""

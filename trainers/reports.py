@@ -29,7 +29,8 @@ class TensorBoardReport:
     def __init__(self, folder: Path, hyperparameters: str, resumed_step: int | None) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        self._writer = SummaryWriter(str(folder), purge_step=resumed_step)
+        purge_step = None if resumed_step is None else resumed_step + 1
+        self._writer = SummaryWriter(str(folder), purge_step=purge_step)
         self._writer.add_text("Hyperparameters", f"```yaml\n{hyperparameters}\n```")
 
     def write(self, summary: Summary) -> None:

@@ -45,7 +45,8 @@ class Session:
         self._recorders: dict[str, Recorder] = {}
         self._status_path = self.run_folder / "run_logs" / "training_status.json"
         self._status = read_status(self._status_path) if checkpoints.resume else {}
-        write_text(self.run_folder / "configuration.yaml", dump_settings(settings))
+        if not checkpoints.resume:  # a resume that fails leaves the run as it was
+            self._write_configuration()
 
     @property
     def finished(self) -> bool:
@@ -72,11 +73,12 @@ class Session:
         for name, recorder in self._recorders.items():
             learner = recorder.learner
             self.display.tick(name, learner.step, learner.settings.max_steps, self.timers)
-            learner.training = learner.training and learner.step < learner.settings.max_steps
-            if recorder.summary_due:
+            finishes = learner.training and learner.step >= learner.settings.max_steps
+            if recorder.summary_due or finishes:
                 self._summarise(recorder)
-            if recorder.checkpoint_due and learner.training:
+            if learner.training and (recorder.checkpoint_due or finishes):
                 self._checkpoint(recorder)
+            learner.training = learner.training and not finishes
 
     def close(self, save: bool = True) -> dict[str, Outcome]:
         """Write the last summary and checkpoint (unless `save` is false) and close every file."""
@@ -84,10 +86,11 @@ class Session:
         for name, recorder in self._recorders.items():
             if save:
                 self._summarise(recorder)
-                if not self.settings.checkpoint_settings.inference:
+                if recorder.learner.training:  # one that has finished was saved then
                     self._checkpoint(recorder)
             outcomes[name] = recorder.close()
-        self._write_timers()
+        if self._recorders:
+            self._write_timers()
         self.display.close()
         return outcomes
 
@@ -98,7 +101,9 @@ class Session:
         learner.training = not checkpoints.inference
         text = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False)
         recorder = Recorder(learner, self.run_folder, text, self._status.get(name, {}), checkpoints.resume)
-        if not checkpoints.resume:
+        if checkpoints.resume:
+            self._write_configuration()
+        else:
             start = self._starting_point(name, settings.init_path)
             if start is not None:
                 restore(learner, start, only_weights=True)
@@ -130,6 +135,9 @@ class Session:
                 "torch_version": torch.__version__,
             }
             write_text(self._status_path, json.dumps(self._status, indent=4))
+
+    def _write_configuration(self) -> None:
+        write_text(self.run_folder / "configuration.yaml", dump_settings(self.settings))
 
     def _write_timers(self) -> None:
         tree: dict[str, Any] = self.timers.as_dict()
