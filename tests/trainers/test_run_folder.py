@@ -1,0 +1,447 @@
+"""What a run leaves on disk, and what later runs make of it."""
+
+import csv
+import json
+import os
+import re
+import shutil
+import signal
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from scripted_env import Behavior, ScriptedEnv, crowd, make_spec
+from task_envs import TaskEnv, one_hot
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from trainers import Outcome, UserError, load_policy, train
+from trainers.checkpoint import load_state
+
+# The tags of mlagents-learn's own PPO runs, to the letter.
+PPO_TAGS = {
+    "Environment/Cumulative Reward",
+    "Environment/Episode Length",
+    "Policy/Entropy",
+    "Policy/Learning Rate",
+    "Policy/Epsilon",
+    "Policy/Beta",
+    "Policy/Extrinsic Reward",
+    "Policy/Extrinsic Value Estimate",
+    "Losses/Policy Loss",
+    "Losses/Value Loss",
+}
+HISTOGRAM = "Environment/Cumulative Reward_hist"
+
+OPTIONS: dict[str, Any] = {
+    "behaviors": {
+        "Task": {
+            "trainer_type": "ppo",
+            "hyperparameters": {"batch_size": 64, "buffer_size": 256},
+            "network_settings": {"hidden_units": 8, "num_layers": 1, "normalize": True},
+            "reward_signals": {"extrinsic": {"gamma": 0.9, "strength": 0.5}},
+            "max_steps": 3000,
+            "summary_freq": 500,
+            "checkpoint_interval": 700,
+            "keep_checkpoints": 3,
+        }
+    },
+    "env_settings": {"seed": 5},
+}
+
+
+class Stopwatch:
+    """Rewards 1 for each of four decisions, by the observation's clock; may be made to fail or to stop."""
+
+    def __init__(self, stop_after: int | None = None, nan_after: int | None = None) -> None:
+        self.stop_after, self.nan_after = stop_after, nan_after
+        self.steps = 0
+
+    def look(self, rng: np.random.Generator, age: np.ndarray):
+        return [one_hot(np.minimum(age, 3), 4)], None
+
+    def pay(self, obs, action) -> np.ndarray:
+        self.steps += 1
+        if self.steps == self.stop_after:
+            os.kill(os.getpid(), signal.SIGINT)
+        bad = self.nan_after is not None and self.steps >= self.nan_after
+        return np.full(16, np.nan if bad else 1.0)
+
+    def env(self) -> TaskEnv:
+        return TaskEnv(make_spec((4,), continuous=1, branches=(2,)), self.look, self.pay, seed=self.steps)
+
+
+def options(results: Path, run_id: str = "first", /, behavior: dict | None = None, **checkpoint: Any) -> dict:
+    """The training file, with other keys of the behavior and of `checkpoint_settings`."""
+    checkpoint = {"run_id": run_id, "results_dir": str(results), **checkpoint}
+    return {
+        **OPTIONS,
+        "behaviors": {"Task": {**OPTIONS["behaviors"]["Task"], **(behavior or {})}},
+        "checkpoint_settings": checkpoint,
+    }
+
+
+@pytest.fixture(scope="module")
+def finished_run(tmp_path_factory) -> tuple[Path, Outcome]:
+    """A run of 3000 steps, and what it returned. Not to be written to."""
+    results = tmp_path_factory.mktemp("results")
+    outcomes = train(Stopwatch().env(), options(results))
+    return results / "first", outcomes["Task"]
+
+
+@pytest.fixture
+def run_copy(finished_run, tmp_path) -> Path:
+    """A copy of the finished run, to do anything to."""
+    return Path(shutil.copytree(finished_run[0], tmp_path / "results" / "first"))
+
+
+def read_progress(run: Path) -> list[dict[str, str]]:
+    with (run / "Task" / "progress.csv").open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def read_events(run: Path) -> EventAccumulator:
+    events = EventAccumulator(str(run / "Task"), size_guidance={"scalars": 0, "histograms": 0, "tensors": 0})
+    events.Reload()
+    return events
+
+
+def test_outcome_says_what_was_reached(finished_run):
+    run, outcome = finished_run
+    assert 3000 <= outcome.steps < 3000 + 16
+    assert outcome.episodes == pytest.approx(outcome.steps / 4, abs=16)
+    assert outcome.mean_return == outcome.best_return == 4.0
+    assert outcome.folder == run / "Task"
+
+
+def test_run_folder_has_the_layout_of_mlagents_learn_and_no_leftovers(finished_run):
+    run, outcome = finished_run
+    files = {path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()}
+    events = {name for name in files if re.fullmatch(r"Task/events\.out\.tfevents\..*", name)}
+    steps = sorted(
+        int(name[len("Task/Task-") : -len(".pt")]) for name in files if name.startswith("Task/Task-")
+    )
+    assert len(events) == 1
+    assert len(steps) == 3
+    assert steps[-1] == outcome.steps
+    for step, due in zip(steps, (2100, 2800, 3000), strict=True):
+        assert due <= step < due + 16
+    assert files - events - {f"Task/Task-{step}.pt" for step in steps} == {
+        "configuration.yaml",
+        "run_logs/timers.json",
+        "run_logs/training_status.json",
+        "Task/checkpoint.pt",
+        "Task/best.pt",
+        "Task/progress.csv",
+        "Task/reward.png",
+        "Task/losses.png",
+    }
+    for picture in ("reward.png", "losses.png"):
+        assert (run / "Task" / picture).read_bytes().startswith(b"\x89PNG")
+
+
+def test_tensorboard_has_mlagents_tags_and_no_others(finished_run):
+    run, _ = finished_run
+    tags = read_events(run).Tags()
+    assert set(tags["scalars"]) == PPO_TAGS
+    assert tags["histograms"] == [HISTOGRAM]
+    assert tags["tensors"] == ["Hyperparameters/text_summary"]
+    assert not any(
+        tags[kind] for kind in ("images", "audio", "graph", "run_metadata") if tags[kind] is not False
+    )
+
+
+def test_tensorboard_counts_agent_steps_and_means_what_it_says(finished_run):
+    run, outcome = finished_run
+    events = read_events(run)
+    rewards = events.Scalars("Environment/Cumulative Reward")
+    steps = [event.step for event in rewards]
+    assert steps[-1] == outcome.steps
+    assert all(due <= step < due + 16 for step, due in zip(steps, range(500, 3001, 500), strict=False))
+    last = {tag: events.Scalars(tag)[-1].value for tag in PPO_TAGS}
+    assert last["Environment/Cumulative Reward"] == 4.0
+    assert last["Environment/Episode Length"] == 4.0
+    assert last["Policy/Extrinsic Reward"] == 2.0, "after the signal's strength"
+    assert 0.0 < last["Policy/Learning Rate"] < 3e-4
+    assert 0.1 < last["Policy/Epsilon"] < 0.2
+    assert 1e-5 < last["Policy/Beta"] < 5e-3
+    assert last["Policy/Entropy"] == pytest.approx(np.log(2) + 0.5 * np.log(2 * np.pi * np.e), rel=0.1)
+    histogram = events.Histograms(HISTOGRAM)[-1].histogram_value
+    assert histogram.min == histogram.max == 4.0
+    assert [event.step for event in events.Histograms(HISTOGRAM)] == steps
+    text = events.Tensors("Hyperparameters/text_summary")[0].tensor_proto.string_val[0].decode()
+    written = yaml.safe_load(text.removeprefix("```yaml\n").removesuffix("```"))
+    assert written["hyperparameters"]["buffer_size"] == 256
+
+
+def test_progress_is_the_same_curve_as_tensorboard(finished_run):
+    run, _ = finished_run
+    rows, events = read_progress(run), read_events(run)
+    assert set(rows[0]) == {"step", "seconds", *PPO_TAGS}
+    for tag in PPO_TAGS:
+        expected = [(event.step, pytest.approx(event.value, rel=1e-5)) for event in events.Scalars(tag)]
+        assert [(int(row["step"]), float(row[tag])) for row in rows if row[tag]] == expected
+    seconds = [float(row["seconds"]) for row in rows]
+    assert seconds == sorted(seconds)
+
+
+def test_training_status_and_timers_have_mlagents_keys(finished_run):
+    run, outcome = finished_run
+    status = json.loads((run / "run_logs" / "training_status.json").read_text())
+    assert set(status) == {"Task", "metadata"}
+    assert set(status["metadata"]) == {"stats_format_version", "mlagents_version", "torch_version"}
+    assert len(status["Task"]["checkpoints"]) == 3
+    for entry in (*status["Task"]["checkpoints"], status["Task"]["final_checkpoint"]):
+        assert set(entry) == {"steps", "file_path", "reward", "creation_time", "auxillary_file_paths"}
+        assert (run / entry["file_path"]).is_file()
+        assert load_state(run / entry["file_path"])["global_step"] == entry["steps"]
+    final = status["Task"]["final_checkpoint"]
+    assert final["steps"] == outcome.steps
+    assert final["reward"] == 4.0
+
+    timers = json.loads((run / "run_logs" / "timers.json").read_text())
+    assert {"name", "gauges", "metadata", "total", "count", "self", "children"} <= set(timers)
+    assert timers["name"] == "root"
+    assert {"env", "policy", "update", "checkpoint"} <= set(timers["children"])
+    assert set(timers["children"]["update"]) >= {"total", "count", "self"}
+    assert timers["total"] >= sum(child["total"] for child in timers["children"].values())
+    gauge = timers["gauges"]["Task.Environment.CumulativeReward.mean"]
+    assert set(gauge) == {"value", "min", "max", "count"}
+    assert gauge["value"] == gauge["max"] == 4.0
+    assert gauge["count"] == len(read_progress(run))
+
+
+def test_configuration_makes_the_same_run_again(finished_run, tmp_path):
+    run, _ = finished_run
+    content = yaml.safe_load((run / "configuration.yaml").read_text())
+    assert content["env_settings"]["seed"] == 5
+    assert content["behaviors"]["Task"]["hyperparameters"]["buffer_size"] == 256
+    again = ["checkpoint_settings.run_id=again", f"checkpoint_settings.results_dir={tmp_path}"]
+    train(Stopwatch().env(), run / "configuration.yaml", overrides=again)
+    for name, tensor in load_state(run / "Task" / "checkpoint.pt")["Policy"].items():
+        assert torch.equal(load_state(tmp_path / "again" / "Task" / "checkpoint.pt")["Policy"][name], tensor)
+
+
+def test_summary_lines_are_those_of_mlagents_learn(tmp_path, capsys):
+    train(Stopwatch().env(), options(tmp_path, behavior={"max_steps": 1000}))
+    lines = [line for line in capsys.readouterr().out.splitlines() if "Step:" in line]
+    pattern = (
+        r"\[INFO\] Task\. Step: (\d+)\. Time Elapsed: \d+\.\d{3} s\. "
+        r"Mean Reward: \d+\.\d{3}\. Std of Reward: \d+\.\d{3}\. Training\."
+    )
+    matches = [re.fullmatch(pattern, line) for line in lines]
+    assert [match and 0 <= int(match[1]) - 500 * (i + 1) < 16 for i, match in enumerate(matches)] == [
+        True
+    ] * 2
+
+
+def test_resume_goes_on_counting_and_appends(run_copy):
+    before, tags_before = read_progress(run_copy), read_events(run_copy).Scalars("Losses/Value Loss")
+    outcome = train(Stopwatch().env(), options(run_copy.parent, behavior={"max_steps": 5000}, resume=True))[
+        "Task"
+    ]
+    assert 5000 <= outcome.steps < 5016
+    assert outcome.episodes == pytest.approx(outcome.steps / 4, abs=40)
+    assert load_policy(run_copy).step == outcome.steps
+
+    rows = read_progress(run_copy)
+    assert rows[: len(before)] == before
+    steps = [int(row["step"]) for row in rows]
+    assert steps == sorted(set(steps))
+    assert steps[-1] == outcome.steps
+    seconds = [float(row["seconds"]) for row in rows]
+    assert seconds == sorted(seconds)
+    after = read_events(run_copy)
+    scalars = after.Scalars("Losses/Value Loss")
+    assert [(event.step, event.value) for event in scalars[: len(tags_before)]] == [
+        (event.step, event.value) for event in tags_before
+    ]
+    assert [event.step for event in after.Scalars("Environment/Cumulative Reward")] == steps
+    rates = [float(row["Policy/Learning Rate"]) for row in rows if row["Policy/Learning Rate"]]
+    assert rates[len(before)] > rates[len(before) - 1], "the schedule now ends later"
+    status = json.loads((run_copy / "run_logs" / "training_status.json").read_text())["Task"]
+    assert len(status["checkpoints"]) == 3
+    assert len(list((run_copy / "Task").glob("Task-*.pt"))) == 3
+
+
+def test_resume_after_a_crash_forgets_what_came_after_the_checkpoint(run_copy):
+    before = [int(row["step"]) for row in read_progress(run_copy)]
+    earlier = sorted((run_copy / "Task").glob("Task-*.pt"))[0]
+    shutil.copy(earlier, run_copy / "Task" / "checkpoint.pt")
+    at = load_state(earlier)["global_step"]
+    outcome = train(
+        Stopwatch().env(), options(run_copy.parent, behavior={"max_steps": at + 600}, resume=True)
+    )["Task"]
+    steps = [int(row["step"]) for row in read_progress(run_copy)]
+    assert [step for step in steps if step <= at] == [step for step in before if step <= at]
+    new = [step for step in steps if step > at]
+    assert len(new) == 2, "one when summary_freq was due, one at the end"
+    assert new == sorted(new)
+    assert new[-1] == outcome.steps
+    curve = [event.step for event in read_events(run_copy).Scalars("Environment/Cumulative Reward")]
+    assert curve == steps
+
+
+def test_a_finished_run_that_is_resumed_stays_as_it_is(run_copy):
+    before = load_state(run_copy / "Task" / "checkpoint.pt")
+    outcome = train(Stopwatch().env(), options(run_copy.parent, resume=True))["Task"]
+    after = load_state(run_copy / "Task" / "checkpoint.pt")
+    assert outcome.steps == before["global_step"] == after["global_step"]
+    for name, tensor in before["Policy"].items():
+        assert torch.equal(after["Policy"][name], tensor)
+
+
+def test_an_existing_run_is_only_overwritten_by_force(run_copy):
+    results = run_copy.parent
+    with pytest.raises(UserError, match=r"exists already.*--resume.*--force"):
+        train(Stopwatch().env(), options(results))
+    assert load_policy(run_copy).step >= 3000
+    (run_copy / "Task" / "mine.txt").write_text("old")
+    outcome = train(Stopwatch().env(), options(results, behavior={"max_steps": 600}, force=True))["Task"]
+    assert outcome.steps < 700
+    assert not (run_copy / "Task" / "mine.txt").exists()
+    assert [int(row["step"]) for row in read_progress(run_copy)][-1] == outcome.steps
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_folder_that_is_no_run_is_never_deleted(tmp_path, force):
+    (tmp_path / "first").mkdir()
+    (tmp_path / "first" / "thesis.txt").write_text("precious")
+    with pytest.raises(UserError, match=r"run.id"):
+        train(Stopwatch().env(), options(tmp_path, force=force))
+    assert (tmp_path / "first" / "thesis.txt").read_text() == "precious"
+
+
+@pytest.mark.parametrize("run_id", ["../outside", "a/b", ".", "..", ""])
+def test_a_run_id_cannot_lead_out_of_the_results_folder(tmp_path, run_id):
+    with pytest.raises(UserError, match="run-id"):
+        train(Stopwatch().env(), options(tmp_path / "results", run_id, force=True))
+    assert not (tmp_path / "results").exists()
+
+
+def test_resume_of_a_run_that_does_not_exist(tmp_path):
+    with pytest.raises(UserError, match="there is no run"):
+        train(Stopwatch().env(), options(tmp_path, "typo", resume=True))
+    assert not (tmp_path / "typo").exists()
+
+
+def test_a_resume_that_fails_leaves_the_run_as_it_was(run_copy):
+    before = {path: path.read_bytes() for path in run_copy.rglob("*") if path.is_file()}
+    wider = {"network_settings": {"hidden_units": 16, "num_layers": 1, "normalize": True}}
+    with pytest.raises(UserError, match="another network"):
+        train(Stopwatch().env(), options(run_copy.parent, behavior=wider, resume=True))
+    after = {path: path.read_bytes() for path in run_copy.rglob("*") if path.is_file()}
+    assert {path for path in before | after if before.get(path) != after.get(path)} == set()
+    train(Stopwatch().env(), run_copy / "configuration.yaml", overrides=["checkpoint_settings.resume=true"])
+
+
+def test_initialize_from_takes_the_weights_and_starts_at_zero(run_copy):
+    source = load_state(run_copy / "Task" / "checkpoint.pt")
+    no_learning = {**OPTIONS["behaviors"]["Task"]["hyperparameters"], "buffer_size": 1024}
+    outcome = train(
+        Stopwatch().env(),
+        options(
+            run_copy.parent,
+            "second",
+            behavior={"max_steps": 200, "hyperparameters": no_learning},
+            initialize_from="first",
+        ),
+    )["Task"]
+    assert 200 <= outcome.steps < 216
+    assert int(read_progress(run_copy.parent / "second")[-1]["step"]) == outcome.steps
+    started = load_state(run_copy.parent / "second" / "Task" / "checkpoint.pt")
+    assert started["global_step"] == outcome.steps
+    for name, tensor in source["Policy"].items():
+        assert torch.equal(started["Policy"][name], tensor), (
+            "no update yet, so the weights are those it began with"
+        )
+    with pytest.raises(UserError, match=r"--initialize-from nothing: no run folder"):
+        train(Stopwatch().env(), options(run_copy.parent, "third", initialize_from="nothing"))
+
+
+@pytest.mark.parametrize("of", ["folder", "file"])
+def test_init_path_takes_weights_from_a_run_or_a_file(run_copy, of):
+    path = run_copy if of == "folder" else sorted((run_copy / "Task").glob("Task-*.pt"))[0]
+    expected = load_policy(path).policy.state_dict()
+    settings = options(run_copy.parent, "second", behavior={"max_steps": 50, "init_path": str(path)})
+    train(Stopwatch().env(), settings)
+    found = load_policy(run_copy.parent / "second").policy.state_dict()
+    assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
+
+
+def test_a_signal_ends_the_run_saved_and_handlers_are_put_back(tmp_path):
+    before = signal.getsignal(signal.SIGINT)
+    env = Stopwatch(stop_after=60).env()
+    outcome = train(env, options(tmp_path))["Task"]
+    assert signal.getsignal(signal.SIGINT) is before
+    assert 700 < outcome.steps < 1000
+    assert load_policy(tmp_path / "first").step == outcome.steps
+    assert (tmp_path / "first" / "Task" / "reward.png").is_file()
+    assert env.closed
+
+
+def test_inference_goes_on_until_stopped_and_learns_nothing(run_copy):
+    before = (run_copy / "Task" / "checkpoint.pt").read_bytes()
+    outcome = train(Stopwatch(stop_after=100).env(), options(run_copy.parent, resume=True, inference=True))[
+        "Task"
+    ]
+    assert outcome.episodes > load_state(run_copy / "Task" / "checkpoint.pt")["episodes"]
+    assert (run_copy / "Task" / "checkpoint.pt").read_bytes() == before
+
+
+def test_numbers_that_are_not_finite_stop_the_run_and_keep_its_checkpoints(tmp_path):
+    env = Stopwatch(nan_after=120).env()
+    with pytest.raises(UserError, match=r"behavior Task, agent \d+: reward is nan"):
+        train(env, options(tmp_path))
+    assert env.closed
+    policy = load_policy(tmp_path / "first")
+    assert 1400 <= policy.step < 1416, "the second checkpoint of an interval of 700"
+    assert int(read_progress(tmp_path / "first")[-1]["step"]) >= 1500
+    outcome = train(Stopwatch().env(), options(tmp_path, behavior={"max_steps": 2000}, resume=True))["Task"]
+    assert 2000 <= outcome.steps < 2016
+
+
+def test_the_last_summary_counts_for_the_best_policy(tmp_path):
+    watch = Stopwatch()
+    watch.pay = lambda obs, action: np.full(16, float(obs[0][:, 3].sum() > 0) * next(growing))  # type: ignore
+    growing = iter(range(10_000))
+    outcome = train(watch.env(), options(tmp_path, behavior={"max_steps": 1800}))["Task"]
+    assert load_policy(tmp_path / "first", "best").step == outcome.steps
+    assert outcome.best_return == outcome.mean_return
+
+
+def test_behaviors_have_folders_of_their_own_teams_share_one_and_each_ends_by_itself(tmp_path):
+    plans = {
+        name: crowd(4, 400, 6, seed) for seed, name in enumerate(("Walker?team=0", "Walker?team=1", "Flyer"))
+    }
+    plans["Walker?team=1"] = [replace(life, agent=life.agent + 50) for life in plans["Walker?team=1"]]
+    specs = {"Walker": make_spec((3,), continuous=2), "Flyer": make_spec((5,), branches=(2,))}
+    env = ScriptedEnv({name: Behavior(specs[name.split("?")[0]], plan) for name, plan in plans.items()})
+    settings = options(tmp_path)
+    common = {**OPTIONS["behaviors"]["Task"], "summary_freq": 200}
+    settings["behaviors"] = {
+        "Walker": {**common, "max_steps": 1200},
+        "Flyer": {**common, "max_steps": 300, "checkpoint_interval": 10_000},
+    }
+    outcomes = train(env, settings)
+    run = tmp_path / "first"
+    assert set(outcomes) == {"Walker", "Flyer"}
+    assert 1200 <= outcomes["Walker"].steps < 1210
+    assert {path.name for path in run.iterdir() if path.is_dir()} == {"Walker", "Flyer", "run_logs"}
+    policy = load_policy(run / "Flyer")
+    assert 300 <= policy.step < 305, "saved when it had its steps, not when the others had theirs"
+    assert policy.spec.action_spec.discrete_branches == (2,)
+    status = json.loads((run / "run_logs" / "training_status.json").read_text())
+    assert set(status) == {"Walker", "Flyer", "metadata"}
+    # The teams' decisions all count, and reach the one policy.
+    for name in plans:
+        assert len(env.behaviors[name].actions) >= 300
+
+
+def test_an_environment_with_a_behavior_that_is_not_in_the_file(tmp_path):
+    settings = {**options(tmp_path), "behaviors": {"Walker": OPTIONS["behaviors"]["Task"]}}
+    with pytest.raises(UserError, match=r"behavior Task.*\(Walker\)"):
+        train(Stopwatch().env(), settings)
