@@ -10,7 +10,7 @@ from bridge import wire  # first: it makes the modules below importable
 from mlagents_envs.side_channel import IncomingMessage, SideChannel
 from mlagents_envs.side_channel.engine_configuration_channel import EngineConfig, EngineConfigurationChannel
 from mlagents_envs.side_channel.environment_parameters_channel import EnvironmentParametersChannel
-from mlagents_envs.side_channel.stats_side_channel import StatsSideChannel
+from mlagents_envs.side_channel.stats_side_channel import EnvironmentStats, StatsSideChannel
 
 from gym_adapters.errors import UserError
 
@@ -18,6 +18,7 @@ __all__ = [
     "EngineConfig",
     "EngineConfigurationChannel",
     "EnvironmentParametersChannel",
+    "EnvironmentStats",
     "SideChannel",
     "SideChannels",
     "StatsSideChannel",

@@ -45,14 +45,12 @@ class Communicator:
 
     Attributes:
         port: The port it listens on.
-        arrived: Set whenever there is something to receive; several communicators may share one.
 
     Raises:
         PortInUseError: Something else listens there.
     """
 
     def __init__(self, port: int, listen: str = LOOPBACK) -> None:
-        self.arrived = threading.Event()
         self._calls: queue.SimpleQueue[_Call] = queue.SimpleQueue()
         self._open: _Call | None = None
         self._lock = threading.Lock()
@@ -100,17 +98,13 @@ class Communicator:
             self._open.answer.put(message.SerializeToString())
             self._open = None
 
-    def forget_player(self) -> None:
-        """Let another player introduce itself."""
-        with self._lock:
-            self._player = None
-
     def close(self) -> None:
-        """Tell the player to quit, and stop listening."""
+        """Tell the player to quit, and stop listening; a `receive` that waits in another thread fails."""
         self._closing = True
         self.send(wire.message(wire.QUIT))
         while not self._calls.empty():
             self._calls.get().answer.put(wire.message(wire.QUIT).SerializeToString())
+        self._calls.put(_Call(None))
         self._server.stop(grace=1).wait(2)
 
     def _serve(self, request: bytes, context: grpc.ServicerContext) -> bytes:
@@ -131,7 +125,6 @@ class Communicator:
         self._calls.put(call)
         if not context.add_callback(lambda: None if finished.is_set() else self._lose(call)):
             self._lose(call)
-        self.arrived.set()
         answer = call.answer.get()
         finished.set()
         return b"" if answer is None else answer
@@ -141,7 +134,6 @@ class Communicator:
         call.message = None
         call.answer.put(None)
         self._calls.put(_Call(None))
-        self.arrived.set()
 
     def _refusal(self, message: Any, peer: str) -> str | None:
         """Why a message is not from the player that is served here; None if it is."""

@@ -17,6 +17,7 @@ from bridge import wire
 from bridge.channels import (
     EngineConfigurationChannel,
     EnvironmentParametersChannel,
+    EnvironmentStats,
     SideChannel,
     SideChannels,
     StatsSideChannel,
@@ -29,8 +30,7 @@ from gym_adapters.errors import UserError
 class UnityEnv(BaseEnv):
     """One player.
 
-    Making it starts the player and waits until it has connected. `step` is `begin_step` followed by `finish`; who
-    runs several players calls the two apart.
+    Making it starts the player and waits until it has connected.
 
     Args:
         options: How to start it.
@@ -39,7 +39,7 @@ class UnityEnv(BaseEnv):
 
     Attributes:
         session: The connection.
-        stats: Values that the player reports (`get_and_reset_stats`).
+        stats: Takes the values that the player reports (`take_stats`).
         parameters: Sends environment parameters with the next step.
 
     Raises:
@@ -78,24 +78,19 @@ class UnityEnv(BaseEnv):
 
     def reset(self) -> None:
         """Begin new episodes everywhere."""
-        self.begin_reset()
-        self.finish()
+        self._began = True
+        self._exchange(wire.message(), wire.RESET)
 
     def step(self) -> None:
-        """Send the actions set since the last step (zeros for agents without), and wait for what comes of them."""
-        self.begin_step()
-        self.finish()
+        """Send the actions set since the last step (zeros for agents without), and take in what comes of them.
 
-    def begin_reset(self) -> None:
-        """Send the command to begin anew."""
-        self._actions.clear()
-        self._began = True
-        self._send(wire.message(), wire.RESET)
-
-    def begin_step(self) -> None:
-        """Send the actions."""
+        Raises:
+            PlayerLostError: The player exited, or does not answer.
+            PlayerStoppedError: The Editor's Stop was pressed.
+            UserError: The player sent what it must not.
+        """
         if not self._began:
-            self.begin_reset()
+            self.reset()
             return
         message = wire.message()
         values = message.unity_input.rl_input.agent_actions
@@ -103,25 +98,11 @@ class UnityEnv(BaseEnv):
             if len(decisions):
                 empty = self._decoders[name].spec.action_spec.empty_action
                 write_actions(values[name].value, self._actions.get(name) or empty(len(decisions)))
-        self._actions.clear()
-        self._send(message, wire.STEP)
+        self._exchange(message, wire.STEP)
 
-    def finish(self) -> None:
-        """Wait for the player's answer and take it in.
-
-        Raises:
-            PlayerLostError: The player exited, or does not answer.
-            PlayerStoppedError: The Editor's Stop was pressed.
-            UserError: It sent what it must not.
-        """
-        output = self.session.receive("has not answered")
-        self._learn_behaviors(output)
-        infos = output.rl_output.agentInfos
-        self._steps = {
-            name: decoder.decode(infos[name].value if name in infos else ())
-            for name, decoder in self._decoders.items()
-        }
-        self._channels.take_in(output.rl_output.side_channel)
+    def take_stats(self) -> EnvironmentStats:
+        """The values that the player reported since the last call, by name, each with its way of aggregation."""
+        return self.stats.get_and_reset_stats()
 
     def get_steps(self, behavior_name: str) -> tuple[DecisionSteps, TerminalSteps]:
         """The agents that ask for a decision, and those whose episode ended.
@@ -169,10 +150,19 @@ class UnityEnv(BaseEnv):
             raise UnityActionException(f"unknown behavior {behavior_name!r}; there are {sorted(self._steps)}")
         return behavior_name
 
-    def _send(self, message: Any, command: int) -> None:
+    def _exchange(self, message: Any, command: int) -> None:
+        self._actions.clear()
         message.unity_input.rl_input.command = command
         message.unity_input.rl_input.side_channel = self._channels.outgoing()
         self.session.send(message)
+        output = self.session.receive("has not answered")
+        self._learn_behaviors(output)
+        infos = output.rl_output.agentInfos
+        self._steps = {
+            name: decoder.decode(infos[name].value if name in infos else ())
+            for name, decoder in self._decoders.items()
+        }
+        self._channels.take_in(output.rl_output.side_channel)
 
     def _learn_behaviors(self, output: Any) -> None:
         """Take in behaviors that are new; those that are known must be as before."""

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+PLAYER = Path(__file__).with_name("scripted_player.py")
 
 
 def free_port() -> int:
@@ -39,3 +41,13 @@ def running(*arguments: object) -> Iterator[subprocess.Popen[str]]:
         assert process.stdout is not None
         process.stdout.close()
         process.wait(5)
+
+
+def write_player(folder: Path, *arguments: object) -> Path:
+    """An executable file that runs Python with these arguments and those that it is given."""
+    path = folder / "Player.x86_64"
+    paths = f"{ROOT}:{Path(__file__).parent}"
+    command = " ".join(f"'{argument}'" for argument in (sys.executable, *arguments))
+    path.write_text(f'#!/bin/sh\nPYTHONPATH="{paths}" exec {command} "$@"\n')
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path

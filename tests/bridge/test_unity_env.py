@@ -1,8 +1,6 @@
 """`UnityEnv` with players in processes of their own."""
 
-import stat
 import subprocess
-import sys
 from pathlib import Path
 
 import bridge_envs
@@ -11,14 +9,12 @@ import numpy as np
 import pytest
 from ledger import Bookkeeper, assert_same, read_ledger
 from mlagents_envs.base_env import ActionTuple, DimensionProperty
-from processes import ROOT, free_port, running
+from processes import PLAYER, free_port, running, write_player
 from scripted_player import CONTINUOUS, HYBRID
 
 from bridge.channels import EngineConfig
 from bridge.unity_env import PlayerOptions, UnityEnv
 from gym_adapters import check_env
-
-PLAYER = Path(__file__).with_name("scripted_player.py")
 
 
 @pytest.fixture
@@ -94,16 +90,6 @@ def test_images_are_channel_first(port: int, layout: list[str], form: list[str])
     assert image.dtype == (np.float32 if form else np.uint8)
     assert terminals.obs[0].dtype == image.dtype
     np.testing.assert_allclose(image, np.stack([expected] * 2) / (255 if form else 1), atol=1e-6)
-
-
-def write_player(folder: Path, *arguments: object) -> Path:
-    """An executable file that runs Python with these arguments and those that it is given."""
-    path = folder / "Player.x86_64"
-    paths = f"{ROOT}:{Path(__file__).parent}"
-    command = " ".join(f"'{argument}'" for argument in (sys.executable, *arguments))
-    path.write_text(f'#!/bin/sh\nPYTHONPATH="{paths}" exec {command} "$@"\n')
-    path.chmod(path.stat().st_mode | stat.S_IXUSR)
-    return path
 
 
 def test_executable_on_a_port_of_its_own(tmp_path: Path, port: int) -> None:

@@ -1,0 +1,123 @@
+"""Steps of several players as one batch."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from mlagents_envs.base_env import DecisionSteps, TerminalSteps
+
+Steps = tuple[DecisionSteps, TerminalSteps]
+
+
+def with_own_ids(steps: Steps, first: int, worker: int, count: int) -> Steps:
+    """The same steps with agent and group ids that no other player has.
+
+    Args:
+        steps: As the player gave them.
+        first: Added to the player's agent ids, so that a restarted player's do not repeat.
+        worker: The player's number.
+        count: How many players there are.
+    """
+    if count == 1 and first == 0:
+        return steps
+
+    def agent(ids: np.ndarray) -> np.ndarray:
+        return (ids.astype(np.int64) + first) * count + worker
+
+    def group(ids: np.ndarray) -> np.ndarray:
+        return np.where(ids == 0, 0, ids.astype(np.int64) * count + worker)  # 0 is no group
+
+    decisions, terminals = steps
+    return (
+        DecisionSteps(
+            decisions.obs,
+            decisions.reward,
+            agent(decisions.agent_id),
+            decisions.action_mask,
+            group(decisions.group_id),
+            decisions.group_reward,
+        ),
+        TerminalSteps(
+            terminals.obs,
+            terminals.reward,
+            terminals.interrupted,
+            agent(terminals.agent_id),
+            group(terminals.group_id),
+            terminals.group_reward,
+        ),
+    )
+
+
+def merge(parts: Sequence[Steps]) -> Steps:
+    """All rows of all parts, in their order."""
+    if len(parts) == 1:
+        return parts[0]
+    decisions, terminals = [part[0] for part in parts], [part[1] for part in parts]
+    return _join_decisions(decisions), _join_terminals(terminals)
+
+
+def unanswered(
+    before: DecisionSteps | None, decisions: DecisionSteps, terminals: TerminalSteps
+) -> DecisionSteps:
+    """The newest decision of every agent whose episode goes on.
+
+    Args:
+        before: The same, one step earlier.
+        decisions: Agents that now ask.
+        terminals: Agents whose episode ended.
+    """
+    if before is None or not len(before):
+        return decisions
+    gone = np.concatenate([decisions.agent_id, terminals.agent_id])
+    keep = ~np.isin(before.agent_id, gone)
+    return _join_decisions([_rows(before, keep), decisions]) if keep.any() else decisions
+
+
+def unfinished(living: DecisionSteps) -> TerminalSteps:
+    """Agents whose player died: interrupted where they last were, with no further reward."""
+    nothing = np.zeros(len(living), np.float32)
+    interrupted = np.ones(len(living), np.bool_)
+    return TerminalSteps(living.obs, nothing, interrupted, living.agent_id, living.group_id, nothing)
+
+
+def _rows(steps: DecisionSteps, keep: np.ndarray) -> DecisionSteps:
+    mask = None if steps.action_mask is None else [branch[keep] for branch in steps.action_mask]
+    return DecisionSteps(
+        [obs[keep] for obs in steps.obs],
+        steps.reward[keep],
+        steps.agent_id[keep],
+        mask,
+        steps.group_id[keep],
+        steps.group_reward[keep],
+    )
+
+
+def _join_decisions(parts: Sequence[DecisionSteps]) -> DecisionSteps:
+    masks = [part.action_mask for part in parts]
+    return DecisionSteps(
+        _join([part.obs for part in parts]),
+        np.concatenate([part.reward for part in parts]),
+        np.concatenate([part.agent_id for part in parts]),
+        None if any(mask is None for mask in masks) else _join(masks),
+        np.concatenate([part.group_id for part in parts]),
+        np.concatenate([part.group_reward for part in parts]),
+    )
+
+
+def _join_terminals(parts: Sequence[TerminalSteps]) -> TerminalSteps:
+    return TerminalSteps(
+        _join([part.obs for part in parts]),
+        np.concatenate([part.reward for part in parts]),
+        np.concatenate([part.interrupted for part in parts]),
+        np.concatenate([part.agent_id for part in parts]),
+        np.concatenate([part.group_id for part in parts]),
+        np.concatenate([part.group_reward for part in parts]),
+    )
+
+
+def _join(columns: Sequence[Sequence[np.ndarray]]) -> list[np.ndarray]:
+    """Array i of every part, one after another; an empty array does not decide the type."""
+    joined = []
+    for arrays in zip(*columns, strict=True):
+        filled = [array for array in arrays if len(array)]
+        joined.append(np.concatenate(filled) if filled else arrays[0])
+    return joined

@@ -1,0 +1,175 @@
+"""One player with the thread that waits for it, started again when it dies."""
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from mlagents_envs.base_env import ActionTuple, BehaviorSpec, DecisionSteps, TerminalSteps
+
+from bridge.channels import EnvironmentStats
+from bridge.faults import PlayerLostError
+from bridge.merging import Steps, merge, unanswered, unfinished, with_own_ids
+from bridge.unity_env import UnityEnv
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RestartLimits:
+    """How often one player may be started again (ML-Agents keys); -1 is without limit.
+
+    Attributes:
+        lifetime: In the whole run (`max_lifetime_restarts`).
+        rate: In each period (`restarts_rate_limit_n`).
+        period: Length of the period in seconds (`restarts_rate_limit_period_s`).
+    """
+
+    lifetime: int = 10
+    rate: int = 1
+    period: float = 60.0
+
+    def refusal(self, restarts: list[float], now: float) -> str | None:
+        """Why a player that was restarted at these times must not be again; None if it may."""
+        if 0 <= self.lifetime <= len(restarts):
+            return f"it was restarted {len(restarts)} times; max_lifetime_restarts is {self.lifetime}"
+        recent = sum(now - at < self.period for at in restarts)
+        if 0 <= self.rate <= recent:
+            return f"it was restarted {recent} times within {self.period:g} s; restarts_rate_limit_n is {self.rate}"
+        return None
+
+
+@dataclass
+class Result:
+    """What one player gave in one step.
+
+    Attributes:
+        worker: Its number.
+        steps: By behavior; the ids are unique among all players.
+        specs: By behavior.
+        stats: What it reported.
+        error: What ended it; then the rest is empty.
+    """
+
+    worker: int
+    steps: dict[str, Steps] = field(default_factory=dict)
+    specs: dict[str, BehaviorSpec] = field(default_factory=dict)
+    stats: EnvironmentStats = field(default_factory=dict)
+    error: BaseException | None = None
+
+
+class Worker:
+    """One player and the thread that waits for it.
+
+    Args:
+        number: Its number, from 0.
+        count: How many workers there are.
+        make: Starts the player, without waiting for it to connect.
+        limits: On restarts.
+        results: Takes what it gives.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        count: int,
+        make: Callable[[int], UnityEnv],
+        limits: RestartLimits,
+        results: "queue.SimpleQueue[Result]",
+    ) -> None:
+        self.number, self._count, self._make, self._limits = number, count, make, limits
+        self._results = results
+        self._commands: queue.SimpleQueue[dict[str, ActionTuple] | None] = queue.SimpleQueue()
+        self._restarts: list[float] = []
+        self._first_id = self._last_id = 0
+        self._living: dict[str, DecisionSteps] = {}
+        self._lock = threading.Lock()
+        self._closing = False
+        self._env = make(number)
+        self._thread = threading.Thread(target=self._run, name=f"player {number}", daemon=True)
+
+    def connect(self) -> None:
+        """Wait for the player, then serve commands."""
+        self._env.session.connect()
+        self._thread.start()
+
+    def submit(self, actions: dict[str, ActionTuple] | None) -> None:
+        """Have the player take a step with these actions, or, for None, begin anew."""
+        self._commands.put(actions)
+
+    def close(self) -> None:
+        """End the player."""
+        with self._lock:
+            self._closing = True
+            self._env.close()
+        self._commands.put(None)
+
+    def _run(self) -> None:
+        while True:
+            actions = self._commands.get()
+            if self._closing:
+                return
+            try:
+                result = self._step(actions)
+            except Exception as error:
+                result = Result(self.number, error=error)
+            self._results.put(result)
+
+    def _step(self, actions: dict[str, ActionTuple] | None) -> Result:
+        lost: dict[str, TerminalSteps] = {}
+        try:
+            if actions is None:
+                self._living.clear()
+                self._env.reset()
+            else:
+                for name, action in actions.items():
+                    self._env.set_actions(name, action)
+                self._env.step()
+        except PlayerLostError as error:
+            if self._closing:
+                raise
+            lost = {name: unfinished(living) for name, living in self._living.items()}
+            self._restart(error)
+        return self._collect(lost)
+
+    def _restart(self, reason: PlayerLostError) -> None:
+        """Start the player again, and again if it is lost before its first step, as far as the limits go."""
+        while True:
+            refusal = self._limits.refusal(self._restarts, time.monotonic())
+            if refusal:
+                raise PlayerLostError(f"{reason}\nIt is not started again: {refusal}") from reason
+            self._restarts.append(time.monotonic())
+            logger.warning("%s\nStarting it again.", reason)
+            self._first_id = self._last_id + 1
+            self._living.clear()
+            self._env.close(patience=0)
+            try:
+                with self._lock:
+                    if self._closing:
+                        raise reason
+                    self._env = self._make(self.number)
+                self._env.session.connect()
+                self._env.reset()
+            except PlayerLostError as error:
+                reason = error
+            else:
+                return
+
+    def _collect(self, lost: dict[str, TerminalSteps]) -> Result:
+        """What the player gave; agents that were lost with its forerunner end, interrupted."""
+        result = Result(self.number, stats=self._env.take_stats())
+        for name, spec in self._env.behavior_specs.items():
+            decisions, terminals = self._env.get_steps(name)
+            for batch in (decisions, terminals):
+                newest = int(batch.agent_id.max(initial=0))
+                self._last_id = max(self._last_id, self._first_id + newest)
+            steps = with_own_ids((decisions, terminals), self._first_id, self.number, self._count)
+            self._living[name] = unanswered(self._living.get(name), *steps)
+            result.specs[name] = spec
+            result.steps[name] = steps
+        for name, terminals in lost.items():
+            nothing = DecisionSteps.empty(result.specs[name])
+            result.steps[name] = merge([(nothing, terminals), result.steps[name]])
+        return result

@@ -1,0 +1,186 @@
+"""Several players as one `BaseEnv`, stepped at the same time; those that die are started again."""
+
+import queue
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from mlagents_envs.base_env import (
+    ActionTuple,
+    BaseEnv,
+    BehaviorMapping,
+    BehaviorSpec,
+    DecisionSteps,
+    TerminalSteps,
+)
+from mlagents_envs.exception import UnityActionException
+
+from bridge.channels import EnvironmentStats
+from bridge.merging import Steps, merge
+from bridge.unity_env import UnityEnv
+from bridge.worker import RestartLimits, Result, Worker
+from gym_adapters.errors import UserError
+
+POLL_SECONDS = 0.25
+GRACE = 0.2
+"""Once a player has answered, the others have this share of the time that it took to join its batch."""
+
+
+class Workers(BaseEnv):
+    """N players, merged into one batch.
+
+    A step sends the actions to those players whose agents were in the last batch, and returns as soon as one player has
+    answered; players that are still busy join a later batch. So a slow player does not hold back the others.
+
+    Args:
+        make: Starts player i, without waiting for it to connect.
+        count: How many.
+        limits: On restarts.
+
+    Raises:
+        UserError: A player does not start, or exceeds the limits.
+    """
+
+    def __init__(
+        self, make: Callable[[int], UnityEnv], count: int, limits: RestartLimits | None = None
+    ) -> None:
+        self._results: queue.SimpleQueue[Result] = queue.SimpleQueue()
+        self._workers: list[Worker] = []
+        self._specs: dict[str, BehaviorSpec] = {}
+        self._stats: EnvironmentStats = defaultdict(list)
+        self._batch: list[Result] = []
+        self._steps: dict[str, Steps] = {}
+        self._actions: dict[str, ActionTuple] = {}
+        try:
+            for number in range(count):
+                self._workers.append(Worker(number, count, make, limits or RestartLimits(), self._results))
+            for worker in self._workers:
+                worker.connect()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def behavior_specs(self) -> BehaviorMapping:
+        """The behaviors seen so far, in any player."""
+        return BehaviorMapping(self._specs)
+
+    def reset(self) -> None:
+        """Begin new episodes in every player, and wait for all."""
+        busy = len(self._workers) - len(self._batch) if self._specs else 0
+        for _ in range(busy):
+            self._wait()
+        for worker in self._workers:
+            worker.submit(None)
+        self._take_in([self._wait() for _ in self._workers])
+
+    def step(self) -> None:
+        """Send the actions to the players of the last batch, and wait for at least one player."""
+        if not self._specs:
+            self.reset()
+            return
+        for result in self._batch:
+            self._workers[result.worker].submit(self._actions_of(result.worker))
+        start = time.monotonic()
+        batch = [self._wait()]
+        deadline = time.monotonic() + GRACE * (time.monotonic() - start)
+        while len(batch) < len(self._workers):
+            also = self._next(max(0.0, deadline - time.monotonic()))
+            if also is None:
+                break
+            batch.append(also)
+        self._take_in(batch)
+
+    def take_stats(self) -> EnvironmentStats:
+        """The values that the players reported since the last call, by name."""
+        stats, self._stats = self._stats, defaultdict(list)
+        return stats
+
+    def get_steps(self, behavior_name: str) -> Steps:
+        """The agents that ask for a decision, and those whose episode ended, of all players in the batch."""
+        if behavior_name not in self._specs:
+            raise UnityActionException(f"unknown behavior {behavior_name!r}; there are {sorted(self._specs)}")
+        if behavior_name in self._steps:
+            return self._steps[behavior_name]
+        spec = self._specs[behavior_name]
+        return DecisionSteps.empty(spec), TerminalSteps.empty(spec)
+
+    def set_actions(self, behavior_name: str, action: ActionTuple) -> None:
+        """Set the actions of all agents of the last `DecisionSteps`, in that order.
+
+        Args:
+            behavior_name: One of `behavior_specs`.
+            action: Shapes: (agents, continuous_size) and (agents, branches).
+        """
+        decisions, _ = self.get_steps(behavior_name)
+        spec = self._specs[behavior_name].action_spec
+        self._actions[behavior_name] = spec._validate_action(action, len(decisions), behavior_name)
+
+    def set_action_for_agent(self, behavior_name: str, agent_id: int, action: ActionTuple) -> None:
+        """Set the action of one agent of the last `DecisionSteps`.
+
+        Args:
+            behavior_name: One of `behavior_specs`.
+            agent_id: The agent.
+            action: Shapes: (1, continuous_size) and (1, branches).
+        """
+        decisions, _ = self.get_steps(behavior_name)
+        rows = np.flatnonzero(decisions.agent_id == agent_id)
+        if not len(rows):
+            raise UnityActionException(f"agent {agent_id} of {behavior_name} did not ask for a decision")
+        spec = self._specs[behavior_name].action_spec
+        action = spec._validate_action(action, 1, behavior_name)
+        actions = self._actions.setdefault(behavior_name, spec.empty_action(len(decisions)))
+        actions.continuous[rows[0]], actions.discrete[rows[0]] = action.continuous[0], action.discrete[0]
+
+    def close(self) -> None:
+        """End every player, all at the same time."""
+        ending = [threading.Thread(target=worker.close) for worker in self._workers]
+        for thread in ending:
+            thread.start()
+        for thread in ending:
+            thread.join()
+
+    def _next(self, timeout: float) -> Result | None:
+        """The next player's result, or None if none comes in time."""
+        try:
+            result = self._results.get(timeout=timeout)
+        except queue.Empty:
+            return None
+        if result.error is not None:
+            raise result.error
+        return result
+
+    def _wait(self) -> Result:
+        """The next player's result; Ctrl-C interrupts the wait."""
+        while True:
+            result = self._next(POLL_SECONDS)
+            if result is not None:
+                return result
+
+    def _take_in(self, batch: Sequence[Result]) -> None:
+        self._batch = sorted(batch, key=lambda result: result.worker)
+        self._actions.clear()
+        parts: dict[str, list[Steps]] = defaultdict(list)
+        for result in self._batch:
+            for name, spec in result.specs.items():
+                if self._specs.setdefault(name, spec) != spec:
+                    raise UserError(f"behavior {name}: players disagree: {self._specs[name]} and {spec}")
+                parts[name].append(result.steps[name])
+            for name, values in result.stats.items():
+                self._stats[name] += values
+        self._steps = {name: merge(steps) for name, steps in parts.items()}
+
+    def _actions_of(self, worker: int) -> dict[str, ActionTuple]:
+        """The rows of the batch's actions that belong to one player."""
+        chosen = {}
+        for name, action in self._actions.items():
+            start = 0
+            for result in self._batch:
+                stop = start + (len(result.steps[name][0]) if name in result.steps else 0)
+                if result.worker == worker and name in result.steps:
+                    chosen[name] = ActionTuple(action.continuous[start:stop], action.discrete[start:stop])
+                start = stop
+        return chosen

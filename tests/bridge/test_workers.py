@@ -1,0 +1,171 @@
+"""Several executables as one environment: merged, unequal in speed, lost and started again."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ledger import Bookkeeper, assert_same, read_ledger
+from mlagents_envs.base_env import ActionTuple
+from processes import PLAYER, free_port, write_player
+
+from bridge.faults import PlayerLostError
+from bridge.unity_env import PlayerOptions, UnityEnv
+from bridge.worker import RestartLimits
+from bridge.workers import Workers
+from gym_adapters import check_env
+
+
+@contextmanager
+def workers(
+    players: list[tuple[object, ...]],
+    folder: Path,
+    limits: RestartLimits | None = None,
+    timeout: float = 20.0,
+) -> Iterator[tuple[Workers, list[UnityEnv]]]:
+    """One worker per command line; also every player that was ever started."""
+    port, started = free_port(), []
+
+    def make(number: int) -> UnityEnv:
+        home = folder / str(number)
+        home.mkdir(exist_ok=True)
+        path = write_player(home, *players[number])
+        options = PlayerOptions(path, port, number, timeout, log_folder=folder)
+        started.append(UnityEnv(options, wait=False))
+        return started[-1]
+
+    env = Workers(make, len(players), limits)
+    try:
+        yield env, started
+    finally:
+        env.close()
+
+
+def exit_codes(started: list[UnityEnv]) -> list[int | None]:
+    return [env.session._process.exit_code for env in started]  # type: ignore[union-attr]
+
+
+def test_two_ledgers_at_once(tmp_path: Path) -> None:
+    books = [tmp_path / "first", tmp_path / "second"]
+    players = [(PLAYER, "ledger", "--agents", 4 + i, "--ledger", book) for i, book in enumerate(books)]
+    with workers(players, tmp_path) as (env, started):
+        bookkeeper = Bookkeeper(env)
+        env.reset()
+        bookkeeper.run(150)
+        stats = env.take_stats()
+    assert all(value == 0 for value, _ in stats["Mismatches"])
+    assert len(stats["Mismatches"]) >= 150
+    for number, book in enumerate(books):
+        seen = {agent // 2: events for agent, events in bookkeeper.events.items() if agent % 2 == number}
+        for events in seen.values():
+            for event in events:
+                event[5] = (event[5] - number) / 2 if event[5] else 0
+        assert_same(seen, read_ledger(book))
+    assert exit_codes(started) == [0, 0]
+
+
+def test_a_slow_player_does_not_hold_back_a_fast_one(tmp_path: Path) -> None:
+    players = [(PLAYER, "ledger", "--agents", 1), (PLAYER, "ledger", "--agents", 1, "--delay", 0.2)]
+    counts = [0, 0]
+    with workers(players, tmp_path) as (env, _):
+        env.reset()
+        start = time.monotonic()
+        while time.monotonic() - start < 1.5:
+            env.step()
+            for name in env.behavior_specs:
+                for agent in env.get_steps(name)[0]:
+                    counts[agent % 2] += 1
+    assert 3 <= counts[1] <= 10
+    assert counts[0] > 10 * counts[1]
+
+
+def test_contract(tmp_path: Path) -> None:
+    player = (
+        "-m",
+        "bridge.player",
+        "--env",
+        "CartPole-v1",
+        "--agents",
+        2,
+        "--stagger",
+        "--decision-period",
+        2,
+    )
+    with workers([player, player], tmp_path) as (env, _):
+        check_env(env, steps=60)
+
+
+def break_with_kill(env: UnityEnv) -> None:
+    os.kill(env.session._process._process.pid, signal.SIGKILL)  # type: ignore[union-attr]
+
+
+def break_with_stop(env: UnityEnv) -> None:
+    os.kill(env.session._process._process.pid, signal.SIGSTOP)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("break_player", "timeout"), [(break_with_kill, 20.0), (break_with_stop, 1.5)])
+def test_a_lost_player_is_replaced(
+    break_player: Callable[[UnityEnv], None], timeout: float, tmp_path: Path
+) -> None:
+    players = [("-m", "bridge.player", "--env", "CartPole-v1", "--agents", 3)] * 2
+    steps_of_other, endings = 0, []
+    with workers(players, tmp_path, timeout=timeout) as (env, started):
+        env.reset()
+        before = env.get_steps("CartPole-v1")[0]
+        assert sorted(before.agent_id.tolist()) == [0, 1, 2, 3, 4, 5]
+        break_player(started[1])
+        last = {agent: before[agent].obs[0] for agent in before}
+        deadline = time.monotonic() + 20
+        while len(started) == 2 or not any(agent % 2 for agent in env.get_steps("CartPole-v1")[0]):
+            assert time.monotonic() < deadline
+            decisions = env.get_steps("CartPole-v1")[0]
+            env.set_actions("CartPole-v1", ActionTuple(discrete=np.zeros((len(decisions), 1), np.int32)))
+            env.step()
+            decisions, terminals = env.get_steps("CartPole-v1")
+            steps_of_other += sum(agent % 2 == 0 for agent in decisions)
+            endings += [terminals[agent] for agent in terminals if agent % 2]
+        fresh = [agent for agent in env.get_steps("CartPole-v1")[0] if agent % 2]
+    assert steps_of_other > 50
+    assert sorted(ending.agent_id for ending in endings) == [1, 3, 5]
+    assert all(ending.interrupted and ending.reward == 0 for ending in endings)
+    for ending in endings:
+        np.testing.assert_array_equal(ending.obs[0], last[ending.agent_id])
+    assert len(fresh) == 3
+    assert min(fresh) > 5
+
+
+def step_often(env: Workers) -> None:
+    for _ in range(20):
+        env.step()
+
+
+def test_restarts_have_limits(tmp_path: Path) -> None:
+    player = (PLAYER, "exit", "--steps", 2)
+    limits = RestartLimits(lifetime=2, rate=-1)
+    with workers([player], tmp_path, limits) as (env, started):
+        env.reset()
+        with pytest.raises(
+            PlayerLostError, match=r"(?s)exited with code 7.*about to exit.*max_lifetime_restarts is 2"
+        ):
+            step_often(env)
+    assert len(started) == 3
+    assert (tmp_path / "Player-0.log").read_text() == "about to exit\n" * 3
+
+
+@pytest.mark.parametrize(
+    ("limits", "restarts", "refused"),
+    [
+        (RestartLimits(10, 1, 60), [], False),
+        (RestartLimits(10, 1, 60), [950.0], True),
+        (RestartLimits(10, 1, 60), [930.0], False),
+        (RestartLimits(2, -1, 60), [1.0, 2.0], True),
+        (RestartLimits(-1, -1, 60), [999.0] * 50, False),
+        (RestartLimits(0, 1, 60), [], True),
+    ],
+)
+def test_limits(limits: RestartLimits, restarts: list[float], refused: bool) -> None:
+    assert (limits.refusal(restarts, 1000.0) is not None) == refused
