@@ -50,6 +50,9 @@ class PlayerConnection:
         api_version: The communicator version that this player claims.
         channels_last: Send images as packages 2.x do, height-width-channel; else channel-first, as 3.x and 4.x do.
         compress: Send uint8 images as PNG; else as floats in [0, 1].
+
+    Attributes:
+        first_side_channel: The packed side-channel messages that came with the trainer's first reset.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class PlayerConnection:
     ) -> None:
         self.port, self.timeout, self.api_version = port, timeout, api_version
         self.channels_last, self.compress = channels_last, compress
+        self.first_side_channel = b""
         self._behaviors: dict[str, _Behavior] = {}
         self._message = wire.message()
         options = (*wire.CHANNEL_OPTIONS, ("grpc.enable_http_proxy", 0))
@@ -97,6 +101,7 @@ class PlayerConnection:
         first = self._exchange(wire.message())
         if first.unity_input.rl_input.command != wire.RESET:
             raise UserError(f"the trainer on port {self.port} did not begin with a reset; is it ML-Agents?")
+        self.first_side_channel = first.unity_input.rl_input.side_channel
         return setup.unity_input.rl_initialization_input
 
     def add_behavior(self, name: str, observations: Sequence[ObservationSpec], actions: ActionSpec) -> None:

@@ -1,6 +1,7 @@
 """A built player as a process: found, started, watched and ended."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -26,6 +27,18 @@ def find_player(path: str | Path) -> Path | None:
         if programs:
             return programs[0].absolute()
     return None
+
+
+def looks_like_player(path: str) -> bool:
+    """Whether a text means a player's file, existing or not, rather than a Gymnasium id such as ALE/Assault-v5."""
+    return (
+        Path(path).is_absolute()
+        or path.startswith((".", "~"))
+        or Path(path).suffix in SUFFIXES[1:]
+        or "\\" in path
+        or ("/" in path and re.fullmatch(r"[^/]+/[^/]+-v\d+", path) is None)
+        or find_player(path) is not None
+    )
 
 
 class PlayerProcess:

@@ -3,21 +3,27 @@
 from importlib import resources
 from pathlib import Path
 
+from mlagents_envs.base_env import BaseEnv
+
+from bridge.process import looks_like_player
 from gym_adapters.errors import UserError
 from gym_adapters.make import behavior_name, env_kind, make_env
-from gym_adapters.vector_env import VectorEnvAdapter
 from trainers.config import RunSettings
 
 
-def make_environment(settings: RunSettings) -> VectorEnvAdapter:
+def make_environment(settings: RunSettings) -> BaseEnv:
     """Make the environment that `env_settings` describes; `env_settings.seed` must be set.
+
+    `env_path` is the file of a Unity player or a Gymnasium id; without it, the Unity Editor is meant.
 
     Raises:
         UserError: there is no such environment, or the settings ask for what it cannot do.
     """
     env = settings.env_settings
-    if env.env_path is None:
-        raise UserError("no environment: give --env with a Gymnasium id, for example --env Walker2d-v5")
+    if env.env_path is None or looks_like_player(env.env_path):
+        from bridge.make import make_unity
+
+        return make_unity(settings)
     if settings.environment_parameters:
         raise UserError(
             f"environment_parameters: {env.env_path} is a Gymnasium environment and takes none; remove the block "
@@ -26,8 +32,8 @@ def make_environment(settings: RunSettings) -> VectorEnvAdapter:
     return make_env(env.env_path, env.num_envs, env.seed, env.env_options)
 
 
-def tuned_file(env_id: str, trainer_type: str) -> Path:
-    """The training file for a Gymnasium id: its own, else the default for its kind.
+def tuned_file(env_id: str, trainer_type: str) -> Path | None:
+    """The training file for a Gymnasium id: its own, else the default for its kind; None for a Unity player.
 
     Files are `unity_configs/<trainer_type>/<behavior name>.yaml`; the kinds are `continuous`, `discrete` and
     `image` (any image among the observations, whatever the actions).
@@ -35,6 +41,8 @@ def tuned_file(env_id: str, trainer_type: str) -> Path:
     Raises:
         UserError: the id is not known.
     """
+    if looks_like_player(env_id):
+        return None
     folder = Path(str(resources.files("unity_configs"))) / trainer_type
     own = folder / f"{behavior_name(env_id)}.yaml"
     if own.is_file():

@@ -106,6 +106,7 @@ class Ledger:
 
     def run(self, steps: int | None = None) -> None:
         number = 0
+        self.parameters(self.connection.first_side_channel)
         while number != steps:
             time.sleep(self.delay)
             asked = [

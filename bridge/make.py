@@ -1,0 +1,66 @@
+"""From a training file to the Editor or to players."""
+
+from pathlib import Path
+
+from bridge.channels import EngineConfig
+from bridge.environment_parameters import check_parameters, send_parameters
+from bridge.player_session import BASE_PORT, EDITOR_PORT, PlayerOptions
+from bridge.unity_env import UnityEnv
+from bridge.worker import RestartLimits
+from bridge.workers import Workers
+from gym_adapters.errors import UserError
+from trainers.config import EnvSettings, RunSettings
+
+DEFAULT_TIMEOUT = EnvSettings.model_fields["timeout_wait"].default
+
+
+def make_unity(settings: RunSettings) -> UnityEnv | Workers:
+    """Start the players that `env_settings` describes, or wait for the Editor, and wait until all have connected.
+
+    The Editor is waited for until Ctrl-C, unless `timeout_wait` differs from its default, which is for players.
+
+    Raises:
+        UserError: A player does not start, or the settings ask for what players cannot do.
+    """
+    env = settings.env_settings
+    if env.env_options:
+        raise UserError("env_settings.env_options are for Gymnasium environments; use env_args for a player")
+    check_parameters(settings.environment_parameters or {})
+    if env.env_path is None:
+        return _start(settings, 0, wait=True)
+    limits = RestartLimits(
+        env.max_lifetime_restarts, env.restarts_rate_limit_n, env.restarts_rate_limit_period_s
+    )
+    return Workers(lambda worker: _start(settings, worker, wait=False), env.num_envs, limits)
+
+
+def player_options(settings: RunSettings, worker: int) -> PlayerOptions:
+    """How player number `worker` is started."""
+    env, engine, run = settings.env_settings, settings.engine_settings, settings.checkpoint_settings
+    is_editor = env.env_path is None
+    return PlayerOptions(
+        file_name=env.env_path,
+        port=EDITOR_PORT if is_editor and env.base_port == BASE_PORT else env.base_port,
+        worker_id=worker,
+        timeout=None if is_editor and env.timeout_wait == DEFAULT_TIMEOUT else env.timeout_wait,
+        seed=env.seed + worker,
+        num_areas=env.num_areas,
+        arguments=env.env_args or (),
+        no_graphics=engine.no_graphics or (engine.no_graphics_monitor and worker > 0),
+        log_folder=Path(run.results_dir, str(run.run_id), "run_logs"),
+        engine=EngineConfig(
+            engine.width,
+            engine.height,
+            engine.quality_level,
+            engine.time_scale,
+            engine.target_frame_rate,
+            engine.capture_frame_rate,
+        ),
+    )
+
+
+def _start(settings: RunSettings, worker: int, wait: bool) -> UnityEnv:
+    options = player_options(settings, worker)
+    env = UnityEnv(options, wait=wait)
+    send_parameters(env.parameters, settings.environment_parameters or {}, options.seed)
+    return env

@@ -1,0 +1,167 @@
+"""From a training file to players: settings arrive, and training runs from the command line."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ledger import Bookkeeper
+from processes import PLAYER, ROOT, free_port, running, write_player
+
+from bridge.channels import EngineConfig, EnvironmentParametersChannel
+from bridge.make import player_options
+from bridge.process import find_player, looks_like_player
+from bridge.unity_env import UnityEnv
+from bridge.workers import Workers
+from gym_adapters import UserError
+from trainers.config import RunSettings, load_settings
+from trainers.environments import make_environment, tuned_file
+
+PARAMETERS = """
+environment_parameters:
+  mass: 2.5
+  wall:
+    sampler_type: uniform
+    sampler_parameters: {min_value: 1, max_value: 4}
+  gravity:
+    sampler_type: gaussian
+    sampler_parameters: {mean: 9, st_dev: 0.5, seed: 77}
+  slope:
+    sampler_type: multirangeuniform
+    sampler_parameters: {intervals: [[0, 1], [3, 4]]}
+"""
+
+
+def settings(text: str = "", **env: object) -> RunSettings:
+    loaded = load_settings(text or None)
+    changes = {"seed": 4, **env}
+    checkpoints = loaded.checkpoint_settings.model_copy(update={"run_id": "run", "results_dir": "results"})
+    return loaded.model_copy(
+        update={
+            "env_settings": loaded.env_settings.model_copy(update=changes),
+            "checkpoint_settings": checkpoints,
+        }
+    )
+
+
+def test_settings_reach_the_player() -> None:
+    chosen = settings(
+        "engine_settings: {width: 100, height: 90, quality_level: 1, time_scale: 3, no_graphics_monitor: true}",
+        env_path="Build/Walker",
+        base_port=6000,
+        timeout_wait=9,
+        num_areas=3,
+        env_args=("--level", "2"),
+    )
+    options = player_options(chosen, worker=1)
+    assert (options.port, options.worker_id, options.timeout, options.seed) == (6000, 1, 9, 5)
+    assert (options.num_areas, options.arguments, options.no_graphics) == (3, ("--level", "2"), True)
+    assert options.engine == EngineConfig(100, 90, 1, 3.0, -1, 60)
+    assert options.log_folder == Path("results/run/run_logs")
+    assert not player_options(chosen, worker=0).no_graphics
+
+
+def test_editor_is_waited_for_without_end_unless_told_otherwise() -> None:
+    assert (player_options(settings(), 0).port, player_options(settings(), 0).timeout) == (5004, None)
+    assert player_options(settings(timeout_wait=7, base_port=6001), 0).timeout == 7
+    assert player_options(settings(timeout_wait=7, base_port=6001), 0).port == 6001
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["Build/Walker", "./Walker", "/opt/Walker", "~/W", "W.x86_64", "W.exe", "W.app", "a\\b", "a/b/c-v1"],
+)
+def test_path_that_does_not_exist(path: str) -> None:
+    assert looks_like_player(path)
+    with pytest.raises(UserError, match="no such player"):
+        make_environment(settings(env_path=path))
+
+
+@pytest.mark.parametrize("env_id", ["Walker2d-v5", "ALE/Assault-v5", "module:Env-v0", "Nothing-v0"])
+def test_gymnasium_ids_are_no_paths(env_id: str) -> None:
+    assert not looks_like_player(env_id)
+
+
+def test_find_player(tmp_path: Path) -> None:
+    program = tmp_path / "Mac.app" / "Contents" / "MacOS" / "Game"
+    program.parent.mkdir(parents=True)
+    for path in (program, tmp_path / "Linux.x86_64", tmp_path / "plain"):
+        path.write_text("")
+    assert find_player(tmp_path / "Mac") == find_player(tmp_path / "Mac.app") == program
+    assert find_player(tmp_path / "Linux") == tmp_path / "Linux.x86_64"
+    assert find_player(tmp_path / "plain") == tmp_path / "plain"
+    assert find_player(tmp_path) is None
+    assert tuned_file(str(tmp_path / "plain"), "ppo") is None
+
+
+def test_environment_parameters_reach_the_player(tmp_path: Path) -> None:
+    port, ledger = free_port(), tmp_path / "ledger"
+    with running(PLAYER, "ledger", "--mlagents-port", port, "--ledger", ledger):
+        env = make_environment(settings(PARAMETERS, base_port=port, timeout_wait=30))
+        assert isinstance(env, UnityEnv)
+        env.reset()
+        Bookkeeper(env).run(3)
+        env.close()
+    channel = EnvironmentParametersChannel()
+    channel.set_float_parameter("mass", 2.5)
+    channel.set_uniform_sampler_parameters("wall", 1, 4, 5)
+    channel.set_gaussian_sampler_parameters("gravity", 9, 0.5, 77)
+    channel.set_multirangeuniform_sampler_parameters("slope", [(0, 1), (3, 4)], 7)
+    expected = [f'["parameter", "{content.hex()}"]' for content in channel.message_queue]
+    assert [line for line in ledger.read_text().splitlines() if "parameter" in line] == expected
+
+
+def test_what_players_do_not_take(tmp_path: Path) -> None:
+    lessons = "[{name: a, value: 1, completion_criteria: {behavior: B}}, {name: b, value: 2}]"
+    with pytest.raises(UserError, match="mass: a curriculum of 2 lessons is not supported yet"):
+        make_environment(settings(f"environment_parameters: {{mass: {{curriculum: {lessons}}}}}"))
+    with pytest.raises(UserError, match="env_options are for Gymnasium"):
+        make_environment(settings(env_options={"a": 1}))
+
+
+def train(*arguments: object) -> subprocess.CompletedProcess[str]:
+
+    return subprocess.run(
+        [sys.executable, "-m", "trainers.ppo", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "HOME": str(Path.home())},
+    )
+
+
+CONFIG = """
+default_settings:
+  trainer_type: ppo
+  hyperparameters: {batch_size: 64, buffer_size: 128}
+  network_settings: {hidden_units: 16, num_layers: 1}
+  max_steps: 400
+"""
+
+
+def test_training_from_the_command_line(tmp_path: Path) -> None:
+    config, port = tmp_path / "config.yaml", free_port()
+    config.write_text(CONFIG)
+    write_player(tmp_path, "-m", "bridge.player", "--env", "CartPole-v1", "--agents", 4)
+    common = (config, "--results-dir", tmp_path, "--base-port", port)
+    done = train(*common, "--run-id", "built", "--env", tmp_path / "Player", "--num-envs", 2)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "built" / "CartPole-v1" / "checkpoint.pt").is_file()
+    assert (tmp_path / "built" / "run_logs" / "Player-1.log").is_file()
+    with running("-m", "bridge.player", "--env", "CartPole-v1", "--mlagents-port", port):
+        done = train(*common, "--run-id", "editor")
+    assert done.returncode == 0, done.stderr
+    assert f"Listening on port {port}. Press Play" in done.stdout
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_players_are_workers(count: int, tmp_path: Path) -> None:
+    path = write_player(tmp_path, "-m", "bridge.player", "--env", "CartPole-v1")
+    env = make_environment(settings(env_path=str(path), num_envs=count, base_port=free_port()))
+    assert isinstance(env, Workers)
+    env.reset()
+    decisions, _ = env.get_steps("CartPole-v1")
+    env.close()
+    assert len(decisions) == count
+    assert len({tuple(row) for row in decisions.obs[0].tolist()}) == count
