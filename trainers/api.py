@@ -115,7 +115,10 @@ def _prepare_folder(checkpoints: CheckpointSettings) -> None:
                 f"--force: {folder} is no run folder, so it is left alone; choose another --run-id"
             )
         shutil.rmtree(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--results-dir: cannot make {folder}: {error.strerror}") from error
 
 
 @contextmanager
