@@ -1,0 +1,213 @@
+"""Each fault by a real process, and what the user is told."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import grpc
+import pytest
+from mlagents_envs.exception import UnityCommunicatorStoppedException
+from processes import PLAYER, ROOT, free_port, running, write_player
+
+from bridge import wire
+from bridge.communicator import Communicator
+from bridge.faults import PlayerLostError, PlayerStoppedError, PortInUseError
+from bridge.player_connection import PlayerConnection, TrainerLeft
+from bridge.unity_env import PlayerOptions, UnityEnv
+from gym_adapters import UserError
+
+
+@pytest.fixture
+def port() -> int:
+    return free_port()
+
+
+def drive(env: UnityEnv) -> None:
+    """Steps until something goes wrong."""
+    env.reset()
+    for _ in range(20):
+        env.step()
+
+
+def run_editor(script: str, port: int, timeout: float = 10.0, **options: int) -> None:
+    """Train with the script as the Editor until something goes wrong."""
+    with running(PLAYER, script, "--mlagents-port", port):
+        env = UnityEnv(PlayerOptions(port=port, timeout=timeout, **options))
+        try:
+            drive(env)
+        finally:
+            env.close()
+
+
+def run_player(script: str, folder: Path, port: int, timeout: float = 10.0) -> UnityEnv:
+    """The same with the script as an executable; gives the environment, which is closed."""
+    path = write_player(folder, PLAYER, script)
+    env = UnityEnv(PlayerOptions(path, port, 0, timeout, log_folder=folder), wait=False)
+    try:
+        env.session.connect()
+        drive(env)
+    finally:
+        env.close(patience=0)
+    return env
+
+
+def test_player_that_exits_at_start(tmp_path: Path, port: int) -> None:
+    with pytest.raises(
+        PlayerLostError, match=r"(?s)player Player.x86_64 exited with code 3; .*Player-0.log.*no lic"
+    ):
+        run_player("early", tmp_path, port)
+
+
+def test_player_that_exits_in_mid_run(tmp_path: Path, port: int) -> None:
+    with pytest.raises(PlayerLostError, match=r"(?s)exited with code 7; the end of .*about to exit"):
+        run_player("exit", tmp_path, port)
+
+
+def test_player_that_is_killed(tmp_path: Path, port: int) -> None:
+    start = time.monotonic()
+    with pytest.raises(PlayerLostError, match=r"exited with code -9 \(SIGKILL\)"):
+        run_player("kill", tmp_path, port)
+    assert time.monotonic() - start < 8
+
+
+def test_player_that_hangs(tmp_path: Path, port: int) -> None:
+    with pytest.raises(
+        PlayerLostError, match=r"(?s)has not answered within 1.5 s; it may hang.*about to hang"
+    ):
+        run_player("hang", tmp_path, port, timeout=1.5)
+
+
+def test_player_that_never_connects(tmp_path: Path, port: int) -> None:
+    with pytest.raises(
+        PlayerLostError, match=r"did not connect within 0\.5 s; check .*Behavior Type is Default"
+    ):
+        run_player("silent", tmp_path, port, timeout=0.5)
+
+
+def test_player_that_may_not_be_executed(tmp_path: Path, port: int) -> None:
+    path = write_player(tmp_path, PLAYER, "silent")
+    path.chmod(0o644)
+    with pytest.raises(UserError, match=rf"cannot be started \(Permission denied\); run: chmod \+x {path}"):
+        UnityEnv(PlayerOptions(path, port))
+
+
+def test_other_api_version(port: int) -> None:
+    with pytest.raises(
+        UserError, match=r"Editor speaks communicator API 2.0.0 \(package 4.0.0\), this trainer 1.5.0"
+    ):
+        run_editor("version", port)
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("nan", r"Simple, agent 99: observation 0 \(vector\) is nan at index 1"),
+        ("infinite", "Simple, agent 99: reward is inf"),
+        ("change", "behavior Simple.* before; all agents of a behavior must have the same sensors"),
+    ],
+)
+def test_what_the_player_must_not_send(script: str, words: str, port: int) -> None:
+    with pytest.raises(UserError, match=words):
+        run_editor(script, port)
+
+
+def test_stop_in_the_editor_ends_the_run_in_order(port: int) -> None:
+    with pytest.raises(PlayerStoppedError, match="the Unity Editor stopped playing") as raised:
+        run_editor("stop", port)
+    assert isinstance(raised.value, UnityCommunicatorStoppedException)
+
+
+def test_editor_that_crashes(port: int) -> None:
+    with pytest.raises(PlayerLostError, match=r"the Unity Editor (broke the connection|has not answered)"):
+        run_editor("kill", port, timeout=2)
+
+
+def test_taken_port_names_the_process(port: int) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", port))
+        other.listen()
+        with pytest.raises(PortInUseError, match=rf"port {port} is taken by .*\(pid {os.getpid()}\)"):
+            UnityEnv(PlayerOptions(port=port))
+
+
+def test_the_run_survives_strangers(port: int, caplog: pytest.LogCaptureFixture) -> None:
+    with running("-m", "bridge.player", "--env", "CartPole-v1", "--mlagents-port", port):
+        env = UnityEnv(PlayerOptions(port=port, timeout=10))
+        env.reset()
+        with socket.create_connection(("127.0.0.1", port), 5) as stranger:
+            stranger.sendall(b"GET / HTTP/1.1\r\n\r\n" + bytes(range(256)) * 20)
+            env.step()
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            for junk in (b"\xff\xff\xff", b"", wire.message().SerializeToString()):
+                with pytest.raises(grpc.RpcError):
+                    channel.unary_unary(wire.METHOD)(junk, timeout=5)
+            with pytest.raises(grpc.RpcError):
+                channel.unary_unary("/other.Service/Method")(b"", timeout=5)
+        second = PlayerConnection(port, 5)
+        with pytest.raises(TrainerLeft, match="another player is connected already"):
+            second.connect()
+        second.close()
+        for _ in range(5):
+            env.step()
+            assert len(env.get_steps("CartPole-v1")[0]) == 1
+        env.close()
+    assert caplog.text.count("refused") >= 4
+
+
+def test_strangers_before_the_player_do_not_take_its_place(port: int) -> None:
+    env = UnityEnv(PlayerOptions(port=port, timeout=20), wait=False)
+    with (
+        grpc.insecure_channel(f"127.0.0.1:{port}") as channel,
+        pytest.raises(grpc.RpcError, match="introduce"),
+    ):
+        channel.unary_unary(wire.METHOD)(wire.message().SerializeToString(), timeout=5)
+    with running("-m", "bridge.player", "--env", "CartPole-v1", "--mlagents-port", port):
+        env.session.connect()
+        env.reset()
+        assert len(env.get_steps("CartPole-v1")[0]) == 1
+        env.close()
+
+
+def test_waiting_for_play_hints_and_ends_at_once_with_ctrl_c(port: int) -> None:
+    code = (
+        "import logging; logging.basicConfig(level=logging.INFO)\n"
+        "from bridge import player_session as p; p.HINT_SECONDS = 0.5\n"
+        "from bridge.unity_env import UnityEnv\n"
+        f"UnityEnv(p.PlayerOptions(port={port}))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert process.stdout is not None
+    assert "Press Play" in process.stdout.readline()
+    time.sleep(1.2)
+    start = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=10)
+    assert time.monotonic() - start < 2
+    assert "KeyboardInterrupt" in errors
+    assert "did not connect for" in errors
+    assert "Behavior Type is Default" in errors
+
+
+def test_wider_listening_is_warned_about(caplog: pytest.LogCaptureFixture) -> None:
+    communicator = Communicator(0, "0.0.0.0")
+    communicator.close()
+    assert "listening on 0.0.0.0: every machine that reaches it" in caplog.text
+
+
+def test_player_leaves_when_the_trainer_is_gone(port: int) -> None:
+    with running("-m", "bridge.player", "--env", "CartPole-v1", "--mlagents-port", port) as process:
+        env = UnityEnv(PlayerOptions(port=port, timeout=10))
+        env.reset()
+        env.session.communicator._server.stop(0).wait()
+        assert process.wait(5) == 0
+        env.close()
