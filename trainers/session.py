@@ -99,14 +99,14 @@ class Session:
         seed = self.settings.env_settings.seed
         learner = LEARNERS[settings.trainer_type](name, spec, settings, seed, self.device)
         learner.training = not checkpoints.inference
+        if not checkpoints.resume:
+            start = self._starting_point(name, settings.init_path)
+            if start is not None:
+                restore(learner, start, only_weights=True)
         text = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False)
         recorder = Recorder(learner, self.run_folder, text, self._status.get(name, {}), checkpoints.resume)
         if checkpoints.resume:
             self._write_configuration()
-        else:
-            start = self._starting_point(name, settings.init_path)
-            if start is not None:
-                restore(learner, start, only_weights=True)
         return recorder
 
     def _starting_point(self, name: str, init_path: str | None) -> Path | None:
