@@ -1,0 +1,170 @@
+"""What Unity would say to an `.onnx` file, without Unity.
+
+The checks are those that com.unity.ml-agents makes when a model is put on an agent (Runtime/Inference), as far as the
+file alone decides them; that it fits the agent's own sensors and actions, only Unity can see.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError
+from onnx import TensorProto, numpy_helper
+
+from gym_adapters.errors import UserError
+
+OPSETS = range(7, 16)
+"""What Unity's Inference Engine reads."""
+
+VERSIONS = (2.0, 3.0)
+FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
+EXTRA_INPUTS = {"action_masks", "recurrent_in", "prev_action", "epsilon", "sequence_length"}
+OLD_NAMES = {"is_continuous_control", "action", "action_output_shape", "vector_observation", "value_estimate"}
+
+
+@dataclass
+class Report:
+    """The result of a check.
+
+    Attributes:
+        refused: What makes Unity refuse the model.
+        warnings: What works, but not fully.
+        summary: What the model takes and gives.
+    """
+
+    refused: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    summary: list[str] = field(default_factory=list)
+
+    def text(self, path: Path) -> str:
+        """All of it, one finding a line."""
+        verdict = "Unity would refuse it" if self.refused else "Unity can run it"
+        lines = [f"{path}: {verdict}", *(f"  {line}" for line in self.summary)]
+        lines += [f"  refused: {line}" for line in self.refused]
+        lines += [f"  warning: {line}" for line in self.warnings]
+        return "\n".join(lines) + "\n"
+
+
+def check_file(path: Path) -> Report:
+    """Check a file.
+
+    Raises:
+        UserError: It is no ONNX file.
+    """
+    try:
+        model = onnx.load(str(path))
+        onnx.checker.check_model(model)
+    except (OSError, DecodeError, onnx.checker.ValidationError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(f"{path}: not a readable ONNX model ({reason})") from error
+    return check_model(model)
+
+
+def check_model(model: onnx.ModelProto) -> Report:
+    """Check a model that is loaded."""
+    report = Report()
+    constants = _constants(model.graph)
+    inputs = _tensors(value for value in model.graph.input if value.name not in constants)
+    outputs = _tensors(model.graph.output)
+    report.summary = [f"{name}: {_describe(*value)}" for name, value in (*inputs.items(), *outputs.items())]
+    opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
+    if opset not in OPSETS:
+        report.refused.append(f"opset {opset}; expected {OPSETS[0]} to {OPSETS[-1]} (ML-Agents writes 9)")
+    if OLD_NAMES & (inputs.keys() | outputs.keys()):
+        report.refused.append("tensor names of ML-Agents 1.x; train again with a current trainer")
+    _check_constants(report, outputs, constants)
+    _check_inputs(report, inputs)
+    _check_actions(report, inputs, outputs)
+    _check_memory(report, inputs, outputs, constants)
+    return report
+
+
+Tensors = dict[str, tuple[int, list[int | str]]]
+
+
+def _check_constants(report: Report, outputs: Tensors, constants: dict[str, np.ndarray]) -> None:
+    for name in ("version_number", "memory_size"):
+        if name not in outputs:
+            report.refused.append(f"there is no output {name}")
+        elif outputs[name][0] != FLOAT or constants.get(name) is None:
+            report.refused.append(f"{name} is not a constant float")
+    version = constants.get("version_number")
+    if version is not None and version.ravel()[0] not in VERSIONS:
+        report.refused.append(f"version_number is {version.ravel()[0]:g}; expected 2 or 3")
+
+
+def _check_inputs(report: Report, inputs: Tensors) -> None:
+    sensors = sorted(name for name in inputs if name.startswith("obs_"))
+    expected = [f"obs_{index}" for index in range(len(sensors))]
+    if not sensors:
+        report.refused.append("there is no input obs_0")
+    elif sorted(expected) != sensors:
+        report.refused.append(f"inputs {', '.join(sensors)}; expected {', '.join(expected)}")
+    for name, (kind, _) in inputs.items():
+        if kind != FLOAT:
+            report.refused.append(f"input {name} is not float")
+        if name not in EXTRA_INPUTS and name not in expected:
+            report.warnings.append(f"Unity does not know input {name}")
+
+
+def _check_actions(report: Report, inputs: Tensors, outputs: Tensors) -> None:
+    kinds = [kind for kind in ("continuous", "discrete") if f"{kind}_actions" in outputs]
+    if not kinds:
+        report.refused.append("there is no output continuous_actions or discrete_actions")
+    for kind in kinds:
+        expected = FLOAT if kind == "continuous" else INT64
+        for name in (f"{kind}_actions", f"deterministic_{kind}_actions"):
+            if name not in outputs:
+                report.warnings.append(f"there is no output {name}; deterministic inference will not work")
+            elif outputs[name][0] != expected:
+                report.refused.append(f"{name} is not {_type_name(expected)}")
+        shape = f"{kind}_action_output_shape"
+        if shape not in outputs:
+            report.refused.append(f"there is no output {shape}")
+        elif outputs[shape][0] != FLOAT:
+            report.refused.append(f"{shape} is not float")
+    if "discrete" in kinds and "action_masks" not in inputs:
+        report.refused.append("discrete actions, but no input action_masks")
+
+
+def _check_memory(
+    report: Report, inputs: Tensors, outputs: Tensors, constants: dict[str, np.ndarray]
+) -> None:
+    memory = constants.get("memory_size")
+    if memory is None or memory.ravel()[0] == 0:
+        return
+    for name, found in (("recurrent_in", inputs), ("recurrent_out", outputs)):
+        if name not in found:
+            report.refused.append(f"memory_size is {memory.ravel()[0]:g}, but there is no {name}")
+
+
+def _tensors(values: Iterable[Any]) -> Tensors:
+    """Type and shape of inputs or outputs, by name."""
+    found = {}
+    for value in values:
+        tensor = value.type.tensor_type
+        dimensions = [dim.dim_param or dim.dim_value for dim in tensor.shape.dim]
+        found[value.name] = (tensor.elem_type, dimensions)
+    return found
+
+
+def _constants(graph: onnx.GraphProto) -> dict[str, np.ndarray]:
+    """Every tensor whose value does not depend on an input and needs no computing, by name."""
+    found = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "Constant" and node.attribute[0].name == "value":
+            found[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
+        elif node.op_type == "Identity" and node.input[0] in found:
+            found[node.output[0]] = found[node.input[0]]
+    return found
+
+
+def _type_name(kind: int) -> str:
+    return str(TensorProto.DataType.Name(kind)).lower()
+
+
+def _describe(kind: int, shape: list[int | str]) -> str:
+    return f"{_type_name(kind)} [{', '.join(map(str, shape))}]"

@@ -1,0 +1,194 @@
+"""A policy as the `.onnx` file that Unity runs: `python -m bridge.onnx_export RUN`.
+
+The file holds everything between a sensor and an action: normalisation, network, sampling, masks and scaling. Names,
+shapes and types are those that Unity packages 2.x to 4.x look for; `bridge.onnx_check` says whether they are there.
+
+    python -m bridge.onnx_export runs/walker                      every behavior of a run
+    python -m bridge.onnx_export runs/walker --which best
+    python -m bridge.onnx_export --check Walker.onnx              what Unity would refuse
+"""
+
+import argparse
+import copy
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from mlagents_envs.base_env import ActionSpec, BehaviorSpec
+from torch import Tensor, nn
+
+from bridge.onnx_check import check_file
+from gym_adapters.errors import UserError
+from trainers.checkpoint import write_atomically
+from trainers.policy import ACTION_LIMIT, Policy
+from trainers.policy_file import load_policy
+
+OPSET = 9
+API_VERSION = 3.0
+"""The model's `version_number`: ML-Agents 2.0 and later."""
+
+MASK_PENALTY = 1e8
+_DEPRECATIONS = ("You are using the legacy TorchScript-based ONNX export", "The feature will be removed")
+
+
+class UnityModel(nn.Module):
+    """A policy with the inputs and outputs that Unity expects.
+
+    Args:
+        policy: On the CPU; only its actor is used.
+        actions: The behavior's actions.
+
+    Attributes:
+        output_names: The names of what `forward` returns, in its order.
+    """
+
+    version_number: Tensor
+    memory_size: Tensor
+    continuous_shape: Tensor
+    discrete_shape: Tensor
+
+    def __init__(self, policy: Policy, actions: ActionSpec) -> None:
+        super().__init__()
+        self.policy, self.actions = policy, actions
+        self.register_buffer("version_number", torch.tensor([API_VERSION]))
+        self.register_buffer("memory_size", torch.zeros(1))
+        self.register_buffer("continuous_shape", torch.tensor([float(actions.continuous_size)]))
+        branches = [float(size) for size in actions.discrete_branches]
+        self.register_buffer("discrete_shape", torch.tensor([branches]))
+        self.output_names = ["version_number", "memory_size"]
+        for kind, size in (("continuous", actions.continuous_size), ("discrete", actions.discrete_size)):
+            if size:
+                self.output_names += [
+                    f"{kind}_actions",
+                    f"{kind}_action_output_shape",
+                    f"deterministic_{kind}_actions",
+                ]
+
+    def forward(self, observations: list[Tensor], allowed: Tensor | None) -> tuple[Tensor, ...]:
+        """Everything that Unity reads.
+
+        Args:
+            observations: One (batch, *shape) float tensor per sensor; images channel-first, in [0, 1].
+            allowed: (batch, sum of branch sizes), 1 = allowed; None without discrete actions.
+        """
+        distribution = self.policy.distribution(self.policy.prepare(observations), None)
+        outputs = [self.version_number, self.memory_size]
+        if self.actions.continuous_size:
+            mean = distribution.mean
+            sample = mean + torch.randn_like(mean) * distribution.log_std.exp()
+            outputs += [_scaled(sample), self.continuous_shape, _scaled(mean)]
+        if allowed is not None:
+            penalties = ((allowed - 1.0) * MASK_PENALTY).split(list(self.actions.discrete_branches), dim=1)
+            scores = [
+                branch + penalty for branch, penalty in zip(distribution.log_probs, penalties, strict=True)
+            ]
+            picks = torch.cat([torch.multinomial(score.exp(), 1) for score in scores], dim=1)
+            best = torch.cat([score.argmax(1, keepdim=True) for score in scores], dim=1)
+            outputs += [picks, self.discrete_shape, best]
+        return tuple(outputs)
+
+
+def export_policy(policy: Policy, spec: BehaviorSpec, path: Path) -> None:
+    """Write a policy's `.onnx`, atomically; the policy itself is left as it is.
+
+    Args:
+        policy: On any device.
+        spec: The behavior that it was made for.
+        path: The file to write.
+
+    Raises:
+        UserError: The file cannot be written.
+    """
+    model = UnityModel(copy.deepcopy(policy).cpu(), spec.action_spec).eval()
+    observations = [torch.zeros(1, *observation.shape) for observation in spec.observation_specs]
+    choices = sum(spec.action_spec.discrete_branches)
+    allowed = torch.ones(1, choices) if choices else None
+    inputs = [f"obs_{index}" for index in range(len(observations))] + (["action_masks"] if choices else [])
+    batched = [*inputs, *(name for name in model.output_names if name.endswith("_actions"))]
+    with tempfile.TemporaryDirectory() as folder, _exporter_warnings_ignored():
+        draft = Path(folder, "model.onnx")
+        torch.onnx.export(
+            model,
+            (observations, allowed),
+            str(draft),
+            opset_version=OPSET,
+            input_names=inputs,
+            output_names=model.output_names,
+            dynamic_axes={name: {0: "batch"} for name in batched},
+            dynamo=False,
+        )
+        content = draft.read_bytes()
+    try:
+        write_atomically(path, lambda file: file.write(content))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
+
+
+def export_run(run: Path, which: str = "last") -> list[Path]:
+    """Write `<run>/<Behavior>.onnx` for every behavior of a run.
+
+    Args:
+        run: A run folder, a behavior's folder in one, or a .pt file; the `.onnx` lies beside the .pt file then.
+        which: `last`, `best`, or an agent-step count.
+
+    Returns:
+        The files written.
+
+    Raises:
+        UserError: There is no such run or checkpoint.
+    """
+    folders = sorted({path.parent for path in run.glob("*/*.pt")}) if run.is_dir() else []
+    written = []
+    for source in folders or [run]:
+        loaded = load_policy(source, which)
+        path = run / f"{loaded.name}.onnx" if run.is_dir() else run.with_suffix(".onnx")
+        export_policy(loaded.policy, loaded.spec, path)
+        written.append(path)
+    return written
+
+
+def _scaled(action: Tensor) -> Tensor:
+    """What an agent gets: clamp(a, -3, 3) / 3."""
+    return action.clamp(-ACTION_LIMIT, ACTION_LIMIT) / ACTION_LIMIT
+
+
+@contextmanager
+def _exporter_warnings_ignored() -> Iterator[None]:
+    """The TorchScript exporter is deprecated, and the only one that writes opset 9."""
+    with warnings.catch_warnings():
+        for message in _DEPRECATIONS:
+            warnings.filterwarnings("ignore", message, DeprecationWarning)
+        yield
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Export, or check; returns the exit status: 1 if Unity would refuse a checked file."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bridge.onnx_export",
+        description="Write the .onnx files that Unity runs, or check one.",
+    )
+    parser.add_argument("run", nargs="?", type=Path, help="run folder, behavior folder or .pt file")
+    parser.add_argument("--which", default="last", help="last, best or an agent-step count (default: last)")
+    parser.add_argument("--check", type=Path, metavar="FILE.onnx", help="say what Unity would refuse")
+    arguments = parser.parse_args(argv)
+    if (arguments.run is None) == (arguments.check is None):
+        parser.error("give either a run or --check FILE.onnx")
+    try:
+        if arguments.check is not None:
+            report = check_file(arguments.check)
+            sys.stdout.write(report.text(arguments.check))
+            return 1 if report.refused else 0
+        for path in export_run(arguments.run, arguments.which):
+            sys.stdout.write(f"{path}\n")
+    except UserError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,273 @@
+"""Exported models under onnxruntime: the same actions as the policy, under the names that Unity reads."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from mlagents_envs.base_env import (
+    ActionSpec,
+    BehaviorSpec,
+    DimensionProperty,
+    ObservationSpec,
+    ObservationType,
+)
+from onnx import TensorProto, helper
+
+from bridge.onnx_check import check_file, check_model
+from bridge.onnx_export import export_policy, export_run, main
+from gym_adapters import UserError
+from trainers.checkpoint import save_state
+from trainers.config import NetworkSettings
+from trainers.policy import Policy, choose, to_action_tuple
+from trainers.policy_file import describe
+
+BATCH = 16
+VECTOR, IMAGE = [(5,)], [(3, 36, 40)]
+SETTINGS = {
+    "plain": NetworkSettings(hidden_units=16),
+    "normalised": NetworkSettings(hidden_units=16, normalize=True, layer_norm=True, activation="elu"),
+    "nature": NetworkSettings(hidden_units=16, vis_encode_type="nature_cnn"),
+    "resnet": NetworkSettings(hidden_units=16, vis_encode_type="resnet", activation="tanh"),
+    "flat": NetworkSettings(hidden_units=16, vis_encode_type="fully_connected", activation="relu"),
+}
+CASES = [
+    (VECTOR, (3, ()), "plain", False),
+    (VECTOR, (0, (3, 2)), "plain", True),
+    ([(4,), (2,)], (2, (4,)), "normalised", False),
+    (IMAGE, (0, (5,)), "nature", True),
+    ([(4,), (3, 20, 24), (2,), (1, 22, 20)], (2, (3, 2)), "plain", False),
+    (IMAGE, (2, ()), "resnet", False),
+    (IMAGE, (1, ()), "flat", False),
+]
+
+
+def make_spec(shapes: list[tuple[int, ...]], actions: tuple[int, tuple[int, ...]]) -> BehaviorSpec:
+    observations = [
+        ObservationSpec(shape, (DimensionProperty.NONE,) * len(shape), ObservationType.DEFAULT, f"o{index}")
+        for index, shape in enumerate(shapes)
+    ]
+    return BehaviorSpec(observations, ActionSpec(*actions))
+
+
+def make_policy(spec: BehaviorSpec, settings: NetworkSettings, shared: bool = False) -> Policy:
+    torch.manual_seed(0)
+    policy = Policy(spec, settings, shared)
+    with torch.no_grad():
+        for parameter in policy.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.1)
+        if policy.normalizer is not None:
+            policy.normalizer.mean.normal_()
+            policy.normalizer.std.uniform_(0.5, 2)
+    return policy
+
+
+def feed(spec: BehaviorSpec, batch: int = BATCH, seed: int = 0) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    inputs = {
+        f"obs_{index}": (
+            rng.random((batch, *observation.shape))
+            if len(observation.shape) == 3
+            else rng.normal(0, 3, (batch, *observation.shape))
+        ).astype(np.float32)
+        for index, observation in enumerate(spec.observation_specs)
+    }
+    branches = spec.action_spec.discrete_branches
+    if branches:
+        masks = [rng.random((batch, size)) < 0.6 for size in branches]
+        for mask in masks:
+            mask[~mask.any(1), 0] = True
+        inputs["action_masks"] = np.concatenate(masks, axis=1).astype(np.float32)
+    return inputs
+
+
+def run(path: Path, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(names, inputs), strict=True))
+
+
+@pytest.mark.parametrize(("shapes", "actions", "settings", "shared"), CASES)
+def test_deterministic_actions_are_the_policy_s(
+    shapes: list[tuple[int, ...]],
+    actions: tuple[int, tuple[int, ...]],
+    settings: str,
+    shared: bool,
+    tmp_path: Path,
+) -> None:
+    spec = make_spec(shapes, actions)
+    policy, path = make_policy(spec, SETTINGS[settings], shared), tmp_path / "Model.onnx"
+    export_policy(policy, spec, path)
+    inputs = feed(spec)
+    outputs = run(path, inputs)
+    masks = inputs.get("action_masks")
+    observations = [inputs[f"obs_{index}"] for index in range(len(shapes))]
+    chosen = choose(policy, observations, None if masks is None else masks < 0.5, True, None)
+    expected = to_action_tuple(chosen[0], chosen[1])
+    assert outputs["version_number"].tolist() == [3.0]
+    assert outputs["memory_size"].tolist() == [0.0]
+    size, branches = actions
+    if size:
+        np.testing.assert_allclose(
+            outputs["deterministic_continuous_actions"], expected.continuous, atol=1e-5
+        )
+        assert np.abs(expected.continuous).max() > 0.01
+        assert outputs["continuous_actions"].shape == (BATCH, size)
+        assert outputs["continuous_action_output_shape"].tolist() == [size]
+    if branches:
+        np.testing.assert_array_equal(outputs["deterministic_discrete_actions"], expected.discrete)
+        assert outputs["discrete_actions"].shape == (BATCH, len(branches))
+        assert outputs["discrete_actions"].dtype == np.int64
+        assert outputs["discrete_action_output_shape"].tolist() == [list(branches)]
+        assert outputs["discrete_action_output_shape"].dtype == np.float32
+
+
+def test_names_shapes_and_versions(tmp_path: Path) -> None:
+    spec, path = make_spec([(4,), (3, 20, 24)], (2, (3, 2))), tmp_path / "Model.onnx"
+    export_policy(make_policy(spec, SETTINGS["plain"]), spec, path)
+    model, report = onnx.load(str(path)), check_file(path)
+    assert (model.ir_version, model.opset_import[0].version) == (4, 9)
+    assert report.refused == report.warnings == []
+    assert report.summary == [
+        "obs_0: float [batch, 4]",
+        "obs_1: float [batch, 3, 20, 24]",
+        "action_masks: float [batch, 5]",
+        "version_number: float [1]",
+        "memory_size: float [1]",
+        "continuous_actions: float [batch, 2]",
+        "continuous_action_output_shape: float [1]",
+        "deterministic_continuous_actions: float [batch, 2]",
+        "discrete_actions: int64 [batch, 2]",
+        "discrete_action_output_shape: float [1, 2]",
+        "deterministic_discrete_actions: int64 [batch, 2]",
+    ]
+
+
+def test_sampled_actions_have_the_policy_s_distribution(tmp_path: Path) -> None:
+    spec, path, count = make_spec(VECTOR, (2, (4,))), tmp_path / "Model.onnx", 20_000
+    policy = make_policy(spec, SETTINGS["plain"])
+    with torch.no_grad():
+        policy.log_std.copy_(torch.tensor([-1.0, -0.5]))
+    export_policy(policy, spec, path)
+    one = feed(spec, 1)
+    one["action_masks"][:] = [[1, 0, 1, 1]]
+    outputs = run(path, {name: np.repeat(value, count, axis=0) for name, value in one.items()})
+    forbidden = torch.tensor([[False, True, False, False]])
+    distribution = policy.distribution(policy.upload([one["obs_0"]]), forbidden)
+    sampled = outputs["continuous_actions"] * 3
+    deviation = distribution.log_std.exp().detach().numpy()
+    np.testing.assert_allclose(sampled.mean(0), distribution.mean[0].detach(), atol=0.02)
+    np.testing.assert_allclose(sampled.std(0), deviation, rtol=0.03)
+    share = np.bincount(outputs["discrete_actions"][:, 0], minlength=4) / count
+    assert share[1] == 0
+    np.testing.assert_allclose(share, distribution.log_probs[0].exp().detach()[0], atol=0.02)
+
+
+def test_masked_actions_never_come_out(tmp_path: Path) -> None:
+    spec, path = make_spec(VECTOR, (0, (3, 2))), tmp_path / "Model.onnx"
+    policy = make_policy(spec, SETTINGS["plain"])
+    with torch.no_grad():
+        policy.logits_head.bias.copy_(torch.tensor([50.0, -50, 0, 0, 40]))  # type: ignore[union-attr]
+    export_policy(policy, spec, path)
+    inputs = feed(spec, 2000)
+    outputs = run(path, inputs)
+    allowed = np.split(inputs["action_masks"], [3], axis=1)
+    for name in ("discrete_actions", "deterministic_discrete_actions"):
+        for branch, mask in enumerate(allowed):
+            assert np.take_along_axis(mask, outputs[name][:, branch : branch + 1], 1).all()
+
+
+def test_command_exports_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec = make_spec(VECTOR, (2, ()))
+    for name in ("Walker", "Crawler"):
+        policy = make_policy(spec, SETTINGS["plain"])
+        state = {
+            "Policy": policy.state_dict(),
+            "behavior": describe(name, spec, SETTINGS["plain"], False),
+            "global_step": 7,
+        }
+        save_state(tmp_path / name / "checkpoint.pt", state)
+    assert main([str(tmp_path)]) == 0
+    expected = [tmp_path / "Crawler.onnx", tmp_path / "Walker.onnx"]
+    assert capsys.readouterr().out.split() == [str(path) for path in expected]
+    assert export_run(tmp_path / "Walker" / "checkpoint.pt") == [tmp_path / "Walker" / "checkpoint.onnx"]
+    assert main(["--check", str(expected[0])]) == 0
+    assert "Unity can run it" in capsys.readouterr().out
+    assert main([str(tmp_path / "nothing")]) == 2
+    assert "no such run" in capsys.readouterr().err
+    (tmp_path / "junk.onnx").write_bytes(b"junk")
+    assert main(["--check", str(tmp_path / "junk.onnx")]) == 2
+    assert "not a readable ONNX model" in capsys.readouterr().err
+
+
+def test_export_leaves_the_policy_alone(tmp_path: Path) -> None:
+    spec = make_spec(VECTOR, (2, ()))
+    policy = make_policy(spec, SETTINGS["normalised"]).train()
+    before = {name: tensor.clone() for name, tensor in policy.state_dict().items()}
+    export_policy(policy, spec, tmp_path / "Model.onnx")
+    assert policy.training
+    assert all(torch.equal(tensor, before[name]) for name, tensor in policy.state_dict().items())
+    with pytest.raises(UserError, match="cannot be written"):
+        export_policy(policy, spec, Path("/proc/nothing/Model.onnx"))
+
+
+def rename(model: onnx.ModelProto, old: str, new: str) -> None:
+    for value in (*model.graph.input, *model.graph.output):
+        if value.name == old:
+            value.name = new
+    for node in model.graph.node:
+        for names in (node.input, node.output):
+            names[:] = [new if name == old else name for name in names]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("version_number", "version", "no output version_number"),
+        ("memory_size", "memory", "no output memory_size"),
+        ("obs_0", "obs_1", "inputs obs_1; expected obs_0"),
+        ("obs_0", "observation", "no input obs_0"),
+        ("obs_0", "vector_observation", "ML-Agents 1.x"),
+        ("action_masks", "masks", "no input action_masks"),
+        ("discrete_actions", "actions", "no output continuous_actions or discrete_actions"),
+        ("discrete_action_output_shape", "shape", "no output discrete_action_output_shape"),
+    ],
+)
+def test_check_refuses_other_names(old: str, new: str, words: str, tmp_path: Path) -> None:
+    spec, path = make_spec(VECTOR, (0, (3,))), tmp_path / "Model.onnx"
+    export_policy(make_policy(spec, SETTINGS["plain"]), spec, path)
+    model = onnx.load(str(path))
+    rename(model, old, new)
+    assert any(words in line for line in check_model(model).refused)
+
+
+def test_check_reads_values_types_and_opset() -> None:
+    def constant(name: str, value: float, kind: int = TensorProto.FLOAT) -> onnx.NodeProto:
+        tensor = helper.make_tensor(f"{name}_value", kind, [1], [value])
+        return helper.make_node("Constant", [], [name], value=tensor)
+
+    outputs = {"version_number": 1.0, "memory_size": 8.0, "continuous_action_output_shape": 2.0}
+    nodes = [constant(name, value) for name, value in outputs.items()]
+    nodes.append(helper.make_node("Identity", ["obs_0"], ["continuous_actions"]))
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in outputs]
+    values.append(helper.make_tensor_value_info("continuous_actions", TensorProto.DOUBLE, ["batch", 2]))
+    inputs = [
+        helper.make_tensor_value_info("obs_0", TensorProto.DOUBLE, ["batch", 2]),
+        helper.make_tensor_value_info("extra", TensorProto.FLOAT, [1]),
+    ]
+    graph = helper.make_graph(nodes, "graph", inputs, values)
+    report = check_model(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]))
+    assert report.refused == [
+        "opset 17; expected 7 to 15 (ML-Agents writes 9)",
+        "version_number is 1; expected 2 or 3",
+        "input obs_0 is not float",
+        "continuous_actions is not float",
+        "memory_size is 8, but there is no recurrent_in",
+        "memory_size is 8, but there is no recurrent_out",
+    ]
+    assert report.warnings == [
+        "Unity does not know input extra",
+        "there is no output deterministic_continuous_actions; deterministic inference will not work",
+    ]
