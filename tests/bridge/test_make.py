@@ -156,7 +156,8 @@ def test_training_from_the_command_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_players_are_workers(count: int, tmp_path: Path) -> None:
+def test_players_are_workers(count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     path = write_player(tmp_path, "-m", "bridge.player", "--env", "CartPole-v1")
     env = make_environment(settings(env_path=str(path), num_envs=count, base_port=free_port()))
     assert isinstance(env, Workers)
