@@ -14,6 +14,7 @@ import torch
 from mlagents_envs.base_env import ActionTuple, BehaviorSpec, DecisionSteps, TerminalSteps
 from torch import Tensor
 
+from gym_adapters.errors import UserError
 from trainers.agents import AgentTable
 from trainers.batch import Batch
 from trainers.checks import require_finite
@@ -183,7 +184,11 @@ class OnPolicyLearner(ABC):
     # Learning
 
     def update(self) -> None:
-        """Learn from the rewarded decisions, then drop them; decisions that await a reward are carried over."""
+        """Learn from the rewarded decisions, then drop them; decisions that await a reward are carried over.
+
+        Raises:
+            UserError: the weights are no longer finite.
+        """
         if self.training:
             columns = self.rollout.columns()
             batch = self._batch(columns)
@@ -247,6 +252,11 @@ class OnPolicyLearner(ABC):
             figures += epoch
             if self.hyper.target_kl is not None and self._diverged(float(torch.stack(epoch)[:, 3].mean())):
                 break
+        if not self.optimizer.is_finite:
+            raise UserError(
+                f"behavior {self.name}: training diverged at step {self.step}, its weights are no longer finite; "
+                "lower hyperparameters.learning_rate, set max_grad_norm, or scale rewards down"
+            )
         policy_loss, value_loss, entropy, _ = torch.stack(figures).mean(0).tolist()
         self.metrics.add("Losses/Policy Loss", abs(policy_loss))
         self.metrics.add("Losses/Value Loss", value_loss)

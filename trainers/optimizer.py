@@ -52,6 +52,11 @@ class ActorCriticOptimizer:
         """The actor's step size at present."""
         return float(self.adam.param_groups[0]["lr"])
 
+    @property
+    def is_finite(self) -> bool:
+        """No weight has become NaN or infinite."""
+        return all(bool(torch.isfinite(flat).all()) for flat in self.flat)
+
     def set_learning_rate(self, step: int) -> None:
         """Use the step sizes that the schedule gives at agent step `step`."""
         schedule = self.hyper.learning_rate_schedule
