@@ -1,6 +1,7 @@
 """One run: its learners, its folder, and what is shown and written while it goes on."""
 
 import json
+import shutil
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from trainers.progress import Display
 from trainers.recorder import Outcome, Recorder, restore
 from trainers.timers import TimerTree
 
+CONFIGURATION = "configuration.yaml"
 LEARNERS: dict[str, type[OnPolicyLearner]] = {"ppo": PPO, "a2c": A2C}
 
 
@@ -91,6 +93,8 @@ class Session:
             outcomes[name] = recorder.close()
         if self._recorders:
             self._write_timers()
+        else:
+            self._withdraw()
         self.display.close()
         return outcomes
 
@@ -137,7 +141,13 @@ class Session:
             write_text(self._status_path, json.dumps(self._status, indent=4))
 
     def _write_configuration(self) -> None:
-        write_text(self.run_folder / "configuration.yaml", dump_settings(self.settings))
+        write_text(self.run_folder / CONFIGURATION, dump_settings(self.settings))
+
+    def _withdraw(self) -> None:
+        """Free the name of a run that never began, unless something worth reading was written."""
+        files = [path for path in self.run_folder.rglob("*") if path.is_file()]
+        if not self.settings.checkpoint_settings.resume and files == [self.run_folder / CONFIGURATION]:
+            shutil.rmtree(self.run_folder)
 
     def _write_timers(self) -> None:
         tree: dict[str, Any] = self.timers.as_dict()
