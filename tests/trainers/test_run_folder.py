@@ -404,6 +404,38 @@ def test_numbers_that_are_not_finite_stop_the_run_and_keep_its_checkpoints(tmp_p
     assert 2000 <= outcome.steps < 2016
 
 
+def test_weights_that_are_no_longer_finite_stop_the_run_and_are_never_saved(run_copy):
+    before = load_state(run_copy / "Task" / "checkpoint.pt")
+    wild = {**OPTIONS["behaviors"]["Task"]["hyperparameters"], "learning_rate": 1e38}
+    with pytest.raises(UserError, match=r"behavior Task: training diverged at step \d+.*learning_rate"):
+        train(
+            Stopwatch().env(),
+            options(run_copy.parent, behavior={"hyperparameters": wild, "max_steps": 9000}, resume=True),
+        )
+    after = load_state(run_copy / "Task" / "checkpoint.pt")
+    assert after["global_step"] == before["global_step"]
+    assert all(torch.isfinite(tensor).all() for tensor in after["Policy"].values())
+
+
+def test_a_run_that_never_began_leaves_its_name_free(tmp_path):
+    def fail(settings):
+        raise UserError("no such environment")
+
+    with pytest.raises(UserError, match="no such environment"):
+        train(fail, options(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+    def fail_with_a_log(settings):
+        log = tmp_path / "first" / "run_logs" / "Player-0.log"
+        log.parent.mkdir(parents=True)
+        log.write_text("why it failed")
+        raise UserError("the player ended")
+
+    with pytest.raises(UserError, match="the player ended"):
+        train(fail_with_a_log, options(tmp_path))
+    assert (tmp_path / "first" / "run_logs" / "Player-0.log").read_text() == "why it failed"
+
+
 def test_the_last_summary_counts_for_the_best_policy(tmp_path):
     watch = Stopwatch()
     watch.pay = lambda obs, action: np.full(16, float(obs[0][:, 3].sum() > 0) * next(growing))  # type: ignore
