@@ -10,7 +10,6 @@ import logging
 import queue
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +19,7 @@ from google.protobuf.message import DecodeError
 from bridge import wire
 from bridge.faults import PortInUseError
 from bridge.ports import is_free, port_owner
+from bridge.threads import DaemonThreads
 
 logger = logging.getLogger(__name__)
 
@@ -56,9 +56,8 @@ class Communicator:
         self._lock = threading.Lock()
         self._player: str | None = None
         self._closing = False
-        self._server = grpc.server(
-            ThreadPoolExecutor(max_workers=4, thread_name_prefix="communicator"), options=SERVER_OPTIONS
-        )
+        self._threads = DaemonThreads(4)
+        self._server = grpc.server(self._threads, options=SERVER_OPTIONS)
         service, _, method = wire.METHOD.strip("/").partition("/")
         handler = grpc.unary_unary_rpc_method_handler(self._serve)
         self._server.add_generic_rpc_handlers(
@@ -106,6 +105,7 @@ class Communicator:
             self._calls.get().answer.put(wire.message(wire.QUIT).SerializeToString())
         self._calls.put(_Call(None))
         self._server.stop(grace=1).wait(2)
+        self._threads.shutdown()
 
     def _serve(self, request: bytes, context: grpc.ServicerContext) -> bytes:
         """One call, in a thread of gRPC's; returns the serialised answer."""

@@ -127,6 +127,7 @@ class PlayerSession:
             PlayerStoppedError: The Editor's Stop was pressed.
         """
         start, timeout = time.monotonic(), self.options.timeout
+        advice = EDITOR_CHECKS if self._process is None else checks
         hint_due = start + HINT_SECONDS
         while True:
             now = time.monotonic()
@@ -143,11 +144,10 @@ class PlayerSession:
                 raise PlayerLostError(self._ending(complaint))
             if left <= 0:
                 words = "" if self._process is None else self._process.last_words()
-                checks = checks if self._process is not None else EDITOR_CHECKS
-                raise PlayerLostError(f"{self.player} {complaint} within {timeout:g} s; {checks}{words}")
+                raise PlayerLostError(f"{self.player} {complaint} within {timeout:g} s; {advice}{words}")
             if now >= hint_due:
                 hint_due += HINT_SECONDS
-                logger.info("%s %s for %.0f s: %s", self.player, complaint, now - start, EDITOR_CHECKS)
+                logger.info("%s %s for %.0f s: %s", self.player, complaint, now - start, advice)
         if message.header.status == wire.QUIT:
             if self._process is None:
                 raise PlayerStoppedError("the Unity Editor stopped playing")

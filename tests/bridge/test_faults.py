@@ -211,3 +211,19 @@ def test_player_leaves_when_the_trainer_is_gone(port: int) -> None:
         env.session.communicator._server.stop(0).wait()
         assert process.wait(5) == 0
         env.close()
+
+
+def test_a_trainer_that_fails_ends_and_so_does_its_player(port: int) -> None:
+    code = (
+        "from bridge.unity_env import PlayerOptions, UnityEnv\n"
+        f"env = UnityEnv(PlayerOptions(port={port}, timeout=20))\n"
+        "env.reset()\n"
+        "raise RuntimeError('a bug of the caller')\n"
+    )
+    with (
+        running("-c", code) as trainer,
+        running("-m", "bridge.player", "--env", "CartPole-v1", "--mlagents-port", port) as player,
+    ):
+        output, _ = trainer.communicate(timeout=20)
+        assert "a bug of the caller" in output
+        assert (trainer.returncode, player.wait(5)) == (1, 0)
