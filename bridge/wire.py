@@ -59,10 +59,11 @@ def _load_messages() -> dict[str, Any]:
 
     add(root.DESCRIPTOR)
     names = ("UnityMessageProto", "AgentInfoProto", "AgentActionProto", "BrainParametersProto")
-    return {
-        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"communicator_objects.{name}"))
-        for name in names
-    }
+    if hasattr(message_factory, "GetMessageClass"):
+        make_class = message_factory.GetMessageClass
+    else:  # protobuf before 4.22
+        make_class = message_factory.MessageFactory(pool).GetPrototype
+    return {name: make_class(pool.FindMessageTypeByName(f"communicator_objects.{name}")) for name in names}
 
 
 def _pack(message: Any, path: str) -> None:

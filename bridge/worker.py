@@ -85,6 +85,7 @@ class Worker:
         self._restarts: list[float] = []
         self._first_id = self._last_id = 0
         self._living: dict[str, DecisionSteps] = {}
+        self._specs: dict[str, BehaviorSpec] = {}
         self._lock = threading.Lock()
         self._closing = False
         self._env = make(number)
@@ -159,17 +160,18 @@ class Worker:
 
     def _collect(self, lost: dict[str, TerminalSteps]) -> Result:
         """What the player gave; agents that were lost with its forerunner end, interrupted."""
-        result = Result(self.number, stats=self._env.take_stats())
-        for name, spec in self._env.behavior_specs.items():
-            decisions, terminals = self._env.get_steps(name)
-            for batch in (decisions, terminals):
-                newest = int(batch.agent_id.max(initial=0))
-                self._last_id = max(self._last_id, self._first_id + newest)
-            steps = with_own_ids((decisions, terminals), self._first_id, self.number, self._count)
+        self._specs.update(self._env.behavior_specs)
+        result = Result(self.number, specs=dict(self._specs), stats=self._env.take_stats())
+        for name, spec in self._specs.items():
+            steps = DecisionSteps.empty(spec), TerminalSteps.empty(spec)
+            if name in self._env.behavior_specs:
+                steps = self._with_own_ids(self._env.get_steps(name))
             self._living[name] = unanswered(self._living.get(name), *steps)
-            result.specs[name] = spec
-            result.steps[name] = steps
-        for name, terminals in lost.items():
-            nothing = DecisionSteps.empty(result.specs[name])
-            result.steps[name] = merge([(nothing, terminals), result.steps[name]])
+            ended = [(DecisionSteps.empty(spec), lost[name])] if name in lost else []
+            result.steps[name] = merge([*ended, steps])
         return result
+
+    def _with_own_ids(self, steps: Steps) -> Steps:
+        newest = max(int(batch.agent_id.max(initial=0)) for batch in steps)
+        self._last_id = max(self._last_id, self._first_id + newest)
+        return with_own_ids(steps, self._first_id, self.number, self._count)

@@ -12,6 +12,7 @@ import pytest
 from ledger import Bookkeeper, assert_same, read_ledger
 from mlagents_envs.base_env import ActionTuple
 from processes import PLAYER, free_port, write_player
+from scripted_player import CONTINUOUS, HYBRID
 
 from bridge.faults import PlayerLostError
 from bridge.unity_env import PlayerOptions, UnityEnv
@@ -136,6 +137,23 @@ def test_a_lost_player_is_replaced(
         np.testing.assert_array_equal(ending.obs[0], last[ending.agent_id])
     assert len(fresh) == 3
     assert min(fresh) > 5
+
+
+def test_a_behavior_that_shows_up_later_than_before(tmp_path: Path) -> None:
+    ended: dict[str, int] = {}
+    with workers([(PLAYER, "ledger", "--agents", 2)], tmp_path) as (env, started):
+        env.reset()
+        assert list(env.behavior_specs) == [HYBRID]
+        Bookkeeper(env).run(5)
+        assert set(env.behavior_specs) == {HYBRID, CONTINUOUS}
+        break_with_kill(started[0])
+        env.step()
+        assert len(started) == 2
+        for name in env.behavior_specs:
+            ended[name] = int(env.get_steps(name)[1].interrupted.sum())
+        env.step()
+        assert len(env.get_steps(CONTINUOUS)[0])
+    assert ended == {HYBRID: 1, CONTINUOUS: 1}
 
 
 def step_often(env: Workers) -> None:
