@@ -136,6 +136,54 @@ def test_every_pass_takes_whole_minibatches_of_different_decisions_in_new_order(
     assert len(orders) == 3
 
 
+@pytest.mark.parametrize("clipped", [True, False])
+@pytest.mark.parametrize("trainer_type", ["ppo", "a2c"])
+def test_total_loss_is_policy_plus_value_minus_entropy_with_their_weights(trainer_type, clipped):
+    """Every term written out again from the formulas; A2C knows no clipping."""
+    spec = make_spec((3,), continuous=1, branches=(3,))
+    keys = {"buffer_size": 24, "batch_size": 8, "value_coefficient": 0.7, "beta": 0.05}
+    if trainer_type == "ppo":
+        keys |= {"epsilon": 0.15, "clip_value_loss": clipped, "num_epoch": 4, "learning_rate": 0.02}
+    keys["learning_rate_schedule"] = keys["beta_schedule"] = "constant"
+    learner = make_learner(spec, behavior_settings(trainer_type, keys))
+    losses: list[tuple[float, float]] = []
+    descend, policy_loss = learner.optimizer.descend, learner.policy_loss
+    batches: list[Batch] = []
+
+    def remember(distribution, batch):
+        batches.append(batch)
+        return policy_loss(distribution, batch)
+
+    def compare(loss: torch.Tensor) -> None:
+        losses.append((loss.item(), loss_by_hand(learner, batches[-1], trainer_type == "ppo", clipped)))
+        descend(loss)
+
+    learner.policy_loss, learner.optimizer.descend = remember, compare  # type: ignore[method-assign]
+    drive(ScriptedEnv({"Test": Behavior(spec, crowd(4, 30, 7))}), learner, 30)
+    assert len(losses) >= 10
+    assert [found for found, _ in losses] == pytest.approx([expected for _, expected in losses], rel=1e-4)
+
+
+@torch.no_grad()
+def loss_by_hand(learner: OnPolicyLearner, batch: Batch, is_ppo: bool, clipped: bool) -> float:
+    distribution, values = learner.policy(batch.inputs, batch.forbidden)
+    log_prob = distribution.log_prob(batch.actions)
+    total = 0.0
+    for row in range(len(batch)):
+        advantage, target = batch.advantage[row].item(), batch.returns[row, 0].item()
+        value, old = values[row, 0].item(), batch.value[row, 0].item()
+        error = (value - target) ** 2
+        if is_ppo:
+            ratio = np.exp(log_prob[row].item() - batch.log_prob[row].item())
+            gain = min(ratio * advantage, np.clip(ratio, 0.85, 1.15) * advantage)
+            if clipped:
+                error = max(error, (old + np.clip(value - old, -0.15, 0.15) - target) ** 2)
+        else:
+            gain = log_prob[row].item() * advantage
+        total += -gain + 0.7 * error - 0.05 * distribution.entropy()[row].item()
+    return total / len(batch)
+
+
 @pytest.mark.parametrize("over", ["buffer", "minibatch", "none"])
 def test_advantages_are_standardised_over_what_the_key_says(over):
     _, seen, updates = scripted_run(normalize_advantage=over, num_epoch=1)
