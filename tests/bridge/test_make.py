@@ -1,10 +1,12 @@
 """From a training file to players: settings arrive, and training runs from the command line."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 from ledger import Bookkeeper
 from processes import PLAYER, ROOT, free_port, running, write_player
 
@@ -14,6 +16,8 @@ from bridge.process import find_player, looks_like_player
 from bridge.unity_env import UnityEnv
 from bridge.workers import Workers
 from gym_adapters import UserError
+from trainers.api import train
+from trainers.checkpoint import load_state
 from trainers.config import RunSettings, load_settings
 from trainers.environments import make_environment, tuned_file
 
@@ -119,18 +123,6 @@ def test_what_players_do_not_take(tmp_path: Path) -> None:
         make_environment(settings(env_options={"a": 1}))
 
 
-def train(*arguments: object) -> subprocess.CompletedProcess[str]:
-
-    return subprocess.run(
-        [sys.executable, "-m", "trainers.ppo", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "HOME": str(Path.home())},
-    )
-
-
 CONFIG = """
 default_settings:
   trainer_type: ppo
@@ -140,19 +132,36 @@ default_settings:
 """
 
 
-def test_training_from_the_command_line(tmp_path: Path) -> None:
-    config, port = tmp_path / "config.yaml", free_port()
+def test_training_executables_from_the_command_line(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
     config.write_text(CONFIG)
     write_player(tmp_path, "-m", "bridge.player", "--env", "CartPole-v1", "--agents", 4)
-    common = (config, "--results-dir", tmp_path, "--base-port", port)
-    done = train(*common, "--run-id", "built", "--env", tmp_path / "Player", "--num-envs", 2)
+    options = ("--env", tmp_path / "Player", "--num-envs", 2, "--base-port", free_port(), "--run-id", "built")
+    done = subprocess.run(
+        [sys.executable, "-m", "trainers.ppo", *map(str, (config, "--results-dir", tmp_path, *options))],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "built" / "CartPole-v1" / "checkpoint.pt").is_file()
     assert (tmp_path / "built" / "run_logs" / "Player-1.log").is_file()
-    with running("-m", "bridge.player", "--env", "CartPole-v1", "--mlagents-port", port):
-        done = train(*common, "--run-id", "editor")
-    assert done.returncode == 0, done.stderr
-    assert f"Listening on port {port}. Press Play" in done.stdout
+
+
+def test_training_through_the_editor_is_training_on_gymnasium(tmp_path: Path) -> None:
+    port, agents = free_port(), 3
+    common = [f"checkpoint_settings.results_dir={tmp_path}", "env_settings.seed=3"]
+    gymnasium = ["env_settings.env_path=CartPole-v1", f"env_settings.num_envs={agents}"]
+    train(make_environment, CONFIG, overrides=[*common, *gymnasium, "checkpoint_settings.run_id=gymnasium"])
+    editor = [f"env_settings.base_port={port}", "checkpoint_settings.run_id=editor"]
+    with running("-m", "bridge.player", "--env", "CartPole-v1", "--agents", agents, "--mlagents-port", port):
+        train(make_environment, CONFIG, overrides=[*common, *editor])
+    runs = [load_state(tmp_path / run / "CartPole-v1" / "checkpoint.pt") for run in ("gymnasium", "editor")]
+    assert runs[0]["global_step"] == runs[1]["global_step"] >= 400
+    for name, weights in runs[0]["Policy"].items():
+        assert torch.equal(weights, runs[1]["Policy"][name]), name
 
 
 @pytest.mark.parametrize("count", [1, 2])
