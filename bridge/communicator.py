@@ -160,6 +160,7 @@ class Communicator:
         address = f"[{host}]" if host.version == 6 else str(host)
         bound = int(self._server.add_insecure_port(f"{address}:{port}")) if is_free(port, listen) else 0
         if bound == 0:
+            self._threads.shutdown()
             owner = port_owner(port)
             raise PortInUseError(
                 f"port {port} is taken{f' by {owner}' if owner else ''}; end that process, perhaps another "
