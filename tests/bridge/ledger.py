@@ -9,6 +9,8 @@ import numpy as np
 from mlagents_envs.base_env import ActionTuple, BaseEnv, DecisionSteps, TerminalSteps
 from scripted_player import expected_action
 
+from bridge.channels import SideChannel
+
 Events = dict[int, list[list[Any]]]
 
 
@@ -60,9 +62,15 @@ def read_ledger(path: Path) -> Events:
     events: Events = defaultdict(list)
     for line in path.read_text().splitlines():
         event = json.loads(line)
-        if event[0] != "parameter":
+        if event[0] != "side channel":
             events[event[0]].append(event)
     return events
+
+
+def read_side_channel(path: Path, channel: SideChannel) -> list[bytes]:
+    """What the player received on a channel."""
+    events = [json.loads(line) for line in path.read_text().splitlines() if "side channel" in line]
+    return [bytes.fromhex(content) for _, name, content in events if name == str(channel.channel_id)]
 
 
 def assert_same(seen: Events, written: Events) -> None:

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import time
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,14 @@ import numpy as np
 from mlagents_envs.base_env import ActionSpec, DimensionProperty, ObservationSpec, ObservationType
 
 from bridge import wire
-from bridge.channels import EnvironmentParametersChannel, StatsSideChannel
+from bridge.channels import StatsSideChannel
 from bridge.player_connection import PlayerConnection, TrainerLeft
 
 # isort: split
 from mlagents_envs.side_channel import OutgoingMessage
 
 HYBRID, CONTINUOUS = "Hybrid?team=0", "Continuous?team=1"
+ECHO = uuid.UUID(int=77)
 ACTIONS = {HYBRID: ActionSpec(2, (3, 2)), CONTINUOUS: ActionSpec(1, ())}
 
 
@@ -95,6 +97,7 @@ class Ledger:
 
     def __init__(self, connection: PlayerConnection, path: str, agents: int, delay: float) -> None:
         self.connection, self.last_id, self.mismatches, self.delay = connection, 0, 0, delay
+        self.echoes: list[tuple[uuid.UUID, bytes]] = []
         self.file = Path(path).open("w")  # noqa: SIM115 - closed with the process
         for name, actions in ACTIONS.items():
             connection.add_behavior(name, [vector(2), ragged(2, 3)], actions)
@@ -106,7 +109,7 @@ class Ledger:
 
     def run(self, steps: int | None = None) -> None:
         number = 0
-        self.parameters(self.connection.first_side_channel)
+        self.listen(self.connection.first_side_channel)
         while number != steps:
             time.sleep(self.delay)
             asked = [
@@ -116,7 +119,7 @@ class Ledger:
                 member.put()
             if asked or self.connection.has_batch:
                 reply = self.connection.exchange(self.statistics(number))
-                self.parameters(reply.side_channel)
+                self.listen(reply.side_channel)
                 for member in self.members if reply.reset else asked:
                     member.begin() if reply.reset else self.check(
                         member, *reply.actions[member.name, member.id]
@@ -137,13 +140,15 @@ class Ledger:
         message.write_string("Mismatches")
         message.write_float32(self.mismatches)
         message.write_int32(1)
-        return wire.pack_side_channels([(channel.channel_id, bytes(message.buffer))])
+        echoes, self.echoes = self.echoes, []
+        return wire.pack_side_channels([(channel.channel_id, bytes(message.buffer)), *echoes])
 
-    def parameters(self, data: bytes) -> None:
-        wanted = EnvironmentParametersChannel().channel_id
+    def listen(self, data: bytes) -> None:
+        """Write down side-channel messages; those on the echo channel also go back."""
         for channel, content in wire.unpack_side_channels(data):
-            if channel == wanted:
-                self.record("parameter", content.hex())
+            self.record("side channel", str(channel), content.hex())
+            if channel == ECHO:
+                self.echoes.append((channel, content))
 
 
 def simple(connection: PlayerConnection, agents: int = 2, size: int = 3) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from ledger import Bookkeeper
+from ledger import Bookkeeper, read_side_channel
 from processes import PLAYER, ROOT, free_port, running, write_player
 
 from bridge.channels import EngineConfig, EnvironmentParametersChannel
@@ -111,8 +111,7 @@ def test_environment_parameters_reach_the_player(tmp_path: Path) -> None:
     channel.set_uniform_sampler_parameters("wall", 1, 4, 5)
     channel.set_gaussian_sampler_parameters("gravity", 9, 0.5, 77)
     channel.set_multirangeuniform_sampler_parameters("slope", [(0, 1), (3, 4)], 7)
-    expected = [f'["parameter", "{content.hex()}"]' for content in channel.message_queue]
-    assert [line for line in ledger.read_text().splitlines() if "parameter" in line] == expected
+    assert read_side_channel(ledger, channel) == channel.message_queue
 
 
 def test_what_players_do_not_take(tmp_path: Path) -> None:
