@@ -4,7 +4,8 @@ from pathlib import Path
 
 from bridge.channels import EngineConfig
 from bridge.environment_parameters import check_parameters, send_parameters
-from bridge.player_session import BASE_PORT, EDITOR_PORT, PlayerOptions
+from bridge.player_session import PlayerOptions
+from bridge.ports import BASE_PORT, EDITOR_PORT
 from bridge.unity_env import UnityEnv
 from bridge.worker import RestartLimits
 from bridge.workers import Workers

@@ -26,13 +26,12 @@ from gymnasium import spaces
 from mlagents_envs.base_env import ActionTuple
 
 from bridge.player_connection import PlayerConnection, TrainerLeft
+from bridge.ports import EDITOR_PORT
 from gym_adapters.errors import UserError
 from gym_adapters.make import behavior_name
 from gym_adapters.spaces import ActionMapping, ObservationMapping
 
 logger = logging.getLogger(__name__)
-
-EDITOR_PORT = 5004
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,12 @@ from bridge import wire
 from bridge.channels import EngineConfig
 from bridge.communicator import LOOPBACK, Communicator
 from bridge.faults import PlayerLostError, PlayerStoppedError, PortInUseError
+from bridge.ports import BASE_PORT, EDITOR_PORT
 from bridge.process import PlayerProcess
 from gym_adapters.errors import UserError
 
 logger = logging.getLogger(__name__)
 
-EDITOR_PORT = 5004
-BASE_PORT = 5005
 HINT_SECONDS = 60.0
 QUIT_SECONDS = 10.0
 

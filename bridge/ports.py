@@ -4,6 +4,12 @@ import os
 import socket
 from pathlib import Path
 
+EDITOR_PORT = 5004
+"""Where the Unity Editor looks for a trainer."""
+
+BASE_PORT = 5005
+"""Where the first built player does, unless it is told otherwise."""
+
 _LISTENING = "0A"
 
 

@@ -1,0 +1,146 @@
+"""What is installed and whether it works together: `python -m bridge.doctor`.
+
+Exits with status 1 where training would fail; what only limits it is a note.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import import_module, metadata
+from typing import Literal
+
+from rich.console import Console
+from rich.table import Table
+
+from bridge.ports import BASE_PORT, EDITOR_PORT, is_free, port_owner
+
+REQUIRED = ("mlagents-envs", "protobuf", "grpcio", "numpy", "torch", "gymnasium", "onnx", "tensorboard")
+OPTIONAL = {
+    "mujoco": "Walker2d and its like do not run; run: pip install 'gymnasium[mujoco]'",
+    "ale-py": "Atari games do not run; run: pip install ale-py",
+    "onnxruntime": "exported models cannot be tried out here; run: pip install onnxruntime",
+}
+MLAGENTS_ENVS = "0.28.0"
+RENDER_SECONDS = 20
+STYLES = {"ok": "green", "note": "yellow", "fails": "bold red"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the table.
+
+    Attributes:
+        subject: What was looked at.
+        found: What was found.
+        verdict: `fails` means that training would.
+        advice: What to do about it.
+    """
+
+    subject: str
+    found: str
+    verdict: Literal["ok", "note", "fails"] = "ok"
+    advice: str = ""
+
+
+def examine() -> Iterator[Finding]:
+    """Everything there is to say, in the order of the table."""
+    yield python_version()
+    yield from (package(name) for name in REQUIRED)
+    yield from (package(name, missing) for name, missing in OPTIONAL.items())
+    yield messages()
+    yield from (port(number, use) for number, use in ((EDITOR_PORT, "Editor"), (BASE_PORT, "first player")))
+    yield rendering()
+    yield devices()
+
+
+def python_version(version: tuple[int, ...] = sys.version_info[:3]) -> Finding:
+    """The interpreter."""
+    found = ".".join(map(str, version))
+    if version < (3, 11):
+        return Finding("Python", found, "fails", "use Python 3.11 or newer")
+    return Finding("Python", found)
+
+
+def package(name: str, missing: str | None = None) -> Finding:
+    """An installed package; `missing` says what does not work without it, None: nothing does."""
+    try:
+        version = metadata.version(name)
+    except metadata.PackageNotFoundError:
+        if missing is None:
+            return Finding(name, "missing", "fails", f"run: pip install {name}")
+        return Finding(name, "missing", "note", missing)
+    if name == "mlagents-envs" and version != MLAGENTS_ENVS:
+        return Finding(name, version, "note", f"tested with {MLAGENTS_ENVS}")
+    if name == "numpy" and int(version.split(".")[0]) < 2:
+        return Finding(name, version, "fails", "run: pip install 'numpy>=2'")
+    return Finding(name, version)
+
+
+def messages(load: Callable[[str], object] = import_module) -> Finding:
+    """Whether Unity's messages load under the installed protobuf, and how fast it is."""
+    try:
+        load("bridge.wire")
+        implementation = import_module("google.protobuf.internal.api_implementation").Type()
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        return Finding("Unity's messages", reason, "fails", "reinstall mlagents-envs, protobuf and grpcio")
+    if implementation == "python":
+        advice = "slow; unset PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION, or update protobuf"
+        return Finding("Unity's messages", "protobuf in pure Python", "note", advice)
+    return Finding("Unity's messages", f"load ({implementation})")
+
+
+def port(number: int, use: str) -> Finding:
+    """A port that a trainer listens on by default."""
+    if is_free(number):
+        return Finding(f"port {number} ({use})", "free")
+    owner = port_owner(number)
+    found = f"taken by {owner}" if owner else "taken"
+    if number == EDITOR_PORT:
+        return Finding(f"port {number} ({use})", found, "fails", "end that process to train with the Editor")
+    return Finding(f"port {number} ({use})", found, "note", "players get other ports")
+
+
+def rendering() -> Finding:
+    """Whether MuJoCo can draw here, tried in a process of its own, because a driver may take the process with it."""
+    backend = os.environ.get("MUJOCO_GL", "default")
+    code = "import mujoco; context = mujoco.GLContext(64, 64); context.make_current(); context.free()"
+    try:
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=RENDER_SECONDS)
+        works = done.returncode == 0
+    except subprocess.TimeoutExpired:
+        works = False
+    if works:
+        return Finding("rendering", f"works (MUJOCO_GL {backend})")
+    advice = "training needs none; for videos try MUJOCO_GL=egl or osmesa; Unity players need --no-graphics"
+    return Finding("rendering", f"does not work (MUJOCO_GL {backend})", "note", advice)
+
+
+def devices() -> Finding:
+    """Where torch can compute."""
+    try:
+        torch = import_module("torch")
+    except ImportError as error:
+        return Finding("devices", str(error), "fails", "run: pip install torch")
+    found = [f"cpu ({os.cpu_count()} cores)"]
+    found += [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    if torch.backends.mps.is_available():
+        found.append("mps")
+    return Finding("devices", ", ".join(found))
+
+
+def main() -> int:
+    """Print the table; returns the exit status."""
+    table = Table("", "found", "", "what to do", title="mlagents-bridge doctor")
+    findings = list(examine())
+    for finding in findings:
+        verdict = f"[{STYLES[finding.verdict]}]{finding.verdict}[/]"
+        table.add_row(finding.subject, finding.found, verdict, finding.advice)
+    Console().print(table)
+    return int(any(finding.verdict == "fails" for finding in findings))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
