@@ -1,23 +1,20 @@
 """Training from Python: `from trainers import train`."""
 
 import random
-import shutil
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
 from mlagents_envs.base_env import BaseEnv
 
-from gym_adapters.errors import UserError
-from trainers.config import CheckpointSettings, RunSettings, check_supported, load_settings
+from trainers.config import RunSettings, check_supported, load_settings
 from trainers.progress import Display, make_display
 from trainers.recorder import Outcome
 from trainers.run import run
+from trainers.run_folder import claimed_folder, with_run_id
 from trainers.session import Session
 
 RANDOM_SEEDS = 10000
@@ -49,23 +46,21 @@ def train(
     """
     settings = options if isinstance(options, RunSettings) else load_settings(options, overrides)
     check_supported(settings)
-    settings = _with_seed(settings)
-    settings = _with_run_folder(settings)
-    if settings.torch_settings.num_threads is not None:
-        torch.set_num_threads(settings.torch_settings.num_threads)
-    session = Session(settings, display or make_display())
-    environment: BaseEnv | None = None
-    try:
-        environment = env if isinstance(env, BaseEnv) else env(settings)
-        with _stop_on_signals(session):
-            run(environment, session)
-    except BaseException:
-        session.close(save=False)
-        raise
-    finally:
-        if environment is not None:
-            environment.close()
-    return session.close()
+    settings = with_run_id(_with_seed(settings))
+    with claimed_folder(settings.checkpoint_settings):
+        session = Session(settings, display or make_display())
+        environment: BaseEnv | None = None
+        try:
+            environment = env if isinstance(env, BaseEnv) else env(settings)
+            with _stop_on_signals(session):
+                run(environment, session)
+        except BaseException:
+            session.close(save=False)
+            raise
+        finally:
+            if environment is not None:
+                environment.close()
+        return session.close()
 
 
 def _with_seed(settings: RunSettings) -> RunSettings:
@@ -75,50 +70,6 @@ def _with_seed(settings: RunSettings) -> RunSettings:
     return settings.model_copy(
         update={"env_settings": settings.env_settings.model_copy(update={"seed": seed})}
     )
-
-
-def _with_run_folder(settings: RunSettings) -> RunSettings:
-    """Give the run an id if it has none, and see that its folder may be used."""
-    checkpoints = settings.checkpoint_settings
-    if checkpoints.run_id is None:
-        checkpoints = checkpoints.model_copy(update={"run_id": _unique_run_id(settings)})
-    _prepare_folder(checkpoints)
-    return settings.model_copy(update={"checkpoint_settings": checkpoints})
-
-
-def _unique_run_id(settings: RunSettings) -> str:
-    env_path = settings.env_settings.env_path
-    name = Path(env_path).stem if env_path else next(iter(settings.behaviors), "run")
-    stem = f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
-    results = Path(settings.checkpoint_settings.results_dir)
-    taken = (f"{stem}-{count}" if count > 1 else stem for count in range(1, 1000))
-    return next(run_id for run_id in taken if not (results / run_id).exists())
-
-
-def _prepare_folder(checkpoints: CheckpointSettings) -> None:
-    run_id = str(checkpoints.run_id)
-    if not run_id or Path(run_id).name != run_id or run_id in (".", ".."):
-        raise UserError(f"--run-id {run_id!r}: expected a plain name without slashes")
-    folder = Path(checkpoints.results_dir, run_id)
-    is_run = (folder / "configuration.yaml").is_file()
-    if checkpoints.resume:
-        if not is_run:
-            raise UserError(f"--resume: there is no run {folder}; check --run-id and --results-dir")
-    elif folder.exists() and any(folder.iterdir() if folder.is_dir() else [folder]):
-        if not checkpoints.force:
-            raise UserError(
-                f"{folder} exists already; use --resume to go on with it, --force to overwrite it, "
-                "or another --run-id"
-            )
-        if not is_run:
-            raise UserError(
-                f"--force: {folder} is no run folder, so it is left alone; choose another --run-id"
-            )
-        shutil.rmtree(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"--results-dir: cannot make {folder}: {error.strerror}") from error
 
 
 @contextmanager

@@ -29,6 +29,9 @@ def main(argv: Sequence[str] | None = None, trainer_type: str | None = None) -> 
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:  # before training began, or a second one while it was ending
+        print("interrupted", file=sys.stderr)
+        return 130
     for name, outcome in outcomes.items():
         print(_closing_words(name, outcome))
     return 0

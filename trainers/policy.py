@@ -68,6 +68,11 @@ class Policy(nn.Module):
         """Where the parameters are."""
         return self.log_std.device
 
+    @property
+    def size(self) -> int:
+        """Number of parameters."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
     def upload(self, observations: Sequence[np.ndarray]) -> tuple[Tensor, ...]:
         """Arrays of shape (n, *shape), one per observation, to network inputs on the policy's device.
 

@@ -19,9 +19,10 @@ from trainers.policy_file import find_checkpoint
 from trainers.ppo import PPO
 from trainers.progress import Display
 from trainers.recorder import Outcome, Recorder, restore
+from trainers.run_folder import CONFIGURATION
 from trainers.timers import TimerTree
 
-CONFIGURATION = "configuration.yaml"
+SMALL_NETWORK = 200_000
 LEARNERS: dict[str, type[OnPolicyLearner]] = {"ppo": PPO, "a2c": A2C}
 
 
@@ -43,6 +44,7 @@ class Session:
         self.run_folder = Path(checkpoints.results_dir, str(checkpoints.run_id))
         self.device = choose_device(settings.torch_settings.device)
         self.timers = TimerTree()
+        self._torch_threads = torch.get_num_threads()
         self.stop_requested = False
         self._recorders: dict[str, Recorder] = {}
         self._status_path = self.run_folder / "run_logs" / "training_status.json"
@@ -95,6 +97,7 @@ class Session:
             self._write_timers()
         else:
             self._withdraw()
+        torch.set_num_threads(self._torch_threads)
         self.display.close()
         return outcomes
 
@@ -103,6 +106,7 @@ class Session:
         seed = self.settings.env_settings.seed
         learner = LEARNERS[settings.trainer_type](name, spec, settings, seed, self.device)
         learner.training = not checkpoints.inference
+        self._set_threads(learner)
         if not checkpoints.resume:
             start = self._starting_point(name, settings.init_path)
             if start is not None:
@@ -112,6 +116,13 @@ class Session:
         if checkpoints.resume:
             self._write_configuration()
         return recorder
+
+    def _set_threads(self, newest: OnPolicyLearner) -> None:
+        """As many torch threads as asked for; else one, if no network is large enough to gain from more."""
+        wanted = self.settings.torch_settings.num_threads
+        learners = [newest, *(recorder.learner for recorder in self._recorders.values())]
+        small = all(learner.policy.size < SMALL_NETWORK for learner in learners)
+        torch.set_num_threads(wanted or (1 if small else self._torch_threads))
 
     def _starting_point(self, name: str, init_path: str | None) -> Path | None:
         """The checkpoint new weights come from (ML-Agents keys `init_path` and `initialize_from`)."""

@@ -1,0 +1,79 @@
+"""The folder of a run: its name, and whether it may be used."""
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gym_adapters.errors import UserError
+from trainers.config import CheckpointSettings, RunSettings
+
+CONFIGURATION = "configuration.yaml"
+
+
+def with_run_id(settings: RunSettings) -> RunSettings:
+    """Settings whose run has an id: their own, or one made of the environment's name and the time."""
+    checkpoints = settings.checkpoint_settings
+    if checkpoints.run_id is not None:
+        return settings
+    env_path = settings.env_settings.env_path
+    name = Path(env_path).stem if env_path else next(iter(settings.behaviors), "run")
+    stem = f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    ids = (f"{stem}-{count}" if count > 1 else stem for count in range(1, 1000))
+    run_id = next(run_id for run_id in ids if not Path(checkpoints.results_dir, run_id).exists())
+    checkpoints = checkpoints.model_copy(update={"run_id": run_id})
+    return settings.model_copy(update={"checkpoint_settings": checkpoints})
+
+
+@contextmanager
+def claimed_folder(checkpoints: CheckpointSettings) -> Iterator[None]:
+    """Make the run's folder while the run goes on.
+
+    With `force`, a run of the same name is set aside first. It is deleted at the end, or put back if the new run
+    never began.
+
+    Raises:
+        UserError: the name is no plain name, the folder is in the way, or there is nothing to resume.
+    """
+    folder = _checked(checkpoints)
+    aside = folder.with_name(f".{folder.name}.replaced")
+    replaces = not checkpoints.resume and folder.exists() and any(folder.iterdir())
+    if replaces:
+        shutil.rmtree(aside, ignore_errors=True)
+        folder.replace(aside)
+    try:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"--results-dir: cannot make {folder}: {error.strerror}") from error
+        yield
+    finally:
+        if replaces and not (folder / CONFIGURATION).is_file():
+            shutil.rmtree(folder, ignore_errors=True)
+            aside.replace(folder)
+        elif replaces:
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def _checked(checkpoints: CheckpointSettings) -> Path:
+    """The run's folder, if the settings may use it."""
+    run_id = str(checkpoints.run_id)
+    if not run_id or Path(run_id).name != run_id or run_id in (".", ".."):
+        raise UserError(f"--run-id {run_id!r}: expected a plain name without slashes")
+    folder = Path(checkpoints.results_dir, run_id)
+    is_run = (folder / CONFIGURATION).is_file()
+    if checkpoints.resume:
+        if not is_run:
+            raise UserError(f"--resume: there is no run {folder}; check --run-id and --results-dir")
+    elif folder.exists() and any(folder.iterdir() if folder.is_dir() else [folder]):
+        if not checkpoints.force:
+            raise UserError(
+                f"{folder} exists already; use --resume to go on with it, --force to overwrite it, "
+                "or another --run-id"
+            )
+        if not is_run:
+            raise UserError(
+                f"--force: {folder} is no run folder, so it is left alone; choose another --run-id"
+            )
+    return folder
