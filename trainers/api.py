@@ -4,11 +4,12 @@ import random
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from mlagents_envs.base_env import BaseEnv
+from mlagents_envs.exception import UnityCommunicatorStoppedException
 
 from trainers.config import RunSettings, check_supported, load_settings
 from trainers.progress import Display, make_display
@@ -54,6 +55,8 @@ def train(
             environment = env if isinstance(env, BaseEnv) else env(settings)
             with _stop_on_signals(session):
                 run(environment, session)
+        except UnityCommunicatorStoppedException:
+            session.display.say("The environment has ended the run; it is saved.")
         except BaseException:
             session.close(save=False)
             raise
@@ -74,19 +77,29 @@ def _with_seed(settings: RunSettings) -> RunSettings:
 
 @contextmanager
 def _stop_on_signals(session: Session) -> Iterator[None]:
-    """SIGINT and SIGTERM end the run after the present step, saved; a second one ends it at once."""
+    """SIGINT and SIGTERM end the run, saved; a second one ends it at once, unsaved.
+
+    The present step is carried through, but an environment that is being waited for is left where it is.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def stop(number: int, _frame: object) -> None:
-        if session.stop_requested:
+        again, session.stop_requested = session.stop_requested, True
+        if again:
             raise KeyboardInterrupt
-        session.stop_requested = True
+        if session.timers.inside("env"):
+            raise _LeaveEnvironmentError
 
     previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        with suppress(_LeaveEnvironmentError):
+            yield
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+class _LeaveEnvironmentError(BaseException):
+    """Leaves a call into the environment; no `except Exception` on the way may hold it up."""

@@ -87,24 +87,32 @@ class CheckpointKeeper:
         self.behavior, self.keep = behavior, keep
         self.entries: list[dict[str, Any]] = []
 
-    def save(self, state: dict[str, Any], reward: float | None) -> Path:
-        """Write `checkpoint.pt` and `<Behavior>-<step>.pt`; delete the oldest beyond `keep`."""
+    def save(self, state: dict[str, Any], reward: float | None, export: Callable[[Path], None]) -> None:
+        """Write `<Behavior>-<step>.pt` and `.onnx`, and the newest of each; delete the oldest beyond `keep`.
+
+        Args:
+            state: the whole checkpoint.
+            reward: mean return of recent episodes, for the list.
+            export: writes the policy as an `.onnx` file.
+        """
         step = state["global_step"]
-        path = self.folder / f"{self.behavior}-{step}.pt"
-        save_state(path, state)
-        save_state(self.folder / NEWEST, state)
+        weights = self.folder / f"{self.behavior}-{step}.pt"
+        model = weights.with_suffix(".onnx")
+        save_state(weights, state)
+        export(model)
         entry = {
             "steps": step,
-            "file_path": path.relative_to(self.folder.parent).as_posix(),
+            "file_path": self._relative(model),
             "reward": reward,
             "creation_time": time.time(),
-            "auxillary_file_paths": [],
+            "auxillary_file_paths": [self._relative(weights)],
         }
         self.entries = [known for known in self.entries if known["steps"] != step] + [entry]
+        save_state(self.folder / NEWEST, state)
+        write_atomically(self.final_model, lambda stream: stream.write(model.read_bytes()))
         while len(self.entries) > self.keep:
-            oldest = self.entries.pop(0)
-            (self.folder.parent / oldest["file_path"]).unlink(missing_ok=True)
-        return path
+            for path in self._files(self.entries.pop(0)):
+                path.unlink(missing_ok=True)
 
     def save_best(self, state: dict[str, Any]) -> None:
         """Write `best.pt`."""
@@ -112,19 +120,29 @@ class CheckpointKeeper:
 
     def status(self) -> dict[str, Any]:
         """This behavior's part of `training_status.json`."""
-        newest = self.folder / NEWEST
         if not self.entries:
             return {"checkpoints": []}
-        final = {**self.entries[-1], "file_path": newest.relative_to(self.folder.parent).as_posix()}
-        return {"checkpoints": self.entries, "final_checkpoint": final}
+        files = {
+            "file_path": self._relative(self.final_model),
+            "auxillary_file_paths": [self._relative(self.folder / NEWEST)],
+        }
+        return {"checkpoints": self.entries, "final_checkpoint": {**self.entries[-1], **files}}
 
     def restore(self, status: dict[str, Any]) -> None:
-        """Take over the list of an earlier run."""
-        self.entries = [
-            entry
-            for entry in status.get("checkpoints", [])
-            if (self.folder.parent / entry["file_path"]).is_file()
-        ]
+        """Take over the list of an earlier run, as far as its files are still there."""
+        entries = status.get("checkpoints", [])
+        self.entries = [entry for entry in entries if all(path.is_file() for path in self._files(entry))]
+
+    @property
+    def final_model(self) -> Path:
+        """The newest policy as Unity loads it, `<run>/<Behavior>.onnx`."""
+        return self.folder.parent / f"{self.behavior}.onnx"
+
+    def _relative(self, path: Path) -> str:
+        return path.relative_to(self.folder.parent).as_posix()
+
+    def _files(self, entry: dict[str, Any]) -> list[Path]:
+        return [self.folder.parent / name for name in (entry["file_path"], *entry["auxillary_file_paths"])]
 
 
 def read_status(path: Path) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """What a behavior did since the last summary: episode results and training figures, by TensorBoard tag."""
 
 from collections import defaultdict, deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 import numpy as np
 
@@ -19,7 +21,8 @@ class Summary:
         behavior: its name.
         step: agent steps so far.
         elapsed: seconds since the session began.
-        values: mean of each TensorBoard tag.
+        values: one number for each TensorBoard tag.
+        histograms: the numbers behind each tag that is shown as a distribution.
         returns: raw returns of the episodes that ended.
         training: whether it was learning.
     """
@@ -28,6 +31,7 @@ class Summary:
     step: int
     elapsed: float
     values: dict[str, float]
+    histograms: dict[str, list[float]]
     returns: list[float]
     training: bool
 
@@ -38,12 +42,19 @@ class Metrics:
     Attributes:
         episode_returns: raw returns of the episodes ended since the last summary.
         recent_returns: raw returns of the last 100 episodes, the measure of `best.pt`.
+        lesson_returns: raw returns since the last lesson began, the newest ones.
+        standing: values that go into every summary as they are.
     """
 
     def __init__(self) -> None:
         self._values: dict[str, list[float]] = defaultdict(list)
+        self._sums: dict[str, float] = defaultdict(float)
+        self._latest: dict[str, float] = {}
+        self._histograms: dict[str, list[float]] = defaultdict(list)
         self.episode_returns: list[float] = []
         self.recent_returns: deque[float] = deque(maxlen=BEST_WINDOW)
+        self.lesson_returns: deque[float] = deque(maxlen=1)
+        self.standing: dict[str, float] = {}
         self.episodes = 0
 
     def add(self, tag: str, value: float) -> None:
@@ -56,6 +67,7 @@ class Metrics:
         """Record ended episodes: raw returns, lengths in agent decisions, and group returns where groups exist."""
         self.episode_returns += returns.tolist()
         self.recent_returns.extend(returns.tolist())
+        self.lesson_returns.extend(returns.tolist())
         self.episodes += len(returns)
         self._values[REWARD] += returns.tolist()
         self._values[EPISODE_LENGTH] += lengths.tolist()
@@ -67,9 +79,29 @@ class Metrics:
         """Mean return of the last 100 episodes; NaN before the first one ended."""
         return float(np.mean(self.recent_returns)) if self.recent_returns else float("nan")
 
-    def summarise(self) -> tuple[dict[str, float], list[float]]:
-        """Mean per tag and the episode returns since the last call; starts afresh."""
+    def add_reported(self, statistics: Mapping[str, Sequence[tuple[float, Enum]]]) -> None:
+        """Record what a Unity environment reported of itself: per tag, values with their `StatsAggregationMethod`."""
+        for tag, reports in statistics.items():
+            for value, method in reports:
+                if method.name == "AVERAGE":
+                    self._values[tag].append(value)
+                elif method.name == "SUM":
+                    self._sums[tag] += value
+                elif method.name == "MOST_RECENT":
+                    self._latest[tag] = value
+                else:
+                    self._histograms[tag].append(value)
+
+    def summarise(self) -> tuple[dict[str, float], dict[str, list[float]], list[float]]:
+        """One number per tag, histograms, and the episode returns since the last call; starts afresh."""
         means = {tag: float(np.mean(values)) for tag, values in self._values.items() if values}
-        returns, self.episode_returns = self.episode_returns, []
-        self._values.clear()
-        return means, returns
+        values = {**means, **self._sums, **self._latest}
+        if values:
+            values |= self.standing
+        histograms, returns = dict(self._histograms), self.episode_returns
+        if returns:
+            histograms[f"{REWARD}_hist"] = returns
+        self.episode_returns = []
+        for collected in (self._values, self._sums, self._latest, self._histograms):
+            collected.clear()
+        return values, histograms, returns

@@ -87,11 +87,11 @@ class Recorder:
     def summarise(self, elapsed: float) -> Summary | None:
         """Write a summary; None if nothing has happened since the last one."""
         learner = self.learner
-        values, returns = learner.metrics.summarise()
+        values, histograms, returns = learner.metrics.summarise()
         self._next_summary = next_multiple(learner.step, learner.settings.summary_freq)
         if not values:
             return None
-        summary = Summary(learner.name, learner.step, elapsed, values, returns, learner.training)
+        summary = Summary(learner.name, learner.step, elapsed, values, histograms, returns, learner.training)
         self._tensorboard.write(summary)
         self._csv.write(summary)
         self._gauge(values)
@@ -101,9 +101,15 @@ class Recorder:
         return summary
 
     def checkpoint(self) -> dict[str, Any]:
-        """Write a checkpoint and draw the plots; returns the entry for `training_status.json`."""
-        metrics = self.learner.metrics
-        self.keeper.save(self.state(), metrics.recent_mean if metrics.recent_returns else None)
+        """Write a checkpoint with its `.onnx` and draw the plots; returns the entry for `training_status.json`."""
+        from bridge.onnx_export import export_policy  # onnx takes a while to import; a run starts without it
+
+        learner, metrics = self.learner, self.learner.metrics
+        self.keeper.save(
+            self.state(),
+            metrics.recent_mean if metrics.recent_returns else None,
+            lambda path: export_policy(learner.policy, learner.spec, path),
+        )
         self._csv.draw()
         self._next_checkpoint = next_multiple(self.learner.step, self.learner.settings.checkpoint_interval)
         return self.status()

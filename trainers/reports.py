@@ -34,11 +34,11 @@ class TensorBoardReport:
         self._writer.add_text("Hyperparameters", f"```yaml\n{hyperparameters}\n```")
 
     def write(self, summary: Summary) -> None:
-        """Add every value as a scalar, and the episode returns as a histogram."""
+        """Add every value as a scalar, and every histogram."""
         for tag, value in summary.values.items():
             self._writer.add_scalar(tag, value, summary.step)
-        if summary.returns:
-            self._writer.add_histogram(f"{REWARD}_hist", np.asarray(summary.returns), summary.step)
+        for tag, values in summary.histograms.items():
+            self._writer.add_histogram(tag, np.asarray(values), summary.step)
         self._writer.flush()
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ def run(env: BaseEnv, session: Session) -> None:
     Each turn: take in what agents saw and earned, learn if enough has come together, act, step.
     """
     timers = session.timers
+    session.send_lessons(env)
     with timers("env"):
         env.reset()
     while not session.finished:
@@ -27,6 +28,11 @@ def run(env: BaseEnv, session: Session) -> None:
                 with timers("policy"):
                     actions = learner.act()
                 env.set_actions(name, actions)
+        must_reset = session.advance_lessons(env)
         session.report()
         with timers("env"):
-            env.step()
+            if must_reset:
+                env.reset()
+            else:
+                env.step()
+        session.take_statistics(env)

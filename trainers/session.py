@@ -2,18 +2,20 @@
 
 import json
 import shutil
+from collections import deque
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
-from mlagents_envs.base_env import BehaviorSpec
+from mlagents_envs.base_env import BaseEnv, BehaviorSpec
 
 from gym_adapters.errors import UserError
 from trainers.a2c import A2C
 from trainers.checkpoint import read_status, write_text
 from trainers.config import RunSettings, dump_settings
+from trainers.curriculum import Curriculum, Measured, lessons_in, send
 from trainers.on_policy import OnPolicyLearner
 from trainers.policy_file import find_checkpoint
 from trainers.ppo import PPO
@@ -49,6 +51,7 @@ class Session:
         self._recorders: dict[str, Recorder] = {}
         self._status_path = self.run_folder / "run_logs" / "training_status.json"
         self._status = read_status(self._status_path) if checkpoints.resume else {}
+        self._curriculum = Curriculum(settings.environment_parameters or {}, lessons_in(self._status))
         if not checkpoints.resume:  # a resume that fails leaves the run as it was
             self._write_configuration()
 
@@ -84,6 +87,47 @@ class Session:
                 self._checkpoint(recorder)
             learner.training = learner.training and not finishes
 
+    def send_lessons(self, env: BaseEnv) -> None:
+        """Send the environment all its parameters; called before its first reset.
+
+        Raises:
+            UserError: it takes none.
+        """
+        send(env, self._curriculum.values)
+
+    def advance_lessons(self, env: BaseEnv) -> bool:
+        """Send the parameters whose next lesson begins; called every environment step.
+
+        Returns:
+            Whether the environment must now be reset for it; its agents are forgotten.
+        """
+        learners = [recorder.learner for recorder in self._recorders.values()]
+        change = self._curriculum.advance(
+            {
+                learner.name: Measured(
+                    learner.step / learner.settings.max_steps, learner.metrics.lesson_returns
+                )
+                for learner in learners
+            }
+        )
+        if not change.values:
+            return False
+        send(env, change.values)
+        for learner in learners:
+            learner.metrics.lesson_returns.clear()
+            learner.metrics.standing |= self._curriculum.tags
+            if change.reset:
+                learner.forget_agents()
+        return change.reset
+
+    def take_statistics(self, env: BaseEnv) -> None:
+        """Add what the environment reports of itself, if it does (Unity's `StatsRecorder`), to every behavior."""
+        take = getattr(env, "take_stats", None)
+        if take is not None:
+            reported = take()
+            for recorder in self._recorders.values():
+                recorder.learner.metrics.add_reported(reported)
+
     def close(self, save: bool = True) -> dict[str, Outcome]:
         """Write the last summary and checkpoint (unless `save` is false) and close every file."""
         outcomes: dict[str, Outcome] = {}
@@ -106,6 +150,8 @@ class Session:
         seed = self.settings.env_settings.seed
         learner = LEARNERS[settings.trainer_type](name, spec, settings, seed, self.device)
         learner.training = not checkpoints.inference
+        learner.metrics.lesson_returns = deque(maxlen=self._curriculum.window(name))
+        learner.metrics.standing = self._curriculum.tags
         self._set_threads(learner)
         if not checkpoints.resume:
             start = self._starting_point(name, settings.init_path)
@@ -144,6 +190,8 @@ class Session:
     def _checkpoint(self, recorder: Recorder) -> None:
         with self.timers("checkpoint"):
             self._status[recorder.learner.name] = recorder.checkpoint()
+            for parameter, lesson in self._curriculum.lessons.items():
+                self._status.setdefault(parameter, {})["lesson_num"] = lesson
             self._status["metadata"] = {
                 "stats_format_version": "0.3.0",
                 "mlagents_version": metadata.version("mlagents-envs"),

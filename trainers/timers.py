@@ -49,6 +49,10 @@ class TimerTree:
             timer.count += 1
             self._stack.pop()
 
+    def inside(self, name: str) -> bool:
+        """Whether the block being timed now is called `name`."""
+        return len(self._stack) > 1 and self._stack[-2].children.get(name) is self._stack[-1]
+
     @property
     def elapsed(self) -> float:
         """Seconds since the tree was made."""

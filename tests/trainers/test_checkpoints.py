@@ -244,21 +244,28 @@ def test_a_write_that_fails_half_way_leaves_the_old_file_and_nothing_else(tmp_pa
     assert list(path.parent.iterdir()) == [path]
 
 
+def export_nothing(path: Path) -> None:
+    path.write_bytes(f"model of {path.stem}".encode())
+
+
 def test_the_newest_checkpoints_are_kept_and_older_ones_deleted(tmp_path):
     keeper = CheckpointKeeper(tmp_path, "Test", keep=3)
     learner = make_learner(SPEC, SETTINGS["ppo"])
     for step in (10, 20, 30, 40, 40, 50):
         learner.step = step
-        keeper.save(whole_state(learner), reward=float(step))
-    names = sorted(path.name for path in keeper.folder.iterdir())
-    assert names == ["Test-30.pt", "Test-40.pt", "Test-50.pt", "checkpoint.pt"]
+        keeper.save(whole_state(learner), float(step), export_nothing)
+    names = {path.name for path in keeper.folder.iterdir()}
+    steps = {f"Test-{step}{suffix}" for step in (30, 40, 50) for suffix in (".pt", ".onnx")}
+    assert names == {*steps, "checkpoint.pt"}
     assert load_state(keeper.folder / "checkpoint.pt")["global_step"] == 50
+    assert (tmp_path / "Test.onnx").read_text() == "model of Test-50"
     status = keeper.status()
     assert [entry["steps"] for entry in status["checkpoints"]] == [30, 40, 50]
     assert [entry["file_path"] for entry in status["checkpoints"]] == [
-        f"Test/Test-{s}.pt" for s in (30, 40, 50)
+        f"Test/Test-{s}.onnx" for s in (30, 40, 50)
     ]
-    assert status["final_checkpoint"]["file_path"] == "Test/checkpoint.pt"
+    assert status["final_checkpoint"]["file_path"] == "Test.onnx"
+    assert status["final_checkpoint"]["auxillary_file_paths"] == ["Test/checkpoint.pt"]
     assert status["final_checkpoint"]["reward"] == 50.0
     json.dumps(status)
 
@@ -268,12 +275,9 @@ def test_the_newest_checkpoints_are_kept_and_older_ones_deleted(tmp_path):
     later.restore(status)
     assert [entry["steps"] for entry in later.entries] == [30, 50]
     learner.step = 60
-    later.save(whole_state(learner), reward=None)
-    assert sorted(path.name for path in keeper.folder.iterdir()) == [
-        "Test-50.pt",
-        "Test-60.pt",
-        "checkpoint.pt",
-    ]
+    later.save(whole_state(learner), None, export_nothing)
+    names = {path.name for path in keeper.folder.glob("Test-*.pt")}
+    assert names == {"Test-50.pt", "Test-60.pt"}
 
 
 def end_episodes(learner: OnPolicyLearner, returns: list[float], at_step: int) -> None:
@@ -348,7 +352,7 @@ def test_checkpoints_are_found_by_name_step_and_folder(tmp_path):
     learner = make_learner(SPEC, SETTINGS["ppo"])
     for step in (10, 110):
         learner.step = step
-        keeper.save(whole_state(learner), None)
+        keeper.save(whole_state(learner), None, export_nothing)
     keeper.save_best(whole_state(learner))
     for folder in (run, run / "Test"):
         assert find_checkpoint(folder).name == "checkpoint.pt"
@@ -361,7 +365,7 @@ def test_checkpoints_are_found_by_name_step_and_folder(tmp_path):
         find_checkpoint(tmp_path / "nowhere")
     with pytest.raises(UserError, match="no such checkpoint"):
         load_policy(tmp_path / "nothing.pt")
-    CheckpointKeeper(run, "Other", keep=5).save(whole_state(learner), None)
+    CheckpointKeeper(run, "Other", keep=5).save(whole_state(learner), None, export_nothing)
     with pytest.raises(UserError, match=r"several behaviors \(Other, Test\)"):
         find_checkpoint(run)
     assert find_checkpoint(run / "Other").parent.name == "Other"

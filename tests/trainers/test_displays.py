@@ -16,7 +16,7 @@ from trainers.timers import TimerTree
 
 def summary(returns: list[float], training: bool = True, **values: float) -> Summary:
     means = {REWARD: 2.5, EPISODE_LENGTH: 12.0} if returns else {}
-    return Summary("Walker", 5000, 12.3456, {**means, **values}, returns, training)
+    return Summary("Walker", 5000, 12.3456, {**means, **values}, {}, returns, training)
 
 
 def test_summary_line_is_that_of_mlagents_learn():

@@ -188,7 +188,7 @@ def test_steps_returns_and_lengths_count_every_rewarded_decision_once(scripts, r
     returns = sorted(sum(later.reward for later in rewarded_by(life)) for life in ended)
     assert sorted(learner.metrics.episode_returns) == pytest.approx(returns)
     assert learner.metrics.episodes == len(ended)
-    means, _ = learner.metrics.summarise()
+    means, _, _ = learner.metrics.summarise()
     if ended:
         lengths = [len(life.visits) for life in ended]
         assert means["Environment/Episode Length"] == pytest.approx(np.mean(lengths))

@@ -121,15 +121,15 @@ def test_run_folder_has_the_layout_of_mlagents_learn_and_no_leftovers(finished_r
     run, outcome = finished_run
     files = {path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()}
     events = {name for name in files if re.fullmatch(r"Task/events\.out\.tfevents\..*", name)}
-    steps = sorted(
-        int(name[len("Task/Task-") : -len(".pt")]) for name in files if name.startswith("Task/Task-")
-    )
+    steps = sorted(int(found[1]) for name in files if (found := re.fullmatch(r"Task/Task-(\d+)\.pt", name)))
     assert len(events) == 1
     assert len(steps) == 3
     assert steps[-1] == outcome.steps
     for step, due in zip(steps, (2100, 2800, 3000), strict=True):
         assert due <= step < due + 16
-    assert files - events - {f"Task/Task-{step}.pt" for step in steps} == {
+    by_step = {f"Task/Task-{step}.{suffix}" for step in steps for suffix in ("pt", "onnx")}
+    assert files - events - by_step == {
+        "Task.onnx",
         "configuration.yaml",
         "run_logs/timers.json",
         "run_logs/training_status.json",
@@ -197,7 +197,8 @@ def test_training_status_and_timers_have_mlagents_keys(finished_run):
     for entry in (*status["Task"]["checkpoints"], status["Task"]["final_checkpoint"]):
         assert set(entry) == {"steps", "file_path", "reward", "creation_time", "auxillary_file_paths"}
         assert (run / entry["file_path"]).is_file()
-        assert load_state(run / entry["file_path"])["global_step"] == entry["steps"]
+        (weights,) = entry["auxillary_file_paths"]
+        assert load_state(run / weights)["global_step"] == entry["steps"]
     final = status["Task"]["final_checkpoint"]
     assert final["steps"] == outcome.steps
     assert final["reward"] == 4.0

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from pydantic import Field, PrivateAttr, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic_core import InitErrorDetails
 
 from gym_adapters.errors import UserError
 from trainers.config.base import (
@@ -181,6 +182,27 @@ class RunSettings(Settings):
         except ValidationError:  # reported once, for default_settings, and not again for each behavior
             return {**data, "behaviors": {}}
         return {**data, "behaviors": {name: inherit(default, own) for name, own in behaviors.items()}}
+
+    @model_validator(mode="after")
+    def _criteria_are_about_behaviors(self) -> Self:
+        if self.default_settings is not None or not self.behaviors:
+            return self
+        errors = [
+            InitErrorDetails(
+                type=problem(
+                    f"there is no behavior {criteria.behavior} among those listed ({', '.join(self.behaviors)})"
+                    f"{suggestion(criteria.behavior, self.behaviors)}"
+                ),
+                loc=("environment_parameters", name, "curriculum", index, "completion_criteria", "behavior"),
+                input=criteria.behavior,
+            )
+            for name, parameter in (self.environment_parameters or {}).items()
+            for index, criteria in enumerate(lesson.completion_criteria for lesson in parameter.curriculum)
+            if criteria is not None and criteria.behavior not in self.behaviors
+        ]
+        if errors:
+            raise ValidationError.from_exception_data(type(self).__name__, errors)
+        return self
 
     @field_validator("behaviors", mode="before")
     @classmethod

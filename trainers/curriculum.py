@@ -1,0 +1,143 @@
+"""Which lesson each environment parameter is in, and when the next one begins."""
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from mlagents_envs.base_env import BaseEnv
+
+from gym_adapters.errors import UserError
+from trainers.config.environment_parameters import CompletionCriteria, EnvironmentParameter, Sampler
+
+LESSON_NUMBER = "Environment/Lesson Number/"
+"""TensorBoard tag of a parameter's lesson, before the parameter's name."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """How far a behavior has come.
+
+    Attributes:
+        progress: steps / max_steps.
+        returns: raw returns of the episodes ended since the last lesson began, of any parameter; at most the newest
+            `Curriculum.window`.
+    """
+
+    progress: float
+    returns: Sequence[float] = ()
+
+
+@dataclass(frozen=True)
+class Change:
+    """Lessons that begin.
+
+    Attributes:
+        values: the new values of their parameters.
+        reset: whether the environment is to be reset for them.
+    """
+
+    values: dict[str, Sampler] = field(default_factory=dict)
+    reset: bool = False
+
+
+class Curriculum:
+    """The lessons of all parameters, each advancing by its own criteria, as in ML-Agents.
+
+    Args:
+        parameters: from the training file.
+        lessons: where an earlier run had come, by parameter; beyond the last lesson means the last.
+
+    Attributes:
+        lessons: number of the present lesson, by parameter.
+    """
+
+    def __init__(
+        self, parameters: Mapping[str, EnvironmentParameter], lessons: Mapping[str, int] | None = None
+    ) -> None:
+        known = lessons or {}
+        self._curricula = {name: parameter.curriculum for name, parameter in parameters.items()}
+        self.lessons = {name: min(known.get(name, 0), len(own) - 1) for name, own in self._curricula.items()}
+        self._smoothed = dict.fromkeys(parameters, 0.0)
+
+    @property
+    def values(self) -> dict[str, Sampler]:
+        """The present value of every parameter."""
+        return {name: self._curricula[name][number].value for name, number in self.lessons.items()}
+
+    @property
+    def tags(self) -> dict[str, float]:
+        """The present lessons as TensorBoard shows them."""
+        return {f"{LESSON_NUMBER}{name}": float(number) for name, number in self.lessons.items()}
+
+    def window(self, behavior: str) -> int:
+        """How many of a behavior's newest episodes are measured: its longest `min_lesson_length`, at least 1."""
+        criteria = [lesson.completion_criteria for own in self._curricula.values() for lesson in own]
+        lengths = [one.min_lesson_length for one in criteria if one is not None and one.behavior == behavior]
+        return max([1, *lengths])
+
+    def advance(self, measured: Mapping[str, Measured]) -> Change:
+        """Begin the next lesson of every parameter whose present one is complete; at most one each.
+
+        Args:
+            measured: of every behavior seen so far. After a change, all their `returns` must start afresh.
+        """
+        values, reset = {}, False
+        for name, number in self.lessons.items():
+            curriculum = self._curricula[name]
+            criteria = curriculum[number].completion_criteria
+            if criteria is None or number + 1 == len(curriculum) or criteria.behavior not in measured:
+                continue
+            complete, self._smoothed[name] = judge(
+                criteria, measured[criteria.behavior], self._smoothed[name]
+            )
+            if complete:
+                following = curriculum[number + 1]
+                self.lessons[name] = number + 1
+                values[name] = following.value
+                reset = reset or criteria.require_reset
+                logger.info("Parameter %s: lesson %s begins.", name, following.name)
+        return Change(values, reset)
+
+
+def judge(criteria: CompletionCriteria, measured: Measured, smoothed: float) -> tuple[bool, float]:
+    """Whether a lesson is complete, and the smoothed reward, which starts at 0 and counts a quarter of the next."""
+    if len(measured.returns) < criteria.min_lesson_length:
+        return False, smoothed
+    if criteria.measure == "progress":
+        return measured.progress > criteria.threshold, smoothed
+    mean = float(np.mean(measured.returns)) if measured.returns else math.nan
+    if math.isnan(mean):
+        return False, smoothed
+    if criteria.signal_smoothing:
+        mean = smoothed = 0.25 * smoothed + 0.75 * mean
+    return mean > criteria.threshold, smoothed
+
+
+def lessons_in(status: Mapping[str, object]) -> dict[str, int]:
+    """The lesson of every parameter in a `training_status.json`."""
+    entries = {name: entry for name, entry in status.items() if isinstance(entry, Mapping)}
+    numbers = {name: entry.get("lesson_num") for name, entry in entries.items()}
+    return {name: number for name, number in numbers.items() if isinstance(number, int) and number >= 0}
+
+
+def send(env: BaseEnv, values: Mapping[str, Sampler]) -> None:
+    """Give an environment new values, which it uses from the next episodes on.
+
+    Any environment can take them that has a method `set_parameters(values)`.
+
+    Raises:
+        UserError: it has none.
+    """
+    if not values:
+        return
+    set_parameters = getattr(env, "set_parameters", None)
+    if set_parameters is None:
+        raise UserError(
+            f"environment_parameters: {type(env).__name__} takes none (it has no method set_parameters); "
+            "remove the block"
+        )
+    set_parameters(values)
