@@ -28,6 +28,7 @@ _OPTIONS = {
     "--inference": "checkpoint_settings.inference",
     "--base-port": "env_settings.base_port",
     "--num-envs": "env_settings.num_envs",
+    "--listen": "env_settings.listen",
     "--num-areas": "env_settings.num_areas",
     "--debug": "debug",
     "--max-steps": "behaviors.*.max_steps",

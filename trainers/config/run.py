@@ -53,6 +53,11 @@ class EnvSettings(Settings):
         default=1, description="Times one player may be restarted in each period. -1: no limit."
     )
     restarts_rate_limit_period_s: Count = Field(default=60, description="Length of that period in seconds.")
+    listen: str = extension(
+        "127.0.0.1",
+        description="Address on which players are waited for. Any other than the default lets other machines "
+        "connect.",
+    )
     env_options: dict[str, Any] = extension(
         default_factory=dict, description="Keyword arguments for making a Gymnasium environment."
     )

@@ -183,6 +183,7 @@ DEFAULTS: list[tuple[type[BaseModel], dict[str, Any], dict[str, Any]]] = [
             "restarts_rate_limit_n": 1,
             "restarts_rate_limit_period_s": 60,
             "env_options": {},
+            "listen": "127.0.0.1",
         },
     ),
     (
@@ -233,7 +234,7 @@ DEFAULTS: list[tuple[type[BaseModel], dict[str, Any], dict[str, Any]]] = [
 EXTENSIONS = {
     *OPTIMIZER_EXTENSIONS,
     *("clip_value_loss", "activation", "orthogonal_init", "initial_log_std", "layer_norm"),
-    *("critic_hidden_units", "normalize_reward", "reward_clip", "env_options", "num_threads"),
+    *("critic_hidden_units", "normalize_reward", "reward_clip", "env_options", "listen", "num_threads"),
 }
 
 
