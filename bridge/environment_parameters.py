@@ -1,10 +1,11 @@
 """The `environment_parameters` block of the training file, sent to a player."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+
+import numpy as np
 
 from bridge.channels import EnvironmentParametersChannel
 from gym_adapters.errors import UserError
-from trainers.config import EnvironmentParameter
 from trainers.config.environment_parameters import (
     ConstantSampler,
     GaussianSampler,
@@ -14,39 +15,47 @@ from trainers.config.environment_parameters import (
 )
 
 
-def check_parameters(parameters: Mapping[str, EnvironmentParameter]) -> None:
+def check_names(names: Iterable[str]) -> None:
     """Refuse what cannot be sent.
 
     Raises:
-        UserError: A parameter has several lessons, or its name is not ASCII.
+        UserError: A parameter's name is not ASCII.
     """
-    for name, parameter in parameters.items():
-        if len(parameter.curriculum) > 1:
-            raise UserError(
-                f"environment_parameters.{name}: a curriculum of {len(parameter.curriculum)} lessons is not "
-                "supported yet; give one value or sampler"
-            )
+    for name in names:
         if not name.isascii():
             raise UserError(f"environment_parameters.{name}: Unity reads ASCII names only; rename it")
 
 
 def send_parameters(
-    channel: EnvironmentParametersChannel, parameters: Mapping[str, EnvironmentParameter], seed: int
+    channel: EnvironmentParametersChannel, values: Mapping[str, Sampler], player_seed: int
 ) -> None:
-    """Queue the first lesson of every parameter.
+    """Queue values for a player.
 
     Args:
         channel: The player's.
-        parameters: From the training file.
-        seed: Of samplers that have none; each parameter gets one of its own.
+        values: By parameter.
+        player_seed: What the seeds of samplers that have none are derived from.
+
+    Raises:
+        UserError: A name cannot be sent.
     """
-    for index, (name, parameter) in enumerate(parameters.items()):
-        _send(channel, name, parameter.curriculum[0].value, seed + index)
+    check_names(values)
+    for name, sampler in values.items():
+        _send(channel, name, sampler, player_seed)
 
 
-def _send(channel: EnvironmentParametersChannel, name: str, sampler: Sampler, default_seed: int) -> None:
+def sampler_seed(player_seed: int, name: str, sampler: Sampler) -> int:
+    """The sampler's own seed; one derived from the player, the parameter and the distribution where it is -1."""
     given = sampler.sampler_parameters.seed
-    seed = default_seed if given == -1 else given
+    if given != -1:
+        return given
+    entropy = [player_seed % 2**32, *f"{name}: {sampler.model_dump_json()}".encode()]
+    # Unity reads a signed 32-bit number.
+    return int(np.random.SeedSequence(entropy).generate_state(1)[0] >> 1)
+
+
+def _send(channel: EnvironmentParametersChannel, name: str, sampler: Sampler, player_seed: int) -> None:
+    seed = sampler_seed(player_seed, name, sampler)
     match sampler:
         case ConstantSampler(sampler_parameters=values):
             channel.set_float_parameter(name, values.value)

@@ -1,9 +1,10 @@
 """From a training file to the Editor or to players."""
 
+import ipaddress
 from pathlib import Path
 
 from bridge.channels import EngineConfig
-from bridge.environment_parameters import check_parameters, send_parameters
+from bridge.environment_parameters import check_names
 from bridge.player_session import PlayerOptions
 from bridge.ports import BASE_PORT, EDITOR_PORT
 from bridge.unity_env import UnityEnv
@@ -18,7 +19,8 @@ DEFAULT_TIMEOUT = EnvSettings.model_fields["timeout_wait"].default
 def make_unity(settings: RunSettings) -> UnityEnv | Workers:
     """Start the players that `env_settings` describes, or wait for the Editor, and wait until all have connected.
 
-    The Editor is waited for until Ctrl-C, unless `timeout_wait` differs from its default, which is for players.
+    The Editor is waited for until Ctrl-C, unless `timeout_wait` differs from its default, which is for players. Lessons
+    of `environment_parameters` are the run's to send, with `set_parameters`.
 
     Raises:
         UserError: A player does not start, or the settings ask for what players cannot do.
@@ -26,7 +28,7 @@ def make_unity(settings: RunSettings) -> UnityEnv | Workers:
     env = settings.env_settings
     if env.env_options:
         raise UserError("env_settings.env_options are for Gymnasium environments; use env_args for a player")
-    check_parameters(settings.environment_parameters or {})
+    check_names(settings.environment_parameters or ())
     if env.env_path is None:
         return _start(settings, 0, wait=True)
     limits = RestartLimits(
@@ -43,6 +45,7 @@ def player_options(settings: RunSettings, worker: int) -> PlayerOptions:
         file_name=env.env_path,
         port=EDITOR_PORT if is_editor and env.base_port == BASE_PORT else env.base_port,
         worker_id=worker,
+        listen=_address(env.listen),
         timeout=None if is_editor and env.timeout_wait == DEFAULT_TIMEOUT else env.timeout_wait,
         seed=env.seed + worker,
         num_areas=env.num_areas,
@@ -60,8 +63,12 @@ def player_options(settings: RunSettings, worker: int) -> PlayerOptions:
     )
 
 
+def _address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError as error:
+        raise UserError(f"--listen {text}: expected an IP address, such as 127.0.0.1 or 0.0.0.0") from error
+
+
 def _start(settings: RunSettings, worker: int, wait: bool) -> UnityEnv:
-    options = player_options(settings, worker)
-    env = UnityEnv(options, wait=wait)
-    send_parameters(env.parameters, settings.environment_parameters or {}, options.seed)
-    return env
+    return UnityEnv(player_options(settings, worker), wait=wait)

@@ -1,6 +1,6 @@
 """The Unity Editor, or a built player, as a `BaseEnv`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,8 +23,10 @@ from bridge.channels import (
     StatsSideChannel,
 )
 from bridge.decoding import BehaviorDecoder, write_actions
+from bridge.environment_parameters import send_parameters
 from bridge.player_session import QUIT_SECONDS, PlayerOptions, PlayerSession
 from gym_adapters.errors import UserError
+from trainers.config.environment_parameters import Sampler
 
 
 class UnityEnv(BaseEnv):
@@ -99,6 +101,14 @@ class UnityEnv(BaseEnv):
                 empty = self._decoders[name].spec.action_spec.empty_action
                 write_actions(values[name].value, self._actions.get(name) or empty(len(decisions)))
         self._exchange(message, wire.STEP)
+
+    def set_parameters(self, values: Mapping[str, Sampler]) -> None:
+        """Send environment parameters, by name, with the next step or reset; they count from the next episodes on.
+
+        Raises:
+            UserError: A name cannot be sent.
+        """
+        send_parameters(self.parameters, values, self.options.seed)
 
     def take_stats(self) -> EnvironmentStats:
         """The values that the player reported since the last call, by name, each with its way of aggregation."""

@@ -13,6 +13,7 @@ from bridge.channels import EnvironmentStats
 from bridge.faults import PlayerLostError
 from bridge.merging import Steps, merge, unanswered, unfinished, with_own_ids
 from bridge.unity_env import UnityEnv
+from trainers.config.environment_parameters import Sampler
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +70,10 @@ class Worker:
         make: Starts the player, without waiting for it to connect.
         limits: On restarts.
         results: Takes what it gives.
+
+    Attributes:
+        parameters: Values that the player gets with its next step, as far as it has not got them. Never changed in
+            place, since the thread reads it.
     """
 
     def __init__(
@@ -82,6 +87,8 @@ class Worker:
         self.number, self._count, self._make, self._limits = number, count, make, limits
         self._results = results
         self._commands: queue.SimpleQueue[dict[str, ActionTuple] | None] = queue.SimpleQueue()
+        self.parameters: dict[str, Sampler] = {}
+        self._sent: dict[str, Sampler] = {}
         self._restarts: list[float] = []
         self._first_id = self._last_id = 0
         self._living: dict[str, DecisionSteps] = {}
@@ -120,6 +127,7 @@ class Worker:
 
     def _step(self, actions: dict[str, ActionTuple] | None) -> Result:
         lost: dict[str, TerminalSteps] = {}
+        self._send_parameters()
         try:
             if actions is None:
                 self._living.clear()
@@ -152,11 +160,20 @@ class Worker:
                         raise reason
                     self._env = self._make(self.number)
                 self._env.session.connect()
+                self._sent = {}
+                self._send_parameters()
                 self._env.reset()
             except PlayerLostError as error:
                 reason = error
             else:
                 return
+
+    def _send_parameters(self) -> None:
+        wanted = self.parameters
+        self._env.set_parameters(
+            {name: value for name, value in wanted.items() if self._sent.get(name) is not value}
+        )
+        self._sent = wanted
 
     def _collect(self, lost: dict[str, TerminalSteps]) -> Result:
         """What the player gave; agents that were lost with its forerunner end, interrupted."""

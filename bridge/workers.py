@@ -4,7 +4,7 @@ import queue
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from mlagents_envs.base_env import (
@@ -22,6 +22,7 @@ from bridge.merging import Steps, merge
 from bridge.unity_env import UnityEnv
 from bridge.worker import RestartLimits, Result, Worker
 from gym_adapters.errors import UserError
+from trainers.config.environment_parameters import Sampler
 
 POLL_SECONDS = 0.25
 GRACE = 0.2
@@ -92,6 +93,11 @@ class Workers(BaseEnv):
                 break
             batch.append(also)
         self._take_in(batch)
+
+    def set_parameters(self, values: Mapping[str, Sampler]) -> None:
+        """Send environment parameters, by name, to every player with its next step, and to those that replace it."""
+        for worker in self._workers:
+            worker.parameters = {**worker.parameters, **values}
 
     def take_stats(self) -> EnvironmentStats:
         """The values that the players reported since the last call, by name."""

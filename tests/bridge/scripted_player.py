@@ -151,6 +151,30 @@ class Ledger:
                 self.echoes.append((channel, content))
 
 
+class Pupils(Ledger):
+    """Agents of one behavior, 1 for each step, 5 steps an episode; what happens to them is written to a file."""
+
+    def run(self, steps: int | None = None) -> None:
+        ages = [0] * len(self.members)
+        self.listen(self.connection.first_side_channel)
+        self.connection.add_behavior("Pupil", [vector(2)], ActionSpec(1, ()))
+        while True:
+            for slot, age in enumerate(ages):
+                self.connection.put("Pupil", slot, [np.zeros(2, np.float32)], float(age > 0))
+            reply = self.connection.exchange()
+            self.listen(reply.side_channel)
+            if reply.reset:
+                self.record("reset")
+                ages = [0] * len(ages)
+                continue
+            ages = [age + 1 for age in ages]
+            for slot, age in enumerate(ages):
+                if age == 5:
+                    self.connection.put("Pupil", slot, [np.ones(2, np.float32)], 1.0, done=True)
+                    self.record("episode", 5.0)
+                    ages[slot] = 0
+
+
 def simple(connection: PlayerConnection, agents: int = 2, size: int = 3) -> None:
     """Declare one behavior `Simple` and put its agents once."""
     connection.add_behavior("Simple", [vector(size)], ActionSpec(1, ()))
@@ -212,6 +236,8 @@ def main() -> int:
         connection.connect()
         if arguments.script == "ledger":
             Ledger(connection, arguments.ledger, arguments.agents, arguments.delay).run()
+        if arguments.script == "lessons":
+            Pupils(connection, arguments.ledger, arguments.agents, arguments.delay).run()
         return misbehave(arguments.script, connection, arguments.steps)
     except TrainerLeft as end:
         say(f"left: {end}")

@@ -11,6 +11,7 @@ from ledger import Bookkeeper, read_side_channel
 from processes import PLAYER, ROOT, free_port, running, write_player
 
 from bridge.channels import EngineConfig, EnvironmentParametersChannel
+from bridge.environment_parameters import sampler_seed
 from bridge.make import player_options
 from bridge.process import find_player, looks_like_player
 from bridge.unity_env import UnityEnv
@@ -19,6 +20,7 @@ from gym_adapters import UserError
 from trainers.api import train
 from trainers.checkpoint import load_state
 from trainers.config import RunSettings, load_settings
+from trainers.curriculum import Curriculum
 from trainers.environments import make_environment, tuned_file
 
 PARAMETERS = """
@@ -101,23 +103,24 @@ def test_find_player(tmp_path: Path) -> None:
 def test_environment_parameters_reach_the_player(tmp_path: Path) -> None:
     port, ledger = free_port(), tmp_path / "ledger"
     with running(PLAYER, "ledger", "--mlagents-port", port, "--ledger", ledger):
-        env = make_environment(settings(PARAMETERS, base_port=port, timeout_wait=30))
+        loaded = settings(PARAMETERS, base_port=port, timeout_wait=30)
+        env = make_environment(loaded)
         assert isinstance(env, UnityEnv)
+        values = Curriculum(loaded.environment_parameters or {}).values
+        env.set_parameters(values)
         env.reset()
         Bookkeeper(env).run(3)
         env.close()
+    seeds = {name: sampler_seed(4, name, sampler) for name, sampler in values.items()}
     channel = EnvironmentParametersChannel()
     channel.set_float_parameter("mass", 2.5)
-    channel.set_uniform_sampler_parameters("wall", 1, 4, 5)
+    channel.set_uniform_sampler_parameters("wall", 1, 4, seeds["wall"])
     channel.set_gaussian_sampler_parameters("gravity", 9, 0.5, 77)
-    channel.set_multirangeuniform_sampler_parameters("slope", [(0, 1), (3, 4)], 7)
+    channel.set_multirangeuniform_sampler_parameters("slope", [(0, 1), (3, 4)], seeds["slope"])
     assert read_side_channel(ledger, channel) == channel.message_queue
 
 
 def test_what_players_do_not_take(tmp_path: Path) -> None:
-    lessons = "[{name: a, value: 1, completion_criteria: {behavior: B}}, {name: b, value: 2}]"
-    with pytest.raises(UserError, match="mass: a curriculum of 2 lessons is not supported yet"):
-        make_environment(settings(f"environment_parameters: {{mass: {{curriculum: {lessons}}}}}"))
     with pytest.raises(UserError, match="env_options are for Gymnasium"):
         make_environment(settings(env_options={"a": 1}))
 

@@ -9,16 +9,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ledger import Bookkeeper, assert_same, read_ledger
+from ledger import Bookkeeper, assert_same, read_ledger, read_side_channel
 from mlagents_envs.base_env import ActionTuple
 from processes import PLAYER, free_port, write_player
 from scripted_player import CONTINUOUS, HYBRID
 
+from bridge.channels import EnvironmentParametersChannel
 from bridge.faults import PlayerLostError
 from bridge.unity_env import PlayerOptions, UnityEnv
 from bridge.worker import RestartLimits
 from bridge.workers import Workers
 from gym_adapters import check_env
+from trainers.config.environment_parameters import ConstantParameters, ConstantSampler, Sampler
 
 
 @contextmanager
@@ -154,6 +156,35 @@ def test_a_behavior_that_shows_up_later_than_before(tmp_path: Path) -> None:
         env.step()
         assert len(env.get_steps(CONTINUOUS)[0])
     assert ended == {HYBRID: 1, CONTINUOUS: 1}
+
+
+def number(value: float) -> Sampler:
+    return ConstantSampler(sampler_type="constant", sampler_parameters=ConstantParameters(value=value))
+
+
+def test_parameters_reach_every_player_and_its_replacement(tmp_path: Path) -> None:
+    books = [tmp_path / "first", tmp_path / "second"]
+    players = [(PLAYER, "ledger", "--agents", 2, "--ledger", book) for book in books]
+    sent, again = EnvironmentParametersChannel(), EnvironmentParametersChannel()
+    for name, value in [("mass", 1), ("wind", 3), ("mass", 2)]:
+        sent.set_float_parameter(name, value)
+    for name, value in [("mass", 2), ("wind", 3)]:
+        again.set_float_parameter(name, value)
+    with workers(players, tmp_path) as (env, started):
+        env.set_parameters({"mass": number(1), "wind": number(3)})
+        env.reset()
+        env.set_parameters({"mass": number(2)})
+        env.reset()
+        env.reset()  # by now the players have written down what came with the last one
+        for book in books:
+            assert read_side_channel(book, sent) == sent.message_queue
+        break_with_kill(started[1])
+        while len(started) == 2:
+            env.step()
+        for _ in range(2):
+            env.reset()
+    assert read_side_channel(books[1], again) == again.message_queue  # it has begun a new file
+    assert read_side_channel(books[0], sent) == sent.message_queue
 
 
 def step_often(env: Workers) -> None:
