@@ -18,6 +18,7 @@ from scripted_env import Behavior, ScriptedEnv, crowd, make_spec
 from task_envs import TaskEnv, one_hot
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from bridge.onnx_check import check_file
 from trainers import Outcome, UserError, load_policy, train
 from trainers.checkpoint import load_state
 
@@ -186,6 +187,12 @@ def test_progress_is_the_same_curve_as_tensorboard(finished_run):
         assert [(int(row["step"]), float(row[tag])) for row in rows if row[tag]] == expected
     seconds = [float(row["seconds"]) for row in rows]
     assert seconds == sorted(seconds)
+
+
+def test_every_model_of_a_run_is_one_that_unity_takes(finished_run):
+    run, _ = finished_run
+    for path in (run / "Task.onnx", *(run / "Task").glob("*.onnx")):
+        assert not check_file(path).refused
 
 
 def test_training_status_and_timers_have_mlagents_keys(finished_run):
