@@ -200,6 +200,25 @@ def test_environment_is_told_and_reset() -> None:
     assert env.told == [{"mass": 2.0, "slope": 1.0, "wind": 2.5}, "reset"]
 
 
+def test_each_lesson_counts_episodes_of_its_own() -> None:
+    class Counted(Taught):
+        ended = 0
+
+        def set_parameters(self, values: Mapping[str, Sampler]) -> None:
+            self.told.append(self.ended)
+
+        def step(self) -> None:
+            super().step()
+            self.ended += len(self.steps[1])
+
+    env, rule = Counted(), {"threshold": 1.0, "min_lesson_length": 40}
+    train(env, options({"mass": lessons(rule, rule)}))
+    start, _, first, second = env.told
+    assert start == 0
+    assert 40 <= first < 50
+    assert 80 <= second < 100
+
+
 def test_environment_that_takes_none() -> None:
     class Deaf(Taught):
         set_parameters = None  # type: ignore[assignment]
