@@ -7,7 +7,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 .PHONY: train test clean
 
 train: $(VENV)/ready-to-train
-	$(BIN)/python -m trainers.ppo --env Walker2d-v5
+	$(BIN)/python -m trainers.ppo --env Walker2d-v5 --seed 0
 
 test: $(VENV)/ready-to-test
 	$(BIN)/ruff format --check .

@@ -148,6 +148,7 @@ class Session:
     def _record(self, name: str, spec: BehaviorSpec) -> Recorder:
         settings, checkpoints = self.settings.behavior(name), self.settings.checkpoint_settings
         seed = self.settings.env_settings.seed
+        torch.set_num_threads(1)  # initial weights do not depend on the number of threads
         learner = LEARNERS[settings.trainer_type](name, spec, settings, seed, self.device)
         learner.training = not checkpoints.inference
         learner.metrics.lesson_returns = deque(maxlen=self._curriculum.window(name))
