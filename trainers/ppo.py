@@ -32,7 +32,7 @@ class PPO(OnPolicyLearner):
         return clipped_policy_loss(log_prob, batch.log_prob, batch.advantage, self.epsilon), log_prob
 
     def value_loss(self, value: Tensor, batch: Batch) -> Tensor:
-        """Squared error, clipped around the old value unless `clip_value_loss` is false."""
+        """Squared error; with `clip_value_loss`, clipped around the old value."""
         if self.hyper.clip_value_loss:
             return clipped_value_loss(value, batch.value, batch.returns, self.epsilon)
         return value_loss(value, batch.returns)

@@ -166,7 +166,7 @@ def test_sees_where_the_light_is(algorithm, encoder):
         return brightness.argmax(1) == action.discrete[:, 0]
 
     env = TaskEnv(make_spec((1, 20, 20), branches=(4,)), look, pay)
-    assert solve(env, algorithm, 6000, {"vis_encode_type": encoder}) > 0.98
+    assert solve(env, algorithm, 12_000, {"vis_encode_type": encoder}) > 0.98
 
 
 def test_uses_picture_and_vector_together():

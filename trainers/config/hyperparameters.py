@@ -109,7 +109,9 @@ class PPOSettings(OptimizerExtensions, ClippedSettings):
         default=False, description="Whether policy and value function share one network body."
     )
     clip_value_loss: Flag = extension(
-        True, description="Whether a value may move by at most epsilon in one update, as in ML-Agents."
+        False,
+        description="Whether a value may move by at most epsilon in one update. Fits rewards scaled to about 1; "
+        "larger returns are learned slowly with it. In ML-Agents the clip is there but never takes effect.",
     )
 
     @model_validator(mode="after")

@@ -58,7 +58,7 @@ DEFAULTS: list[tuple[type[BaseModel], dict[str, Any], dict[str, Any]]] = [
             **OPTIMIZER_EXTENSIONS,
             "learning_rate_schedule": "linear",
             "shared_critic": False,
-            "clip_value_loss": True,
+            "clip_value_loss": False,
         },
     ),
     (POCASettings, {}, {**ON_POLICY, **CLIPPED, "learning_rate_schedule": "linear"}),
