@@ -68,9 +68,9 @@ def _default_file(arguments: ParsedArguments, trainer_type: str) -> Path | None:
 
 def _closing_words(name: str, outcome: Outcome) -> str:
     run = outcome.folder.parent
+    reached = f"mean return of the last 100: {outcome.mean_return:.1f}" if outcome.episodes else "none ended"
     return (
-        f"\n{name}: {outcome.steps:,} steps, {outcome.episodes:,} episodes, "
-        f"mean return of the last 100: {outcome.mean_return:.1f}\n"
+        f"\n{name}: {outcome.steps:,} steps, {outcome.episodes:,} episodes, {reached}\n"
         f"  results    {outcome.folder}\n"
         f"  curves     {outcome.folder / 'reward.png'}, or: tensorboard --logdir {run.parent}\n"
         f"  evaluate   python -m trainers.evaluate {run}"
