@@ -23,6 +23,7 @@ def main(argv: Sequence[str] | None = None, trainer_type: str | None = None) -> 
     prog = f"python -m trainers.{trainer_type}" if trainer_type else "bridge-learn"
     arguments = parse(argv, prog, trainer_type)
     logging.basicConfig(format="[%(levelname)s] %(message)s", level=logging.INFO)
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)
     try:
         settings = resolve(arguments, trainer_type)
         outcomes = train(make_environment, settings)
