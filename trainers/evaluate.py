@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from mlagents_envs.base_env import BaseEnv
 
+from bridge.process import looks_like_player
 from gym_adapters.errors import UserError
 from gym_adapters.make import make_env
 from trainers.checks import require_finite
@@ -86,7 +87,12 @@ def _evaluate_run(arguments: argparse.Namespace) -> list[float]:
         settings = load_settings(configuration).env_settings
         env_id, options = settings.env_path, settings.env_options
     if env_id is None:
-        raise UserError(f"{arguments.run}: trained in the Unity Editor; give --env")
+        raise UserError(f"{arguments.run}: trained in the Unity Editor; give --env with a Gymnasium id")
+    if looks_like_player(env_id):
+        raise UserError(
+            f"{arguments.run}: trained in a Unity player; watch it there: python -m trainers.ppo --resume --inference "
+            f"--deterministic --run-id {checkpoint.parent.parent.name}"
+        )
     policy = load_policy(checkpoint)
     policy.seed(arguments.seed)
     env = make_env(env_id, arguments.episodes, arguments.seed, options)

@@ -120,7 +120,7 @@ class OnPolicyLearner(Learner):
                 "lower hyperparameters.learning_rate, set max_grad_norm, or scale rewards down"
             )
         policy_loss, value_loss, entropy, _ = torch.stack(figures).mean(0).tolist()
-        self.metrics.add("Losses/Policy Loss", abs(policy_loss))
+        self.metrics.add("Losses/Policy Loss", policy_loss)
         self.metrics.add("Losses/Value Loss", value_loss)
         self.metrics.add("Policy/Entropy", entropy)
         self.metrics.add("Policy/Learning Rate", self.optimizer.learning_rate)
@@ -137,7 +137,7 @@ class OnPolicyLearner(Learner):
             yield minibatch
 
     def _descend(self, minibatch: Batch, beta: float) -> Tensor:
-        """One gradient step; returns policy loss, value loss, entropy and KL divergence, shape (4,)."""
+        """One gradient step; returns |policy loss|, value loss, entropy and KL divergence, shape (4,)."""
         distribution, value = self.policy(minibatch.inputs, minibatch.forbidden)
         policy_loss, log_prob = self.policy_loss(distribution, minibatch)
         value_loss = self.value_loss(value, minibatch)
@@ -146,7 +146,7 @@ class OnPolicyLearner(Learner):
         self.optimizer.descend(loss)
         with torch.no_grad():
             divergence = approximate_kl(log_prob, minibatch.log_prob)
-            return torch.stack([policy_loss, value_loss, entropy, divergence])
+            return torch.stack([policy_loss.abs(), value_loss, entropy, divergence])
 
     def _diverged(self, kl: float) -> bool:
         """After an epoch: adapt the learning rate to hold `target_kl`, or tell that it was passed."""
