@@ -3,10 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from mlagents_envs.base_env import (
     ActionTuple,
-    BaseEnv,
     BehaviorMapping,
     DecisionSteps,
     TerminalSteps,
@@ -24,12 +22,13 @@ from bridge.channels import (
 )
 from bridge.decoding import BehaviorDecoder, write_actions
 from bridge.environment_parameters import send_parameters
+from bridge.pending_actions import PendingActions
 from bridge.player_session import QUIT_SECONDS, PlayerOptions, PlayerSession
 from gym_adapters.errors import UserError
 from trainers.config.environment_parameters import Sampler
 
 
-class UnityEnv(BaseEnv):
+class UnityEnv(PendingActions):
     """One player.
 
     Making it starts the player and waits until it has connected.
@@ -120,34 +119,6 @@ class UnityEnv(BaseEnv):
         One agent can be in both only in the sense of two episodes, which have ids of their own.
         """
         return self._steps[self._known(behavior_name)]
-
-    def set_actions(self, behavior_name: str, action: ActionTuple) -> None:
-        """Set the actions of all agents of the last `DecisionSteps`, in that order.
-
-        Args:
-            behavior_name: One of `behavior_specs`.
-            action: Shapes: (agents, continuous_size) and (agents, branches).
-        """
-        decisions, _ = self.get_steps(behavior_name)
-        spec = self._decoders[behavior_name].spec.action_spec
-        self._actions[behavior_name] = spec._validate_action(action, len(decisions), behavior_name)
-
-    def set_action_for_agent(self, behavior_name: str, agent_id: int, action: ActionTuple) -> None:
-        """Set the action of one agent of the last `DecisionSteps`.
-
-        Args:
-            behavior_name: One of `behavior_specs`.
-            agent_id: The agent.
-            action: Shapes: (1, continuous_size) and (1, branches).
-        """
-        decisions, _ = self.get_steps(behavior_name)
-        rows = np.flatnonzero(decisions.agent_id == agent_id)
-        if not len(rows):
-            raise UnityActionException(f"agent {agent_id} of {behavior_name} did not ask for a decision")
-        spec = self._decoders[behavior_name].spec.action_spec
-        action = spec._validate_action(action, 1, behavior_name)
-        actions = self._actions.setdefault(behavior_name, spec.empty_action(len(decisions)))
-        actions.continuous[rows[0]], actions.discrete[rows[0]] = action.continuous[0], action.discrete[0]
 
     def close(self, patience: float = QUIT_SECONDS) -> None:
         """Tell the player to quit; a player that was started here is killed after `patience` seconds."""

@@ -6,10 +6,8 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
-import numpy as np
 from mlagents_envs.base_env import (
     ActionTuple,
-    BaseEnv,
     BehaviorMapping,
     BehaviorSpec,
     DecisionSteps,
@@ -19,6 +17,7 @@ from mlagents_envs.exception import UnityActionException
 
 from bridge.channels import EnvironmentStats
 from bridge.merging import Steps, merge
+from bridge.pending_actions import PendingActions
 from bridge.unity_env import UnityEnv
 from bridge.worker import RestartLimits, Result, Worker
 from gym_adapters.errors import UserError
@@ -29,7 +28,7 @@ GRACE = 0.2
 """Once a player has answered, the others have this share of the time that it took to join its batch."""
 
 
-class Workers(BaseEnv):
+class Workers(PendingActions):
     """N players, merged into one batch.
 
     A step sends the actions to those players whose agents were in the last batch, and returns as soon as one player has
@@ -112,34 +111,6 @@ class Workers(BaseEnv):
             return self._steps[behavior_name]
         spec = self._specs[behavior_name]
         return DecisionSteps.empty(spec), TerminalSteps.empty(spec)
-
-    def set_actions(self, behavior_name: str, action: ActionTuple) -> None:
-        """Set the actions of all agents of the last `DecisionSteps`, in that order.
-
-        Args:
-            behavior_name: One of `behavior_specs`.
-            action: Shapes: (agents, continuous_size) and (agents, branches).
-        """
-        decisions, _ = self.get_steps(behavior_name)
-        spec = self._specs[behavior_name].action_spec
-        self._actions[behavior_name] = spec._validate_action(action, len(decisions), behavior_name)
-
-    def set_action_for_agent(self, behavior_name: str, agent_id: int, action: ActionTuple) -> None:
-        """Set the action of one agent of the last `DecisionSteps`.
-
-        Args:
-            behavior_name: One of `behavior_specs`.
-            agent_id: The agent.
-            action: Shapes: (1, continuous_size) and (1, branches).
-        """
-        decisions, _ = self.get_steps(behavior_name)
-        rows = np.flatnonzero(decisions.agent_id == agent_id)
-        if not len(rows):
-            raise UnityActionException(f"agent {agent_id} of {behavior_name} did not ask for a decision")
-        spec = self._specs[behavior_name].action_spec
-        action = spec._validate_action(action, 1, behavior_name)
-        actions = self._actions.setdefault(behavior_name, spec.empty_action(len(decisions)))
-        actions.continuous[rows[0]], actions.discrete[rows[0]] = action.continuous[0], action.discrete[0]
 
     def close(self) -> None:
         """End every player, all at the same time."""

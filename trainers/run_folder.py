@@ -49,7 +49,8 @@ def claimed_folder(checkpoints: CheckpointSettings) -> Iterator[None]:
             raise UserError(f"--results-dir: cannot make {folder}: {error.strerror}") from error
         yield
     finally:
-        if replaces and not (folder / CONFIGURATION).is_file():
+        began = any(folder.glob("*/events.out.tfevents.*"))
+        if replaces and not began:
             shutil.rmtree(folder, ignore_errors=True)
             aside.replace(folder)
         elif replaces:

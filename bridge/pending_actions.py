@@ -1,0 +1,39 @@
+"""Actions set for the agents of the last step, kept until the next one is sent."""
+
+import numpy as np
+from mlagents_envs.base_env import ActionTuple, BaseEnv
+from mlagents_envs.exception import UnityActionException
+
+
+class PendingActions(BaseEnv):
+    """The two ways of setting actions, for environments that keep them by behavior in `_actions`."""
+
+    _actions: dict[str, ActionTuple]
+
+    def set_actions(self, behavior_name: str, action: ActionTuple) -> None:
+        """Set the actions of all agents of the last `DecisionSteps`, in that order.
+
+        Args:
+            behavior_name: One of `behavior_specs`.
+            action: Shapes: (agents, continuous_size) and (agents, branches).
+        """
+        decisions, _ = self.get_steps(behavior_name)
+        spec = self.behavior_specs[behavior_name].action_spec
+        self._actions[behavior_name] = spec._validate_action(action, len(decisions), behavior_name)
+
+    def set_action_for_agent(self, behavior_name: str, agent_id: int, action: ActionTuple) -> None:
+        """Set the action of one agent of the last `DecisionSteps`.
+
+        Args:
+            behavior_name: One of `behavior_specs`.
+            agent_id: The agent.
+            action: Shapes: (1, continuous_size) and (1, branches).
+        """
+        decisions, _ = self.get_steps(behavior_name)
+        rows = np.flatnonzero(decisions.agent_id == agent_id)
+        if not len(rows):
+            raise UnityActionException(f"agent {agent_id} of {behavior_name} did not ask for a decision")
+        spec = self.behavior_specs[behavior_name].action_spec
+        action = spec._validate_action(action, 1, behavior_name)
+        actions = self._actions.setdefault(behavior_name, spec.empty_action(len(decisions)))
+        actions.continuous[rows[0]], actions.discrete[rows[0]] = action.continuous[0], action.discrete[0]
