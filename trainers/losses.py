@@ -1,5 +1,9 @@
-"""Loss terms as pure functions of tensors of shape (n,) or (n, streams)."""
+"""Loss terms as pure functions of tensors of shape (n,) or (n, streams).
 
+Each `*_gradient` is the loss beside it written out in numpy: the loss, and its slope by the first argument.
+"""
+
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,14 +18,36 @@ def clipped_policy_loss(log_prob: Tensor, old_log_prob: Tensor, advantage: Tenso
     return -torch.minimum(ratio * advantage, clipped * advantage).mean()
 
 
+def clipped_policy_gradient(
+    log_prob: np.ndarray, old_log_prob: np.ndarray, advantage: np.ndarray, epsilon: float
+) -> tuple[float, np.ndarray]:
+    """`clipped_policy_loss` and its slope by `log_prob`, (n,)."""
+    ratio = np.exp(log_prob - old_log_prob)
+    gain = ratio * advantage
+    clipped_gain = ratio.clip(1.0 - epsilon, 1.0 + epsilon) * advantage
+    slope = np.where(gain <= clipped_gain, gain, 0.0) * np.float32(-1.0 / len(gain))
+    return -float(np.minimum(gain, clipped_gain).sum()) / len(gain), slope
+
+
 def policy_gradient_loss(log_prob: Tensor, advantage: Tensor) -> Tensor:
     """The advantage actor-critic loss, to be minimised. Source: Mnih et al. 2016, section 4. Arguments (n,)."""
     return -(log_prob * advantage).mean()
 
 
+def policy_gradient_gradient(log_prob: np.ndarray, advantage: np.ndarray) -> tuple[float, np.ndarray]:
+    """`policy_gradient_loss` and its slope by `log_prob`, (n,)."""
+    return -float(log_prob @ advantage) / len(advantage), advantage * np.float32(-1.0 / len(advantage))
+
+
 def value_loss(value: Tensor, returns: Tensor) -> Tensor:
     """Mean squared error, no factor 1/2, averaged over reward streams. Arguments (n, streams)."""
     return (value - returns).square().mean()
+
+
+def value_gradient(value: np.ndarray, returns: np.ndarray) -> tuple[float, np.ndarray]:
+    """`value_loss` and its slope by `value`, (n, streams)."""
+    error = value - returns
+    return float(np.vdot(error, error)) / error.size, error * np.float32(2.0 / error.size)
 
 
 def clipped_value_loss(value: Tensor, old_value: Tensor, returns: Tensor, epsilon: float) -> Tensor:
@@ -31,6 +57,18 @@ def clipped_value_loss(value: Tensor, old_value: Tensor, returns: Tensor, epsilo
     """
     clipped = old_value + (value - old_value).clamp(-epsilon, epsilon)
     return torch.maximum((value - returns).square(), (clipped - returns).square()).mean()
+
+
+def clipped_value_gradient(
+    value: np.ndarray, old_value: np.ndarray, returns: np.ndarray, epsilon: float
+) -> tuple[float, np.ndarray]:
+    """`clipped_value_loss` and its slope by `value`, (n, streams)."""
+    error = value - returns
+    clipped_error = old_value + (value - old_value).clip(-epsilon, epsilon) - returns
+    square, clipped_square = error * error, clipped_error * clipped_error
+    moves = (square >= clipped_square) | (np.abs(value - old_value) <= epsilon)
+    loss = float(np.maximum(square, clipped_square).sum()) / error.size
+    return loss, np.where(moves, error, 0.0) * np.float32(2.0 / error.size)
 
 
 def approximate_kl(log_prob: Tensor, old_log_prob: Tensor) -> Tensor:

@@ -11,9 +11,10 @@ from mlagents_envs.base_env import BehaviorSpec
 from torch import Tensor
 
 from gym_adapters.errors import UserError
-from trainers.batch import Batch
+from trainers.batch import Batch, NumpyBatch
 from trainers.config import BehaviorSettings
-from trainers.distributions import ActionDistribution, Actions
+from trainers.distributions import Actions
+from trainers.explicit import ExplicitPolicy, supports
 from trainers.learner import Learner
 from trainers.losses import approximate_kl
 from trainers.normalizer import RunningMoments, VectorNormalizer
@@ -34,16 +35,28 @@ class OnPolicyLearner(Learner):
     ) -> None:
         super().__init__(name, spec, settings, seed, device)
         self.optimizer = ActorCriticOptimizer(self.policy, self.hyper, settings.max_steps)
+        network = settings.network_settings
+        self.explicit = (
+            ExplicitPolicy(self.policy, network.activation) if supports(self.policy, spec, network) else None
+        )
         vectors = [spec.observation_specs[index].shape[0] for index in self.policy.vector_columns]
         self.observation_moments = RunningMoments(sum(vectors))
 
     @abstractmethod
-    def policy_loss(self, distribution: ActionDistribution, batch: Batch) -> tuple[Tensor, Tensor]:
-        """The loss of the actor on a minibatch, and the log-probabilities (n,) that it was made from."""
+    def policy_loss(self, log_prob: Tensor, batch: Batch) -> Tensor:
+        """The loss of the actor on a minibatch; `log_prob` (n,) is what its actions have now."""
 
     @abstractmethod
     def value_loss(self, value: Tensor, batch: Batch) -> Tensor:
         """The loss of the critic on a minibatch; `value` is (n, streams)."""
+
+    @abstractmethod
+    def policy_gradient(self, log_prob: np.ndarray, batch: NumpyBatch) -> tuple[float, np.ndarray]:
+        """`policy_loss` in numpy, and its slope by `log_prob`."""
+
+    @abstractmethod
+    def value_gradient(self, value: np.ndarray, batch: NumpyBatch) -> tuple[float, np.ndarray]:
+        """`value_loss` in numpy, and its slope by `value`."""
 
     def update(self) -> None:
         """Learn from the rewarded decisions, then drop them; decisions that await a reward are carried over.
@@ -110,7 +123,7 @@ class OnPolicyLearner(Learner):
         beta = self._decayed(self.hyper.beta, BETA_FLOOR, self.hyper.beta_schedule)
         figures: list[Tensor] = []
         for _ in range(self.hyper.num_epoch):
-            epoch = [self._descend(minibatch, beta) for minibatch in self._minibatches(batch)]
+            epoch = list(self._pass(batch, beta))
             figures += epoch
             if self.hyper.target_kl is not None and self._diverged(float(torch.stack(epoch)[:, 3].mean())):
                 break
@@ -126,20 +139,30 @@ class OnPolicyLearner(Learner):
         self.metrics.add("Policy/Learning Rate", self.optimizer.learning_rate)
         self.metrics.add("Policy/Beta", beta)
 
-    def _minibatches(self, batch: Batch) -> Iterator[Batch]:
-        """One pass in random order, `batch_size` decisions at a time; a remainder is left out."""
+    def _pass(self, batch: Batch, beta: float) -> Iterator[Tensor]:
+        """One pass in random order, `batch_size` decisions a gradient step; a remainder is left out.
+
+        Yields:
+            |policy loss|, value loss, entropy and KL divergence of each minibatch, shape (4,).
+        """
         size = min(self.hyper.batch_size, len(batch))
-        shuffled = batch[torch.randperm(len(batch), generator=self.generator, device=self.device)]
-        for start in range(0, len(batch) - size + 1, size):
-            minibatch = shuffled[start : start + size]
-            if self.hyper.normalize_advantage == "minibatch":
-                minibatch = replace(minibatch, advantage=_standardised(minibatch.advantage))
-            yield minibatch
+        count = len(batch) // size
+        order = torch.randperm(len(batch), generator=self.generator, device=self.device)
+        shuffled = batch[order[: count * size]]
+        if self.hyper.normalize_advantage == "minibatch":
+            advantage = _standardised(shuffled.advantage.view(count, size)).flatten()
+            shuffled = replace(shuffled, advantage=advantage)
+        rows = [slice(start, start + size) for start in range(0, count * size, size)]
+        if self.explicit is None:
+            return (self._descend(shuffled[part], beta) for part in rows)
+        arrays = shuffled.numpy()
+        return (self._descend_explicitly(self.explicit, arrays[part], beta) for part in rows)
 
     def _descend(self, minibatch: Batch, beta: float) -> Tensor:
-        """One gradient step; returns |policy loss|, value loss, entropy and KL divergence, shape (4,)."""
+        """One gradient step."""
         distribution, value = self.policy(minibatch.inputs, minibatch.forbidden)
-        policy_loss, log_prob = self.policy_loss(distribution, minibatch)
+        log_prob = distribution.log_prob(minibatch.actions)
+        policy_loss = self.policy_loss(log_prob, minibatch)
         value_loss = self.value_loss(value, minibatch)
         entropy = distribution.entropy().mean()
         loss = policy_loss + self.hyper.value_coefficient * value_loss - beta * entropy
@@ -147,6 +170,20 @@ class OnPolicyLearner(Learner):
         with torch.no_grad():
             divergence = approximate_kl(log_prob, minibatch.log_prob)
             return torch.stack([policy_loss.abs(), value_loss, entropy, divergence])
+
+    def _descend_explicitly(self, policy: ExplicitPolicy, minibatch: NumpyBatch, beta: float) -> Tensor:
+        """The same gradient step as `_descend`, without autograd."""
+        log_prob, value = policy.forward(
+            minibatch.inputs[0], minibatch.forbidden, minibatch.continuous, minibatch.discrete
+        )
+        policy_loss, by_log_prob = self.policy_gradient(log_prob, minibatch)
+        value_loss, by_value = self.value_gradient(value, minibatch)
+        policy.backward(by_log_prob, np.float32(self.hyper.value_coefficient) * by_value, beta)
+        entropy = policy.entropy()
+        self.optimizer.step()
+        log_ratio = log_prob - minibatch.log_prob
+        divergence = float((np.exp(log_ratio) - 1.0 - log_ratio).sum()) / len(log_ratio)
+        return torch.tensor([abs(policy_loss), value_loss, entropy, divergence])
 
     def _diverged(self, kl: float) -> bool:
         """After an epoch: adapt the learning rate to hold `target_kl`, or tell that it was passed."""
@@ -195,4 +232,6 @@ class OnPolicyLearner(Learner):
 
 
 def _standardised(values: Tensor) -> Tensor:
-    return (values - values.mean()) / (values.std(unbiased=False) + 1e-10)
+    """Mean 0 and deviation 1 along the last axis."""
+    mean, deviation = values.mean(-1, keepdim=True), values.std(-1, unbiased=False, keepdim=True)
+    return (values - mean) / (deviation + 1e-10)

@@ -37,7 +37,7 @@ class ActorCriticOptimizer:
             [parameter for parameter in parameters if (parameter in critic) == wanted]
             for wanted in (False, True)
         ]
-        self.flat = [flatten(group) for group in groups]
+        self.flat, self.gradient = flatten(groups)
         self.adam = torch.optim.Adam(
             [
                 {"params": [flat], "lr": rate}
@@ -81,15 +81,15 @@ class ActorCriticOptimizer:
 
     def descend(self, loss: Tensor) -> None:
         """One gradient step."""
-        gradients = [flat.grad for flat in self.flat if flat.grad is not None]
-        for gradient in gradients:
-            gradient.zero_()
+        self.gradient.zero_()
         loss.backward()
+        self.step()
+
+    def step(self) -> None:
+        """Move the weights along the gradients that are there, shortened to `max_grad_norm`."""
         if self.hyper.max_grad_norm is not None:
-            norm = torch.stack([gradient.square().sum() for gradient in gradients]).sum().sqrt()
-            factor = (self.hyper.max_grad_norm / (norm + 1e-6)).clamp(max=1.0)
-            for gradient in gradients:
-                gradient.mul_(factor)
+            norm = torch.linalg.vector_norm(self.gradient)
+            self.gradient.mul_((self.hyper.max_grad_norm / (norm + 1e-6)).clamp(max=1.0))
         self.adam.step()
 
     def state_dict(self) -> dict[str, Any]:
@@ -102,16 +102,24 @@ class ActorCriticOptimizer:
         self.scale = state["scale"]
 
 
-def flatten(parameters: Sequence[nn.Parameter]) -> nn.Parameter:
-    """Lay parameters and their gradients side by side in one vector, so that a step is one operation on it.
+def flatten(groups: Sequence[Sequence[nn.Parameter]]) -> tuple[list[nn.Parameter], Tensor]:
+    """Lay parameters side by side in one vector per group, so that a step is one operation on it.
 
-    The parameters become views of the result, and their gradients views of its gradient.
+    The parameters become views of their group's vector. All gradients lie side by side in one more vector.
+
+    Returns:
+        The vectors of the groups, and the vector of all gradients.
     """
-    flat = nn.Parameter(torch.cat([parameter.detach().reshape(-1) for parameter in parameters]))
-    flat.grad = torch.zeros_like(flat)
-    sizes = [parameter.numel() for parameter in parameters]
-    values, gradients = flat.detach().split(sizes), flat.grad.split(sizes)
-    for parameter, value, gradient in zip(parameters, values, gradients, strict=True):
-        parameter.data = value.view_as(parameter)
-        parameter.grad = gradient.view_as(parameter)
-    return flat
+    sizes = [[parameter.numel() for parameter in group] for group in groups]
+    gradient = torch.cat([torch.zeros_like(parameter).reshape(-1) for group in groups for parameter in group])
+    flat: list[nn.Parameter] = []
+    for group, part, numbers in zip(
+        groups, gradient.split([sum(size) for size in sizes]), sizes, strict=True
+    ):
+        flat.append(nn.Parameter(torch.cat([parameter.detach().reshape(-1) for parameter in group])))
+        flat[-1].grad = part
+        views = zip(group, flat[-1].detach().split(numbers), part.split(numbers), strict=True)
+        for parameter, value, slope in views:
+            parameter.data = value.view_as(parameter)
+            parameter.grad = slope.view_as(parameter)
+    return flat, gradient

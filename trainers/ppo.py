@@ -5,12 +5,19 @@ Source: Schulman et al. 2017, "Proximal Policy Optimization Algorithms".
 
 from typing import ClassVar
 
+import numpy as np
 from torch import Tensor
 
-from trainers.batch import Batch
+from trainers.batch import Batch, NumpyBatch
 from trainers.config import PPOSettings
-from trainers.distributions import ActionDistribution
-from trainers.losses import clipped_policy_loss, clipped_value_loss, value_loss
+from trainers.losses import (
+    clipped_policy_gradient,
+    clipped_policy_loss,
+    clipped_value_gradient,
+    clipped_value_loss,
+    value_gradient,
+    value_loss,
+)
 from trainers.on_policy import OnPolicyLearner
 from trainers.schedules import EPSILON_FLOOR
 
@@ -26,16 +33,25 @@ class PPO(OnPolicyLearner):
         """The clip range at the present step."""
         return self._decayed(self.hyper.epsilon, EPSILON_FLOOR, self.hyper.epsilon_schedule)
 
-    def policy_loss(self, distribution: ActionDistribution, batch: Batch) -> tuple[Tensor, Tensor]:
-        """The clipped surrogate, and the log-probabilities it was made from."""
-        log_prob = distribution.log_prob(batch.actions)
-        return clipped_policy_loss(log_prob, batch.log_prob, batch.advantage, self.epsilon), log_prob
+    def policy_loss(self, log_prob: Tensor, batch: Batch) -> Tensor:
+        """The clipped surrogate."""
+        return clipped_policy_loss(log_prob, batch.log_prob, batch.advantage, self.epsilon)
+
+    def policy_gradient(self, log_prob: np.ndarray, batch: NumpyBatch) -> tuple[float, np.ndarray]:
+        """See `OnPolicyLearner.policy_gradient`."""
+        return clipped_policy_gradient(log_prob, batch.log_prob, batch.advantage, self.epsilon)
 
     def value_loss(self, value: Tensor, batch: Batch) -> Tensor:
         """Squared error; with `clip_value_loss`, clipped around the old value."""
         if self.hyper.clip_value_loss:
             return clipped_value_loss(value, batch.value, batch.returns, self.epsilon)
         return value_loss(value, batch.returns)
+
+    def value_gradient(self, value: np.ndarray, batch: NumpyBatch) -> tuple[float, np.ndarray]:
+        """See `OnPolicyLearner.value_gradient`."""
+        if self.hyper.clip_value_loss:
+            return clipped_value_gradient(value, batch.value, batch.returns, self.epsilon)
+        return value_gradient(value, batch.returns)
 
     def _optimise(self, batch: Batch) -> None:
         self.metrics.add("Policy/Epsilon", self.epsilon)

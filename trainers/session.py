@@ -10,12 +10,14 @@ from typing import Any
 import torch
 import yaml
 from mlagents_envs.base_env import BaseEnv, BehaviorSpec
+from threadpoolctl import threadpool_limits
 
 from gym_adapters.errors import UserError
 from trainers.a2c import A2C
 from trainers.checkpoint import read_status, write_text
 from trainers.config import RunSettings, dump_settings
 from trainers.curriculum import Curriculum, Measured, lessons_in, send
+from trainers.explicit import SMALL_NETWORK
 from trainers.on_policy import OnPolicyLearner
 from trainers.policy_file import find_checkpoint
 from trainers.ppo import PPO
@@ -24,7 +26,6 @@ from trainers.recorder import Outcome, Recorder, restore
 from trainers.run_folder import CONFIGURATION
 from trainers.timers import TimerTree
 
-SMALL_NETWORK = 200_000
 LEARNERS: dict[str, type[OnPolicyLearner]] = {"ppo": PPO, "a2c": A2C}
 
 
@@ -47,6 +48,7 @@ class Session:
         self.device = choose_device(settings.torch_settings.device)
         self.timers = TimerTree()
         self._torch_threads = torch.get_num_threads()
+        self._numpy_threads = threadpool_limits(1, user_api="blas")
         self.stop_requested = False
         self._recorders: dict[str, Recorder] = {}
         self._status_path = self.run_folder / "run_logs" / "training_status.json"
@@ -142,6 +144,7 @@ class Session:
         else:
             self._withdraw()
         torch.set_num_threads(self._torch_threads)
+        self._numpy_threads.restore_original_limits()
         self.display.close()
         return outcomes
 
@@ -168,7 +171,7 @@ class Session:
         """As many torch threads as asked for; else one, if no network is large enough to gain from more."""
         wanted = self.settings.torch_settings.num_threads
         learners = [newest, *(recorder.learner for recorder in self._recorders.values())]
-        small = all(learner.policy.size < SMALL_NETWORK for learner in learners)
+        small = all(learner.policy.size <= SMALL_NETWORK for learner in learners)
         torch.set_num_threads(wanted or (1 if small else self._torch_threads))
 
     def _starting_point(self, name: str, init_path: str | None) -> Path | None:

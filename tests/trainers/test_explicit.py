@@ -1,0 +1,126 @@
+"""The gradient written out in numpy against autograd."""
+
+import numpy as np
+import pytest
+import torch
+from learner_tools import behavior_settings, drive, make_learner
+from scripted_env import Behavior, ScriptedEnv, crowd, make_spec
+
+from trainers.batch import Batch
+from trainers.distributions import Actions
+from trainers.losses import (
+    clipped_policy_gradient,
+    clipped_policy_loss,
+    clipped_value_gradient,
+    clipped_value_loss,
+    policy_gradient_gradient,
+    policy_gradient_loss,
+    value_gradient,
+    value_loss,
+)
+from trainers.on_policy import OnPolicyLearner
+
+KINDS = {
+    "continuous": ({"continuous": 3}, False),
+    "discrete": ({"branches": (4,)}, False),
+    "branches with masks": ({"branches": (3, 2, 4)}, True),
+    "hybrid with masks": ({"continuous": 2, "branches": (3, 2)}, True),
+}
+
+
+def some_batch(learner: OnPolicyLearner, masked: bool, count: int = 32, seed: int = 0) -> Batch:
+    """Decisions with actions of the policy itself, and some that became less likely since."""
+    generator = torch.Generator().manual_seed(seed)
+    spec, policy = learner.spec, learner.policy
+    size = sum(observation.shape[0] for observation in spec.observation_specs)
+    inputs = (torch.randn(count, size, generator=generator),)
+    branches = spec.action_spec.discrete_branches
+    forbidden = torch.rand(count, sum(branches), generator=generator) < 0.4 if masked else None
+    if forbidden is not None:
+        start = 0
+        for branch in branches:  # something stays allowed
+            forbidden[:, start] = False
+            start += branch
+    with torch.no_grad():
+        distribution = policy.distribution(inputs, forbidden)
+        actions: Actions = distribution.sample(generator)
+        log_prob = distribution.log_prob(actions) + 0.3 * torch.randn(count, generator=generator)
+    return Batch(
+        inputs,
+        forbidden,
+        actions,
+        log_prob,
+        value=torch.randn(count, 1, generator=generator),
+        advantage=torch.randn(count, generator=generator),
+        returns=torch.randn(count, 1, generator=generator),
+    )
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("activation", ["tanh", "relu", "elu", "swish"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_gradient_step_is_autograd_s(kind, activation, shared):
+    actions, masked = KINDS[kind]
+    spec = make_spec((3,), (4,), **actions)
+    settings = behavior_settings(
+        hyperparameters={"shared_critic": shared, "clip_value_loss": shared, "max_grad_norm": 0.5},
+        network={"activation": activation, "num_layers": 2},
+    )
+    learner, reference = make_learner(spec, settings), make_learner(spec, settings)
+    assert learner.explicit is not None
+    with torch.no_grad():
+        learner.optimizer.flat[0].mul_(2.0)  # further from the start, where heads are small
+        reference.optimizer.flat[0].mul_(2.0)
+    for step in range(3):
+        batch = some_batch(reference, masked, seed=step)
+        expected = reference._descend(batch, 0.01)
+        figures = learner._descend_explicitly(learner.explicit, batch.numpy(), 0.01)
+        torch.testing.assert_close(
+            learner.optimizer.gradient, reference.optimizer.gradient, rtol=1e-4, atol=1e-5
+        )
+        torch.testing.assert_close(figures, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("trainer_type", ["ppo", "a2c"])
+def test_learning_is_the_same(trainer_type):
+    """Some updates of two learners that see the same agents: the same losses and weights, to rounding."""
+    weights = []
+    for explicit in (True, False):
+        spec = make_spec((3,), continuous=1, branches=(3,))
+        settings = behavior_settings(trainer_type, {"buffer_size": 64, "batch_size": 16}, {"normalize": True})
+        learner = make_learner(spec, settings)
+        if not explicit:
+            learner.explicit = None
+        updates = drive(ScriptedEnv({"Test": Behavior(spec, crowd(6, 60, 9))}), learner, 60)
+        assert len(updates) >= 3
+        weights.append(torch.cat([parameter.detach().flatten() for parameter in learner.policy.parameters()]))
+    torch.testing.assert_close(weights[0], weights[1], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_losses_in_numpy_are_those_in_torch(seed):
+    rng = np.random.default_rng(seed)
+    new, old, advantage = (rng.normal(size=64).astype(np.float32) for _ in range(3))
+    value, old_value, returns = (rng.normal(size=(64, 2)).astype(np.float32) for _ in range(3))
+    pairs = [
+        (clipped_policy_loss, clipped_policy_gradient, new, (old, advantage, 0.2)),
+        (policy_gradient_loss, policy_gradient_gradient, new, (advantage,)),
+        (value_loss, value_gradient, value, (returns,)),
+        (clipped_value_loss, clipped_value_gradient, value, (old_value, returns, 0.2)),
+    ]
+    for loss, gradient, first, others in pairs:
+        variable = torch.from_numpy(first).requires_grad_()
+        expected = loss(variable, *(torch.from_numpy(x) if isinstance(x, np.ndarray) else x for x in others))
+        expected.backward()
+        found, slope = gradient(first, *others)
+        assert found == pytest.approx(expected.item(), rel=1e-5)
+        np.testing.assert_allclose(slope, variable.grad.numpy(), rtol=1e-4, atol=1e-7)
+
+
+def test_where_it_does_not_apply():
+    for spec, network in [
+        (make_spec((3, 24, 24), continuous=1), {}),
+        (make_spec((3,), continuous=1), {"layer_norm": True}),
+        (make_spec((3,), continuous=1), {"hidden_units": 512, "num_layers": 2}),
+    ]:
+        assert make_learner(spec, behavior_settings(network=network)).explicit is None

@@ -1,0 +1,208 @@
+"""Gradients of small fully connected policies, written out in numpy.
+
+A minibatch of 64 decisions through layers of 64 units is some tens of microseconds of arithmetic, and autograd spends
+several times that on bookkeeping. `Policy` and `losses` stay the reference: this module reads and writes the same
+weights and gradients, in place, and its tests compare the two.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from mlagents_envs.base_env import BehaviorSpec
+from torch import Tensor, nn
+
+from trainers.config import NetworkSettings
+from trainers.distributions import FORBIDDEN_LOGIT, LOG_2PI
+from trainers.networks import Body
+from trainers.policy import Policy
+
+SMALL_NETWORK = 200_000
+"""Parameters of a network up to which one thread is as fast as several, and bookkeeping costs more than arithmetic."""
+
+Array = np.ndarray
+Activation = tuple[Callable[[Array], Array], Callable[[Array, Array], Array]]
+
+
+def _sigmoid(x: Array) -> Array:
+    return np.tanh(x * np.float32(0.5)) * np.float32(0.5) + np.float32(0.5)
+
+
+def _swish_slope(x: Array, y: Array) -> Array:
+    sigmoid = _sigmoid(x)
+    return sigmoid + y * (1.0 - sigmoid)
+
+
+ACTIVATIONS: dict[str, Activation] = {
+    "tanh": (np.tanh, lambda _, y: 1.0 - y * y),
+    "relu": (lambda x: np.maximum(x, 0.0), lambda _, y: (y > 0.0).astype(np.float32)),
+    "elu": (
+        lambda x: np.where(x > 0.0, x, np.expm1(np.minimum(x, 0.0))),
+        lambda _, y: np.minimum(y, 0.0) + 1.0,
+    ),
+    "swish": (lambda x: x * _sigmoid(x), _swish_slope),
+}
+"""y = f(x), and f'(x) from x and y."""
+
+
+class Dense:
+    """A linear layer of torch, seen through numpy views of its weights and their gradients."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        assert isinstance(layer, nn.Linear)
+        self.weight, self.weight_gradient = _views(layer.weight)
+        self.bias, self.bias_gradient = _views(layer.bias)
+
+    def forward(self, x: Array) -> Array:
+        """(n, inputs) to (n, outputs)."""
+        return x @ self.weight.T + self.bias
+
+    def backward(self, x: Array, slope: Array) -> None:
+        """Set the gradients of weight and bias; `slope` (n, outputs) is that of the loss by this layer's output."""
+        np.matmul(slope.T, x, out=self.weight_gradient)
+        slope.sum(0, out=self.bias_gradient)
+
+
+class Network:
+    """Hidden layers and the heads on top of them."""
+
+    def __init__(self, body: Body, heads: Sequence[nn.Module], activation: str) -> None:
+        self.hidden = [Dense(layer) for layer in body.layers if isinstance(layer, nn.Linear)]
+        self.heads = [Dense(head) for head in heads]
+        self.activation, self.slope = ACTIVATIONS[activation]
+        self._kept: list[tuple[Array, Array]] = []
+
+    def forward(self, x: Array) -> list[Array]:
+        """(n, inputs) to what each head says; remembers what `backward` needs."""
+        self._kept = [(x, x)]
+        for layer in self.hidden:
+            z = layer.forward(x)
+            x = self.activation(z)
+            self._kept.append((z, x))
+        return [head.forward(x) for head in self.heads]
+
+    def backward(self, slopes: Sequence[Array]) -> None:
+        """Set all gradients; `slopes` are those of the loss by the heads' outputs, each (n, outputs)."""
+        z, x = self._kept.pop()
+        for head, by_head in zip(self.heads, slopes, strict=True):
+            head.backward(x, by_head)
+        slope = sum(by_head @ head.weight for head, by_head in zip(self.heads, slopes, strict=True))
+        for layer in reversed(self.hidden):
+            slope = slope * self.slope(z, x)
+            z, x = self._kept.pop()
+            layer.backward(x, slope)
+            if self._kept:
+                slope = slope @ layer.weight
+
+
+class ExplicitPolicy:
+    """The gradient of a loss by all weights of a policy.
+
+    Args:
+        policy: on the CPU, with gradients allocated, for which `supports` holds.
+        activation: of its hidden layers.
+    """
+
+    def __init__(self, policy: Policy, activation: str) -> None:
+        self.branches = policy.action_spec.discrete_branches
+        self.continuous = policy.action_spec.continuous_size
+        heads = [head for head in (policy.mean_head, policy.logits_head) if head is not None]
+        if policy.critic is policy.actor:
+            self.networks = [Network(policy.actor, [*heads, policy.value_head], activation)]
+        else:
+            self.networks = [
+                Network(policy.actor, heads, activation),
+                Network(policy.critic, [policy.value_head], activation),
+            ]
+        if self.continuous:
+            self.log_std, self.log_std_gradient = _views(policy.log_std)
+
+    def forward(
+        self, x: Array, forbidden: Array | None, continuous: Array, discrete: Array
+    ) -> tuple[Array, Array]:
+        """Log-probabilities (n,) of actions, and values (n, streams).
+
+        Args:
+            x: (n, vector size) normalised observations.
+            forbidden: (n, sum of branch sizes) bool, or None.
+            continuous: (n, size) raw actions.
+            discrete: (n, branches) actions.
+        """
+        *heads, value = [output for network in self.networks for output in network.forward(x)]
+        log_prob = np.zeros(len(x), np.float32)
+        if self.continuous:
+            self._scaled = (continuous - heads.pop(0)) * np.exp(-self.log_std)
+            constant = self.log_std.sum() + np.float32(0.5 * LOG_2PI * self.continuous)
+            log_prob = np.einsum("ij,ij->i", self._scaled, self._scaled) * np.float32(-0.5) - constant
+        if self.branches:
+            logits = heads.pop(0)
+            if forbidden is not None:
+                logits[forbidden] = FORBIDDEN_LOGIT
+            self._discrete = discrete
+            self._log_probs = [
+                _log_softmax(part) for part in np.split(logits, np.cumsum(self.branches)[:-1], axis=1)
+            ]
+            for index, branch in enumerate(self._log_probs):
+                log_prob = log_prob + np.take_along_axis(branch, discrete[:, index : index + 1], axis=1)[:, 0]
+        return log_prob, value
+
+    def entropy(self) -> float:
+        """Mean entropy of the last `forward`, on the scale of `ActionDistribution.entropy`."""
+        total = sum(
+            -float((np.exp(branch) * branch).sum()) / len(branch) for branch in self._branch_log_probs
+        )
+        if self.continuous:
+            total += float(self.log_std.mean()) + 0.5 * (1.0 + LOG_2PI)
+        return total
+
+    def backward(self, by_log_prob: Array, by_value: Array, beta: float) -> None:
+        """Set every gradient.
+
+        Args:
+            by_log_prob: (n,) slope of the loss by the log-probabilities that `forward` gave.
+            by_value: (n, streams) slope of the loss by the values.
+            beta: weight of the mean entropy, which the loss falls with.
+        """
+        slopes: list[Array] = []
+        weight = by_log_prob[:, None]
+        if self.continuous:
+            slopes.append(weight * self._scaled * np.exp(-self.log_std))
+            np.matmul(by_log_prob, self._scaled * self._scaled - 1.0, out=self.log_std_gradient)
+            self.log_std_gradient -= beta / self.continuous
+        if self.branches:
+            parts = []
+            for index, branch in enumerate(self._log_probs):
+                probability = np.exp(branch)
+                part = -weight * probability
+                part[np.arange(len(branch)), self._discrete[:, index]] += by_log_prob
+                if beta:
+                    entropy = -(probability * branch).sum(1, keepdims=True)
+                    part += np.float32(beta / len(branch)) * probability * (branch + entropy)
+                parts.append(part)
+            slopes.append(np.concatenate(parts, axis=1))
+        slopes.append(by_value)
+        for network in self.networks:
+            count = len(network.heads)
+            network.backward(slopes[:count])
+            slopes = slopes[count:]
+
+    @property
+    def _branch_log_probs(self) -> list[Array]:
+        return self._log_probs if self.branches else []
+
+
+def supports(policy: Policy, spec: BehaviorSpec, settings: NetworkSettings) -> bool:
+    """Whether the written-out gradient exists for a policy and gains: vectors only, on the CPU, not too large."""
+    vectors = all(len(observation.shape) == 1 for observation in spec.observation_specs)
+    return (
+        vectors and policy.device.type == "cpu" and not settings.layer_norm and policy.size <= SMALL_NETWORK
+    )
+
+
+def _views(parameter: Tensor) -> tuple[Array, Array]:
+    assert parameter.grad is not None
+    return parameter.detach().numpy(), parameter.grad.numpy()
+
+
+def _log_softmax(logits: Array) -> Array:
+    shifted: Array = logits - logits.max(1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
