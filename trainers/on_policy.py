@@ -171,6 +171,7 @@ class OnPolicyLearner(Learner):
             divergence = approximate_kl(log_prob, minibatch.log_prob)
             return torch.stack([policy_loss.abs(), value_loss, entropy, divergence])
 
+    @np.errstate(over="ignore", invalid="ignore")  # weights that are not finite are found after the last pass
     def _descend_explicitly(self, policy: ExplicitPolicy, minibatch: NumpyBatch, beta: float) -> Tensor:
         """The same gradient step as `_descend`, without autograd."""
         log_prob, value = policy.forward(
