@@ -1,0 +1,59 @@
+"""`python -m tests.benchmarks NAME … | --all`: speed as ratios against peers, measured in one run.
+
+Peers are installed for the measurement only: Stable-Baselines3 and envpool into this Python or the one given with
+`--peers`; the real `mlagents-learn` wherever it is, given with `--mlagents-learn`.
+"""
+
+import argparse
+import importlib
+import sys
+from pathlib import Path
+
+from tests.benchmarks.common import Options, SkippedError, table
+
+BENCHMARKS = {
+    "stepping": "environments alone: Walker2d and Humanoid against Gymnasium and envpool",
+    "ppo": "PPO on Walker2d and Assault against Stable-Baselines3, the same settings",
+    "score": "Walker2d-v5 to a mean training return of 3,000 against Stable-Baselines3, wall-clock",
+    "resources": "a busy neighbour, memory over a long run, time to the first step",
+}
+
+
+def main() -> int:
+    """Run the benchmarks named, print their tables; 1 if one could not run."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="; ".join(f"{k}: {v}" for k, v in BENCHMARKS.items())
+    )
+    parser.add_argument("--all", action="store_true", help="every benchmark")
+    parser.add_argument(
+        "--peers", type=Path, default=Path(sys.executable), metavar="PYTHON", help="Python of the peers"
+    )
+    parser.add_argument("--mlagents-learn", type=Path, metavar="PATH", help="the real mlagents-learn")
+    parser.add_argument(
+        "--repeats", type=int, default=3, help="rounds of which the median counts. Default: 3"
+    )
+    parser.add_argument("--quick", action="store_true", help="a tenth of the work, to see that it runs")
+    arguments = parser.parse_args()
+    names = list(BENCHMARKS) if arguments.all else arguments.names
+    unknown = sorted(set(names) - set(BENCHMARKS))
+    if unknown or not names:
+        parser.error(
+            f"unknown: {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}"
+            if unknown
+            else "name one, or --all"
+        )
+    options = Options(arguments.peers, arguments.mlagents_learn, arguments.repeats, arguments.quick)
+    failed = False
+    for name in names:
+        print(f"\n## {name}: {BENCHMARKS[name]}\n", flush=True)
+        try:
+            print(table(importlib.import_module(f"tests.benchmarks.{name}").run(options)), flush=True)
+        except SkippedError as reason:
+            print(f"not run: {reason}", flush=True)
+            failed = True
+    return int(failed)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

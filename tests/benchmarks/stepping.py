@@ -1,0 +1,38 @@
+"""Environments alone, with random actions: the floor of every run."""
+
+import sys
+from functools import partial
+
+from tests.benchmarks.common import Options, Row, medians, side
+
+TARGETS = {
+    "Walker2d-v5": {"sync": (1.8, 2.3)},
+    "Humanoid-v5": {"sync": (2.0, 2.8), "envpool": (1.05, 1.25)},
+    "HalfCheetah-v5": {"sync": (None, None)},
+}
+
+
+def run(options: Options) -> list[Row]:
+    """32 environments of each task, against Gymnasium's sync vector env, envpool and the bare physics."""
+    rows = []
+    for task, targets in TARGETS.items():
+        steps = options.work(3000 if task == "Walker2d-v5" else 1000)
+        kinds = ["sync", "physics", *(["envpool"] if "envpool" in targets else [])]
+        measures = [partial(_steps_per_second, options, kind, task, steps) for kind in ["adapter", *kinds]]
+        adapter, *others = medians(options.repeats, *measures)
+        for kind, figure in zip(kinds, others, strict=True):
+            at_least, aim = targets.get(kind, (None, None))
+            name = {
+                "sync": "Gymnasium sync",
+                "physics": "bare mujoco.batch",
+                "envpool": "envpool, 2 threads",
+            }[kind]
+            rows.append(
+                Row(f"{task}, 32 envs", adapter, "steps/s", figure, name, adapter / figure, at_least, aim)
+            )
+    return rows
+
+
+def _steps_per_second(options: Options, kind: str, task: str, steps: int) -> float:
+    python = options.peers if kind == "envpool" else sys.executable
+    return float(side(python, "step", kind, task, 32, steps))
