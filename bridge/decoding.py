@@ -99,7 +99,10 @@ class BehaviorDecoder:
         count = len(self._layouts)
         for info in infos:
             if len(info.observations) != count:
-                raise self._changed(info, f"{len(info.observations)} observations, {count} before")
+                raise self._changed(info, f"{len(info.observations)} observations now, {count} before")
+        for layout, proto in zip(self._layouts, infos[0].observations if infos else (), strict=False):
+            if tuple(proto.shape) != layout.shape:  # also where the number of values is as before
+                raise self._reshaped(layout, infos[0])
         return [self._observation(layout, infos) for layout in self._layouts]
 
     def _observation(self, layout: _Layout, infos: Sequence[Any]) -> np.ndarray:
@@ -112,8 +115,7 @@ class BehaviorDecoder:
         size = 4 * int(np.prod(layout.shape))
         if any(len(row) != size for row in rows):
             wrong = next(info for info, row in zip(infos, rows, strict=True) if len(row) != size)
-            found = tuple(wrong.observations[index].shape)
-            raise self._changed(wrong, f"observation {index} of shape {found}, {layout.shape} before")
+            raise self._reshaped(layout, wrong)
         values = np.frombuffer(bytearray().join(rows), np.float32).reshape(len(infos), *layout.shape)
         if not np.isfinite(values).all():
             row, *place = (int(axis[0]) for axis in np.nonzero(~np.isfinite(values)))
@@ -128,7 +130,7 @@ class BehaviorDecoder:
         proto = info.observations[layout.index]
         shape = layout.spec.shape
         if proto.compression_type != wire.PNG:
-            raise self._changed(info, f"observation {layout.index} without PNG compression, with it before")
+            raise self._changed(info, f"observation {layout.index} is no PNG now, it was before")
         try:
             image = decode_png(proto.compressed_data, shape[0], proto.compressed_channel_mapping)
         except ValueError as error:
@@ -136,7 +138,9 @@ class BehaviorDecoder:
                 f"behavior {self.name}, agent {info.id}: image observation {layout.index} ({layout.spec.name}): {error}"
             ) from error
         if image.shape != shape:
-            raise self._changed(info, f"observation {layout.index} of shape {image.shape}, {shape} before")
+            raise self._changed(
+                info, f"observation {layout.index} is of shape {image.shape} now, {shape} before"
+            )
         return image
 
     def _rewards(self, infos: Sequence[Any], field: str) -> np.ndarray:
@@ -163,10 +167,21 @@ class BehaviorDecoder:
         mask = np.frombuffer(bytearray().join(rows), np.bool_).reshape(len(rows), total)
         return [np.ascontiguousarray(part) for part in np.split(mask, np.cumsum(branches)[:-1], axis=1)]
 
+    def _reshaped(self, layout: _Layout, info: Any) -> UserError:
+        proto = info.observations[layout.index]
+        found = tuple(proto.shape)
+        if found == layout.shape and proto.compression_type == wire.PNG:
+            return self._changed(info, f"observation {layout.index} is a PNG now, it was none before")
+        size = len(proto.float_data.data) // 4
+        what = f"of shape {found}" if size == int(np.prod(found)) else f"{size} numbers for a shape {found}"
+        return self._changed(
+            info, f"observation {layout.index} is {what} now, of shape {layout.shape} before"
+        )
+
     def _changed(self, info: Any, what: str) -> UserError:
         return UserError(
             f"behavior {self.name}, agent {info.id}: {what}; all agents of a behavior must have the same "
-            "sensors and actions, and keep them"
+            "sensors and actions for the whole run: make them alike, or give them different Behavior Names"
         )
 
 

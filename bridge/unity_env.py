@@ -24,7 +24,7 @@ from bridge.decoding import BehaviorDecoder, write_actions
 from bridge.environment_parameters import send_parameters
 from bridge.pending_actions import PendingActions
 from bridge.player_session import QUIT_SECONDS, PlayerOptions, PlayerSession
-from gym_adapters.errors import UserError
+from bridge.spec_changes import require_same
 from trainers.config.environment_parameters import Sampler
 
 
@@ -153,9 +153,4 @@ class UnityEnv(PendingActions):
             infos = output.rl_output.agentInfos[name].value
             if infos:
                 decoder = BehaviorDecoder(name, self._parameters.pop(name), infos[0])
-                known = self._decoders.setdefault(name, decoder)
-                if known.spec != decoder.spec:
-                    raise UserError(
-                        f"behavior {name}: its sensors or actions changed from {known.spec} to {decoder.spec}; "
-                        "they must stay the same for the whole run"
-                    )
+                require_same(name, self._decoders.setdefault(name, decoder).spec, decoder.spec)

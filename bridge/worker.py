@@ -12,6 +12,7 @@ from mlagents_envs.base_env import ActionTuple, BehaviorSpec, DecisionSteps, Ter
 from bridge.channels import EnvironmentStats
 from bridge.faults import PlayerLostError
 from bridge.merging import Steps, merge, unanswered, unfinished, with_own_ids
+from bridge.spec_changes import require_same
 from bridge.unity_env import UnityEnv
 from trainers.config.environment_parameters import Sampler
 
@@ -177,7 +178,8 @@ class Worker:
 
     def _collect(self, lost: dict[str, TerminalSteps]) -> Result:
         """What the player gave; agents that were lost with its forerunner end, interrupted."""
-        self._specs.update(self._env.behavior_specs)
+        for name, spec in self._env.behavior_specs.items():
+            require_same(name, self._specs.setdefault(name, spec), spec)
         result = Result(self.number, specs=dict(self._specs), stats=self._env.take_stats())
         for name, spec in self._specs.items():
             steps = DecisionSteps.empty(spec), TerminalSteps.empty(spec)

@@ -18,9 +18,9 @@ from mlagents_envs.exception import UnityActionException
 from bridge.channels import EnvironmentStats
 from bridge.merging import Steps, merge
 from bridge.pending_actions import PendingActions
+from bridge.spec_changes import require_same
 from bridge.unity_env import UnityEnv
 from bridge.worker import RestartLimits, Result, Worker
-from gym_adapters.errors import UserError
 from trainers.config.environment_parameters import Sampler
 
 POLL_SECONDS = 0.25
@@ -143,8 +143,7 @@ class Workers(PendingActions):
         parts: dict[str, list[Steps]] = defaultdict(list)
         for result in self._batch:
             for name, spec in result.specs.items():
-                if self._specs.setdefault(name, spec) != spec:
-                    raise UserError(f"behavior {name}: players disagree: {self._specs[name]} and {spec}")
+                require_same(name, self._specs.setdefault(name, spec), spec)
                 parts[name].append(result.steps[name])
             for name, values in result.stats.items():
                 self._stats[name] += values

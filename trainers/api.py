@@ -1,10 +1,7 @@
 """Training from Python: `from trainers import train`."""
 
 import random
-import signal
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +14,7 @@ from trainers.recorder import Outcome
 from trainers.run import run
 from trainers.run_folder import claimed_folder, with_run_id
 from trainers.session import Session
+from trainers.stopping import StopSignals
 
 RANDOM_SEEDS = 10000
 
@@ -48,22 +46,24 @@ def train(
     settings = options if isinstance(options, RunSettings) else load_settings(options, overrides)
     check_supported(settings)
     settings = with_run_id(_with_seed(settings))
-    with claimed_folder(settings.checkpoint_settings):
+    signals = StopSignals()
+    with signals.handled(), claimed_folder(settings.checkpoint_settings):
         session = Session(settings, display or make_display())
         environment: BaseEnv | None = None
         try:
-            environment = env if isinstance(env, BaseEnv) else env(settings)
-            with _stop_on_signals(session):
-                run(environment, session)
-        except UnityCommunicatorStoppedException:
-            session.display.say("The environment has ended the run; it is saved.")
-        except BaseException:
-            session.close(save=False)
-            raise
+            try:
+                environment = env if isinstance(env, BaseEnv) else env(settings)
+                with signals.ending(session):
+                    run(environment, session)
+            except UnityCommunicatorStoppedException:
+                session.display.say("The environment has ended the run; it is saved.")
+            except BaseException:
+                session.close(save=False)
+                raise
+            return session.close()
         finally:
             if environment is not None:
                 environment.close()
-        return session.close()
 
 
 def _with_seed(settings: RunSettings) -> RunSettings:
@@ -73,33 +73,3 @@ def _with_seed(settings: RunSettings) -> RunSettings:
     return settings.model_copy(
         update={"env_settings": settings.env_settings.model_copy(update={"seed": seed})}
     )
-
-
-@contextmanager
-def _stop_on_signals(session: Session) -> Iterator[None]:
-    """SIGINT and SIGTERM end the run, saved; a second one ends it at once, unsaved.
-
-    The present step is carried through, but an environment that is being waited for is left where it is.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, _frame: object) -> None:
-        again, session.stop_requested = session.stop_requested, True
-        if again:
-            raise KeyboardInterrupt
-        if session.timers.inside("env"):
-            raise _LeaveEnvironmentError
-
-    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        with suppress(_LeaveEnvironmentError):
-            yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-
-class _LeaveEnvironmentError(BaseException):
-    """Leaves a call into the environment; no `except Exception` on the way may hold it up."""

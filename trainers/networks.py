@@ -2,29 +2,26 @@
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from gym_adapters.errors import UserError
 from trainers.config import NetworkSettings
+from trainers.entities import EMBEDDING_SIZE, EntityEncoder
+from trainers.layers import ACTIVATIONS, hidden_layer, initialise
 
-ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
-    "swish": nn.SiLU,
-    "tanh": nn.Tanh,
-    "relu": nn.ReLU,
-    "elu": nn.ELU,
-}
 SMALLEST_IMAGE = {"simple": 20, "nature_cnn": 36, "resnet": 15, "fully_connected": 1}
 
 
 class Body(nn.Module):
-    """Vector observations and encoded images, concatenated and passed through the hidden layers.
+    """Vector observations, encoded images and encoded entities, concatenated and passed through the hidden layers.
 
     Args:
         vector_size: length of all vector observations together; 0 without any.
         image_shapes: (channels, height, width) of each image observation.
+        row_sizes: numbers per entity, one for each observation of variable length.
         settings: ML-Agents' `network_settings`.
         hidden_units: width of the hidden layers and of each image's encoding.
     """
@@ -33,6 +30,7 @@ class Body(nn.Module):
         self,
         vector_size: int,
         image_shapes: Sequence[tuple[int, int, int]],
+        row_sizes: Sequence[int],
         settings: NetworkSettings,
         hidden_units: int,
     ) -> None:
@@ -41,7 +39,9 @@ class Body(nn.Module):
         self.image_encoders = nn.ModuleList(
             image_encoder(settings.vis_encode_type, shape, hidden_units, settings) for shape in image_shapes
         )
-        sizes = [vector_size + hidden_units * len(image_shapes)] + [hidden_units] * settings.num_layers
+        size = vector_size + hidden_units * len(image_shapes)
+        self.entity_encoder = EntityEncoder(row_sizes, size, settings) if row_sizes else None
+        sizes = [size + (EMBEDDING_SIZE if row_sizes else 0)] + [hidden_units] * settings.num_layers
         layers: list[nn.Module] = []
         for inputs, outputs in itertools.pairwise(sizes):
             layers.append(hidden_layer(inputs, outputs, settings))
@@ -52,12 +52,24 @@ class Body(nn.Module):
         self.output_size = sizes[-1]
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
-        """Features (n, output_size) of `inputs`: the vectors as one (n, vector_size), if any, then each image."""
+        """Features (n, output_size).
+
+        Args:
+            inputs: the vectors as one (n, vector_size), if there are any, then each image, then the entities of each
+                observation, (n, rows, row size).
+        """
         features = list(inputs[:1]) if self.vector_size else []
-        images = inputs[len(features) :]
-        features += [encoder(image) for encoder, image in zip(self.image_encoders, images, strict=True)]
-        hidden: Tensor = self.layers(features[0] if len(features) == 1 else torch.cat(features, dim=1))
+        rest = inputs[len(features) :]
+        features += [encoder(image) for encoder, image in zip(self.image_encoders, rest, strict=False)]
+        if self.entity_encoder is not None:
+            own = _side_by_side(features) if features else None
+            features.append(self.entity_encoder(own, rest[len(self.image_encoders) :]))
+        hidden: Tensor = self.layers(_side_by_side(features))
         return hidden
+
+
+def _side_by_side(features: Sequence[Tensor]) -> Tensor:
+    return features[0] if len(features) == 1 else torch.cat(list(features), dim=1)
 
 
 class ImageInput(nn.Module):
@@ -120,42 +132,12 @@ def image_encoder(
         convolutions.append(nn.ReLU())
     for layer in convolutions:
         if isinstance(layer, nn.Conv2d):
-            _initialise(layer, settings, gain=math.sqrt(2.0))
+            initialise(layer, settings, gain=math.sqrt(2.0))
     encoder = nn.Sequential(ImageInput(), *convolutions, nn.Flatten())
     with torch.no_grad():
         flat_size = encoder(torch.zeros(1, *shape)).shape[1]
     return encoder.extend([hidden_layer(flat_size, hidden_units, settings), nn.ReLU()])
 
 
-def hidden_layer(inputs: int, outputs: int, settings: NetworkSettings) -> nn.Linear:
-    """A linear layer for the body: He normal as in ML-Agents, or orthogonal with gain sqrt(2)."""
-    layer = nn.Linear(inputs, outputs)
-    _initialise(layer, settings, gain=math.sqrt(2.0))
-    return layer
-
-
-def head_layer(
-    inputs: int, outputs: int, settings: NetworkSettings, gain: float, orthogonal_gain: float
-) -> nn.Linear:
-    """An output layer: He normal times `gain`, as ML-Agents scales it, or orthogonal with `orthogonal_gain`."""
-    layer = nn.Linear(inputs, outputs)
-    if settings.orthogonal_init:
-        _initialise(layer, settings, orthogonal_gain)
-    else:
-        nn.init.kaiming_normal_(layer.weight)
-        layer.weight.data.mul_(gain)
-        nn.init.zeros_(layer.bias)
-    return layer
-
-
 def _convolution(inputs: int, outputs: int, kernel: int, stride: int) -> list[nn.Module]:
     return [nn.Conv2d(inputs, outputs, kernel, stride), nn.ReLU()]
-
-
-def _initialise(layer: nn.Linear | nn.Conv2d, settings: NetworkSettings, gain: float) -> None:
-    if settings.orthogonal_init:
-        nn.init.orthogonal_(layer.weight, gain)
-    else:
-        nn.init.kaiming_normal_(layer.weight)
-    if layer.bias is not None:
-        nn.init.zeros_(layer.bias)

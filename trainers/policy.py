@@ -4,16 +4,18 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from mlagents_envs.base_env import ActionTuple, BehaviorSpec
+from mlagents_envs.base_env import ActionTuple, BehaviorSpec, DimensionProperty, ObservationSpec
 from torch import Tensor, nn
 
 from gym_adapters.errors import UserError
 from trainers.config import NetworkSettings
 from trainers.distributions import ActionDistribution, Actions, branch_log_probs
-from trainers.networks import Body, head_layer
+from trainers.layers import head_layer
+from trainers.networks import Body
 from trainers.normalizer import VectorNormalizer
 
 ACTION_LIMIT = 3.0
+VECTOR, IMAGE, ENTITIES = "vector", "image", "entities"
 
 
 class Policy(nn.Module):
@@ -26,7 +28,7 @@ class Policy(nn.Module):
         reward_streams: number of values per observation, one for each reward signal.
 
     Raises:
-        UserError: an observation is neither a vector nor an image.
+        UserError: an observation is neither a vector nor an image nor a list of entities.
     """
 
     def __init__(
@@ -37,22 +39,22 @@ class Policy(nn.Module):
         reward_streams: int = 1,
     ) -> None:
         super().__init__()
-        shapes = [tuple(observation.shape) for observation in spec.observation_specs]
-        for index, shape in enumerate(shapes):
-            if len(shape) not in (1, 3):
-                raise UserError(
-                    f"observation {index}: expected a vector or an image, got an array of shape {shape}"
-                )
+        observations = spec.observation_specs
+        shapes = [tuple(observation.shape) for observation in observations]
+        kinds = [_kind(index, observation) for index, observation in enumerate(observations)]
         self.action_spec = spec.action_spec
-        self.vector_columns = [index for index, shape in enumerate(shapes) if len(shape) == 1]
-        self.image_columns = [index for index, shape in enumerate(shapes) if len(shape) == 3]
+        self.vector_columns, self.image_columns, self.entity_columns = (
+            [index for index, found in enumerate(kinds) if found == kind]
+            for kind in (VECTOR, IMAGE, ENTITIES)
+        )
         vector_size = sum(shapes[index][0] for index in self.vector_columns)
         images = [(shapes[i][0], shapes[i][1], shapes[i][2]) for i in self.image_columns]
+        rows = [shapes[index][1] for index in self.entity_columns]
 
         self.normalizer = VectorNormalizer(vector_size) if settings.normalize and vector_size else None
-        self.actor = Body(vector_size, images, settings, settings.hidden_units)
+        self.actor = Body(vector_size, images, rows, settings, settings.hidden_units)
         critic_units = settings.critic_hidden_units or settings.hidden_units
-        self.critic = self.actor if shared_critic else Body(vector_size, images, settings, critic_units)
+        self.critic = self.actor if shared_critic else Body(vector_size, images, rows, settings, critic_units)
         continuous, branches = spec.action_spec.continuous_size, spec.action_spec.discrete_branches
         self.mean_head = (
             head_layer(self.actor.output_size, continuous, settings, 0.2, 0.01) if continuous else None
@@ -76,7 +78,8 @@ class Policy(nn.Module):
     def upload(self, observations: Sequence[np.ndarray]) -> tuple[Tensor, ...]:
         """Arrays of shape (n, *shape), one per observation, to network inputs on the policy's device.
 
-        The inputs are all vectors as one normalised (n, vector size) tensor, if there are any, then each image.
+        The inputs are all vectors as one normalised (n, vector size) tensor, if there are any, then each image, then
+        the entities of each observation of variable length.
         """
         return self.prepare([torch.from_numpy(array).to(self.device) for array in observations])
 
@@ -87,7 +90,7 @@ class Policy(nn.Module):
             vectors = [observations[index].float() for index in self.vector_columns]
             vector = vectors[0] if len(vectors) == 1 else torch.cat(vectors, dim=1)
             inputs.append(vector if self.normalizer is None else self.normalizer(vector))
-        return (*inputs, *(observations[index] for index in self.image_columns))
+        return (*inputs, *(observations[index] for index in (*self.image_columns, *self.entity_columns)))
 
     def forward(
         self, inputs: Sequence[Tensor], forbidden: Tensor | None
@@ -114,6 +117,21 @@ class Policy(nn.Module):
                 self.logits_head(features), self.action_spec.discrete_branches, forbidden
             )
         return ActionDistribution(mean, self.log_std, branches)
+
+
+def _kind(index: int, observation: ObservationSpec) -> str:
+    """What an observation is; only the first dimension of a table may vary in length."""
+    shape, properties = tuple(observation.shape), tuple(observation.dimension_property)
+    varies = [value == DimensionProperty.VARIABLE_SIZE for value in properties]
+    if not any(varies) and len(shape) in (1, 3):
+        return VECTOR if len(shape) == 1 else IMAGE
+    if len(shape) == 2 and varies == [True, False]:
+        return ENTITIES
+    named = ", ".join(value.name or str(value) for value in properties)
+    raise UserError(
+        f"observation {index} ({observation.name}) has shape {shape} with dimensions {named}; this trainer takes "
+        "vectors, images, and lists of entities (VARIABLE_SIZE, NONE)"
+    )
 
 
 def to_action_tuple(continuous: np.ndarray, discrete: np.ndarray) -> ActionTuple:

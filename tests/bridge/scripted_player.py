@@ -186,7 +186,32 @@ def put_simple(connection: PlayerConnection, agents: int = 2, size: int = 3, **f
         connection.put("Simple", agent, [np.full(size, agent, np.float32)], fields.get("reward", 0.0))
 
 
-def misbehave(script: str, connection: PlayerConnection, steps: int) -> int:
+CHANGES: dict[str, tuple[list[ObservationSpec], ActionSpec]] = {
+    "other-shape": ([vector(4)], ActionSpec(1, ())),
+    "more-sensors": ([vector(3), vector(2)], ActionSpec(1, ())),
+    "same-size": ([ragged(3, 1)], ActionSpec(1, ())),
+    "same-again": ([vector(3)], ActionSpec(1, ())),
+    "other-actions": ([vector(3)], ActionSpec(1, (2,))),
+}
+
+
+def change(
+    connection: PlayerConnection, observations: list[ObservationSpec], actions: ActionSpec, when: str
+) -> None:
+    """Give the agents of `Simple` other sensors or actions; only "silent" does not announce them."""
+    while not connection.exchange().reset and when == "reset":
+        put_simple(connection)
+    if when == "silent":
+        connection._behaviors["Simple"].specs = observations
+    else:
+        connection.add_behavior("Simple", observations, actions)
+    while True:
+        for agent in range(2):
+            connection.put("Simple", agent, [np.zeros(spec.shape, np.float32) for spec in observations], 0.0)
+        connection.exchange()
+
+
+def misbehave(script: str, connection: PlayerConnection, steps: int, when: str) -> int:
     """Run the simple behavior for some steps, then do what `script` says; returns the exit status."""
     agents, size = (10_000, 243) if script == "big" else (2, 3)
     simple(connection, agents, size)
@@ -204,10 +229,8 @@ def misbehave(script: str, connection: PlayerConnection, steps: int) -> int:
         connection.put("Simple", 99, [np.array([0, np.nan, 0], np.float32)], 0.0)
     if script == "infinite":
         connection.put("Simple", 99, [np.zeros(3, np.float32)], float("inf"))
-    if script == "change":
-        connection.add_behavior("Simple", [vector(4)], ActionSpec(1, ()))
-        connection.exchange()
-        put_simple(connection, size=4)
+    if script in CHANGES:
+        change(connection, *CHANGES[script], when)
     if script == "stop":
         connection.close()
         return 0
@@ -224,6 +247,7 @@ def main() -> int:
     parser.add_argument("--agents", type=int, default=6)
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--delay", type=float, default=0.0)
+    parser.add_argument("--when", choices=["step", "reset", "silent"], default="step")
     arguments, _ = parser.parse_known_args()
     if arguments.script == "early":
         say("no license found")
@@ -238,7 +262,7 @@ def main() -> int:
             Ledger(connection, arguments.ledger, arguments.agents, arguments.delay).run()
         if arguments.script == "lessons":
             Pupils(connection, arguments.ledger, arguments.agents, arguments.delay).run()
-        return misbehave(arguments.script, connection, arguments.steps)
+        return misbehave(arguments.script, connection, arguments.steps, arguments.when)
     except TrainerLeft as end:
         say(f"left: {end}")
         return 0

@@ -126,8 +126,11 @@ def test_masks_true_is_forbidden() -> None:
         (vector_info([0, float("-inf")], id=7, done=True), "observation 0 .* is -inf at index 1"),
         (vector_info([0, 0], id=7, reward=float("inf")), "Walker, agent 7: reward is inf"),
         (vector_info([0, 0], id=7, group_reward=float("nan")), "agent 7: group reward is nan"),
-        (vector_info([0, 0, 0], id=7), r"agent 7: observation 0 of shape \(3,\), \(2,\) before"),
-        (wire.AgentInfo(id=7), "agent 7: 0 observations, 1 before"),
+        (
+            vector_info([0, 0, 0], id=7),
+            r"agent 7: observation 0 is of shape \(3,\) now, of shape \(2,\) before",
+        ),
+        (wire.AgentInfo(id=7), "agent 7: 0 observations now, 1 before"),
         (vector_info([0, 0], id=7, action_mask=b"\0"), "agent 7: an action mask of 1, expected 2"),
     ],
 )

@@ -107,7 +107,6 @@ def test_other_api_version(port: int) -> None:
     [
         ("nan", r"Simple, agent 99: observation 0 \(vector\) is nan at index 1"),
         ("infinite", "Simple, agent 99: reward is inf"),
-        ("change", "behavior Simple.* before; all agents of a behavior must have the same sensors"),
     ],
 )
 def test_what_the_player_must_not_send(script: str, words: str, port: int) -> None:

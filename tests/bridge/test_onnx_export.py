@@ -41,12 +41,20 @@ CASES = [
     ([(4,), (3, 20, 24), (2,), (1, 22, 20)], (2, (3, 2)), "plain", False),
     (IMAGE, (2, ()), "resnet", False),
     (IMAGE, (1, ()), "flat", False),
+    ([(4, 3)], (2, ()), "plain", False),
+    ([(4, 3), (5,), (3, 20, 24), (6, 2)], (2, (3, 2)), "normalised", True),
 ]
 
 
 def make_spec(shapes: list[tuple[int, ...]], actions: tuple[int, tuple[int, ...]]) -> BehaviorSpec:
+    first = {2: DimensionProperty.VARIABLE_SIZE}
     observations = [
-        ObservationSpec(shape, (DimensionProperty.NONE,) * len(shape), ObservationType.DEFAULT, f"o{index}")
+        ObservationSpec(
+            shape,
+            (first.get(len(shape), DimensionProperty.NONE), *(DimensionProperty.NONE for _ in shape[1:])),
+            ObservationType.DEFAULT,
+            f"o{index}",
+        )
         for index, shape in enumerate(shapes)
     ]
     return BehaviorSpec(observations, ActionSpec(*actions))
@@ -74,6 +82,9 @@ def feed(spec: BehaviorSpec, batch: int = BATCH, seed: int = 0) -> dict[str, np.
         ).astype(np.float32)
         for index, observation in enumerate(spec.observation_specs)
     }
+    for values in inputs.values():
+        if values.ndim == 3:  # entities: from none to all of them are there
+            values[np.arange(values.shape[1]) >= np.arange(batch)[:, None]] = 0
     branches = spec.action_spec.discrete_branches
     if branches:
         masks = [rng.random((batch, size)) < 0.6 for size in branches]

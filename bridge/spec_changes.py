@@ -1,0 +1,37 @@
+"""Behaviors must keep their sensors and actions; how they differ where they do not."""
+
+from mlagents_envs.base_env import ActionSpec, BehaviorSpec, ObservationSpec
+
+from gym_adapters.errors import UserError
+
+
+def require_same(name: str, before: BehaviorSpec, now: BehaviorSpec) -> None:
+    """Refuse a behavior that is not what it was, whether in one player or in another.
+
+    Raises:
+        UserError: Names the first difference, as it was and as it is.
+    """
+    if before != now:
+        raise UserError(
+            f"behavior {name}: {_difference(before, now)}; all agents of a behavior, in every player, must have the "
+            "same sensors and actions for the whole run: make them alike, or give them different Behavior Names"
+        )
+
+
+def _difference(before: BehaviorSpec, now: BehaviorSpec) -> str:
+    old, new = before.observation_specs, now.observation_specs
+    if len(old) != len(new):
+        return f"{len(new)} observations now, {len(old)} before"
+    for index, (was, is_now) in enumerate(zip(old, new, strict=True)):
+        if was != is_now:
+            return f"observation {index} is {_observation(is_now)} now, {_observation(was)} before"
+    return f"actions are {_actions(now.action_spec)} now, {_actions(before.action_spec)} before"
+
+
+def _observation(spec: ObservationSpec) -> str:
+    dimensions = ", ".join(value.name or str(value) for value in spec.dimension_property)
+    return f"{spec.name} of shape {tuple(spec.shape)} ({dimensions}; {spec.observation_type.name})"
+
+
+def _actions(spec: ActionSpec) -> str:
+    return f"{spec.continuous_size} continuous and discrete {tuple(spec.discrete_branches)}"
