@@ -1,0 +1,77 @@
+"""A busy neighbour, memory over a long run, and the time to the first environment step."""
+
+import json
+import multiprocessing
+import statistics
+import sys
+import tempfile
+
+from tests.benchmarks.common import Options, Row, medians, ours, side
+
+
+def run(options: Options) -> list[Row]:
+    """All three, on Walker2d-v5."""
+    return [*_neighbour(options), *_memory(options), *_start(options)]
+
+
+def _neighbour(options: Options) -> list[Row]:
+    steps = options.work(100_000)
+
+    def alone() -> float:
+        return _rate(steps)
+
+    def beside() -> float:
+        other = multiprocessing.get_context("spawn").Process(target=spin, daemon=True)
+        other.start()
+        try:
+            return _rate(steps)
+        finally:
+            other.terminate()
+            other.join()
+
+    busy, quiet = medians(options.repeats, beside, alone)
+    return [
+        Row("PPO Walker2d-v5 beside a busy process", busy, "steps/s", quiet, "alone", busy / quiet, 0.45, 0.5)
+    ]
+
+
+def spin() -> None:
+    """Keep one core busy until killed."""
+    while True:
+        sum(range(10_000))
+
+
+def _rate(steps: int) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        settings = [f"behaviors.*.max_steps={steps}", f"checkpoint_settings.results_dir={folder}"]
+        wanted = {"set": settings, "between": [steps // 4, steps]}
+        return float(
+            ours("train_ours", "unity_configs/ppo/Walker2d-v5.yaml", "Walker2d-v5", json.dumps(wanted))[
+                "rate"
+            ]
+        )
+
+
+def _memory(options: Options) -> list[Row]:
+    early, late = options.work(200_000), options.work(2_000_000)
+    result = ours("memory", early, late)
+    return [
+        Row(
+            f"RSS after {late:,} steps / after {early:,}",
+            result["late"],
+            "MiB",
+            result["early"],
+            "earlier",
+            result["late"] / result["early"],
+            1.05,
+            1.0,
+            lower_is_better=True,
+        )
+    ]
+
+
+def _start(options: Options) -> list[Row]:
+    seconds = statistics.median(float(side(sys.executable, "start")) for _ in range(options.repeats))
+    return [
+        Row("command to first environment step", seconds, "s", at_least=5.0, aim=3.0, lower_is_better=True)
+    ]

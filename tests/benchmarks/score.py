@@ -1,0 +1,58 @@
+"""Wall-clock to a mean training return of 3,000 on Walker2d-v5 (the last 100 episodes), from the start of the process.
+
+Ours with the default file; Stable-Baselines3 with 8 environments, VecNormalize, rollouts of 2,048, minibatches of 64,
+10 epochs, learning rate 3e-4 falling linearly over 1M steps. The median of 5 seeds counts; a seed that never gets there
+is infinite.
+"""
+
+import json
+import math
+import statistics
+import tempfile
+
+from tests.benchmarks.common import Options, Row, ours, side
+
+SCORE = 3000
+SEEDS = range(5)
+
+
+def run(options: Options) -> list[Row]:
+    """Both sides, seed by seed in turn."""
+    steps = options.work(1_000_000)
+    mine, theirs = [], []
+    for seed in SEEDS:
+        mine.append(_ours(seed, steps))
+        theirs.append(_sb3(options, seed, steps))
+        print(f"seed {seed}: ours {mine[-1]:.0f} s, Stable-Baselines3 {theirs[-1]:.0f} s", flush=True)
+    first, second = statistics.median(mine), statistics.median(theirs)
+    ratio = second / first if math.isfinite(first) else 0.0
+    return [Row("Walker2d-v5 to 3,000", first, "s", second, "Stable-Baselines3", ratio, 4.0, 8.0)]
+
+
+def _ours(seed: int, steps: int) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        settings = [
+            f"env_settings.seed={seed}",
+            "behaviors.*.summary_freq=2000",
+            f"behaviors.*.max_steps={steps}",
+            f"checkpoint_settings.results_dir={folder}",
+        ]
+        wanted = {"set": settings, "score": SCORE}
+        result = ours("train_ours", "unity_configs/ppo/Walker2d-v5.yaml", "Walker2d-v5", json.dumps(wanted))
+    return float(result["seconds"]) if result["reached"] else math.inf
+
+
+def _sb3(options: Options, seed: int, steps: int) -> float:
+    wanted = {
+        "env": "Walker2d-v5",
+        "seed": seed,
+        "steps": steps,
+        "envs": 8,
+        "rollout": 2048,
+        "minibatch": 64,
+        "epochs": 10,
+        "linear": True,
+        "score": SCORE,
+    }
+    result = side(options.peers, "train_sb3", json.dumps(wanted))
+    return float(result["seconds"]) if result["reached"] else math.inf
