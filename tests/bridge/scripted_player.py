@@ -225,6 +225,8 @@ def misbehave(script: str, connection: PlayerConnection, steps: int, when: str) 
         os.kill(os.getpid(), signal.SIGKILL)
     if script == "hang":
         time.sleep(600)
+    if script == "pause":  # long enough for gRPC to give up the connection
+        time.sleep(3)
     if script == "nan":
         connection.put("Simple", 99, [np.array([0, np.nan, 0], np.float32)], 0.0)
     if script == "infinite":
@@ -255,7 +257,8 @@ def main() -> int:
     if arguments.script == "silent":
         time.sleep(600)
     version = "2.0.0" if arguments.script == "version" else wire.API_VERSION
-    connection = PlayerConnection(arguments.mlagents_port, 30, version)
+    idle = (("grpc.client_idle_timeout_ms", 1000),) if arguments.script == "pause" else ()
+    connection = PlayerConnection(arguments.mlagents_port, 30, version, channel_options=idle)
     try:
         connection.connect()
         if arguments.script == "ledger":
