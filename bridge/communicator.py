@@ -3,6 +3,9 @@
 A player asks and the trainer answers: the player's call, which carries observations, stays open until the actions are
 there. So `receive` takes the player's next call and `send` answers it. Only bytes pass between gRPC's threads and the
 caller's; the first player that introduces itself is served, and strangers are refused without disturbing it.
+
+gRPC closes a connection over which nothing was said for half an hour, as when the Editor is paused, and opens another
+when its player goes on. So once the player's connection is gone, the next one is taken for the player's.
 """
 
 import ipaddress
@@ -18,7 +21,7 @@ from google.protobuf.message import DecodeError
 
 from bridge import wire
 from bridge.faults import PortInUseError
-from bridge.ports import is_free, port_owner
+from bridge.ports import Process, client_process, is_connected, is_free, port_owner
 from bridge.threads import DaemonThreads
 
 logger = logging.getLogger(__name__)
@@ -55,6 +58,7 @@ class Communicator:
         self._open: _Call | None = None
         self._lock = threading.Lock()
         self._player: str | None = None
+        self._player_waits = False
         self._closing = False
         self._threads = DaemonThreads(4)
         self._server = grpc.server(self._threads, options=SERVER_OPTIONS)
@@ -70,6 +74,11 @@ class Communicator:
     def ready(self) -> bool:
         """Whether `receive` would return at once."""
         return not self._calls.empty()
+
+    @property
+    def player_process(self) -> Process | None:
+        """The process that the player runs in, if it is on this machine and can be seen."""
+        return None if self._player is None else client_process(self.port, _client_port(self._player))
 
     def receive(self, timeout: float) -> Any:
         """The player's next message, or None if none came in time; Ctrl-C interrupts it.
@@ -126,6 +135,7 @@ class Communicator:
         if not context.add_callback(lambda: None if finished.is_set() else self._lose(call)):
             self._lose(call)
         answer = call.answer.get()
+        self._player_waits = False
         finished.set()
         return b"" if answer is None else answer
 
@@ -148,8 +158,19 @@ class Communicator:
                     return "another player is connected already"
                 self._player = peer
             elif peer != self._player:
-                return "a message from somebody who did not introduce himself"
+                if not self._may_be_the_player(message):
+                    return "a message from somebody who did not introduce himself"
+                logger.info("the player is back, over a new connection")
+                self._player = peer
+            self._player_waits = True
         return None
+
+    def _may_be_the_player(self, message: Any) -> bool:
+        """Whether a message over another connection than the player's may be its next."""
+        if self._player is None or self._player_waits:
+            return False
+        in_turn = message.header.status == wire.QUIT or message.unity_output.HasField("rl_output")
+        return in_turn and not is_connected(self.port, _client_port(self._player))
 
     def _bind(self, port: int, listen: str) -> int:
         host = ipaddress.ip_address(listen)
@@ -176,3 +197,8 @@ class Communicator:
             self._server.add_insecure_port(f"[::1]:{port}")
         except RuntimeError:
             logger.debug("not listening on [::1]:%d", port)
+
+
+def _client_port(peer: str) -> int:
+    """The port in what gRPC calls a peer, such as ipv4:127.0.0.1:5432."""
+    return int(peer.rpartition(":")[2])

@@ -2,14 +2,14 @@
 
 from mlagents_envs.exception import UnityCommunicatorStoppedException
 
-from gym_adapters.errors import UserError
+from gym_adapters.errors import EnvironmentLostError, UserError
 
 
 class PortInUseError(UserError):
     """Something else listens on the port."""
 
 
-class PlayerLostError(UserError):
+class PlayerLostError(EnvironmentLostError):
     """A player exited, hangs or never connected; a new one may be started in its place."""
 
 

@@ -50,6 +50,7 @@ class PlayerConnection:
         api_version: The communicator version that this player claims.
         channels_last: Send images as packages 2.x do, height-width-channel; else channel-first, as 3.x and 4.x do.
         compress: Send uint8 images as PNG; else as floats in [0, 1].
+        channel_options: Further options of the gRPC channel.
 
     Attributes:
         first_side_channel: The packed side-channel messages that came with the trainer's first reset.
@@ -62,13 +63,14 @@ class PlayerConnection:
         api_version: str = wire.API_VERSION,
         channels_last: bool = False,
         compress: bool = True,
+        channel_options: Sequence[tuple[str, int]] = (),
     ) -> None:
         self.port, self.timeout, self.api_version = port, timeout, api_version
         self.channels_last, self.compress = channels_last, compress
         self.first_side_channel = b""
         self._behaviors: dict[str, _Behavior] = {}
         self._message = wire.message()
-        options = (*wire.CHANNEL_OPTIONS, ("grpc.enable_http_proxy", 0))
+        options = (*wire.CHANNEL_OPTIONS, ("grpc.enable_http_proxy", 0), *channel_options)
         self._channel = grpc.insecure_channel(f"localhost:{port}", options=options)
         self._call = self._channel.unary_unary(
             wire.METHOD,

@@ -10,7 +10,7 @@ from bridge import wire
 from bridge.channels import EngineConfig
 from bridge.communicator import LOOPBACK, Communicator
 from bridge.faults import PlayerLostError, PlayerStoppedError, PortInUseError
-from bridge.ports import BASE_PORT, EDITOR_PORT
+from bridge.ports import BASE_PORT, EDITOR_PORT, Process
 from bridge.process import PlayerProcess
 from gym_adapters.errors import UserError
 
@@ -78,6 +78,7 @@ class PlayerSession:
     def __init__(self, options: PlayerOptions) -> None:
         self.options = options
         self._process: PlayerProcess | None = None
+        self._editor: Process | None = None
         self.communicator = self._listen()
         try:
             if options.file_name is not None:
@@ -99,6 +100,8 @@ class PlayerSession:
                 f"Listening on port {port}. Press Play in the Unity Editor to start training.", flush=True
             )
         output = self.receive("did not connect", PLAYER_CHECKS).rl_initialization_output
+        if self._process is None:
+            self._editor = self.communicator.player_process
         answer = wire.message()
         setup = answer.unity_input.rl_initialization_input
         setup.seed, setup.num_areas = self.options.seed, self.options.num_areas
@@ -141,6 +144,10 @@ class PlayerSession:
                 if self.communicator.ready:
                     continue
                 raise PlayerLostError(self._ending(complaint))
+            if self._editor is not None and not self._editor.is_alive:
+                if self.communicator.ready:
+                    continue
+                raise PlayerLostError(f"the Unity Editor, {self._editor}, is gone; it may have crashed")
             if left <= 0:
                 words = "" if self._process is None else self._process.last_words()
                 raise PlayerLostError(f"{self.player} {complaint} within {timeout:g} s; {advice}{words}")

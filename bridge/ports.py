@@ -1,7 +1,8 @@
-"""Who holds a port on this machine."""
+"""Who holds a port on this machine, and who is connected to it. What Linux's /proc does not show is not known."""
 
 import os
 import socket
+from dataclasses import dataclass
 from pathlib import Path
 
 EDITOR_PORT = 5004
@@ -10,27 +11,47 @@ EDITOR_PORT = 5004
 BASE_PORT = 5005
 """Where the first built player does, unless it is told otherwise."""
 
-_LISTENING = "0A"
+_ESTABLISHED, _LISTENING = "01", "0A"
 
 
-def port_owner(port: int) -> str | None:
-    """The process that listens on a TCP port, as "name (pid N)"; None where that cannot be known.
+@dataclass(frozen=True)
+class Process:
+    """A process on this machine."""
+
+    pid: int
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.name} (pid {self.pid})"
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it still runs, or could."""
+        try:
+            state = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            return False
+        return state not in ("Z", "X")
+
+
+def port_owner(port: int) -> Process | None:
+    """The process that listens on a TCP port; None where that cannot be known.
 
     Reads Linux's /proc, so it sees what the present user may see.
     """
-    inodes = {
-        inode for table in ("tcp", "tcp6") for inode in _listening_inodes(Path("/proc/net", table), port)
-    }
-    if not inodes:
+    return _holder(_sockets(_LISTENING, port))
+
+
+def client_process(port: int, client_port: int) -> Process | None:
+    """The process on this machine that is connected from `client_port` to `port`; None where that cannot be known."""
+    return _holder(_sockets(_ESTABLISHED, client_port, port))
+
+
+def is_connected(port: int, client_port: int) -> bool | None:
+    """Whether a server on `port` still has a connection from `client_port`; None where that cannot be known."""
+    if not Path("/proc/net/tcp").exists():
         return None
-    for link in Path("/proc").glob("[0-9]*/fd/*"):
-        try:
-            if str(link.readlink()) in inodes:
-                process = link.parents[1]
-                return f"{(process / 'comm').read_text().strip()} (pid {process.name})"
-        except OSError:
-            continue
-    return None
+    return bool(_sockets(_ESTABLISHED, port, client_port))
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
@@ -46,14 +67,28 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
     return True
 
 
-def _listening_inodes(table: Path, port: int) -> list[str]:
-    """The sockets in a table of /proc/net that listen on the port, as /proc/PID/fd names them."""
-    try:
-        rows = [line.split() for line in table.read_text().splitlines()[1:]]
-    except OSError:
-        return []
-    return [
-        f"socket:[{row[9]}]"
-        for row in rows
-        if row[3] == _LISTENING and int(row[1].rpartition(":")[2], 16) == port
-    ]
+def _sockets(state: str, port: int, remote_port: int | None = None) -> set[str]:
+    """The sockets of this machine in this state and with these ports, as /proc/PID/fd names them."""
+    found = set()
+    for table in ("tcp", "tcp6"):
+        try:
+            rows = [line.split() for line in Path("/proc/net", table).read_text().splitlines()[1:]]
+        except OSError:
+            continue
+        for row in rows:
+            local, remote = (int(address.rpartition(":")[2], 16) for address in row[1:3])
+            if row[3] == state and local == port and remote_port in (None, remote):
+                found.add(f"socket:[{row[9]}]")
+    return found
+
+
+def _holder(sockets: set[str]) -> Process | None:
+    """The process that has one of these sockets open."""
+    for link in Path("/proc").glob("[0-9]*/fd/*") if sockets else ():
+        try:
+            if str(link.readlink()) in sockets:
+                process = link.parents[1]
+                return Process(int(process.name), (process / "comm").read_text().strip())
+        except OSError:
+            continue
+    return None

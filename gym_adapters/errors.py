@@ -1,4 +1,4 @@
-"""The one exception that means: the user can fix this."""
+"""The exceptions that mean: the user can fix this."""
 
 
 class UserError(Exception):
@@ -7,3 +7,7 @@ class UserError(Exception):
     The message names the file, key or value at fault, what was expected and what to do. Command lines print
     it without a traceback and exit with status 2. It lives in the lowest package so that all three share it.
     """
+
+
+class EnvironmentLostError(UserError):
+    """The environment is gone, through no fault of what was learned from it: a run that ends with it is saved."""

@@ -8,6 +8,7 @@ from typing import Any
 from mlagents_envs.base_env import BaseEnv
 from mlagents_envs.exception import UnityCommunicatorStoppedException
 
+from gym_adapters.errors import EnvironmentLostError
 from trainers.config import RunSettings, check_supported, load_settings
 from trainers.progress import Display, make_display
 from trainers.recorder import Outcome
@@ -41,7 +42,8 @@ def train(
 
     Raises:
         UserError: bad settings, a run folder in the way, a checkpoint that does not fit, or an environment that
-            gives numbers that are not finite. Checkpoints already written stay as they are.
+            gives numbers that are not finite. Checkpoints already written stay as they are; where the environment
+            was lost (`EnvironmentLostError`), the run is saved first.
     """
     settings = options if isinstance(options, RunSettings) else load_settings(options, overrides)
     check_supported(settings)
@@ -57,8 +59,8 @@ def train(
                     run(environment, session)
             except UnityCommunicatorStoppedException:
                 session.display.say("The environment has ended the run; it is saved.")
-            except BaseException:
-                session.close(save=False)
+            except BaseException as error:
+                session.close(save=isinstance(error, EnvironmentLostError))
                 raise
             return session.close()
         finally:

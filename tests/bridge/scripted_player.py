@@ -175,6 +175,28 @@ class Pupils(Ledger):
                     ages[slot] = 0
 
 
+STACKED = "StackingSensor_size2_Camera"
+
+
+def stacked_pixels() -> np.ndarray:
+    """Two grey pictures, each as the three channels of a PNG. Shape: (6, 7, 5)."""
+    return np.arange(210, dtype=np.uint8).reshape(6, 7, 5)
+
+
+def stacked(connection: PlayerConnection) -> None:
+    """Agents with a stacked grey camera, whose PNGs are mapped to two channels, and a stacked vector."""
+    pixels = DimensionProperty.TRANSLATIONAL_EQUIVARIANCE
+    properties = (DimensionProperty.NONE, pixels, pixels)
+    camera = ObservationSpec((2, 7, 5), properties, ObservationType.DEFAULT, STACKED)
+    connection.add_behavior("Stacked", [camera, vector(6, "StackingSensor_size3_Vector")], ActionSpec(1, ()))
+    while True:
+        for agent in range(3):
+            connection.put("Stacked", agent, [stacked_pixels(), np.arange(6) + agent], 0.0)
+        for info in connection._message.unity_output.rl_output.agentInfos["Stacked"].value:
+            info.observations[0].compressed_channel_mapping.extend([0, 0, 0, 1, 1, 1])
+        connection.exchange()
+
+
 def simple(connection: PlayerConnection, agents: int = 2, size: int = 3) -> None:
     """Declare one behavior `Simple` and put its agents once."""
     connection.add_behavior("Simple", [vector(size)], ActionSpec(1, ()))
@@ -225,6 +247,8 @@ def misbehave(script: str, connection: PlayerConnection, steps: int, when: str) 
         os.kill(os.getpid(), signal.SIGKILL)
     if script == "hang":
         time.sleep(600)
+    if script == "pause":  # long enough for gRPC to give up the connection
+        time.sleep(3)
     if script == "nan":
         connection.put("Simple", 99, [np.array([0, np.nan, 0], np.float32)], 0.0)
     if script == "infinite":
@@ -247,6 +271,7 @@ def main() -> int:
     parser.add_argument("--agents", type=int, default=6)
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--delay", type=float, default=0.0)
+    parser.add_argument("--channels-last", action="store_true")
     parser.add_argument("--when", choices=["step", "reset", "silent"], default="step")
     arguments, _ = parser.parse_known_args()
     if arguments.script == "early":
@@ -255,9 +280,14 @@ def main() -> int:
     if arguments.script == "silent":
         time.sleep(600)
     version = "2.0.0" if arguments.script == "version" else wire.API_VERSION
-    connection = PlayerConnection(arguments.mlagents_port, 30, version)
+    idle = (("grpc.client_idle_timeout_ms", 1000),) if arguments.script == "pause" else ()
+    connection = PlayerConnection(
+        arguments.mlagents_port, 30, version, arguments.channels_last, channel_options=idle
+    )
     try:
         connection.connect()
+        if arguments.script == "stacked":
+            stacked(connection)
         if arguments.script == "ledger":
             Ledger(connection, arguments.ledger, arguments.agents, arguments.delay).run()
         if arguments.script == "lessons":

@@ -121,8 +121,8 @@ def test_stop_in_the_editor_ends_the_run_in_order(port: int) -> None:
 
 
 def test_editor_that_crashes(port: int) -> None:
-    with pytest.raises(PlayerLostError, match=r"the Unity Editor (broke the connection|has not answered)"):
-        run_editor("kill", port, timeout=2)
+    with pytest.raises(PlayerLostError, match=r"the Unity Editor(, .* is gone| broke the connection)"):
+        run_editor("kill", port)
 
 
 def test_taken_port_names_the_process(port: int) -> None:

@@ -1,0 +1,100 @@
+"""What becomes of a run when the Editor is paused, reconnects or crashes, with real processes."""
+
+import logging
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import grpc
+import pytest
+import yaml
+from processes import PLAYER, free_port, running
+
+from bridge import player_session, wire
+from bridge.faults import PlayerLostError
+from bridge.unity_env import PlayerOptions, UnityEnv
+from trainers import load_policy, train
+from trainers.environments import make_environment
+
+
+def step_often(env: UnityEnv) -> None:
+    env.reset()
+    for _ in range(6):
+        env.step()
+
+
+def test_a_pause_may_last(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(player_session, "HINT_SECONDS", 1.0)
+    caplog.set_level(logging.INFO)
+    port = free_port()
+    with running("-m", "bridge.player", "--env", "CartPole-v1", "--mlagents-port", port) as player:
+        env = UnityEnv(PlayerOptions(port=port))
+        env.reset()
+        os.kill(player.pid, signal.SIGSTOP)
+        threading.Timer(3.0, os.kill, (player.pid, signal.SIGCONT)).start()
+        start = time.monotonic()
+        for _ in range(5):
+            env.step()
+        assert time.monotonic() - start > 2.5
+        assert len(env.get_steps("CartPole-v1")[0]) == 1
+        env.close()
+    assert "the Unity Editor has not answered for" in caplog.text
+
+
+def test_a_connection_that_grpc_closed_in_a_pause_is_replaced(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    port = free_port()
+    with running(PLAYER, "pause", "--mlagents-port", port):
+        env = UnityEnv(PlayerOptions(port=port))
+        env.reset()
+        for _ in range(8):
+            env.step()
+            assert len(env.get_steps("Simple")[0]) == 2
+        env.close()
+    assert caplog.text.count("the player is back, over a new connection") == 1
+
+
+def test_a_stranger_does_not_take_the_player_s_turn() -> None:
+    port = free_port()
+    message = wire.message()
+    message.unity_output.rl_output.side_channel = b""
+    with (
+        running(PLAYER, "hang", "--mlagents-port", port) as player,
+        grpc.insecure_channel(f"127.0.0.1:{port}") as channel,
+    ):
+        env = UnityEnv(PlayerOptions(port=port, timeout=2))
+        with pytest.raises(PlayerLostError, match="has not answered within 2 s"):
+            step_often(env)
+        with pytest.raises(grpc.RpcError, match="did not introduce"):
+            channel.unary_unary(wire.METHOD)(message.SerializeToString(), timeout=5)
+        env.close()
+        player.kill()
+
+
+def test_a_crash_is_told_at_once_and_the_run_is_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    port = free_port()
+    options = {
+        "behaviors": {
+            "Simple": {
+                "trainer_type": "ppo",
+                "hyperparameters": {"batch_size": 32, "buffer_size": 64},
+                "network_settings": {"hidden_units": 8, "num_layers": 1},
+                "checkpoint_interval": 100_000,
+                "summary_freq": 100_000,
+            }
+        },
+        "env_settings": {"base_port": port},
+        "checkpoint_settings": {"run_id": "run"},
+    }
+    with running(PLAYER, "kill", "--steps", 300, "--mlagents-port", port) as player:
+        ended: list[float] = []
+        threading.Thread(target=lambda: (player.stdout.read(), ended.append(time.monotonic()))).start()  # type: ignore[union-attr]
+        with pytest.raises(PlayerLostError, match=rf"the Unity Editor, .* \(pid {player.pid}\), is gone"):
+            train(make_environment, yaml.safe_dump(options))
+        assert time.monotonic() - ended[0] < 5
+    assert load_policy(Path("runs", "run")).step >= 500
