@@ -24,6 +24,9 @@ class Body(nn.Module):
         row_sizes: numbers per entity, one for each observation of variable length.
         settings: ML-Agents' `network_settings`.
         hidden_units: width of the hidden layers and of each image's encoding.
+
+    Attributes:
+        mixed_precision: image encoders compute in bfloat16 and hand on float32.
     """
 
     def __init__(
@@ -36,6 +39,7 @@ class Body(nn.Module):
     ) -> None:
         super().__init__()
         self.vector_size = vector_size
+        self.mixed_precision = False
         self.image_encoders = nn.ModuleList(
             image_encoder(settings.vis_encode_type, shape, hidden_units, settings) for shape in image_shapes
         )
@@ -60,12 +64,24 @@ class Body(nn.Module):
         """
         features = list(inputs[:1]) if self.vector_size else []
         rest = inputs[len(features) :]
-        features += [encoder(image) for encoder, image in zip(self.image_encoders, rest, strict=False)]
+        features += [self._encode(*pair) for pair in zip(self.image_encoders, rest, strict=False)]
         if self.entity_encoder is not None:
             own = _side_by_side(features) if features else None
             features.append(self.entity_encoder(own, rest[len(self.image_encoders) :]))
         hidden: Tensor = self.layers(_side_by_side(features))
         return hidden
+
+    def _encode(self, encoder: nn.Module, image: Tensor) -> Tensor:
+        """(n, C, H, W) to (n, hidden_units), in the precision and memory layout that are fastest."""
+        if torch.onnx.is_in_onnx_export():  # for the exported model
+            plain: Tensor = encoder(image)
+            return plain
+        if self.mixed_precision:
+            with torch.autocast(image.device.type, torch.bfloat16):
+                encoded: Tensor = encoder(image)
+            return encoded.float()
+        encoded = encoder(image.contiguous(memory_format=torch.channels_last))
+        return encoded
 
 
 def _side_by_side(features: Sequence[Tensor]) -> Tensor:

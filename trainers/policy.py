@@ -71,6 +71,15 @@ class Policy(nn.Module):
         return self.log_std.device
 
     @property
+    def mixed_precision(self) -> bool:
+        """Whether image encoders compute in bfloat16, on CPU or CUDA; everything else is float32."""
+        return self.actor.mixed_precision
+
+    @mixed_precision.setter
+    def mixed_precision(self, chosen: bool) -> None:
+        self.actor.mixed_precision = self.critic.mixed_precision = chosen
+
+    @property
     def size(self) -> int:
         """Number of parameters."""
         return sum(parameter.numel() for parameter in self.parameters())

@@ -17,7 +17,7 @@ from trainers.a2c import A2C
 from trainers.checkpoint import read_status, write_text
 from trainers.config import RunSettings, dump_settings
 from trainers.curriculum import Curriculum, Measured, lessons_in, send
-from trainers.explicit import SMALL_NETWORK
+from trainers.device import choose_compute, find_device
 from trainers.on_policy import OnPolicyLearner
 from trainers.policy_file import find_checkpoint
 from trainers.ppo import PPO
@@ -45,9 +45,10 @@ class Session:
         checkpoints = settings.checkpoint_settings
         self.settings, self.display = settings, display
         self.run_folder = Path(checkpoints.results_dir, str(checkpoints.run_id))
-        self.device = choose_device(settings.torch_settings.device)
+        if settings.torch_settings.device not in (None, "auto"):
+            find_device(str(settings.torch_settings.device))
         self.timers = TimerTree()
-        self._torch_threads = torch.get_num_threads()
+        self._torch_threads, self._threads = torch.get_num_threads(), 1
         self._numpy_threads = threadpool_limits(1, user_api="blas")
         self.stop_requested = False
         self._recorders: dict[str, Recorder] = {}
@@ -151,12 +152,17 @@ class Session:
     def _record(self, name: str, spec: BehaviorSpec) -> Recorder:
         settings, checkpoints = self.settings.behavior(name), self.settings.checkpoint_settings
         seed = self.settings.env_settings.seed
+        compute, reason = choose_compute(spec, settings, self.settings.torch_settings, self._torch_threads)
+        if self.settings.torch_settings.device == "auto" or "measurement" in reason:
+            self.display.say(f"{name} is computed on {compute}: {reason}")
         torch.set_num_threads(1)  # initial weights do not depend on the number of threads
-        learner = LEARNERS[settings.trainer_type](name, spec, settings, seed, self.device)
+        learner = LEARNERS[settings.trainer_type](name, spec, settings, seed, compute.device)
+        learner.policy.mixed_precision = compute.bfloat16
         learner.training = not checkpoints.inference
         learner.metrics.lesson_returns = deque(maxlen=self._curriculum.window(name))
         learner.metrics.standing = self._curriculum.tags
-        self._set_threads(learner)
+        self._threads = max(self._threads, compute.threads)
+        torch.set_num_threads(self._threads)
         if not checkpoints.resume:
             start = self._starting_point(name, settings.init_path)
             if start is not None:
@@ -166,13 +172,6 @@ class Session:
         if checkpoints.resume:
             self._write_configuration()
         return recorder
-
-    def _set_threads(self, newest: OnPolicyLearner) -> None:
-        """As many torch threads as asked for; else one, if no network is large enough to gain from more."""
-        wanted = self.settings.torch_settings.num_threads
-        learners = [newest, *(recorder.learner for recorder in self._recorders.values())]
-        small = all(learner.policy.size <= SMALL_NETWORK for learner in learners)
-        torch.set_num_threads(wanted or (1 if small else self._torch_threads))
 
     def _starting_point(self, name: str, init_path: str | None) -> Path | None:
         """The checkpoint new weights come from (ML-Agents keys `init_path` and `initialize_from`)."""
@@ -219,20 +218,3 @@ class Session:
             tree["gauges"] |= recorder.gauges
         tree["metadata"] = {"torch_version": torch.__version__}
         write_text(self.run_folder / "run_logs" / "timers.json", json.dumps(tree, indent=4))
-
-
-def choose_device(name: str | None) -> torch.device:
-    """The torch device called `name`; None or `auto` takes CUDA where there is one, else the CPU.
-
-    Raises:
-        UserError: torch has no such device here.
-    """
-    if name in (None, "auto"):
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(str(name))
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"--torch-device {name}: not available here ({reason}); try cpu") from error
-    return device

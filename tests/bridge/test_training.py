@@ -102,7 +102,9 @@ def test_a_behavior_that_the_training_file_lacks() -> None:
     port = free_port()
     with (
         running(PLAYER, "ledger", "--mlagents-port", port),
-        pytest.raises(UserError, match=r"has a behavior Continuous, which is not among those listed \(Hybrid\)"),
+        pytest.raises(
+            UserError, match=r"has a behavior Continuous, which is not among those listed \(Hybrid\)"
+        ),
     ):
         train(make_environment, options(port, "Hybrid"))
 

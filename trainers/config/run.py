@@ -1,7 +1,7 @@
 """The whole training file."""
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, PrivateAttr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import InitErrorDetails
@@ -118,10 +118,17 @@ class TorchSettings(Settings):
     """Where networks are computed."""
 
     device: str | None = Field(
-        default=None, description="cpu, cuda, cuda:0, mps, ... null: cuda if there is one, else cpu."
+        default=None,
+        description="cpu, cuda, cuda:0, mps, ... null or auto: cpu or cuda, whichever a short measurement finds "
+        "faster.",
     )
     num_threads: Count | None = extension(
-        None, description="CPU threads of torch. null: chosen by the trainer."
+        None, description="CPU threads of torch. null: one for small networks, else by a short measurement."
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = extension(
+        "auto",
+        description="Numbers that image encoders compute with while training; all else is float32. auto: "
+        "bfloat16 where a short measurement finds it faster.",
     )
 
 

@@ -214,7 +214,7 @@ DEFAULTS: list[tuple[type[BaseModel], dict[str, Any], dict[str, Any]]] = [
             "results_dir": "runs",
         },
     ),
-    (TorchSettings, {}, {"device": None, "num_threads": None}),
+    (TorchSettings, {}, {"device": None, "num_threads": None, "precision": "auto"}),
     (
         RunSettings,
         {},
@@ -234,7 +234,15 @@ DEFAULTS: list[tuple[type[BaseModel], dict[str, Any], dict[str, Any]]] = [
 EXTENSIONS = {
     *OPTIMIZER_EXTENSIONS,
     *("clip_value_loss", "activation", "orthogonal_init", "initial_log_std", "layer_norm"),
-    *("critic_hidden_units", "normalize_reward", "reward_clip", "env_options", "listen", "num_threads"),
+    *(
+        "critic_hidden_units",
+        "normalize_reward",
+        "reward_clip",
+        "env_options",
+        "listen",
+        "num_threads",
+        "precision",
+    ),
 }
 
 
