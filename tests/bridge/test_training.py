@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
+from idle_players import stacked_pixels
 from processes import PLAYER, free_port, running, write_player
-from scripted_player import stacked_pixels
 
 from bridge.onnx_check import check_file
 from bridge.unity_env import PlayerOptions, UnityEnv
@@ -102,7 +102,9 @@ def test_a_behavior_that_the_training_file_lacks() -> None:
     port = free_port()
     with (
         running(PLAYER, "ledger", "--mlagents-port", port),
-        pytest.raises(UserError, match=r"has a behavior Continuous, which is not among those listed \(Hybrid\)"),
+        pytest.raises(
+            UserError, match=r"has a behavior Continuous, which is not among those listed \(Hybrid\)"
+        ),
     ):
         train(make_environment, options(port, "Hybrid"))
 
