@@ -59,8 +59,12 @@ def train(
                     run(environment, session)
             except UnityCommunicatorStoppedException:
                 session.display.say("The environment has ended the run; it is saved.")
-            except BaseException as error:
-                session.close(save=isinstance(error, EnvironmentLostError))
+            except EnvironmentLostError:
+                if session.close():
+                    session.display.say("The environment is lost; the run is saved.")
+                raise
+            except BaseException:
+                session.close(save=False)
                 raise
             return session.close()
         finally:

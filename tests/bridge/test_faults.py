@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
@@ -33,7 +34,7 @@ def drive(env: UnityEnv) -> None:
         env.step()
 
 
-def run_editor(script: str, port: int, timeout: float = 10.0, **options: int) -> None:
+def run_editor(script: str, port: int, timeout: float = 30.0, **options: int) -> None:
     """Train with the script as the Editor until something goes wrong."""
     with running(PLAYER, script, "--mlagents-port", port):
         env = UnityEnv(PlayerOptions(port=port, timeout=timeout, **options))
@@ -43,12 +44,15 @@ def run_editor(script: str, port: int, timeout: float = 10.0, **options: int) ->
             env.close()
 
 
-def run_player(script: str, folder: Path, port: int, timeout: float = 10.0) -> UnityEnv:
+def run_player(
+    script: str, folder: Path, port: int, timeout: float = 30.0, answer_within: float = 10.0
+) -> UnityEnv:
     """The same with the script as an executable; gives the environment, which is closed."""
     path = write_player(folder, PLAYER, script)
     env = UnityEnv(PlayerOptions(path, port, 0, timeout, log_folder=folder), wait=False)
     try:
         env.session.connect()
+        env.session.options = replace(env.session.options, timeout=answer_within)
         drive(env)
     finally:
         env.close(patience=0)
@@ -78,7 +82,7 @@ def test_player_that_hangs(tmp_path: Path, port: int) -> None:
     with pytest.raises(
         PlayerLostError, match=r"(?s)has not answered within 1.5 s; it may hang.*about to hang"
     ):
-        run_player("hang", tmp_path, port, timeout=1.5)
+        run_player("hang", tmp_path, port, answer_within=1.5)
 
 
 def test_player_that_never_connects(tmp_path: Path, port: int) -> None:

@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
@@ -64,7 +65,8 @@ def test_a_stranger_does_not_take_the_player_s_turn() -> None:
         running(PLAYER, "hang", "--mlagents-port", port) as player,
         grpc.insecure_channel(f"127.0.0.1:{port}") as channel,
     ):
-        env = UnityEnv(PlayerOptions(port=port, timeout=2))
+        env = UnityEnv(PlayerOptions(port=port, timeout=30))
+        env.session.options = replace(env.session.options, timeout=2)
         with pytest.raises(PlayerLostError, match="has not answered within 2 s"):
             step_often(env)
         with pytest.raises(grpc.RpcError, match="did not introduce"):

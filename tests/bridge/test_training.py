@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
+from idle_players import stacked_pixels
 from processes import PLAYER, free_port, running, write_player
-from scripted_player import stacked_pixels
 
 from bridge.onnx_check import check_file
 from bridge.unity_env import PlayerOptions, UnityEnv

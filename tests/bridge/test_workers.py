@@ -110,7 +110,7 @@ def break_with_stop(env: UnityEnv) -> None:
     os.kill(env.session._process._process.pid, signal.SIGSTOP)  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize(("break_player", "timeout"), [(break_with_kill, 20.0), (break_with_stop, 1.5)])
+@pytest.mark.parametrize(("break_player", "timeout"), [(break_with_kill, 20.0), (break_with_stop, 6.0)])
 def test_a_lost_player_is_replaced(
     break_player: Callable[[UnityEnv], None], timeout: float, tmp_path: Path
 ) -> None:
@@ -122,7 +122,7 @@ def test_a_lost_player_is_replaced(
         assert sorted(before.agent_id.tolist()) == [0, 1, 2, 3, 4, 5]
         break_player(started[1])
         last = {agent: before[agent].obs[0] for agent in before}
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while len(started) == 2 or not any(agent % 2 for agent in env.get_steps("CartPole-v1")[0]):
             assert time.monotonic() < deadline
             decisions = env.get_steps("CartPole-v1")[0]
