@@ -42,6 +42,11 @@ class OnPolicyLearner(Learner):
         vectors = [spec.observation_specs[index].shape[0] for index in self.policy.vector_columns]
         self.observation_moments = RunningMoments(sum(vectors))
 
+    @property
+    def recomputes_advantage(self) -> bool:
+        """Whether every pass begins with advantages and returns by the critic as it then is."""
+        return False
+
     @abstractmethod
     def policy_loss(self, log_prob: Tensor, batch: Batch) -> Tensor:
         """The loss of the actor on a minibatch; `log_prob` (n,) is what its actions have now."""
@@ -66,16 +71,14 @@ class OnPolicyLearner(Learner):
         """
         if self.training:
             columns = self.rollout.columns()
-            batch = self._batch(columns)
-            self._optimise(batch)
+            self._optimise(columns)
             if self.policy.normalizer is not None:
                 self._update_normalizer(self.policy.normalizer, columns)
         living = self.agents.slots
         self.agents.open_row[living] = self.rollout.restart(self.agents.open_row[living])
 
-    def _batch(self, columns: Columns) -> Batch:
-        """Advantages and returns of all closed rows, as tensors. One upload, one pass of the critic."""
-        inputs = self.policy.upload(columns.observations)
+    def _batch(self, columns: Columns, inputs: tuple[Tensor, ...]) -> Batch:
+        """Advantages and returns of all closed rows, as tensors, by the critic as it is now."""
         with torch.no_grad():
             chunks = [
                 self.policy.value([tensor[start : start + VALUE_CHUNK] for tensor in inputs])
@@ -106,7 +109,6 @@ class OnPolicyLearner(Learner):
         combined = advantages.mean(1)
         if self.hyper.normalize_advantage == "buffer":
             combined = _standardised(combined)
-        self.metrics.add("Policy/Extrinsic Value Estimate", float(value[columns.closed].mean()))
         return Batch(
             inputs=tuple(tensor[rows] for tensor in inputs),
             forbidden=take(columns.forbidden) if columns.forbidden.any() else None,
@@ -117,12 +119,17 @@ class OnPolicyLearner(Learner):
             returns=advantages + values[rows],
         )
 
-    def _optimise(self, batch: Batch) -> None:
-        """`num_epoch` passes over the batch, fewer if the policy moves too far from where it started."""
+    def _optimise(self, columns: Columns) -> None:
+        """`num_epoch` passes over the rollout, fewer if the policy moves too far from where it started."""
+        inputs = self.policy.upload(columns.observations)
+        batch = self._batch(columns, inputs)
+        self.metrics.add("Policy/Extrinsic Value Estimate", float(batch.value.mean()))
         self.optimizer.set_learning_rate(self.step)
         beta = self._decayed(self.hyper.beta, BETA_FLOOR, self.hyper.beta_schedule)
         figures: list[Tensor] = []
-        for _ in range(self.hyper.num_epoch):
+        for number in range(self.hyper.num_epoch):
+            if number and self.recomputes_advantage:
+                batch = self._batch(columns, inputs)
             epoch = list(self._pass(batch, beta))
             figures += epoch
             if self.hyper.target_kl is not None and self._diverged(float(torch.stack(epoch)[:, 3].mean())):

@@ -19,6 +19,7 @@ from trainers.losses import (
     value_loss,
 )
 from trainers.on_policy import OnPolicyLearner
+from trainers.rollout import Columns
 from trainers.schedules import EPSILON_FLOOR
 
 
@@ -32,6 +33,11 @@ class PPO(OnPolicyLearner):
     def epsilon(self) -> float:
         """The clip range at the present step."""
         return self._decayed(self.hyper.epsilon, EPSILON_FLOOR, self.hyper.epsilon_schedule)
+
+    @property
+    def recomputes_advantage(self) -> bool:
+        """See `OnPolicyLearner.recomputes_advantage`."""
+        return self.hyper.recompute_advantage
 
     def policy_loss(self, log_prob: Tensor, batch: Batch) -> Tensor:
         """The clipped surrogate."""
@@ -53,9 +59,9 @@ class PPO(OnPolicyLearner):
             return clipped_value_gradient(value, batch.value, batch.returns, self.epsilon)
         return value_gradient(value, batch.returns)
 
-    def _optimise(self, batch: Batch) -> None:
+    def _optimise(self, columns: Columns) -> None:
         self.metrics.add("Policy/Epsilon", self.epsilon)
-        super()._optimise(batch)
+        super()._optimise(columns)
 
 
 if __name__ == "__main__":

@@ -108,7 +108,11 @@ def surprise(life: Life, index: int) -> float:
 def recorded_batches(learner: OnPolicyLearner) -> list[Batch]:
     """A list that grows by the batch of every update, in place of learning."""
     batches: list[Batch] = []
-    learner._optimise = batches.append  # type: ignore[method-assign]
+
+    def record(columns):
+        batches.append(learner._batch(columns, learner.policy.upload(columns.observations)))
+
+    learner._optimise = record  # type: ignore[method-assign]
     return batches
 
 

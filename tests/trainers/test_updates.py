@@ -9,6 +9,7 @@ from task_envs import TaskEnv, one_hot
 
 from trainers.batch import Batch
 from trainers.on_policy import OnPolicyLearner
+from trainers.rollout import Columns
 
 KINDS = {
     "continuous": ({"continuous": 3}, False),
@@ -95,19 +96,19 @@ def test_a_decision_that_waits_through_an_update_keeps_the_probability_it_was_ma
             network={"normalize": True},
         ),
     )
-    learn = learner._optimise
+    prepare = learner._batch
     changes: list[dict[tuple[int, int], float]] = []
 
-    def compare(batch: Batch) -> None:
-        columns = learner.rollout.columns()
+    def compare(columns: Columns, inputs: tuple[torch.Tensor, ...]) -> Batch:
+        batch = prepare(columns, inputs)
         rows = columns.observations[0][columns.closed][:, [LIFE, INDEX]].astype(int).tolist()
         with torch.no_grad():
             log_prob = learner.policy.distribution(batch.inputs, None).log_prob(batch.actions)
         difference = (log_prob - batch.log_prob).abs().tolist()
         changes.append(dict(zip(map(tuple, rows), difference, strict=True)))
-        learn(batch)
+        return batch
 
-    learner._optimise = compare  # type: ignore[method-assign]
+    learner._batch = compare  # type: ignore[method-assign]
     updates = drive(env, learner, 60)
 
     assert len(updates) == len(changes) >= 4
@@ -335,3 +336,23 @@ def train_critic(trainer_type: str, horizon: int, interrupted: bool) -> OnPolicy
 def critic_says(learner: OnPolicyLearner, observations: np.ndarray) -> list[float]:
     with torch.no_grad():
         return learner.policy.value(learner.policy.upload([observations]))[:, 0].tolist()
+
+
+@pytest.mark.parametrize("recompute", [True, False])
+def test_advantages_follow_the_critic_from_pass_to_pass_if_asked(recompute):
+    _, seen, updates = scripted_run(num_epoch=3, recompute_advantage=recompute, learning_rate=0.02)
+    assert len(updates) >= 3
+    per_pass = len(seen) // len(updates) // 3
+    passes = [seen[start : start + per_pass] for start in range(0, 3 * per_pass, per_pass)]
+    returns = [
+        {
+            tuple(row.tolist()): target.item()
+            for batch, _ in one
+            for row, target in zip(batch.inputs[0], batch.returns, strict=True)
+        }
+        for one in passes
+    ]
+    shared = set.intersection(*(set(one) for one in returns))
+    assert len(shared) >= 8
+    moved = [abs(returns[0][row] - returns[2][row]) for row in shared]
+    assert (max(moved) > 1e-4) == recompute

@@ -108,6 +108,11 @@ class PPOSettings(OptimizerExtensions, ClippedSettings):
     shared_critic: Flag = Field(
         default=False, description="Whether policy and value function share one network body."
     )
+    recompute_advantage: Flag = extension(
+        False,
+        description="Whether every pass over the buffer begins with advantages and returns by the critic as it then "
+        "is. Source: Andrychowicz et al. 2021, What Matters In On-Policy Reinforcement Learning, section 3.5.",
+    )
     clip_value_loss: Flag = extension(
         False,
         description="Whether a value may move by at most epsilon in one update. Fits rewards scaled to about 1; "

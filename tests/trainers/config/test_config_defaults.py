@@ -59,6 +59,7 @@ DEFAULTS: list[tuple[type[BaseModel], dict[str, Any], dict[str, Any]]] = [
             "learning_rate_schedule": "linear",
             "shared_critic": False,
             "clip_value_loss": False,
+            "recompute_advantage": False,
         },
     ),
     (POCASettings, {}, {**ON_POLICY, **CLIPPED, "learning_rate_schedule": "linear"}),
@@ -233,7 +234,14 @@ DEFAULTS: list[tuple[type[BaseModel], dict[str, Any], dict[str, Any]]] = [
 
 EXTENSIONS = {
     *OPTIMIZER_EXTENSIONS,
-    *("clip_value_loss", "activation", "orthogonal_init", "initial_log_std", "layer_norm"),
+    *(
+        "clip_value_loss",
+        "recompute_advantage",
+        "activation",
+        "orthogonal_init",
+        "initial_log_std",
+        "layer_norm",
+    ),
     *(
         "critic_hidden_units",
         "normalize_reward",
