@@ -1,8 +1,8 @@
 """`train_sb3.py JSON`: Stable-Baselines3's PPO, one JSON line at the end.
 
-JSON keys: `env`, `seed`, `steps`, `envs`, `rollout`, `minibatch`, `epochs`, `linear` (learning rate falls), `between`
-(numbers of rollouts from and to which the rate is measured), `score` (stop when the mean of the last 100 episodes gets
-there).
+JSON keys: `env`, `seed`, `threads` (torch's), `steps`, `envs`, `rollout`, `minibatch`, `epochs`, `linear` (learning rate
+falls), `between` (numbers of rollouts from and to which the rate is measured), `score` (stop when the mean of the last 100
+episodes gets there).
 """
 
 import time
@@ -13,6 +13,7 @@ import json  # noqa: E402
 import sys  # noqa: E402
 
 import numpy as np  # noqa: E402
+import torch  # noqa: E402
 from stable_baselines3 import PPO  # noqa: E402
 from stable_baselines3.common.callbacks import BaseCallback  # noqa: E402
 from stable_baselines3.common.env_util import make_atari_env, make_vec_env  # noqa: E402
@@ -39,6 +40,8 @@ class Watch(BaseCallback):
 
 def main(options):
     options = json.loads(options)
+    if "threads" in options:
+        torch.set_num_threads(options["threads"])
     image = options["env"].startswith("ALE/")
     if image:
         env = VecFrameStack(make_atari_env(options["env"], options["envs"], seed=options["seed"]), 4)
