@@ -17,8 +17,9 @@ from trainers.a2c import A2C
 from trainers.checkpoint import read_status, write_text
 from trainers.config import RunSettings, dump_settings
 from trainers.curriculum import Curriculum, Measured, lessons_in, send
+from trainers.dqn import DQN
 from trainers.explicit import SMALL_NETWORK
-from trainers.on_policy import OnPolicyLearner
+from trainers.learner import Learner
 from trainers.policy_file import find_checkpoint
 from trainers.ppo import PPO
 from trainers.progress import Display
@@ -26,7 +27,7 @@ from trainers.recorder import Outcome, Recorder, restore
 from trainers.run_folder import CONFIGURATION
 from trainers.timers import TimerTree
 
-LEARNERS: dict[str, type[OnPolicyLearner]] = {"ppo": PPO, "a2c": A2C}
+LEARNERS: dict[str, type[Learner]] = {"ppo": PPO, "a2c": A2C, "dqn": DQN}
 
 
 class Session:
@@ -66,7 +67,7 @@ class Session:
         done = bool(learners) and all(learner.step >= learner.settings.max_steps for learner in learners)
         return done or self.stop_requested
 
-    def learner(self, behavior_id: str, spec: BehaviorSpec) -> OnPolicyLearner:
+    def learner(self, behavior_id: str, spec: BehaviorSpec) -> Learner:
         """The learner of `Name`, or of every team of `Name?team=0`, made when first seen.
 
         Raises:
@@ -167,7 +168,7 @@ class Session:
             self._write_configuration()
         return recorder
 
-    def _set_threads(self, newest: OnPolicyLearner) -> None:
+    def _set_threads(self, newest: Learner) -> None:
         """As many torch threads as asked for; else one, if no network is large enough to gain from more."""
         wanted = self.settings.torch_settings.num_threads
         learners = [newest, *(recorder.learner for recorder in self._recorders.values())]

@@ -15,6 +15,7 @@ from trainers.config.environment_parameters import (
 )
 from trainers.config.hyperparameters import (
     A2CSettings,
+    DQNSettings,
     Hyperparameters,
     POCASettings,
     PPOSettings,
@@ -48,6 +49,7 @@ __all__ = [
     "CompletionCriteria",
     "ConstantSampler",
     "CuriositySettings",
+    "DQNSettings",
     "EngineSettings",
     "EnvSettings",
     "EnvironmentParameter",
