@@ -90,12 +90,11 @@ class FrameStore:
 
     def _continued(self, images: np.ndarray, numbers: np.ndarray) -> np.ndarray:
         """Which images show the channels `numbers` (n, C), their last apart. Shape: (n,)."""
-        shared = (numbers[:, :-1] >= self._floor).all(1) if self.shape[0] > 1 else np.ones(len(images), bool)
+        shared: np.ndarray = np.all(numbers[:, :-1] >= self._floor, axis=1)
         if shared.any() and self.shape[0] > 1:
             old = self._channels(numbers[shared, :-1].ravel())
-            shared[shared] = (old.reshape(-1, *images[:, :-1].shape[1:]) == images[shared, :-1]).all(
-                (1, 2, 3)
-            )
+            same = old.reshape(-1, *images[:, :-1].shape[1:]) == images[shared, :-1]
+            shared[shared] = same.all((1, 2, 3))
         return shared
 
     def _channels(self, numbers: np.ndarray) -> np.ndarray:

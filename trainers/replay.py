@@ -1,7 +1,7 @@
 """Decisions kept for a long while: a ring of rows, one per decision, each linked to the agent's next.
 
 Rows are numbered as they come; row r lies at place r modulo the capacity, and is gone when another takes its place. A
-link always leads to a later row, so what a living row needs is alive as well, and an observation is kept once: as what one
+link always leads to a later row, so what a living row needs is alive as well. An observation is kept once: as what one
 decision saw and what the one before led to.
 """
 
@@ -197,7 +197,7 @@ class Replay:
         """Atomically write everything as an uncompressed .npz file."""
         rows = np.arange(self.first, self.total)
         places = rows % self.capacity
-        arrays = {name: column[places] for name, column in self._columns.items()}
+        arrays: dict[str, Any] = {name: column[places] for name, column in self._columns.items()}
         arrays["rows"] = rows
         for index, column in enumerate(self._observations):
             state = column.state(places) if isinstance(column, FrameStore) else {"values": column[places]}

@@ -15,14 +15,13 @@ from trainers.config.environment_parameters import (
 )
 from trainers.config.hyperparameters import (
     A2CSettings,
-    DQNSettings,
     Hyperparameters,
     POCASettings,
     PPOSettings,
-    SACSettings,
 )
 from trainers.config.loader import load_settings
 from trainers.config.network import MemorySettings, NetworkSettings
+from trainers.config.off_policy import DQNSettings, SACSettings
 from trainers.config.reward_signals import (
     CuriositySettings,
     ExtrinsicSettings,
