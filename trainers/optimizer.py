@@ -54,7 +54,10 @@ class FlatAdam:
     @property
     def is_finite(self) -> bool:
         """No weight has become NaN or infinite."""
-        return all(bool(torch.isfinite(flat).all()) for flat in self.flat)
+        total = torch.stack(
+            [flat.detach().sum() for flat in self.flat]
+        ).sum()  # one that is not shows in the sum
+        return bool(torch.isfinite(total))
 
     def set_learning_rate(self, step: int) -> None:
         """Use the step sizes that the schedule gives at agent step `step`."""
