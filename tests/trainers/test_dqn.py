@@ -1,19 +1,15 @@
 """What a DQN learns from and when: targets, heads, exploration, target network, masks, resume."""
 
 import copy
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from learner_tools import behavior_settings, drive, make_learner
-from mlagents_envs.base_env import ActionTuple
-from scripted_env import Behavior, Life, ScriptedEnv, Visit, crowd, make_spec
-from task_envs import TaskEnv, one_hot
+from scripted_env import INDEX, Behavior, Life, ScriptedEnv, Visit, crowd, make_spec
 from test_checkpoints import assert_same
-from test_small_tasks import images, solve
 
-from trainers import UserError, load_policy, train
+from trainers import UserError
 from trainers.checkpoint import save_state
 from trainers.config import DQNSettings, NetworkSettings
 from trainers.dqn import DQN
@@ -196,32 +192,28 @@ def test_a_gradient_step_is_adam_s_on_the_loss_of_the_sampled_decisions():
         torch.testing.assert_close(learner.policy.state_dict()[name], tensor, atol=1e-6, rtol=1e-4)
 
 
-def value_of(lives: list[Life], visit: list[float], **hyper) -> float:
-    """What a network trained to the end on these lives says of a decision, with a discount of 0.9."""
-    keys = {"batch_size": 64, "steps_per_update": 1e9, "learning_rate": 0.01, "tau": 0.1, **hyper}
-    learner = make_dqn(keys, {"hidden_units": 32}, gamma=0.9)
-    drive(ScriptedEnv({"Test": Behavior(SPEC, lives)}), learner, 12)
-    for _ in range(400):
-        learner._learn()
-        learner._move_target()
-    seen = np.array([visit], np.float32)
-    with torch.no_grad():
-        values = learner.policy(learner.policy.upload([seen]))[0]
-    return float(values[[int(a) for a in np.unique(learner.replay._columns["action"][:2])]].max())
-
-
 @pytest.mark.parametrize("n_step", [1, 3])
-def test_three_endings_are_worth_what_they_are(n_step):
-    """Agent 0 dies at once and earns 1; agent 1 is cut off where its next state, never paid, is worth what it is."""
-    died = [Life(0, (Visit(0),), Visit(1, reward=1.0))] * 1
-    assert value_of(died, [0, 0, 0, 0], n_step=n_step, batch_size=1) == pytest.approx(1.0, abs=0.1)
-    cut = [Life(0, (Visit(0),), Visit(1, reward=1.0), interrupted=True)]
-    learner = make_dqn({"batch_size": 1, "steps_per_update": 1e9, "n_step": n_step}, gamma=0.9)
-    drive(ScriptedEnv({"Test": Behavior(SPEC, cut)}), learner, 3)
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_a_true_end_is_worth_nothing_more_and_an_interrupted_one_what_follows(n_step, interrupted):
+    learner = make_dqn({"batch_size": 1, "steps_per_update": 1e9, "n_step": n_step, "learning_rate": 0.01})
+    lives = [Life(0, (Visit(0),), Visit(1, reward=1.0), interrupted)]
+    drive(ScriptedEnv({"Test": Behavior(SPEC, lives)}), learner, 3)
     batch = learner.replay.transitions(np.array([0]), 0.9, n_step)
-    assert (batch.reward[0], batch.discount[0]) == (1.0, pytest.approx(0.9))
-    assert batch.next_observations[0][0, 1] == 1  # the last observation of that life
-    learner = make_dqn({"batch_size": 1, "steps_per_update": 1e9, "n_step": n_step}, gamma=0.9)
+    assert batch.reward[0] == 1.0
+    assert batch.discount[0] == pytest.approx(0.9 if interrupted else 0.0)
+    if interrupted:
+        assert batch.next_observations[0][0, INDEX] == 1  # the last observation of that life
+    for _ in range(300):
+        learner._learn()
+    with torch.no_grad():
+        seen = learner.policy(learner.policy.upload(batch.observations))[0, batch.action[0]]
+        after = learner.target(learner.policy.upload(batch.next_observations))
+    expected = q_target(torch.ones(1), torch.from_numpy(batch.discount), after)
+    assert seen.item() == pytest.approx(expected.item(), abs=0.2)
+
+
+def test_a_decision_lost_in_a_reset_is_not_learned_from():
+    learner = make_dqn({"batch_size": 1, "steps_per_update": 1e9})
     lives = [Life(0, (Visit(0), Visit(1, 1.0), Visit(2, 1.0), Visit(3, 1.0)))]
     drive(ScriptedEnv({"Test": Behavior(SPEC, lives)}), learner, 4, resets=[2])
     assert learner.replay.closed_rows == 2  # of four decisions; one was lost in the reset, one still waits
@@ -302,95 +294,3 @@ def test_other_actions_are_a_user_error_that_says_what_to_use(continuous, branch
     with pytest.raises(UserError, match="use trainer_type ppo or a2c") as caught:
         QNetwork(make_spec((4,), continuous=continuous, branches=branches), NetworkSettings())
     assert "\n" not in str(caught.value)
-
-
-TASK = {
-    "trainer_type": "dqn",
-    "hyperparameters": {
-        "batch_size": 32,
-        "buffer_size": 4000,
-        "learning_rate": 0.003,
-        "steps_per_update": 8,
-        "tau": 0.05,
-        "exploration_initial_eps": 1.0,
-        "exploration_final_eps": 0.1,
-        "exploration_steps": 2000,
-    },
-}
-VARIANTS = [
-    {"double": False},
-    {"double": True},
-    {"dueling": True, "n_step": 3},
-    {"dueling": True, "dueling_units": 16, "tau": 1, "target_update_interval": 100},
-]
-
-
-def variant(**hyper) -> dict:
-    return {**TASK, "hyperparameters": {**TASK["hyperparameters"], **hyper}}
-
-
-@pytest.mark.parametrize("hyper", VARIANTS)
-def test_takes_the_long_way_to_a_late_reward(hyper):
-    """Only the first of four decisions matters and only the last one pays."""
-    chosen = np.zeros(16, np.int64)
-
-    def look(rng, age):
-        first = np.minimum(age, 3) == 0
-        memory = np.where(first, 0, chosen[: len(age)] if len(age) == 16 else 0)
-        return [np.concatenate([one_hot(np.minimum(age, 3), 4), memory[:, None]], 1).astype(np.float32)], None
-
-    def pay(obs: list[np.ndarray], action: ActionTuple) -> np.ndarray:
-        if len(obs[0]) != 16:
-            return action.discrete[:, 0] == 1
-        time = obs[0][:, :4].argmax(1)
-        chosen[time == 0] = action.discrete[time == 0, 0]
-        return np.where(time == 3, 4.0 * obs[0][:, 4], 0.0)
-
-    assert solve(TaskEnv(make_spec((5,), branches=(2,)), look, pay), variant(**hyper), 6000) == 1.0
-
-
-def test_chooses_within_its_masks():
-    """Pays for the largest allowed number; the environment refuses forbidden ones."""
-
-    def look(rng, age):
-        mask = rng.random((len(age), 4)) < 0.4
-        mask[np.arange(len(age)), rng.integers(4, size=len(age))] = False
-        return [(~mask).astype(np.float32)], [mask]
-
-    def pay(obs: list[np.ndarray], action: ActionTuple) -> np.ndarray:
-        return action.discrete[:, 0] == 3 - obs[0][:, ::-1].argmax(1)
-
-    assert solve(TaskEnv(make_spec((4,), branches=(4,)), look, pay), TASK, 8000) > 0.98
-
-
-@pytest.mark.parametrize("network", [{}, {"conv_channels": [8, 12], "dropout": 0.1}])
-def test_sees_where_the_light_is(network):
-    def look(rng, age):
-        sides = rng.integers(4, size=len(age))
-        return [images(sides)], None
-
-    def pay(obs: list[np.ndarray], action: ActionTuple) -> np.ndarray:
-        return (images(action.discrete[:, 0]) == obs[0]).all((1, 2, 3))
-
-    env = TaskEnv(make_spec((1, 20, 20), branches=(4,)), look, pay)
-    assert solve(env, variant(dueling=True), 6000, network) > 0.98
-
-
-def test_a_run_is_resumed_with_its_replay_buffer_and_its_policy_is_loaded_with_its_heads():
-    def look(rng, age):
-        return [one_hot(rng.integers(5, size=len(age)), 5)], None
-
-    def pay(obs: list[np.ndarray], action: ActionTuple) -> np.ndarray:
-        return obs[0].argmax(1) == action.discrete[:, 0]
-
-    behavior = {**variant(dueling=True, save_replay_buffer=True), "summary_freq": 500, "max_steps": 1000}
-    options = {"default_settings": behavior, "checkpoint_settings": {"run_id": "again"}}
-    train(TaskEnv(make_spec((5,), branches=(5,)), look, pay), options)
-    folder = Path("runs", "again", "Task")
-    size = (folder / "last_replay_buffer.npz").stat().st_size
-    assert load_policy(folder).policy.head.__class__ is DuelingHead
-    options["default_settings"] = {**behavior, "max_steps": 3000}
-    options["checkpoint_settings"]["resume"] = True
-    outcome = train(TaskEnv(make_spec((5,), branches=(5,)), look, pay), options)["Task"]
-    assert outcome.steps >= 3000
-    assert (folder / "last_replay_buffer.npz").stat().st_size > 2 * size
