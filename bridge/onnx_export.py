@@ -26,6 +26,7 @@ from gym_adapters.errors import UserError
 from trainers.checkpoint import write_atomically
 from trainers.policy import ACTION_LIMIT, Policy
 from trainers.policy_file import load_policy
+from trainers.q_network import QNetwork
 
 OPSET = 9
 API_VERSION = 3.0
@@ -39,7 +40,7 @@ class UnityModel(nn.Module):
     """A policy with the inputs and outputs that Unity expects.
 
     Args:
-        policy: On the CPU; only its actor is used.
+        policy: On the CPU; of an actor and critic only the actor is used.
         actions: The behavior's actions.
 
     Attributes:
@@ -51,7 +52,7 @@ class UnityModel(nn.Module):
     continuous_shape: Tensor
     discrete_shape: Tensor
 
-    def __init__(self, policy: Policy, actions: ActionSpec) -> None:
+    def __init__(self, policy: Policy | QNetwork, actions: ActionSpec) -> None:
         super().__init__()
         self.policy, self.actions = policy, actions
         self.register_buffer("version_number", torch.tensor([API_VERSION]))
@@ -75,8 +76,13 @@ class UnityModel(nn.Module):
             observations: One (batch, *shape) float tensor per sensor; images channel-first, in [0, 1].
             allowed: (batch, sum of branch sizes), 1 = allowed; None without discrete actions.
         """
-        distribution = self.policy.distribution(self.policy.prepare(observations), None)
         outputs = [self.version_number, self.memory_size]
+        inputs = self.policy.prepare(observations)
+        if isinstance(self.policy, QNetwork):
+            assert allowed is not None
+            outputs += self._best(self.policy(inputs) + (allowed - 1.0) * MASK_PENALTY)
+            return tuple(outputs)
+        distribution = self.policy.distribution(inputs, None)
         if self.actions.continuous_size:
             mean = distribution.mean
             sample = mean + torch.randn_like(mean) * distribution.log_std.exp()
@@ -91,8 +97,13 @@ class UnityModel(nn.Module):
             outputs += [picks, self.discrete_shape, best]
         return tuple(outputs)
 
+    def _best(self, values: Tensor) -> list[Tensor]:
+        """The best action, twice: values say nothing about chances, so a sample is the best action as well."""
+        best = values.argmax(1, keepdim=True)
+        return [best, self.discrete_shape, best.clone()]
 
-def export_policy(policy: Policy, spec: BehaviorSpec, path: Path) -> None:
+
+def export_policy(policy: Policy | QNetwork, spec: BehaviorSpec, path: Path) -> None:
     """Write a policy's `.onnx`, atomically; the policy itself is left as it is.
 
     Args:

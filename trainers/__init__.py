@@ -1,4 +1,4 @@
-"""PPO and A2C over `mlagents_envs.base_env`: the algorithms, the loop and the command line.
+"""PPO, A2C and DQN over `mlagents_envs.base_env`: the algorithms, the loop and the command line.
 
 From Python: `from trainers import train, load_policy`. Both are imported when first used, so that commands such as
 `python -m trainers.config` start at once.

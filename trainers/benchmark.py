@@ -97,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark as the command line says; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m trainers.benchmark", description=__doc__.splitlines()[0])
     parser.add_argument("task", help="Gymnasium id")
-    parser.add_argument("--trainer", default="ppo", choices=["ppo", "a2c"], help="Default: ppo.")
+    parser.add_argument("--trainer", default="ppo", choices=["ppo", "a2c", "dqn"], help="Default: ppo.")
     parser.add_argument("--seeds", default="0,1,2", help="comma-separated. Default: 0,1,2.")
     parser.add_argument("--results-dir", type=Path, default=Path("runs"), help="Default: runs.")
     parser.add_argument("--out", type=Path, default=Path("docs", "curves"), help="Default: docs/curves.")

@@ -9,11 +9,13 @@ import torch
 from mlagents_envs.base_env import BehaviorSpec
 
 from gym_adapters.errors import UserError
-from trainers.config import A2CSettings, BehaviorSettings, PPOSettings, TorchSettings
+from trainers.config import A2CSettings, BehaviorSettings, DQNSettings, PPOSettings, TorchSettings
 from trainers.explicit import SMALL_NETWORK, supports
+from trainers.perception import Perception
 from trainers.policy import Policy
+from trainers.q_network import QNetwork
 
-MEASURED_ROWS = 256
+MOST_ROWS = 256
 REPEATS = 3
 WORTH_IT = 1.15
 """A choice further from the plain one must be faster by this factor."""
@@ -56,21 +58,27 @@ def choose_compute(
     Raises:
         UserError: torch has no such device here.
     """
-    assert isinstance(settings.hyperparameters, PPOSettings | A2CSettings)
-    policy = Policy(spec, settings.network_settings, settings.hyperparameters.shared_critic)
+    hyper, network = settings.hyperparameters, settings.network_settings
+    policy: Policy | QNetwork
+    if isinstance(hyper, DQNSettings):
+        policy = QNetwork(spec, network, hyper.dueling, hyper.dueling_units)
+    else:
+        assert isinstance(hyper, PPOSettings | A2CSettings)
+        policy = Policy(spec, network, hyper.shared_critic)
+    rows = min(MOST_ROWS, hyper.batch_size)
     candidates = list(_candidates(policy, wanted, most_threads))
     if len(candidates) == 1:
         return candidates[0], "as asked" if wanted.device or wanted.num_threads else "the only choice"
-    if supports(policy, spec, settings.network_settings):
+    if isinstance(policy, Policy) and supports(policy, spec, network):
         return candidates[0], "a network this small is computed fastest there"
     times: dict[Compute, float] = {}
     chosen = candidates[0]
     for candidate in candidates:
-        times[candidate] = _gradient_seconds(policy, spec, candidate)
+        times[candidate] = _gradient_seconds(policy, spec, candidate, rows)
         if times[candidate] * WORTH_IT < times[chosen]:
             chosen = candidate
     measured = "; ".join(f"{candidate}: {seconds * 1e3:.1f} ms" for candidate, seconds in times.items())
-    return chosen, f"a gradient step on {MEASURED_ROWS} rows takes, by measurement, {measured}"
+    return chosen, f"a gradient step on {rows} rows takes, by measurement, {measured}"
 
 
 def find_device(name: str) -> torch.device:
@@ -88,7 +96,7 @@ def find_device(name: str) -> torch.device:
     return device
 
 
-def _candidates(policy: Policy, wanted: TorchSettings, most_threads: int) -> Iterator[Compute]:
+def _candidates(policy: Perception, wanted: TorchSettings, most_threads: int) -> Iterator[Compute]:
     """The ways that the training file allows, the plainest first."""
     if wanted.device not in (None, "auto"):
         devices = [find_device(str(wanted.device))]
@@ -105,14 +113,14 @@ def _candidates(policy: Policy, wanted: TorchSettings, most_threads: int) -> Ite
                 yield Compute(device, threads, bfloat16=True)
 
 
-def _gradient_seconds(policy: Policy, spec: BehaviorSpec, compute: Compute) -> float:
+def _gradient_seconds(policy: Policy | QNetwork, spec: BehaviorSpec, compute: Compute, rows: int) -> float:
     """The shortest of some gradient steps on random observations."""
     policy = policy.to(compute.device)
     policy.mixed_precision = compute.bfloat16
     generator = torch.Generator().manual_seed(0)
     observations = []
     for observation in spec.observation_specs:
-        shape = (MEASURED_ROWS, *observation.shape)
+        shape = (rows, *observation.shape)
         values = torch.randint(256, shape, dtype=torch.uint8, generator=generator)
         images = len(observation.shape) == 3
         observations.append((values if images else values.float() / 255.0).to(compute.device))
@@ -122,12 +130,16 @@ def _gradient_seconds(policy: Policy, spec: BehaviorSpec, compute: Compute) -> f
     return min(seconds[1:])
 
 
-def _timed_step(policy: Policy, observations: list[torch.Tensor]) -> float:
+def _timed_step(policy: Policy | QNetwork, observations: list[torch.Tensor]) -> float:
     start = time.perf_counter()
-    distribution, value = policy(policy.prepare(observations), None)
-    loss = value.square().mean() + distribution.entropy().mean() + distribution.mean.square().sum()
+    inputs = policy.prepare(observations)
+    if isinstance(policy, QNetwork):
+        loss = policy(inputs).square().mean()
+    else:
+        distribution, value = policy(inputs, None)
+        loss = value.square().mean() + distribution.entropy().mean() + distribution.mean.square().sum()
     loss.backward()
-    if value.device.type == "cuda":
+    if loss.device.type == "cuda":
         torch.cuda.synchronize()
     return time.perf_counter() - start
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -17,6 +18,19 @@ class Actions:
 
     continuous: Tensor
     discrete: Tensor
+
+
+class Distribution(Protocol):
+    """What can be chosen from, for each of n observations."""
+
+    def sample(self, generator: torch.Generator | None = None) -> Actions:
+        """Draw one action per row."""
+
+    def mode(self) -> Actions:
+        """The most likely action per row."""
+
+    def log_prob(self, actions: Actions) -> Tensor:
+        """Log-probability of whole actions, (n,)."""
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def tuned_file(env_id: str, trainer_type: str) -> Path | None:
     `image` (any image among the observations, whatever the actions).
 
     Raises:
-        UserError: the id is not known.
+        UserError: the id is not known, or the algorithm cannot take its kind.
     """
     if looks_like_player(env_id):
         return None
@@ -49,6 +49,12 @@ def tuned_file(env_id: str, trainer_type: str) -> Path | None:
         return own
     probe = make_env(env_id, num_envs=1)
     try:
-        return folder / f"{env_kind(probe)}.yaml"
+        kind = env_kind(probe)
     finally:
         probe.close()
+    path = folder / f"{kind}.yaml"
+    if not path.is_file():
+        raise UserError(
+            f"{env_id} has {kind} actions, for which {trainer_type} is no use; use trainer_type ppo or a2c"
+        )
+    return path

@@ -1,10 +1,14 @@
 """What every learner does between updates: see to whom each reward belongs, and act.
 
+Who awaits a reward is known here; what becomes of the decisions is the business of a `Store`: a rollout that is learned
+from and dropped, or a replay buffer.
+
 Seen from the loop a learner does four things: `observe` what the environment says, `update` when enough decisions
 have been rewarded, `act`, and report its `metrics`.
 """
 
 from abc import ABC, abstractmethod
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,11 +17,15 @@ from mlagents_envs.base_env import ActionTuple, BehaviorSpec, DecisionSteps, Ter
 
 from trainers.agents import AgentTable
 from trainers.checks import require_finite
-from trainers.config import A2CSettings, BehaviorSettings, PPOSettings
+from trainers.config import BehaviorSettings
 from trainers.metrics import Metrics
 from trainers.normalizer import RunningMoments
-from trainers.policy import Policy, choose, join_masks, to_action_tuple
-from trainers.rollout import NO_ROW, Rollout
+from trainers.policy import Policy, join_masks, to_action_tuple
+from trainers.q_network import QNetwork
+from trainers.schedules import decayed
+from trainers.store import NO_ROW, Store
+
+SCALED_REWARD_LIMIT = 10.0
 
 
 class Learner(ABC):
@@ -36,15 +44,13 @@ class Learner(ABC):
         metrics: episode results and training figures since the last summary.
     """
 
-    hyper: PPOSettings | A2CSettings
     kind: ClassVar[str]
+    policy: Policy | QNetwork
 
     def __init__(
         self, name: str, spec: BehaviorSpec, settings: BehaviorSettings, seed: int, device: torch.device
     ) -> None:
-        assert isinstance(settings.hyperparameters, PPOSettings | A2CSettings)
         self.name, self.spec, self.settings, self.device = name, spec, settings, device
-        self.hyper = settings.hyperparameters
         self.deterministic = settings.network_settings.deterministic
         self.training = True
         self.step = 0
@@ -53,7 +59,7 @@ class Learner(ABC):
 
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.policy = Policy(spec, settings.network_settings, self.hyper.shared_critic).to(device)
+            self.policy = self._make_policy().to(device)
 
         signal = settings.reward_signals.extrinsic
         assert signal is not None
@@ -61,11 +67,23 @@ class Learner(ABC):
         self.strength = signal.strength
         self.return_moments = RunningMoments(1)
 
+        vectors = [spec.observation_specs[index].shape[0] for index in self.policy.vector_columns]
+        self.observation_moments = RunningMoments(sum(vectors))
+
         self.agents = AgentTable()
-        self.rollout = Rollout(spec, capacity=self.hyper.buffer_size + 64)
         self._asking = np.empty(0, np.int64)
         self._observations: list[np.ndarray] = []
         self._forbidden: np.ndarray | None = None
+
+    @property
+    @abstractmethod
+    def store(self) -> Store:
+        """Where decisions are kept."""
+
+    @property
+    @abstractmethod
+    def ready(self) -> bool:
+        """Enough decisions have been rewarded for an update."""
 
     @abstractmethod
     def update(self) -> None:
@@ -76,12 +94,49 @@ class Learner(ABC):
         """
 
     @abstractmethod
-    def state_dict(self) -> dict[str, Any]:
-        """Everything that makes the next update what it would have been, as tensors, numbers and strings."""
+    def description(self) -> dict[str, Any]:
+        """What is needed to build the policy again, as plain types."""
 
     @abstractmethod
+    def _make_policy(self) -> Policy | QNetwork:
+        """The networks, with new weights."""
+
+    @abstractmethod
+    def _choose(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Actions for the agents of the last `observe`: continuous, discrete, log-probability, each (n, ...)."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that makes the next update what it would have been, as tensors, numbers and strings."""
+        return {
+            "trainer_type": self.kind,
+            "global_step": self.step,
+            "Policy": self.policy.state_dict(),
+            "observation_moments": self.observation_moments.state_dict(),
+            "return_moments": self.return_moments.state_dict(),
+            "recent_returns": list(self.metrics.recent_returns),
+            "episodes": self.metrics.episodes,
+            "generator": self.generator.get_state(),
+        }
+
     def load_state_dict(self, state: dict[str, Any], only_weights: bool = False) -> None:
         """Go on from `state_dict`; `only_weights` starts counting anew (ML-Agents option `--initialize-from`)."""
+        self.policy.load_state_dict(state["Policy"])
+        self.observation_moments.load_state_dict(state["observation_moments"])
+        self.return_moments.load_state_dict(state["return_moments"])
+        if only_weights:
+            return
+        self.step = state["global_step"]
+        self.metrics.recent_returns.extend(state["recent_returns"])
+        self.metrics.episodes = state["episodes"]
+        self.generator.set_state(state["generator"])
+
+    def save_store(self, folder: Path) -> None:
+        """Write the decisions that are worth keeping, beside the checkpoints; called after each. Here: none."""
+        del folder
+
+    def load_store(self, folder: Path) -> None:
+        """Read what `save_store` wrote, if it is there; called after `load_state_dict`."""
+        del folder
 
     def observe(self, decision: DecisionSteps, terminal: TerminalSteps) -> None:
         """Take in what agents saw and earned: endings first, since an id may be in both.
@@ -95,11 +150,13 @@ class Learner(ABC):
 
         slots = self.agents.find(decision.agent_id)
         new = slots < 0
+        previous = np.full(len(slots), NO_ROW, np.int64)
+        previous[~new] = self.agents.open_row[slots[~new]]
         if new.any():
             slots[new] = self.agents.add(decision.agent_id[new])
         self._forbidden = join_masks(decision.action_mask)
         self._observations = decision.obs
-        rows = self.rollout.open(decision.obs, self._forbidden)
+        rows = self.store.open(decision.obs, self._forbidden, previous)
         if not new.all():
             self._pay(slots[~new], decision.reward[~new], decision.group_reward[~new], rows[~new])
         self.agents.open_row[slots] = rows
@@ -107,20 +164,17 @@ class Learner(ABC):
 
     def act(self) -> ActionTuple:
         """Choose actions for the agents of the last `observe`, in its order."""
-        continuous, discrete, log_prob = choose(
-            self.policy, self._observations, self._forbidden, self.deterministic, self.generator
-        )
-        self.rollout.act(self.agents.open_row[self._asking], continuous, discrete, log_prob)
+        continuous, discrete, log_prob = self._choose()
+        self.store.act(self.agents.open_row[self._asking], continuous, discrete, log_prob)
         return to_action_tuple(continuous, discrete)
+
+    def set_precision(self, mixed: bool) -> None:
+        """Compute image encoders in bfloat16 from now on, or not."""
+        self.policy.mixed_precision = mixed
 
     def forget_agents(self) -> None:
         """The environment was reset: episodes under way are dropped, their last rewards never come."""
         self.agents.clear()
-
-    @property
-    def ready(self) -> bool:
-        """Enough decisions have been rewarded for an update (ML-Agents key `buffer_size`)."""
-        return self.rollout.closed_rows >= self.hyper.buffer_size
 
     def _end_episodes(self, terminal: TerminalSteps) -> None:
         slots = self.agents.find(terminal.agent_id)
@@ -131,7 +185,8 @@ class Learner(ABC):
         next_row = np.full(len(slots), NO_ROW, np.int64)
         if interrupted.any():
             final = [observation[known][interrupted] for observation in terminal.obs]
-            next_row[interrupted] = self.rollout.open(final)
+            before = self.agents.open_row[slots[interrupted]]
+            next_row[interrupted] = self.store.open(final, None, before)
         self._pay(slots, terminal.reward[known], terminal.group_reward[known], next_row, ended=True)
         group = self.agents.group_return[slots] if (terminal.group_id > 0).any() else None
         self.metrics.add_episodes(self.agents.episode_return[slots], self.agents.episode_steps[slots], group)
@@ -163,5 +218,15 @@ class Learner(ABC):
             discounted = agents.discounted_return[slots] * self.gamma[0] + learned
             agents.discounted_return[slots] = discounted
             self.return_moments.update(discounted[:, None])
-        self.rollout.close(agents.open_row[slots], learned[:, None], next_row, cut | ended)
+        self.store.close(agents.open_row[slots], learned[:, None], next_row, cut | ended)
         self.step += len(slots)
+
+    def _scaled(self, reward: np.ndarray) -> np.ndarray:
+        """Rewards as they are learned from (extension key `normalize_reward`); any shape."""
+        if not self.settings.normalize_reward:
+            return reward
+        scale = np.sqrt(self.return_moments.variance[0] + 1e-8)
+        return np.clip(reward / scale, -SCALED_REWARD_LIMIT, SCALED_REWARD_LIMIT)
+
+    def _decayed(self, initial: float, floor: float, schedule: str) -> float:
+        return decayed(initial, floor, schedule, self.step, self.settings.max_steps)

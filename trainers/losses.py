@@ -71,6 +71,30 @@ def clipped_value_gradient(
     return loss, np.where(moves, error, 0.0) * np.float32(2.0 / error.size)
 
 
+def q_target(
+    reward: Tensor, discount: Tensor, target_values: Tensor, choosing_values: Tensor | None = None
+) -> Tensor:
+    """What the value of the action taken should be, (n,).
+
+    Source: Mnih et al. 2015, "Human-level control through deep reinforcement learning", algorithm 1; with
+    `choosing_values`, van Hasselt et al. 2016, "Deep Reinforcement Learning with Double Q-learning", equation 4.
+
+    Args:
+        reward: (n,) sum of the rewards on the way.
+        discount: (n,) weight of the value at its end; 0 after a true end.
+        target_values: (n, choices) the target network's values at the end.
+        choosing_values: (n, choices) values by which the action there is chosen; None: the target network's own.
+    """
+    chooser = target_values if choosing_values is None else choosing_values
+    best = target_values.gather(1, chooser.argmax(1, keepdim=True)).squeeze(1)
+    return reward + discount * best
+
+
+def q_loss(value: Tensor, target: Tensor) -> Tensor:
+    """Smooth L1 (Huber) loss, as in ML-Agents' DQN plugin: squared up to an error of 1, then linear. Arguments (n,)."""
+    return torch.nn.functional.smooth_l1_loss(value, target)
+
+
 def approximate_kl(log_prob: Tensor, old_log_prob: Tensor) -> Tensor:
     """Low-variance estimate of KL(old || new), nats. Source: Schulman 2020, "Approximating KL Divergence" (k3)."""
     log_ratio = log_prob - old_log_prob

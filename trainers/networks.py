@@ -14,6 +14,12 @@ from trainers.layers import ACTIVATIONS, hidden_layer, initialise
 
 SMALLEST_IMAGE = {"simple": 20, "nature_cnn": 36, "resnet": 15, "fully_connected": 1}
 
+STRIDED = {
+    "simple": ((16, 32), ((8, 4), (4, 2))),
+    "nature_cnn": ((32, 64, 64), ((8, 4), (4, 2), (3, 1))),
+}
+"""Channels, and kernel and stride, of each convolution."""
+
 
 class Body(nn.Module):
     """Vector observations, encoded images and encoded entities, concatenated and passed through the hidden layers.
@@ -52,6 +58,8 @@ class Body(nn.Module):
             if settings.layer_norm:
                 layers.append(nn.LayerNorm(outputs))
             layers.append(ACTIVATIONS[settings.activation]())
+            if settings.dropout:
+                layers.append(nn.Dropout(settings.dropout))
         self.layers = nn.Sequential(*layers)
         self.output_size = sizes[-1]
 
@@ -133,14 +141,10 @@ def image_encoder(
             f"got {height} x {width}; use a smaller encoder such as fully_connected"
         )
     convolutions: list[nn.Module] = []
-    if kind == "simple":
-        convolutions = [*_convolution(channels, 16, 8, 4), *_convolution(16, 32, 4, 2)]
-    elif kind == "nature_cnn":
-        convolutions = [
-            *_convolution(channels, 32, 8, 4),
-            *_convolution(32, 64, 4, 2),
-            *_convolution(64, 64, 3, 1),
-        ]
+    if kind in STRIDED:
+        widths, windows = settings.conv_channels or STRIDED[kind][0], STRIDED[kind][1]
+        for (inputs, outputs), window in zip(itertools.pairwise((channels, *widths)), windows, strict=True):
+            convolutions += [nn.Conv2d(inputs, outputs, *window), nn.ReLU()]
     elif kind == "resnet":
         for inputs, outputs in ((channels, 16), (16, 32), (32, 32)):
             convolutions += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.MaxPool2d(3, 2, padding=1)]
@@ -153,7 +157,3 @@ def image_encoder(
     with torch.no_grad():
         flat_size = encoder(torch.zeros(1, *shape)).shape[1]
     return encoder.extend([hidden_layer(flat_size, hidden_units, settings), nn.ReLU()])
-
-
-def _convolution(inputs: int, outputs: int, kernel: int, stride: int) -> list[nn.Module]:
-    return [nn.Conv2d(inputs, outputs, kernel, stride), nn.ReLU()]

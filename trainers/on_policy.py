@@ -12,35 +12,54 @@ from torch import Tensor
 
 from gym_adapters.errors import UserError
 from trainers.batch import Batch, NumpyBatch
-from trainers.config import BehaviorSettings
+from trainers.config import A2CSettings, BehaviorSettings, PPOSettings
 from trainers.distributions import Actions
 from trainers.explicit import ExplicitPolicy, supports
 from trainers.learner import Learner
 from trainers.losses import approximate_kl
-from trainers.normalizer import RunningMoments, VectorNormalizer
+from trainers.normalizer import VectorNormalizer
 from trainers.optimizer import ActorCriticOptimizer
+from trainers.policy import Policy, choose
+from trainers.policy_file import describe
 from trainers.returns import gae
-from trainers.rollout import Columns
-from trainers.schedules import BETA_FLOOR, decayed
+from trainers.rollout import Columns, Rollout
+from trainers.schedules import BETA_FLOOR
 
-SCALED_REWARD_LIMIT = 10.0
 VALUE_CHUNK = 4096
 
 
 class OnPolicyLearner(Learner):
     """Learns one behavior from its own recent decisions, then forgets them."""
 
+    hyper: PPOSettings | A2CSettings
+    policy: Policy
+
     def __init__(
         self, name: str, spec: BehaviorSpec, settings: BehaviorSettings, seed: int, device: torch.device
     ) -> None:
+        assert isinstance(settings.hyperparameters, PPOSettings | A2CSettings)
+        self.hyper = settings.hyperparameters
         super().__init__(name, spec, settings, seed, device)
+        self.rollout = Rollout(spec, capacity=self.hyper.buffer_size + 64)
         self.optimizer = ActorCriticOptimizer(self.policy, self.hyper, settings.max_steps)
         network = settings.network_settings
         self.explicit = (
             ExplicitPolicy(self.policy, network.activation) if supports(self.policy, spec, network) else None
         )
-        vectors = [spec.observation_specs[index].shape[0] for index in self.policy.vector_columns]
-        self.observation_moments = RunningMoments(sum(vectors))
+
+    @property
+    def store(self) -> Rollout:
+        """See `Learner.store`."""
+        return self.rollout
+
+    @property
+    def ready(self) -> bool:
+        """Enough decisions have been rewarded for an update (ML-Agents key `buffer_size`)."""
+        return self.rollout.closed_rows >= self.hyper.buffer_size
+
+    def description(self) -> dict[str, Any]:
+        """See `Learner.description`."""
+        return describe(self.name, self.spec, self.settings.network_settings, self.hyper.shared_critic)
 
     @property
     def recomputes_advantage(self) -> bool:
@@ -62,6 +81,12 @@ class OnPolicyLearner(Learner):
     @abstractmethod
     def value_gradient(self, value: np.ndarray, batch: NumpyBatch) -> tuple[float, np.ndarray]:
         """`value_loss` in numpy, and its slope by `value`."""
+
+    def _make_policy(self) -> Policy:
+        return Policy(self.spec, self.settings.network_settings, self.hyper.shared_critic)
+
+    def _choose(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return choose(self.policy, self._observations, self._forbidden, self.deterministic, self.generator)
 
     def update(self) -> None:
         """Learn from the rewarded decisions, then drop them; decisions that await a reward are carried over.
@@ -86,12 +111,8 @@ class OnPolicyLearner(Learner):
             ]
         values = torch.cat(chunks)
         value = values.cpu().numpy()
-        reward = columns.reward
-        if self.settings.normalize_reward:
-            scale = np.sqrt(self.return_moments.variance[0] + 1e-8)
-            reward = np.clip(reward / scale, -SCALED_REWARD_LIMIT, SCALED_REWARD_LIMIT)
         advantage = gae(
-            reward,
+            self._scaled(columns.reward),
             value,
             columns.next_row,
             columns.cut,
@@ -208,35 +229,15 @@ class OnPolicyLearner(Learner):
         self.observation_moments.update(np.concatenate(vectors, axis=1))
         normalizer.assign(self.observation_moments)
 
-    def _decayed(self, initial: float, floor: float, schedule: str) -> float:
-        return decayed(initial, floor, schedule, self.step, self.settings.max_steps)
-
     def state_dict(self) -> dict[str, Any]:
         """See `Learner.state_dict`."""
-        return {
-            "trainer_type": self.kind,
-            "global_step": self.step,
-            "Policy": self.policy.state_dict(),
-            "Optimizer:value_optimizer": self.optimizer.state_dict(),
-            "observation_moments": self.observation_moments.state_dict(),
-            "return_moments": self.return_moments.state_dict(),
-            "recent_returns": list(self.metrics.recent_returns),
-            "episodes": self.metrics.episodes,
-            "generator": self.generator.get_state(),
-        }
+        return {**super().state_dict(), "Optimizer:value_optimizer": self.optimizer.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any], only_weights: bool = False) -> None:
         """See `Learner.load_state_dict`."""
-        self.policy.load_state_dict(state["Policy"])
-        self.observation_moments.load_state_dict(state["observation_moments"])
-        self.return_moments.load_state_dict(state["return_moments"])
-        if only_weights:
-            return
-        self.optimizer.load_state_dict(state["Optimizer:value_optimizer"])
-        self.step = state["global_step"]
-        self.metrics.recent_returns.extend(state["recent_returns"])
-        self.metrics.episodes = state["episodes"]
-        self.generator.set_state(state["generator"])
+        super().load_state_dict(state, only_weights)
+        if not only_weights:
+            self.optimizer.load_state_dict(state["Optimizer:value_optimizer"])
 
 
 def _standardised(values: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Adam for actor and critic: step sizes, their schedules, and the limit on the gradient."""
+"""Adam: step sizes, their schedules, and the limit on the gradient."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trainers.config import A2CSettings, PPOSettings
+from trainers.config import A2CSettings, DQNSettings, PPOSettings
 from trainers.policy import Policy
 from trainers.schedules import LEARNING_RATE_FLOOR, decayed
 
@@ -14,10 +14,82 @@ ADAPTIVE_FACTOR = 1.5
 ADAPTIVE_RANGE = (1e-6, 1e-2)
 
 
-class ActorCriticOptimizer:
-    """One Adam with a group for the actor (shared layers count as its own) and one for the critic.
+class FlatAdam:
+    """Adam over parameters laid side by side, with a schedule for its step sizes and a limit on the gradient.
 
     Source: Kingma and Ba 2015, "Adam: A Method for Stochastic Optimization".
+
+    Args:
+        groups: parameters that share a step size.
+        rates: the step size of each group at the start.
+        hyper: `learning_rate_schedule`, `adam_epsilon`, `max_grad_norm`.
+        max_steps: agent steps over which a linear schedule falls.
+    """
+
+    def __init__(
+        self,
+        groups: Sequence[Sequence[nn.Parameter]],
+        rates: Sequence[float],
+        hyper: PPOSettings | A2CSettings | DQNSettings,
+        max_steps: int,
+    ) -> None:
+        self.max_steps, self.initial_rates = max_steps, tuple(rates)
+        self.schedule, self.max_grad_norm = hyper.learning_rate_schedule, hyper.max_grad_norm
+        self.scale = 1.0
+        self.flat, self.gradient = flatten(groups)
+        self.adam = torch.optim.Adam(
+            [
+                {"params": [flat], "lr": rate}
+                for flat, rate in zip(self.flat, self.initial_rates, strict=True)
+            ],
+            eps=hyper.adam_epsilon,
+            fused=self.gradient.device.type in ("cpu", "cuda"),
+        )
+
+    @property
+    def learning_rate(self) -> float:
+        """The first group's step size at present."""
+        return float(self.adam.param_groups[0]["lr"])
+
+    @property
+    def is_finite(self) -> bool:
+        """No weight has become NaN or infinite."""
+        total = torch.stack(
+            [flat.detach().sum() for flat in self.flat]
+        ).sum()  # one that is not shows in the sum
+        return bool(torch.isfinite(total))
+
+    def set_learning_rate(self, step: int) -> None:
+        """Use the step sizes that the schedule gives at agent step `step`."""
+        for group, initial in zip(self.adam.param_groups, self.initial_rates, strict=True):
+            rate = decayed(initial, LEARNING_RATE_FLOOR, self.schedule, step, self.max_steps)
+            group["lr"] = rate * self.scale
+
+    def descend(self, loss: Tensor) -> None:
+        """One gradient step."""
+        self.gradient.zero_()
+        loss.backward()
+        self.step()
+
+    def step(self) -> None:
+        """Move the weights along the gradients that are there, shortened to `max_grad_norm`."""
+        if self.max_grad_norm is not None:
+            norm = torch.linalg.vector_norm(self.gradient)
+            self.gradient.mul_((self.max_grad_norm / (norm + 1e-6)).clamp(max=1.0))
+        self.adam.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Adam's moments and the adapted scale."""
+        return {"adam": self.adam.state_dict(), "scale": self.scale}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state_dict`."""
+        self.adam.load_state_dict(state["adam"])
+        self.scale = state["scale"]
+
+
+class ActorCriticOptimizer(FlatAdam):
+    """One Adam with a group for the actor (shared layers count as its own) and one for the critic.
 
     Args:
         policy: whose parameters to move.
@@ -26,9 +98,6 @@ class ActorCriticOptimizer:
     """
 
     def __init__(self, policy: Policy, hyper: PPOSettings | A2CSettings, max_steps: int) -> None:
-        self.hyper, self.max_steps = hyper, max_steps
-        self.initial_rates = (hyper.learning_rate, hyper.critic_learning_rate or hyper.learning_rate)
-        self.scale = 1.0
         critic = set(policy.value_head.parameters())
         if policy.critic is not policy.actor:
             critic |= set(policy.critic.parameters())
@@ -37,32 +106,8 @@ class ActorCriticOptimizer:
             [parameter for parameter in parameters if (parameter in critic) == wanted]
             for wanted in (False, True)
         ]
-        self.flat, self.gradient = flatten(groups)
-        self.adam = torch.optim.Adam(
-            [
-                {"params": [flat], "lr": rate}
-                for flat, rate in zip(self.flat, self.initial_rates, strict=True)
-            ],
-            eps=hyper.adam_epsilon,
-            fused=policy.device.type in ("cpu", "cuda"),
-        )
-
-    @property
-    def learning_rate(self) -> float:
-        """The actor's step size at present."""
-        return float(self.adam.param_groups[0]["lr"])
-
-    @property
-    def is_finite(self) -> bool:
-        """No weight has become NaN or infinite."""
-        return all(bool(torch.isfinite(flat).all()) for flat in self.flat)
-
-    def set_learning_rate(self, step: int) -> None:
-        """Use the step sizes that the schedule gives at agent step `step`."""
-        schedule = self.hyper.learning_rate_schedule
-        for group, initial in zip(self.adam.param_groups, self.initial_rates, strict=True):
-            rate = decayed(initial, LEARNING_RATE_FLOOR, schedule, step, self.max_steps)
-            group["lr"] = rate * self.scale
+        rates = (hyper.learning_rate, hyper.critic_learning_rate or hyper.learning_rate)
+        super().__init__(groups, rates, hyper, max_steps)
 
     def adapt(self, kl: float, target_kl: float) -> None:
         """Raise or lower the step sizes so that an epoch moves the policy by about `target_kl`.
@@ -78,28 +123,6 @@ class ActorCriticOptimizer:
         self.scale = min(max(self.scale, low), high)
         for group, initial in zip(self.adam.param_groups, self.initial_rates, strict=True):
             group["lr"] = initial * self.scale
-
-    def descend(self, loss: Tensor) -> None:
-        """One gradient step."""
-        self.gradient.zero_()
-        loss.backward()
-        self.step()
-
-    def step(self) -> None:
-        """Move the weights along the gradients that are there, shortened to `max_grad_norm`."""
-        if self.hyper.max_grad_norm is not None:
-            norm = torch.linalg.vector_norm(self.gradient)
-            self.gradient.mul_((self.hyper.max_grad_norm / (norm + 1e-6)).clamp(max=1.0))
-        self.adam.step()
-
-    def state_dict(self) -> dict[str, Any]:
-        """Adam's moments and the adapted scale."""
-        return {"adam": self.adam.state_dict(), "scale": self.scale}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from `state_dict`."""
-        self.adam.load_state_dict(state["adam"])
-        self.scale = state["scale"]
 
 
 def flatten(groups: Sequence[Sequence[nn.Parameter]]) -> tuple[list[nn.Parameter], Tensor]:

@@ -4,21 +4,18 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from mlagents_envs.base_env import ActionTuple, BehaviorSpec, DimensionProperty, ObservationSpec
+from mlagents_envs.base_env import ActionTuple, BehaviorSpec
 from torch import Tensor, nn
 
-from gym_adapters.errors import UserError
 from trainers.config import NetworkSettings
-from trainers.distributions import ActionDistribution, Actions, branch_log_probs
+from trainers.distributions import ActionDistribution, branch_log_probs
 from trainers.layers import head_layer
-from trainers.networks import Body
-from trainers.normalizer import VectorNormalizer
+from trainers.perception import Perception
 
 ACTION_LIMIT = 3.0
-VECTOR, IMAGE, ENTITIES = "vector", "image", "entities"
 
 
-class Policy(nn.Module):
+class Policy(Perception):
     """Actor and critic over every observation of a behavior.
 
     Args:
@@ -38,23 +35,10 @@ class Policy(nn.Module):
         shared_critic: bool = False,
         reward_streams: int = 1,
     ) -> None:
-        super().__init__()
-        observations = spec.observation_specs
-        shapes = [tuple(observation.shape) for observation in observations]
-        kinds = [_kind(index, observation) for index, observation in enumerate(observations)]
-        self.action_spec = spec.action_spec
-        self.vector_columns, self.image_columns, self.entity_columns = (
-            [index for index, found in enumerate(kinds) if found == kind]
-            for kind in (VECTOR, IMAGE, ENTITIES)
-        )
-        vector_size = sum(shapes[index][0] for index in self.vector_columns)
-        images = [(shapes[i][0], shapes[i][1], shapes[i][2]) for i in self.image_columns]
-        rows = [shapes[index][1] for index in self.entity_columns]
-
-        self.normalizer = VectorNormalizer(vector_size) if settings.normalize and vector_size else None
-        self.actor = Body(vector_size, images, rows, settings, settings.hidden_units)
+        super().__init__(spec, settings)
+        self.actor = self.make_body(settings.hidden_units)
         critic_units = settings.critic_hidden_units or settings.hidden_units
-        self.critic = self.actor if shared_critic else Body(vector_size, images, rows, settings, critic_units)
+        self.critic = self.actor if shared_critic else self.make_body(critic_units)
         continuous, branches = spec.action_spec.continuous_size, spec.action_spec.discrete_branches
         self.mean_head = (
             head_layer(self.actor.output_size, continuous, settings, 0.2, 0.01) if continuous else None
@@ -64,42 +48,6 @@ class Policy(nn.Module):
             head_layer(self.actor.output_size, sum(branches), settings, 0.1, 0.01) if branches else None
         )
         self.value_head = head_layer(self.critic.output_size, reward_streams, settings, 0.7, 1.0)
-
-    @property
-    def device(self) -> torch.device:
-        """Where the parameters are."""
-        return self.log_std.device
-
-    @property
-    def mixed_precision(self) -> bool:
-        """Whether image encoders compute in bfloat16, on CPU or CUDA; everything else is float32."""
-        return self.actor.mixed_precision
-
-    @mixed_precision.setter
-    def mixed_precision(self, chosen: bool) -> None:
-        self.actor.mixed_precision = self.critic.mixed_precision = chosen
-
-    @property
-    def size(self) -> int:
-        """Number of parameters."""
-        return sum(parameter.numel() for parameter in self.parameters())
-
-    def upload(self, observations: Sequence[np.ndarray]) -> tuple[Tensor, ...]:
-        """Arrays of shape (n, *shape), one per observation, to network inputs on the policy's device.
-
-        The inputs are all vectors as one normalised (n, vector size) tensor, if there are any, then each image, then
-        the entities of each observation of variable length.
-        """
-        return self.prepare([torch.from_numpy(array).to(self.device) for array in observations])
-
-    def prepare(self, observations: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """Observation tensors (n, *shape) to network inputs; the normaliser is fixed, so once per rollout is enough."""
-        inputs: list[Tensor] = []
-        if self.vector_columns:
-            vectors = [observations[index].float() for index in self.vector_columns]
-            vector = vectors[0] if len(vectors) == 1 else torch.cat(vectors, dim=1)
-            inputs.append(vector if self.normalizer is None else self.normalizer(vector))
-        return (*inputs, *(observations[index] for index in (*self.image_columns, *self.entity_columns)))
 
     def forward(
         self, inputs: Sequence[Tensor], forbidden: Tensor | None
@@ -128,21 +76,6 @@ class Policy(nn.Module):
         return ActionDistribution(mean, self.log_std, branches)
 
 
-def _kind(index: int, observation: ObservationSpec) -> str:
-    """What an observation is; only the first dimension of a table may vary in length."""
-    shape, properties = tuple(observation.shape), tuple(observation.dimension_property)
-    varies = [value == DimensionProperty.VARIABLE_SIZE for value in properties]
-    if not any(varies) and len(shape) in (1, 3):
-        return VECTOR if len(shape) == 1 else IMAGE
-    if len(shape) == 2 and varies == [True, False]:
-        return ENTITIES
-    named = ", ".join(value.name or str(value) for value in properties)
-    raise UserError(
-        f"observation {index} ({observation.name}) has shape {shape} with dimensions {named}; this trainer takes "
-        "vectors, images, and lists of entities (VARIABLE_SIZE, NONE)"
-    )
-
-
 def to_action_tuple(continuous: np.ndarray, discrete: np.ndarray) -> ActionTuple:
     """What the environment gets: clamp(a, -3, 3) / 3 for continuous actions, as in the exported model."""
     return ActionTuple(
@@ -158,7 +91,7 @@ def join_masks(action_mask: Sequence[np.ndarray] | None) -> np.ndarray | None:
 
 @torch.inference_mode()
 def choose(
-    policy: Policy,
+    policy: Perception,
     observations: Sequence[np.ndarray],
     forbidden: np.ndarray | None,
     deterministic: bool,
@@ -171,6 +104,6 @@ def choose(
     """
     mask = None if forbidden is None else torch.from_numpy(forbidden).to(policy.device)
     distribution = policy.distribution(policy.upload(observations), mask)
-    actions: Actions = distribution.mode() if deterministic else distribution.sample(generator)
+    actions = distribution.mode() if deterministic else distribution.sample(generator)
     log_prob = distribution.log_prob(actions)
     return actions.continuous.cpu().numpy(), actions.discrete.cpu().numpy(), log_prob.cpu().numpy()

@@ -18,10 +18,14 @@ from mlagents_envs.base_env import (
 from gym_adapters.errors import UserError
 from trainers.checkpoint import BEST, NEWEST, damage_named, load_state
 from trainers.config import NetworkSettings
+from trainers.perception import Perception
 from trainers.policy import Policy, choose, to_action_tuple
+from trainers.q_network import QNetwork
 
 
-def describe(name: str, spec: BehaviorSpec, network: NetworkSettings, shared_critic: bool) -> dict[str, Any]:
+def describe(
+    name: str, spec: BehaviorSpec, network: NetworkSettings, shared_critic: bool = False
+) -> dict[str, Any]:
     """What is needed to build the network of a checkpoint again, as plain types."""
     return {
         "name": name,
@@ -56,7 +60,17 @@ def behavior_spec(description: dict[str, Any]) -> BehaviorSpec:
     return BehaviorSpec(observations, actions)
 
 
-def check_fits(path: Path, state: dict[str, Any], policy: Policy) -> None:
+def make_network(description: dict[str, Any]) -> Policy | QNetwork:
+    """The network of a checkpoint, with new weights, from what `Learner.description` made."""
+    spec = behavior_spec(description)
+    network = NetworkSettings.model_validate(description["network_settings"])
+    if "q_network" in description:
+        heads = description["q_network"]
+        return QNetwork(spec, network, heads["dueling"], heads["dueling_units"])
+    return Policy(spec, network, description["shared_critic"])
+
+
+def check_fits(path: Path, state: dict[str, Any], policy: Perception) -> None:
     """Compare a checkpoint with the network it is to be loaded into.
 
     Raises:
@@ -111,8 +125,7 @@ class LoadedPolicy:
         self.name: str = description["name"]
         self.spec = behavior_spec(description)
         self.step: int = state["global_step"]
-        network = NetworkSettings.model_validate(description["network_settings"])
-        self.policy = Policy(self.spec, network, description["shared_critic"])
+        self.policy = make_network(description)
         check_fits(path, state, self.policy)
         self.policy.load_state_dict(state["Policy"])
         self.policy.eval()

@@ -7,9 +7,9 @@ from typing import Any
 
 from gym_adapters.errors import UserError
 from trainers.checkpoint import NEWEST, CheckpointKeeper, damage_named, load_state
+from trainers.learner import Learner
 from trainers.metrics import Summary
-from trainers.on_policy import OnPolicyLearner
-from trainers.policy_file import check_fits, describe
+from trainers.policy_file import check_fits
 from trainers.reports import CsvReport, TensorBoardReport
 
 
@@ -48,7 +48,7 @@ class Recorder:
 
     def __init__(
         self,
-        learner: OnPolicyLearner,
+        learner: Learner,
         run_folder: Path,
         hyperparameters: str,
         status: dict[str, Any],
@@ -65,6 +65,7 @@ class Recorder:
                     f"{path}: there is no checkpoint to resume; leave --resume out or use --force"
                 )
             restore(learner, path)
+            learner.load_store(self.keeper.folder)
             self.keeper.restore(status)
             best = status.get("best_return")
             self.best_return = -math.inf if best is None else best
@@ -110,6 +111,7 @@ class Recorder:
             metrics.recent_mean if metrics.recent_returns else None,
             lambda path: export_policy(learner.policy, learner.spec, path),
         )
+        learner.save_store(self.keeper.folder)
         self._csv.draw()
         self._next_checkpoint = next_multiple(self.learner.step, self.learner.settings.checkpoint_interval)
         return self.status()
@@ -129,9 +131,7 @@ class Recorder:
     def state(self) -> dict[str, Any]:
         """A whole checkpoint."""
         learner = self.learner
-        network = learner.settings.network_settings
-        description = describe(learner.name, learner.spec, network, learner.hyper.shared_critic)
-        return {**learner.state_dict(), "behavior": description}
+        return {**learner.state_dict(), "behavior": learner.description()}
 
     def _gauge(self, values: dict[str, float]) -> None:
         """Keep the newest value and the range of each tag, as ML-Agents' `timers.json` names them."""
@@ -156,7 +156,7 @@ def next_multiple(step: int, interval: int) -> int:
     return (step // interval + 1) * interval
 
 
-def restore(learner: OnPolicyLearner, path: Path, only_weights: bool = False) -> None:
+def restore(learner: Learner, path: Path, only_weights: bool = False) -> None:
     """Load a checkpoint into a learner.
 
     Raises:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from mlagents_envs.base_env import BehaviorSpec
 
-NO_ROW = -1
+from trainers.store import NO_ROW
 
 
 @dataclass(frozen=True)
@@ -64,12 +64,18 @@ class Rollout:
         self.rows = 0
         self.closed_rows = 0
 
-    def open(self, observations: Sequence[np.ndarray], forbidden: np.ndarray | None = None) -> np.ndarray:
+    def open(
+        self,
+        observations: Sequence[np.ndarray],
+        forbidden: np.ndarray | None = None,
+        previous: np.ndarray | None = None,
+    ) -> np.ndarray:
         """Append rows that wait for an action and a reward.
 
         Args:
             observations: one (n, *shape) array per observation.
             forbidden: (n, sum of branch sizes) bool, or None where everything is allowed.
+            previous: not needed here.
 
         Returns:
             The new rows' indices, (n,).

@@ -18,7 +18,8 @@ from trainers.checkpoint import read_status, write_text
 from trainers.config import RunSettings, dump_settings
 from trainers.curriculum import Curriculum, Measured, lessons_in, send
 from trainers.device import choose_compute, find_device
-from trainers.on_policy import OnPolicyLearner
+from trainers.dqn import DQN
+from trainers.learner import Learner
 from trainers.policy_file import find_checkpoint
 from trainers.ppo import PPO
 from trainers.progress import Display
@@ -26,7 +27,7 @@ from trainers.recorder import Outcome, Recorder, restore
 from trainers.run_folder import CONFIGURATION
 from trainers.timers import TimerTree
 
-LEARNERS: dict[str, type[OnPolicyLearner]] = {"ppo": PPO, "a2c": A2C}
+LEARNERS: dict[str, type[Learner]] = {"ppo": PPO, "a2c": A2C, "dqn": DQN}
 
 
 class Session:
@@ -67,7 +68,7 @@ class Session:
         done = bool(learners) and all(learner.step >= learner.settings.max_steps for learner in learners)
         return done or self.stop_requested
 
-    def learner(self, behavior_id: str, spec: BehaviorSpec) -> OnPolicyLearner:
+    def learner(self, behavior_id: str, spec: BehaviorSpec) -> Learner:
         """The learner of `Name`, or of every team of `Name?team=0`, made when first seen.
 
         Raises:
@@ -157,7 +158,7 @@ class Session:
             self.display.say(f"{name} is computed on {compute}: {reason}")
         torch.set_num_threads(1)  # initial weights do not depend on the number of threads
         learner = LEARNERS[settings.trainer_type](name, spec, settings, seed, compute.device)
-        learner.policy.mixed_precision = compute.bfloat16
+        learner.set_precision(compute.bfloat16)
         learner.training = not checkpoints.inference
         learner.metrics.lesson_returns = deque(maxlen=self._curriculum.window(name))
         learner.metrics.standing = self._curriculum.tags

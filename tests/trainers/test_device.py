@@ -23,7 +23,7 @@ def test_small_networks_are_not_measured(monkeypatch):
 
 
 def seconds(times: dict[tuple[int, bool], float]):
-    return lambda policy, spec, compute: times[compute.threads, compute.bfloat16]
+    return lambda policy, spec, compute, rows: times[compute.threads, compute.bfloat16]
 
 
 @pytest.mark.parametrize(

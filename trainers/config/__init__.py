@@ -18,10 +18,10 @@ from trainers.config.hyperparameters import (
     Hyperparameters,
     POCASettings,
     PPOSettings,
-    SACSettings,
 )
 from trainers.config.loader import load_settings
 from trainers.config.network import MemorySettings, NetworkSettings
+from trainers.config.off_policy import DQNSettings, SACSettings
 from trainers.config.reward_signals import (
     CuriositySettings,
     ExtrinsicSettings,
@@ -48,6 +48,7 @@ __all__ = [
     "CompletionCriteria",
     "ConstantSampler",
     "CuriositySettings",
+    "DQNSettings",
     "EngineSettings",
     "EnvSettings",
     "EnvironmentParameter",

@@ -21,7 +21,7 @@ from trainers.config.network import NetworkSettings
 from trainers.config.reward_signals import RewardSignals, extrinsic_only
 from trainers.config.self_play import SelfPlaySettings
 
-TrainerType = Literal["ppo", "sac", "poca", "a2c"]
+TrainerType = Literal["ppo", "sac", "poca", "a2c", "dqn"]
 
 
 class BehaviorSettings(Settings):
@@ -31,7 +31,8 @@ class BehaviorSettings(Settings):
     """
 
     trainer_type: TrainerType = Field(
-        default="ppo", description="Algorithm: ppo, sac, poca or a2c. Must be given when hyperparameters is."
+        default="ppo",
+        description="Algorithm: ppo, sac, poca, a2c or dqn. Must be given when hyperparameters is.",
     )
     hyperparameters: Hyperparameters = Field(
         default_factory=lambda data: HYPERPARAMETERS[data["trainer_type"]](),
@@ -118,6 +119,15 @@ class BehaviorSettings(Settings):
         if known.get("even_checkpoints") and "max_steps" in known and "keep_checkpoints" in known:
             return max(1, known["max_steps"] // known["keep_checkpoints"])
         return interval
+
+    @model_validator(mode="after")
+    def _dropout_only_for_dqn(self) -> Self:
+        if self.network_settings.dropout and self.trainer_type != "dqn":
+            raise problem(
+                f"network_settings.dropout needs trainer_type dqn; with {self.trainer_type} the policy would "
+                "not be the same from acting to learning"
+            )
+        return self
 
     @model_validator(mode="after")
     def _sequences_fit_a_batch(self) -> Self:

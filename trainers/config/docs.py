@@ -37,6 +37,7 @@ _TABLES = {
     "behaviors.NAME and default_settings": "BehaviorSettings",
     "hyperparameters of ppo": "PPOSettings",
     "hyperparameters of a2c": "A2CSettings",
+    "hyperparameters of dqn": "DQNSettings",
     "hyperparameters of poca": "POCASettings",
     "hyperparameters of sac": "SACSettings",
     "network_settings": "NetworkSettings",

@@ -22,7 +22,7 @@ def dump_settings(settings: RunSettings, for_mlagents: bool = False) -> str:
             out, and so are keys without a value where mlagents-learn has no null; an adaptive learning rate
             becomes linear. An ``env_path`` that is a Gymnasium id (``Walker2d-v5``, with no file of that
             name) goes, and ``num_envs`` with it, since mlagents-learn would try to start it. ``trainer_type:
-            a2c`` stays: it needs ML-Agents' A2C plugin.
+            a2c`` and ``dqn`` stay: they need ML-Agents' plugins.
     """
     tree = _for_mlagents(settings) if for_mlagents else settings.model_dump(mode="json")
     return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=100)

@@ -7,7 +7,6 @@ from pydantic import Field, model_validator
 
 from trainers.config.base import (
     Count,
-    CountOrZero,
     Flag,
     Fraction,
     NonNegative,
@@ -16,8 +15,8 @@ from trainers.config.base import (
     extension,
     problem,
 )
+from trainers.config.off_policy import DQNSettings, SACSettings, Schedule
 
-Schedule = Literal["linear", "constant"]
 PPOSchedule = Literal["linear", "constant", "adaptive"]
 AdvantageNormalization = Literal["buffer", "minibatch", "none"]
 
@@ -159,47 +158,15 @@ class A2CSettings(OptimizerExtensions, OnPolicySettings):
         return self
 
 
-class SACSettings(Settings):
-    """Hyperparameters of ``trainer_type: sac``."""
+Hyperparameters = PPOSettings | A2CSettings | DQNSettings | SACSettings | POCASettings
 
-    batch_size: Count = Field(
-        default=128,
-        description="Agent steps in one minibatch. Typical: 128-1024 with continuous actions, 32-512 with "
-        "discrete.",
-    )
-    buffer_size: Count = Field(
-        default=50000, description="Agent steps the replay buffer holds. Typical: 50000-1000000."
-    )
-    learning_rate: Positive = Field(
-        default=3e-4, description="Step size of the optimiser. Typical: 1e-5-1e-3."
-    )
-    learning_rate_schedule: Schedule = Field(
-        default="constant", description="How learning_rate changes: linear or constant."
-    )
-    buffer_init_steps: CountOrZero = Field(
-        default=0, description="Agent steps with random actions before the first update. Typical: 1000-10000."
-    )
-    init_entcoef: Positive = Field(
-        default=1.0,
-        description="Entropy coefficient at the start. Typical: 0.5-1.0 with continuous actions, 0.05-0.5 "
-        "with discrete.",
-    )
-    tau: Fraction = Field(default=0.005, description="Share of the way the target network moves per update.")
-    steps_per_update: Positive = Field(default=1.0, description="Agent steps for each update. Typical: 1-20.")
-    reward_signal_steps_per_update: Positive = Field(
-        default_factory=lambda data: data["steps_per_update"],
-        description="Agent steps for each update of the reward signals. Default: steps_per_update.",
-    )
-    save_replay_buffer: Flag = Field(
-        default=False, description="Whether the replay buffer is saved and loaded with the run."
-    )
-
-
-Hyperparameters = PPOSettings | A2CSettings | SACSettings | POCASettings
-
-HYPERPARAMETERS: dict[str, type[PPOSettings] | type[A2CSettings] | type[SACSettings] | type[POCASettings]] = {
+HYPERPARAMETERS: dict[
+    str,
+    type[PPOSettings] | type[A2CSettings] | type[DQNSettings] | type[SACSettings] | type[POCASettings],
+] = {
     "ppo": PPOSettings,
     "sac": SACSettings,
     "poca": POCASettings,
     "a2c": A2CSettings,
+    "dqn": DQNSettings,
 }

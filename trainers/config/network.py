@@ -1,10 +1,10 @@
 """The ``network_settings`` block: the body of the policy and value networks."""
 
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
-from trainers.config.base import Count, Flag, Real, Settings, extension, problem
+from trainers.config.base import Count, Flag, Number, Real, Settings, extension, problem
 
 
 class MemorySettings(Settings):
@@ -66,3 +66,23 @@ class NetworkSettings(Settings):
     critic_hidden_units: Count | None = extension(
         None, description="Units in each hidden layer of the critic. null: hidden_units."
     )
+    conv_channels: tuple[Count, ...] | None = extension(
+        None,
+        description="Channels of each convolution of vis_encode_type simple (2 numbers) or nature_cnn (3 numbers). "
+        "null: its own, 16 and 32, or 32, 64 and 64.",
+    )
+    dropout: Annotated[float, Number(ge=0, le=0.9)] = extension(
+        0.0, description="Share of hidden units that are left out at random while learning; only for dqn."
+    )
+
+    @model_validator(mode="after")
+    def _as_many_channels_as_convolutions(self) -> Self:
+        wanted = {"simple": 2, "nature_cnn": 3}.get(self.vis_encode_type)
+        if self.conv_channels is None or len(self.conv_channels) == wanted:
+            return self
+        if wanted is None:
+            raise problem("conv_channels works with vis_encode_type simple and nature_cnn")
+        raise problem(
+            f"conv_channels: vis_encode_type {self.vis_encode_type} takes {wanted} numbers, "
+            f"got {len(self.conv_channels)}"
+        )

@@ -34,7 +34,7 @@ def check_supported(settings: RunSettings, trainer_type: str | None = None) -> N
 def _unsupported(behavior: BehaviorSettings) -> Iterator[tuple[str, str]]:
     """Yield the key path and the advice for each thing a behavior asks for in vain."""
     if behavior.trainer_type in ("sac", "poca"):
-        yield f"trainer_type: {behavior.trainer_type}", "use ppo or a2c"
+        yield f"trainer_type: {behavior.trainer_type}", "use ppo, a2c or dqn"
     for signal in ("curiosity", "gail", "rnd"):
         if getattr(behavior.reward_signals, signal) is not None:
             yield f"reward_signals.{signal}", "remove it and keep extrinsic"

@@ -12,6 +12,7 @@ from trainers.config import (
     CheckpointSettings,
     CompletionCriteria,
     CuriositySettings,
+    DQNSettings,
     EngineSettings,
     EnvSettings,
     ExtrinsicSettings,
@@ -43,6 +44,16 @@ OPTIMIZER_EXTENSIONS = {
     "value_coefficient": 0.5,
     "normalize_advantage": "buffer",
     "critic_learning_rate": None,
+}
+DQN_EXTENSIONS = {
+    "exploration_steps": None,
+    "exploration_raise_interval": None,
+    "exploration_raise_eps": 1.0,
+    "exploration_raise_steps": 50000,
+    "double": True,
+    "dueling": False,
+    "dueling_units": None,
+    "n_step": 1,
 }
 SIGNAL = {"gamma": 0.99, "strength": 1.0, "network_settings": NetworkSettings()}
 LEARNED_SIGNAL = {**SIGNAL, "learning_rate": 3e-4, "encoding_size": None}
@@ -92,6 +103,29 @@ DEFAULTS: list[tuple[type[BaseModel], dict[str, Any], dict[str, Any]]] = [
         },
     ),
     (
+        DQNSettings,
+        {},
+        {
+            "batch_size": 128,
+            "buffer_size": 50000,
+            "learning_rate": 3e-4,
+            "learning_rate_schedule": "constant",
+            "buffer_init_steps": 0,
+            "tau": 0.005,
+            "steps_per_update": 1.0,
+            "reward_signal_steps_per_update": 1.0,
+            "save_replay_buffer": False,
+            "target_update_interval": 10000,
+            "gamma": 0.99,
+            "exploration_schedule": "linear",
+            "exploration_initial_eps": 0.1,
+            "exploration_final_eps": 0.05,
+            **DQN_EXTENSIONS,
+            "max_grad_norm": None,
+            "adam_epsilon": 1e-8,
+        },
+    ),
+    (
         BehaviorSettings,
         {},
         {
@@ -130,6 +164,8 @@ DEFAULTS: list[tuple[type[BaseModel], dict[str, Any], dict[str, Any]]] = [
             "initial_log_std": 0.0,
             "layer_norm": False,
             "critic_hidden_units": None,
+            "conv_channels": None,
+            "dropout": 0.0,
         },
     ),
     (MemorySettings, {}, {"sequence_length": 64, "memory_size": 128}),
@@ -234,6 +270,8 @@ DEFAULTS: list[tuple[type[BaseModel], dict[str, Any], dict[str, Any]]] = [
 
 EXTENSIONS = {
     *OPTIMIZER_EXTENSIONS,
+    *DQN_EXTENSIONS,
+    *("conv_channels", "dropout"),
     *(
         "clip_value_loss",
         "recompute_advantage",
@@ -279,7 +317,13 @@ def test_every_key_is_described(settings: type[BaseModel]) -> None:
 
 @pytest.mark.parametrize(
     ("trainer_type", "settings"),
-    [("ppo", PPOSettings), ("a2c", A2CSettings), ("sac", SACSettings), ("poca", POCASettings)],
+    [
+        ("ppo", PPOSettings),
+        ("a2c", A2CSettings),
+        ("dqn", DQNSettings),
+        ("sac", SACSettings),
+        ("poca", POCASettings),
+    ],
 )
 def test_trainer_type_picks_the_hyperparameters(trainer_type: str, settings: type[BaseModel]) -> None:
     by_default = BehaviorSettings.model_validate({"trainer_type": trainer_type})

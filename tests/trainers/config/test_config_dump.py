@@ -46,6 +46,7 @@ hyperparameters = {
         },
     ),
     "a2c": st.fixed_dictionaries({}, optional={"batch_size": counts, "max_grad_norm": st.none() | numbers}),
+    "dqn": st.fixed_dictionaries({}, optional={"tau": st.floats(0, 1), "double": st.booleans()}),
     "sac": st.fixed_dictionaries({}, optional={"steps_per_update": numbers}),
     "poca": st.fixed_dictionaries({}, optional={"epsilon": numbers}),
 }

@@ -48,7 +48,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"behaviors": {"W": {"init_path": ["a"]}}}, "behaviors.W.init_path: expected text, got ['a']"),
     (
         {"behaviors": {"W": {"trainer_type": "pp"}}},
-        "behaviors.W.trainer_type: expected 'ppo', 'sac', 'poca' or 'a2c', got 'pp'",
+        "behaviors.W.trainer_type: expected 'ppo', 'sac', 'poca', 'a2c' or 'dqn', got 'pp'",
     ),
     (
         {"behaviors": {"W": {"hyperparameters": {"beta": 1}}}},
@@ -61,6 +61,38 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (
         {"behaviors": {"W": {"trainer_type": "a2c", "hyperparameters": {"num_epoch": 3}}}},
         "hyperparameters: num_epoch must be 1 with trainer_type a2c, got 3",
+    ),
+    (
+        {"behaviors": {"W": {"trainer_type": "dqn", "hyperparameters": {"buffer_size": 64}}}},
+        "hyperparameters: buffer_size (64) must not be less than batch_size (128)",
+    ),
+    (
+        {"behaviors": {"W": {"trainer_type": "dqn", "hyperparameters": {"buffer_init_steps": 60000}}}},
+        "hyperparameters: buffer_size (50000) must not be less than buffer_init_steps (60000)",
+    ),
+    (
+        {"behaviors": {"W": {"trainer_type": "dqn", "hyperparameters": {"n_step": 50000}}}},
+        "hyperparameters: n_step (50000) must be less than buffer_size (50000)",
+    ),
+    (
+        {"behaviors": {"W": {"trainer_type": "dqn", "hyperparameters": {"dueling_units": 64}}}},
+        "hyperparameters: dueling_units needs dueling: true",
+    ),
+    (
+        {"behaviors": {"W": {"trainer_type": "dqn", "hyperparameters": {"exploration_final_eps": 2}}}},
+        "hyperparameters.exploration_final_eps: expected a number >= 0 and <= 1, got 2",
+    ),
+    (
+        {"behaviors": {"W": {"network_settings": {"dropout": 0.1}}}},
+        "behaviors.W: network_settings.dropout needs trainer_type dqn",
+    ),
+    (
+        {"behaviors": {"W": {"network_settings": {"conv_channels": [8, 16, 16]}}}},
+        "network_settings: conv_channels: vis_encode_type simple takes 2 numbers, got 3",
+    ),
+    (
+        {"behaviors": {"W": {"network_settings": {"vis_encode_type": "resnet", "conv_channels": [8]}}}},
+        "network_settings: conv_channels works with vis_encode_type simple and nature_cnn",
     ),
     (
         {"behaviors": {"W": {"trainer_type": "a2c", "hyperparameters": {"clip_value_loss": True}}}},

@@ -1,0 +1,144 @@
+"""The ``hyperparameters`` block of algorithms that learn from a replay buffer."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from trainers.config.base import (
+    Count,
+    CountOrZero,
+    Flag,
+    Fraction,
+    Positive,
+    Settings,
+    extension,
+    problem,
+)
+
+Schedule = Literal["linear", "constant"]
+
+
+class OffPolicySettings(Settings):
+    """The keys that SAC and DQN share."""
+
+    batch_size: Count = Field(
+        default=128,
+        description="Agent steps in one minibatch. Typical: 128-1024 with continuous actions, 32-512 with "
+        "discrete.",
+    )
+    buffer_size: Count = Field(
+        default=50000, description="Agent steps the replay buffer holds. Typical: 50000-1000000."
+    )
+    learning_rate: Positive = Field(
+        default=3e-4, description="Step size of the optimiser. Typical: 1e-5-1e-3."
+    )
+    learning_rate_schedule: Schedule = Field(
+        default="constant", description="How learning_rate changes: linear or constant."
+    )
+    buffer_init_steps: CountOrZero = Field(
+        default=0, description="Agent steps with random actions before the first update. Typical: 1000-10000."
+    )
+    tau: Fraction = Field(default=0.005, description="Share of the way the target network moves per update.")
+    steps_per_update: Positive = Field(default=1.0, description="Agent steps for each update. Typical: 1-20.")
+    reward_signal_steps_per_update: Positive = Field(
+        default_factory=lambda data: data["steps_per_update"],
+        description="Agent steps for each update of the reward signals. Default: steps_per_update.",
+    )
+    save_replay_buffer: Flag = Field(
+        default=False, description="Whether the replay buffer is saved and loaded with the run."
+    )
+
+
+class SACSettings(OffPolicySettings):
+    """Hyperparameters of ``trainer_type: sac``."""
+
+    init_entcoef: Positive = Field(
+        default=1.0,
+        description="Entropy coefficient at the start. Typical: 0.5-1.0 with continuous actions, 0.05-0.5 "
+        "with discrete.",
+    )
+
+
+class DQNSettings(OffPolicySettings):
+    """Hyperparameters of ``trainer_type: dqn``, the keys of ML-Agents' DQN plugin."""
+
+    tau: Fraction = Field(
+        default=0.005,
+        description="Share of the way the target network moves per update. 1: it is copied every "
+        "target_update_interval instead.",
+    )
+    target_update_interval: Count = Field(
+        default=10000,
+        description="Agent steps between two copies of the network to the target network, with tau 1. "
+        "Without effect with any other tau, as in the plugin.",
+    )
+    gamma: Fraction = Field(
+        default=0.99,
+        description="Read and without effect, as in the plugin: the discount is the gamma of the reward signal.",
+    )
+    exploration_schedule: Schedule = Field(
+        default="linear",
+        description="How the chance of a random action changes: linear (from exploration_initial_eps to "
+        "exploration_final_eps) or constant.",
+    )
+    exploration_initial_eps: Fraction = Field(
+        default=0.1, description="Chance of a random action at the start."
+    )
+    exploration_final_eps: Fraction = Field(
+        default=0.05, description="Chance of a random action at the end of the schedule."
+    )
+    exploration_steps: Count | None = extension(
+        None,
+        description="Agent steps over which a linear exploration_schedule runs. null: max_steps. The plugin "
+        "always takes 20000.",
+    )
+    exploration_raise_interval: Count | None = extension(
+        None,
+        description="Episodes, over all agents, after which the chance of a random action is raised again, "
+        "time after time. null: never.",
+    )
+    exploration_raise_eps: Fraction = extension(
+        1.0,
+        description="What it is raised to at the start of training; later raises are lower, linearly, down "
+        "to none at half of max_steps.",
+    )
+    exploration_raise_steps: Count = extension(
+        50000, description="Agent steps in which a raise fades, linearly, back to the schedule."
+    )
+    double: Flag = extension(
+        True,
+        description="Whether the online network chooses the next action and the target network values it "
+        "(double DQN); else the target network does both.",
+    )
+    dueling: Flag = extension(
+        False, description="Whether a state's value and the actions' advantages have heads of their own."
+    )
+    dueling_units: Count | None = extension(
+        None,
+        description="Units in a hidden layer of each of the two heads of dueling. null: no such layer.",
+    )
+    n_step: Count = extension(
+        1, description="Rewards in a row that are summed before the target network values the rest."
+    )
+    max_grad_norm: Positive | None = extension(
+        None,
+        description="Largest norm of an update's gradient; longer ones are shortened to it. null: no limit.",
+    )
+    adam_epsilon: Positive = extension(1e-8, description="Epsilon of the Adam optimiser.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.buffer_size < self.batch_size:
+            raise problem(
+                f"buffer_size ({self.buffer_size}) must not be less than batch_size ({self.batch_size})"
+            )
+        if self.buffer_size < self.buffer_init_steps:
+            raise problem(
+                f"buffer_size ({self.buffer_size}) must not be less than buffer_init_steps "
+                f"({self.buffer_init_steps})"
+            )
+        if self.n_step >= self.buffer_size:
+            raise problem(f"n_step ({self.n_step}) must be less than buffer_size ({self.buffer_size})")
+        if self.dueling_units is not None and not self.dueling:
+            raise problem("dueling_units needs dueling: true")
+        return self
