@@ -1,4 +1,4 @@
-"""From a player's messages to `DecisionSteps` and `TerminalSteps`, and from an `ActionTuple` to a message."""
+"""From a player's messages to `DecisionSteps` and `TerminalSteps`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from mlagents_envs.base_env import (
     ActionSpec,
-    ActionTuple,
     BehaviorSpec,
     DecisionSteps,
     DimensionProperty,
@@ -168,16 +167,6 @@ class BehaviorDecoder:
             f"behavior {self.name}, agent {info.id}: {what}; all agents of a behavior must have the same "
             "sensors and actions, and keep them"
         )
-
-
-def write_actions(values: Any, action: ActionTuple) -> None:
-    """Append one `AgentActionProto` per row of the action to a repeated field."""
-    continuous = np.ascontiguousarray(action.continuous, np.float32)
-    size = 4 * continuous.shape[1]
-    data = continuous.tobytes()
-    discrete = action.discrete.tolist()
-    for row in range(len(continuous)):
-        values.add(continuous_actions=data[row * size : (row + 1) * size], discrete_actions=discrete[row])
 
 
 def _layout(index: int, proto: Any) -> _Layout:

@@ -18,6 +18,7 @@ from trainers.metrics import Metrics
 from trainers.normalizer import RunningMoments
 from trainers.policy import Policy, choose, join_masks, to_action_tuple
 from trainers.rollout import NO_ROW, Rollout
+from trainers.threads import threads_for
 
 
 class Learner(ABC):
@@ -54,6 +55,7 @@ class Learner(ABC):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.policy = Policy(spec, settings.network_settings, self.hyper.shared_critic).to(device)
+        self._parameters = self.policy.size
 
         signal = settings.reward_signals.extrinsic
         assert signal is not None
@@ -107,9 +109,10 @@ class Learner(ABC):
 
     def act(self) -> ActionTuple:
         """Choose actions for the agents of the last `observe`, in its order."""
-        continuous, discrete, log_prob = choose(
-            self.policy, self._observations, self._forbidden, self.deterministic, self.generator
-        )
+        with threads_for(len(self._asking), self._parameters):
+            continuous, discrete, log_prob = choose(
+                self.policy, self._observations, self._forbidden, self.deterministic, self.generator
+            )
         self.rollout.act(self.agents.open_row[self._asking], continuous, discrete, log_prob)
         return to_action_tuple(continuous, discrete)
 

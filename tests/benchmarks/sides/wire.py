@@ -34,6 +34,9 @@ def mlagents_envs(folder, agents):
 
 
 def workers(folder, agents, count):
+    import trainers  # before torch, whose idle threads it puts to sleep
+
+    # isort: split
     import torch
 
     from bridge.player_session import PlayerOptions
@@ -63,6 +66,7 @@ def workers(folder, agents, count):
             learner.agents.open_row[living] = learner.rollout.restart(learner.agents.open_row[living])
         return learner.act() if len(decisions) else None
 
+    assert trainers
     return Workers(start, count), act
 
 
