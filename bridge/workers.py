@@ -27,7 +27,7 @@ POLL_SECONDS = 0.25
 GRACE = 0.2
 """Once a player has answered, the others have this share of the time that it took to join its batch."""
 SHORTEST_GRACE = 0.002
-"""They have this many seconds in any case: about what the pass through the network takes that a batch of its own costs."""
+"""They have this many seconds in any case: about what a pass through the network takes, the price of a batch more."""
 
 
 class Workers(PendingActions):

@@ -25,6 +25,8 @@ from trainers.schedules import BETA_FLOOR, decayed
 
 SCALED_REWARD_LIMIT = 10.0
 VALUE_CHUNK = 4096
+MOMENTS_CHUNK = 1024
+"""Rows that stay in the processor's cache while their mean and variance are taken."""
 
 
 class OnPolicyLearner(Learner):
@@ -197,8 +199,11 @@ class OnPolicyLearner(Learner):
         return kl > 1.5 * target
 
     def _update_normalizer(self, normalizer: VectorNormalizer, columns: Columns) -> None:
-        vectors = [columns.observations[index][columns.closed] for index in self.policy.vector_columns]
-        self.observation_moments.update(np.concatenate(vectors, axis=1))
+        closed = np.flatnonzero(columns.closed)
+        for start in range(0, len(closed), MOMENTS_CHUNK):
+            rows = closed[start : start + MOMENTS_CHUNK]
+            vectors = [columns.observations[index][rows] for index in self.policy.vector_columns]
+            self.observation_moments.update(np.concatenate(vectors, axis=1))
         normalizer.assign(self.observation_moments)
 
     def _decayed(self, initial: float, floor: float, schedule: str) -> float:

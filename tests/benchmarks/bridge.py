@@ -10,7 +10,8 @@ def run(options: Options) -> list[Row]:
     rows = []
     for agents in (100, 1000):
         measures = [
-            partial(ours, "wire", kind, agents, options.work(200_000)) for kind in ("unity_env", "mlagents_envs")
+            partial(ours, "wire", kind, agents, options.work(200_000))
+            for kind in ("unity_env", "mlagents_envs")
         ]
         mine, theirs = medians(options.repeats, *measures)
         peer = "mlagents_envs on the same protobuf"

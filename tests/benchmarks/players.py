@@ -45,8 +45,9 @@ def free_ports(count: int) -> int:
 def train(command: Sequence[str], agents: int, players: int, steps: int) -> float:
     """Agent steps per second of a trainer with players of zero cost, over whole updates.
 
-    The players count, the same way for every trainer. An update shows in the first player's times as a long wait; what
-    counts is the time from the end of the first update to the end of the last, and the agent steps of all players in it.
+    The players count, the same way for every trainer. An update shows in the first player's times as a long wait;
+    what counts is the time from the end of the first update to the end of the last, and the agent steps that all
+    players served in it.
 
     Args:
         command: The trainer with its training file; the options that both trainers share are added.
@@ -57,7 +58,15 @@ def train(command: Sequence[str], agents: int, players: int, steps: int) -> floa
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         player = write_player(folder, "--agents", agents, "--steps", steps // players, "--times", folder)
-        options = ["--env", player, "--num-envs", players, "--base-port", free_ports(players), "--no-graphics"]
+        options = [
+            "--env",
+            player,
+            "--num-envs",
+            players,
+            "--base-port",
+            free_ports(players),
+            "--no-graphics",
+        ]
         options += ["--run-id", "speed", "--results-dir", folder / "results", "--torch-device", "cpu"]
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         with (folder / "log").open("wb") as log:

@@ -26,7 +26,9 @@ def compare(options: Options, agents: int, players: int) -> Row:
     with tempfile.TemporaryDirectory() as folder:
         theirs = Path(folder, "walker.yaml")
         command = [sys.executable, "-m", "trainers.config", str(WALKER), "--for-mlagents"]
-        theirs.write_text(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
+        theirs.write_text(
+            subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        )
         ours, peer = medians(
             options.repeats,
             partial(train, [sys.executable, "-m", "trainers.ppo", str(WALKER)], agents, players, steps),

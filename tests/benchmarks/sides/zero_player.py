@@ -1,12 +1,12 @@
 """A player of zero cost: it answers with messages that were serialised before it began, and keeps the times.
 
-Walker's shape: 243 observations and 39 continuous actions for each agent. There is nothing behind it: observations and
-rewards are random, each agent's episode ends every 200 steps, a tenth of the agents at a time, and actions are not read.
+Walker's shape: 243 observations and 39 continuous actions for each agent. There is nothing behind it: observations
+and rewards are random, each agent's episode ends every 200 steps, a tenth of the agents at a time, and actions are
+not read.
 Whoever trains it, `--times FOLDER` gets one file for each player once it has served `--steps` agent steps.
 """
 
 import argparse
-import os
 import time
 from pathlib import Path
 
@@ -81,9 +81,7 @@ def serve(port: int, agents: int, steps: int, times: Path | None) -> None:
                     write(times / f"player-{port}.npy", log)
                     times = None
             part, place = divmod(count, EVERY)
-            message, asking = (
-                ending[part % len(ending)] if place == EVERY - 1 else plain[count % len(plain)]
-            )
+            message, asking = ending[part % len(ending)] if place == EVERY - 1 else plain[count % len(plain)]
             answer = exchange(message)
             served += asking
             count += 1
@@ -94,7 +92,7 @@ def write(path: Path, log: list[tuple[float, int]]) -> None:
     unfinished = path.with_suffix(".part")
     with unfinished.open("wb") as file:
         np.save(file, np.array(log))
-    os.replace(unfinished, path)
+    unfinished.replace(path)
 
 
 def main() -> None:
