@@ -25,8 +25,8 @@ from trainers.schedules import BETA_FLOOR, decayed
 
 SCALED_REWARD_LIMIT = 10.0
 VALUE_CHUNK = 4096
-MOMENTS_CHUNK = 1024
-"""Rows that stay in the processor's cache while their mean and variance are taken."""
+MOMENTS_CHUNK = 4096
+"""Rows whose mean and variance are taken at a time, so that their copies in float64 stay small."""
 
 
 class OnPolicyLearner(Learner):
