@@ -1,13 +1,13 @@
-"""From a player's messages to `DecisionSteps` and `TerminalSteps`, and from an `ActionTuple` to a message."""
+"""From a player's messages to `DecisionSteps` and `TerminalSteps`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 from mlagents_envs.base_env import (
     ActionSpec,
-    ActionTuple,
     BehaviorSpec,
     DecisionSteps,
     DimensionProperty,
@@ -74,44 +74,50 @@ class BehaviorDecoder:
         Raises:
             UserError: A value is not finite, or an observation is not what the spec says.
         """
-        deciding = [info for info in infos if not info.done]
-        ended = [info for info in infos if info.done] if len(deciding) < len(infos) else []
+        infos = list(infos)
+        ended = [info for info in infos if info.done]
+        deciding = [info for info in infos if not info.done] if ended else infos
         return (
             DecisionSteps(
                 self._observations(deciding),
                 self._rewards(deciding, "reward"),
-                np.array([info.id for info in deciding], np.int32),
+                _column(deciding, "id", np.int32),
                 self._masks(deciding),
-                np.array([info.group_id for info in deciding], np.int32),
+                _column(deciding, "group_id", np.int32),
                 self._rewards(deciding, "group_reward"),
             ),
             TerminalSteps(
                 self._observations(ended),
                 self._rewards(ended, "reward"),
-                np.array([info.max_step_reached for info in ended], np.bool_),
-                np.array([info.id for info in ended], np.int32),
-                np.array([info.group_id for info in ended], np.int32),
+                _column(ended, "max_step_reached", np.bool_),
+                _column(ended, "id", np.int32),
+                _column(ended, "group_id", np.int32),
                 self._rewards(ended, "group_reward"),
             ),
         )
 
     def _observations(self, infos: Sequence[Any]) -> list[np.ndarray]:
         count = len(self._layouts)
-        for info in infos:
-            if len(info.observations) != count:
-                raise self._changed(info, f"{len(info.observations)} observations now, {count} before")
-        for layout, proto in zip(self._layouts, infos[0].observations if infos else (), strict=False):
+        sensors = [info.observations for info in infos]
+        for info, protos in zip(infos, sensors, strict=True):
+            if len(protos) != count:
+                raise self._changed(info, f"{len(protos)} observations now, {count} before")
+        for layout, proto in zip(self._layouts, sensors[0] if infos else (), strict=False):
             if tuple(proto.shape) != layout.shape:  # also where the number of values is as before
                 raise self._reshaped(layout, infos[0])
-        return [self._observation(layout, infos) for layout in self._layouts]
+        return [
+            self._observation(layout, infos, [protos[layout.index] for protos in sensors])
+            for layout in self._layouts
+        ]
 
-    def _observation(self, layout: _Layout, infos: Sequence[Any]) -> np.ndarray:
+    def _observation(self, layout: _Layout, infos: Sequence[Any], protos: Sequence[Any]) -> np.ndarray:
+        """One observation of all agents; `protos` is where each agent has it."""
         if not infos:
             return np.zeros((0, *layout.spec.shape), layout.dtype)
         if layout.dtype is np.uint8:
             return np.stack([self._image(layout, info) for info in infos])
         index = layout.index
-        rows = [info.observations[index].float_data.data for info in infos]
+        rows = [proto.float_data.data for proto in protos]
         size = 4 * int(np.prod(layout.shape))
         if any(len(row) != size for row in rows):
             wrong = next(info for info, row in zip(infos, rows, strict=True) if len(row) != size)
@@ -144,7 +150,7 @@ class BehaviorDecoder:
         return image
 
     def _rewards(self, infos: Sequence[Any], field: str) -> np.ndarray:
-        rewards = np.array([getattr(info, field) for info in infos], np.float32)
+        rewards = _column(infos, field, np.float32)
         if not np.isfinite(rewards).all():
             row = int(np.flatnonzero(~np.isfinite(rewards))[0])
             raise UserError(
@@ -185,14 +191,9 @@ class BehaviorDecoder:
         )
 
 
-def write_actions(values: Any, action: ActionTuple) -> None:
-    """Append one `AgentActionProto` per row of the action to a repeated field."""
-    continuous = np.ascontiguousarray(action.continuous, np.float32)
-    size = 4 * continuous.shape[1]
-    data = continuous.tobytes()
-    discrete = action.discrete.tolist()
-    for row in range(len(continuous)):
-        values.add(continuous_actions=data[row * size : (row + 1) * size], discrete_actions=discrete[row])
+def _column(infos: Sequence[Any], field: str, dtype: type[np.generic]) -> np.ndarray:
+    """A field of every agent, shape (agents,)."""
+    return np.fromiter(map(attrgetter(field), infos), dtype, len(infos))
 
 
 def _layout(index: int, proto: Any) -> _Layout:

@@ -20,7 +20,8 @@ from bridge.channels import (
     SideChannels,
     StatsSideChannel,
 )
-from bridge.decoding import BehaviorDecoder, write_actions
+from bridge.decoding import BehaviorDecoder
+from bridge.encoding import write_actions
 from bridge.environment_parameters import send_parameters
 from bridge.pending_actions import PendingActions
 from bridge.player_session import QUIT_SECONDS, PlayerOptions, PlayerSession
@@ -98,7 +99,7 @@ class UnityEnv(PendingActions):
         for name, (decisions, _) in self._steps.items():
             if len(decisions):
                 empty = self._decoders[name].spec.action_spec.empty_action
-                write_actions(values[name].value, self._actions.get(name) or empty(len(decisions)))
+                write_actions(values[name], self._actions.get(name) or empty(len(decisions)))
         self._exchange(message, wire.STEP)
 
     def set_parameters(self, values: Mapping[str, Sampler]) -> None:

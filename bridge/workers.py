@@ -26,6 +26,8 @@ from trainers.config.environment_parameters import Sampler
 POLL_SECONDS = 0.25
 GRACE = 0.2
 """Once a player has answered, the others have this share of the time that it took to join its batch."""
+SHORTEST_GRACE = 0.002
+"""They have this many seconds in any case: about what a pass through the network takes, the price of a batch more."""
 
 
 class Workers(PendingActions):
@@ -85,7 +87,7 @@ class Workers(PendingActions):
             self._workers[result.worker].submit(self._actions_of(result.worker))
         start = time.monotonic()
         batch = [self._wait()]
-        deadline = time.monotonic() + GRACE * (time.monotonic() - start)
+        deadline = time.monotonic() + max(SHORTEST_GRACE, GRACE * (time.monotonic() - start))
         while len(batch) < len(self._workers):
             also = self._next(max(0.0, deadline - time.monotonic()))
             if also is None:

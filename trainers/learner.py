@@ -24,6 +24,7 @@ from trainers.policy import Policy, join_masks, to_action_tuple
 from trainers.q_network import QNetwork
 from trainers.schedules import decayed
 from trainers.store import NO_ROW, Store
+from trainers.threads import threads_for
 
 SCALED_REWARD_LIMIT = 10.0
 
@@ -60,6 +61,7 @@ class Learner(ABC):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.policy = self._make_policy().to(device)
+        self._parameters = self.policy.size
 
         signal = settings.reward_signals.extrinsic
         assert signal is not None
@@ -164,7 +166,8 @@ class Learner(ABC):
 
     def act(self) -> ActionTuple:
         """Choose actions for the agents of the last `observe`, in its order."""
-        continuous, discrete, log_prob = self._choose()
+        with threads_for(len(self._asking), self._parameters):
+            continuous, discrete, log_prob = self._choose()
         self.store.act(self.agents.open_row[self._asking], continuous, discrete, log_prob)
         return to_action_tuple(continuous, discrete)
 

@@ -26,6 +26,8 @@ from trainers.rollout import Columns, Rollout
 from trainers.schedules import BETA_FLOOR
 
 VALUE_CHUNK = 4096
+MOMENTS_CHUNK = 4096
+"""Rows whose mean and variance are taken at a time, so that their copies in float64 stay small."""
 
 
 class OnPolicyLearner(Learner):
@@ -225,8 +227,11 @@ class OnPolicyLearner(Learner):
         return kl > 1.5 * target
 
     def _update_normalizer(self, normalizer: VectorNormalizer, columns: Columns) -> None:
-        vectors = [columns.observations[index][columns.closed] for index in self.policy.vector_columns]
-        self.observation_moments.update(np.concatenate(vectors, axis=1))
+        closed = np.flatnonzero(columns.closed)
+        for start in range(0, len(closed), MOMENTS_CHUNK):
+            rows = closed[start : start + MOMENTS_CHUNK]
+            vectors = [columns.observations[index][rows] for index in self.policy.vector_columns]
+            self.observation_moments.update(np.concatenate(vectors, axis=1))
         normalizer.assign(self.observation_moments)
 
     def state_dict(self) -> dict[str, Any]:

@@ -15,6 +15,10 @@ BENCHMARKS = {
     "stepping": "environments alone: Walker2d and Humanoid against Gymnasium and envpool",
     "ppo": "PPO on Walker2d and Assault against Stable-Baselines3, the same settings",
     "score": "Walker2d-v5 to a mean training return of 3,000 against Stable-Baselines3, wall-clock",
+    "protocol": "learning over Unity's protocol with a player of zero cost against mlagents-learn",
+    "bridge": "the bridge alone against mlagents_envs.UnityEnvironment",
+    "workers": "learning with four such players against mlagents-learn",
+    "scaling": "µs per agent step for 10 to 10,000 agents and 1 to 8 players",
     "resources": "a busy neighbour, memory over a long run, time to the first step",
 }
 

@@ -7,7 +7,8 @@ import pytest
 from mlagents_envs.base_env import ActionTuple
 
 from bridge import wire
-from bridge.decoding import BehaviorDecoder, write_actions
+from bridge.decoding import BehaviorDecoder
+from bridge.encoding import write_actions
 from bridge.images import decode_png, encode_png
 from gym_adapters import UserError
 
@@ -144,7 +145,7 @@ def test_actions_are_what_mlagents_reads() -> None:
 
     message = wire.message().unity_input.rl_input
     action = ActionTuple(np.array([[0.5, -1], [0, 1]], np.float32), np.array([[2], [0]], np.int32))
-    write_actions(message.agent_actions["Walker"].value, action)
+    write_actions(message.agent_actions["Walker"], action)
     values = UnityRLInputProto.FromString(message.SerializeToString()).agent_actions["Walker"].value
     assert [list(value.continuous_actions) for value in values] == [[0.5, -1], [0, 1]]
     assert [list(value.discrete_actions) for value in values] == [[2], [0]]

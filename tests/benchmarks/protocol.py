@@ -1,0 +1,40 @@
+"""Learning over Unity's protocol, with one player of zero cost and the Walker training file."""
+
+import subprocess
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+
+from tests.benchmarks.common import ROOT, Options, Row, SkippedError, medians
+from tests.benchmarks.players import WALKER, train
+
+AGENTS = (10, 100)
+BUFFER = 20480
+LEAD_IN = 100
+"""Steps of each agent until its first trajectory is complete, on average; `mlagents-learn` counts it only then."""
+
+
+def run(options: Options) -> list[Row]:
+    """10 and 100 agents in one player: this trainer against `mlagents-learn`."""
+    return [compare(options, agents, players=1) for agents in AGENTS]
+
+
+def compare(options: Options, agents: int, players: int) -> Row:
+    """Agent steps per second of both trainers over the same work, which holds several updates of either."""
+    if options.mlagents_learn is None:
+        raise SkippedError("give the real mlagents-learn with --mlagents-learn PATH")
+    steps = int(BUFFER * (3.6 if options.quick else 6.6)) + LEAD_IN * agents * players
+    with tempfile.TemporaryDirectory() as folder:
+        theirs = Path(folder, "walker.yaml")
+        command = [sys.executable, "-m", "trainers.config", str(WALKER), "--for-mlagents"]
+        theirs.write_text(
+            subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        )
+        ours, peer = medians(
+            options.repeats,
+            partial(train, [sys.executable, "-m", "trainers.ppo", str(WALKER)], agents, players, steps),
+            partial(train, [str(options.mlagents_learn), str(theirs)], agents, players, steps),
+        )
+    path = f"{players} × {agents} agents" if players > 1 else f"{agents} agents"
+    return Row(path, ours, "agent steps/s", peer, "mlagents-learn 1.1.0", ours / peer, 3.0, 5.0)

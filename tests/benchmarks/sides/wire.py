@@ -1,0 +1,108 @@
+"""`wire.py KIND AGENTS STEPS`: agent steps per second over Unity's protocol, one number on the last line.
+
+KIND: unity_env (this project's), mlagents_envs (Unity's, on the same protobuf), both with random actions; workers-N
+(AGENTS over N players, with a learner of the Walker file that observes and acts, and never updates).
+"""
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from bridge import protobuf_compat
+from tests.benchmarks.players import WALKER, free_ports, write_player
+
+protobuf_compat.install()
+
+
+def unity_env(folder, agents):
+    from bridge.player_session import PlayerOptions
+    from bridge.unity_env import UnityEnv
+
+    player = write_player(folder, "--agents", agents)
+    return UnityEnv(PlayerOptions(player, port=free_ports(1), timeout=120)), random_actions(agents)
+
+
+def mlagents_envs(folder, agents):
+    from mlagents_envs.environment import UnityEnvironment
+
+    player = write_player(folder, "--agents", agents)
+    env = UnityEnvironment(str(player), base_port=free_ports(1), timeout_wait=120, no_graphics=True)
+    return env, random_actions(agents)
+
+
+def workers(folder, agents, count):
+    import trainers  # before torch, whose idle threads it puts to sleep
+
+    # isort: split
+    import torch
+
+    from bridge.player_session import PlayerOptions
+    from bridge.unity_env import UnityEnv
+    from bridge.workers import Workers
+    from trainers.config import load_settings
+    from trainers.ppo import PPO
+
+    port = free_ports(count)
+    shares = [len(part) for part in np.array_split(np.arange(agents), count)]
+    players = {share: write_player(folder / str(share), "--agents", share) for share in set(shares)}
+
+    def start(worker):
+        options = PlayerOptions(players[shares[worker]], port=port, worker_id=worker, timeout=120)
+        return UnityEnv(options, wait=False)
+
+    learner = None
+
+    def act(name, env, decisions, terminals):
+        nonlocal learner
+        if learner is None:
+            settings = load_settings(WALKER).behaviors["Walker"]
+            learner = PPO(name, env.behavior_specs[name], settings, 0, torch.device("cpu"))
+        learner.observe(decisions, terminals)
+        if learner.rollout.rows > max(20480, 2 * agents):  # as after an update
+            living = learner.agents.slots
+            learner.agents.open_row[living] = learner.rollout.restart(learner.agents.open_row[living])
+        return learner.act() if len(decisions) else None
+
+    assert trainers
+    return Workers(start, count), act
+
+
+def random_actions(agents):
+    from mlagents_envs.base_env import ActionTuple
+
+    actions = np.random.default_rng(0).uniform(-1, 1, (agents, 39)).astype(np.float32)
+    return lambda name, env, decisions, terminals: ActionTuple(continuous=actions[: len(decisions)])
+
+
+def main(kind, agents, steps):
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        kind, _, count = kind.partition("-")
+        make = {"unity_env": unity_env, "mlagents_envs": mlagents_envs, "workers": workers}[kind]
+        env, act = make(folder, int(agents), *([int(count)] if count else []))
+        env.reset()
+        (behavior,) = env.behavior_specs
+
+        def play(goal):
+            served = 0
+            while served < goal:
+                decisions, terminals = env.get_steps(behavior)
+                action = act(behavior, env, decisions, terminals)
+                if action is not None:
+                    env.set_actions(behavior, action)
+                env.step()
+                served += len(decisions)
+            return served
+
+        play(max(int(steps) // 10, 3 * int(agents)))
+        start = time.perf_counter()
+        served = play(int(steps))
+        print(served / (time.perf_counter() - start))
+        env.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,113 @@
+"""A player of zero cost: it answers with messages that were serialised before it began, and keeps the times.
+
+Walker's shape: 243 observations and 39 continuous actions for each agent. There is nothing behind it: observations
+and rewards are random, each agent's episode ends every 200 steps, a tenth of the agents at a time, and actions are
+not read.
+Whoever trains it, `--times FOLDER` gets one file for each player once it has served `--steps` agent steps.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import grpc
+import numpy as np
+
+from bridge import wire
+
+BEHAVIOR = "Walker?team=0"
+OBSERVATIONS, ACTIONS = 243, 39
+SHARES = 10
+"""Into how many parts the agents are divided; one part's episodes end at a time, every 20 messages."""
+EVERY = 20
+QUIT = wire.message(wire.QUIT).SerializeToString()
+
+
+def batch(agents: int, ending: int, rng: np.random.Generator) -> tuple[bytes, int]:
+    """One message and the number of agents in it that ask for a decision; those of part `ending` end."""
+    message = wire.message()
+    values = message.unity_output.rl_output.agentInfos[BEHAVIOR].value
+    observations = rng.standard_normal((agents, OBSERVATIONS), np.float32)
+    rewards = rng.uniform(0, 1, agents)
+    asking = 0
+    for agent in range(agents):
+        done = agent % SHARES == ending
+        asking += not done
+        info = values.add(id=agent, reward=rewards[agent], done=done)
+        observation = info.observations.add(name=f"VectorSensor_size{OBSERVATIONS}")
+        observation.shape.append(OBSERVATIONS)
+        observation.dimension_properties.append(1)
+        observation.float_data.data = observations[agent].tobytes()
+    return message.SerializeToString(), asking
+
+
+def first_batch(agents: int, rng: np.random.Generator) -> bytes:
+    """A message that introduces the behavior."""
+    message = wire.UnityMessage.FromString(batch(agents, -1, rng)[0])
+    parameters = message.unity_output.rl_initialization_output.brain_parameters.add(
+        brain_name=BEHAVIOR, is_training=True
+    )
+    parameters.action_spec.num_continuous_actions = ACTIONS
+    return bytes(message.SerializeToString())
+
+
+def hello() -> bytes:
+    """The message that introduces the player."""
+    message = wire.message()
+    output = message.unity_output.rl_initialization_output
+    output.name, output.communication_version, output.package_version = "zero", wire.API_VERSION, "2.3.0"
+    wire.set_capabilities(output.capabilities)
+    return bytes(message.SerializeToString())
+
+
+def serve(port: int, agents: int, steps: int, times: Path | None) -> None:
+    """Play until the trainer leaves."""
+    rng = np.random.default_rng(port)
+    plain = [batch(agents, -1, rng) for _ in range(16 if agents <= 1000 else 2)]
+    ending = [batch(agents, part, rng) for part in range(min(SHARES, agents))]
+    first = first_batch(agents, rng)
+    options = (*wire.CHANNEL_OPTIONS, ("grpc.enable_http_proxy", 0))
+    with grpc.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
+        exchange = channel.unary_unary(wire.METHOD)
+        exchange(hello(), wait_for_ready=True, timeout=120)
+        exchange(wire.message().SerializeToString())
+        served, count, log = agents, 0, [(time.monotonic(), 0)]
+        answer = exchange(first)
+        while answer != QUIT:
+            now = time.monotonic()
+            if times is not None:
+                log.append((now, served))
+                if served >= steps:
+                    write(times / f"player-{port}.npy", log)
+                    times = None
+            part, place = divmod(count, EVERY)
+            message, asking = ending[part % len(ending)] if place == EVERY - 1 else plain[count % len(plain)]
+            answer = exchange(message)
+            served += asking
+            count += 1
+
+
+def write(path: Path, log: list[tuple[float, int]]) -> None:
+    """The times and numbers of agent steps served, all at once."""
+    unfinished = path.with_suffix(".part")
+    with unfinished.open("wb") as file:
+        np.save(file, np.array(log))
+    unfinished.replace(path)
+
+
+def main() -> None:
+    """Read the command line of a player."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--mlagents-port", type=int, default=5004)
+    parser.add_argument("--agents", type=int, default=10)
+    parser.add_argument("--steps", type=int, default=0)
+    parser.add_argument("--times", type=Path)
+    arguments, _ = parser.parse_known_args()
+    try:
+        serve(arguments.mlagents_port, arguments.agents, arguments.steps, arguments.times)
+    except grpc.RpcError as error:
+        raise SystemExit(f"the trainer is gone: {error.details()}") from None
+
+
+if __name__ == "__main__":
+    main()

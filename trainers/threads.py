@@ -1,0 +1,23 @@
+"""How many threads one network call is worth."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+WORTH_SHARING = 20_000_000
+"""Rows × parameters of a pass from which a second thread gains more than waking it costs: half a millisecond."""
+
+
+@contextmanager
+def threads_for(rows: int, parameters: int) -> Iterator[None]:
+    """Run a pass through a network on one torch thread if it is too short to share."""
+    threads = torch.get_num_threads()
+    if threads == 1 or rows * parameters >= WORTH_SHARING:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
