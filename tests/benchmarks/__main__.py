@@ -34,9 +34,7 @@ def main() -> int:
         "--peers", type=Path, default=Path(sys.executable), metavar="PYTHON", help="Python of the peers"
     )
     parser.add_argument("--mlagents-learn", type=Path, metavar="PATH", help="the real mlagents-learn")
-    parser.add_argument(
-        "--repeats", type=int, default=3, help="rounds of which the median counts. Default: 3"
-    )
+    parser.add_argument("--repeats", type=int, default=3, help="rounds of which the best counts. Default: 3")
     parser.add_argument("--quick", action="store_true", help="a tenth of the work, to see that it runs")
     arguments = parser.parse_args()
     names = list(BENCHMARKS) if arguments.all else arguments.names

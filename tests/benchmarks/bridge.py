@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from tests.benchmarks.common import Options, Row, medians, ours
+from tests.benchmarks.common import Options, Row, best, ours
 
 
 def run(options: Options) -> list[Row]:
@@ -13,7 +13,7 @@ def run(options: Options) -> list[Row]:
             partial(ours, "wire", kind, agents, options.work(200_000))
             for kind in ("unity_env", "mlagents_envs")
         ]
-        mine, theirs = medians(options.repeats, *measures)
+        mine, theirs = best(options.repeats, *measures)
         peer = "mlagents_envs on the same protobuf"
         rows.append(Row(f"{agents} agents", mine, "agent steps/s", theirs, peer, mine / theirs, 3.0, 8.0))
     return rows

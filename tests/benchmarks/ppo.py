@@ -3,7 +3,7 @@
 import json
 import tempfile
 
-from tests.benchmarks.common import Options, Row, medians, ours, side
+from tests.benchmarks.common import Options, Row, best, ours, side
 
 TASKS = {
     "Walker2d-v5": {
@@ -41,7 +41,7 @@ def run(options: Options) -> list[Row]:
         def theirs(name=name, task=task, count=count):
             return _sb3(options, name, task, count)
 
-        rate, peer = medians(options.repeats, mine, theirs)
+        rate, peer = best(options.repeats, mine, theirs)
         at_least, aim = task["targets"]
         path = f"PPO {name}, {task['envs']} envs x {task['rollout']}, minibatch {task['minibatch']}"
         rows.append(Row(path, rate, "steps/s", peer, "Stable-Baselines3", rate / peer, at_least, aim))

@@ -6,7 +6,7 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from tests.benchmarks.common import ROOT, Options, Row, SkippedError, medians
+from tests.benchmarks.common import ROOT, Options, Row, SkippedError, best
 from tests.benchmarks.players import WALKER, train
 
 AGENTS = (10, 100)
@@ -31,7 +31,7 @@ def compare(options: Options, agents: int, players: int) -> Row:
         theirs.write_text(
             subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
         )
-        ours, peer = medians(
+        ours, peer = best(
             options.repeats,
             partial(train, [sys.executable, "-m", "trainers.ppo", str(WALKER)], agents, players, steps),
             partial(train, [str(options.mlagents_learn), str(theirs)], agents, players, steps),
