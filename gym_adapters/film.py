@@ -4,6 +4,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import gymnasium
@@ -26,6 +27,12 @@ ATARI_PICTURE = {
 """The emulator's whole screen, in place of what the policy sees; the game itself is the same."""
 
 DEFAULT_FPS = 30
+
+WALKERS = ("ant", "half_cheetah", "hopper", "humanoid", "swimmer", "walker2d")
+"""Gymnasium's MuJoCo tasks that leave the place where they began."""
+
+TRACKING, TORSO = 1, 1
+"""MuJoCo's `mjCAMERA_TRACKING`, and the first body of each of these."""
 
 
 class Film:
@@ -53,8 +60,8 @@ class Film:
         self.env_id = env_id
         spec = find_spec(env_id)
         self._is_atari = spec.namespace == "ALE"
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # make_env has told them
+        with warnings.catch_warnings(), _warnings_to_log(spec):
+            warnings.simplefilter("ignore")  # make_env tells them
             self._env, metadata = self._make(spec, dict(options or {}))
         self.fps = float(metadata.get("render_fps") or DEFAULT_FPS)
         self._actions = ActionMapping(self._env.single_action_space)
@@ -110,7 +117,7 @@ class Film:
                 num_envs=1,
                 vectorization_mode="sync",
                 vector_kwargs={"autoreset_mode": AutoresetMode.DISABLED},
-                **{**options, "render_mode": "rgb_array"},
+                **{**_following_camera(spec), **options, "render_mode": "rgb_array"},
             )
         except gymnasium.error.DependencyNotInstalled as error:
             raise UserError(f"{self.env_id}: pictures need a package; {install_hint(error)}") from error
@@ -144,6 +151,32 @@ def _render_without_display() -> None:
     if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         os.environ.setdefault("MUJOCO_GL", "egl")
         os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
+
+
+def _is_mujoco(spec: EnvSpec) -> bool:
+    return str(spec.entry_point).startswith("gymnasium.envs.mujoco.")
+
+
+def _following_camera(spec: EnvSpec) -> dict[str, Any]:
+    """A camera that follows what walks or swims: the task's own, which would stand still."""
+    module = str(spec.entry_point).partition(":")[0].rpartition(".")[2]
+    if not _is_mujoco(spec) or not module.startswith(WALKERS):
+        return {}
+    from gym_adapters.mujoco import default_parameters
+
+    defaults = default_parameters(spec)
+    if "default_camera_config" not in defaults:  # tasks older than v5
+        return {}
+    camera = defaults["default_camera_config"] or {}
+    return {"default_camera_config": {"trackbodyid": TORSO, **camera, "type": TRACKING}}
+
+
+def _warnings_to_log(spec: EnvSpec) -> AbstractContextManager[None]:
+    if not _is_mujoco(spec):
+        return nullcontext()
+    from gym_adapters import mujoco
+
+    return mujoco.warnings_to_log()
 
 
 def _egl_hint() -> str:

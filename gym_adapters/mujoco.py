@@ -65,7 +65,7 @@ class BatchedMujoco(VectorEnv):
         self.num_envs = num_envs
         self.spec = spec
         self.metadata = {"autoreset_mode": AutoresetMode.SAME_STEP}
-        with _mujoco_warnings_to_log():
+        with warnings_to_log():
             env = gymnasium.make(spec, disable_env_checker=True, **options)
         self._template = cast(MujocoEnv, env.unwrapped)
         self.single_observation_space = self._template.observation_space
@@ -73,7 +73,7 @@ class BatchedMujoco(VectorEnv):
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
 
-        parameters = _default_parameters(spec) | spec.kwargs | dict(options)
+        parameters = default_parameters(spec) | spec.kwargs | dict(options)
         self._task = TASKS[str(spec.entry_point)](self._template, parameters)
         self._time_limit = spec.max_episode_steps or np.inf
         self._elapsed = np.zeros(num_envs, dtype=np.int64)
@@ -170,17 +170,17 @@ def supports(spec: EnvSpec, options: Mapping[str, Any]) -> bool:
     """Whether `BatchedMujoco` gives this environment, with these options, exactly."""
     if Batch is None or spec.entry_point not in TASKS or spec.additional_wrappers:
         return False
-    return _default_parameters(spec).keys() >= spec.kwargs.keys() | options.keys()
+    return default_parameters(spec).keys() >= spec.kwargs.keys() | options.keys()
 
 
-def _default_parameters(spec: EnvSpec) -> dict[str, Any]:
+def default_parameters(spec: EnvSpec) -> dict[str, Any]:
     """The keyword arguments that the task names itself, with their defaults."""
     parameters = inspect.signature(load_env_creator(str(spec.entry_point))).parameters.values()
     return {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}
 
 
 @contextmanager
-def _mujoco_warnings_to_log() -> Iterator[None]:
+def warnings_to_log() -> Iterator[None]:
     """MuJoCo's warnings to the log, not to a file in the working directory."""
     previous = mujoco.get_mju_user_warning()
     mujoco.set_mju_user_warning(logger.info)

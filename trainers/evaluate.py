@@ -86,10 +86,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.json:
         print(json.dumps({"mean": mean, "std": std, "returns": returns}))
     else:
-        if arguments.video is not None:
-            print(f"video {arguments.video}")
         print(f"mean {mean:.2f}  std {std:.2f}  episodes {len(returns)}")
         print("\n".join(f"{index:4d}  {value:.2f}" for index, value in enumerate(returns)))
+        if arguments.video is not None:
+            print(f"video {arguments.video}")
     return 0
 
 

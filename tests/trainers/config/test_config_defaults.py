@@ -228,6 +228,7 @@ DEFAULTS: list[tuple[type[BaseModel], dict[str, Any], dict[str, Any]]] = [
             "checkpoint_settings": CheckpointSettings(),
             "torch_settings": TorchSettings(),
             "debug": False,
+            "wandb": None,
         },
     ),
 ]
