@@ -4,7 +4,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import gymnasium
@@ -30,9 +30,6 @@ DEFAULT_FPS = 30
 
 WALKERS = ("ant", "half_cheetah", "hopper", "humanoid", "swimmer", "walker2d")
 """Gymnasium's MuJoCo tasks that leave the place where they began."""
-
-TRACKING, TORSO = 1, 1
-"""MuJoCo's `mjCAMERA_TRACKING`, and the first body of each of these."""
 
 
 class Film:
@@ -60,9 +57,7 @@ class Film:
         self.env_id = env_id
         spec = find_spec(env_id)
         self._is_atari = spec.namespace == "ALE"
-        with warnings.catch_warnings(), _warnings_to_log(spec):
-            warnings.simplefilter("ignore")  # make_env tells them
-            self._env, metadata = self._make(spec, dict(options or {}))
+        self._env, metadata = self._make(spec, dict(options or {}))
         self.fps = float(metadata.get("render_fps") or DEFAULT_FPS)
         self._actions = ActionMapping(self._env.single_action_space)
         self.episode_return, self.ended = 0.0, False
@@ -111,18 +106,14 @@ class Film:
 
             fps = 60 / options.get("frameskip", 4)
             return make_atari(spec, 1, {**options, **ATARI_PICTURE}), {"render_fps": fps}
-        try:
+        with self._failing_clearly(), _warnings_to_log(spec):
             vector_env = gymnasium.make_vec(
                 spec,
                 num_envs=1,
                 vectorization_mode="sync",
                 vector_kwargs={"autoreset_mode": AutoresetMode.DISABLED},
-                **{**_following_camera(spec), **options, "render_mode": "rgb_array"},
+                **{**_following_camera(spec, options), **options, "render_mode": "rgb_array"},
             )
-        except gymnasium.error.DependencyNotInstalled as error:
-            raise UserError(f"{self.env_id}: pictures need a package; {install_hint(error)}") from error
-        except Exception as error:
-            raise UserError(f"{self.env_id}: draws no pictures: {_told(error)}") from error
         metadata = vector_env.envs[0].metadata  # type: ignore[attr-defined]
         if "rgb_array" not in metadata.get("render_modes", ()):
             vector_env.close()
@@ -132,17 +123,24 @@ class Film:
     def _picture(self, observation: np.ndarray) -> np.ndarray:
         if self._is_atari:
             return np.array(observation[0, -1])
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                frames = self._env.render()
-        except gymnasium.error.DependencyNotInstalled as error:
-            raise UserError(f"{self.env_id}: pictures need a package; {install_hint(error)}") from error
-        except Exception as error:
-            raise UserError(f"{self.env_id}: draws no pictures: {_told(error)}{_egl_hint()}") from error
+        with self._failing_clearly():
+            frames = self._env.render()
         if not frames or not isinstance(frames[0], np.ndarray):
             raise UserError(f"{self.env_id}: draws no pictures: render() gave {type(frames).__name__}")
         return np.asarray(frames[0], dtype=np.uint8)
+
+    @contextmanager
+    def _failing_clearly(self) -> Iterator[None]:
+        """What goes wrong in a renderer, whatever it is, in one line; warnings are left to `make_env`."""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                yield
+        except gymnasium.error.DependencyNotInstalled as error:
+            raise UserError(f"{self.env_id}: pictures need a package; {install_hint(error)}") from error
+        except Exception as error:
+            told = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            raise UserError(f"{self.env_id}: draws no pictures: {told}{_egl_hint()}") from error
 
 
 def _render_without_display() -> None:
@@ -157,18 +155,15 @@ def _is_mujoco(spec: EnvSpec) -> bool:
     return str(spec.entry_point).startswith("gymnasium.envs.mujoco.")
 
 
-def _following_camera(spec: EnvSpec) -> dict[str, Any]:
-    """A camera that follows what walks or swims: the task's own, which would stand still."""
-    module = str(spec.entry_point).partition(":")[0].rpartition(".")[2]
-    if not _is_mujoco(spec) or not module.startswith(WALKERS):
-        return {}
-    from gym_adapters.mujoco import default_parameters
+def _following_camera(spec: EnvSpec, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The camera that follows what walks or swims, unless another is asked for.
 
-    defaults = default_parameters(spec)
-    if "default_camera_config" not in defaults:  # tasks older than v5
+    Gymnasium's default stands where the task begins.
+    """
+    module = str(spec.entry_point).partition(":")[0].rpartition(".")[2]
+    if not _is_mujoco(spec) or not module.startswith(WALKERS) or any("camera" in name for name in options):
         return {}
-    camera = defaults["default_camera_config"] or {}
-    return {"default_camera_config": {"trackbodyid": TORSO, **camera, "type": TRACKING}}
+    return {"camera_name": "track"}
 
 
 def _warnings_to_log(spec: EnvSpec) -> AbstractContextManager[None]:
@@ -183,7 +178,3 @@ def _egl_hint() -> str:
     if os.environ.get("MUJOCO_GL") != "egl":
         return ""
     return "; rendering without a display needs EGL, on Debian and Ubuntu: apt-get install libegl1 libgl1"
-
-
-def _told(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]

@@ -73,7 +73,7 @@ class BatchedMujoco(VectorEnv):
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
 
-        parameters = default_parameters(spec) | spec.kwargs | dict(options)
+        parameters = _default_parameters(spec) | spec.kwargs | dict(options)
         self._task = TASKS[str(spec.entry_point)](self._template, parameters)
         self._time_limit = spec.max_episode_steps or np.inf
         self._elapsed = np.zeros(num_envs, dtype=np.int64)
@@ -170,10 +170,10 @@ def supports(spec: EnvSpec, options: Mapping[str, Any]) -> bool:
     """Whether `BatchedMujoco` gives this environment, with these options, exactly."""
     if Batch is None or spec.entry_point not in TASKS or spec.additional_wrappers:
         return False
-    return default_parameters(spec).keys() >= spec.kwargs.keys() | options.keys()
+    return _default_parameters(spec).keys() >= spec.kwargs.keys() | options.keys()
 
 
-def default_parameters(spec: EnvSpec) -> dict[str, Any]:
+def _default_parameters(spec: EnvSpec) -> dict[str, Any]:
     """The keyword arguments that the task names itself, with their defaults."""
     parameters = inspect.signature(load_env_creator(str(spec.entry_point))).parameters.values()
     return {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}

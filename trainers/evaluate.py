@@ -3,7 +3,6 @@
 import argparse
 import json
 import sys
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -65,10 +64,12 @@ def evaluate(
             if len(decision):
                 actions = policy.act(decision.obs, deterministic, decision.action_mask)
                 env.set_actions(name, actions)
-                for row, agent in enumerate(decision.agent_id.tolist() if played is not None else ()):
-                    if agent in running:
-                        one = slice(row, row + 1)
-                        played[agent].append(ActionTuple(actions.continuous[one], actions.discrete[one]))
+                if played is not None:
+                    for row, agent in enumerate(decision.agent_id.tolist()):
+                        if agent in running:
+                            one = slice(row, row + 1)
+                            action = ActionTuple(actions.continuous[one], actions.discrete[one])
+                            played.setdefault(agent, []).append(action)
         first_step = False
         env.step()
     return [finished[agent] for agent in sorted(finished)]
@@ -106,14 +107,16 @@ def _evaluate_run(arguments: argparse.Namespace) -> list[float]:
     if video is not None:
         check_video(video, env_id, options)
     env = make_env(env_id, episodes, arguments.seed, options)
-    played: defaultdict[int, list[ActionTuple]] = defaultdict(list)
+    played: dict[int, list[ActionTuple]] = {}
     try:
         returns = evaluate(env, policy, not arguments.stochastic, played if video else None)
     finally:
         env.close()
     if video is not None:
         seeds = range(arguments.seed, arguments.seed + episodes)
-        shown = [Episode(*one) for one in zip(seeds, (played[i] for i in sorted(played)), returns, strict=True)]
+        shown = [
+            Episode(*one) for one in zip(seeds, (played[i] for i in sorted(played)), returns, strict=True)
+        ]
         write_video(video, env_id, options, shown)
     return returns
 

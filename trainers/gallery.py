@@ -5,7 +5,6 @@ Writes `docs/gallery/<Behavior>.mp4` and a smaller `.gif` of each run, the kept 
 
 import argparse
 import sys
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,8 +22,8 @@ TASKS = ("Walker2d-v5", "Humanoid-v5", "Assault-v5")
 MOST_BYTES = 3_000_000
 """All files of the gallery together."""
 
-FILM = Look(seconds=10, most_fps=50)
-PREVIEW = Look(width=240, seconds=4, most_fps=15, colours=48)
+FILM = Look(width=360, seconds=8, most_fps=34)
+PREVIEW = Look(width=240, seconds=3, most_fps=13, colours=32)
 
 
 def film(run: Path, folder: Path, checkpoint: str = "last", seed: int = 0) -> list[Path]:
@@ -44,7 +43,7 @@ def film(run: Path, folder: Path, checkpoint: str = "last", seed: int = 0) -> li
     policy = load_policy(path)
     files = [folder / f"{policy.name}{suffix}" for suffix in (".mp4", ".gif")]
     check_video(files[0], env_id, options)
-    played: defaultdict[int, list[ActionTuple]] = defaultdict(list)
+    played: dict[int, list[ActionTuple]] = {}
     env = make_env(env_id, 1, seed, options)
     try:
         returns = evaluate(env, policy, played=played)
@@ -69,7 +68,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         for run in arguments.runs or [POLICIES / task for task in TASKS]:
             if not arguments.runs and not run.is_dir():
-                print(f"{run.name}: left out, no policy is kept in {run}; add one: python -m trainers.keep RUN")
+                print(
+                    f"{run.name}: left out, no policy is kept in {run}; add one: python -m trainers.keep RUN"
+                )
                 continue
             for file in film(run, arguments.out, arguments.checkpoint, arguments.seed):
                 print(f"  {file}  {file.stat().st_size:,} bytes")

@@ -82,7 +82,9 @@ def _in_fewer_bits(state: dict[str, Any]) -> Iterator[tuple[int, bytes]]:
     yield 32, _file(state)
     halves = {name: tensor.half() for name, tensor in large.items()}
     yield 16, _file({**state, "Policy": {**weights, **halves}})
-    scales = {name: tensor.abs().amax(tuple(range(1, tensor.dim())), True) / 127 for name, tensor in large.items()}
+    scales = {
+        name: tensor.abs().amax(tuple(range(1, tensor.dim())), True) / 127 for name, tensor in large.items()
+    }
     scales = {name: scale.clamp(min=1e-12) for name, scale in scales.items()}
     bytes_ = {name: (tensor / scales[name]).round().to(torch.int8) for name, tensor in large.items()}
     yield 8, _file({**state, "Policy": {**weights, **bytes_}, SCALES: scales})
@@ -96,7 +98,9 @@ def _file(state: dict[str, Any]) -> bytes:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Keep a policy as the command line says; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m trainers.keep", description="Keep a trained policy in docs/.")
+    parser = argparse.ArgumentParser(
+        prog="python -m trainers.keep", description="Keep a trained policy in docs/."
+    )
     parser.add_argument("run", type=Path, help="run folder or behavior folder")
     parser.add_argument(
         "--checkpoint", default="last", metavar="last|best|STEP", help="which one. Default: last."

@@ -111,7 +111,7 @@ class _Writer:
 
     def __init__(self, path: Path, first: np.ndarray, fps: float, look: Look) -> None:
         height, width = first.shape[:2]
-        self._factor = 1 if look.width else max(1, math.ceil(LEAST_HEIGHT / height))
+        self._factor = math.ceil(LEAST_HEIGHT / height)
         size = (width * self._factor, height * self._factor)
         scale = f"scale={look.width}:-2:flags=area" if look.width else "pad=ceil(iw/2)*2:ceil(ih/2)*2"
         if path.suffix == ".gif":

@@ -28,11 +28,12 @@ def open_wandb() -> ModuleType:
     except ImportError as error:
         raise UserError('--wandb needs a package: pip install "mlagents-bridge[wandb]"') from error
     try:
-        wandb.login()
+        if wandb.setup().settings.mode == "online":
+            wandb.login()
     except wandb.errors.Error as error:
         told = " ".join(str(error).split())
         raise UserError(f"--wandb: {told}; run `wandb login`, or set WANDB_MODE=offline") from error
-    return wandb  # type: ignore[no-any-return]
+    return wandb
 
 
 class WandbReport:
@@ -76,7 +77,9 @@ class WandbReport:
     @property
     def place(self) -> str:
         """Where to look: an address, or offline the folder that `wandb sync` takes."""
-        return self._run.url or f"{Path(self._run.dir).parent} (offline; upload it with: wandb sync)"
+        if not self._run.offline:
+            return str(self._run.url)
+        return f"{Path(self._run.dir).parent} (offline; upload it with: wandb sync)"
 
     def write(self, summary: Summary) -> None:
         """Log every value under its tag."""
