@@ -18,7 +18,6 @@ from trainers.config import load_settings
 from trainers.policy_file import LoadedPolicy, find_checkpoint, load_policy
 from trainers.video import Episode, check_video, write_video
 
-
 EPISODES = 20
 
 

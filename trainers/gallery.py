@@ -1,6 +1,7 @@
 """Short films of trained policies for the README: `python -m trainers.gallery [RUN ...]`, or `make gallery`.
 
-Writes `docs/gallery/<Behavior>.mp4` and a smaller `.gif` of each run, the kept policies in `docs/policies/` if none is given.
+Writes `docs/gallery/<Behavior>.mp4` and a smaller `.gif` of each run; without any, of the policies kept in
+`docs/policies/`.
 """
 
 import argparse

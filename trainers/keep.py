@@ -1,8 +1,8 @@
 """Keep a trained policy in the repository: `python -m trainers.keep RUN [--checkpoint best]`.
 
-Writes a small run folder, `docs/policies/<Behavior>/`, that `python -m trainers.evaluate` and `--initialize-from` read as any
-other: the settings, the weights without the optimiser's state, and the `.onnx`. Weights that would take more than two million
-bytes are stored in fewer bits, as many as fit: 16, or 8 with a scale for each row.
+Writes a small run folder, `docs/policies/<Behavior>/`, that `python -m trainers.evaluate` and `--initialize-from`
+read as any other: the settings, the weights without the optimiser's state, and the `.onnx`. Weights that would take
+more than two million bytes are stored in fewer bits, as many as fit: 16, or 8 with a scale for each row.
 """
 
 import argparse
@@ -76,18 +76,28 @@ def keep(run: Path, which: str = "last", policies: Path = POLICIES) -> list[str]
 
 
 def _in_fewer_bits(state: dict[str, Any]) -> Iterator[tuple[int, bytes]]:
-    """The checkpoint's file with 32, 16 and 8 bits to a weight; biases and the normaliser stay as they are."""
-    weights: dict[str, Tensor] = state["Policy"]
-    large = {name: tensor for name, tensor in weights.items() if tensor.dim() > 1}
-    yield 32, _file(state)
-    halves = {name: tensor.half() for name, tensor in large.items()}
-    yield 16, _file({**state, "Policy": {**weights, **halves}})
-    scales = {
-        name: tensor.abs().amax(tuple(range(1, tensor.dim())), True) / 127 for name, tensor in large.items()
+    """The checkpoint's file with 32, 16 and 8 bits to a weight; biases and the normaliser stay as they are.
+
+    Parameters that are parts of one memory become tensors of their own, or each would bring all of it. What actor and
+    critic share is one tensor with two names, and stays so.
+    """
+    own: dict[tuple[int, torch.Size], Tensor] = {}
+    weights: dict[str, Tensor] = {
+        name: own.setdefault((tensor.data_ptr(), tensor.shape), tensor.clone())
+        for name, tensor in state["Policy"].items()
     }
-    scales = {name: scale.clamp(min=1e-12) for name, scale in scales.items()}
-    bytes_ = {name: (tensor / scales[name]).round().to(torch.int8) for name, tensor in large.items()}
-    yield 8, _file({**state, "Policy": {**weights, **bytes_}, SCALES: scales})
+    yield 32, _file({**state, "Policy": weights})
+    large = {id(tensor): tensor for tensor in weights.values() if tensor.dim() > 1}
+    halves = {key: tensor.half() for key, tensor in large.items()}
+    yield 16, _file({**state, "Policy": {name: halves.get(id(w), w) for name, w in weights.items()}})
+    scales = {
+        key: tensor.abs().amax(tuple(range(1, tensor.dim())), keepdim=True).clamp(min=1e-12) / 127
+        for key, tensor in large.items()
+    }
+    eighths = {key: (tensor / scales[key]).round().to(torch.int8) for key, tensor in large.items()}
+    in_eight_bits = {name: eighths.get(id(w), w) for name, w in weights.items()}
+    scales_by_name = {name: scales[id(w)] for name, w in weights.items() if id(w) in scales}
+    yield 8, _file({**state, "Policy": in_eight_bits, SCALES: scales_by_name})
 
 
 def _file(state: dict[str, Any]) -> bytes:
