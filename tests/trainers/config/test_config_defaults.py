@@ -251,6 +251,7 @@ EXTENSIONS = {
         "listen",
         "num_threads",
         "precision",
+        "wandb",
     ),
 }
 
