@@ -14,6 +14,7 @@ from mlagents_envs.base_env import ActionTuple
 
 from gym_adapters.errors import UserError
 from gym_adapters.film import Film
+from trainers.checkpoint import write_atomically
 
 MOST_FPS = 50
 """Environments with more steps per second show every second, third, ... of them; the speed stays right."""
@@ -93,8 +94,7 @@ def write_video(
             if writer is not None:
                 writer.close()
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(draft.read_bytes())
+            write_atomically(path, lambda stream: stream.write(draft.read_bytes()))
         except OSError as error:
             raise UserError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
 

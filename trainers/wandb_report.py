@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-import bridge
-import gym_adapters
-import trainers
 from gym_adapters.errors import UserError
 from trainers.checkpoint import write_text
 from trainers.config import RunSettings
 from trainers.metrics import Summary
+
+CODE = ("bridge", "gym_adapters", "trainers")
 
 ID_FILE = "wandb_id"
 """In the behavior's folder: which run on Weights & Biases a resumed run goes on with."""
@@ -71,8 +70,8 @@ class WandbReport:
         except self._wandb.errors.Error as error:
             raise UserError(f"--wandb {settings.wandb}: {' '.join(str(error).split())}") from error
         write_text(id_file, run_id)
-        for package in (bridge, gym_adapters, trainers):
-            self._run.log_code(str(Path(str(package.__file__)).parent), name=f"code-{package.__name__}")
+        for package in CODE:
+            self._run.log_code(str(Path(__file__).parents[1] / package), name=f"code-{package}")
 
     @property
     def place(self) -> str:
