@@ -77,7 +77,7 @@ class WandbReport:
     def place(self) -> str:
         """Where to look: an address, or offline the folder that `wandb sync` takes."""
         if not self._run.offline:
-            return str(self._run.url)
+            return self._run.url or "nowhere (WANDB_MODE=disabled)"
         return f"{Path(self._run.dir).parent} (offline; upload it with: wandb sync)"
 
     def write(self, summary: Summary) -> None:
