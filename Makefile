@@ -1,10 +1,10 @@
-# Two commands: `make train` and `make test`. Each does all its own set-up in .venv.
+# `make train`, `make test` and `make gallery`. Each does all its own set-up in .venv.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
-.PHONY: train test clean
+.PHONY: train test gallery clean
 
 train: $(VENV)/ready-to-train
 	$(BIN)/python -m trainers.ppo --env Walker2d-v5 --seed 0
@@ -14,6 +14,9 @@ test: $(VENV)/ready-to-test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pytest
+
+gallery: $(VENV)/ready-to-film
+	$(BIN)/python -m trainers.gallery
 
 $(BIN)/python:
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11')"
@@ -26,7 +29,12 @@ $(VENV)/ready-to-train: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/ready-to-test: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing the pinned packages and the development tools into $(VENV) (once, a few minutes) ..."
-	$(INSTALL) ".[dev,box2d]"
+	$(INSTALL) ".[dev,box2d,video,wandb]"
+	touch $@
+
+$(VENV)/ready-to-film: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing the pinned packages and what videos need into $(VENV) (once, a few minutes) ..."
+	$(INSTALL) ".[video]"
 	touch $@
 
 clean:

@@ -43,7 +43,7 @@ def make_env(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         warnings.simplefilter("ignore", DeprecationWarning)  # no use to someone who only runs environments
-        vector_env = _make_vector_env(_find_spec(env_id), count, dict(options or {}))
+        vector_env = _make_vector_env(find_spec(env_id), count, dict(options or {}))
     for message in dict.fromkeys(str(warning.message) for warning in caught):
         logger.warning("%s: %s", env_id, message)
     return VectorEnvAdapter(vector_env, behavior_name(env_id), seed)
@@ -62,7 +62,12 @@ def env_kind(source: BehaviorSpec | BaseEnv) -> Kind:
     return "continuous" if spec.action_spec.continuous_size else "discrete"
 
 
-def _find_spec(env_id: str) -> EnvSpec:
+def find_spec(env_id: str) -> EnvSpec:
+    """The registered environment that an id means.
+
+    Raises:
+        UserError: The id is unknown, or its package is missing.
+    """
     try:
         module, _, name = env_id.rpartition(":")
         if module:
@@ -84,7 +89,7 @@ def _make_vector_env(spec: EnvSpec, num_envs: int, options: dict[str, Any]) -> V
         return _fastest_vector_env(spec, num_envs, options)
     except gymnasium.error.DependencyNotInstalled as error:
         raise UserError(
-            f"environment {spec.id!r} needs a package that is missing; {_install_hint(error)}"
+            f"environment {spec.id!r} needs a package that is missing; {install_hint(error)}"
         ) from error
     except TypeError as error:
         if not options:
@@ -112,7 +117,7 @@ def _fastest_vector_env(spec: EnvSpec, num_envs: int, options: dict[str, Any]) -
     )
 
 
-def _install_hint(error: Exception) -> str:
+def install_hint(error: Exception) -> str:
     """What to install; Gymnasium's own advice except where this project has an extra for it."""
     if "box2d" in str(error).lower():
         return 'run: pip install "mlagents-bridge[box2d]"'

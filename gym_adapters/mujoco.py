@@ -65,7 +65,7 @@ class BatchedMujoco(VectorEnv):
         self.num_envs = num_envs
         self.spec = spec
         self.metadata = {"autoreset_mode": AutoresetMode.SAME_STEP}
-        with _mujoco_warnings_to_log():
+        with warnings_to_log():
             env = gymnasium.make(spec, disable_env_checker=True, **options)
         self._template = cast(MujocoEnv, env.unwrapped)
         self.single_observation_space = self._template.observation_space
@@ -180,7 +180,7 @@ def _default_parameters(spec: EnvSpec) -> dict[str, Any]:
 
 
 @contextmanager
-def _mujoco_warnings_to_log() -> Iterator[None]:
+def warnings_to_log() -> Iterator[None]:
     """MuJoCo's warnings to the log, not to a file in the working directory."""
     previous = mujoco.get_mju_user_warning()
     mujoco.set_mju_user_warning(logger.info)

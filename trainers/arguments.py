@@ -46,6 +46,7 @@ _OPTIONS = {
     "--no-graphics": "engine_settings.no_graphics",
     "--no-graphics-monitor": "engine_settings.no_graphics_monitor",
     "--torch-device": "torch_settings.device",
+    "--wandb": "wandb",
     "--env-args": "env_settings.env_args",
 }
 
@@ -148,7 +149,8 @@ def _add_option(parser: argparse.ArgumentParser, option: str, key: str) -> None:
     elif number is not None:
         parser.add_argument(option, dest=key, type=_reader(number), metavar=name, help=description)
     else:
-        parser.add_argument(option, dest=key, metavar=name, help=description)
+        metavar = "PROJECT" if key == "wandb" else name
+        parser.add_argument(option, dest=key, metavar=metavar, help=description)
 
 
 def _reader(number: Number) -> Callable[[str], int | float]:

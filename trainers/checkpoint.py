@@ -15,6 +15,9 @@ from gym_adapters.errors import UserError
 
 NEWEST, BEST = "checkpoint.pt", "best.pt"
 
+SCALES = "scales"
+"""In a kept policy: by parameter, what its rows of 8-bit numbers are to be multiplied by."""
+
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Write a file beside `path`, then move it there: a kill at any moment leaves the old file or the new one."""
@@ -70,6 +73,11 @@ def load_state(path: Path) -> dict[str, Any]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     if not isinstance(state, dict) or "Policy" not in state or "behavior" not in state:
         raise UserError(f"{path}: not a checkpoint of this trainer (it has no policy); use another one")
+    with damage_named(path):
+        state["Policy"] = {
+            name: tensor.float() * state[SCALES][name] if name in state.get(SCALES, {}) else tensor
+            for name, tensor in state["Policy"].items()
+        }
     return state
 
 

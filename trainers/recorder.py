@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from gym_adapters.errors import UserError
-from trainers.checkpoint import NEWEST, CheckpointKeeper, damage_named, load_state
+from trainers.checkpoint import BEST, NEWEST, CheckpointKeeper, damage_named, load_state
+from trainers.config import RunSettings
 from trainers.learner import Learner
 from trainers.metrics import Summary
 from trainers.policy_file import check_fits
 from trainers.reports import CsvReport, TensorBoardReport
+from trainers.wandb_report import WandbReport
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,10 @@ class Recorder:
         hyperparameters: the behavior's settings as text, for TensorBoard.
         status: this behavior's part of an earlier `training_status.json`; empty for a new run.
         resume: go on from the folder's newest checkpoint.
+        wandb: the settings of the run, if it is to be logged to Weights & Biases.
 
     Raises:
-        UserError: there is nothing to resume, or it does not fit.
+        UserError: there is nothing to resume, or it does not fit, or Weights & Biases refuses.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class Recorder:
         hyperparameters: str,
         status: dict[str, Any],
         resume: bool,
+        wandb: RunSettings | None = None,
     ) -> None:
         self.learner = learner
         self.keeper = CheckpointKeeper(run_folder, learner.name, learner.settings.keep_checkpoints)
@@ -70,6 +74,7 @@ class Recorder:
             best = status.get("best_return")
             self.best_return = -math.inf if best is None else best
         step = learner.step if resume else None
+        self.wandb = None if wandb is None else WandbReport(wandb, self.keeper.folder, resume)
         self._tensorboard = TensorBoardReport(self.keeper.folder, hyperparameters, step)
         self._csv = CsvReport(self.keeper.folder, step)
         self._next_summary = next_multiple(learner.step, learner.settings.summary_freq)
@@ -95,6 +100,8 @@ class Recorder:
         summary = Summary(learner.name, learner.step, elapsed, values, histograms, returns, learner.training)
         self._tensorboard.write(summary)
         self._csv.write(summary)
+        if self.wandb is not None:
+            self.wandb.write(summary)
         self._gauge(values)
         metrics = learner.metrics
         if learner.training and len(metrics.recent_returns) == metrics.recent_returns.maxlen:
@@ -124,6 +131,9 @@ class Recorder:
     def close(self) -> Outcome:
         """Close the files; says what was reached."""
         self._tensorboard.close()
+        if self.wandb is not None:
+            folder = self.keeper.folder
+            self.wandb.close([self.keeper.final_model, folder / NEWEST, folder / BEST])
         metrics = self.learner.metrics
         best = self.best_return if math.isfinite(self.best_return) else math.nan
         return Outcome(self.learner.step, metrics.episodes, metrics.recent_mean, best, self.keeper.folder)
@@ -169,4 +179,6 @@ def restore(learner: Learner, path: Path, only_weights: bool = False) -> None:
             raise UserError(
                 f"{path}: written by {state['trainer_type']}, cannot be resumed with {learner.kind}"
             )
+        if not only_weights and "Optimizer:value_optimizer" not in state:
+            raise UserError(f"{path}: a kept policy, without the optimiser's state; use --initialize-from")
         learner.load_state_dict(state, only_weights)

@@ -3,7 +3,7 @@
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gym_adapters.errors import UserError
@@ -49,6 +49,8 @@ def claimed_folder(checkpoints: CheckpointSettings) -> Iterator[None]:
             raise UserError(f"--results-dir: cannot make {folder}: {error.strerror}") from error
         yield
     finally:
+        with suppress(OSError):
+            folder.rmdir()  # only if nothing at all was written
         began = any(folder.glob("*/events.out.tfevents.*"))
         if replaces and not began:
             shutil.rmtree(folder, ignore_errors=True)

@@ -26,6 +26,7 @@ from trainers.progress import Display
 from trainers.recorder import Outcome, Recorder, restore
 from trainers.run_folder import CONFIGURATION
 from trainers.timers import TimerTree
+from trainers.wandb_report import open_wandb
 
 LEARNERS: dict[str, type[Learner]] = {"ppo": PPO, "a2c": A2C, "dqn": DQN}
 
@@ -48,6 +49,8 @@ class Session:
         self.run_folder = Path(checkpoints.results_dir, str(checkpoints.run_id))
         if settings.torch_settings.device not in (None, "auto"):
             find_device(str(settings.torch_settings.device))
+        if settings.wandb is not None:
+            open_wandb()  # before anything is written
         self.timers = TimerTree()
         self._torch_threads, self._threads = torch.get_num_threads(), 1
         self._numpy_threads = threadpool_limits(1, user_api="blas")
@@ -169,7 +172,16 @@ class Session:
             if start is not None:
                 restore(learner, start, only_weights=True)
         text = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False)
-        recorder = Recorder(learner, self.run_folder, text, self._status.get(name, {}), checkpoints.resume)
+        recorder = Recorder(
+            learner,
+            self.run_folder,
+            text,
+            self._status.get(name, {}),
+            checkpoints.resume,
+            self.settings if self.settings.wandb else None,
+        )
+        if recorder.wandb is not None:
+            self.display.say(f"{name} is logged to {recorder.wandb.place}")
         if checkpoints.resume:
             self._write_configuration()
         return recorder

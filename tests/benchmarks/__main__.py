@@ -9,7 +9,7 @@ import importlib
 import sys
 from pathlib import Path
 
-from tests.benchmarks.common import Options, SkippedError, table
+from tests.benchmarks.common import HEADER, Options, SkippedError, line
 
 BENCHMARKS = {
     "stepping": "environments alone: Walker2d and Humanoid against Gymnasium and envpool",
@@ -50,7 +50,9 @@ def main() -> int:
     for name in names:
         print(f"\n## {name}: {BENCHMARKS[name]}\n", flush=True)
         try:
-            print(table(importlib.import_module(f"tests.benchmarks.{name}").run(options)), flush=True)
+            print(HEADER, flush=True)
+            for row in importlib.import_module(f"tests.benchmarks.{name}").run(options):
+                print(line(row), flush=True)
         except SkippedError as reason:
             print(f"not run: {reason}", flush=True)
             failed = True

@@ -1,13 +1,13 @@
 """The bridge alone: messages read and actions written, nothing learned."""
 
+from collections.abc import Iterator
 from functools import partial
 
 from tests.benchmarks.common import Options, Row, best, ours
 
 
-def run(options: Options) -> list[Row]:
+def run(options: Options) -> Iterator[Row]:
     """One player of zero cost with random actions: this bridge against `mlagents_envs.UnityEnvironment`."""
-    rows = []
     for agents in (100, 1000):
         measures = [
             partial(ours, "wire", kind, agents, options.work(200_000))
@@ -15,5 +15,4 @@ def run(options: Options) -> list[Row]:
         ]
         mine, theirs = best(options.repeats, *measures)
         peer = "mlagents_envs on the same protobuf"
-        rows.append(Row(f"{agents} agents", mine, "agent steps/s", theirs, peer, mine / theirs, 3.0, 8.0))
-    return rows
+        yield Row(f"{agents} agents", mine, "agent steps/s", theirs, peer, mine / theirs, 3.0, 8.0)

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,23 +104,19 @@ def best(repeats: int, *measures: Callable[[], float]) -> list[float]:
     return [max(column) for column in zip(*rounds, strict=True)]
 
 
-def table(rows: Sequence[Row]) -> str:
-    """The rows in Markdown."""
-    lines = [
-        "| path | ours | peer | ratio | at least | aim | met |",
-        "|---|---|---|---|---|---|---|",
+HEADER = "| path | ours | peer | ratio | at least | aim | met |\n|---|---|---|---|---|---|---|"
+
+
+def line(row: Row) -> str:
+    """The row in Markdown, under `HEADER`."""
+    cells = [
+        row.path + (f" ({row.note})" if row.note else ""),
+        f"{figure(row.ours)} {row.unit}",
+        "" if row.peer is None else f"{figure(row.peer)} ({row.peer_name})",
+        *("" if value is None else f"{value:.2f}" for value in (row.ratio, row.at_least, row.aim)),
+        row.verdict,
     ]
-    for row in rows:
-        peer = "" if row.peer is None else f"{figure(row.peer)} ({row.peer_name})"
-        cells = [
-            row.path + (f" ({row.note})" if row.note else ""),
-            f"{figure(row.ours)} {row.unit}",
-            peer,
-            *("" if value is None else f"{value:.2f}" for value in (row.ratio, row.at_least, row.aim)),
-            row.verdict,
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+    return f"| {' | '.join(cells)} |"
 
 
 def figure(value: float) -> str:

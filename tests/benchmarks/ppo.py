@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+from collections.abc import Iterator
 
 from tests.benchmarks.common import Options, Row, best, ours, side
 
@@ -29,9 +30,8 @@ TASKS = {
 }
 
 
-def run(options: Options) -> list[Row]:
+def run(options: Options) -> Iterator[Row]:
     """Both tasks; the rate covers whole collections and updates, after the first ones."""
-    rows = []
     for name, task in TASKS.items():
         count = options.work(task["rollouts"] * 10) // 10 or 1
 
@@ -44,8 +44,7 @@ def run(options: Options) -> list[Row]:
         rate, peer = best(options.repeats, mine, theirs)
         at_least, aim = task["targets"]
         path = f"PPO {name}, {task['envs']} envs x {task['rollout']}, minibatch {task['minibatch']}"
-        rows.append(Row(path, rate, "steps/s", peer, "Stable-Baselines3", rate / peer, at_least, aim))
-    return rows
+        yield Row(path, rate, "steps/s", peer, "Stable-Baselines3", rate / peer, at_least, aim)
 
 
 def _ours(name: str, task: dict, count: int) -> float:

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -15,9 +16,10 @@ LEAD_IN = 100
 """Steps of each agent until its first trajectory is complete, on average; `mlagents-learn` counts it only then."""
 
 
-def run(options: Options) -> list[Row]:
+def run(options: Options) -> Iterator[Row]:
     """10 and 100 agents in one player: this trainer against `mlagents-learn`."""
-    return [compare(options, agents, players=1) for agents in AGENTS]
+    for agents in AGENTS:
+        yield compare(options, agents, players=1)
 
 
 def compare(options: Options, agents: int, players: int) -> Row:

@@ -5,16 +5,19 @@ import multiprocessing
 import statistics
 import sys
 import tempfile
+from collections.abc import Iterator
 
 from tests.benchmarks.common import Options, Row, best, ours, side
 
 
-def run(options: Options) -> list[Row]:
+def run(options: Options) -> Iterator[Row]:
     """All three, on Walker2d-v5."""
-    return [*_neighbour(options), *_memory(options), *_start(options)]
+    yield _neighbour(options)
+    yield _start(options)
+    yield _memory(options)
 
 
-def _neighbour(options: Options) -> list[Row]:
+def _neighbour(options: Options) -> Row:
     steps = options.work(100_000)
 
     def alone() -> float:
@@ -30,9 +33,9 @@ def _neighbour(options: Options) -> list[Row]:
             other.join()
 
     busy, quiet = best(options.repeats, beside, alone)
-    return [
-        Row("PPO Walker2d-v5 beside a busy process", busy, "steps/s", quiet, "alone", busy / quiet, 0.45, 0.5)
-    ]
+    return Row(
+        "PPO Walker2d-v5 beside a busy process", busy, "steps/s", quiet, "alone", busy / quiet, 0.45, 0.5
+    )
 
 
 def spin() -> None:
@@ -52,26 +55,22 @@ def _rate(steps: int) -> float:
         )
 
 
-def _memory(options: Options) -> list[Row]:
+def _memory(options: Options) -> Row:
     early, late = options.work(200_000), options.work(2_000_000)
     result = ours("memory", early, late)
-    return [
-        Row(
-            f"RSS after {late:,} steps / after {early:,}",
-            result["late"],
-            "MiB",
-            result["early"],
-            "earlier",
-            result["late"] / result["early"],
-            1.05,
-            1.0,
-            lower_is_better=True,
-        )
-    ]
+    return Row(
+        f"RSS after {late:,} steps / after {early:,}",
+        result["late"],
+        "MiB",
+        result["early"],
+        "earlier",
+        result["late"] / result["early"],
+        1.05,
+        1.0,
+        lower_is_better=True,
+    )
 
 
-def _start(options: Options) -> list[Row]:
+def _start(options: Options) -> Row:
     seconds = statistics.median(float(side(sys.executable, "start")) for _ in range(options.repeats))
-    return [
-        Row("command to first environment step", seconds, "s", at_least=5.0, aim=3.0, lower_is_better=True)
-    ]
+    return Row("command to first environment step", seconds, "s", at_least=5.0, aim=3.0, lower_is_better=True)

@@ -1,5 +1,6 @@
 """How the cost of an agent step grows with agents and players: the bridge plus acting."""
 
+from collections.abc import Iterator
 from functools import partial
 
 from tests.benchmarks.common import Options, Row, best, ours
@@ -8,14 +9,13 @@ AGENTS = (10, 100, 1000, 10_000)
 WORKERS = (1, 2, 4, 8)
 
 
-def run(options: Options) -> list[Row]:
+def run(options: Options) -> Iterator[Row]:
     """µs for an agent step, for agents in all and players that share them.
 
     In it: the players of zero cost themselves (on the same cores), gRPC, reading observations and rewards, merging the
     players' batches, seeing whose reward is whose, storing the decision, one pass of the Walker file's actor,
     sampling, and writing the actions. Not in it: updates, reports.
     """
-    rows = []
     for workers in WORKERS:
         before = None
         for agents in AGENTS:
@@ -31,5 +31,4 @@ def run(options: Options) -> list[Row]:
                 at_least=before and 0.9,
             )
             before = 1e6 / cost
-            rows.append(row)
-    return rows
+            yield row

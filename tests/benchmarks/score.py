@@ -8,7 +8,9 @@ is infinite. Two seeds are trained at the same time, on one thread each, Stable-
 import json
 import math
 import statistics
+import sys
 import tempfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.benchmarks.common import Options, Row, figure, ours, side
@@ -18,17 +20,19 @@ SEEDS = range(5)
 JOBS = 2
 
 
-def run(options: Options) -> list[Row]:
+def run(options: Options) -> Iterator[Row]:
     """Both sides; each runs its seeds two at a time, so that both have the same machine."""
     steps = options.work(1_000_000)
     with ThreadPoolExecutor(JOBS) as pool:
         theirs = list(pool.map(lambda seed: _sb3(options, seed, steps), SEEDS))
         mine = list(pool.map(lambda seed: _ours(seed, steps), SEEDS))
     for name, seconds in (("Stable-Baselines3", theirs), ("ours", mine)):
-        print(f"{name}: {', '.join(f'{figure(second)} s' for second in seconds)}\n", flush=True)
+        print(
+            f"{name}: {', '.join(f'{figure(second)} s' for second in seconds)}", file=sys.stderr, flush=True
+        )
     first, second = statistics.median(mine), statistics.median(theirs)
     ratio = second / first if math.isfinite(first) else 0.0
-    return [Row("Walker2d-v5 to 3,000", first, "s", second, "Stable-Baselines3", ratio, 4.0, 8.0)]
+    yield Row("Walker2d-v5 to 3,000", first, "s", second, "Stable-Baselines3", ratio, 4.0, 8.0)
 
 
 def _ours(seed: int, steps: int) -> float:

@@ -1,6 +1,7 @@
 """Environments alone, with random actions: the floor of every run."""
 
 import sys
+from collections.abc import Iterator
 from functools import partial
 
 from tests.benchmarks.common import Options, Row, best, side
@@ -12,9 +13,8 @@ TARGETS = {
 }
 
 
-def run(options: Options) -> list[Row]:
+def run(options: Options) -> Iterator[Row]:
     """32 environments of each task, against Gymnasium's sync vector env, envpool and the bare physics."""
-    rows = []
     for task, targets in TARGETS.items():
         steps = options.work(3000 if task == "Walker2d-v5" else 1000)
         kinds = ["sync", "physics", *(["envpool"] if "envpool" in targets else [])]
@@ -27,10 +27,7 @@ def run(options: Options) -> list[Row]:
                 "physics": "bare mujoco.batch",
                 "envpool": "envpool, 2 threads",
             }[kind]
-            rows.append(
-                Row(f"{task}, 32 envs", adapter, "steps/s", figure, name, adapter / figure, at_least, aim)
-            )
-    return rows
+            yield Row(f"{task}, 32 envs", adapter, "steps/s", figure, name, adapter / figure, at_least, aim)
 
 
 def _steps_per_second(options: Options, kind: str, task: str, steps: int) -> float:

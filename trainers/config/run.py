@@ -153,6 +153,11 @@ class RunSettings(Settings):
     )
     torch_settings: TorchSettings = Field(default_factory=TorchSettings, description="PyTorch.")
     debug: Flag = Field(default=False, description="Whether debug messages are logged.")
+    wandb: str | None = extension(
+        None,
+        description="Project on Weights & Biases that the run is logged to; needs the extra wandb. null: none.",
+        min_length=1,
+    )
 
     _source: str | None = PrivateAttr(None)
 

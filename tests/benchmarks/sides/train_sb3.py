@@ -44,6 +44,10 @@ def main(options):
         torch.set_num_threads(options["threads"])
     image = options["env"].startswith("ALE/")
     if image:
+        import ale_py
+        import gymnasium
+
+        gymnasium.register_envs(ale_py)
         env = VecFrameStack(make_atari_env(options["env"], options["envs"], seed=options["seed"]), 4)
         more = {"n_epochs": options["epochs"], "ent_coef": 0.01, "clip_range": 0.1, "learning_rate": 2.5e-4}
     else:

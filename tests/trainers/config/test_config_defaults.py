@@ -264,6 +264,7 @@ DEFAULTS: list[tuple[type[BaseModel], dict[str, Any], dict[str, Any]]] = [
             "checkpoint_settings": CheckpointSettings(),
             "torch_settings": TorchSettings(),
             "debug": False,
+            "wandb": None,
         },
     ),
 ]
@@ -288,6 +289,7 @@ EXTENSIONS = {
         "listen",
         "num_threads",
         "precision",
+        "wandb",
     ),
 }
 

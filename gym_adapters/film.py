@@ -1,0 +1,180 @@
+"""An episode played before, once more, with its pictures."""
+
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.envs.registration import EnvSpec
+from gymnasium.vector import AutoresetMode, VectorEnv
+from mlagents_envs.base_env import ActionTuple
+
+from gym_adapters.errors import UserError
+from gym_adapters.make import find_spec, install_hint
+from gym_adapters.spaces import ActionMapping
+
+ATARI_PICTURE = {
+    "grayscale": False,
+    "stack_num": 1,
+    "img_height": 210,
+    "img_width": 160,
+    "autoreset_mode": AutoresetMode.NEXT_STEP,  # the picture after the last step is that of the end
+}
+"""The emulator's whole screen, in place of what the policy sees; the game itself is the same."""
+
+DEFAULT_FPS = 30
+
+WALKERS = ("ant", "half_cheetah", "hopper", "humanoid", "swimmer", "walker2d")
+"""Gymnasium's MuJoCo tasks that leave the place where they began."""
+
+
+class Film:
+    """One environment that repeats an episode action by action, and is looked at.
+
+    The same id, options, seed and actions give the same episode, so that a policy may act on many environments at
+    once, on the observations it was trained with, and any of these episodes can be shown afterwards.
+    Without a display, Linux renders MuJoCo through EGL, unless the variable MUJOCO_GL says otherwise.
+
+    Args:
+        env_id: as for `make_env`.
+        options: as for `make_env`.
+
+    Raises:
+        UserError: the environment is unknown, or draws no pictures.
+
+    Attributes:
+        fps: agent steps per second of the environment's own time.
+        episode_return: sum of the rewards of the last episode played to its end.
+        ended: whether the last action of that episode ended it, and none before.
+    """
+
+    def __init__(self, env_id: str, options: Mapping[str, Any] | None = None) -> None:
+        _render_without_display()
+        self.env_id = env_id
+        spec = find_spec(env_id)
+        self._is_atari = spec.namespace == "ALE"
+        self._env, metadata = self._make(spec, dict(options or {}))
+        self.fps = float(metadata.get("render_fps") or DEFAULT_FPS)
+        self._actions = ActionMapping(self._env.single_action_space)
+        self.episode_return, self.ended = 0.0, False
+
+    def play(
+        self, seed: int, actions: Sequence[ActionTuple], every: int = 1, most: int | None = None
+    ) -> Iterator[np.ndarray]:
+        """Plays an episode to its end.
+
+        Args:
+            seed: what the environment was seeded with.
+            actions: one per step, each of shape (1, size).
+            every: yield a picture of the start and of every so manyth step.
+            most: yield no more than so many pictures; the episode goes on without.
+
+        Yields:
+            uint8, (height, width, 3).
+        """
+        self.episode_return, self.ended = 0.0, False
+        observation, _ = self._env.reset(seed=seed)
+        shown, ended = 0, False
+        for step, action in enumerate([None, *actions]):
+            if action is not None:
+                observation, rewards, terminated, truncated, _ = self._env.step(self._actions.convert(action))
+                self.episode_return += float(np.float32(rewards[0]))
+                ended = bool(terminated[0] or truncated[0])
+            if step % every == 0 and (most is None or shown < most):
+                yield self._picture(observation)
+                shown += 1
+            if ended:
+                break
+        self.ended = ended and step == len(actions)
+
+    def look(self) -> np.ndarray:
+        """A picture of some episode's start; shows whether pictures can be had here."""
+        observation, _ = self._env.reset(seed=0)
+        return self._picture(observation)
+
+    def close(self) -> None:
+        """Closes the environment and its renderer."""
+        self._env.close()
+
+    def _make(self, spec: EnvSpec, options: dict[str, Any]) -> tuple[VectorEnv, Mapping[str, Any]]:
+        if self._is_atari:
+            from gym_adapters.atari import make_atari
+
+            fps = 60 / options.get("frameskip", 4)
+            return make_atari(spec, 1, {**options, **ATARI_PICTURE}), {"render_fps": fps}
+        with self._failing_clearly(), _warnings_to_log(spec):
+            vector_env = gymnasium.make_vec(
+                spec,
+                num_envs=1,
+                vectorization_mode="sync",
+                vector_kwargs={"autoreset_mode": AutoresetMode.DISABLED},
+                **{**_following_camera(spec, options), **options, "render_mode": "rgb_array"},
+            )
+        metadata = vector_env.envs[0].metadata  # type: ignore[attr-defined]
+        if "rgb_array" not in metadata.get("render_modes", ()):
+            vector_env.close()
+            raise UserError(f"{self.env_id}: draws no pictures: it has no render mode rgb_array")
+        return vector_env, metadata
+
+    def _picture(self, observation: np.ndarray) -> np.ndarray:
+        if self._is_atari:
+            return np.array(observation[0, -1])
+        with self._failing_clearly():
+            frames = self._env.render()
+        if not frames or not isinstance(frames[0], np.ndarray):
+            raise UserError(f"{self.env_id}: draws no pictures: render() gave {type(frames).__name__}")
+        return np.asarray(frames[0], dtype=np.uint8)
+
+    @contextmanager
+    def _failing_clearly(self) -> Iterator[None]:
+        """What goes wrong in a renderer, whatever it is, in one line; warnings are left to `make_env`."""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                yield
+        except gymnasium.error.DependencyNotInstalled as error:
+            raise UserError(f"{self.env_id}: pictures need a package; {install_hint(error)}") from error
+        except Exception as error:
+            told = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            raise UserError(f"{self.env_id}: draws no pictures: {told}{_egl_hint()}") from error
+
+
+def _render_without_display() -> None:
+    """Before a renderer is imported: EGL where there is no display, and no greeting from pygame."""
+    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+    if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        os.environ.setdefault("MUJOCO_GL", "egl")
+        os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
+
+
+def _is_mujoco(spec: EnvSpec) -> bool:
+    return str(spec.entry_point).startswith("gymnasium.envs.mujoco.")
+
+
+def _following_camera(spec: EnvSpec, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The camera that follows what walks or swims, unless another is asked for.
+
+    Gymnasium's default stands where the task begins.
+    """
+    module = str(spec.entry_point).partition(":")[0].rpartition(".")[2]
+    if not _is_mujoco(spec) or not module.startswith(WALKERS) or any("camera" in name for name in options):
+        return {}
+    return {"camera_name": "track"}
+
+
+def _warnings_to_log(spec: EnvSpec) -> AbstractContextManager[None]:
+    if not _is_mujoco(spec):
+        return nullcontext()
+    from gym_adapters import mujoco
+
+    return mujoco.warnings_to_log()
+
+
+def _egl_hint() -> str:
+    if os.environ.get("MUJOCO_GL") != "egl":
+        return ""
+    return "; rendering without a display needs EGL, on Debian and Ubuntu: apt-get install libegl1 libgl1"
