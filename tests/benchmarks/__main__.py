@@ -13,7 +13,8 @@ from tests.benchmarks.common import HEADER, Options, SkippedError, line
 
 BENCHMARKS = {
     "stepping": "environments alone: Walker2d and Humanoid against Gymnasium and envpool",
-    "ppo": "PPO on Walker2d and Assault against Stable-Baselines3, the same settings",
+    "ppo": "PPO on Walker2d against Stable-Baselines3, the same settings",
+    "atari": "PPO on Assault against Stable-Baselines3, the same settings",
     "score": "Walker2d-v5 to a mean training return of 3,000 against Stable-Baselines3, wall-clock",
     "protocol": "learning over Unity's protocol with a player of zero cost against mlagents-learn",
     "bridge": "the bridge alone against mlagents_envs.UnityEnvironment",
