@@ -1,4 +1,4 @@
-"""PPO on Assault against Stable-Baselines3 with the same settings; image encoders here in whatever precision is fastest."""
+"""PPO on Assault against Stable-Baselines3, the same settings; image encoders here in whatever precision is fastest."""
 
 from collections.abc import Iterator
 from dataclasses import replace
