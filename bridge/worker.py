@@ -63,7 +63,7 @@ class Result:
 
 
 class Worker:
-    """One player and the thread that waits for it.
+    """One player and, if there are others beside it, the thread that waits for it.
 
     Args:
         number: Its number, from 0.
@@ -102,11 +102,15 @@ class Worker:
     def connect(self) -> None:
         """Wait for the player, then serve commands."""
         self._env.session.connect()
-        self._thread.start()
+        if self._count > 1:
+            self._thread.start()
 
     def submit(self, actions: dict[str, ActionTuple] | None) -> None:
-        """Have the player take a step with these actions, or, for None, begin anew."""
-        self._commands.put(actions)
+        """Have the player take a step with these actions, or, for None, begin anew; a single player is waited for."""
+        if self._count > 1:
+            self._commands.put(actions)
+        else:
+            self._results.put(self._attempt(actions))
 
     def close(self) -> None:
         """End the player."""
@@ -120,11 +124,13 @@ class Worker:
             actions = self._commands.get()
             if self._closing:
                 return
-            try:
-                result = self._step(actions)
-            except Exception as error:
-                result = Result(self.number, error=error)
-            self._results.put(result)
+            self._results.put(self._attempt(actions))
+
+    def _attempt(self, actions: dict[str, ActionTuple] | None) -> Result:
+        try:
+            return self._step(actions)
+        except Exception as error:
+            return Result(self.number, error=error)
 
     def _step(self, actions: dict[str, ActionTuple] | None) -> Result:
         lost: dict[str, TerminalSteps] = {}

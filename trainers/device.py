@@ -15,7 +15,7 @@ from trainers.perception import Perception
 from trainers.policy import Policy
 from trainers.q_network import QNetwork
 
-MOST_ROWS = 256
+MOST_ROWS = 2048
 REPEATS = 3
 WORTH_IT = 1.15
 """A choice further from the plain one must be faster by this factor."""
