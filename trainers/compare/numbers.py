@@ -113,10 +113,11 @@ class Band:
 
 
 def band(curves: Sequence[CurveLike], axis: str) -> Band:
-    """Median and range of several curves over `steps` or `seconds`, where all of them have values.
+    """Median and range of several curves over `steps` or `seconds`.
 
-    Between two summaries a curve is a straight line. Over steps, the points are those of all curves; over seconds, where
-    no two summaries fall together, as many equal distances as the longest curve has summaries.
+    Between two summaries a curve is a straight line. Over steps, the points are those of all curves, where all have
+    values. Over seconds no two summaries fall together: as many equal distances as the longest curve has summaries, to
+    the end of the slowest run, and a run that has ended counts with its last value.
     """
     places = [getattr(curve, axis).astype(float) for curve in curves]
     start, stop = max(x[0] for x in places), min(x[-1] for x in places)
@@ -126,7 +127,7 @@ def band(curves: Sequence[CurveLike], axis: str) -> Band:
         grid = np.unique(np.concatenate(places))
         grid = grid[(grid >= start) & (grid <= stop)]
     else:
-        grid = np.linspace(start, stop, max(map(len, places))) if stop >= start else np.empty(0)
+        grid = np.linspace(start, max(x[-1] for x in places), max(map(len, places)))
     values = np.stack([np.interp(grid, x, curve.values) for x, curve in zip(places, curves, strict=True)])
     return Band(grid, values.min(axis=0), np.median(values, axis=0), values.max(axis=0))
 
