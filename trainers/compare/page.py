@@ -15,6 +15,7 @@ import numpy as np
 from gym_adapters.errors import UserError
 from trainers.checkpoint import write_text
 from trainers.compare import numbers
+from trainers.compare.numbers import Spread
 from trainers.compare.report import CHARTS, Report, Section, show
 from trainers.compare.runs import THEIRS, Group
 from trainers.compare.table import caption, seeds
