@@ -16,6 +16,7 @@ from trainers.config import load_settings
 from trainers.run_folder import CONFIGURATION
 
 OURS, THEIRS = "bridge-learn", "mlagents-learn"
+FOLDER_SIDES = (OURS, THEIRS)
 _NOT_COMPARED = ("checkpoint_settings", "env_settings.seed", "env_settings.base_port", "env_settings.env_path", "wandb")
 _SEED_SUFFIX = re.compile(r"[-_.]?(seed|s)?[-_.]?\d+$")
 
