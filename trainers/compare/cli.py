@@ -11,10 +11,11 @@ from rich.console import Console
 from gym_adapters.errors import UserError
 from trainers.compare.experiments import experiment_report, load_experiments
 from trainers.compare.page import write_page
+from trainers.compare.plan import Plan, begun, is_player, load_variant, removed_keys
 from trainers.compare.report import Report, make_report
-from trainers.compare.runs import group_runs, read_runs
+from trainers.compare.runs import Run, group_runs, read_runs
 from trainers.compare.table import print_report
-from trainers.compare.training import Plan, begun, load_variant, removed_keys, train_all
+from trainers.compare.training import train_all
 
 PAGE = "report.html"
 USAGE = """
@@ -87,9 +88,10 @@ def _train(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _readable(folders: Sequence[Path], behavior: str | None) -> tuple[list, list[str]]:
+def _readable(folders: Sequence[Path], behavior: str | None) -> tuple[list[Run], list[str]]:
     """The runs that have a summary, and what is wrong with the others."""
-    runs, notes = [], []
+    runs: list[Run] = []
+    notes: list[str] = []
     for folder in folders:
         try:
             runs += read_runs([folder], behavior)
@@ -100,15 +102,21 @@ def _readable(folders: Sequence[Path], behavior: str | None) -> tuple[list, list
 
 def _notes(plan: Plan, there: int) -> list[str]:
     """What the page says of the training."""
-    notes = [f"Trained one after the other through Unity's protocol: {plan.env}, seeds {', '.join(map(str, plan.seeds))}."]
-    if not plan.env.endswith((".x86_64", ".exe", ".app")):
+    notes = [
+        f"Trained one after the other through Unity's protocol: {plan.env}, seeds {', '.join(map(str, plan.seeds))}."
+    ]
+    if not is_player(plan.env):
         notes.append(f"Both trainers started the same player: python -m bridge.player, {plan.agents} agents.")
     if there < len(plan.jobs()):
-        notes.append(f"Only {there} of {len(plan.jobs())} runs have begun; the same command goes on from here.")
+        notes.append(
+            f"Only {there} of {len(plan.jobs())} runs have begun; the same command goes on from here."
+        )
     for variant in plan.variants:
         removed = removed_keys(variant.settings)
         if removed:
-            notes.append(f"{variant.name}: mlagents-learn was not given these extension keys: {', '.join(removed)}.")
+            notes.append(
+                f"{variant.name}: mlagents-learn was not given these extension keys: {', '.join(removed)}."
+            )
     if not any(removed_keys(variant.settings) for variant in plan.variants):
         notes.append("No extension key had to be taken out for mlagents-learn.")
     return notes
@@ -139,7 +147,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--names", nargs="+", metavar="NAME", help="one for each run; seeds have the same")
     parser.add_argument("--behavior", help="which one, if the runs have several")
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="folder of report.html. Default: comparison, or in it the file's name."
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="folder of report.html. Default: comparison, or in it the file's name.",
     )
     parser.add_argument(
         "--train", type=Path, metavar="CONFIG", help="training file that both trainers are given first"

@@ -60,7 +60,9 @@ def read_events(folder: Path) -> Events:
     for file in files:
         unread = unreadable_bytes(file)
         if unread:
-            notes.append(f"{file}: the last {unread:,} bytes are cut off or damaged; what precedes them is used")
+            notes.append(
+                f"{file}: the last {unread:,} bytes are cut off or damaged; what precedes them is used"
+            )
         scalars = _scalars(file)
         if not scalars:
             continue
@@ -103,7 +105,11 @@ def unreadable_bytes(file: Path) -> int:
     while len(data) - at >= _HEADER + _CHECK:
         (length,) = struct.unpack_from("<Q", data, at)
         end = at + _HEADER + _CHECK + length
-        if end + _CHECK > len(data) or not _holds(data, at, _HEADER) or not _holds(data, end - length, length):
+        if (
+            end + _CHECK > len(data)
+            or not _holds(data, at, _HEADER)
+            or not _holds(data, end - length, length)
+        ):
             break
         at = end + _CHECK
     return len(data) - at

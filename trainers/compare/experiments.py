@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gym_adapters.errors import UserError
 from trainers.compare.numbers import Spread
+from trainers.compare.plan import Plan, Variant, load_variant
 from trainers.compare.report import Report, Row, Section, make_section, notes_of
 from trainers.compare.runs import FOLDER_SIDES, Group, Run, differing_keys
-from trainers.compare.training import Plan, Variant, load_variant
 from trainers.config.errors import first_problem
 from trainers.config.reader import read_source
 
@@ -28,7 +28,9 @@ class ExperimentFile(BaseModel):
     seeds: tuple[int, ...] = Field(default=(0, 1), min_length=1, description="Of every run.")
     base: str = Field(description="Training file, relative to this one.")
     set: dict[str, object] = Field(default_factory=dict, description="Keys changed in the base.")
-    variants: dict[str, dict[str, object]] = Field(description="Per variant, keys changed besides.", min_length=1)
+    variants: dict[str, dict[str, object]] = Field(
+        description="Per variant, keys changed besides.", min_length=1
+    )
 
 
 @dataclass(frozen=True)
@@ -66,13 +68,14 @@ def load_experiments(
         raise UserError(f"{label}: {'.'.join(map(str, where))}: {text}") from None
     base, env = path.parent / file.base, env or file.env
     common = [_override(key, value) for key, value in file.set.items()]
-    changes = {BASE: [], **{name: [_override(*item) for item in own.items()] for name, own in file.variants.items()}}
+    changes = {
+        BASE: [],
+        **{name: [_override(*item) for item in own.items()] for name, own in file.variants.items()},
+    }
     variants = [
         load_variant(slug(name), base, [*common, *own, *overrides], env) for name, own in changes.items()
     ]
-    plan = Plan(
-        tuple(variants), env, agents or file.agents, tuple(seeds or file.seeds), mlagents_learn, out
-    )
+    plan = Plan(tuple(variants), env, agents or file.agents, tuple(seeds or file.seeds), mlagents_learn, out)
     return Experiments(f"{path.stem}: experiments on {env}", plan)
 
 
@@ -109,7 +112,9 @@ def experiment_report(experiments: Experiments, runs: Sequence[Run]) -> Report:
     return Report(experiments.title, tuple(sections), notes_of(list(made.values())))
 
 
-def _with_summary(section: Section, variant: Variant, made: dict[tuple[str, str], Group], base: Variant) -> Section:
+def _with_summary(
+    section: Section, variant: Variant, made: dict[tuple[str, str], Group], base: Variant
+) -> Section:
     rows = {row.key: row for row in section.rows}
     names = [group.name for group in section.groups]
     sentences = []

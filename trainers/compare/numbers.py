@@ -151,7 +151,9 @@ def time_shares(timers: Mapping[str, Any]) -> dict[str, float]:
             "update": _total(timers, "trainer_advance"),
         }
     else:
-        parts = {name: float(children.get(name, {}).get("total", 0.0)) for name in ("env", "policy", "update")}
+        parts = {
+            name: float(children.get(name, {}).get("total", 0.0)) for name in ("env", "policy", "update")
+        }
     shares = {name: seconds / total for name, seconds in parts.items()}
     return {**shares, "other": max(0.0, 1 - sum(shares.values()))}
 

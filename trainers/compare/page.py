@@ -218,8 +218,10 @@ def _notes(report: Report) -> str:
         "Seconds run from the moment the behavior is first seen to the summary; pauses between sessions are left out.",
         "Bands and ranges span all seeds; the line is their median, between summaries a straight line. "
         "Against seconds, a run that has ended counts with its last value.",
-        "Losses are each trainer's own: the policy loss is formed and averaged differently, so only its course compares.",
+        "Losses are each trainer's own: the policy loss is formed and averaged differently.",
         "Time shares are those of run_logs/timers.json. mlagents-learn steps its players in processes of their own, so "
         "its time in env is time waited for them.",
     ]
-    return f"<section><h2>Notes</h2><ul>{''.join(f'<li>{escape(note)}</li>' for note in notes)}</ul></section>"
+    return (
+        f"<section><h2>Notes</h2><ul>{''.join(f'<li>{escape(note)}</li>' for note in notes)}</ul></section>"
+    )

@@ -4,7 +4,14 @@ import sys
 import time
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.progress import Progress as Bars
 
 
@@ -51,7 +58,9 @@ class Progress:
         if self._one is not None:
             self._bars.update(self._one, completed=min(step, self._steps), result=result)
         else:
-            self.say(f"[{self._done + 1}/{self._runs}] {self._name}: {step:,} of {self._steps:,} steps, {result}")
+            self.say(
+                f"[{self._done + 1}/{self._runs}] {self._name}: {step:,} of {self._steps:,} steps, {result}"
+            )
 
     def finish(self) -> None:
         """The present run is done."""

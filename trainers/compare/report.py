@@ -89,12 +89,12 @@ def measure(groups: Sequence[Group]) -> list[Row]:
     rows.append(_row(groups, "best", "best reward", _of(REWARD, numbers.best)))
     rows.append(_row(groups, "fall", "fall from best to final", _of(REWARD, numbers.fall)))
     levels = numbers.reach_levels(rewards) if rewards else {}
-    for index, axis in enumerate(("steps", "time")):
-        for share, level in levels.items():
-            label = f"{'agent steps' if axis == 'steps' else 'time'} to {share:.0%}, reward {level:,.4g}"
-            reach = _of(REWARD, lambda curve, level=level, i=index: numbers.first_reaching(curve, level)[i])
-            style = "number" if axis == "steps" else "seconds"
-            rows.append(_row(groups, f"{axis}_{share:.0%}", label, reach, style))
+    for share, level in levels.items():
+        label = f"agent steps to {share:.0%}, reward {level:,.4g}"
+        rows.append(_row(groups, f"steps_{share:.0%}", label, _reaching(level, 0)))
+    for share, level in levels.items():
+        label = f"time to {share:.0%}, reward {level:,.4g}"
+        rows.append(_row(groups, f"seconds_{share:.0%}", label, _reaching(level, 1), "seconds"))
     rows.append(_row(groups, "speed", "agent steps per second", _speed))
     for part in ("env", "policy", "update", "other"):
         label = f"time in {part}" if part != "other" else "time elsewhere"
@@ -119,6 +119,11 @@ def _row(groups: Sequence[Group], key: str, label: str, figure: Measure, style: 
 
 def _of(tag: str, figure: Callable[[Curve], float]) -> Measure:
     return lambda run: figure(run.curves[tag]) if tag in run.curves else None
+
+
+def _reaching(level: float, which: int) -> Measure:
+    """Agent steps (0) or seconds (1) to a level."""
+    return _of(REWARD, lambda curve: numbers.first_reaching(curve, level)[which])
 
 
 def _speed(run: Run) -> float | None:

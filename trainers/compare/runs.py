@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,18 @@ import yaml
 from gym_adapters.errors import UserError
 from trainers.compare.events import PATTERN, Curve, read_events
 from trainers.compare.numbers import time_shares
-from trainers.config import load_settings
+from trainers.config import dump_settings, load_settings
 from trainers.run_folder import CONFIGURATION
 
 OURS, THEIRS = "bridge-learn", "mlagents-learn"
 FOLDER_SIDES = (OURS, THEIRS)
-_NOT_COMPARED = ("checkpoint_settings", "env_settings.seed", "env_settings.base_port", "env_settings.env_path", "wandb")
+_NOT_COMPARED = (
+    "checkpoint_settings",
+    "env_settings.seed",
+    "env_settings.base_port",
+    "env_settings.env_path",
+    "wandb",
+)
 _SEED_SUFFIX = re.compile(r"[-_.]?(seed|s)?[-_.]?\d+$")
 
 
@@ -33,7 +40,7 @@ class Run:
         curves: by TensorBoard tag.
         shares: the part of the time spent on `env`, `policy`, `update` and `other`; None without `timers.json`.
         configuration: every key as `block.key` with defaults filled in, without those of the single run.
-        unknown: those of them that its own configuration does not have.
+        unknown: those of them that its trainer does not know.
         notes: what a reader should know.
     """
 
@@ -81,7 +88,9 @@ def read_runs(folders: Sequence[Path], behavior: str | None = None) -> list[Run]
         said = "; ".join(f"{folder} has {', '.join(names)}" for folder, names in behaviors.items())
         raise UserError(f"the runs are of different behaviors and cannot be compared: {said}")
     elif len(common) > 1:
-        raise UserError(f"the runs have several behaviors; choose with --behavior: {', '.join(sorted(common))}")
+        raise UserError(
+            f"the runs have several behaviors; choose with --behavior: {', '.join(sorted(common))}"
+        )
     name = behavior or common.pop()
     return [_read_run(folder, name) for folder in folders]
 
@@ -104,23 +113,32 @@ def _read_run(folder: Path, behavior: str) -> Run:
     events = read_events(folder / behavior)
     notes = list(events.notes)
     if events.sessions > 1:
-        notes.append(f"{folder}: trained in {events.sessions} sessions; its time split is that of the last one")
+        notes.append(
+            f"{folder}: trained in {events.sessions} sessions; its time split is that of the last one"
+        )
     tree = _read_yaml(folder / CONFIGURATION, notes)
     own = _settings_of(tree, behavior)
-    try:
-        full = _settings_of(load_settings(tree).model_dump(mode="json"), behavior) if tree else {}
-    except UserError:  # a trainer that only the other side has
-        full = own
+    side = OURS if (folder / behavior / "progress.csv").is_file() else THEIRS
+    full, unknown = own, frozenset[str]()
+    with suppress(UserError):  # a trainer that only the other side has: compared as it stands
+        settings = load_settings(tree or {})
+        full = _settings_of(settings.model_dump(mode="json"), behavior) if tree else own
+        if side == THEIRS:
+            shared = yaml.safe_load(dump_settings(settings, for_mlagents=True))
+            unknown = frozenset(full) - frozenset(_settings_of(shared, behavior))
+    most, last = own.get("max_steps"), max(curve.steps[-1] for curve in events.curves.values())
+    if isinstance(most, int) and last < most:
+        notes.append(f"{folder}: ended after {last:,} of {most:,} steps")
     compared = {key: value for key, value in full.items() if not key.startswith(_NOT_COMPARED)}
     return Run(
         folder,
-        OURS if (folder / behavior / "progress.csv").is_file() else THEIRS,
+        side,
         behavior,
         own.get("env_settings.seed"),
         events.curves,
         _read_shares(folder, notes),
         compared,
-        frozenset(compared) - frozenset(own),
+        unknown,
         notes,
     )
 
