@@ -17,12 +17,22 @@ from typing import Any
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 PATIENCE = 60.0
 
+# The browser reads on descriptor 3 and answers on 4.
+LAUNCH = """
+import fcntl, os, sys
+reads, writes = (fcntl.fcntl(int(number), fcntl.F_DUPFD, 10) for number in sys.argv[1:3])
+os.dup2(reads, 3)
+os.dup2(writes, 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+
 
 def find_chromium() -> str | None:
     """The browser named by CHROMIUM, or one on PATH; the pipe needs POSIX."""
     if sys.platform == "win32":
         return None
-    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    wanted = os.environ.get("CHROMIUM")
+    return shutil.which(wanted) if wanted else next(filter(None, map(shutil.which, NAMES)), None)
 
 
 class Page:
@@ -131,10 +141,8 @@ def browse(program: str) -> Iterator[Page]:
         options.append("--no-sandbox")  # Chromium refuses to start as root with one
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         command = [program, *options, f"--user-data-dir={profile}", "about:blank"]
-        # The browser reads what we write on descriptor 3 and answers on 4.
-        script = f'exec "$@" 3<&{ours_out} 4>&{ours_in}'
         process = subprocess.Popen(
-            ["/bin/sh", "-c", script, "sh", *command],
+            [sys.executable, "-c", LAUNCH, str(ours_out), str(ours_in), *command],
             pass_fds=(ours_out, ours_in),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -128,7 +128,7 @@ def test_a_run_that_is_still_going_on_is_compared(tmp_path: Path) -> None:
     (folder / "run_logs" / "timers.json").unlink()
     (run,) = read_runs([folder])
     assert run.shares is None
-    assert [note.split(": ", 1)[1] for note in run.notes][0] == "ended after 20 of 100 steps"
+    assert next(note.split(": ", 1)[1] for note in run.notes) == "ended after 20 of 100 steps"
     rows = {row.key for row in make_report(group_runs([run])).sections[0].rows}
     assert "final" in rows
     assert "share_env" not in rows
