@@ -101,7 +101,9 @@ def experiment_report(experiments: Experiments, runs: Sequence[Run]) -> Report:
     for run in runs:
         side, variant, _ = names[run.folder]
         groups.setdefault((variant.name, side), []).append(run)
-    made = {key: Group(f"{key[0].replace('-', ' ')}, {key[1]}", tuple(members)) for key, members in groups.items()}
+    made = {
+        key: Group(f"{key[0].replace('-', ' ')}, {key[1]}", tuple(members)) for key, members in groups.items()
+    }
     sections = []
     for variant in plan.variants[1:]:
         wanted = [(name, side) for name in (plan.variants[0].name, variant.name) for side in FOLDER_SIDES]

@@ -37,11 +37,11 @@ def train_all(plan: Plan) -> None:
         UserError: something is missing, or a trainer stopped with an error.
         KeyboardInterrupt: somebody asked to stop; the run that was going on is saved.
     """
+    player = _player(plan)
     _write_files(plan)
     todo = [job for job in plan.jobs() if not is_finished(plan, *job)]
     if any(side == THEIRS for side, _, _ in todo):
         check_mlagents_learn(plan.mlagents_learn)
-    player = _player(plan)
     with Progress(len(plan.jobs()), len(plan.jobs()) - len(todo)) as progress, _terminated_as_interrupted():
         for side, variant, seed in todo:
             name = f"{side}, {variant.name}, seed {seed}"
@@ -106,6 +106,7 @@ def _player(plan: Plan) -> Path:
     from bridge.player import PlayerSettings, make_single
 
     make_single(PlayerSettings(plan.env)).close()
+    (plan.out / "files").mkdir(parents=True, exist_ok=True)
     path = (plan.out / "files" / "Player.x86_64").absolute()
     command = shlex.join(
         [sys.executable, "-m", "bridge.player", "--env", plan.env, "--agents", str(plan.agents)]
@@ -203,6 +204,8 @@ def _end(process: subprocess.Popen[str]) -> None:
     elif process.poll() is None:
         process.kill()
     process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
     time.sleep(0.2)  # its port is free again
 
 
