@@ -102,9 +102,9 @@ def _readable(folders: Sequence[Path], behavior: str | None) -> tuple[list[Run],
 
 def _notes(plan: Plan, there: int) -> list[str]:
     """What the page says of the training."""
-    notes = [
-        f"Trained one after the other through Unity's protocol: {plan.env}, seeds {', '.join(map(str, plan.seeds))}."
-    ]
+    seeds = ", ".join(map(str, plan.seeds))
+    place = Path(plan.env).name if is_player(plan.env) else plan.env
+    notes = [f"Trained one after the other through Unity's protocol: {place}; seeds: {seeds}."]
     if not is_player(plan.env):
         notes.append(f"Both trainers started the same player: python -m bridge.player, {plan.agents} agents.")
     if there < len(plan.jobs()):

@@ -62,8 +62,8 @@ function layout(chart) {
     font: { family: "system-ui, sans-serif", size: 12, color: css("--ink") },
     hoverlabel: { bgcolor: css("--raised"), bordercolor: css("--line"), font: { color: css("--ink") } },
     xaxis: { ...axis, title: { text: data.axes[chart.axis], standoff: 6 }, type: pressed("log-x") ? "log" : "linear",
-      nticks: 6, rangemode: "tozero", hoverformat: ",.4~s", ...(pressed("log-x") ? { dtick: 1 } : {}) },
-    yaxis: { ...axis, type: loss && pressed("log-losses") ? "log" : "linear", nticks: 6 },
+      nticks: 6, rangemode: "tozero", hoverformat: ",.4~s", ...(pressed("log-x") ? { dtick: "D2" } : {}) },
+    yaxis: { ...axis, nticks: 6, ...(loss && pressed("log-losses") ? { type: "log", dtick: "D2" } : { type: "linear" }) },
   };
 }
 
@@ -85,14 +85,10 @@ function walk(plot, event) {
   const from = plot.at === null ? (moves[event.key] > 0 ? -1 : places.length) : plot.at;
   plot.at = Math.min(places.length - 1, Math.max(0, from + moves[event.key]));
   const x = places[plot.at];
-  const points = plot.element.data.flatMap((trace, curve) => {
-    const at = trace.name ? trace.x.indexOf(x) : -1;
-    return at < 0 ? [] : [{ curveNumber: curve, pointNumber: at }];
-  });
-  Plotly.Fx.hover(plot.element, { xval: pressed("log-x") ? Math.log10(x) : x }, "xy");
-  const said = points.map((point) => {
-    const trace = plot.element.data[point.curveNumber];
-    return `${trace.name} ${number(trace.y[point.pointNumber])}`;
+  Plotly.Fx.hover(plot.element, { xval: x }, "xy");
+  const said = medians.filter((trace) => trace.x[0] <= x && x <= trace.x.at(-1)).map((trace) => {
+    const near = trace.x.reduce((best, place, at) => (Math.abs(place - x) < Math.abs(trace.x[best] - x) ? at : best), 0);
+    return `${trace.name} ${number(trace.y[near])}`;
   });
   plot.reading.textContent = `${number(x)} ${data.axes[plot.chart.axis]}: ${said.join(", ")}`;
 }

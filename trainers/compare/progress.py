@@ -63,12 +63,12 @@ class Progress:
             )
 
     def finish(self) -> None:
-        """The present run is done."""
+        """The present run is done; its bar makes room for the next."""
         self._done += 1
-        if self._all is not None:
+        if self._all is not None and self._one is not None:
             self._bars.update(self._all, completed=self._done)
-        else:
-            self.say(f"[{self._done}/{self._runs}] done in {time.monotonic() - self._start:,.0f} s")
+            self._bars.update(self._one, visible=False)
+        self.say(f"[{self._done}/{self._runs}] {self._name}: done in {time.monotonic() - self._start:,.0f} s")
 
     def say(self, text: str) -> None:
         """Print one line."""

@@ -23,9 +23,10 @@ from trainers.compare.runs import OURS, THEIRS
 from trainers.config import dump_settings
 
 FIRST_PORT, LAST_PORT = 5100, 5900
-PATIENCE = 120.0
-"""Seconds that a trainer has to save its run after it was interrupted."""
+PATIENCE = 60.0
+"""Seconds that a trainer has to save its run after it was interrupted; impatient fingers change nothing."""
 
+_STOPS = (signal.SIGINT, signal.SIGTERM)
 _STEP = re.compile(r"\. Step: (\d+)\. Time Elapsed")
 _REWARD = re.compile(r"Mean Reward: (-?[\d.]+)\.")
 
@@ -184,6 +185,7 @@ def _follow(command: Sequence[str], environment: dict[str, str], log: Path, prog
                     progress.summary(int(step[1]), float(reward[1]) if reward else None)
             return process.wait()
         except KeyboardInterrupt:
+            before = [(number, signal.signal(number, signal.SIG_IGN)) for number in _STOPS]
             progress.say("stopping: the run is being saved …")
             process.send_signal(signal.SIGINT)
             try:
@@ -191,6 +193,8 @@ def _follow(command: Sequence[str], environment: dict[str, str], log: Path, prog
                 stream.write(rest)
             except subprocess.TimeoutExpired:
                 progress.say(f"it did not stop within {PATIENCE:.0f} s and was ended")
+            for number, handler in before:
+                signal.signal(number, handler)
             raise
         finally:
             _end(process)

@@ -188,6 +188,8 @@ def test_an_interrupted_comparison_goes_on_where_it_stopped(stand_in: Path) -> N
                 reached = int(step[1].replace(",", ""))
                 break
         process.send_signal(signal.SIGINT)
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)  # twice is once
         rest, _ = process.communicate(timeout=120)
         assert process.returncode == 130, rest
         assert "goes on from here" in rest
