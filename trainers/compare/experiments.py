@@ -1,6 +1,5 @@
 """Experiments: a training file, variants of it, and what each did to reward, speed and stability."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -155,12 +154,12 @@ def change(base: Spread, variant: Spread) -> str:
     if not base.values or not variant.values:
         return "is not known"
     before, after = base.median, variant.median
-    percent = f" ({after / before - 1:+.0%})" if before > 0 and math.isfinite(after) else ""
+    percent = f" ({after / before - 1:+.0%})" if before > 0 and after > 0 else ""
     told = f"{_short(before)} → {_short(after)}{percent}"
     count = min(len(base.values), len(variant.values))
     if count < 2:
         return f"{told}, with one seed"
-    return f"{told}, {'the seeds overlap' if base.overlaps(variant) else 'no seeds overlap'}"
+    return f"{told}, {'seeds overlap' if base.overlaps(variant) else 'seeds do not overlap'}"
 
 
 def stability(base: Spread, variant: Spread, base_fall: Spread, variant_fall: Spread) -> str:

@@ -232,14 +232,15 @@ def test_experiments_report_what_each_variant_did(tmp_path: Path, capsys: pytest
     assert main(["--experiments", "few.yaml", "--out", str(tmp_path / "out")]) == 2
     printed = " ".join(capsys.readouterr().out.split())
     assert "What changed: hyperparameters.beta 0.005 → 0.1." in printed
-    assert "bridge-learn: final reward 10.5 → 30.5 (+190%), no seeds overlap" in printed
+    assert "bridge-learn: final reward 10.5 → 30.5 (+190%), seeds do not overlap" in printed
     assert "mlagents-learn: final reward 10.5 → 30.5" in printed
     assert "large beta" in (tmp_path / "out" / "report.html").read_text()
 
 
 def test_effects_in_words() -> None:
-    assert change(Spread((10.0, 20.0)), Spread((15.0, 45.0))) == "15 → 30 (+100%), the seeds overlap"
+    assert change(Spread((10.0, 20.0)), Spread((15.0, 45.0))) == "15 → 30 (+100%), seeds overlap"
     assert change(Spread((-10.0,)), Spread((5.0,))) == "-10 → 5, with one seed"
+    assert change(Spread((10.0, 12.0)), Spread((-2.0, 0.0))) == "11 → -1, seeds do not overlap"
     said = stability(Spread((1.0, 3.0)), Spread((2.0, 9.0)), Spread((0.0, 1.0)), Spread((4.0, 6.0)))
     assert said == "seeds lie 2 → 7 apart, runs end 0.5 → 5 below their best"
     assert slug("larger buffer, & batch") == "larger-buffer-batch"
