@@ -13,7 +13,7 @@ test: $(VENV)/ready-to-test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(BIN)/pytest -rs
 
 gallery: $(VENV)/ready-to-film
 	$(BIN)/python -m trainers.gallery
@@ -29,7 +29,8 @@ $(VENV)/ready-to-train: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/ready-to-test: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing the pinned packages and the development tools into $(VENV) (once, a few minutes) ..."
-	$(INSTALL) ".[dev,box2d,video,wandb]"
+	$(INSTALL) ".[dev,box2d,video,wandb,compare]"
+	@tests/install-chromium.sh
 	touch $@
 
 $(VENV)/ready-to-film: pyproject.toml constraints.txt | $(BIN)/python

@@ -131,7 +131,7 @@ def test_the_schema_refuses(text: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    sorted((ROOT / "unity_configs").rglob("*.yaml")),
+    sorted(path for path in (ROOT / "unity_configs").rglob("*.yaml") if path.parent.name != "experiments"),
     ids=lambda path: f"{path.parent.name}/{path.name}",
 )
 def test_every_shipped_training_file_is_accepted(path: Path) -> None:

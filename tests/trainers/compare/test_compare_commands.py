@@ -1,0 +1,263 @@
+"""The command: what it prints, what it refuses, and training with both trainers."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.trainers.compare.synthetic import rewards, write_events, write_run
+from trainers.compare.cli import main
+from trainers.compare.experiments import change, load_experiments, slug, stability
+from trainers.compare.numbers import Spread
+from trainers.compare.plan import load_variant, removed_keys
+
+REPOSITORY = Path(__file__).parents[3]
+EXPERIMENTS = REPOSITORY / "unity_configs" / "experiments" / "walker.yaml"
+TASK = """
+behaviors:
+  CartPole-v1:
+    trainer_type: ppo
+    max_steps: {steps}
+    summary_freq: 400
+    hyperparameters: {{batch_size: 64, buffer_size: 512, clip_value_loss: true}}
+    network_settings: {{hidden_units: 16}}
+"""
+
+# Plays the part of mlagents-learn: our trainer, without what tells its runs from those of the other one.
+STAND_IN = """#!/bin/sh
+export PYTHONPATH={root}
+trap : INT
+{python} -m trainers "$@"
+status=$?
+find results -name progress.csv -delete 2>/dev/null
+exit $status
+"""
+
+
+@pytest.fixture
+def stand_in(tmp_path: Path) -> Path:
+    path = tmp_path / "mlagents-learn"
+    path.write_text(
+        STAND_IN.format(root=REPOSITORY, python=sys.executable).replace(
+            "find results", f"find {tmp_path}/out/results"
+        )
+    )
+    path.chmod(0o755)
+    return path
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    assert main([str(argument) for argument in arguments]) == 2
+    error = capsys.readouterr().err
+    assert re.fullmatch(r"error: [^\n]+\n", error)
+    return error
+
+
+def test_two_runs_become_a_table_and_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("plotly")
+    ours = write_run(tmp_path / "ours", rewards(1, 5))
+    theirs = write_run(tmp_path / "theirs", rewards(2, 3), ours=False, hyperparameters={"beta": 0.01})
+    assert main([str(ours), str(theirs), "--out", "page"]) == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"final reward\W+5\W+3\W", printed)
+    assert re.search(r"hyperparameters.beta\W+0.005\W+0.01\W", printed)
+    assert Path("page/report.html").is_file()
+
+
+def test_bad_input_is_one_line_and_status_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good = write_run(tmp_path / "good", rewards(1, 2))
+    (tmp_path / "nothing").mkdir()
+    assert "is no run folder" in refused(capsys, good, tmp_path / "nothing")
+    other = write_run(tmp_path / "other", rewards(1), behavior="Other")
+    assert "different behaviors" in refused(capsys, good, other)
+    assert "has no behavior Walker, only Task" in refused(capsys, good, "--behavior", "Walker")
+    assert "--names: 1 names for 2 runs" in refused(capsys, good, good, "--names", "a")
+    empty = tmp_path / "empty"
+    write_events(empty / "Task" / "events.out.tfevents.1.machine.1.0", {})
+    assert "holds no summary" in refused(capsys, empty)
+
+
+def test_a_truncated_file_is_used_and_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("plotly")
+    folder = write_run(tmp_path / "a", rewards(1, 2, 3))
+    file = next((folder / "Task").glob("events*"))
+    file.write_bytes(file.read_bytes()[:-5])
+    assert main([str(folder), "--out", "page"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "bytes are cut off or damaged" in printed
+    assert "bytes are cut off or damaged" in Path("page/report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        ("/absent/mlagents-learn", "/absent/mlagents-learn: no such program"),
+        ("/bin/true", "is not a working mlagents-learn"),
+        (None, "give the program of mlagents-learn"),
+    ],
+)
+def test_a_wrong_mlagents_learn_is_refused_before_anything_is_trained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], program: str | None, said: str
+) -> None:
+    (tmp_path / "task.yaml").write_text(TASK.format(steps=400))
+    given = ["--mlagents-learn", program] if program else []
+    assert said in refused(capsys, "--train", "task.yaml", "--env", "CartPole-v1", *given)
+    assert not list(Path("comparison").glob("*/runs/*"))
+
+
+def test_what_cannot_be_asked_for_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "task.yaml").write_text(TASK.format(steps=400))
+    task = ("--train", "task.yaml", "--mlagents-learn", "/bin/true", "--env")
+    assert "no such player" in refused(capsys, *task, "./Absent.x86_64")
+    assert "absent.yaml" in refused(capsys, "--train", "absent.yaml", "--env", "CartPole-v1")
+    for wrong in (["--seeds", "a"], ["--agents", "0"], ["--train", "task.yaml"], []):
+        with pytest.raises(SystemExit) as stopped:
+            main(wrong)
+        assert stopped.value.code == 2
+
+
+def test_keys_that_mlagents_learn_does_not_get_are_named(tmp_path: Path) -> None:
+    (tmp_path / "task.yaml").write_text(TASK.format(steps=400))
+    settings = load_variant("task", tmp_path / "task.yaml", (), "CartPole-v1").settings
+    assert removed_keys(settings) == ["behaviors.CartPole-v1.hyperparameters.clip_value_loss: True"]
+
+
+def compare(stand_in: Path, steps: int) -> list[str]:
+    Path("task.yaml").write_text(TASK.format(steps=steps))
+    command = [
+        sys.executable,
+        "-W",
+        "error",
+        "-m",
+        "trainers.compare",
+        "--train",
+        "task.yaml",
+        "--out",
+        "out",
+    ]
+    command += ["--env", "CartPole-v1", "--agents", "4", "--seeds", "0", "--mlagents-learn", str(stand_in)]
+    return command
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONUNBUFFERED": "1"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the player is a shell script")
+def test_both_trainers_are_trained_and_a_second_call_trains_nothing(stand_in: Path) -> None:
+    pytest.importorskip("plotly")
+    command = compare(stand_in, 800)
+    first = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    assert (first.returncode, first.stderr) == (0, "")
+    assert "[1/2] bridge-learn, task, seed 0: 800 of 800 steps" in first.stdout
+    assert "[2/2] mlagents-learn, task, seed 0: 800 of 800 steps" in first.stdout
+    assert "clip_value_loss: True" in first.stdout
+    assert "clip_value_loss" not in Path("out/files/task-mlagents-learn.yaml").read_text()
+    assert "clip_value_loss" in Path("out/report.html").read_text()
+    events = sorted(Path("out").glob("*/task-seed0/CartPole-v1/events*"))
+    assert len(events) == 2
+    second = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    assert second.returncode == 0, second.stderr
+    assert "2 of 2 runs are there already" in second.stdout
+    assert sorted(Path("out").glob("*/task-seed0/CartPole-v1/events*")) == events
+    Path("task.yaml").write_text(TASK.format(steps=1600))
+    other = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    assert other.returncode == 2
+    assert "is of other settings" in other.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the player is a shell script")
+def test_an_interrupted_comparison_goes_on_where_it_stopped(stand_in: Path) -> None:
+    pytest.importorskip("plotly")
+    command = compare(stand_in, 1_000_000)
+    reached = 0
+    for expected in ("[1/2]", "[1/2]"):
+        process = subprocess.Popen(
+            command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        assert process.stdout is not None
+        for line in process.stdout:
+            step = re.search(r"seed 0: ([\d,]+) of", line)
+            if step and int(step[1].replace(",", "")) >= reached + 800:
+                assert line.startswith(expected)
+                assert int(step[1].replace(",", "")) > reached
+                reached = int(step[1].replace(",", ""))
+                break
+        process.send_signal(signal.SIGINT)
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)  # twice is once
+        rest, _ = process.communicate(timeout=120)
+        assert process.returncode == 130, rest
+        assert "goes on from here" in rest
+    assert len(list(Path("out/runs/task-seed0/CartPole-v1").glob("events*"))) == 2
+    assert "trained in 2 sessions" in " ".join(rest.split())
+
+
+def test_the_experiments_are_the_four_of_the_course(tmp_path: Path) -> None:
+    plan = load_experiments(EXPERIMENTS, tmp_path, None).plan
+    found = {}
+    for variant in plan.variants:
+        behavior = variant.settings.behaviors["Walker2d-v5"]
+        h, n = behavior.hyperparameters, behavior.network_settings
+        found[variant.name] = (h.buffer_size, h.batch_size, h.num_epoch, h.beta, n.hidden_units, n.num_layers)
+        assert behavior.max_steps == 200_000
+    assert found == {
+        "base": (2540, 254, 3, 0.005, 256, 3),
+        "smaller-network": (2540, 254, 3, 0.005, 64, 2),
+        "larger-buffer-and-batch": (20480, 2048, 3, 0.005, 256, 3),
+        "ten-epochs": (2540, 254, 10, 0.005, 256, 3),
+        "ten-times-the-entropy-weight": (2540, 254, 3, 0.05, 256, 3),
+    }
+    assert (plan.env, plan.agents, plan.seeds) == ("Walker2d-v5", 10, (0, 1))
+    assert len(plan.jobs()) == 20
+
+
+def test_experiments_report_what_each_variant_did(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Runs that are there count; nothing is trained, because mlagents-learn is missing."""
+    pytest.importorskip("plotly")
+    (tmp_path / "base.yaml").write_text("behaviors: {Task: {trainer_type: ppo}}")
+    Path("few.yaml").write_text(
+        "env: CartPole-v1\nbase: base.yaml\nvariants: {large beta: {behaviors.Task.hyperparameters.beta: 0.1}}\n"
+    )
+    for name, beta, top in (("base", 0.005, 10), ("large-beta", 0.1, 30)):
+        for seed in (0, 1):
+            for folder, ours in (("runs", True), ("results", False)):
+                points = rewards(0, top, top + seed)
+                where = tmp_path / "out" / folder / f"{name}-seed{seed}"
+                write_run(where, points, seed, ours, hyperparameters={"beta": beta})
+    assert main(["--experiments", "few.yaml", "--out", str(tmp_path / "out")]) == 2
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "What changed: hyperparameters.beta 0.005 → 0.1." in printed
+    assert "bridge-learn: final reward 10.5 → 30.5 (+190%), seeds do not overlap" in printed
+    assert "mlagents-learn: final reward 10.5 → 30.5" in printed
+    assert "large beta" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_effects_in_words() -> None:
+    assert change(Spread((10.0, 20.0)), Spread((15.0, 45.0))) == "15 → 30 (+100%), seeds overlap"
+    assert change(Spread((-10.0,)), Spread((5.0,))) == "-10 → 5, with one seed"
+    assert change(Spread((10.0, 12.0)), Spread((-2.0, 0.0))) == "11 → -1, seeds do not overlap"
+    said = stability(Spread((1.0, 3.0)), Spread((2.0, 9.0)), Spread((0.0, 1.0)), Spread((4.0, 6.0)))
+    assert said == "seeds lie 2 → 7 apart, runs end 0.5 → 5 below their best"
+    assert slug("larger buffer, & batch") == "larger-buffer-batch"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("env: A-v0\nbase: b.yaml\n", "variants"),
+        ("env: A-v0\nbase: b.yaml\nvariants: {}\n", "variants"),
+        ("env: A-v0\nbase: absent.yaml\nvariants: {a: {}}\n", "absent.yaml"),
+        ("env: A-v0\nbase: b.yaml\nvariant: {a: {}}\n", "variant"),
+    ],
+)
+def test_a_wrong_file_of_experiments_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, said: str
+) -> None:
+    (tmp_path / "b.yaml").write_text("behaviors: {A: {trainer_type: ppo}}")
+    (tmp_path / "e.yaml").write_text(text)
+    assert said in refused(capsys, "--experiments", "e.yaml", "--mlagents-learn", "/bin/true")

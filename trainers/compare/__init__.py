@@ -1,0 +1,1 @@
+"""Runs of this trainer beside runs of `mlagents-learn`: one table, one page. `python -m trainers.compare --help`."""

@@ -1,0 +1,191 @@
+"""The command line of comparisons."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from gym_adapters.errors import UserError
+from trainers.compare.experiments import experiment_report, load_experiments
+from trainers.compare.page import write_page
+from trainers.compare.plan import Plan, begun, is_player, load_variant, removed_keys
+from trainers.compare.report import Report, make_report
+from trainers.compare.runs import Run, group_runs, read_runs
+from trainers.compare.table import print_report
+from trainers.compare.training import train_all
+
+PAGE = "report.html"
+USAGE = """
+  %(prog)s RUN RUN ... [--names NAME ...]
+  %(prog)s --train CONFIG.yaml --env ENV --mlagents-learn PATH [--seeds 0,1,2] [--agents 10]
+  %(prog)s --experiments FILE.yaml --mlagents-learn PATH"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Compare as the command line says; returns the exit status."""
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    if sum(map(bool, (arguments.runs, arguments.train, arguments.experiments))) != 1:
+        parser.error("give either run folders, or --train, or --experiments")
+    if arguments.train and not arguments.env:
+        parser.error("--train needs --env")
+    try:
+        if arguments.runs:
+            runs = read_runs(arguments.runs, arguments.behavior)
+            publish(make_report(group_runs(runs, arguments.names or ())), arguments.out or Path("comparison"))
+            return 0
+        return _train(arguments)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    """Train what is missing and report; after Ctrl-C, report what is there."""
+    source = arguments.train or arguments.experiments
+    out = arguments.out or Path("comparison", source.stem)
+    experiments = None
+    if arguments.experiments:
+        experiments = load_experiments(
+            source,
+            out,
+            arguments.mlagents_learn,
+            arguments.env,
+            arguments.seeds,
+            arguments.agents,
+            arguments.overrides,
+        )
+        plan = experiments.plan
+    else:
+        variant = load_variant(source.stem, source, arguments.overrides, arguments.env)
+        seeds = tuple(arguments.seeds or (0, 1, 2))
+        plan = Plan((variant,), arguments.env, arguments.agents or 10, seeds, arguments.mlagents_learn, out)
+    failure: UserError | None = None
+    interrupted = False
+    try:
+        train_all(plan)
+    except KeyboardInterrupt:
+        interrupted = True
+    except UserError as error:
+        failure = error
+    folders = begun(plan)
+    if folders:
+        runs, unread = _readable(folders, arguments.behavior)
+        if runs:
+            report = experiment_report(experiments, runs) if experiments else make_report(group_runs(runs))
+            publish(replace(report, notes=[*_notes(plan, len(runs)), *unread, *report.notes]), out)
+    if failure is not None:
+        raise failure
+    if interrupted:
+        print("interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _readable(folders: Sequence[Path], behavior: str | None) -> tuple[list[Run], list[str]]:
+    """The runs that have a summary, and what is wrong with the others."""
+    runs: list[Run] = []
+    notes: list[str] = []
+    for folder in folders:
+        try:
+            runs += read_runs([folder], behavior)
+        except UserError as error:
+            notes.append(str(error))
+    return runs, notes
+
+
+def _notes(plan: Plan, there: int) -> list[str]:
+    """What the page says of the training."""
+    seeds = ", ".join(map(str, plan.seeds))
+    place = Path(plan.env).name if is_player(plan.env) else plan.env
+    notes = [f"Trained one after the other through Unity's protocol: {place}; seeds: {seeds}."]
+    if not is_player(plan.env):
+        notes.append(f"Both trainers started the same player: python -m bridge.player, {plan.agents} agents.")
+    if there < len(plan.jobs()):
+        notes.append(
+            f"Only {there} of {len(plan.jobs())} runs have begun; the same command goes on from here."
+        )
+    for variant in plan.variants:
+        removed = removed_keys(variant.settings)
+        if removed:
+            notes.append(
+                f"{variant.name}: mlagents-learn was not given these extension keys: {', '.join(removed)}."
+            )
+    if not any(removed_keys(variant.settings) for variant in plan.variants):
+        notes.append("No extension key had to be taken out for mlagents-learn.")
+    return notes
+
+
+def publish(report: Report, out: Path) -> None:
+    """Print the table and write the page.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    print_report(report, Console(width=None if sys.stdout.isatty() else 140))
+    page = out / PAGE
+    write_page(report, page)
+    print(f"page: {page}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m trainers.compare",
+        usage=USAGE,
+        description="Compare runs of this trainer and of mlagents-learn: a table, and a page to be mailed.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "runs", nargs="*", type=Path, metavar="RUN", help="run folders, runs/<id> or results/<id>"
+    )
+    parser.add_argument("--names", nargs="+", metavar="NAME", help="one for each run; seeds have the same")
+    parser.add_argument("--behavior", help="which one, if the runs have several")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="folder of report.html. Default: comparison, or in it the file's name.",
+    )
+    parser.add_argument(
+        "--train", type=Path, metavar="CONFIG", help="training file that both trainers are given first"
+    )
+    parser.add_argument("--experiments", type=Path, metavar="FILE", help="a training file and variants of it")
+    parser.add_argument("--env", help="Gymnasium id, played by bridge.player, or the path of a Unity player")
+    parser.add_argument("--mlagents-learn", metavar="PATH", help="the program of the real mlagents-learn")
+    parser.add_argument("--seeds", type=_seeds, help="comma-separated. Default: 0,1,2, or those of the file.")
+    parser.add_argument("--agents", type=_count, help="agents of a Gymnasium id. Default: 10.")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="overrides",
+        metavar="KEY=VALUE",
+        help="set any key of the training file; may be repeated",
+    )
+    return parser
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    try:
+        seeds = tuple(dict.fromkeys(int(seed) for seed in text.split(",")))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected whole numbers, such as 0,1,2, got {text}") from None
+    if min(seeds) < 0:
+        raise argparse.ArgumentTypeError(f"expected seeds from 0 on, got {text}")
+    return seeds
+
+
+def _count(text: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected 1 or more, got {text}")
+    return value

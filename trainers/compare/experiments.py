@@ -1,0 +1,174 @@
+"""Experiments: a training file, variants of it, and what each did to reward, speed and stability."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gym_adapters.errors import UserError
+from trainers.compare.numbers import Spread
+from trainers.compare.plan import Plan, Variant, load_variant
+from trainers.compare.report import Report, Row, Section, make_section, notes_of
+from trainers.compare.runs import FOLDER_SIDES, Group, Run, differing_keys
+from trainers.config.errors import first_problem
+from trainers.config.reader import read_source
+
+BASE = "base"
+
+
+class ExperimentFile(BaseModel):
+    """The file of `--experiments`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    env: str = Field(description="Gymnasium id, or path of a Unity player.")
+    agents: int = Field(default=10, ge=1, description="Agents, where env is a Gymnasium id.")
+    seeds: tuple[int, ...] = Field(default=(0, 1), min_length=1, description="Of every run.")
+    base: str = Field(description="Training file, relative to this one.")
+    set: dict[str, object] = Field(default_factory=dict, description="Keys changed in the base.")
+    variants: dict[str, dict[str, object]] = Field(
+        description="Per variant, keys changed besides.", min_length=1
+    )
+
+
+@dataclass(frozen=True)
+class Experiments:
+    """Variants beside the base they change.
+
+    Attributes:
+        title: what the page is called.
+        plan: what is trained; the first variant is the base.
+    """
+
+    title: str
+    plan: Plan
+
+
+def load_experiments(
+    path: Path,
+    out: Path,
+    mlagents_learn: str | None,
+    env: str | None = None,
+    seeds: Sequence[int] | None = None,
+    agents: int | None = None,
+    overrides: Sequence[str] = (),
+) -> Experiments:
+    """Read a file of experiments; the other arguments take precedence over it.
+
+    Raises:
+        UserError: it cannot be read, or is wrong.
+    """
+    label, content = read_source(path)
+    try:
+        file = ExperimentFile.model_validate(dict(content))
+    except ValidationError as error:
+        where, text, _ = first_problem(error)
+        raise UserError(f"{label}: {'.'.join(map(str, where))}: {text}") from None
+    base, env = path.parent / file.base, env or file.env
+    common = [_override(key, value) for key, value in file.set.items()]
+    changes = {
+        BASE: [],
+        **{name: [_override(*item) for item in own.items()] for name, own in file.variants.items()},
+    }
+    variants = [
+        load_variant(slug(name), base, [*common, *own, *overrides], env) for name, own in changes.items()
+    ]
+    plan = Plan(tuple(variants), env, agents or file.agents, tuple(seeds or file.seeds), mlagents_learn, out)
+    return Experiments(f"{path.stem}: experiments on {env}", plan)
+
+
+def _override(key: str, value: object) -> str:
+    return f"{key}={value}"
+
+
+def slug(name: str) -> str:
+    """A name as a part of file names."""
+    return "-".join("".join(letter if letter.isalnum() else " " for letter in name).split())
+
+
+def experiment_report(experiments: Experiments, runs: Sequence[Run]) -> Report:
+    """One section for each variant: the base and the variant, on both sides, and what the variant did.
+
+    Args:
+        experiments: what was trained.
+        runs: those of its runs that are there, of any side and variant.
+    """
+    plan = experiments.plan
+    names = {plan.folder(*job): job for job in plan.jobs()}
+    groups: dict[tuple[str, str], list[Run]] = {}
+    for run in runs:
+        side, variant, _ = names[run.folder]
+        groups.setdefault((variant.name, side), []).append(run)
+    made = {
+        key: Group(f"{key[0].replace('-', ' ')}, {key[1]}", tuple(members)) for key, members in groups.items()
+    }
+    sections = []
+    for variant in plan.variants[1:]:
+        wanted = [(name, side) for name in (plan.variants[0].name, variant.name) for side in FOLDER_SIDES]
+        present = [made[key] for key in wanted if key in made]
+        if present:
+            section = make_section(variant.name.replace("-", " "), present)
+            sections.append(_with_summary(section, variant, made, plan.variants[0]))
+    return Report(experiments.title, tuple(sections), notes_of(list(made.values())))
+
+
+def _with_summary(
+    section: Section, variant: Variant, made: dict[tuple[str, str], Group], base: Variant
+) -> Section:
+    rows = {row.key: row for row in section.rows}
+    names = [group.name for group in section.groups]
+    sentences = []
+    for side in FOLDER_SIDES:
+        pair = [made.get((name, side)) for name in (base.name, variant.name)]
+        if pair[0] is None or pair[1] is None:
+            sentences.append(f"{side}: not trained yet, so there is nothing to compare.")
+            continue
+        if not sentences:
+            changes = differing_keys([pair[0], pair[1]])
+            said = ", ".join(f"{key} {old} → {new}" for key, (old, new) in changes.items())
+            sentences.append(f"What changed: {said or 'nothing'}.")
+        at = names.index(pair[0].name), names.index(pair[1].name)
+        sentences.append(f"{side}: {effect(rows, at)}")
+    return Section(section.title, section.groups, section.rows, section.differences, tuple(sentences))
+
+
+def effect(rows: dict[str, Row], at: tuple[int, int]) -> str:
+    """What a variant did to final reward, speed and stability, in one sentence.
+
+    Args:
+        rows: the table's lines by key.
+        at: the columns of base and variant.
+    """
+    parts = []
+    for key, what in (("final", "final reward"), ("speed", "steps per second")):
+        if key in rows:
+            parts.append(f"{what} {change(rows[key].cells[at[0]], rows[key].cells[at[1]])}")
+    if "final" in rows and "fall" in rows:
+        parts.append(stability(*(rows[key].cells[place] for key in ("final", "fall") for place in at)))
+    return "; ".join(parts) + "."
+
+
+def change(base: Spread, variant: Spread) -> str:
+    """Two medians, their ratio, and whether the ranges of the seeds tell them apart."""
+    if not base.values or not variant.values:
+        return "is not known"
+    before, after = base.median, variant.median
+    percent = f" ({after / before - 1:+.0%})" if before > 0 and after > 0 else ""
+    told = f"{_short(before)} → {_short(after)}{percent}"
+    count = min(len(base.values), len(variant.values))
+    if count < 2:
+        return f"{told}, with one seed"
+    return f"{told}, {'seeds overlap' if base.overlaps(variant) else 'seeds do not overlap'}"
+
+
+def stability(base: Spread, variant: Spread, base_fall: Spread, variant_fall: Spread) -> str:
+    """How far seeds lie apart at the end, and how far runs end below their best."""
+    fell = f"runs end {_short(base_fall.median)} → {_short(variant_fall.median)} below their best"
+    if min(len(base.values), len(variant.values)) < 2:
+        return fell
+    return f"seeds lie {_short(base.high - base.low)} → {_short(variant.high - variant.low)} apart, {fell}"
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

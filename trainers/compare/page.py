@@ -1,0 +1,227 @@
+"""The comparison as one HTML file that needs nothing else: figures, curves, and the library that draws them."""
+
+import base64
+import gzip
+import json
+import time
+from collections.abc import Sequence
+from html import escape
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gym_adapters.errors import UserError
+from trainers.checkpoint import write_text
+from trainers.compare import numbers
+from trainers.compare.numbers import Spread
+from trainers.compare.report import CHARTS, Report, Section, show
+from trainers.compare.runs import THEIRS, Group
+from trainers.compare.table import caption, seeds
+from trainers.metrics import EPISODE_LENGTH, REWARD
+
+AXES = {"steps": "agent steps", "seconds": "seconds"}
+TITLES = {
+    REWARD: "Mean reward",
+    EPISODE_LENGTH: "Episode length, decisions",
+    "Policy/Entropy": "Entropy",
+    "Losses/Policy Loss": "Policy loss",
+    "Losses/Value Loss": "Value loss",
+}
+POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
+"""What the page may load: nothing that is not in it."""
+
+CONTROLS = (
+    ("log-x", "Log axis"),
+    ("log-losses", "Log losses"),
+    ("seeds", "Single seeds"),
+    ("dark", "Dark"),
+)
+
+
+def write_page(report: Report, path: Path) -> None:
+    """Write the page.
+
+    Raises:
+        UserError: the plotting library is missing, or the file cannot be written.
+    """
+    try:
+        from plotly.offline import get_plotlyjs
+    except ImportError:
+        raise UserError(
+            "the page needs plotly, which is not installed; run: python -m pip install -e .[compare]"
+        ) from None
+    text = render(report, get_plotlyjs())
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, text)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def render(report: Report, library: str) -> str:
+    """The page's HTML.
+
+    Args:
+        report: what it shows.
+        library: plotly.js. It is stored compressed, which saves two thirds, and unpacked by the browser.
+    """
+    packed = base64.b64encode(gzip.compress(library.encode(), mtime=0)).decode()
+    title = escape(f"{report.title}: runs compared")
+    controls = "".join(
+        f'<button type="button" id="{name}" aria-pressed="false">{label}</button>' for name, label in CONTROLS
+    )
+    sections = "".join(_section(index, section) for index, section in enumerate(report.sections))
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{POLICY}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<link rel="icon" href="data:,">
+<style>{_file("page.css")}</style>
+</head>
+<body>
+<header><h1>{title}</h1>{_contents(report)}</header>
+<nav class="controls" aria-label="Curves">{controls}</nav>
+<p id="trouble" role="alert"><noscript>Without JavaScript there are no curves; the tables say the same.</noscript></p>
+<main>{sections}{_notes(report)}</main>
+<script type="application/json" id="data">{_json(page_data(report))}</script>
+<script type="application/octet-stream" id="library">{packed}</script>
+<script>{_file("page.js")}</script>
+</body>
+</html>
+"""
+
+
+def page_data(report: Report) -> dict[str, Any]:
+    """Every number that the curves are drawn from."""
+    return {
+        "axes": AXES,
+        "charts": [
+            {"tag": tag, "axis": axis, "title": TITLES[tag]}
+            for tag in CHARTS
+            for axis in (AXES if tag == REWARD else ("steps",))
+        ],
+        "sections": [
+            {"title": section.title, "groups": [_group(group) for group in section.groups]}
+            for section in report.sections
+        ],
+    }
+
+
+def _group(group: Group) -> dict[str, Any]:
+    bands: dict[str, dict[str, Any]] = {}
+    for tag in CHARTS:
+        curves = [run.curves[tag] for run in group.runs if tag in run.curves]
+        bands[tag] = {}
+        for axis in AXES if curves else ():
+            band = numbers.band(curves, axis)
+            bands[tag][axis] = {
+                name: _numbers(getattr(band, name)) for name in ("x", "low", "median", "high")
+            }
+    runs = [
+        {
+            "name": run.folder.name,
+            "seed": run.seed,
+            "curves": {
+                tag: {name: _numbers(getattr(curve, name)) for name in ("steps", "seconds", "values")}
+                for tag, curve in run.curves.items()
+                if tag in CHARTS
+            },
+        }
+        for run in group.runs
+    ]
+    return {"name": group.name, "dashed": group.side == THEIRS, "bands": bands, "runs": runs}
+
+
+def _numbers(values: np.ndarray) -> list[float | None]:
+    """Numbers with seven digits, which is what TensorBoard keeps; NaN as null."""
+    return [float(f"{value:.7g}") if np.isfinite(value) else None for value in values.tolist()]
+
+
+def _json(data: Any) -> str:
+    return json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+
+
+def _file(name: str) -> str:
+    return resources.files("trainers.compare").joinpath(name).read_text(encoding="utf-8")
+
+
+def _contents(report: Report) -> str:
+    made = f"<p>Made on {time.strftime('%Y-%m-%d')} by <code>python -m trainers.compare</code>.</p>"
+    if len(report.sections) == 1:
+        return made
+    items = "".join(
+        f'<li><a href="#section-{index}">{escape(section.title)}</a></li>'
+        for index, section in enumerate(report.sections)
+    )
+    return f"{made}<ol>{items}</ol>"
+
+
+def _section(index: int, section: Section) -> str:
+    sentences = "".join(f"<li>{escape(sentence)}</li>" for sentence in section.sentences)
+    return f"""
+<section id="section-{index}" aria-labelledby="title-{index}">
+<h2 id="title-{index}">{escape(section.title)}</h2>
+{f"<ul>{sentences}</ul>" if sentences else ""}
+<div class="chips" role="group" aria-label="Runs shown"></div>
+<div class="charts"></div>
+{_figures(section)}
+{_differences(section)}
+</section>"""
+
+
+def _figures(section: Section) -> str:
+    heads = [f"{escape(group.name)}<small>{seeds(len(group.runs))}</small>" for group in section.groups]
+    rows = [
+        (
+            escape(row.label),
+            [f"<td data-row='{row.key}'>{_cell(cell, row.style)}</td>" for cell in row.cells],
+        )
+        for row in section.rows
+    ]
+    return f"{_table('Figures', heads, rows)}<p class='caption'>{escape(caption(section))}</p>"
+
+
+def _cell(cell: Spread, style: str) -> str:
+    """A figure with its range below it."""
+    median, bracket, rest = escape(show(cell, style)).partition(" (")
+    return f"{median} <small>({rest}</small>" if bracket else median
+
+
+def _differences(section: Section) -> str:
+    if not section.differences:
+        return "<p>The configurations do not differ.</p>"
+    heads = [escape(group.name) for group in section.groups]
+    rows = [
+        (f"<code>{escape(key)}</code>", [f"<td>{escape(value)}</td>" for value in values])
+        for key, values in section.differences.items()
+    ]
+    return _table("Keys that differ", heads, rows)
+
+
+def _table(title: str, heads: Sequence[str], rows: Sequence[tuple[str, list[str]]]) -> str:
+    head = "".join(f'<th scope="col">{text}</th>' for text in heads)
+    body = "".join(f'<tr><th scope="row">{label}</th>{"".join(cells)}</tr>' for label, cells in rows)
+    return (
+        f'<div class="table" tabindex="0" role="region" aria-label="{title}"><table><caption>{title}</caption>'
+        f"<thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _notes(report: Report) -> str:
+    notes = [
+        *report.notes,
+        "Seconds run from the moment the behavior is first seen to the summary; pauses between sessions are left out.",
+        "Bands and ranges span all seeds; the line is their median, between summaries a straight line. "
+        "Against seconds, a run that has ended counts with its last value.",
+        "Losses are each trainer's own: the policy loss is formed and averaged differently.",
+        "Time shares are those of run_logs/timers.json. mlagents-learn steps its players in processes of their own, so "
+        "its time in env is time waited for them.",
+    ]
+    return (
+        f"<section><h2>Notes</h2><ul>{''.join(f'<li>{escape(note)}</li>' for note in notes)}</ul></section>"
+    )

@@ -1,0 +1,58 @@
+"""The comparison on a terminal."""
+
+from rich.console import Console
+from rich.table import Table
+
+from trainers.compare.report import Report, Section, show
+
+
+def print_report(report: Report, console: Console) -> None:
+    """Print every section, then what there is to know about the runs."""
+    for section in report.sections:
+        console.print(figures(section))
+        for sentence in section.sentences:
+            console.print(f"  {sentence}", highlight=False)
+        if section.differences:
+            console.print(differences(section))
+        else:
+            console.print("The configurations do not differ.", style="dim")
+        console.print()
+    for note in report.notes:
+        console.print(f"note: {note}", highlight=False, soft_wrap=True, markup=False)
+
+
+def figures(section: Section) -> Table:
+    """The figures, one column for each group."""
+    table = Table(title=section.title, caption=caption(section), title_justify="left", caption_justify="left")
+    table.add_column("")
+    for group in section.groups:
+        table.add_column(f"{group.name}\n{seeds(len(group.runs))}", justify="right")
+    for row in section.rows:
+        table.add_row(row.label, *(show(cell, row.style) for cell in row.cells))
+    return table
+
+
+def differences(section: Section) -> Table:
+    """The keys on which the configurations differ."""
+    table = Table(title="keys that differ", title_justify="left")
+    table.add_column("key")
+    for group in section.groups:
+        table.add_column(group.name, justify="right")
+    for key, values in section.differences.items():
+        table.add_row(key, *values)
+    return table
+
+
+def seeds(count: int) -> str:
+    """How many."""
+    return "1 seed" if count == 1 else f"{count} seeds"
+
+
+def caption(section: Section) -> str:
+    """How the figures are to be read."""
+    several = any(len(group.runs) > 1 for group in section.groups)
+    spread = "Median over seeds (least … greatest). " if several else ""
+    return (
+        f"{spread}Final, and at the end: mean of the summaries of the last tenth of the steps. "
+        "A level lies on the way from the first summary to the best of all runs."
+    )

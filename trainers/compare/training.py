@@ -1,0 +1,227 @@
+"""Training the same thing with both trainers, one run after the other, over Unity's protocol."""
+
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import bridge
+from bridge.ports import is_free
+from bridge.process import find_player
+from gym_adapters.errors import UserError
+from trainers.checkpoint import write_text
+from trainers.compare.plan import FOLDERS, Plan, Variant, is_finished, is_player, max_steps
+from trainers.compare.progress import Progress
+from trainers.compare.runs import OURS, THEIRS
+from trainers.config import dump_settings
+
+FIRST_PORT, LAST_PORT = 5100, 5900
+PATIENCE = 60.0
+"""Seconds that a trainer has to save its run after it was interrupted; impatient fingers change nothing."""
+
+_STOPS = (signal.SIGINT, signal.SIGTERM)
+_STEP = re.compile(r"\. Step: (\d+)\. Time Elapsed")
+_REWARD = re.compile(r"Mean Reward: (-?[\d.]+)\.")
+
+
+def train_all(plan: Plan) -> None:
+    """Train every run of a plan that is not finished; a run that was interrupted goes on.
+
+    Raises:
+        UserError: something is missing, or a trainer stopped with an error.
+        KeyboardInterrupt: somebody asked to stop; the run that was going on is saved.
+    """
+    player = _player(plan)
+    _write_files(plan)
+    todo = [job for job in plan.jobs() if not is_finished(plan, *job)]
+    if any(side == THEIRS for side, _, _ in todo):
+        check_mlagents_learn(plan.mlagents_learn)
+    with Progress(len(plan.jobs()), len(plan.jobs()) - len(todo)) as progress, _terminated_as_interrupted():
+        for side, variant, seed in todo:
+            name = f"{side}, {variant.name}, seed {seed}"
+            progress.begin(name, max_steps(variant.settings))
+            _train(plan, side, variant, seed, player, progress)
+            if not is_finished(plan, side, variant, seed):
+                raise UserError(f"{name}: ended early; see {_log(plan, side, variant, seed)}")
+            progress.finish()
+
+
+def check_mlagents_learn(program: str | None) -> None:
+    """Refuse what is not `mlagents-learn`.
+
+    Raises:
+        UserError: it is not there, or does not work.
+    """
+    if program is None:
+        raise UserError("give the program of mlagents-learn: --mlagents-learn /path/to/bin/mlagents-learn")
+    found = shutil.which(program)
+    if found is None:
+        raise UserError(f"--mlagents-learn {program}: no such program")
+    try:
+        answer = subprocess.run([found, "--help"], capture_output=True, text=True, timeout=300, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise UserError(f"--mlagents-learn {program}: cannot be run: {error}") from None
+    if "trainer_config_path" not in answer.stdout:
+        said = (answer.stderr.strip().splitlines() or ["it says nothing of a trainer_config_path"])[-1]
+        raise UserError(f"--mlagents-learn {program}: is not a working mlagents-learn: {said}")
+
+
+def _write_files(plan: Plan) -> None:
+    """Write what each trainer is given; a folder that holds another comparison is refused."""
+    for variant in plan.variants:
+        for side in FOLDERS:
+            path = _config(plan, side, variant)
+            text = dump_settings(variant.settings, for_mlagents=side == THEIRS)
+            if path.is_file() and path.read_text(encoding="utf-8") != text:
+                raise UserError(
+                    f"{path}: is of other settings; choose another folder with --out, or delete it"
+                )
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_text(path, text)
+
+
+def _config(plan: Plan, side: str, variant: Variant) -> Path:
+    return plan.out / "files" / f"{variant.name}-{side}.yaml"
+
+
+def _log(plan: Plan, side: str, variant: Variant, seed: int) -> Path:
+    return plan.out / "logs" / f"{variant.name}-seed{seed}-{side}.log"
+
+
+def _player(plan: Plan) -> Path:
+    """The player that both trainers start: the given one, or a script that plays a Gymnasium environment."""
+    if is_player(plan.env):
+        found = find_player(plan.env)
+        if found is None:
+            raise UserError(f"--env {plan.env}: no such player; give the path of a built player")
+        return found
+    if sys.platform == "win32":
+        raise UserError("--train with a Gymnasium id needs Linux or macOS; docs/unity.md runs both by hand")
+    from bridge.player import PlayerSettings, make_single
+
+    make_single(PlayerSettings(plan.env)).close()
+    (plan.out / "files").mkdir(parents=True, exist_ok=True)
+    path = (plan.out / "files" / "Player.x86_64").absolute()
+    command = shlex.join(
+        [sys.executable, "-m", "bridge.player", "--env", plan.env, "--agents", str(plan.agents)]
+    )
+    text = f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(_home()))} exec {command} "$@"\n'
+    if path.is_file() and path.read_text(encoding="utf-8") != text:
+        raise UserError(
+            f"{path}: is of another --env or --agents; choose another folder with --out, or delete it"
+        )
+    write_text(path, text)
+    path.chmod(0o755)
+    return path
+
+
+def _home() -> Path:
+    """Where the packages are that both sides of this project need."""
+    return Path(bridge.__file__).resolve().parents[1]
+
+
+def _free_port(count: int) -> int:
+    for port in range(FIRST_PORT, LAST_PORT, count):
+        if all(map(is_free, range(port, port + count))):
+            return port
+    raise UserError(f"no {count} free ports between {FIRST_PORT} and {LAST_PORT}")
+
+
+def _train(plan: Plan, side: str, variant: Variant, seed: int, player: Path, progress: Progress) -> None:
+    folder, log = plan.folder(side, variant, seed), _log(plan, side, variant, seed)
+    config = _config(plan, side, variant)
+    program = [sys.executable, "-m", "trainers"] if side == OURS else [str(plan.mlagents_learn)]
+    command = [*program, str(config), "--env", str(player), "--seed", str(seed)]
+    command += ["--run-id", folder.name, "--results-dir", str(folder.parent)]
+    command += ["--base-port", str(_free_port(variant.settings.env_settings.num_envs))]
+    if any(folder.glob("*/checkpoint.pt")):
+        command.append("--resume")
+    elif folder.exists():
+        command.append("--force")
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    if side == OURS:
+        environment["PYTHONPATH"] = os.pathsep.join(
+            filter(None, [str(_home()), os.environ.get("PYTHONPATH")])
+        )
+    else:
+        environment.pop("PYTHONPATH", None)
+    code = _follow(command, environment, log, progress)
+    if code:
+        last = log.read_text("utf-8", "replace").strip().splitlines()[-1:] or ["it said nothing"]
+        raise UserError(
+            f"{side}, {folder.name}: stopped with exit status {code}; the end of {log}: {last[0]}"
+        )
+
+
+def _follow(command: Sequence[str], environment: dict[str, str], log: Path, progress: Progress) -> int:
+    """Run a trainer, show its summaries and keep what it says; Ctrl-C lets it save and is then passed on."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a", encoding="utf-8") as stream:
+        stream.write(f"$ {shlex.join(command)}\n")
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,  # Ctrl-C is for this process, which then asks the trainer to save
+        )
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                stream.write(line)
+                step, reward = _STEP.search(line), _REWARD.search(line)
+                if step:
+                    progress.summary(int(step[1]), float(reward[1]) if reward else None)
+            return process.wait()
+        except KeyboardInterrupt:
+            before = [(number, signal.signal(number, signal.SIG_IGN)) for number in _STOPS]
+            progress.say("stopping: the run is being saved …")
+            process.send_signal(signal.SIGINT)
+            try:
+                rest, _ = process.communicate(timeout=PATIENCE)
+                stream.write(rest)
+            except subprocess.TimeoutExpired:
+                progress.say(f"it did not stop within {PATIENCE:.0f} s and was ended")
+            for number, handler in before:
+                signal.signal(number, handler)
+            raise
+        finally:
+            _end(process)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Make sure that nothing is left of a trainer and its players."""
+    if os.name == "posix":
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    elif process.poll() is None:
+        process.kill()
+    process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
+    time.sleep(0.2)  # its port is free again
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM means what Ctrl-C means."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
