@@ -8,14 +8,12 @@ weights and gradients, in place, and its tests compare the two.
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import torch
 from mlagents_envs.base_env import BehaviorSpec
 from torch import Tensor, nn
 
 from trainers.config import NetworkSettings
-from trainers.distributions import FORBIDDEN_LOGIT, LOG_2PI, ActionDistribution, branch_log_probs
+from trainers.distributions import FORBIDDEN_LOGIT, LOG_2PI
 from trainers.networks import Body
-from trainers.normalizer import CLIP
 from trainers.policy import Policy
 
 SMALL_NETWORK = 200_000
@@ -117,25 +115,6 @@ class ExplicitPolicy:
             ]
         if self.continuous:
             self.log_std, self.log_std_gradient = _views(policy.log_std)
-        self._log_std = policy.log_std.detach()
-        self._columns, self._moments = policy.vector_columns, None
-        if policy.normalizer is not None:
-            self._moments = policy.normalizer.mean.numpy(), policy.normalizer.std.numpy()
-
-    def distribution(self, observations: Sequence[Array], forbidden: Array | None) -> ActionDistribution:
-        """What to choose from; observations as the environment gives them, one (n, size) array each."""
-        vectors = [observations[index] for index in self._columns]
-        x = vectors[0] if len(vectors) == 1 else np.concatenate(vectors, axis=1)
-        if self._moments is not None:
-            mean, std = self._moments
-            x = ((x - mean) / std).clip(-CLIP, CLIP)
-        heads = [torch.from_numpy(output) for output in self.networks[0].forward(x)]
-        means = heads.pop(0) if self.continuous else torch.zeros(len(x), 0)
-        branches: tuple[Tensor, ...] = ()
-        if self.branches:
-            mask = None if forbidden is None else torch.from_numpy(forbidden)
-            branches = branch_log_probs(heads.pop(0), self.branches, mask)
-        return ActionDistribution(means, self._log_std, branches)
 
     def forward(
         self, x: Array, forbidden: Array | None, continuous: Array, discrete: Array
@@ -212,9 +191,11 @@ class ExplicitPolicy:
 
 
 def supports(policy: Policy, spec: BehaviorSpec, settings: NetworkSettings) -> bool:
-    """Whether a policy can be written out: it sees vectors only, on the CPU, through plain layers."""
+    """Whether the written-out gradient exists for a policy and gains: vectors only, on the CPU, not too large."""
     vectors = all(len(observation.shape) == 1 for observation in spec.observation_specs)
-    return vectors and policy.device.type == "cpu" and not settings.layer_norm
+    return (
+        vectors and policy.device.type == "cpu" and not settings.layer_norm and policy.size <= SMALL_NETWORK
+    )
 
 
 def _views(parameter: Tensor) -> tuple[Array, Array]:

@@ -14,17 +14,16 @@ from gym_adapters.errors import UserError
 from trainers.batch import Batch, NumpyBatch
 from trainers.config import A2CSettings, BehaviorSettings, PPOSettings
 from trainers.distributions import Actions
-from trainers.explicit import SMALL_NETWORK, ExplicitPolicy, supports
+from trainers.explicit import ExplicitPolicy, supports
 from trainers.learner import Learner
 from trainers.losses import approximate_kl
 from trainers.normalizer import VectorNormalizer
 from trainers.optimizer import ActorCriticOptimizer
-from trainers.policy import Policy, choose, take
+from trainers.policy import Policy, choose
 from trainers.policy_file import describe
 from trainers.returns import gae
 from trainers.rollout import Columns, Rollout
 from trainers.schedules import BETA_FLOOR
-from trainers.threads import is_short
 
 VALUE_CHUNK = 4096
 MOMENTS_CHUNK = 4096
@@ -89,12 +88,7 @@ class OnPolicyLearner(Learner):
         return Policy(self.spec, self.settings.network_settings, self.hyper.shared_critic)
 
     def _choose(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        if self.explicit is None or not is_short(len(self._asking), self._parameters):
-            return choose(
-                self.policy, self._observations, self._forbidden, self.deterministic, self.generator
-            )
-        distribution = self.explicit.distribution(self._observations, self._forbidden)
-        return take(distribution, self.deterministic, self.generator)
+        return choose(self.policy, self._observations, self._forbidden, self.deterministic, self.generator)
 
     def update(self) -> None:
         """Learn from the rewarded decisions, then drop them; decisions that await a reward are carried over.
@@ -189,7 +183,7 @@ class OnPolicyLearner(Learner):
             advantage = _standardised(shuffled.advantage.view(count, size)).flatten()
             shuffled = replace(shuffled, advantage=advantage)
         rows = [slice(start, start + size) for start in range(0, count * size, size)]
-        if self.explicit is None or self._parameters > SMALL_NETWORK:
+        if self.explicit is None:
             return (self._descend(shuffled[part], beta) for part in rows)
         arrays = shuffled.numpy()
         return (self._descend_explicitly(self.explicit, arrays[part], beta) for part in rows)

@@ -8,7 +8,7 @@ from mlagents_envs.base_env import ActionTuple, BehaviorSpec
 from torch import Tensor, nn
 
 from trainers.config import NetworkSettings
-from trainers.distributions import ActionDistribution, Distribution, branch_log_probs
+from trainers.distributions import ActionDistribution, branch_log_probs
 from trainers.layers import head_layer
 from trainers.perception import Perception
 
@@ -103,14 +103,7 @@ def choose(
         Raw continuous actions (n, size) float32, discrete ones (n, branches) int64, log-probabilities (n,).
     """
     mask = None if forbidden is None else torch.from_numpy(forbidden).to(policy.device)
-    return take(policy.distribution(policy.upload(observations), mask), deterministic, generator)
-
-
-@torch.inference_mode()
-def take(
-    distribution: Distribution, deterministic: bool, generator: torch.Generator | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """One action per row of a distribution; returns what `choose` returns."""
+    distribution = policy.distribution(policy.upload(observations), mask)
     actions = distribution.mode() if deterministic else distribution.sample(generator)
     log_prob = distribution.log_prob(actions)
     return actions.continuous.cpu().numpy(), actions.discrete.cpu().numpy(), log_prob.cpu().numpy()

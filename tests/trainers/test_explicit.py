@@ -18,7 +18,6 @@ from trainers.losses import (
     value_gradient,
     value_loss,
 )
-from trainers.normalizer import RunningMoments
 from trainers.on_policy import OnPolicyLearner
 
 KINDS = {
@@ -118,43 +117,10 @@ def test_losses_in_numpy_are_those_in_torch(seed):
         np.testing.assert_allclose(slope, variable.grad.numpy(), rtol=1e-4, atol=1e-7)
 
 
-@pytest.mark.parametrize("shared", [False, True])
-@pytest.mark.parametrize("kind", KINDS)
-def test_acting_is_the_policy_s(kind, shared):
-    actions, masked = KINDS[kind]
-    spec = make_spec((3,), (4,), **actions)
-    settings = behavior_settings(hyperparameters={"shared_critic": shared}, network={"normalize": True})
-    learner = make_learner(spec, settings)
-    assert learner.explicit is not None
-    with torch.no_grad():
-        learner.optimizer.flat[0].mul_(2.0)
-    rng = np.random.default_rng(0)
-    moments = RunningMoments(7)
-    moments.update(rng.normal(1.0, 3.0, (100, 7)))
-    learner.policy.normalizer.assign(moments)
-    observations = [rng.normal(0.0, 9.0, (32, size)).astype(np.float32) for size in (3, 4)]
-    forbidden = some_batch(learner, masked).forbidden
-    expected = learner.policy.distribution(learner.policy.upload(observations), forbidden)
-    found = learner.explicit.distribution(observations, None if forbidden is None else forbidden.numpy())
-    torch.testing.assert_close(found.mean, expected.mean)
-    torch.testing.assert_close(found.log_std, expected.log_std)
-    for one, other in zip(found.log_probs, expected.log_probs, strict=True):
-        torch.testing.assert_close(one, other)
-
-
 def test_where_it_does_not_apply():
     for spec, network in [
         (make_spec((3, 24, 24), continuous=1), {}),
         (make_spec((3,), continuous=1), {"layer_norm": True}),
+        (make_spec((3,), continuous=1), {"hidden_units": 512, "num_layers": 2}),
     ]:
         assert make_learner(spec, behavior_settings(network=network)).explicit is None
-
-
-def test_large_networks_act_through_it_but_learn_through_autograd(monkeypatch):
-    spec = make_spec((3,), continuous=1)
-    settings = behavior_settings(
-        "ppo", {"buffer_size": 16, "batch_size": 8}, {"hidden_units": 512, "num_layers": 2}
-    )
-    learner = make_learner(spec, settings)
-    monkeypatch.setattr(learner, "_descend_explicitly", None)
-    assert drive(ScriptedEnv({"Test": Behavior(spec, crowd(3, 12, 6))}), learner, 12)
