@@ -1,6 +1,6 @@
-"""Gradients of small fully connected policies, written out in numpy.
+"""Fully connected policies written out in numpy: choosing actions for few agents, and gradients of small networks.
 
-A minibatch of 64 decisions through layers of 64 units is some tens of microseconds of arithmetic, and autograd spends
+A minibatch of 64 decisions through layers of 64 units is some tens of microseconds of arithmetic, and torch spends
 several times that on bookkeeping. `Policy` and `losses` stay the reference: this module reads and writes the same
 weights and gradients, in place, and its tests compare the two.
 """
@@ -8,12 +8,14 @@ weights and gradients, in place, and its tests compare the two.
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import torch
 from mlagents_envs.base_env import BehaviorSpec
 from torch import Tensor, nn
 
 from trainers.config import NetworkSettings
 from trainers.distributions import FORBIDDEN_LOGIT, LOG_2PI
 from trainers.networks import Body
+from trainers.normalizer import CLIP
 from trainers.policy import Policy
 
 SMALL_NETWORK = 200_000
@@ -95,7 +97,7 @@ class Network:
 
 
 class ExplicitPolicy:
-    """The gradient of a loss by all weights of a policy.
+    """The actions of a policy, and the gradient of a loss by all its weights.
 
     Args:
         policy: on the CPU, with gradients allocated, for which `supports` holds.
@@ -115,6 +117,45 @@ class ExplicitPolicy:
             ]
         if self.continuous:
             self.log_std, self.log_std_gradient = _views(policy.log_std)
+        self._columns, self._moments = policy.vector_columns, None
+        if policy.normalizer is not None:
+            self._moments = policy.normalizer.mean.numpy(), policy.normalizer.std.numpy()
+
+    def choose(
+        self,
+        observations: Sequence[Array],
+        forbidden: Array | None,
+        deterministic: bool,
+        generator: torch.Generator,
+    ) -> tuple[Array, Array, Array]:
+        """What `trainers.policy.choose` does; branches are drawn by the largest of log-probability + Gumbel noise."""
+        vectors = [observations[index] for index in self._columns]
+        x = (vectors[0] if len(vectors) == 1 else np.concatenate(vectors, axis=1)).astype(
+            np.float32, copy=False
+        )
+        if self._moments is not None:
+            mean, std = self._moments
+            x = np.clip((x - mean) / std, -CLIP, CLIP)
+        heads = self.networks[0].forward(x)
+        continuous = np.empty((len(x), 0), np.float32)
+        discrete = np.empty((len(x), len(self.branches)), np.int64)
+        log_prob = np.zeros(len(x), np.float32)
+        if self.continuous:
+            continuous = heads.pop(0)
+            if not deterministic:
+                noise = torch.empty(continuous.shape).normal_(generator=generator).numpy()
+                continuous += noise * np.exp(self.log_std)
+                log_prob = np.einsum("ij,ij->i", noise, noise) * np.float32(-0.5)
+            log_prob = log_prob - self._normalisation
+        if self.branches:
+            for index, branch in enumerate(self._split(heads.pop(0), forbidden)):
+                scores = branch
+                if not deterministic:
+                    waiting = torch.empty(branch.shape).exponential_(generator=generator).numpy()
+                    scores = branch - np.log(waiting)
+                discrete[:, index] = scores.argmax(1)
+                log_prob = log_prob + np.take_along_axis(branch, discrete[:, index : index + 1], axis=1)[:, 0]
+        return continuous, discrete, log_prob
 
     def forward(
         self, x: Array, forbidden: Array | None, continuous: Array, discrete: Array
@@ -131,16 +172,11 @@ class ExplicitPolicy:
         log_prob = np.zeros(len(x), np.float32)
         if self.continuous:
             self._scaled = (continuous - heads.pop(0)) * np.exp(-self.log_std)
-            constant = self.log_std.sum() + np.float32(0.5 * LOG_2PI * self.continuous)
-            log_prob = np.einsum("ij,ij->i", self._scaled, self._scaled) * np.float32(-0.5) - constant
+            log_prob = np.einsum("ij,ij->i", self._scaled, self._scaled) * np.float32(-0.5)
+            log_prob = log_prob - self._normalisation
         if self.branches:
-            logits = heads.pop(0)
-            if forbidden is not None:
-                logits[forbidden] = FORBIDDEN_LOGIT
             self._discrete = discrete
-            self._log_probs = [
-                _log_softmax(part) for part in np.split(logits, np.cumsum(self.branches)[:-1], axis=1)
-            ]
+            self._log_probs = self._split(heads.pop(0), forbidden)
             for index, branch in enumerate(self._log_probs):
                 log_prob = log_prob + np.take_along_axis(branch, discrete[:, index : index + 1], axis=1)[:, 0]
         return log_prob, value
@@ -186,16 +222,26 @@ class ExplicitPolicy:
             slopes = slopes[count:]
 
     @property
+    def _normalisation(self) -> np.float32:
+        """What the log-density of a Gaussian has beside the squares."""
+        constant: np.float32 = self.log_std.sum() + np.float32(0.5 * LOG_2PI * self.continuous)
+        return constant
+
+    def _split(self, logits: Array, forbidden: Array | None) -> list[Array]:
+        """Log-probabilities per branch, (n, choices) each."""
+        if forbidden is not None:
+            logits[forbidden] = FORBIDDEN_LOGIT
+        return [_log_softmax(part) for part in np.split(logits, np.cumsum(self.branches)[:-1], axis=1)]
+
+    @property
     def _branch_log_probs(self) -> list[Array]:
         return self._log_probs if self.branches else []
 
 
 def supports(policy: Policy, spec: BehaviorSpec, settings: NetworkSettings) -> bool:
-    """Whether the written-out gradient exists for a policy and gains: vectors only, on the CPU, not too large."""
+    """Whether a policy can be written out: it sees vectors only, on the CPU, through plain layers."""
     vectors = all(len(observation.shape) == 1 for observation in spec.observation_specs)
-    return (
-        vectors and policy.device.type == "cpu" and not settings.layer_norm and policy.size <= SMALL_NETWORK
-    )
+    return vectors and policy.device.type == "cpu" and not settings.layer_norm
 
 
 def _views(parameter: Tensor) -> tuple[Array, Array]:

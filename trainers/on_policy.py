@@ -14,7 +14,7 @@ from gym_adapters.errors import UserError
 from trainers.batch import Batch, NumpyBatch
 from trainers.config import A2CSettings, BehaviorSettings, PPOSettings
 from trainers.distributions import Actions
-from trainers.explicit import ExplicitPolicy, supports
+from trainers.explicit import SMALL_NETWORK, ExplicitPolicy, supports
 from trainers.learner import Learner
 from trainers.losses import approximate_kl
 from trainers.normalizer import VectorNormalizer
@@ -24,6 +24,7 @@ from trainers.policy_file import describe
 from trainers.returns import gae
 from trainers.rollout import Columns, Rollout
 from trainers.schedules import BETA_FLOOR
+from trainers.threads import is_short
 
 VALUE_CHUNK = 4096
 MOMENTS_CHUNK = 4096
@@ -88,7 +89,10 @@ class OnPolicyLearner(Learner):
         return Policy(self.spec, self.settings.network_settings, self.hyper.shared_critic)
 
     def _choose(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        return choose(self.policy, self._observations, self._forbidden, self.deterministic, self.generator)
+        asked = self._observations, self._forbidden, self.deterministic, self.generator
+        if self.explicit is None or not is_short(len(self._asking), self._parameters):
+            return choose(self.policy, *asked)
+        return self.explicit.choose(*asked)
 
     def update(self) -> None:
         """Learn from the rewarded decisions, then drop them; decisions that await a reward are carried over.
@@ -183,7 +187,7 @@ class OnPolicyLearner(Learner):
             advantage = _standardised(shuffled.advantage.view(count, size)).flatten()
             shuffled = replace(shuffled, advantage=advantage)
         rows = [slice(start, start + size) for start in range(0, count * size, size)]
-        if self.explicit is None:
+        if self.explicit is None or self._parameters > SMALL_NETWORK:
             return (self._descend(shuffled[part], beta) for part in rows)
         arrays = shuffled.numpy()
         return (self._descend_explicitly(self.explicit, arrays[part], beta) for part in rows)

@@ -18,7 +18,9 @@ from trainers.losses import (
     value_gradient,
     value_loss,
 )
+from trainers.normalizer import RunningMoments
 from trainers.on_policy import OnPolicyLearner
+from trainers.policy import choose
 
 KINDS = {
     "continuous": ({"continuous": 3}, False),
@@ -117,10 +119,71 @@ def test_losses_in_numpy_are_those_in_torch(seed):
         np.testing.assert_allclose(slope, variable.grad.numpy(), rtol=1e-4, atol=1e-7)
 
 
+def acting_learner(actions: dict, shared: bool = False) -> OnPolicyLearner:
+    """A learner with a normaliser in use and heads that have opinions."""
+    spec = make_spec((3,), (4,), **actions)
+    settings = behavior_settings(hyperparameters={"shared_critic": shared}, network={"normalize": True})
+    learner = make_learner(spec, settings)
+    with torch.no_grad():
+        learner.optimizer.flat[0].mul_(2.0)
+    moments = RunningMoments(7)
+    moments.update(np.random.default_rng(0).normal(1.0, 3.0, (100, 7)))
+    learner.policy.normalizer.assign(moments)
+    return learner
+
+
+@pytest.mark.parametrize("deterministic", [False, True])
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_acting_is_the_policy_s(kind, shared, deterministic):
+    actions, masked = KINDS[kind]
+    learner = acting_learner(actions, shared)
+    rng = np.random.default_rng(0)
+    observations = [rng.normal(0.0, 9.0, (32, size)).astype(np.float32) for size in (3, 4)]
+    mask = some_batch(learner, masked).forbidden
+    forbidden = None if mask is None else mask.numpy()
+    generators = [torch.Generator().manual_seed(5) for _ in range(2)]
+    found = learner.explicit.choose(observations, forbidden, deterministic, generators[0])
+    expected = choose(learner.policy, observations, forbidden, deterministic, generators[1])
+    np.testing.assert_allclose(found[0], expected[0], rtol=1e-5, atol=1e-5)
+    if deterministic:
+        np.testing.assert_array_equal(found[1], expected[1])
+    with torch.no_grad():
+        distribution = learner.policy.distribution(learner.policy.upload(observations), mask)
+        told = distribution.log_prob(Actions(torch.from_numpy(found[0]), torch.from_numpy(found[1])))
+    np.testing.assert_allclose(found[2], told.numpy(), rtol=1e-4, atol=1e-4)
+
+
+def test_branches_are_drawn_as_often_as_they_are_likely():
+    learner = acting_learner({"branches": (3, 4)})
+    count = 40_000
+    observations = [np.tile(np.arange(size, dtype=np.float32), (count, 1)) for size in (3, 4)]
+    forbidden = np.zeros((count, 7), np.bool_)
+    forbidden[:, 1] = True
+    _, chosen, _ = learner.explicit.choose(observations, forbidden, False, torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        inputs = learner.policy.upload([observation[:1] for observation in observations])
+        log_probs = learner.policy.distribution(inputs, torch.from_numpy(forbidden[:1])).log_probs
+    for branch, log_prob in enumerate(log_probs):
+        likely = log_prob[0].exp().numpy()
+        seen = np.bincount(chosen[:, branch], minlength=len(likely)) / count
+        deviation = np.sqrt(likely * (1.0 - likely) / count)
+        assert np.all(np.abs(seen - likely) <= 4.0 * deviation)
+
+
 def test_where_it_does_not_apply():
     for spec, network in [
         (make_spec((3, 24, 24), continuous=1), {}),
         (make_spec((3,), continuous=1), {"layer_norm": True}),
-        (make_spec((3,), continuous=1), {"hidden_units": 512, "num_layers": 2}),
     ]:
         assert make_learner(spec, behavior_settings(network=network)).explicit is None
+
+
+def test_large_networks_act_through_it_but_learn_through_autograd(monkeypatch):
+    spec = make_spec((3,), continuous=1)
+    settings = behavior_settings(
+        "ppo", {"buffer_size": 16, "batch_size": 8}, {"hidden_units": 512, "num_layers": 2}
+    )
+    learner = make_learner(spec, settings)
+    monkeypatch.setattr(learner, "_descend_explicitly", None)
+    assert drive(ScriptedEnv({"Test": Behavior(spec, crowd(3, 12, 6))}), learner, 12)
