@@ -10,11 +10,11 @@ from tests.benchmarks.common import Options, Row, best, ours, side
 WALKER2D = {
     "file": "unity_configs/ppo/Walker2d-v5.yaml",
     "envs": 8,
-    "rollout": 2048,
+    "rollout": 256,
     "minibatch": 64,
     "epochs": 10,
     "set": ["behaviors.*.network_settings.critic_hidden_units=64"],
-    "rollouts": 2,
+    "rollouts": 16,
     "targets": (2.0, 3.0),
 }
 

@@ -1,8 +1,8 @@
 """`train_sb3.py JSON`: Stable-Baselines3's PPO, one JSON line at the end.
 
-JSON keys: `env`, `seed`, `threads` (torch's), `steps`, `envs`, `rollout`, `minibatch`, `epochs`, `linear` (the learning
-rate falls), `between` (numbers of rollouts from and to which the rate is measured), `score` (stop when the mean of the
-last 100 episodes gets there).
+JSON keys: `env`, `seed`, `threads` (torch's), `steps`, `envs`, `rollout` (steps of each environment), `minibatch`,
+`epochs`, `linear` (the learning rate falls), `between` (numbers of rollouts from and to which the rate is measured),
+`score` (stop when the mean of the last 100 episodes gets there).
 """
 
 import time
