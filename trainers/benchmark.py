@@ -1,7 +1,8 @@
-"""Make a line of `docs/results.md` again: `python -m trainers.benchmark Walker2d-v5 [--seeds 0,1,2]`.
+"""Make lines of `docs/results.md` again: `python -m trainers.benchmark [TASK ...] [--seeds 0,1,2]`.
 
-Each seed is a run of its own (`<results-dir>/<task>-<trainer>-seed<k>`), trained with the task's tuned file and then
-evaluated; a run that is finished already is only evaluated. The curves of all seeds are drawn into one picture.
+A task is a Gymnasium id, trained with PPO, or `a2c/<id>` or `dqn/<id>`; without any, every task that has a tuned file
+of its own. Each seed is a run of its own (`<results-dir>/<task>-<trainer>-seed<k>`), trained with the task's file and
+then evaluated; a run that is finished already is only evaluated. The curves of all seeds are drawn into one picture.
 """
 
 import argparse
@@ -19,13 +20,31 @@ import numpy as np
 from gym_adapters.errors import UserError
 from gym_adapters.make import behavior_name, make_env
 from trainers.checkpoint import write_text
+from trainers.config import load_settings
+from trainers.environments import tuned_files
 from trainers.evaluate import evaluate
 from trainers.metrics import REWARD
 from trainers.plots import draw_curves
 from trainers.policy_file import load_policy
 
+TRAINERS = ("ppo", "a2c", "dqn")
 EVALUATION_SEED = 10000
+EVALUATION_SEEDS = {("a2c", "Pendulum-v1"): 210114487, ("ppo", "Pendulum-v1"): 1708180417}
+"""Episode i is seeded with this plus i; the two of Pendulum-v1 are those of earlier published figures."""
 EPISODES = 20
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is trained, and with which algorithm."""
+
+    env_id: str
+    trainer_type: str
+
+    @property
+    def title(self) -> str:
+        """Name of its curves and, with the seed, of its runs."""
+        return f"{behavior_name(self.env_id)}-{self.trainer_type}"
 
 
 @dataclass(frozen=True)
@@ -39,24 +58,48 @@ class SeedResult:
     progress: list[dict[str, str]]
 
 
-def run_seed(env_id: str, trainer_type: str, seed: int, results: Path, extra: Sequence[str]) -> SeedResult:
+def parse_task(text: str) -> Task:
+    """`Walker2d-v5`, `a2c/Pendulum-v1` or `ALE/Assault-v5` as a task; PPO unless it says otherwise."""
+    first, _, rest = text.partition("/")
+    return Task(rest, first) if first in TRAINERS else Task(text, "ppo")
+
+
+def tuned_tasks() -> list[Task]:
+    """Every task with a training file of its own."""
+    return [
+        Task(str(load_settings(path).env_settings.env_path), trainer_type)
+        for trainer_type in TRAINERS
+        for path in tuned_files(trainer_type)
+    ]
+
+
+def run_seed(task: Task, seed: int, results: Path, extra: Sequence[str]) -> SeedResult:
     """Train one seed in a process of its own, unless its run is there already, and evaluate its final policy.
 
     Raises:
         UserError: training failed.
     """
-    name = behavior_name(env_id)
-    run_id = f"{name}-{trainer_type}-seed{seed}"
+    name, trainer_type = behavior_name(task.env_id), task.trainer_type
+    run_id = f"{task.title}-seed{seed}"
     folder = results / run_id
     if not (folder / "run_logs" / "timers.json").is_file():
-        command = [sys.executable, "-m", f"trainers.{trainer_type}", "--env", env_id, "--seed", str(seed)]
+        command = [
+            sys.executable,
+            "-m",
+            f"trainers.{trainer_type}",
+            "--env",
+            task.env_id,
+            "--seed",
+            str(seed),
+        ]
         command += ["--run-id", run_id, "--results-dir", str(results), "--force", *extra]
         if subprocess.run(command, check=False).returncode != 0:
             raise UserError(f"training stopped with an error: {' '.join(command)}")
     with (folder / name / "progress.csv").open(newline="", encoding="utf-8") as stream:
         progress = list(csv.DictReader(stream))
     policy = load_policy(folder)
-    env = make_env(env_id, EPISODES, EVALUATION_SEED)
+    first = EVALUATION_SEEDS.get((trainer_type, task.env_id), EVALUATION_SEED)
+    env = make_env(task.env_id, EPISODES, first)
     try:
         returns = evaluate(env, policy)
     finally:
@@ -96,26 +139,31 @@ def _curve(progress: Sequence[Mapping[str, str]]) -> dict[int, float]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark as the command line says; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m trainers.benchmark", description=__doc__.splitlines()[0])
-    parser.add_argument("task", help="Gymnasium id")
-    parser.add_argument("--trainer", default="ppo", choices=["ppo", "a2c", "dqn"], help="Default: ppo.")
+    parser.add_argument(
+        "tasks",
+        nargs="*",
+        type=parse_task,
+        metavar="TASK",
+        help="Gymnasium id, or TRAINER/id. Default: all with a file.",
+    )
     parser.add_argument("--seeds", default="0,1,2", help="comma-separated. Default: 0,1,2.")
     parser.add_argument("--results-dir", type=Path, default=Path("runs"), help="Default: runs.")
     parser.add_argument("--out", type=Path, default=Path("docs", "curves"), help="Default: docs/curves.")
     arguments, extra = parser.parse_known_args(argv)
-    start = time.strftime("%Y-%m-%d")
     try:
         seeds = [int(seed) for seed in arguments.seeds.split(",")]
-        results = [
-            run_seed(arguments.task, arguments.trainer, s, arguments.results_dir, extra) for s in seeds
-        ]
     except ValueError:
         parser.error(f"--seeds {arguments.seeds}: expected whole numbers, such as 0,1,2")
+    try:
+        for task in arguments.tasks or tuned_tasks():
+            start = time.strftime("%Y-%m-%d")
+            results = [run_seed(task, seed, arguments.results_dir, extra) for seed in seeds]
+            write_curves(task.title, results, arguments.out)
+            curves = arguments.out / task.title
+            print(f"{task.title}, {start}\n\n{table(results)}\n\ncurves: {curves}.csv and .png\n", flush=True)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    title = f"{behavior_name(arguments.task)}-{arguments.trainer}"
-    write_curves(title, results, arguments.out)
-    print(f"{title}, {start}\n\n{table(results)}\n\ncurves: {arguments.out / title}.csv and .png")
     return 0
 
 

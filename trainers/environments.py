@@ -2,12 +2,13 @@
 
 from importlib import resources
 from pathlib import Path
+from typing import get_args
 
 from mlagents_envs.base_env import BaseEnv
 
 from bridge.process import looks_like_player
 from gym_adapters.errors import UserError
-from gym_adapters.make import behavior_name, env_kind, make_env
+from gym_adapters.make import Kind, behavior_name, env_kind, make_env
 from trainers.config import RunSettings
 
 
@@ -43,7 +44,7 @@ def tuned_file(env_id: str, trainer_type: str) -> Path | None:
     """
     if looks_like_player(env_id):
         return None
-    folder = Path(str(resources.files("unity_configs"))) / trainer_type
+    folder = _folder(trainer_type)
     own = folder / f"{behavior_name(env_id)}.yaml"
     if own.is_file():
         return own
@@ -58,3 +59,12 @@ def tuned_file(env_id: str, trainer_type: str) -> Path | None:
             f"{env_id} has {kind} actions, for which {trainer_type} is no use; use trainer_type ppo or a2c"
         )
     return path
+
+
+def tuned_files(trainer_type: str) -> list[Path]:
+    """The training files of single tasks, in order of their names."""
+    return [path for path in sorted(_folder(trainer_type).glob("*.yaml")) if path.stem not in get_args(Kind)]
+
+
+def _folder(trainer_type: str) -> Path:
+    return Path(str(resources.files("unity_configs"))) / trainer_type
