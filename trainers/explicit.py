@@ -87,7 +87,9 @@ class Network:
         z, x = self._kept.pop()
         for head, by_head in zip(self.heads, slopes, strict=True):
             head.backward(x, by_head)
-        slope = sum(by_head @ head.weight for head, by_head in zip(self.heads, slopes, strict=True))
+        slope = slopes[0] @ self.heads[0].weight
+        for head, by_head in zip(self.heads[1:], slopes[1:], strict=True):
+            slope += by_head @ head.weight
         for layer in reversed(self.hidden):
             slope = slope * self.slope(z, x)
             z, x = self._kept.pop()

@@ -218,7 +218,7 @@ class OnPolicyLearner(Learner):
         self.optimizer.step()
         log_ratio = log_prob - minibatch.log_prob
         divergence = float((np.exp(log_ratio) - 1.0 - log_ratio).sum()) / len(log_ratio)
-        return torch.tensor([abs(policy_loss), value_loss, entropy, divergence])
+        return torch.from_numpy(np.array([abs(policy_loss), value_loss, entropy, divergence], np.float32))
 
     def _diverged(self, kl: float) -> bool:
         """After an epoch: adapt the learning rate to hold `target_kl`, or tell that it was passed."""

@@ -1,8 +1,10 @@
 """Adam: step sizes, their schedules, and the limit on the gradient."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -73,10 +75,40 @@ class FlatAdam:
 
     def step(self) -> None:
         """Move the weights along the gradients that are there, shortened to `max_grad_norm`."""
+        on_cpu = self.gradient.device.type == "cpu"
         if self.max_grad_norm is not None:
-            norm = torch.linalg.vector_norm(self.gradient)
-            self.gradient.mul_((self.max_grad_norm / (norm + 1e-6)).clamp(max=1.0))
-        self.adam.step()
+            if on_cpu:
+                _shorten(self.gradient.numpy(), self.max_grad_norm)
+            else:
+                norm = torch.linalg.vector_norm(self.gradient)
+                self.gradient.mul_((self.max_grad_norm / (norm + 1e-6)).clamp(max=1.0))
+        if on_cpu and self.adam.state:  # the first step allocates the moments
+            self._step_on_cpu()
+        else:
+            self.adam.step()
+
+    @torch.no_grad()
+    def _step_on_cpu(self) -> None:
+        """`self.adam.step()` without what it does around its kernel, which takes longer than a small network's step."""
+        for group in self.adam.param_groups:
+            (flat,), (beta1, beta2) = group["params"], group["betas"]
+            state = self.adam.state[flat]
+            state["step"] += 1
+            torch._fused_adam_(
+                [flat],
+                [flat.grad],
+                [state["exp_avg"]],
+                [state["exp_avg_sq"]],
+                [],
+                [state["step"]],
+                lr=group["lr"],
+                beta1=beta1,
+                beta2=beta2,
+                weight_decay=0.0,
+                eps=group["eps"],
+                amsgrad=False,
+                maximize=False,
+            )
 
     def state_dict(self) -> dict[str, Any]:
         """Adam's moments and the adapted scale."""
@@ -146,3 +178,10 @@ def flatten(groups: Sequence[Sequence[nn.Parameter]]) -> tuple[list[nn.Parameter
             parameter.data = value.view_as(parameter)
             parameter.grad = slope.view_as(parameter)
     return flat, gradient
+
+
+def _shorten(gradient: np.ndarray, limit: float) -> None:
+    """Bring the norm of a gradient down to `limit`, in place."""
+    norm = math.sqrt(gradient @ gradient)
+    if norm > limit:
+        gradient *= np.float32(limit / norm)

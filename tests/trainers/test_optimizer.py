@@ -86,3 +86,21 @@ def test_step_size_follows_the_schedule_for_both_groups():
         optimizer.set_learning_rate(step)
         rates = [group["lr"] for group in optimizer.adam.param_groups]
         assert rates == [pytest.approx(1e-3 * share, abs=2e-10), pytest.approx(4e-3 * share, abs=2e-10)]
+
+
+def test_the_short_step_on_the_cpu_is_adam_s_own():
+    """Bit for bit, as the same kernel must."""
+    spec = SPECS["continuous"]
+    optimizers = []
+    for _ in range(2):
+        policy = make_policy(spec, False)
+        optimizers.append(ActorCriticOptimizer(policy, PPOSettings(critic_learning_rate=1e-3), 1000))
+        for step in range(3):
+            optimizers[-1].descend(some_loss(policy, spec, step))
+    short, plain = optimizers
+    short._step_on_cpu()
+    plain.adam.step()
+    assert all(torch.equal(one, other) for one, other in zip(short.flat, plain.flat, strict=True))
+    states = [optimizer.state_dict()["adam"]["state"] for optimizer in optimizers]
+    for group in (0, 1):
+        assert all(torch.equal(states[0][group][key], states[1][group][key]) for key in states[0][group])
