@@ -1,4 +1,7 @@
-"""`memory.py EARLY LATE`: resident memory in MiB of a Walker2d-v5 run after so many agent steps."""
+"""`memory.py EARLY LATE`: resident memory in MiB of a Walker2d-v5 run after so many agent steps.
+
+One epoch per update, since what is kept does not depend on how often it is learned from.
+"""
 
 import json
 import os
@@ -45,6 +48,7 @@ def main(early, late):
             "env_settings.env_path=Walker2d-v5",
             f"behaviors.*.max_steps={late}",
             "behaviors.*.checkpoint_interval=100000",
+            "behaviors.*.hyperparameters.num_epoch=1",
             f"checkpoint_settings.results_dir={folder}",
         ]
         train(make_environment, "unity_configs/ppo/Walker2d-v5.yaml", overrides=settings, display=watch)
