@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -56,6 +57,17 @@ def draw_curves(title: str, curves: Mapping[str, Mapping[int, float]], path: Pat
 
 
 def _figure(width: float, height: float) -> Figure:
+    """An empty figure, the same one for every picture of this size.
+
+    Figures are full of reference cycles and hold megabytes, and Python's collector comes by seldom in a loop over arrays.
+    """
+    figure = _kept_figure(width, height)
+    figure.clear()
+    return figure
+
+
+@cache
+def _kept_figure(width: float, height: float) -> Figure:
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
