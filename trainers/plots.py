@@ -59,7 +59,7 @@ def draw_curves(title: str, curves: Mapping[str, Mapping[int, float]], path: Pat
 def _figure(width: float, height: float) -> Figure:
     """An empty figure, the same one for every picture of this size.
 
-    Figures are full of reference cycles and hold megabytes, and Python's collector comes by seldom in a loop over arrays.
+    Figures hold megabytes in reference cycles, and Python's collector comes by seldom in a loop over arrays.
     """
     figure = _kept_figure(width, height)
     figure.clear()
