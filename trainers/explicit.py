@@ -156,7 +156,7 @@ class ExplicitPolicy:
                     waiting = torch.empty(branch.shape).exponential_(generator=generator).numpy()
                     scores = branch - np.log(waiting)
                 discrete[:, index] = scores.argmax(1)
-                log_prob = log_prob + np.take_along_axis(branch, discrete[:, index : index + 1], axis=1)[:, 0]
+                log_prob = log_prob + _of_chosen(branch, discrete[:, index])
         return continuous, discrete, log_prob
 
     def forward(
@@ -180,7 +180,7 @@ class ExplicitPolicy:
             self._discrete = discrete
             self._log_probs = self._split(heads.pop(0), forbidden)
             for index, branch in enumerate(self._log_probs):
-                log_prob = log_prob + np.take_along_axis(branch, discrete[:, index : index + 1], axis=1)[:, 0]
+                log_prob = log_prob + _of_chosen(branch, discrete[:, index])
         return log_prob, value
 
     def entropy(self) -> float:
@@ -249,6 +249,12 @@ def supports(policy: Policy, spec: BehaviorSpec, settings: NetworkSettings) -> b
 def _views(parameter: Tensor) -> tuple[Array, Array]:
     assert parameter.grad is not None
     return parameter.detach().numpy(), parameter.grad.numpy()
+
+
+def _of_chosen(log_probs: Array, chosen: Array) -> Array:
+    """The log-probability of one choice per row, (n,), from (n, choices)."""
+    result: Array = np.take_along_axis(log_probs, chosen[:, None], axis=1)[:, 0]
+    return result
 
 
 def _log_softmax(logits: Array) -> Array:
