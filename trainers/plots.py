@@ -44,13 +44,15 @@ def draw_plots(rows: Sequence[Mapping[str, str]], folder: Path) -> None:
         _save(figure, folder / name)
 
 
-def draw_curves(title: str, curves: Mapping[str, Mapping[int, float]], path: Path) -> None:
-    """Draw mean training returns over agent steps, one labelled curve per run."""
+def draw_curves(
+    title: str, curves: Mapping[str, Mapping[int, float]], path: Path, over: str = "agent steps"
+) -> None:
+    """Draw mean training returns over agent steps (or what `over` says), one labelled curve per run."""
     figure = _figure(7, 4)
     axes = figure.subplots()
     for label, curve in curves.items():
         axes.plot(list(curve), list(curve.values()), label=label)
-    axes.set(title=title, xlabel="agent steps", ylabel="mean return of training episodes")
+    axes.set(title=title, xlabel=over, ylabel="mean return of training episodes")
     axes.grid(alpha=0.3)
     axes.legend()
     _save(figure, path)

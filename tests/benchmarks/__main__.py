@@ -16,6 +16,7 @@ BENCHMARKS = {
     "ppo": "PPO on Walker2d against Stable-Baselines3, the same settings",
     "atari": "PPO on Assault against Stable-Baselines3, the same settings",
     "score": "Walker2d-v5 to a mean training return of 3,000 against Stable-Baselines3, wall-clock",
+    "environments": "Walker2d-v5 with one environment against 32: an update, and a mean training return of 2,000",
     "protocol": "learning over Unity's protocol with a player of zero cost against mlagents-learn",
     "bridge": "the bridge alone against mlagents_envs.UnityEnvironment",
     "workers": "learning with four such players against mlagents-learn",

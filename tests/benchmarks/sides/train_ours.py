@@ -1,7 +1,8 @@
 """`train_ours.py FILE ENV JSON`: train with a file of this project and watch, one JSON line at the end.
 
 JSON keys: `set` (overrides), `between` (agent steps from and to which the rate is measured), `score` (stop when the
-mean of the last 100 training episodes gets there).
+mean of the last 100 training episodes gets there). The line holds that mean at every summary as `curve`: agent step,
+seconds since the start of the process, mean.
 """
 
 import time
@@ -28,6 +29,7 @@ class Watch:
         self.between, self.score = between, score
         self.times = []
         self.returns = deque(maxlen=100)
+        self.curve = []
         self.step = 0
 
     def tick(self, behavior, step, max_steps, timers):
@@ -37,11 +39,11 @@ class Watch:
 
     def summarise(self, summary):
         self.returns.extend(summary.returns)
-        if (
-            self.score is not None
-            and len(self.returns) == 100
-            and statistics.fmean(self.returns) >= self.score
-        ):
+        if len(self.returns) < 100:
+            return
+        mean = statistics.fmean(self.returns)
+        self.curve.append((summary.step, time.perf_counter() - BEGIN, mean))
+        if self.score is not None and mean >= self.score:
             raise ReachedError
 
     def say(self, text):
@@ -60,7 +62,12 @@ def main(file, env, options):
         train(make_environment, file, overrides=overrides, display=watch)
     except ReachedError:
         reached = True
-    result = {"seconds": time.perf_counter() - BEGIN, "reached": reached, "step": watch.step}
+    result = {
+        "seconds": time.perf_counter() - BEGIN,
+        "reached": reached,
+        "step": watch.step,
+        "curve": watch.curve,
+    }
     if len(watch.times) == 2:
         (first, start), (last, end) = watch.times
         result["rate"] = (last - first) / (end - start)

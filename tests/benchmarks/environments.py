@@ -1,0 +1,86 @@
+"""One environment against 32 on Walker2d-v5: data and time of an update, and time to a mean training return of 2,000.
+
+Rollouts of 2,048 steps of each environment, minibatches of 128, 10 epochs, the rest as in the default file; and 32
+environments that share a rollout of 2,048, which tells the number of environments from the amount of data. Two seeds
+of each, trained at the same time on one thread each. The curves go to `docs/curves/one-or-many-environments.csv` and
+`.png`, unless `--quick` is given.
+"""
+
+import csv
+import io
+import json
+import statistics
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from tests.benchmarks.common import ROOT, Options, Row, ours
+from trainers.checkpoint import write_text
+from trainers.plots import draw_curves
+
+SCORE = 2000
+SEEDS = (0, 1)
+CASES = (("1 env × 2,048", 1, 2048), ("32 envs × 2,048", 32, 65_536), ("32 envs × 64", 32, 2048))
+CURVES = ROOT / "docs" / "curves" / "one-or-many-environments"
+
+
+def run(options: Options) -> Iterator[Row]:
+    """Two rows for each case: seconds of an update with its rollout, and seconds to the score."""
+    curves: dict[str, dict[int, float]] = {}
+    first: dict[str, float] = {}
+    for name, envs, rollout in CASES:
+        with ThreadPoolExecutor(len(SEEDS)) as pool:
+            jobs = [pool.submit(_train, seed, envs, rollout, options.work(4_000_000)) for seed in SEEDS]
+            results = [job.result() for job in jobs]
+        for seed, result in zip(SEEDS, results, strict=True):
+            curves[f"{name}, seed {seed}"] = {round(second): mean for _, second, mean in result["curve"]}
+        for what, seconds, note in (
+            (
+                "rollout and update",
+                statistics.fmean(rollout / r["rate"] for r in results),
+                f"{rollout:,} agent steps",
+            ),
+            (
+                f"to {SCORE:,}",
+                statistics.fmean(r["seconds"] for r in results),
+                "agent steps: "
+                + ", ".join(f"{r['step']:,}{'' if r['reached'] else ' and not there'}" for r in results),
+            ),
+        ):
+            peer = first.setdefault(what, seconds)
+            yield Row(f"{name}, {what}", seconds, "s", peer, CASES[0][0], peer / seconds, note=note)
+    if not options.quick:
+        _write(curves)
+
+
+def _train(seed: int, envs: int, rollout: int, steps: int) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        settings = [
+            f"env_settings.seed={seed}",
+            f"env_settings.num_envs={envs}",
+            f"behaviors.*.max_steps={steps}",
+            "behaviors.*.time_horizon=2048",
+            "behaviors.*.summary_freq=10000",
+            f"behaviors.*.hyperparameters.buffer_size={rollout}",
+            "behaviors.*.hyperparameters.batch_size=128",
+            "torch_settings.num_threads=1",
+            f"checkpoint_settings.results_dir={folder}",
+        ]
+        start = max(rollout, 20_480)
+        wanted = {"set": settings, "score": SCORE, "between": [start, start + max(2 * rollout, 20_480)]}
+        result: dict[str, Any] = ours(
+            "train_ours", "unity_configs/ppo/Walker2d-v5.yaml", "Walker2d-v5", json.dumps(wanted)
+        )
+    return result
+
+
+def _write(curves: dict[str, dict[int, float]]) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["run", "seconds", "mean return of the last 100 training episodes"])
+    writer.writerows(
+        (name, second, f"{mean:.1f}") for name, curve in curves.items() for second, mean in curve.items()
+    )
+    write_text(CURVES.with_suffix(".csv"), text.getvalue())
+    draw_curves("Walker2d-v5, one environment or 32", curves, CURVES.with_suffix(".png"), "seconds")
