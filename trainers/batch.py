@@ -16,7 +16,7 @@ class Batch:
         inputs: prepared network inputs, each (n, ...).
         forbidden: (n, sum of branch sizes) bool, or None where nothing is forbidden.
         actions: the actions taken, raw.
-        log_prob: (n,) their log-probability when they were taken.
+        log_prob: (n, parts) the log-probability of each part of them when they were taken.
         value: (n, streams) values when the rollout ended.
         advantage: (n,) advantages, averaged over reward streams.
         returns: (n, streams) targets of the critic: own advantage + value.

@@ -30,7 +30,7 @@ class Distribution(Protocol):
         """The most likely action per row."""
 
     def log_prob(self, actions: Actions) -> Tensor:
-        """Log-probability of whole actions, (n,)."""
+        """Log-probability of each part of actions, (n, parts)."""
 
 
 @dataclass(frozen=True)
@@ -58,15 +58,17 @@ class ActionDistribution:
         return Actions(self.mean, self._stack([branch.argmax(1, keepdim=True) for branch in self.log_probs]))
 
     def log_prob(self, actions: Actions) -> Tensor:
-        """Log-probability (density, for the continuous part) of whole actions, (n,)."""
-        total = self.mean.new_zeros(len(self.mean))
-        if self.mean.shape[1]:
-            scaled = (actions.continuous - self.mean) * (-self.log_std).exp()
-            constant = self.log_std.sum() + 0.5 * LOG_2PI * self.mean.shape[1]
-            total = scaled.square().sum(1).mul(-0.5) - constant
-        for index, branch in enumerate(self.log_probs):
-            total = total + branch.gather(1, actions.discrete[:, index : index + 1]).squeeze(1)
-        return total
+        """Log-probability of each part of actions, (n, size + branches), whose sum is that of the whole action.
+
+        A part is a continuous dimension (log-density) or a branch.
+        """
+        scaled = (actions.continuous - self.mean) * (-self.log_std).exp()
+        density = scaled.square().mul(-0.5) - (self.log_std + 0.5 * LOG_2PI)
+        chosen = (
+            branch.gather(1, actions.discrete[:, index : index + 1])
+            for index, branch in enumerate(self.log_probs)
+        )
+        return torch.cat([density, *chosen], dim=1)
 
     def entropy(self) -> Tensor:
         """Entropy in nats, (n,), on ML-Agents' scale, so that its `beta` means the same here.

@@ -141,14 +141,14 @@ class ExplicitPolicy:
         heads = self.networks[0].forward(x)
         continuous = np.empty((len(x), 0), np.float32)
         discrete = np.empty((len(x), len(self.branches)), np.int64)
-        log_prob = np.zeros(len(x), np.float32)
+        log_prob: list[Array] = []
         if self.continuous:
             continuous = heads.pop(0)
+            noise = np.zeros_like(continuous)
             if not deterministic:
                 noise = torch.empty(continuous.shape).normal_(generator=generator).numpy()
                 continuous += noise * np.exp(self.log_std)
-                log_prob = np.einsum("ij,ij->i", noise, noise) * np.float32(-0.5)
-            log_prob = log_prob - self._normalisation
+            log_prob.append(self._density(noise))
         if self.branches:
             for index, branch in enumerate(self._split(heads.pop(0), forbidden)):
                 scores = branch
@@ -156,13 +156,13 @@ class ExplicitPolicy:
                     waiting = torch.empty(branch.shape).exponential_(generator=generator).numpy()
                     scores = branch - np.log(waiting)
                 discrete[:, index] = scores.argmax(1)
-                log_prob = log_prob + _of_chosen(branch, discrete[:, index])
-        return continuous, discrete, log_prob
+                log_prob.append(_of_chosen(branch, discrete[:, index]))
+        return continuous, discrete, np.concatenate(log_prob, axis=1)
 
     def forward(
         self, x: Array, forbidden: Array | None, continuous: Array, discrete: Array
     ) -> tuple[Array, Array]:
-        """Log-probabilities (n,) of actions, and values (n, streams).
+        """Log-probabilities (n, parts) of actions, and values (n, streams).
 
         Args:
             x: (n, vector size) normalised observations.
@@ -171,17 +171,16 @@ class ExplicitPolicy:
             discrete: (n, branches) actions.
         """
         *heads, value = [output for network in self.networks for output in network.forward(x)]
-        log_prob = np.zeros(len(x), np.float32)
+        log_prob: list[Array] = []
         if self.continuous:
             self._scaled = (continuous - heads.pop(0)) * np.exp(-self.log_std)
-            log_prob = np.einsum("ij,ij->i", self._scaled, self._scaled) * np.float32(-0.5)
-            log_prob = log_prob - self._normalisation
+            log_prob.append(self._density(self._scaled))
         if self.branches:
             self._discrete = discrete
             self._log_probs = self._split(heads.pop(0), forbidden)
             for index, branch in enumerate(self._log_probs):
-                log_prob = log_prob + _of_chosen(branch, discrete[:, index])
-        return log_prob, value
+                log_prob.append(_of_chosen(branch, discrete[:, index]))
+        return np.concatenate(log_prob, axis=1), value
 
     def entropy(self) -> float:
         """Mean entropy of the last `forward`, on the scale of `ActionDistribution.entropy`."""
@@ -196,22 +195,26 @@ class ExplicitPolicy:
         """Set every gradient.
 
         Args:
-            by_log_prob: (n,) slope of the loss by the log-probabilities that `forward` gave.
+            by_log_prob: slope of the loss by the log-probabilities that `forward` gave, (n, parts), or (n, 1) where all
+                parts have the same.
             by_value: (n, streams) slope of the loss by the values.
             beta: weight of the mean entropy, which the loss falls with.
         """
         slopes: list[Array] = []
-        weight = by_log_prob[:, None]
+        same = by_log_prob.shape[1] == 1
         if self.continuous:
-            slopes.append(weight * self._scaled * np.exp(-self.log_std))
-            np.matmul(by_log_prob, self._scaled * self._scaled - 1.0, out=self.log_std_gradient)
+            weighted = by_log_prob[:, : self.continuous] * self._scaled
+            slopes.append(weighted * np.exp(-self.log_std))
+            np.einsum("ij,ij->j", weighted, self._scaled, out=self.log_std_gradient)
+            self.log_std_gradient -= by_log_prob[:, : self.continuous].sum(0)
             self.log_std_gradient -= beta / self.continuous
         if self.branches:
             parts = []
             for index, branch in enumerate(self._log_probs):
                 probability = np.exp(branch)
-                part = -weight * probability
-                part[np.arange(len(branch)), self._discrete[:, index]] += by_log_prob
+                weight = by_log_prob[:, 0 if same else self.continuous + index]
+                part = -weight[:, None] * probability
+                part[np.arange(len(branch)), self._discrete[:, index]] += weight
                 if beta:
                     entropy = -(probability * branch).sum(1, keepdims=True)
                     part += np.float32(beta / len(branch)) * probability * (branch + entropy)
@@ -223,11 +226,9 @@ class ExplicitPolicy:
             network.backward(slopes[:count])
             slopes = slopes[count:]
 
-    @property
-    def _normalisation(self) -> np.float32:
-        """What the log-density of a Gaussian has beside the squares."""
-        constant: np.float32 = self.log_std.sum() + np.float32(0.5 * LOG_2PI * self.continuous)
-        return constant
+    def _density(self, scaled: Array) -> Array:
+        """Log-density of each dimension, (n, size), from distances to the mean in standard deviations."""
+        return scaled * scaled * np.float32(-0.5) - (self.log_std + np.float32(0.5 * LOG_2PI))
 
     def _split(self, logits: Array, forbidden: Array | None) -> list[Array]:
         """Log-probabilities per branch, (n, choices) each."""
@@ -252,9 +253,8 @@ def _views(parameter: Tensor) -> tuple[Array, Array]:
 
 
 def _of_chosen(log_probs: Array, chosen: Array) -> Array:
-    """The log-probability of one choice per row, (n,), from (n, choices)."""
-    result: Array = np.take_along_axis(log_probs, chosen[:, None], axis=1)[:, 0]
-    return result
+    """The log-probability of one choice per row, (n, 1), from (n, choices)."""
+    return np.take_along_axis(log_probs, chosen[:, None], axis=1)
 
 
 def _log_softmax(logits: Array) -> Array:

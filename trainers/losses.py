@@ -9,34 +9,49 @@ from torch import Tensor
 
 
 def clipped_policy_loss(log_prob: Tensor, old_log_prob: Tensor, advantage: Tensor, epsilon: float) -> Tensor:
-    """PPO's clipped surrogate, to be minimised.
+    """PPO's clipped surrogate, to be minimised; the mean over rows and columns, each column with a ratio of its own.
 
-    Source: Schulman et al. 2017, "Proximal Policy Optimization Algorithms", equation 7. All arguments (n,).
+    Source: Schulman et al. 2017, "Proximal Policy Optimization Algorithms", equation 7.
+
+    Args:
+        log_prob: (n, columns) now.
+        old_log_prob: (n, columns) when the actions were taken.
+        advantage: (n,).
+        epsilon: how far a ratio may move from 1.
     """
     ratio = (log_prob - old_log_prob).exp()
-    clipped = ratio.clamp(1.0 - epsilon, 1.0 + epsilon)
-    return -torch.minimum(ratio * advantage, clipped * advantage).mean()
+    gain, clipped_gain = (
+        ratio * advantage[:, None],
+        ratio.clamp(1.0 - epsilon, 1.0 + epsilon) * advantage[:, None],
+    )
+    return -torch.minimum(gain, clipped_gain).mean()
 
 
 def clipped_policy_gradient(
     log_prob: np.ndarray, old_log_prob: np.ndarray, advantage: np.ndarray, epsilon: float
 ) -> tuple[float, np.ndarray]:
-    """`clipped_policy_loss` and its slope by `log_prob`, (n,)."""
+    """`clipped_policy_loss` and its slope by `log_prob`, (n, columns)."""
     ratio = np.exp(log_prob - old_log_prob)
-    gain = ratio * advantage
-    clipped_gain = ratio.clip(1.0 - epsilon, 1.0 + epsilon) * advantage
-    slope = np.where(gain <= clipped_gain, gain, 0.0) * np.float32(-1.0 / len(gain))
-    return -float(np.minimum(gain, clipped_gain).sum()) / len(gain), slope
+    gain = ratio * advantage[:, None]
+    clipped_gain = ratio.clip(1.0 - epsilon, 1.0 + epsilon) * advantage[:, None]
+    slope = np.where(gain <= clipped_gain, gain, 0.0) * np.float32(-1.0 / gain.size)
+    return -float(np.minimum(gain, clipped_gain).sum()) / gain.size, slope
 
 
 def policy_gradient_loss(log_prob: Tensor, advantage: Tensor) -> Tensor:
-    """The advantage actor-critic loss, to be minimised. Source: Mnih et al. 2016, section 4. Arguments (n,)."""
-    return -(log_prob * advantage).mean()
+    """The advantage actor-critic loss, to be minimised. Source: Mnih et al. 2016, section 4.
+
+    Args:
+        log_prob: (n, parts) of each part of the actions.
+        advantage: (n,).
+    """
+    return -(log_prob.sum(1) * advantage).mean()
 
 
 def policy_gradient_gradient(log_prob: np.ndarray, advantage: np.ndarray) -> tuple[float, np.ndarray]:
-    """`policy_gradient_loss` and its slope by `log_prob`, (n,)."""
-    return -float(log_prob @ advantage) / len(advantage), advantage * np.float32(-1.0 / len(advantage))
+    """`policy_gradient_loss` and its slope by `log_prob`, (n, 1): the same for all parts."""
+    slope = advantage[:, None] * np.float32(-1.0 / len(advantage))
+    return -float(log_prob.sum(1) @ advantage) / len(advantage), slope
 
 
 def value_loss(value: Tensor, returns: Tensor) -> Tensor:

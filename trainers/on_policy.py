@@ -71,7 +71,7 @@ class OnPolicyLearner(Learner):
 
     @abstractmethod
     def policy_loss(self, log_prob: Tensor, batch: Batch) -> Tensor:
-        """The loss of the actor on a minibatch; `log_prob` (n,) is what its actions have now."""
+        """The loss of the actor on a minibatch; `log_prob` (n, parts) is what its actions have now."""
 
     @abstractmethod
     def value_loss(self, value: Tensor, batch: Batch) -> Tensor:
@@ -79,7 +79,7 @@ class OnPolicyLearner(Learner):
 
     @abstractmethod
     def policy_gradient(self, log_prob: np.ndarray, batch: NumpyBatch) -> tuple[float, np.ndarray]:
-        """`policy_loss` in numpy, and its slope by `log_prob`."""
+        """`policy_loss` in numpy, and its slope by `log_prob`: (n, parts), or (n, 1) where all parts have the same."""
 
     @abstractmethod
     def value_gradient(self, value: np.ndarray, batch: NumpyBatch) -> tuple[float, np.ndarray]:
@@ -202,7 +202,7 @@ class OnPolicyLearner(Learner):
         loss = policy_loss + self.hyper.value_coefficient * value_loss - beta * entropy
         self.optimizer.descend(loss)
         with torch.no_grad():
-            divergence = approximate_kl(log_prob, minibatch.log_prob)
+            divergence = approximate_kl(log_prob.sum(1), minibatch.log_prob.sum(1))
             return torch.stack([policy_loss.abs(), value_loss, entropy, divergence])
 
     @np.errstate(over="ignore", invalid="ignore")  # weights that are not finite are found after the last pass
@@ -216,7 +216,7 @@ class OnPolicyLearner(Learner):
         policy.backward(by_log_prob, np.float32(self.hyper.value_coefficient) * by_value, beta)
         entropy = policy.entropy()
         self.optimizer.step()
-        log_ratio = log_prob - minibatch.log_prob
+        log_ratio = (log_prob - minibatch.log_prob).sum(1)
         divergence = float((np.exp(log_ratio) - 1.0 - log_ratio).sum()) / len(log_ratio)
         return torch.from_numpy(np.array([abs(policy_loss), value_loss, entropy, divergence], np.float32))
 

@@ -100,7 +100,8 @@ def choose(
     """Actions for a batch of observations.
 
     Returns:
-        Raw continuous actions (n, size) float32, discrete ones (n, branches) int64, log-probabilities (n,).
+        Raw continuous actions (n, size) float32, discrete ones (n, branches) int64, log-probabilities (n, parts)
+            as `Distribution.log_prob` has them.
     """
     mask = None if forbidden is None else torch.from_numpy(forbidden).to(policy.device)
     distribution = policy.distribution(policy.upload(observations), mask)

@@ -3,7 +3,7 @@
 Source: Schulman et al. 2017, "Proximal Policy Optimization Algorithms".
 """
 
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 from torch import Tensor
@@ -21,6 +21,8 @@ from trainers.losses import (
 from trainers.on_policy import OnPolicyLearner
 from trainers.rollout import Columns
 from trainers.schedules import EPSILON_FLOOR
+
+Array = TypeVar("Array", Tensor, np.ndarray)
 
 
 class PPO(OnPolicyLearner):
@@ -41,11 +43,13 @@ class PPO(OnPolicyLearner):
 
     def policy_loss(self, log_prob: Tensor, batch: Batch) -> Tensor:
         """The clipped surrogate."""
-        return clipped_policy_loss(log_prob, batch.log_prob, batch.advantage, self.epsilon)
+        columns = self._with_ratio(log_prob), self._with_ratio(batch.log_prob)
+        return clipped_policy_loss(*columns, batch.advantage, self.epsilon)
 
     def policy_gradient(self, log_prob: np.ndarray, batch: NumpyBatch) -> tuple[float, np.ndarray]:
         """See `OnPolicyLearner.policy_gradient`."""
-        return clipped_policy_gradient(log_prob, batch.log_prob, batch.advantage, self.epsilon)
+        columns = self._with_ratio(log_prob), self._with_ratio(batch.log_prob)
+        return clipped_policy_gradient(*columns, batch.advantage, self.epsilon)
 
     def value_loss(self, value: Tensor, batch: Batch) -> Tensor:
         """Squared error; with `clip_value_loss`, clipped around the old value."""
@@ -58,6 +62,10 @@ class PPO(OnPolicyLearner):
         if self.hyper.clip_value_loss:
             return clipped_value_gradient(value, batch.value, batch.returns, self.epsilon)
         return value_gradient(value, batch.returns)
+
+    def _with_ratio(self, log_prob: Array) -> Array:
+        """The log-probabilities that form a ratio of their own, (n, columns), from those of all parts, (n, parts)."""
+        return log_prob if self.hyper.policy_ratio == "part" else log_prob.sum(1)[:, None]
 
     def _optimise(self, columns: Columns) -> None:
         self.metrics.add("Policy/Epsilon", self.epsilon)

@@ -44,11 +44,11 @@ class EpsilonGreedy:
         return self._actions(self.values.argmax(1, keepdim=True))
 
     def log_prob(self, actions: Actions) -> Tensor:
-        """Log-probability of actions, (n,)."""
+        """Log-probability of actions, (n, 1)."""
         allowed = (self.values > NEVER).float()
         best = torch.zeros_like(allowed).scatter_(1, self.values.argmax(1, keepdim=True), 1.0)
         probability = self.epsilon * allowed / allowed.sum(1, keepdim=True) + (1.0 - self.epsilon) * best
-        return probability.gather(1, actions.discrete).squeeze(1).log()
+        return probability.gather(1, actions.discrete).log()
 
     def _actions(self, choice: Tensor) -> Actions:
         return Actions(self.values[:, :0], choice)

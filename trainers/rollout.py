@@ -23,7 +23,8 @@ class Columns:
         continuous: (n, continuous actions) float32, raw samples, before clipping.
         discrete: (n, branches) int64.
         forbidden: (n, sum of branch sizes) bool, True where an action must not be chosen.
-        log_prob: (n,) float32, log-probability of the row's whole action when it was sampled.
+        log_prob: (n, continuous actions + branches) float32, log-probability of each part of the row's action when it
+            was sampled.
         reward: (n, reward streams) float32.
         next_row: (n,) the agent's following row, whose value bootstraps this one; -1 after a true end.
         cut: (n,) bool, the trajectory stops after this row: lambda-returns do not flow back across it.
@@ -54,7 +55,7 @@ class Rollout:
             "continuous": np.zeros((capacity, spec.action_spec.continuous_size), np.float32),
             "discrete": np.zeros((capacity, len(branches)), np.int64),
             "forbidden": np.zeros((capacity, sum(branches)), np.bool_),
-            "log_prob": np.zeros(capacity, np.float32),
+            "log_prob": np.zeros((capacity, spec.action_spec.continuous_size + len(branches)), np.float32),
             "reward": np.zeros((capacity, reward_streams), np.float32),
             "next_row": np.full(capacity, NO_ROW, np.int64),
             "cut": np.zeros(capacity, np.bool_),

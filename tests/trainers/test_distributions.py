@@ -40,9 +40,13 @@ def test_log_prob_is_that_of_independent_parts():
     mean, log_std, logits = hybrid(7)
     actions = some_actions(7)
     found = ActionDistribution(mean, log_std, branch_log_probs(logits, BRANCHES, None)).log_prob(actions)
-    expected = Normal(mean, log_std.exp()).log_prob(actions.continuous).sum(1)
-    for branch, part in enumerate(logits.split(BRANCHES, dim=1)):
-        expected = expected + Categorical(logits=part).log_prob(actions.discrete[:, branch])
+    branches = [
+        Categorical(logits=part).log_prob(actions.discrete[:, branch])
+        for branch, part in enumerate(logits.split(BRANCHES, dim=1))
+    ]
+    expected = torch.cat(
+        [Normal(mean, log_std.exp()).log_prob(actions.continuous), torch.stack(branches, dim=1)], dim=1
+    )
     torch.testing.assert_close(found, expected)
 
 
@@ -62,11 +66,12 @@ def test_a_part_that_is_missing_adds_nothing(part):
     branches = branch_log_probs(logits, BRANCHES, None)
     if part == "continuous":
         distribution = ActionDistribution(mean, log_std, ())
-        expected = Normal(mean, log_std.exp()).log_prob(actions.continuous).sum(1)
+        expected = Normal(mean, log_std.exp()).log_prob(actions.continuous)
     elif part == "discrete":
         distribution = ActionDistribution(mean[:, :0], log_std[:0], branches)
-        expected = sum(
-            branch.gather(1, actions.discrete[:, i : i + 1])[:, 0] for i, branch in enumerate(branches)
+        actions = Actions(actions.continuous[:, :0], actions.discrete)
+        expected = torch.cat(
+            [branch.gather(1, actions.discrete[:, i : i + 1]) for i, branch in enumerate(branches)], dim=1
         )
     else:
         distribution = ActionDistribution(mean, log_std, branches)
@@ -76,7 +81,7 @@ def test_a_part_that_is_missing_adds_nothing(part):
         assert drawn.continuous.shape == distribution.mean.shape
         assert drawn.discrete.shape == (5, len(distribution.log_probs))
         assert drawn.discrete.dtype == torch.int64
-        assert distribution.log_prob(drawn).shape == (5,)
+        assert distribution.log_prob(drawn).shape == expected.shape
 
 
 @pytest.mark.parametrize("what", ["log_prob", "entropy"])
@@ -153,7 +158,7 @@ def test_a_single_allowed_action_is_certain():
     )
     drawn = distribution.sample(generator())
     assert drawn.discrete.tolist() == [[2, 0]] * 8
-    assert distribution.log_prob(drawn).tolist() == [0.0] * 8
+    assert distribution.log_prob(drawn).tolist() == [[0.0, 0.0]] * 8
     assert distribution.entropy().tolist() == [0.0] * 8
 
 

@@ -46,7 +46,8 @@ def some_batch(learner: OnPolicyLearner, masked: bool, count: int = 32, seed: in
     with torch.no_grad():
         distribution = policy.distribution(inputs, forbidden)
         actions: Actions = distribution.sample(generator)
-        log_prob = distribution.log_prob(actions) + 0.3 * torch.randn(count, generator=generator)
+        log_prob = distribution.log_prob(actions)
+        log_prob += 0.3 * torch.randn(log_prob.shape, generator=generator)
     return Batch(
         inputs,
         forbidden,
@@ -58,15 +59,18 @@ def some_batch(learner: OnPolicyLearner, masked: bool, count: int = 32, seed: in
     )
 
 
+@pytest.mark.parametrize("trainer_type", ["part", "action", "a2c"])
 @pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("activation", ["tanh", "relu", "elu", "swish"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_one_gradient_step_is_autograd_s(kind, activation, shared):
+def test_one_gradient_step_is_autograd_s(kind, activation, shared, trainer_type):
     actions, masked = KINDS[kind]
     spec = make_spec((3,), (4,), **actions)
+    keys: dict[str, object] = {"shared_critic": shared, "max_grad_norm": 0.5}
+    if trainer_type != "a2c":
+        keys |= {"clip_value_loss": shared, "policy_ratio": trainer_type}
     settings = behavior_settings(
-        hyperparameters={"shared_critic": shared, "clip_value_loss": shared, "max_grad_norm": 0.5},
-        network={"activation": activation, "num_layers": 2},
+        "a2c" if trainer_type == "a2c" else "ppo", keys, {"activation": activation, "num_layers": 2}
     )
     learner, reference = make_learner(spec, settings), make_learner(spec, settings)
     assert learner.explicit is not None
@@ -102,7 +106,8 @@ def test_learning_is_the_same(trainer_type):
 @pytest.mark.parametrize("seed", range(5))
 def test_losses_in_numpy_are_those_in_torch(seed):
     rng = np.random.default_rng(seed)
-    new, old, advantage = (rng.normal(size=64).astype(np.float32) for _ in range(3))
+    advantage = rng.normal(size=64).astype(np.float32)
+    new, old = (rng.normal(size=(64, 3)).astype(np.float32) for _ in range(2))
     value, old_value, returns = (rng.normal(size=(64, 2)).astype(np.float32) for _ in range(3))
     pairs = [
         (clipped_policy_loss, clipped_policy_gradient, new, (old, advantage, 0.2)),
@@ -116,7 +121,9 @@ def test_losses_in_numpy_are_those_in_torch(seed):
         expected.backward()
         found, slope = gradient(first, *others)
         assert found == pytest.approx(expected.item(), rel=1e-5)
-        np.testing.assert_allclose(slope, variable.grad.numpy(), rtol=1e-4, atol=1e-7)
+        np.testing.assert_allclose(
+            np.broadcast_to(slope, first.shape), variable.grad.numpy(), rtol=1e-4, atol=1e-7
+        )
 
 
 def acting_learner(actions: dict, shared: bool = False) -> OnPolicyLearner:

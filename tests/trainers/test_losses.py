@@ -19,10 +19,10 @@ EPSILON = 0.2
 
 
 def batch(seed: int, rows: int = 12) -> tuple[torch.Tensor, ...]:
-    """Log-probabilities, old ones, and advantages, in float64."""
+    """Log-probabilities of two parts each, old ones, and advantages, in float64."""
     rng = torch.Generator().manual_seed(seed)
-    old = torch.randn(rows, generator=rng, dtype=torch.float64)
-    new = old + 0.3 * torch.randn(rows, generator=rng, dtype=torch.float64)
+    old = torch.randn(rows, 2, generator=rng, dtype=torch.float64)
+    new = old + 0.3 * torch.randn(rows, 2, generator=rng, dtype=torch.float64)
     return new, old, torch.randn(rows, generator=rng, dtype=torch.float64)
 
 
@@ -65,8 +65,8 @@ def test_gradients_of_value_losses_equal_finite_differences(seed):
     ],
 )
 def test_clipped_policy_loss_by_hand(ratio, advantage, expected, moves):
-    log_prob = torch.tensor([math.log(ratio)], dtype=torch.float64, requires_grad=True)
-    old = torch.zeros(1, dtype=torch.float64)
+    log_prob = torch.tensor([[math.log(ratio)]], dtype=torch.float64, requires_grad=True)
+    old = torch.zeros(1, 1, dtype=torch.float64)
     loss = clipped_policy_loss(log_prob, old, torch.tensor([advantage], dtype=torch.float64), EPSILON)
     loss.backward()
     assert loss.item() == pytest.approx(expected)
@@ -90,7 +90,7 @@ def test_clipped_value_loss_by_hand(value, old, returns, expected):
 
 def test_losses_are_means_over_rows_and_streams():
     new, old, advantage = batch(0)
-    value, returns = new.reshape(6, 2), advantage.reshape(6, 2)
+    value, returns = new, old
     pairs = [
         (
             clipped_policy_loss(new, old, advantage, EPSILON),
@@ -101,7 +101,7 @@ def test_losses_are_means_over_rows_and_streams():
     ]
     for whole, of_row in pairs:
         torch.testing.assert_close(whole, torch.stack([of_row(slice(i, i + 1)) for i in range(12)]).mean())
-    torch.testing.assert_close(value_loss(value, returns), ((value - returns) ** 2).sum() / 12)
+    torch.testing.assert_close(value_loss(value, returns), ((value - returns) ** 2).sum() / 24)
 
 
 def test_approximate_kl_estimates_the_divergence_and_is_never_negative():

@@ -36,7 +36,7 @@ def watch_minibatches(learner: OnPolicyLearner) -> list[tuple[Batch, torch.Tenso
 
 def log_ratio(minibatch: tuple[Batch, torch.Tensor]) -> torch.Tensor:
     batch, log_prob = minibatch
-    return (log_prob - batch.log_prob).abs()
+    return (log_prob - batch.log_prob).sum(1).abs()
 
 
 def scripted_run(
@@ -104,7 +104,7 @@ def test_a_decision_that_waits_through_an_update_keeps_the_probability_it_was_ma
         rows = columns.observations[0][columns.closed][:, [LIFE, INDEX]].astype(int).tolist()
         with torch.no_grad():
             log_prob = learner.policy.distribution(batch.inputs, None).log_prob(batch.actions)
-        difference = (log_prob - batch.log_prob).abs().tolist()
+        difference = (log_prob - batch.log_prob).sum(1).abs().tolist()
         changes.append(dict(zip(map(tuple, rows), difference, strict=True)))
         return batch
 
@@ -133,18 +133,24 @@ def test_every_pass_takes_whole_minibatches_of_different_decisions_in_new_order(
         assert {len(batch) for batch in minibatches} == {8}
         rows = [tuple(row) for batch in minibatches for row in batch.inputs[0].tolist()]
         assert len(set(rows)) == len(rows)
-    orders = {tuple(seen[start][0].log_prob.tolist()) for start in range(0, per_update, per_pass)}
+    orders = {tuple(seen[start][0].log_prob.flatten().tolist()) for start in range(0, per_update, per_pass)}
     assert len(orders) == 3
 
 
 @pytest.mark.parametrize("clipped", [True, False])
-@pytest.mark.parametrize("trainer_type", ["ppo", "a2c"])
-def test_total_loss_is_policy_plus_value_minus_entropy_with_their_weights(trainer_type, clipped):
+@pytest.mark.parametrize(("trainer_type", "ratio"), [("ppo", "part"), ("ppo", "action"), ("a2c", "")])
+def test_total_loss_is_policy_plus_value_minus_entropy_with_their_weights(trainer_type, ratio, clipped):
     """Every term written out again from the formulas; A2C knows no clipping."""
     spec = make_spec((3,), continuous=1, branches=(3,))
     keys = {"buffer_size": 24, "batch_size": 8, "value_coefficient": 0.7, "beta": 0.05}
     if trainer_type == "ppo":
-        keys |= {"epsilon": 0.15, "clip_value_loss": clipped, "num_epoch": 4, "learning_rate": 0.02}
+        keys |= {
+            "policy_ratio": ratio,
+            "epsilon": 0.15,
+            "clip_value_loss": clipped,
+            "num_epoch": 4,
+            "learning_rate": 0.02,
+        }
     keys["learning_rate_schedule"] = keys["beta_schedule"] = "constant"
     learner = make_learner(spec, behavior_settings(trainer_type, keys))
     losses: list[tuple[float, float]] = []
@@ -156,7 +162,7 @@ def test_total_loss_is_policy_plus_value_minus_entropy_with_their_weights(traine
         return policy_loss(log_prob, batch)
 
     def compare(loss: torch.Tensor) -> None:
-        losses.append((loss.item(), loss_by_hand(learner, batches[-1], trainer_type == "ppo", clipped)))
+        losses.append((loss.item(), loss_by_hand(learner, batches[-1], ratio, clipped)))
         descend(loss)
 
     learner.explicit = None
@@ -167,7 +173,7 @@ def test_total_loss_is_policy_plus_value_minus_entropy_with_their_weights(traine
 
 
 @torch.no_grad()
-def loss_by_hand(learner: OnPolicyLearner, batch: Batch, is_ppo: bool, clipped: bool) -> float:
+def loss_by_hand(learner: OnPolicyLearner, batch: Batch, ratios: str, clipped: bool) -> float:
     distribution, values = learner.policy(batch.inputs, batch.forbidden)
     log_prob = distribution.log_prob(batch.actions)
     total = 0.0
@@ -175,13 +181,17 @@ def loss_by_hand(learner: OnPolicyLearner, batch: Batch, is_ppo: bool, clipped: 
         advantage, target = batch.advantage[row].item(), batch.returns[row, 0].item()
         value, old = values[row, 0].item(), batch.value[row, 0].item()
         error = (value - target) ** 2
-        if is_ppo:
-            ratio = np.exp(log_prob[row].item() - batch.log_prob[row].item())
-            gain = min(ratio * advantage, np.clip(ratio, 0.85, 1.15) * advantage)
+        if ratios:
+            moved = (log_prob[row] - batch.log_prob[row]).tolist()
+            gains = [
+                min(ratio * advantage, np.clip(ratio, 0.85, 1.15) * advantage)
+                for ratio in np.exp(moved if ratios == "part" else [sum(moved)])
+            ]
+            gain = sum(gains) / len(gains)
             if clipped:
                 error = max(error, (old + np.clip(value - old, -0.15, 0.15) - target) ** 2)
         else:
-            gain = log_prob[row].item() * advantage
+            gain = log_prob[row].sum().item() * advantage
         total += -gain + 0.7 * error - 0.05 * distribution.entropy()[row].item()
     return total / len(batch)
 

@@ -18,6 +18,7 @@ from trainers.config.base import (
 from trainers.config.off_policy import DQNSettings, SACSettings, Schedule
 
 PPOSchedule = Literal["linear", "constant", "adaptive"]
+PolicyRatio = Literal["part", "action"]
 AdvantageNormalization = Literal["buffer", "minibatch", "none"]
 
 
@@ -111,6 +112,12 @@ class PPOSettings(OptimizerExtensions, ClippedSettings):
         False,
         description="Whether every pass over the buffer begins with advantages and returns by the critic as it then "
         "is. Source: Andrychowicz et al. 2021, What Matters In On-Policy Reinforcement Learning, section 3.5.",
+    )
+    policy_ratio: PolicyRatio = extension(
+        "part",
+        description="What epsilon limits: the ratio of new to old probability of each part of an action (every "
+        "continuous dimension and branch, as ML-Agents does, whose values of epsilon are meant so), or of the action "
+        "as a whole (as in the PPO paper), which lets a policy with many parts move less.",
     )
     clip_value_loss: Flag = extension(
         False,

@@ -69,6 +69,7 @@ DEFAULTS: list[tuple[type[BaseModel], dict[str, Any], dict[str, Any]]] = [
             **OPTIMIZER_EXTENSIONS,
             "learning_rate_schedule": "linear",
             "shared_critic": False,
+            "policy_ratio": "part",
             "clip_value_loss": False,
             "recompute_advantage": False,
         },
@@ -274,6 +275,7 @@ EXTENSIONS = {
     *DQN_EXTENSIONS,
     *("conv_channels", "dropout"),
     *(
+        "policy_ratio",
         "clip_value_loss",
         "recompute_advantage",
         "activation",
