@@ -201,7 +201,7 @@ class ExplicitPolicy:
             beta: weight of the mean entropy, which the loss falls with.
         """
         slopes: list[Array] = []
-        same = by_log_prob.shape[1] == 1
+        by_log_prob = np.broadcast_to(by_log_prob, (len(by_value), self.continuous + len(self.branches)))
         if self.continuous:
             weighted = by_log_prob[:, : self.continuous] * self._scaled
             slopes.append(weighted * np.exp(-self.log_std))
@@ -212,7 +212,7 @@ class ExplicitPolicy:
             parts = []
             for index, branch in enumerate(self._log_probs):
                 probability = np.exp(branch)
-                weight = by_log_prob[:, 0 if same else self.continuous + index]
+                weight = by_log_prob[:, self.continuous + index]
                 part = -weight[:, None] * probability
                 part[np.arange(len(branch)), self._discrete[:, index]] += weight
                 if beta:

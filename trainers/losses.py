@@ -20,11 +20,8 @@ def clipped_policy_loss(log_prob: Tensor, old_log_prob: Tensor, advantage: Tenso
         epsilon: how far a ratio may move from 1.
     """
     ratio = (log_prob - old_log_prob).exp()
-    gain, clipped_gain = (
-        ratio * advantage[:, None],
-        ratio.clamp(1.0 - epsilon, 1.0 + epsilon) * advantage[:, None],
-    )
-    return -torch.minimum(gain, clipped_gain).mean()
+    clipped = ratio.clamp(1.0 - epsilon, 1.0 + epsilon)
+    return -torch.minimum(ratio * advantage[:, None], clipped * advantage[:, None]).mean()
 
 
 def clipped_policy_gradient(

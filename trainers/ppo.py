@@ -43,12 +43,12 @@ class PPO(OnPolicyLearner):
 
     def policy_loss(self, log_prob: Tensor, batch: Batch) -> Tensor:
         """The clipped surrogate."""
-        columns = self._with_ratio(log_prob), self._with_ratio(batch.log_prob)
+        columns = self._ratio_columns(log_prob), self._ratio_columns(batch.log_prob)
         return clipped_policy_loss(*columns, batch.advantage, self.epsilon)
 
     def policy_gradient(self, log_prob: np.ndarray, batch: NumpyBatch) -> tuple[float, np.ndarray]:
         """See `OnPolicyLearner.policy_gradient`."""
-        columns = self._with_ratio(log_prob), self._with_ratio(batch.log_prob)
+        columns = self._ratio_columns(log_prob), self._ratio_columns(batch.log_prob)
         return clipped_policy_gradient(*columns, batch.advantage, self.epsilon)
 
     def value_loss(self, value: Tensor, batch: Batch) -> Tensor:
@@ -63,7 +63,7 @@ class PPO(OnPolicyLearner):
             return clipped_value_gradient(value, batch.value, batch.returns, self.epsilon)
         return value_gradient(value, batch.returns)
 
-    def _with_ratio(self, log_prob: Array) -> Array:
+    def _ratio_columns(self, log_prob: Array) -> Array:
         """The log-probabilities that form a ratio of their own, (n, columns), from those of all parts, (n, parts)."""
         return log_prob if self.hyper.policy_ratio == "part" else log_prob.sum(1)[:, None]
 

@@ -28,30 +28,26 @@ CURVES = ROOT / "docs" / "curves" / "one-or-many-environments"
 def run(options: Options) -> Iterator[Row]:
     """Two rows for each case: seconds of an update with its rollout, and seconds to the score."""
     curves: dict[str, dict[int, float]] = {}
-    first: dict[str, float] = {}
+    firsts: dict[str, float] = {}
     for name, envs, rollout in CASES:
         with ThreadPoolExecutor(len(SEEDS)) as pool:
             jobs = [pool.submit(_train, seed, envs, rollout, options.work(4_000_000)) for seed in SEEDS]
             results = [job.result() for job in jobs]
         for seed, result in zip(SEEDS, results, strict=True):
             curves[f"{name}, seed {seed}"] = {round(second): mean for _, second, mean in result["curve"]}
-        for what, seconds, note in (
-            (
-                "rollout and update",
-                statistics.fmean(rollout / r["rate"] for r in results),
-                f"{rollout:,} agent steps",
-            ),
-            (
-                f"to {SCORE:,}",
-                statistics.fmean(r["seconds"] for r in results),
-                "agent steps: "
-                + ", ".join(f"{r['step']:,}{'' if r['reached'] else ' and not there'}" for r in results),
-            ),
-        ):
-            peer = first.setdefault(what, seconds)
-            yield Row(f"{name}, {what}", seconds, "s", peer, CASES[0][0], peer / seconds, note=note)
+        update = statistics.fmean(rollout / result["rate"] for result in results)
+        seconds = statistics.fmean(result["seconds"] for result in results)
+        ends = (f"{result['step']:,}{'' if result['reached'] else ', not there'}" for result in results)
+        yield _row(f"{name}: rollout and update", update, f"{rollout:,} agent steps", firsts)
+        yield _row(f"{name}: to {SCORE:,}", seconds, f"agent steps {'; '.join(ends)}", firsts)
     if not options.quick:
         _write(curves)
+
+
+def _row(path: str, seconds: float, note: str, firsts: dict[str, float]) -> Row:
+    """A row beside that of the first case, whose seconds `firsts` keeps by what was measured."""
+    peer = firsts.setdefault(path.partition(": ")[2], seconds)
+    return Row(path, seconds, "s", peer, CASES[0][0], peer / seconds, note=note)
 
 
 def _train(seed: int, envs: int, rollout: int, steps: int) -> dict[str, Any]:

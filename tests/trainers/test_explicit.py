@@ -59,19 +59,18 @@ def some_batch(learner: OnPolicyLearner, masked: bool, count: int = 32, seed: in
     )
 
 
-@pytest.mark.parametrize("trainer_type", ["part", "action", "a2c"])
+@pytest.mark.parametrize("ratio", ["part", "action", None])
 @pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("activation", ["tanh", "relu", "elu", "swish"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_one_gradient_step_is_autograd_s(kind, activation, shared, trainer_type):
+def test_one_gradient_step_is_autograd_s(kind, activation, shared, ratio):
+    """PPO with both kinds of ratio, and A2C, which has none."""
     actions, masked = KINDS[kind]
     spec = make_spec((3,), (4,), **actions)
     keys: dict[str, object] = {"shared_critic": shared, "max_grad_norm": 0.5}
-    if trainer_type != "a2c":
-        keys |= {"clip_value_loss": shared, "policy_ratio": trainer_type}
-    settings = behavior_settings(
-        "a2c" if trainer_type == "a2c" else "ppo", keys, {"activation": activation, "num_layers": 2}
-    )
+    if ratio:
+        keys |= {"clip_value_loss": shared, "policy_ratio": ratio}
+    settings = behavior_settings("ppo" if ratio else "a2c", keys, {"activation": activation, "num_layers": 2})
     learner, reference = make_learner(spec, settings), make_learner(spec, settings)
     assert learner.explicit is not None
     with torch.no_grad():
