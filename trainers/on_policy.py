@@ -26,6 +26,8 @@ from trainers.rollout import Columns, Rollout
 from trainers.schedules import BETA_FLOOR
 from trainers.threads import is_short
 
+WARM_UP = 0.1
+"""Share of a rollout from which a normaliser that knows nothing gets its first moments."""
 VALUE_CHUNK = 4096
 MOMENTS_CHUNK = 4096
 """Rows whose mean and variance are taken at a time, so that their copies in float64 stay small."""
@@ -58,7 +60,8 @@ class OnPolicyLearner(Learner):
     @property
     def ready(self) -> bool:
         """Enough decisions have been rewarded for an update (ML-Agents key `buffer_size`)."""
-        return self.rollout.closed_rows >= self.hyper.buffer_size
+        share = WARM_UP if self._warming_up else 1.0
+        return self.rollout.closed_rows >= share * self.hyper.buffer_size
 
     def description(self) -> dict[str, Any]:
         """See `Learner.description`."""
@@ -97,16 +100,24 @@ class OnPolicyLearner(Learner):
     def update(self) -> None:
         """Learn from the rewarded decisions, then drop them; decisions that await a reward are carried over.
 
+        The first decisions of all only tell the normaliser what observations look like: a policy that had learned on
+        raw ones would be another function once they are normalised.
+
         Raises:
             UserError: the weights are no longer finite.
         """
         if self.training:
             columns = self.rollout.columns()
-            self._optimise(columns)
+            if not self._warming_up:
+                self._optimise(columns)
             if self.policy.normalizer is not None:
                 self._update_normalizer(self.policy.normalizer, columns)
         living = self.agents.slots
         self.agents.open_row[living] = self.rollout.restart(self.agents.open_row[living])
+
+    @property
+    def _warming_up(self) -> bool:
+        return self.policy.normalizer is not None and self.observation_moments.count == 1.0
 
     def _batch(self, columns: Columns, inputs: tuple[Tensor, ...]) -> Batch:
         """Advantages and returns of all closed rows, as tensors, by the critic as it is now."""

@@ -99,11 +99,13 @@ def test_normalizer_stands_still_from_acting_to_learning_and_moves_after_it():
     act = learner.act
     learner.act = lambda: (acting.append(normalizer.mean.tolist()), act())[1]  # type: ignore[method-assign]
     updates = drive(env, learner, 60)
-    assert len(updates) >= 3
-    assert seen[0] == [0.0] * 5
-    for rollout, (first, last) in enumerate(zip([0, *updates], updates, strict=False)):
+    assert len(updates) >= 4
+    assert acting[: updates[0]] == [[0.0] * 5] * updates[0], "known before anything was seen"
+    assert updates[0] < updates[1] - updates[0], "a short look comes first"
+    for rollout, (first, last) in enumerate(zip(updates, updates[1:], strict=False)):
         assert acting[first:last] == [seen[rollout]] * (last - first)
-    assert len({tuple(mean) for mean in seen}) == len(updates)
+    assert len({tuple(mean) for mean in seen}) == len(updates) - 1
+    assert [0.0] * 5 not in seen, "learned from raw observations"
 
 
 def test_normalizer_knows_each_rewarded_decision_once():
