@@ -1,5 +1,7 @@
 """Running moments against numpy over everything at once, and what the network sees."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -102,7 +104,7 @@ def test_normalizer_stands_still_from_acting_to_learning_and_moves_after_it():
     assert len(updates) >= 4
     assert acting[: updates[0]] == [[0.0] * 5] * updates[0], "known before anything was seen"
     assert updates[0] < updates[1] - updates[0], "a short look comes first"
-    for rollout, (first, last) in enumerate(zip(updates, updates[1:], strict=False)):
+    for rollout, (first, last) in enumerate(pairwise(updates)):
         assert acting[first:last] == [seen[rollout]] * (last - first)
     assert len({tuple(mean) for mean in seen}) == len(updates) - 1
     assert [0.0] * 5 not in seen, "learned from raw observations"
