@@ -9,6 +9,7 @@ from scripted_env import VALUE
 
 from trainers.config import BehaviorSettings, load_settings
 from trainers.on_policy import OnPolicyLearner
+from trainers.policy_file import describe
 from trainers.session import LEARNERS
 
 SMALL_NETWORK = {"hidden_units": 8, "num_layers": 1}
@@ -76,3 +77,29 @@ def drive(
             env.set_actions(name, learner.act())
         env.step()
     return updates
+
+
+def whole_state(learner: OnPolicyLearner) -> dict:
+    network = learner.settings.network_settings
+    return {
+        **learner.state_dict(),
+        "behavior": describe("Test", learner.spec, network, learner.hyper.shared_critic),
+    }
+
+
+def flat(state: object, path: str = "") -> dict[str, object]:
+    """Every leaf of nested containers, by its path."""
+    if isinstance(state, dict):
+        return {k: v for key, child in state.items() for k, v in flat(child, f"{path}/{key}").items()}
+    if isinstance(state, list | tuple):
+        return {k: v for key, child in enumerate(state) for k, v in flat(child, f"{path}/{key}").items()}
+    return {path: state}
+
+
+def assert_same(one: dict, other: dict) -> None:
+    """Equal bit for bit: tensors, numbers and strings alike."""
+    found, expected = flat(one), flat(other)
+    assert found.keys() == expected.keys()
+    for path, value in expected.items():
+        same = torch.equal(found[path], value) if isinstance(value, torch.Tensor) else found[path] == value
+        assert same, path

@@ -68,7 +68,7 @@ class TaskEnv(BaseEnv):
         self.action = action
 
     def set_action_for_agent(self, behavior_name: str, agent_id: int, action: ActionTuple) -> None:
-        raise NotImplementedError
+        raise AssertionError("actions come for all agents at once")
 
     def step(self) -> None:
         reward = np.asarray(self.pay(self.observations, self.action), np.float64)

@@ -1,40 +1,16 @@
-"""The commands as people type them: what they print, leave behind and answer to bad input."""
+"""The training commands: what they print, leave behind and answer to bad input."""
 
-import contextlib
-import io
-import json
-import os
 import re
 import shutil
-import signal
 import subprocess
-import sys
-import time
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
-import gymnasium
 import numpy as np
 import pytest
-import yaml
+from command_tools import PATIENCE, command, surroundings, the_error, write_file
 
 from trainers import load_policy
-from trainers.checkpoint import load_state
 from trainers.cli import main
-from trainers.evaluate import main as evaluate_main
-
-REPOSITORY = Path(__file__).parents[2]
-PATIENCE = 120  # seconds; a busy machine may take a while to start a process
-
-BEHAVIOR = {
-    "trainer_type": "ppo",
-    "hyperparameters": {"batch_size": 32, "buffer_size": 128},
-    "network_settings": {"hidden_units": 8, "num_layers": 1},
-    "max_steps": 400,
-    "summary_freq": 100,
-    "checkpoint_interval": 150,
-}
 
 ODD_ENVIRONMENTS = """
 import gymnasium
@@ -70,41 +46,6 @@ for name, kwargs in {
 }.items():
     gymnasium.register(f"{name}-v0", Odd, kwargs=kwargs, disable_env_checker=True)
 """
-
-
-def write_file(path: Path, **behavior) -> Path:
-    """A small training file for any environment."""
-    path.write_text(yaml.safe_dump({"default_settings": {**BEHAVIOR, **behavior}}))
-    return path
-
-
-def command(module: str, *arguments: object) -> list[str]:
-    return [sys.executable, "-m", module, *map(str, arguments)]
-
-
-def surroundings() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
-
-
-def the_error(capfd) -> str:
-    """The one line on standard error."""
-    lines = capfd.readouterr().err.splitlines()
-    assert len(lines) == 1, lines
-    assert lines[0].startswith("error: ")
-    return lines[0]
-
-
-@pytest.fixture(scope="module")
-def cartpole(tmp_path_factory) -> Path:
-    """A results folder with the finished run `pole`. Not to be written to."""
-    folder = tmp_path_factory.mktemp("cartpole")
-    file = write_file(folder / "small.yaml")
-    arguments = [file, "--env", "CartPole-v1", "--run-id", "pole", "--results-dir", folder, "--seed", 3]
-    output = io.StringIO()
-    with contextlib.redirect_stdout(output):
-        assert main([str(argument) for argument in arguments], "ppo") == 0
-    (folder / "output.txt").write_text(output.getvalue())
-    return folder
 
 
 def test_training_says_how_it_went_and_where_everything_is(cartpole):
@@ -249,176 +190,3 @@ def test_a_broken_environment_stops_the_run_and_leaves_the_last_checkpoint(
     policy = load_policy(Path("runs", "broken"))
     assert policy.step >= 150
     assert np.isfinite(policy.act(np.zeros((1, 2), np.float32), deterministic=False).discrete).all()
-
-
-@dataclass(frozen=True)
-class StoppedRun:
-    """A run of Pendulum that was stopped by a signal."""
-
-    results: Path
-    returncode: int
-    output: str
-    errors: str
-
-    @property
-    def folder(self) -> Path:
-        return self.results / "run" / "Pendulum-v1"
-
-
-@pytest.fixture(scope="module")
-def stopped_runs(tmp_path_factory) -> dict[signal.Signals, StoppedRun]:
-    """Three runs side by side, each stopped in the middle by another signal."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
-    folders = [tmp_path_factory.mktemp(number.name) for number in numbers]
-    with ThreadPoolExecutor() as pool:
-        return dict(zip(numbers, pool.map(run_and_stop, numbers, folders), strict=True))
-
-
-def run_and_stop(number: signal.Signals, results: Path) -> StoppedRun:
-    interval = 100 if number is signal.SIGKILL else 5000
-    file = write_file(results / "long.yaml", max_steps=10_000_000, checkpoint_interval=interval)
-    arguments = (file, "--env", "Pendulum-v1", "--run-id", "run", "--results-dir", results, "--num-envs", 4)
-    process = subprocess.Popen(
-        command("trainers", *arguments),
-        env=surroundings(),
-        cwd=results,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        wait_for(results / "run" / "Pendulum-v1" / "progress.csv", process)
-        process.send_signal(number)
-        output, errors = process.communicate(timeout=PATIENCE)
-    finally:
-        process.kill()
-    return StoppedRun(results, process.returncode, output, errors)
-
-
-def wait_for(path: Path, process: subprocess.Popen) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not path.exists() or len(path.read_text().splitlines()) < 5:
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline, f"{path} did not grow"
-        time.sleep(0.05)
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_polite_signal_saves_and_ends_well(number, stopped_runs, capfd):
-    run = stopped_runs[number]
-    assert run.returncode == 0
-    assert "Traceback" not in run.errors
-    assert (run.folder / "reward.png").read_bytes().startswith(b"\x89PNG")
-    step = load_state(run.folder / "checkpoint.pt")["global_step"]
-    assert step >= 400
-    assert f"Pendulum-v1: {step:,} steps" in run.output
-    assert json.loads((run.results / "run" / "run_logs" / "timers.json").read_text())["name"] == "root"
-    before = summary_steps(run)
-    assert step - 104 < before[-1] <= step
-
-    resume_for_a_while(run, step)
-    after = summary_steps(run)
-    assert after[: len(before)] == before
-    assert after == sorted(set(after))
-    assert after[-1] > step
-
-
-def test_a_killed_run_has_a_checkpoint_to_go_on_from(stopped_runs):
-    run = stopped_runs[signal.SIGKILL]
-    assert run.returncode == -signal.SIGKILL
-    step = load_state(run.folder / "checkpoint.pt")["global_step"]
-    assert step >= 400
-    for path in run.folder.glob("Pendulum-v1-*.pt"):
-        load_state(path)
-    assert np.isfinite(load_policy(run.results / "run").act(np.zeros((2, 3), np.float32)).continuous).all()
-    resume_for_a_while(run, step)
-
-
-def summary_steps(run: StoppedRun) -> list[int]:
-    lines = (run.folder / "progress.csv").read_text().splitlines()[1:]
-    return [int(line.split(",")[0]) for line in lines]
-
-
-def resume_for_a_while(run: StoppedRun, step: int) -> None:
-    """Resume with the run's own file; the count must go on from where it was."""
-    arguments = ["--resume", "--run-id", "run", "--results-dir", str(run.results)]
-    assert main([*arguments, "--max-steps", str(step + 200)], "ppo") == 0
-    assert step + 200 <= load_policy(run.results / "run").step < step + 204
-
-
-def returns_by_hand(env_id: str, run: Path, seeds: range) -> list[float]:
-    """Episode by episode with Gymnasium alone, the policy acting on one observation at a time."""
-    policy, returns = load_policy(run), []
-    for seed in seeds:
-        env = gymnasium.make(env_id)
-        observation, _ = env.reset(seed=seed)
-        total, over = 0.0, False
-        while not over:
-            action = policy.act(observation[None].astype(np.float32))
-            if policy.spec.action_spec.continuous_size:
-                space = env.action_space
-                chosen = space.low + (action.continuous[0] + 1.0) / 2.0 * (space.high - space.low)
-            else:
-                chosen = int(action.discrete[0, 0])
-            observation, reward, terminated, truncated, _ = env.step(chosen)
-            total, over = total + float(reward), terminated or truncated
-        env.close()
-        returns.append(total)
-    return returns
-
-
-def test_evaluate_seeds_episode_i_with_s_plus_i(cartpole, capsys):
-    run = cartpole / "pole"
-    assert evaluate_main([str(run), "--episodes", "4", "--seed", "11", "--json"]) == 0
-    result = json.loads(capsys.readouterr().out)
-    assert set(result) == {"mean", "std", "returns"}
-    assert result["returns"] == returns_by_hand("CartPole-v1", run, range(11, 15))
-    assert result["mean"] == pytest.approx(np.mean(result["returns"]))
-    assert result["std"] == pytest.approx(np.std(result["returns"]))
-
-
-def test_evaluate_scales_continuous_actions_as_training_does(stopped_runs, capsys):
-    results = stopped_runs[signal.SIGINT].results
-    assert evaluate_main([str(results / "run"), "--episodes", "2", "--seed", "5", "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)["returns"]
-    # float32 actions and rewards, and a chaotic pendulum: close, not equal
-    assert found == pytest.approx(returns_by_hand("Pendulum-v1", results / "run", range(5, 7)), rel=1e-2)
-
-
-def test_evaluate_prints_a_line_per_episode(cartpole, capsys):
-    assert evaluate_main([str(cartpole / "pole" / "CartPole-v1"), "--episodes", "3"]) == 0
-    first, *rest = capsys.readouterr().out.splitlines()
-    assert re.fullmatch(r"mean \d+\.\d\d  std \d+\.\d\d  episodes 3", first)
-    assert [line.split()[0] for line in rest] == ["0", "1", "2"]
-    assert f"mean {np.mean([float(line.split()[1]) for line in rest]):.2f}" in first
-
-
-def test_evaluate_with_samples_is_repeatable_and_differs_from_the_mode(cartpole, capsys):
-    def returns(*arguments: str) -> list[float]:
-        assert evaluate_main([str(cartpole / "pole"), "--episodes", "5", "--json", *arguments]) == 0
-        return json.loads(capsys.readouterr().out)["returns"]
-
-    assert returns("--stochastic") == returns("--stochastic") != returns()
-
-
-def test_evaluate_takes_any_checkpoint_and_another_environment(cartpole, tmp_path, capfd):
-    steps = [
-        path.stem.rpartition("-")[2] for path in (cartpole / "pole" / "CartPole-v1").glob("CartPole-v1-*.pt")
-    ]
-    for step in steps:
-        assert evaluate_main([str(cartpole / "pole"), "--checkpoint", step, "--episodes", "1"]) == 0
-    file = str(cartpole / "pole" / "CartPole-v1" / "checkpoint.pt")
-    assert evaluate_main([file, "--episodes", "1"]) == 0
-    loose = shutil.copy(file, tmp_path / "loose.pt")
-    assert evaluate_main([str(loose), "--env", "CartPole-v1", "--episodes", "1"]) == 0
-    capfd.readouterr()
-    for arguments, told in (
-        ([str(loose)], "--env"),
-        ([str(loose), "--env", "Pendulum-v1"], "the policy is for CartPole-v1"),
-        ([str(cartpole / "pole"), "--checkpoint", "12345"], "12345"),
-        ([str(cartpole / "nowhere")], "nowhere"),
-        ([str(cartpole / "pole"), "--episodes", "0"], "--episodes 0"),
-        ([str(cartpole / "pole"), "--env", "CartPol-v1"], "CartPole-v1"),
-    ):
-        assert evaluate_main(arguments) == 2
-        assert told in the_error(capfd)

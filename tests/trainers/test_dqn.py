@@ -5,9 +5,8 @@ import copy
 import numpy as np
 import pytest
 import torch
-from learner_tools import behavior_settings, drive, make_learner
+from learner_tools import assert_same, behavior_settings, drive, make_learner
 from scripted_env import INDEX, Behavior, Life, ScriptedEnv, Visit, crowd, make_spec
-from test_checkpoints import assert_same
 
 from trainers import UserError
 from trainers.checkpoint import save_state

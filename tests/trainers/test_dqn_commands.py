@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from command_tools import PATIENCE, command, surroundings
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from test_commands import PATIENCE, command, surroundings
 
 from bridge.onnx_check import check_file
 from trainers.checkpoint import load_state

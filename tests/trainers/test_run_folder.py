@@ -1,25 +1,19 @@
-"""What a run leaves on disk, and what later runs make of it."""
+"""What a run leaves on disk, and which folders it may use."""
 
-import csv
 import json
-import os
 import re
-import shutil
 import signal
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import yaml
+from run_tools import OPTIONS, Stopwatch, options, read_events, read_progress
 from scripted_env import Behavior, ScriptedEnv, crowd, make_spec
-from task_envs import TaskEnv, one_hot
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from bridge.onnx_check import check_file
-from trainers import Outcome, UserError, load_policy, train
+from trainers import UserError, load_policy, train
 from trainers.checkpoint import load_state
 
 # The tags of mlagents-learn's own PPO runs, to the letter.
@@ -36,78 +30,6 @@ PPO_TAGS = {
     "Losses/Value Loss",
 }
 HISTOGRAM = "Environment/Cumulative Reward_hist"
-
-OPTIONS: dict[str, Any] = {
-    "behaviors": {
-        "Task": {
-            "trainer_type": "ppo",
-            "hyperparameters": {"batch_size": 64, "buffer_size": 256},
-            "network_settings": {"hidden_units": 8, "num_layers": 1, "normalize": True},
-            "reward_signals": {"extrinsic": {"gamma": 0.9, "strength": 0.5}},
-            "max_steps": 3000,
-            "summary_freq": 500,
-            "checkpoint_interval": 700,
-            "keep_checkpoints": 3,
-        }
-    },
-    "env_settings": {"seed": 5},
-}
-
-
-class Stopwatch:
-    """Rewards 1 for each of four decisions, by the observation's clock; may be made to fail or to stop."""
-
-    def __init__(self, stop_after: int | None = None, nan_after: int | None = None) -> None:
-        self.stop_after, self.nan_after = stop_after, nan_after
-        self.steps = 0
-
-    def look(self, rng: np.random.Generator, age: np.ndarray):
-        return [one_hot(np.minimum(age, 3), 4)], None
-
-    def pay(self, obs, action) -> np.ndarray:
-        self.steps += 1
-        if self.steps == self.stop_after:
-            os.kill(os.getpid(), signal.SIGINT)
-        bad = self.nan_after is not None and self.steps >= self.nan_after
-        return np.full(16, np.nan if bad else 1.0)
-
-    def env(self) -> TaskEnv:
-        return TaskEnv(make_spec((4,), continuous=1, branches=(2,)), self.look, self.pay, seed=self.steps)
-
-
-def options(results: Path, run_id: str = "first", /, behavior: dict | None = None, **checkpoint: Any) -> dict:
-    """The training file, with other keys of the behavior and of `checkpoint_settings`."""
-    checkpoint = {"run_id": run_id, "results_dir": str(results), **checkpoint}
-    return {
-        **OPTIONS,
-        "behaviors": {"Task": {**OPTIONS["behaviors"]["Task"], **(behavior or {})}},
-        "checkpoint_settings": checkpoint,
-    }
-
-
-@pytest.fixture(scope="module")
-def finished_run(tmp_path_factory) -> tuple[Path, Outcome]:
-    """A run of 3000 steps, and what it returned. Not to be written to."""
-    results = tmp_path_factory.mktemp("results")
-    outcomes = train(Stopwatch().env(), options(results))
-    return results / "first", outcomes["Task"]
-
-
-@pytest.fixture
-def run_copy(finished_run, tmp_path) -> Path:
-    """A copy of the finished run, to do anything to."""
-    return Path(shutil.copytree(finished_run[0], tmp_path / "results" / "first"))
-
-
-def read_progress(run: Path) -> list[dict[str, str]]:
-    with (run / "Task" / "progress.csv").open(newline="") as stream:
-        return list(csv.DictReader(stream))
-
-
-def read_events(run: Path) -> EventAccumulator:
-    events = EventAccumulator(str(run / "Task"), size_guidance={"scalars": 0, "histograms": 0, "tensors": 0})
-    events.Reload()
-    return events
 
 
 def test_outcome_says_what_was_reached(finished_run):
@@ -246,74 +168,6 @@ def test_summary_lines_are_those_of_mlagents_learn(tmp_path, capsys):
     ] * 2
 
 
-def test_resume_goes_on_counting_and_appends(run_copy):
-    before, tags_before = read_progress(run_copy), read_events(run_copy).Scalars("Losses/Value Loss")
-    outcome = train(Stopwatch().env(), options(run_copy.parent, behavior={"max_steps": 5000}, resume=True))[
-        "Task"
-    ]
-    assert 5000 <= outcome.steps < 5016
-    assert outcome.episodes == pytest.approx(outcome.steps / 4, abs=40)
-    assert load_policy(run_copy).step == outcome.steps
-
-    rows = read_progress(run_copy)
-    assert rows[: len(before)] == before
-    steps = [int(row["step"]) for row in rows]
-    assert steps == sorted(set(steps))
-    assert steps[-1] == outcome.steps
-    seconds = [float(row["seconds"]) for row in rows]
-    assert seconds == sorted(seconds)
-    after = read_events(run_copy)
-    scalars = after.Scalars("Losses/Value Loss")
-    assert [(event.step, event.value) for event in scalars[: len(tags_before)]] == [
-        (event.step, event.value) for event in tags_before
-    ]
-    assert [event.step for event in after.Scalars("Environment/Cumulative Reward")] == steps
-    rates = [float(row["Policy/Learning Rate"]) for row in rows if row["Policy/Learning Rate"]]
-    assert rates[len(before)] > rates[len(before) - 1], "the schedule now ends later"
-    status = json.loads((run_copy / "run_logs" / "training_status.json").read_text())["Task"]
-    assert len(status["checkpoints"]) == 3
-    assert len(list((run_copy / "Task").glob("Task-*.pt"))) == 3
-
-
-def test_resume_after_a_crash_forgets_what_came_after_the_checkpoint(run_copy):
-    before = [int(row["step"]) for row in read_progress(run_copy)]
-    earlier = sorted((run_copy / "Task").glob("Task-*.pt"))[0]
-    shutil.copy(earlier, run_copy / "Task" / "checkpoint.pt")
-    at = load_state(earlier)["global_step"]
-    outcome = train(
-        Stopwatch().env(), options(run_copy.parent, behavior={"max_steps": at + 600}, resume=True)
-    )["Task"]
-    steps = [int(row["step"]) for row in read_progress(run_copy)]
-    assert [step for step in steps if step <= at] == [step for step in before if step <= at]
-    new = [step for step in steps if step > at]
-    assert len(new) == 2, "one when summary_freq was due, one at the end"
-    assert new == sorted(new)
-    assert new[-1] == outcome.steps
-    curve = [event.step for event in read_events(run_copy).Scalars("Environment/Cumulative Reward")]
-    assert curve == steps
-
-
-def test_a_finished_run_that_is_resumed_stays_as_it_is(run_copy):
-    before = load_state(run_copy / "Task" / "checkpoint.pt")
-    outcome = train(Stopwatch().env(), options(run_copy.parent, resume=True))["Task"]
-    after = load_state(run_copy / "Task" / "checkpoint.pt")
-    assert outcome.steps == before["global_step"] == after["global_step"]
-    for name, tensor in before["Policy"].items():
-        assert torch.equal(after["Policy"][name], tensor)
-
-
-def test_an_existing_run_is_only_overwritten_by_force(run_copy):
-    results = run_copy.parent
-    with pytest.raises(UserError, match=r"exists already.*--resume.*--force"):
-        train(Stopwatch().env(), options(results))
-    assert load_policy(run_copy).step >= 3000
-    (run_copy / "Task" / "mine.txt").write_text("old")
-    outcome = train(Stopwatch().env(), options(results, behavior={"max_steps": 600}, force=True))["Task"]
-    assert outcome.steps < 700
-    assert not (run_copy / "Task" / "mine.txt").exists()
-    assert [int(row["step"]) for row in read_progress(run_copy)][-1] == outcome.steps
-
-
 @pytest.mark.parametrize("force", [False, True])
 def test_a_folder_that_is_no_run_is_never_deleted(tmp_path, force):
     (tmp_path / "first").mkdir()
@@ -330,56 +184,6 @@ def test_a_run_id_cannot_lead_out_of_the_results_folder(tmp_path, run_id):
     assert not (tmp_path / "results").exists()
 
 
-def test_resume_of_a_run_that_does_not_exist(tmp_path):
-    with pytest.raises(UserError, match="there is no run"):
-        train(Stopwatch().env(), options(tmp_path, "typo", resume=True))
-    assert not (tmp_path / "typo").exists()
-
-
-def test_a_resume_that_fails_leaves_the_run_as_it_was(run_copy):
-    before = {path: path.read_bytes() for path in run_copy.rglob("*") if path.is_file()}
-    wider = {"network_settings": {"hidden_units": 16, "num_layers": 1, "normalize": True}}
-    with pytest.raises(UserError, match="another network"):
-        train(Stopwatch().env(), options(run_copy.parent, behavior=wider, resume=True))
-    after = {path: path.read_bytes() for path in run_copy.rglob("*") if path.is_file()}
-    assert {path for path in before | after if before.get(path) != after.get(path)} == set()
-    train(Stopwatch().env(), run_copy / "configuration.yaml", overrides=["checkpoint_settings.resume=true"])
-
-
-def test_initialize_from_takes_the_weights_and_starts_at_zero(run_copy):
-    source = load_state(run_copy / "Task" / "checkpoint.pt")
-    no_learning = {**OPTIONS["behaviors"]["Task"]["hyperparameters"], "buffer_size": 1024}
-    outcome = train(
-        Stopwatch().env(),
-        options(
-            run_copy.parent,
-            "second",
-            behavior={"max_steps": 200, "hyperparameters": no_learning},
-            initialize_from="first",
-        ),
-    )["Task"]
-    assert 200 <= outcome.steps < 216
-    assert int(read_progress(run_copy.parent / "second")[-1]["step"]) == outcome.steps
-    started = load_state(run_copy.parent / "second" / "Task" / "checkpoint.pt")
-    assert started["global_step"] == outcome.steps
-    for name, tensor in source["Policy"].items():
-        assert torch.equal(started["Policy"][name], tensor), (
-            "no update yet, so the weights are those it began with"
-        )
-    with pytest.raises(UserError, match=r"--initialize-from nothing: no run folder"):
-        train(Stopwatch().env(), options(run_copy.parent, "third", initialize_from="nothing"))
-
-
-@pytest.mark.parametrize("of", ["folder", "file"])
-def test_init_path_takes_weights_from_a_run_or_a_file(run_copy, of):
-    path = run_copy if of == "folder" else sorted((run_copy / "Task").glob("Task-*.pt"))[0]
-    expected = load_policy(path).policy.state_dict()
-    settings = options(run_copy.parent, "second", behavior={"max_steps": 50, "init_path": str(path)})
-    train(Stopwatch().env(), settings)
-    found = load_policy(run_copy.parent / "second").policy.state_dict()
-    assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
-
-
 def test_a_signal_ends_the_run_saved_and_handlers_are_put_back(tmp_path):
     before = signal.getsignal(signal.SIGINT)
     env = Stopwatch(stop_after=60).env()
@@ -389,40 +193,6 @@ def test_a_signal_ends_the_run_saved_and_handlers_are_put_back(tmp_path):
     assert load_policy(tmp_path / "first").step == outcome.steps
     assert (tmp_path / "first" / "Task" / "reward.png").is_file()
     assert env.closed
-
-
-def test_inference_goes_on_until_stopped_and_learns_nothing(run_copy):
-    before = (run_copy / "Task" / "checkpoint.pt").read_bytes()
-    outcome = train(Stopwatch(stop_after=100).env(), options(run_copy.parent, resume=True, inference=True))[
-        "Task"
-    ]
-    assert outcome.episodes > load_state(run_copy / "Task" / "checkpoint.pt")["episodes"]
-    assert (run_copy / "Task" / "checkpoint.pt").read_bytes() == before
-
-
-def test_numbers_that_are_not_finite_stop_the_run_and_keep_its_checkpoints(tmp_path):
-    env = Stopwatch(nan_after=120).env()
-    with pytest.raises(UserError, match=r"behavior Task, agent \d+: reward is nan"):
-        train(env, options(tmp_path))
-    assert env.closed
-    policy = load_policy(tmp_path / "first")
-    assert 1400 <= policy.step < 1416, "the second checkpoint of an interval of 700"
-    assert int(read_progress(tmp_path / "first")[-1]["step"]) >= 1500
-    outcome = train(Stopwatch().env(), options(tmp_path, behavior={"max_steps": 2000}, resume=True))["Task"]
-    assert 2000 <= outcome.steps < 2016
-
-
-def test_weights_that_are_no_longer_finite_stop_the_run_and_are_never_saved(run_copy):
-    before = load_state(run_copy / "Task" / "checkpoint.pt")
-    wild = {**OPTIONS["behaviors"]["Task"]["hyperparameters"], "learning_rate": 1e38}
-    with pytest.raises(UserError, match=r"behavior Task: training diverged at step \d+.*learning_rate"):
-        train(
-            Stopwatch().env(),
-            options(run_copy.parent, behavior={"hyperparameters": wild, "max_steps": 9000}, resume=True),
-        )
-    after = load_state(run_copy / "Task" / "checkpoint.pt")
-    assert after["global_step"] == before["global_step"]
-    assert all(torch.isfinite(tensor).all() for tensor in after["Policy"].values())
 
 
 def test_a_run_that_never_began_leaves_its_name_free(tmp_path):

@@ -1,0 +1,70 @@
+"""Small runs of one behavior, in a folder each."""
+
+import csv
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scripted_env import make_spec
+from task_envs import TaskEnv, one_hot
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+OPTIONS: dict[str, Any] = {
+    "behaviors": {
+        "Task": {
+            "trainer_type": "ppo",
+            "hyperparameters": {"batch_size": 64, "buffer_size": 256},
+            "network_settings": {"hidden_units": 8, "num_layers": 1, "normalize": True},
+            "reward_signals": {"extrinsic": {"gamma": 0.9, "strength": 0.5}},
+            "max_steps": 3000,
+            "summary_freq": 500,
+            "checkpoint_interval": 700,
+            "keep_checkpoints": 3,
+        }
+    },
+    "env_settings": {"seed": 5},
+}
+
+
+class Stopwatch:
+    """Rewards 1 for each of four decisions, by the observation's clock; may be made to fail or to stop."""
+
+    def __init__(self, stop_after: int | None = None, nan_after: int | None = None) -> None:
+        self.stop_after, self.nan_after = stop_after, nan_after
+        self.steps = 0
+
+    def look(self, rng: np.random.Generator, age: np.ndarray):
+        return [one_hot(np.minimum(age, 3), 4)], None
+
+    def pay(self, obs, action) -> np.ndarray:
+        self.steps += 1
+        if self.steps == self.stop_after:
+            os.kill(os.getpid(), signal.SIGINT)
+        bad = self.nan_after is not None and self.steps >= self.nan_after
+        return np.full(16, np.nan if bad else 1.0)
+
+    def env(self) -> TaskEnv:
+        return TaskEnv(make_spec((4,), continuous=1, branches=(2,)), self.look, self.pay, seed=self.steps)
+
+
+def options(results: Path, run_id: str = "first", /, behavior: dict | None = None, **checkpoint: Any) -> dict:
+    """The training file, with other keys of the behavior and of `checkpoint_settings`."""
+    checkpoint = {"run_id": run_id, "results_dir": str(results), **checkpoint}
+    return {
+        **OPTIONS,
+        "behaviors": {"Task": {**OPTIONS["behaviors"]["Task"], **(behavior or {})}},
+        "checkpoint_settings": checkpoint,
+    }
+
+
+def read_progress(run: Path) -> list[dict[str, str]]:
+    with (run / "Task" / "progress.csv").open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def read_events(run: Path) -> EventAccumulator:
+    events = EventAccumulator(str(run / "Task"), size_guidance={"scalars": 0, "histograms": 0, "tensors": 0})
+    events.Reload()
+    return events
