@@ -13,7 +13,6 @@ import torch
 from mlagents_envs.base_env import BehaviorSpec, DecisionSteps, TerminalSteps
 from torch import Tensor
 
-from gym_adapters.errors import UserError
 from trainers.config import BehaviorSettings, DQNSettings
 from trainers.exploration import Exploration
 from trainers.learner import Learner
@@ -99,11 +98,7 @@ class DQN(Learner):
             self.learned_until += self.hyper.steps_per_update
             figures.append(self._learn())
             self._move_target()
-        if not self.optimizer.is_finite:
-            raise UserError(
-                f"behavior {self.name}: training diverged at step {self.step}, its weights are no longer finite; "
-                "lower hyperparameters.learning_rate, set max_grad_norm, or scale rewards down"
-            )
+        self._require_finite_weights()
         loss, value = torch.stack(figures).mean(0).tolist()
         self.metrics.add("Losses/Value Loss", loss)
         self.metrics.add("Policy/Extrinsic Value Estimate", value)

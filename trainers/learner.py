@@ -15,11 +15,13 @@ import numpy as np
 import torch
 from mlagents_envs.base_env import ActionTuple, BehaviorSpec, DecisionSteps, TerminalSteps
 
+from gym_adapters.errors import UserError
 from trainers.agents import AgentTable
 from trainers.checks import require_finite
 from trainers.config import BehaviorSettings
 from trainers.metrics import Metrics
 from trainers.normalizer import RunningMoments
+from trainers.optimizer import FlatAdam
 from trainers.policy import Policy, join_masks, to_action_tuple
 from trainers.q_network import QNetwork
 from trainers.schedules import decayed
@@ -47,6 +49,7 @@ class Learner(ABC):
 
     kind: ClassVar[str]
     policy: Policy | QNetwork
+    optimizer: FlatAdam
 
     def __init__(
         self, name: str, spec: BehaviorSpec, settings: BehaviorSettings, seed: int, device: torch.device
@@ -223,6 +226,13 @@ class Learner(ABC):
             self.return_moments.update(discounted[:, None])
         self.store.close(agents.open_row[slots], learned[:, None], next_row, cut | ended)
         self.step += len(slots)
+
+    def _require_finite_weights(self) -> None:
+        if not self.optimizer.is_finite:
+            raise UserError(
+                f"behavior {self.name}: training diverged at step {self.step}, its weights are no longer finite; "
+                "lower hyperparameters.learning_rate, set max_grad_norm, or scale rewards down"
+            )
 
     def _scaled(self, reward: np.ndarray) -> np.ndarray:
         """Rewards as they are learned from (extension key `normalize_reward`); any shape."""

@@ -10,7 +10,6 @@ import torch
 from mlagents_envs.base_env import BehaviorSpec
 from torch import Tensor
 
-from gym_adapters.errors import UserError
 from trainers.batch import Batch, NumpyBatch
 from trainers.config import A2CSettings, BehaviorSettings, PPOSettings
 from trainers.distributions import Actions
@@ -38,6 +37,7 @@ class OnPolicyLearner(Learner):
 
     hyper: PPOSettings | A2CSettings
     policy: Policy
+    optimizer: ActorCriticOptimizer
 
     def __init__(
         self, name: str, spec: BehaviorSpec, settings: BehaviorSettings, seed: int, device: torch.device
@@ -117,6 +117,7 @@ class OnPolicyLearner(Learner):
 
     @property
     def _warming_up(self) -> bool:
+        """The normaliser has seen nothing yet."""
         return self.policy.normalizer is not None and self.observation_moments.count == 1.0
 
     def _batch(self, columns: Columns, inputs: tuple[Tensor, ...]) -> Batch:
@@ -172,11 +173,7 @@ class OnPolicyLearner(Learner):
             figures += epoch
             if self.hyper.target_kl is not None and self._diverged(float(torch.stack(epoch)[:, 3].mean())):
                 break
-        if not self.optimizer.is_finite:
-            raise UserError(
-                f"behavior {self.name}: training diverged at step {self.step}, its weights are no longer finite; "
-                "lower hyperparameters.learning_rate, set max_grad_norm, or scale rewards down"
-            )
+        self._require_finite_weights()
         policy_loss, value_loss, entropy, _ = torch.stack(figures).mean(0).tolist()
         self.metrics.add("Losses/Policy Loss", policy_loss)
         self.metrics.add("Losses/Value Loss", value_loss)
