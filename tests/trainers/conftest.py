@@ -34,7 +34,7 @@ def finished_run(tmp_path_factory) -> tuple[Path, Outcome]:
 
 @pytest.fixture
 def run_copy(finished_run, tmp_path) -> Path:
-    """A copy of the finished run, to do anything to."""
+    """A copy of the finished run, to do anything to; its configuration.yaml still names the original's folder."""
     return Path(shutil.copytree(finished_run[0], tmp_path / "results" / "first"))
 
 

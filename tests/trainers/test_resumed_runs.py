@@ -92,7 +92,8 @@ def test_a_resume_that_fails_leaves_the_run_as_it_was(run_copy):
         train(Stopwatch().env(), options(run_copy.parent, behavior=wider, resume=True))
     after = {path: path.read_bytes() for path in run_copy.rglob("*") if path.is_file()}
     assert {path for path in before | after if before.get(path) != after.get(path)} == set()
-    train(Stopwatch().env(), run_copy / "configuration.yaml", overrides=["checkpoint_settings.resume=true"])
+    again = ["checkpoint_settings.resume=true", f"checkpoint_settings.results_dir={run_copy.parent}"]
+    train(Stopwatch().env(), run_copy / "configuration.yaml", overrides=again)
 
 
 def test_initialize_from_takes_the_weights_and_starts_at_zero(run_copy):
