@@ -65,7 +65,7 @@ def unanswered(
         decisions: Agents that now ask.
         terminals: Agents whose episode ended.
     """
-    if before is None or not len(before):
+    if before is None or np.array_equal(before.agent_id, decisions.agent_id):
         return decisions
     gone = np.concatenate([decisions.agent_id, terminals.agent_id])
     keep = ~np.isin(before.agent_id, gone)

@@ -62,6 +62,16 @@ class PlayerOptions:
     listen: str = LOOPBACK
 
 
+@dataclass
+class _Due:
+    """A message that is due: what to say if it does not come, since when, and when to say so next (monotonic)."""
+
+    complaint: str
+    advice: str
+    start: float
+    hint: float
+
+
 class PlayerSession:
     """The connection to one player, and its process where it was started here.
 
@@ -79,6 +89,7 @@ class PlayerSession:
         self.options = options
         self._process: PlayerProcess | None = None
         self._editor: Process | None = None
+        self._due = _Due("", "", 0.0, 0.0)
         self.communicator = self._listen()
         try:
             if options.file_name is not None:
@@ -122,38 +133,40 @@ class PlayerSession:
         self.communicator.send(message)
 
     def receive(self, complaint: str, checks: str = HANGING) -> Any:
-        """The player's next `UnityOutputProto`; `complaint` says what it failed to do if none comes.
+        """Wait for the player's next `UnityOutputProto`; for what it takes and raises, see `expect` and `poll`."""
+        self.expect(complaint, checks)
+        while (output := self.poll(1.0)) is None:
+            pass
+        return output
+
+    def expect(self, complaint: str, checks: str = HANGING) -> None:
+        """From now on a message is due.
+
+        Args:
+            complaint: What the player failed to do if none comes.
+            checks: What to do about it; an Editor has its own.
+        """
+        advice = EDITOR_CHECKS if self._process is None else checks
+        now = time.monotonic()
+        self._due = _Due(complaint, advice, now, now + HINT_SECONDS)
+
+    def poll(self, seconds: float) -> Any | None:
+        """The player's next `UnityOutputProto`, or None if none came in so many seconds.
 
         Raises:
-            PlayerLostError: The player exited, or does not answer.
+            PlayerLostError: The player exited, or did not answer within its timeout.
             PlayerStoppedError: The Editor's Stop was pressed.
         """
-        start, timeout = time.monotonic(), self.options.timeout
-        advice = EDITOR_CHECKS if self._process is None else checks
-        hint_due = start + HINT_SECONDS
-        while True:
-            now = time.monotonic()
-            left = HINT_SECONDS if timeout is None else start + timeout - now
-            try:
-                message = self.communicator.receive(max(0.0, min(1.0, left)))
-            except ConnectionError:
-                raise PlayerLostError(self._ending("broke the connection")) from None
-            if message is not None:
-                break
-            if self._process is not None and self._process.exit_code is not None:
-                if self.communicator.ready:
-                    continue
-                raise PlayerLostError(self._ending(complaint))
-            if self._editor is not None and not self._editor.is_alive:
-                if self.communicator.ready:
-                    continue
-                raise PlayerLostError(f"the Unity Editor, {self._editor}, is gone; it may have crashed")
-            if left <= 0:
-                words = "" if self._process is None else self._process.last_words()
-                raise PlayerLostError(f"{self.player} {complaint} within {timeout:g} s; {advice}{words}")
-            if now >= hint_due:
-                hint_due += HINT_SECONDS
-                logger.info("%s %s for %.0f s: %s", self.player, complaint, now - start, advice)
+        due, timeout = self._due, self.options.timeout
+        left = seconds if timeout is None else min(seconds, due.start + timeout - time.monotonic())
+        try:
+            message = self.communicator.receive(max(0.0, left))
+        except ConnectionError:
+            raise PlayerLostError(self._ending("broke the connection")) from None
+        if message is None:
+            if not self.communicator.ready:
+                self._complain(due)
+            return None
         if message.header.status == wire.QUIT:
             if self._process is None:
                 raise PlayerStoppedError("the Unity Editor stopped playing")
@@ -165,6 +178,20 @@ class PlayerSession:
         self.communicator.close()
         if self._process is not None:
             self._process.end(patience)
+
+    def _complain(self, due: "_Due") -> None:
+        """Say from time to time that a message is due; raise where none will come."""
+        now, timeout = time.monotonic(), self.options.timeout
+        if self._process is not None and self._process.exit_code is not None:
+            raise PlayerLostError(self._ending(due.complaint))
+        if self._editor is not None and not self._editor.is_alive:
+            raise PlayerLostError(f"the Unity Editor, {self._editor}, is gone; it may have crashed")
+        if timeout is not None and now >= due.start + timeout:
+            words = "" if self._process is None else self._process.last_words()
+            raise PlayerLostError(f"{self.player} {due.complaint} within {timeout:g} s; {due.advice}{words}")
+        if now >= due.hint:
+            due.hint += HINT_SECONDS
+            logger.info("%s %s for %.0f s: %s", self.player, due.complaint, now - due.start, due.advice)
 
     def _listen(self) -> Communicator:
         options = self.options

@@ -80,8 +80,8 @@ class UnityEnv(PendingActions):
 
     def reset(self) -> None:
         """Begin new episodes everywhere."""
-        self._began = True
-        self._exchange(wire.message(), wire.RESET)
+        self.begin_reset()
+        self._finish()
 
     def step(self) -> None:
         """Send the actions set since the last step (zeros for agents without), and take in what comes of them.
@@ -91,16 +91,40 @@ class UnityEnv(PendingActions):
             PlayerStoppedError: The Editor's Stop was pressed.
             UserError: The player sent what it must not.
         """
-        if not self._began:
-            self.reset()
-            return
+        if self._began:
+            self.begin_step()
+        else:
+            self.begin_reset()
+        self._finish()
+
+    def begin_reset(self) -> None:
+        """Ask for new episodes everywhere; `poll` says when they began."""
+        self._began = True
+        self._send(wire.message(), wire.RESET)
+
+    def begin_step(self) -> None:
+        """Send the actions, as `step` does; `poll` says when they were taken."""
         message = wire.message()
         values = message.unity_input.rl_input.agent_actions
         for name, (decisions, _) in self._steps.items():
             if len(decisions):
                 empty = self._decoders[name].spec.action_spec.empty_action
                 write_actions(values[name], self._actions.get(name) or empty(len(decisions)))
-        self._exchange(message, wire.STEP)
+        self._send(message, wire.STEP)
+
+    def poll(self, seconds: float = 0.0) -> bool:
+        """Whether the player has answered within so many seconds; its answer is then taken in. Raises as `step`."""
+        output = self.session.poll(seconds)
+        if output is None:
+            return False
+        self._learn_behaviors(output)
+        infos = output.rl_output.agentInfos
+        self._steps = {
+            name: decoder.decode(infos[name].value if name in infos else ())
+            for name, decoder in self._decoders.items()
+        }
+        self._channels.take_in(output.rl_output.side_channel)
+        return True
 
     def set_parameters(self, values: Mapping[str, Sampler]) -> None:
         """Send environment parameters, by name, with the next step or reset; they count from the next episodes on.
@@ -132,19 +156,16 @@ class UnityEnv(PendingActions):
             raise UnityActionException(f"unknown behavior {behavior_name!r}; there are {sorted(self._steps)}")
         return behavior_name
 
-    def _exchange(self, message: Any, command: int) -> None:
+    def _send(self, message: Any, command: int) -> None:
         self._actions.clear()
         message.unity_input.rl_input.command = command
         message.unity_input.rl_input.side_channel = self._channels.outgoing()
         self.session.send(message)
-        output = self.session.receive("has not answered")
-        self._learn_behaviors(output)
-        infos = output.rl_output.agentInfos
-        self._steps = {
-            name: decoder.decode(infos[name].value if name in infos else ())
-            for name, decoder in self._decoders.items()
-        }
-        self._channels.take_in(output.rl_output.side_channel)
+        self.session.expect("has not answered")
+
+    def _finish(self) -> None:
+        while not self.poll(1.0):
+            pass
 
     def _learn_behaviors(self, output: Any) -> None:
         """Take in behaviors that are new; those that are known must be as before."""

@@ -1,11 +1,13 @@
-"""One player with the thread that waits for it, started again when it dies."""
+"""One player among several, started again when it dies."""
 
 import logging
 import queue
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
 
 from mlagents_envs.base_env import ActionTuple, BehaviorSpec, DecisionSteps, TerminalSteps
 
@@ -52,29 +54,27 @@ class Result:
         steps: By behavior; the ids are unique among all players.
         specs: By behavior.
         stats: What it reported.
-        error: What ended it; then the rest is empty.
     """
 
     worker: int
-    steps: dict[str, Steps] = field(default_factory=dict)
-    specs: dict[str, BehaviorSpec] = field(default_factory=dict)
-    stats: EnvironmentStats = field(default_factory=dict)
-    error: BaseException | None = None
+    steps: dict[str, Steps]
+    specs: dict[str, BehaviorSpec]
+    stats: EnvironmentStats
 
 
 class Worker:
-    """One player and, if there are others beside it, the thread that waits for it.
+    """One player; only while it is started again, a thread waits for it.
 
     Args:
         number: Its number, from 0.
         count: How many workers there are.
         make: Starts the player, without waiting for it to connect.
         limits: On restarts.
-        results: Takes what it gives.
+        arrivals: Gets the number whenever `collect` may have something.
 
     Attributes:
         parameters: Values that the player gets with its next step, as far as it has not got them. Never changed in
-            place, since the thread reads it.
+            place, since a thread may read it.
     """
 
     def __init__(
@@ -83,74 +83,93 @@ class Worker:
         count: int,
         make: Callable[[int], UnityEnv],
         limits: RestartLimits,
-        results: "queue.SimpleQueue[Result]",
+        arrivals: "queue.SimpleQueue[int]",
     ) -> None:
         self.number, self._count, self._make, self._limits = number, count, make, limits
-        self._results = results
-        self._commands: queue.SimpleQueue[dict[str, ActionTuple] | None] = queue.SimpleQueue()
+        self._arrivals = arrivals
         self.parameters: dict[str, Sampler] = {}
         self._sent: dict[str, Sampler] = {}
         self._restarts: list[float] = []
         self._first_id = self._last_id = 0
         self._living: dict[str, DecisionSteps] = {}
+        self._lost: dict[str, TerminalSteps] = {}
         self._specs: dict[str, BehaviorSpec] = {}
         self._lock = threading.Lock()
-        self._closing = False
-        self._env = make(number)
-        self._thread = threading.Thread(target=self._run, name=f"player {number}", daemon=True)
+        self._busy = self._closing = False
+        self._restart: Future[None] | None = None
+        self._env = self._start()
 
     def connect(self) -> None:
-        """Wait for the player, then serve commands."""
+        """Wait for the player to connect."""
         self._env.session.connect()
-        if self._count > 1:
-            self._thread.start()
 
     def submit(self, actions: dict[str, ActionTuple] | None) -> None:
-        """Have the player take a step with these actions, or, for None, begin anew; a single player is waited for."""
-        if self._count > 1:
-            self._commands.put(actions)
+        """Have the player take a step with these actions, or, for None, begin anew."""
+        self._busy = True
+        self._send_parameters()
+        if actions is None:
+            self._living.clear()
+            self._env.begin_reset()
+            return
+        for name, action in actions.items():
+            self._env.set_actions(name, action)
+        self._env.begin_step()
+
+    def collect(self) -> Result | None:
+        """What came of `submit`, once; None if nothing has yet.
+
+        Agents of a player that died end, interrupted, once another one has begun in its place.
+
+        Raises:
+            UserError: The player sent what it must not, or died and may not be started again.
+        """
+        if not self._busy:
+            return None
+        if self._restart is None:
+            try:
+                if not self._env.poll():
+                    return None
+            except PlayerLostError as error:
+                self._lost = {name: unfinished(living) for name, living in self._living.items()}
+                self._restart = self._in_background(partial(self._start_again, error))
+                return None
         else:
-            self._results.put(self._attempt(actions))
+            if not self._restart.done():
+                return None
+            self._restart.result()
+            self._restart = None
+        self._busy = False
+        lost, self._lost = self._lost, {}
+        return self._collect(lost)
 
     def close(self) -> None:
         """End the player."""
         with self._lock:
             self._closing = True
             self._env.close()
-        self._commands.put(None)
 
-    def _run(self) -> None:
-        while True:
-            actions = self._commands.get()
-            if self._closing:
-                return
-            self._results.put(self._attempt(actions))
+    def _start(self) -> UnityEnv:
+        env = self._make(self.number)
+        env.session.communicator.on_arrival = partial(self._arrivals.put, self.number)
+        return env
 
-    def _attempt(self, actions: dict[str, ActionTuple] | None) -> Result:
-        try:
-            return self._step(actions)
-        except Exception as error:
-            return Result(self.number, error=error)
+    def _in_background(self, work: Callable[[], None]) -> "Future[None]":
+        """Run it in a thread that does not keep a finished program alive."""
+        future: Future[None] = Future()
 
-    def _step(self, actions: dict[str, ActionTuple] | None) -> Result:
-        lost: dict[str, TerminalSteps] = {}
-        self._send_parameters()
-        try:
-            if actions is None:
-                self._living.clear()
-                self._env.reset()
+        def run() -> None:
+            try:
+                work()
+            except Exception as error:
+                future.set_exception(error)
             else:
-                for name, action in actions.items():
-                    self._env.set_actions(name, action)
-                self._env.step()
-        except PlayerLostError as error:
-            if self._closing:
-                raise
-            lost = {name: unfinished(living) for name, living in self._living.items()}
-            self._restart(error)
-        return self._collect(lost)
+                future.set_result(None)
+            self._arrivals.put(self.number)
 
-    def _restart(self, reason: PlayerLostError) -> None:
+        threading.Thread(target=run, name=f"restart of player {self.number}", daemon=True).start()
+        return future
+
+    def _start_again(self, reason: PlayerLostError) -> None:
         """Start the player again, and again if it is lost before its first step, as far as the limits go."""
         while True:
             refusal = self._limits.refusal(self._restarts, time.monotonic())
@@ -165,7 +184,7 @@ class Worker:
                 with self._lock:
                     if self._closing:
                         raise reason
-                    self._env = self._make(self.number)
+                    self._env = self._start()
                 self._env.session.connect()
                 self._sent = {}
                 self._send_parameters()
@@ -186,7 +205,7 @@ class Worker:
         """What the player gave; agents that were lost with its forerunner end, interrupted."""
         for name, spec in self._env.behavior_specs.items():
             require_same(name, self._specs.setdefault(name, spec), spec)
-        result = Result(self.number, specs=dict(self._specs), stats=self._env.take_stats())
+        result = Result(self.number, {}, dict(self._specs), self._env.take_stats())
         for name, spec in self._specs.items():
             steps = DecisionSteps.empty(spec), TerminalSteps.empty(spec)
             if name in self._env.behavior_specs:

@@ -48,16 +48,17 @@ class Workers(PendingActions):
     def __init__(
         self, make: Callable[[int], UnityEnv], count: int, limits: RestartLimits | None = None
     ) -> None:
-        self._results: queue.SimpleQueue[Result] = queue.SimpleQueue()
+        self._arrivals: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._workers: list[Worker] = []
         self._specs: dict[str, BehaviorSpec] = {}
         self._stats: EnvironmentStats = defaultdict(list)
         self._batch: list[Result] = []
         self._steps: dict[str, Steps] = {}
         self._actions: dict[str, ActionTuple] = {}
+        self._look_due = 0.0
         try:
             for number in range(count):
-                self._workers.append(Worker(number, count, make, limits or RestartLimits(), self._results))
+                self._workers.append(Worker(number, count, make, limits or RestartLimits(), self._arrivals))
             for worker in self._workers:
                 worker.connect()
         except BaseException:
@@ -87,9 +88,10 @@ class Workers(PendingActions):
             self._workers[result.worker].submit(self._actions_of(result.worker))
         start = time.monotonic()
         batch = [self._wait()]
-        deadline = time.monotonic() + max(SHORTEST_GRACE, GRACE * (time.monotonic() - start))
+        now = time.monotonic()
+        deadline = now + max(SHORTEST_GRACE, GRACE * (now - start))
         while len(batch) < len(self._workers):
-            also = self._next(max(0.0, deadline - time.monotonic()))
+            also = self._next(deadline)
             if also is None:
                 break
             batch.append(also)
@@ -122,20 +124,28 @@ class Workers(PendingActions):
         for thread in ending:
             thread.join()
 
-    def _next(self, timeout: float) -> Result | None:
-        """The next player's result, or None if none comes in time."""
-        try:
-            result = self._results.get(timeout=timeout)
-        except queue.Empty:
-            return None
-        if result.error is not None:
-            raise result.error
-        return result
-
     def _wait(self) -> Result:
         """The next player's result; Ctrl-C interrupts the wait."""
         while True:
-            result = self._next(POLL_SECONDS)
+            now = time.monotonic()
+            if now >= self._look_due:  # a player that exited or hangs says nothing
+                self._look_due = now + POLL_SECONDS
+                for worker in self._workers:
+                    result = worker.collect()
+                    if result is not None:
+                        return result
+            result = self._next(self._look_due)
+            if result is not None:
+                return result
+
+    def _next(self, deadline: float) -> Result | None:
+        """The next player's result, or None if none comes until then."""
+        while True:
+            try:
+                number = self._arrivals.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                return None
+            result = self._workers[number].collect()
             if result is not None:
                 return result
 

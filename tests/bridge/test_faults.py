@@ -14,7 +14,7 @@ import pytest
 from mlagents_envs.exception import UnityCommunicatorStoppedException
 from processes import PLAYER, ROOT, free_port, running, write_player
 
-from bridge import wire
+from bridge import event_loop, wire
 from bridge.communicator import Communicator
 from bridge.faults import PlayerLostError, PlayerStoppedError, PortInUseError
 from bridge.player_connection import PlayerConnection, TrainerLeft
@@ -211,7 +211,7 @@ def test_player_leaves_when_the_trainer_is_gone(port: int) -> None:
     with running("-m", "bridge.player", "--env", "CartPole-v1", "--mlagents-port", port) as process:
         env = UnityEnv(PlayerOptions(port=port, timeout=10))
         env.reset()
-        env.session.communicator._server.stop(0).wait()
+        event_loop.run(env.session.communicator._server.stop(0))
         assert process.wait(5) == 0
         env.close()
 
