@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from bridge import protobuf_compat
 from tests.benchmarks.players import WALKER, free_ports, write_player
@@ -45,6 +46,7 @@ def workers(folder, agents, count):
     from trainers.config import load_settings
     from trainers.ppo import PPO
 
+    threadpool_limits(1, user_api="blas")  # as in a run
     port = free_ports(count)
     shares = [len(part) for part in np.array_split(np.arange(agents), count)]
     players = {share: write_player(folder / str(share), "--agents", share) for share in set(shares)}
