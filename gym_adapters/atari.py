@@ -5,8 +5,9 @@ from typing import Any
 
 import ale_py
 import gymnasium
+import numpy as np
 from gymnasium.envs.registration import EnvSpec
-from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 
 gymnasium.register_envs(ale_py)
 ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
@@ -25,7 +26,46 @@ def make_atari(spec: EnvSpec, num_envs: int, options: Mapping[str, Any]) -> Vect
 
     Returns:
         Observations are uint8. Shape: (num_envs, 4, 84, 84). Rewards are int32, terminated games give the
-        dense form of `final_obs`.
+        dense form of `final_obs`. With the option `life_loss_info` an episode is a life, and `take_scores`
+        tells those of whole games.
     """
     settings = {"reward_clipping": False, "autoreset_mode": AutoresetMode.SAME_STEP, **options}
-    return gymnasium.make_vec(spec, num_envs=num_envs, vectorization_mode="vector_entry_point", **settings)
+    games = gymnasium.make_vec(spec, num_envs=num_envs, vectorization_mode="vector_entry_point", **settings)
+    return WholeGames(games) if settings.get("life_loss_info") else games
+
+
+class WholeGames(VectorWrapper):
+    """Adds up what is scored in all lives of a game.
+
+    Args:
+        env: Games of which each life is an episode.
+    """
+
+    def __init__(self, env: VectorEnv) -> None:
+        super().__init__(env)
+        self._scores = np.zeros(self.num_envs)
+        self._frames = np.zeros(self.num_envs, np.int64)
+        self._ended: list[float] = []
+
+    def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        """Begins new games; those under way are not counted."""
+        observation, infos = self.env.reset(seed=seed, options=options)
+        self._scores[:] = 0.0
+        self._frames = infos["episode_frame_number"].copy()
+        return observation, infos
+
+    def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        """A game is over when the number of its frame falls."""
+        observation, rewards, terminated, truncated, infos = self.env.step(actions)
+        self._scores += rewards
+        frames = infos["episode_frame_number"].copy()
+        over = frames < self._frames
+        self._ended += self._scores[over].tolist()
+        self._scores[over] = 0.0
+        self._frames = frames
+        return observation, rewards, terminated, truncated, infos
+
+    def take_scores(self) -> list[float]:
+        """The scores of the games that ended since the last call."""
+        ended, self._ended = self._ended, []
+        return ended

@@ -18,6 +18,7 @@ from gym_adapters.vector_env import VectorEnvAdapter
 logger = logging.getLogger(__name__)
 
 DEFAULT_NUM_ENVS = 8
+LIFE_OPTIONS = ("life_loss_info", "episodic_life")
 
 Kind = Literal["continuous", "discrete", "image"]
 
@@ -47,6 +48,11 @@ def make_env(
     for message in dict.fromkeys(str(warning.message) for warning in caught):
         logger.warning("%s: %s", env_id, message)
     return VectorEnvAdapter(vector_env, behavior_name(env_id), seed)
+
+
+def with_whole_episodes(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options without those of ale_py that end an episode with each life: for scores that can be compared."""
+    return {name: value for name, value in options.items() if name not in LIFE_OPTIONS}
 
 
 def behavior_name(env_id: str) -> str:

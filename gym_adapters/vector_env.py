@@ -1,5 +1,6 @@
 """A Gymnasium vector environment as a `BaseEnv`: one agent per environment."""
 
+from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,14 @@ from mlagents_envs.exception import UnityActionException
 
 from gym_adapters.errors import UserError
 from gym_adapters.spaces import ActionMapping, ObservationMapping
+
+GAME_SCORE = "Environment/Game Score"
+
+
+class Aggregation(Enum):
+    """What becomes of several values: as in ML-Agents' `StatsAggregationMethod`, which needs the bridge."""
+
+    AVERAGE = 0
 
 
 class VectorEnvAdapter(BaseEnv):
@@ -135,6 +144,11 @@ class VectorEnvAdapter(BaseEnv):
         if agent_id not in self._deciding_ids():
             raise UnityActionException(f"agent {agent_id} of {self._name} did not ask for a decision")
         self._set_rows(np.array([agent_id]), action)
+
+    def take_stats(self) -> dict[str, list[tuple[float, Aggregation]]]:
+        """`GAME_SCORE` of the games that ended since the last call, where an episode is only a life of one."""
+        take = getattr(self.vector_env, "take_scores", None)
+        return {} if take is None else {GAME_SCORE: [(score, Aggregation.AVERAGE) for score in take()]}
 
     def close(self) -> None:
         """Closes the environments."""

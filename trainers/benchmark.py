@@ -19,6 +19,7 @@ import numpy as np
 
 from gym_adapters.errors import UserError
 from gym_adapters.make import behavior_name, make_env
+from gym_adapters.vector_env import GAME_SCORE
 from trainers.checkpoint import write_text
 from trainers.config import load_settings
 from trainers.environments import tuned_files
@@ -133,7 +134,8 @@ def write_curves(title: str, results: Sequence[SeedResult], folder: Path) -> Non
 
 
 def _curve(progress: Sequence[Mapping[str, str]]) -> dict[int, float]:
-    return {int(row["step"]): float(row[REWARD]) for row in progress if row[REWARD]}
+    tag = GAME_SCORE if GAME_SCORE in progress[0] else REWARD
+    return {int(row["step"]): float(row[tag]) for row in progress if row[tag]}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -12,7 +12,7 @@ from mlagents_envs.base_env import ActionTuple, BaseEnv
 
 from bridge.process import looks_like_player
 from gym_adapters.errors import UserError
-from gym_adapters.make import make_env
+from gym_adapters.make import make_env, with_whole_episodes
 from trainers.checks import require_finite
 from trainers.config import load_settings
 from trainers.policy_file import LoadedPolicy, find_checkpoint, load_policy
@@ -123,6 +123,8 @@ def _evaluate_run(arguments: argparse.Namespace) -> list[float]:
 def environment_of(checkpoint: Path, env_id: str | None = None) -> tuple[str, dict[str, Any]]:
     """The Gymnasium id and options that a checkpoint was trained with; another id has no options.
 
+    Games of several lives are evaluated as a whole, however they were trained.
+
     Raises:
         UserError: they are not known, or the run was trained in Unity.
     """
@@ -132,7 +134,7 @@ def environment_of(checkpoint: Path, env_id: str | None = None) -> tuple[str, di
         if not configuration.is_file():
             raise UserError(f"{configuration}: not found, so the environment is not known; give --env")
         settings = load_settings(configuration).env_settings
-        env_id, options = settings.env_path, settings.env_options
+        env_id, options = settings.env_path, with_whole_episodes(settings.env_options)
     if env_id is None:
         raise UserError(f"{checkpoint}: trained in the Unity Editor; give --env with a Gymnasium id")
     if looks_like_player(env_id):

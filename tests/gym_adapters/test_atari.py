@@ -6,6 +6,7 @@ from gymnasium.vector import AutoresetMode
 from test_vector_env import assert_same_steps
 
 from gym_adapters import check_env, make_env
+from gym_adapters.vector_env import GAME_SCORE
 
 ASSAULT = "ALE/Assault-v5"
 
@@ -64,3 +65,32 @@ def test_the_contract_holds():
     env = make_env(ASSAULT, 3)
     check_env(env, steps=150)
     env.close()
+
+
+def test_scores_of_whole_games_where_an_episode_is_a_life():
+    lives, games = (
+        make_env(ASSAULT, 3, seed=5, options=options) for options in ({"life_loss_info": True}, {})
+    )
+    rng = np.random.default_rng(1)
+    returns, scores = np.zeros(3), []
+    reported, ends_of_lives = [], 0
+    for env in (lives, games):
+        env.reset()
+    for _ in range(1300):
+        actions = rng.integers(0, 7, (3, 1))
+        for env in (lives, games):
+            action = env.behavior_specs["Assault-v5"].action_spec.empty_action(3)
+            action.discrete[:] = actions
+            env.set_actions("Assault-v5", action)
+            env.step()
+        decisions, terminals = games.get_steps("Assault-v5")
+        earned = decisions.reward.copy()
+        earned[terminals.agent_id] = terminals.reward
+        returns += earned
+        scores += returns[terminals.agent_id].tolist()
+        returns[terminals.agent_id] = 0.0
+        ends_of_lives += len(lives.get_steps("Assault-v5")[1])
+        reported += [(score, way.name) for score, way in lives.take_stats()[GAME_SCORE]]
+    assert reported == [(score, "AVERAGE") for score in scores]
+    assert ends_of_lives > 3 * len(scores) > 0
+    assert games.take_stats() == {}

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from command_tools import returns_by_hand, the_error
 
+from trainers.evaluate import environment_of
 from trainers.evaluate import main as evaluate_main
 
 
@@ -58,3 +59,14 @@ def test_evaluate_takes_any_checkpoint_and_another_environment(cartpole, tmp_pat
     ):
         assert evaluate_main(arguments) == 2
         assert told in the_error(capfd)
+
+
+def test_games_trained_life_by_life_are_evaluated_as_a_whole(tmp_path):
+    path = tmp_path / "run" / "configuration.yaml"
+    path.parent.mkdir()
+    path.write_text(
+        "behaviors: {Assault-v5: {trainer_type: ppo}}\n"
+        "env_settings: {env_path: ALE/Assault-v5, env_options: {life_loss_info: true, stack_num: 2}}\n"
+    )
+    checkpoint = path.parent / "Assault-v5" / "checkpoint.pt"
+    assert environment_of(checkpoint) == ("ALE/Assault-v5", {"stack_num": 2})

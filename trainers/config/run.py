@@ -59,7 +59,9 @@ class EnvSettings(Settings):
         "connect.",
     )
     env_options: dict[str, Any] = extension(
-        default_factory=dict, description="Keyword arguments for making a Gymnasium environment."
+        default_factory=dict,
+        description="Keyword arguments for making a Gymnasium environment. For Atari, life_loss_info: true ends an "
+        "episode with each life; whole games are still what is evaluated, and reported as Environment/Game Score.",
     )
 
     @model_validator(mode="after")
