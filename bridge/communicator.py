@@ -10,6 +10,7 @@ when its player goes on. So once the player's connection is gone, the next one i
 """
 
 import asyncio
+import contextlib
 import ipaddress
 import logging
 import queue
@@ -121,7 +122,8 @@ class Communicator:
         while not self._calls.empty():
             self._answer(self._calls.get(), wire.message(wire.QUIT))
         self._arrive(_Call(None))
-        event_loop.run(self._server.stop(grace=1), timeout=3)
+        with contextlib.suppress(TimeoutError):
+            event_loop.run(self._server.stop(grace=1), timeout=3)
 
     async def _start(self, port: int, host: Address) -> int:
         """Begin to listen; returns the port, 0 where that is not possible."""
