@@ -17,7 +17,7 @@ from trainers.config.base import (
 )
 from trainers.config.off_policy import DQNSettings, SACSettings, Schedule
 
-PPOSchedule = Literal["linear", "constant", "adaptive"]
+RateSchedule = Literal["linear", "constant", "adaptive"]
 PolicyRatio = Literal["part", "action"]
 AdvantageNormalization = Literal["buffer", "minibatch", "none"]
 
@@ -45,9 +45,14 @@ class OnPolicySettings(Settings):
     )
 
 
-class OptimizerExtensions(Settings):
-    """The extension keys that PPO and A2C share."""
+class OptimizerSettings(Settings):
+    """How PPO and A2C take their gradient steps."""
 
+    learning_rate_schedule: RateSchedule = Field(
+        default="linear",
+        description="How learning_rate changes: linear (to 1e-10 at max_steps), constant, or the extension "
+        "value adaptive (raised and lowered to hold target_kl, which must be set).",
+    )
     max_grad_norm: Positive | None = extension(
         None,
         description="Largest norm of an update's gradient; longer ones are shortened to it. null: no limit.",
@@ -67,6 +72,12 @@ class OptimizerExtensions(Settings):
     critic_learning_rate: Positive | None = extension(
         None, description="Step size for the critic alone, on the same schedule. null: learning_rate."
     )
+
+    @model_validator(mode="after")
+    def _adaptive_needs_target(self) -> Self:
+        if self.learning_rate_schedule == "adaptive" and self.target_kl is None:
+            raise problem("learning_rate_schedule is adaptive: it needs target_kl, for example 0.01")
+        return self
 
 
 class ClippedSettings(OnPolicySettings):
@@ -97,14 +108,9 @@ class ClippedSettings(OnPolicySettings):
         return data
 
 
-class PPOSettings(OptimizerExtensions, ClippedSettings):
+class PPOSettings(OptimizerSettings, ClippedSettings):
     """Hyperparameters of ``trainer_type: ppo``."""
 
-    learning_rate_schedule: PPOSchedule = Field(
-        default="linear",
-        description="How learning_rate changes: linear (to 1e-10 at max_steps), constant, or the extension "
-        "value adaptive (raised and lowered to hold target_kl, which must be set).",
-    )
     shared_critic: Flag = Field(
         default=False, description="Whether policy and value function share one network body."
     )
@@ -125,12 +131,6 @@ class PPOSettings(OptimizerExtensions, ClippedSettings):
         "larger returns are learned slowly with it. In ML-Agents the clip is there but never takes effect.",
     )
 
-    @model_validator(mode="after")
-    def _adaptive_needs_target(self) -> Self:
-        if self.learning_rate_schedule == "adaptive" and self.target_kl is None:
-            raise problem("learning_rate_schedule is adaptive: it needs target_kl, for example 0.01")
-        return self
-
 
 class POCASettings(ClippedSettings):
     """Hyperparameters of ``trainer_type: poca``."""
@@ -140,7 +140,7 @@ class POCASettings(ClippedSettings):
     )
 
 
-class A2CSettings(OptimizerExtensions, OnPolicySettings):
+class A2CSettings(OptimizerSettings, OnPolicySettings):
     """Hyperparameters of ``trainer_type: a2c``, the keys of ML-Agents' A2C plugin."""
 
     num_epoch: Count = Field(
@@ -148,9 +148,6 @@ class A2CSettings(OptimizerExtensions, OnPolicySettings):
     )
     shared_critic: Flag = Field(
         default=False, description="Whether policy and value function share one network body."
-    )
-    learning_rate_schedule: Schedule = Field(
-        default="linear", description="How learning_rate changes: linear (to 1e-10 at max_steps) or constant."
     )
     beta_schedule: Schedule = Field(
         default="linear",
@@ -162,6 +159,15 @@ class A2CSettings(OptimizerExtensions, OnPolicySettings):
     def _one_epoch(self) -> Self:
         if self.num_epoch != 1:
             raise problem(f"num_epoch must be 1 with trainer_type a2c, got {self.num_epoch}")
+        return self
+
+    @model_validator(mode="after")
+    def _target_needs_adaptive(self) -> Self:
+        if self.target_kl is not None and self.learning_rate_schedule != "adaptive":
+            raise problem(
+                f"target_kl {self.target_kl:g}: with trainer_type a2c, which makes one pass, it needs "
+                "learning_rate_schedule: adaptive"
+            )
         return self
 
 

@@ -107,6 +107,18 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "learning_rate_schedule is adaptive: it needs target_kl, for example 0.01",
     ),
     (
+        {"behaviors": {"W": {"trainer_type": "a2c", "hyperparameters": {"target_kl": 0.01}}}},
+        "target_kl 0.01: with trainer_type a2c, which makes one pass, it needs learning_rate_schedule: adaptive",
+    ),
+    (
+        {
+            "behaviors": {
+                "W": {"trainer_type": "a2c", "hyperparameters": {"learning_rate_schedule": "adaptive"}}
+            }
+        },
+        "learning_rate_schedule is adaptive: it needs target_kl, for example 0.01",
+    ),
+    (
         {"behaviors": {"W": {"reward_signals": {"extrinsic": {"gamma": 1.1}}}}},
         "behaviors.W.reward_signals.extrinsic.gamma: expected a number >= 0 and <= 1, got 1.1",
     ),
