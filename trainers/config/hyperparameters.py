@@ -59,8 +59,8 @@ class OptimizerSettings(Settings):
     )
     target_kl: Positive | None = extension(
         None,
-        description="KL divergence (nats) between the old and the new policy at which the passes over a "
-        "buffer end early, or which the adaptive learning rate holds. null: no limit.",
+        description="KL divergence (nats) between the old and the new policy that the adaptive learning rate holds; "
+        "with the other schedules, PPO's passes over a buffer end early beyond it. null: no limit.",
     )
     adam_epsilon: Positive = extension(1e-8, description="Epsilon of the Adam optimiser.")
     value_coefficient: NonNegative = extension(0.5, description="Weight of the value loss in the total loss.")
