@@ -1,8 +1,9 @@
 """Make lines of `docs/results.md` again: `python -m trainers.benchmark [TASK ...] [--seeds 0,1,2]`.
 
-A task is a Gymnasium id, trained with PPO, or `a2c/<id>` or `dqn/<id>`; without any, every task that has a tuned file
-of its own. Each seed is a run of its own (`<results-dir>/<task>-<trainer>-seed<k>`), trained with the task's file and
-then evaluated; a run that is finished already is only evaluated. The curves of all seeds are drawn into one picture.
+A task is a Gymnasium id, or the name of another tuned file such as Walker2d-v5-10M, trained with PPO, or `a2c/<task>`
+or `dqn/<task>`; without any, every tuned file is one. Each seed is a run of its own
+(`<results-dir>/<task>-<trainer>-seed<k>`), trained with the task's file and then evaluated; a run that is finished
+already is only evaluated. The curves of all seeds are drawn into one picture.
 """
 
 import argparse
@@ -37,15 +38,17 @@ EPISODES = 20
 
 @dataclass(frozen=True)
 class Task:
-    """What is trained, and with which algorithm."""
+    """What is trained, with which algorithm, and with which file if not the environment's own."""
 
     env_id: str
     trainer_type: str
+    file: Path | None = None
 
     @property
     def title(self) -> str:
         """Name of its curves and, with the seed, of its runs."""
-        return f"{behavior_name(self.env_id)}-{self.trainer_type}"
+        name = self.file.stem if self.file else behavior_name(self.env_id)
+        return f"{name}-{self.trainer_type}"
 
 
 @dataclass(frozen=True)
@@ -60,18 +63,21 @@ class SeedResult:
 
 
 def parse_task(text: str) -> Task:
-    """`Walker2d-v5`, `a2c/Pendulum-v1` or `ALE/Assault-v5` as a task; PPO unless it says otherwise."""
+    """`Walker2d-v5`, `Walker2d-v5-10M`, `ALE/Assault-v5` or `a2c/Pendulum-v1` as a task; PPO unless it says another."""
     first, _, rest = text.partition("/")
-    return Task(rest, first) if first in TRAINERS else Task(text, "ppo")
+    name, trainer_type = (rest, first) if first in TRAINERS else (text, "ppo")
+    files = {path.stem: path for path in tuned_files(trainer_type)}
+    return _task_of(files[name], trainer_type) if name in files else Task(name, trainer_type)
 
 
 def tuned_tasks() -> list[Task]:
-    """Every task with a training file of its own."""
-    return [
-        Task(str(load_settings(path).env_settings.env_path), trainer_type)
-        for trainer_type in TRAINERS
-        for path in tuned_files(trainer_type)
-    ]
+    """Every tuned training file as a task."""
+    return [_task_of(path, trainer_type) for trainer_type in TRAINERS for path in tuned_files(trainer_type)]
+
+
+def _task_of(path: Path, trainer_type: str) -> Task:
+    env_id = str(load_settings(path).env_settings.env_path)
+    return Task(env_id, trainer_type, None if path.stem == behavior_name(env_id) else path)
 
 
 def run_seed(task: Task, seed: int, results: Path, extra: Sequence[str]) -> SeedResult:
@@ -84,15 +90,8 @@ def run_seed(task: Task, seed: int, results: Path, extra: Sequence[str]) -> Seed
     run_id = f"{task.title}-seed{seed}"
     folder = results / run_id
     if not (folder / "run_logs" / "timers.json").is_file():
-        command = [
-            sys.executable,
-            "-m",
-            f"trainers.{trainer_type}",
-            "--env",
-            task.env_id,
-            "--seed",
-            str(seed),
-        ]
+        what = [str(task.file)] if task.file else ["--env", task.env_id]
+        command = [sys.executable, "-m", f"trainers.{trainer_type}", *what, "--seed", str(seed)]
         command += ["--run-id", run_id, "--results-dir", str(results), "--force", *extra]
         if subprocess.run(command, check=False).returncode != 0:
             raise UserError(f"training stopped with an error: {' '.join(command)}")
@@ -146,7 +145,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         nargs="*",
         type=parse_task,
         metavar="TASK",
-        help="Gymnasium id, or TRAINER/id. Default: all with a file.",
+        help="Gymnasium id or tuned file, or TRAINER/task. Default: every tuned file.",
     )
     parser.add_argument("--seeds", default="0,1,2", help="comma-separated. Default: 0,1,2.")
     parser.add_argument("--results-dir", type=Path, default=Path("runs"), help="Default: runs.")

@@ -6,6 +6,9 @@ import pytest
 
 from trainers import benchmark
 from trainers.benchmark import Task, main, parse_task, tuned_tasks
+from trainers.environments import tuned_files
+
+TEN_MILLION = next(path for path in tuned_files("ppo") if path.stem == "Walker2d-v5-10M")
 
 
 @pytest.mark.parametrize(
@@ -13,6 +16,7 @@ from trainers.benchmark import Task, main, parse_task, tuned_tasks
     [
         ("Walker2d-v5", Task("Walker2d-v5", "ppo")),
         ("ALE/Assault-v5", Task("ALE/Assault-v5", "ppo")),
+        ("Walker2d-v5-10M", Task("Walker2d-v5", "ppo", TEN_MILLION)),
         ("a2c/Pendulum-v1", Task("Pendulum-v1", "a2c")),
         ("dqn/ALE/Assault-v5", Task("ALE/Assault-v5", "dqn")),
     ],
@@ -25,7 +29,9 @@ def test_every_tuned_file_is_a_task():
     tasks = tuned_tasks()
     assert Task("Walker2d-v5", "ppo") in tasks
     assert Task("ALE/Assault-v5", "dqn") in tasks
+    assert Task("Walker2d-v5", "ppo", TEN_MILLION) in tasks
     assert all(task.env_id != "None" for task in tasks)
+    assert len({task.title for task in tasks}) == len(tasks)
 
 
 def test_two_seeds_of_two_tasks(tmp_path, monkeypatch, capsys):
