@@ -22,11 +22,11 @@ class A2C(OnPolicyLearner):
 
     def policy_loss(self, log_prob: Tensor, batch: Batch) -> Tensor:
         """The policy gradient's loss."""
-        return policy_gradient_loss(log_prob, batch.advantage)
+        return policy_gradient_loss(log_prob, batch.log_prob, batch.advantage)
 
     def policy_gradient(self, log_prob: np.ndarray, batch: NumpyBatch) -> tuple[float, np.ndarray]:
         """See `OnPolicyLearner.policy_gradient`."""
-        return policy_gradient_gradient(log_prob, batch.advantage)
+        return policy_gradient_gradient(log_prob, batch.log_prob, batch.advantage)
 
     def value_loss(self, value: Tensor, batch: Batch) -> Tensor:
         """Squared error."""

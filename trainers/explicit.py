@@ -118,7 +118,9 @@ class ExplicitPolicy:
                 Network(policy.critic, [policy.value_head], activation),
             ]
         if self.continuous:
-            self.log_std, self.log_std_gradient = _views(policy.log_std)
+            self.log_std = policy.log_std.detach().numpy()
+            slope = policy.log_std.grad  # None where it follows a schedule
+            self.log_std_gradient = None if slope is None else slope.numpy()
         self._columns, self._moments = policy.vector_columns, None
         if policy.normalizer is not None:
             self._moments = policy.normalizer.mean.numpy(), policy.normalizer.std.numpy()
@@ -205,9 +207,10 @@ class ExplicitPolicy:
         if self.continuous:
             weighted = by_log_prob[:, : self.continuous] * self._scaled
             slopes.append(weighted * np.exp(-self.log_std))
-            np.einsum("ij,ij->j", weighted, self._scaled, out=self.log_std_gradient)
-            self.log_std_gradient -= by_log_prob[:, : self.continuous].sum(0)
-            self.log_std_gradient -= beta / self.continuous
+            if self.log_std_gradient is not None:
+                np.einsum("ij,ij->j", weighted, self._scaled, out=self.log_std_gradient)
+                self.log_std_gradient -= by_log_prob[:, : self.continuous].sum(0)
+                self.log_std_gradient -= beta / self.continuous
         if self.branches:
             parts = []
             for index, branch in enumerate(self._log_probs):

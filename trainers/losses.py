@@ -35,20 +35,27 @@ def clipped_policy_gradient(
     return -float(np.minimum(gain, clipped_gain).sum()) / gain.size, slope
 
 
-def policy_gradient_loss(log_prob: Tensor, advantage: Tensor) -> Tensor:
-    """The advantage actor-critic loss, to be minimised. Source: Mnih et al. 2016, section 4.
+def policy_gradient_loss(log_prob: Tensor, old_log_prob: Tensor, advantage: Tensor) -> Tensor:
+    """The advantage actor-critic loss, to be minimised, each part of an action weighted by its importance.
+
+    Sources: Mnih et al. 2016, section 4; the weight, which is 1 until the policy moves: Degris et al. 2012,
+    "Off-Policy Actor-Critic".
 
     Args:
-        log_prob: (n, parts) of each part of the actions.
+        log_prob: (n, parts) of each part of the actions, now.
+        old_log_prob: (n, parts) when the actions were taken.
         advantage: (n,).
     """
-    return -(log_prob.sum(1) * advantage).mean()
+    importance = (log_prob - old_log_prob).exp().detach()
+    return -((importance * log_prob).sum(1) * advantage).mean()
 
 
-def policy_gradient_gradient(log_prob: np.ndarray, advantage: np.ndarray) -> tuple[float, np.ndarray]:
-    """`policy_gradient_loss` and its slope by `log_prob`, (n, 1): the same for all parts."""
-    slope = advantage[:, None] * np.float32(-1.0 / len(advantage))
-    return -float(log_prob.sum(1) @ advantage) / len(advantage), slope
+def policy_gradient_gradient(
+    log_prob: np.ndarray, old_log_prob: np.ndarray, advantage: np.ndarray
+) -> tuple[float, np.ndarray]:
+    """`policy_gradient_loss` and its slope by `log_prob`, (n, parts)."""
+    slope = np.exp(log_prob - old_log_prob) * advantage[:, None] * np.float32(-1.0 / len(advantage))
+    return float(np.vdot(slope, log_prob)), slope
 
 
 def value_loss(value: Tensor, returns: Tensor) -> Tensor:

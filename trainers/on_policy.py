@@ -22,7 +22,7 @@ from trainers.policy import Policy, choose
 from trainers.policy_file import describe
 from trainers.returns import gae
 from trainers.rollout import Columns, Rollout
-from trainers.schedules import BETA_FLOOR
+from trainers.schedules import BETA_FLOOR, linear
 from trainers.threads import is_short
 
 WARM_UP = 0.1
@@ -174,6 +174,7 @@ class OnPolicyLearner(Learner):
             if self.hyper.target_kl is not None and self._diverged(float(torch.stack(epoch)[:, 3].mean())):
                 break
         self._require_finite_weights()
+        self._follow_log_std_schedule()
         policy_loss, value_loss, entropy, _ = torch.stack(figures).mean(0).tolist()
         self.metrics.add("Losses/Policy Loss", policy_loss)
         self.metrics.add("Losses/Value Loss", value_loss)
@@ -237,6 +238,12 @@ class OnPolicyLearner(Learner):
             self.optimizer.adapt(kl, target)
             return False
         return kl > 1.5 * target
+
+    def _follow_log_std_schedule(self) -> None:
+        network = self.settings.network_settings
+        if network.final_log_std is not None:
+            value = linear(network.initial_log_std, network.final_log_std, self.step, self.settings.max_steps)
+            self.policy.log_std.fill_(value)
 
     def _update_normalizer(self, normalizer: VectorNormalizer, columns: Columns) -> None:
         closed = np.flatnonzero(columns.closed)

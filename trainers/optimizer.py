@@ -133,9 +133,11 @@ class ActorCriticOptimizer(FlatAdam):
         critic = set(policy.value_head.parameters())
         if policy.critic is not policy.actor:
             critic |= set(policy.critic.parameters())
-        parameters = [parameter for parameter in policy.parameters() if parameter.numel()]
+        learned = [
+            parameter for parameter in policy.parameters() if parameter.numel() and parameter.requires_grad
+        ]
         groups = [
-            [parameter for parameter in parameters if (parameter in critic) == wanted]
+            [parameter for parameter in learned if (parameter in critic) == wanted]
             for wanted in (False, True)
         ]
         rates = (hyper.learning_rate, hyper.critic_learning_rate or hyper.learning_rate)

@@ -43,7 +43,9 @@ class Policy(Perception):
         self.mean_head = (
             head_layer(self.actor.output_size, continuous, settings, 0.2, 0.01) if continuous else None
         )
-        self.log_std = nn.Parameter(torch.full((continuous,), settings.initial_log_std))
+        self.log_std = nn.Parameter(
+            torch.full((continuous,), settings.initial_log_std), requires_grad=settings.final_log_std is None
+        )
         self.logits_head = (
             head_layer(self.actor.output_size, sum(branches), settings, 0.1, 0.01) if branches else None
         )

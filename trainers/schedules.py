@@ -1,4 +1,4 @@
-"""How learning rate, epsilon and beta fall with the agent-step count."""
+"""What changes with the agent-step count: learning rate, epsilon, beta, a deviation that is not learned."""
 
 LEARNING_RATE_FLOOR = 1e-10
 EPSILON_FLOOR = 0.1
@@ -13,5 +13,10 @@ def decayed(initial: float, floor: float, schedule: str, step: int, max_steps: i
     """
     if schedule != "linear" or initial <= floor:
         return initial
+    return linear(initial, floor, step, max_steps)
+
+
+def linear(initial: float, final: float, step: int, max_steps: int) -> float:
+    """The value at agent step `step` on the straight line from `initial` at step 0 to `final` at `max_steps`."""
     progress = min(step / max_steps, 1.0)
-    return floor + (initial - floor) * (1.0 - progress)
+    return final + (initial - final) * (1.0 - progress)

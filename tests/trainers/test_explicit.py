@@ -64,7 +64,7 @@ def some_batch(learner: OnPolicyLearner, masked: bool, count: int = 32, seed: in
 @pytest.mark.parametrize("activation", ["tanh", "relu", "elu", "swish"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_gradient_step_is_autograd_s(kind, activation, shared, ratio):
-    """PPO with both kinds of ratio, and A2C, which has none."""
+    """PPO with both kinds of ratio, and A2C, which knows no other than that of a part."""
     actions, masked = KINDS[kind]
     spec = make_spec((3,), (4,), **actions)
     keys: dict[str, object] = {"shared_critic": shared, "max_grad_norm": 0.5}
@@ -86,13 +86,15 @@ def test_one_gradient_step_is_autograd_s(kind, activation, shared, ratio):
         torch.testing.assert_close(figures, expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("final_log_std", [None, -1.0])
 @pytest.mark.parametrize("trainer_type", ["ppo", "a2c"])
-def test_learning_is_the_same(trainer_type):
+def test_learning_is_the_same(trainer_type, final_log_std):
     """Some updates of two learners that see the same agents: the same losses and weights, to rounding."""
     weights = []
     for explicit in (True, False):
         spec = make_spec((3,), continuous=1, branches=(3,))
-        settings = behavior_settings(trainer_type, {"buffer_size": 64, "batch_size": 16}, {"normalize": True})
+        network = {"normalize": True, "final_log_std": final_log_std}
+        settings = behavior_settings(trainer_type, {"buffer_size": 64, "batch_size": 16}, network)
         learner = make_learner(spec, settings)
         if not explicit:
             learner.explicit = None
@@ -110,7 +112,7 @@ def test_losses_in_numpy_are_those_in_torch(seed):
     value, old_value, returns = (rng.normal(size=(64, 2)).astype(np.float32) for _ in range(3))
     pairs = [
         (clipped_policy_loss, clipped_policy_gradient, new, (old, advantage, 0.2)),
-        (policy_gradient_loss, policy_gradient_gradient, new, (advantage,)),
+        (policy_gradient_loss, policy_gradient_gradient, new, (old, advantage)),
         (value_loss, value_gradient, value, (returns,)),
         (clipped_value_loss, clipped_value_gradient, value, (old_value, returns, 0.2)),
     ]

@@ -34,8 +34,25 @@ def test_gradients_of_policy_losses_equal_finite_differences(seed):
     assume(((ratio - 1.0).abs() - EPSILON).abs().min() > 1e-3)  # not at a kink
     new.requires_grad_()
     assert torch.autograd.gradcheck(lambda x: clipped_policy_loss(x, old, advantage, EPSILON), new)
-    assert torch.autograd.gradcheck(lambda x: policy_gradient_loss(x, advantage), new)
     assert torch.autograd.gradcheck(lambda x: approximate_kl(x, old), new)
+
+
+@settings(deadline=None, max_examples=30)
+@given(seed=st.integers(0, 10_000))
+def test_policy_gradient_is_that_of_the_expected_advantage_under_the_policy_of_now(seed):
+    """Off the policy that acted it follows the ratios; on it, it is the plain one of Mnih et al."""
+    new, old, advantage = batch(seed)
+    new.requires_grad_()
+
+    def surrogate(x: torch.Tensor) -> torch.Tensor:
+        return -((x - old).exp().sum(1) * advantage).mean()
+
+    assert torch.autograd.gradcheck(surrogate, new)
+    (expected,) = torch.autograd.grad(surrogate(new), new)
+    (found,) = torch.autograd.grad(policy_gradient_loss(new, old, advantage), new)
+    torch.testing.assert_close(found, expected)
+    plain = -(new.sum(1) * advantage).mean()
+    torch.testing.assert_close(policy_gradient_loss(new, new.detach(), advantage), plain)
 
 
 @settings(deadline=None, max_examples=30)
@@ -96,7 +113,10 @@ def test_losses_are_means_over_rows_and_streams():
             clipped_policy_loss(new, old, advantage, EPSILON),
             lambda i: clipped_policy_loss(new[i], old[i], advantage[i], EPSILON),
         ),
-        (policy_gradient_loss(new, advantage), lambda i: policy_gradient_loss(new[i], advantage[i])),
+        (
+            policy_gradient_loss(new, old, advantage),
+            lambda i: policy_gradient_loss(new[i], old[i], advantage[i]),
+        ),
         (approximate_kl(new, old), lambda i: approximate_kl(new[i], old[i])),
     ]
     for whole, of_row in pairs:

@@ -192,7 +192,8 @@ def loss_by_hand(learner: OnPolicyLearner, batch: Batch, ratios: str, clipped: b
             if clipped:
                 error = max(error, (old + np.clip(value - old, -0.15, 0.15) - target) ** 2)
         else:
-            gain = log_prob[row].sum().item() * advantage
+            importance = (log_prob[row] - batch.log_prob[row]).exp()
+            gain = (importance * log_prob[row]).sum().item() * advantage
         total += -gain + 0.7 * error - 0.05 * distribution.entropy()[row].item()
     return total / len(batch)
 
@@ -235,6 +236,21 @@ def test_learning_rate_epsilon_and_beta_follow_their_schedules(schedule):
         ("Policy/Beta", 0.01, 1e-5),
     ):
         assert found[tag] == pytest.approx([floor + (initial - floor) * share for share in left]), tag
+
+
+@pytest.mark.parametrize("trainer_type", ["ppo", "a2c"])
+def test_a_deviation_with_an_end_is_not_learned_but_goes_there(trainer_type):
+    network = {"initial_log_std": 0.4, "final_log_std": -1.0}
+    learner, seen, updates = scripted_run(
+        60, trainer_type, network=network, max_steps=200, learning_rate=0.02, beta=0.1
+    )
+    assert len(updates) >= 4
+    expected = 0.4 - 1.4 * min(steps_at_updates(updates)[-1] / 200, 1.0)
+    assert learner.policy.log_std.tolist() == pytest.approx([expected])
+    passes = len(seen) // len(updates)
+    assert max(log_ratio(minibatch).max().item() for minibatch in seen[1:passes]) > 1e-3, (
+        "the means are learned"
+    )
 
 
 def steps_at_updates(updates: list[int]) -> list[int]:

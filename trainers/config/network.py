@@ -60,6 +60,11 @@ class NetworkSettings(Settings):
     initial_log_std: Real = extension(
         0.0, description="Natural logarithm of the continuous actions' standard deviation at the start."
     )
+    final_log_std: Real | None = extension(
+        None,
+        description="Natural logarithm of that standard deviation at max_steps: it goes there in a straight line "
+        "instead of being learned. null: it is learned. Only for ppo and a2c.",
+    )
     layer_norm: Flag = extension(
         False, description="Whether each hidden layer is followed by layer normalisation."
     )

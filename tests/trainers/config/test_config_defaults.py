@@ -163,6 +163,7 @@ DEFAULTS: list[tuple[type[BaseModel], dict[str, Any], dict[str, Any]]] = [
             "activation": "swish",
             "orthogonal_init": False,
             "initial_log_std": 0.0,
+            "final_log_std": None,
             "layer_norm": False,
             "critic_hidden_units": None,
             "conv_channels": None,
@@ -281,6 +282,7 @@ EXTENSIONS = {
         "activation",
         "orthogonal_init",
         "initial_log_std",
+        "final_log_std",
         "layer_norm",
     ),
     *(
