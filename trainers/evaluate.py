@@ -86,10 +86,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.json:
         print(json.dumps({"mean": mean, "std": std, "returns": returns}))
     else:
-        print(f"mean {mean:.2f}  std {std:.2f}  episodes {len(returns)}")
-        print("\n".join(f"{index:4d}  {value:.2f}" for index, value in enumerate(returns)))
+        lines = [f"mean {mean:.2f}  std {std:.2f}  episodes {len(returns)}"]
+        lines += [f"{index:4d}  {value:.2f}" for index, value in enumerate(returns)]
         if arguments.video is not None:
-            print(f"video {arguments.video}")
+            lines.append(f"video {arguments.video}")
+        sys.stdout.write("\n".join(lines) + "\n")  # at once, for readers that leave after the first line
     return 0
 
 
