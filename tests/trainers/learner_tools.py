@@ -5,8 +5,9 @@ from typing import Any
 
 import torch
 from mlagents_envs.base_env import BaseEnv, BehaviorSpec
-from scripted_env import VALUE
+from scripted_env import VALUE, Behavior, Life, ScriptedEnv, crowd, make_spec
 
+from trainers.batch import Batch
 from trainers.config import BehaviorSettings, load_settings
 from trainers.on_policy import OnPolicyLearner
 from trainers.policy_file import describe
@@ -77,6 +78,44 @@ def drive(
             env.set_actions(name, learner.act())
         env.step()
     return updates
+
+
+def watch_minibatches(learner: OnPolicyLearner) -> list[tuple[Batch, torch.Tensor]]:
+    """A list that grows by each minibatch and the log-probabilities it has when it is learned from."""
+    seen: list[tuple[Batch, torch.Tensor]] = []
+    policy_loss = learner.policy_loss
+
+    def watch(log_prob, batch):
+        seen.append((batch, log_prob.detach().clone()))
+        return policy_loss(log_prob, batch)
+
+    learner.explicit = None  # the reference; test_explicit.py compares
+    learner.policy_loss = watch  # type: ignore[method-assign]
+    return seen
+
+
+def log_ratio(minibatch: tuple[Batch, torch.Tensor]) -> torch.Tensor:
+    batch, log_prob = minibatch
+    return (log_prob - batch.log_prob).sum(1).abs()
+
+
+def scripted_run(
+    steps: int = 40,
+    trainer_type: str = "ppo",
+    lives: list[Life] | None = None,
+    network: dict | None = None,
+    max_steps: int = 10_000,
+    **hyperparameters,
+) -> tuple[OnPolicyLearner, list[tuple[Batch, torch.Tensor]], list[int]]:
+    """A hybrid learner that was driven through a plan, the minibatches it saw, and when it updated."""
+    spec = make_spec((3,), continuous=1, branches=(3,))
+    settings = behavior_settings(
+        trainer_type, {"buffer_size": 32, "batch_size": 8, **hyperparameters}, network, max_steps=max_steps
+    )
+    learner = make_learner(spec, settings)
+    seen = watch_minibatches(learner)
+    env = ScriptedEnv({"Test": Behavior(spec, lives or crowd(4, steps, 7))})
+    return learner, seen, drive(env, learner, steps)
 
 
 def whole_state(learner: OnPolicyLearner) -> dict:

@@ -10,7 +10,6 @@ from rich.console import Console
 from trainers.metrics import EPISODE_LENGTH, GROUP_REWARD, REWARD, Summary
 from trainers.progress import LineDisplay, LiveDisplay, make_display
 from trainers.reports import console_line
-from trainers.schedules import decayed
 from trainers.timers import TimerTree
 
 
@@ -77,19 +76,3 @@ def test_timers_nest_and_add_up():
     assert update["self"] >= 0.006
     assert tree["total"] >= update["total"]
     assert 0.0 < timers.shares()["update"] <= 1.0
-
-
-@pytest.mark.parametrize(
-    ("schedule", "step", "expected"),
-    [
-        ("constant", 500, 1.0),
-        ("linear", 0, 1.0),
-        ("linear", 250, 0.1 + 0.9 * 0.75),
-        ("linear", 1000, 0.1),
-        ("linear", 5000, 0.1),
-        ("adaptive", 500, 1.0),
-    ],
-)
-def test_schedules_fall_to_their_floor_at_max_steps_and_stay(schedule, step, expected):
-    assert decayed(1.0, 0.1, schedule, step, 1000) == pytest.approx(expected)
-    assert decayed(0.05, 0.1, schedule, step, 1000) == 0.05, "already under the floor"

@@ -1,8 +1,11 @@
 """`python -m trainers.evaluate`: what it plays, prints and refuses."""
 
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -28,6 +31,24 @@ def test_evaluate_prints_a_line_per_episode(cartpole, capsys):
     assert re.fullmatch(r"mean \d+\.\d\d  std \d+\.\d\d  episodes 3", first)
     assert [line.split()[0] for line in rest] == ["0", "1", "2"]
     assert f"mean {np.mean([float(line.split()[1]) for line in rest]):.2f}" in first
+
+
+def test_evaluate_does_not_mind_a_reader_that_leaves(cartpole):
+    command = [sys.executable, "-m", "trainers.evaluate", str(cartpole / "pole"), "--episodes", "3"]
+    process = subprocess.Popen(
+        command,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline().startswith("mean ")
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 0
 
 
 def test_evaluate_with_samples_is_repeatable_and_differs_from_the_mode(cartpole, capsys):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from learner_tools import behavior_settings, drive, make_learner
+from learner_tools import behavior_settings, drive, log_ratio, make_learner, scripted_run, watch_minibatches
 from scripted_env import INDEX, LIFE, Behavior, Life, ScriptedEnv, Visit, crowd, make_spec
 
 from trainers.batch import Batch
@@ -17,44 +17,6 @@ KINDS = {
     "hybrid": ({"continuous": 2, "branches": (3,)}, False),
     "hybrid with masks": ({"continuous": 1, "branches": (3, 2)}, True),
 }
-
-
-def watch_minibatches(learner: OnPolicyLearner) -> list[tuple[Batch, torch.Tensor]]:
-    """A list that grows by each minibatch and the log-probabilities it has when it is learned from."""
-    seen: list[tuple[Batch, torch.Tensor]] = []
-    policy_loss = learner.policy_loss
-
-    def watch(log_prob, batch):
-        seen.append((batch, log_prob.detach().clone()))
-        return policy_loss(log_prob, batch)
-
-    learner.explicit = None  # the reference; test_explicit.py compares
-    learner.policy_loss = watch  # type: ignore[method-assign]
-    return seen
-
-
-def log_ratio(minibatch: tuple[Batch, torch.Tensor]) -> torch.Tensor:
-    batch, log_prob = minibatch
-    return (log_prob - batch.log_prob).sum(1).abs()
-
-
-def scripted_run(
-    steps: int = 40,
-    trainer_type: str = "ppo",
-    lives: list[Life] | None = None,
-    network: dict | None = None,
-    max_steps: int = 10_000,
-    **hyperparameters,
-) -> tuple[OnPolicyLearner, list[tuple[Batch, torch.Tensor]], list[int]]:
-    """A hybrid learner that was driven through a plan, the minibatches it saw, and when it updated."""
-    spec = make_spec((3,), continuous=1, branches=(3,))
-    settings = behavior_settings(
-        trainer_type, {"buffer_size": 32, "batch_size": 8, **hyperparameters}, network, max_steps=max_steps
-    )
-    learner = make_learner(spec, settings)
-    seen = watch_minibatches(learner)
-    env = ScriptedEnv({"Test": Behavior(spec, lives or crowd(4, steps, 7))})
-    return learner, seen, drive(env, learner, steps)
 
 
 @pytest.mark.parametrize("trainer_type", ["ppo", "a2c"])
@@ -215,71 +177,10 @@ def is_standard(values: torch.Tensor) -> bool:
     return abs(values.mean().item()) < 1e-4 and abs(values.std(unbiased=False).item() - 1.0) < 1e-4
 
 
-@pytest.mark.parametrize("schedule", ["linear", "constant"])
-def test_learning_rate_epsilon_and_beta_follow_their_schedules(schedule):
-    learner, _, updates = scripted_run(
-        steps=60,
-        max_steps=200,
-        learning_rate=1e-3,
-        epsilon=0.3,
-        beta=0.01,
-        learning_rate_schedule=schedule,
-    )
-    assert len(updates) >= 4
-    # One update at a time: the values that the metrics hold are those of each update, in order.
-    found = {tag: values for tag, values in learner.metrics._values.items() if tag.startswith("Policy/")}
-    steps = steps_at_updates(updates)
-    left = [max(0.0, 1.0 - step / 200) if schedule == "linear" else 1.0 for step in steps]
-    for tag, initial, floor in (
-        ("Policy/Learning Rate", 1e-3, 1e-10),
-        ("Policy/Epsilon", 0.3, 0.1),
-        ("Policy/Beta", 0.01, 1e-5),
-    ):
-        assert found[tag] == pytest.approx([floor + (initial - floor) * share for share in left]), tag
-
-
-@pytest.mark.parametrize("trainer_type", ["ppo", "a2c"])
-def test_a_deviation_with_an_end_is_not_learned_but_goes_there(trainer_type):
-    network = {"initial_log_std": 0.4, "final_log_std": -1.0}
-    learner, seen, updates = scripted_run(
-        60, trainer_type, network=network, max_steps=200, learning_rate=0.02, beta=0.1
-    )
-    assert len(updates) >= 4
-    expected = 0.4 - 1.4 * min(steps_at_updates(updates)[-1] / 200, 1.0)
-    assert learner.policy.log_std.tolist() == pytest.approx([expected])
-    passes = len(seen) // len(updates)
-    assert max(log_ratio(minibatch).max().item() for minibatch in seen[1:passes]) > 1e-3, (
-        "the means are learned"
-    )
-
-
-def steps_at_updates(updates: list[int]) -> list[int]:
-    """Agent steps when `scripted_run` updated: every decision of its crowd is rewarded one step later."""
-    lives = crowd(4, 60, 7)
-    paid = [later.step for life in lives for later in (*life.visits[1:], life.ending)]
-    return [sum(step <= update for step in paid) for update in updates]
-
-
 def test_passes_end_early_when_the_policy_has_moved_too_far():
     free, far = (scripted_run(num_epoch=10, learning_rate=0.05, target_kl=target) for target in (None, 1e-6))
     assert len(free[1]) == 10 * 4 * len(free[2])
     assert len(far[1]) == 4 * len(far[2])
-
-
-@pytest.mark.parametrize(("trainer_type", "passes"), [("ppo", {"num_epoch": 2}), ("a2c", {})])
-@pytest.mark.parametrize(("target", "factor"), [(1e-9, 1 / 1.5), (100.0, 1.5)])
-def test_adaptive_learning_rate_follows_the_divergence_within_bounds(target, factor, trainer_type, passes):
-    learner, _, updates = scripted_run(
-        steps=60,
-        trainer_type=trainer_type,
-        learning_rate=1e-3,
-        learning_rate_schedule="adaptive",
-        target_kl=target,
-        **passes,
-    )
-    judged = passes.get("num_epoch", 1) * len(updates)
-    expected = min(max(1e-3 * factor**judged, 1e-6), 1e-2)
-    assert learner.optimizer.learning_rate == pytest.approx(expected)
 
 
 def test_gradients_are_shortened_to_the_limit():
