@@ -109,9 +109,6 @@ def build_parser(prog: str, trainer_type: str | None = None) -> argparse.Argumen
 def parse(argv: Sequence[str] | None, prog: str, trainer_type: str | None = None) -> ParsedArguments:
     """Read a command line; only what it really gave ends up in ``options``.
 
-    Without a training file, ``trainer_type`` becomes the type of every behavior. With one, the file decides,
-    and ``check_supported(settings, trainer_type)`` refuses a file for another type.
-
     As in mlagents-learn, ``--resume`` takes precedence over ``--initialize-from``, and either of them on the
     command line takes precedence over the other one in the file.
     """
@@ -122,8 +119,6 @@ def parse(argv: Sequence[str] | None, prog: str, trainer_type: str | None = None
         given["checkpoint_settings.initialize_from"] = None
     elif "checkpoint_settings.initialize_from" in given:
         given["checkpoint_settings.resume"] = False
-    if path is None and trainer_type is not None:
-        given["default_settings.trainer_type"] = trainer_type
     options: dict[str, Any] = {}
     for key, value in given.items():
         *blocks, last = key.split(".")

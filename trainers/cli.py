@@ -9,6 +9,7 @@ from gym_adapters.errors import UserError
 from trainers.api import train
 from trainers.arguments import ParsedArguments, parse
 from trainers.config import RunSettings, check_supported, load_settings
+from trainers.config.run import deep_merge
 from trainers.environments import make_environment, tuned_file
 from trainers.recorder import Outcome
 
@@ -41,14 +42,17 @@ def main(argv: Sequence[str] | None = None, trainer_type: str | None = None) -> 
 def resolve(arguments: ParsedArguments, trainer_type: str | None) -> RunSettings:
     """Find the training file that the arguments mean, and lay the arguments over it.
 
-    Without a file, `--resume` takes the run's own `configuration.yaml`, and `--env` with a Gymnasium id the file
-    tuned for it.
+    Without one, `--resume` takes the run's own `configuration.yaml`, and `--env` with a Gymnasium id the file
+    tuned for it; where there is none, the command's algorithm learns with its defaults.
 
     Raises:
         UserError: something in them is wrong.
     """
     source = arguments.config_path or _default_file(arguments, trainer_type or "ppo")
-    settings = load_settings(source, arguments.overrides, arguments.options)
+    options = arguments.options
+    if source is None and trainer_type is not None:
+        options = deep_merge({"default_settings": {"trainer_type": trainer_type}}, options)
+    settings = load_settings(source, arguments.overrides, options)
     check_supported(settings, trainer_type)
     return settings
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from trainers.arguments import build_parser, parse
-from trainers.config import RunSettings, load_settings
+from trainers.cli import resolve
+from trainers.config import DQNSettings, RunSettings, load_settings
 
 # Option, what follows it, and the key path and value it sets.
 OPTIONS: list[tuple[list[str], str, Any]] = [
@@ -42,8 +43,8 @@ OPTIONS: list[tuple[list[str], str, Any]] = [
 ]
 
 
-def loaded(argv: list[str], source: Any = None, trainer_type: str | None = None) -> RunSettings:
-    arguments = parse(argv, "trainer", trainer_type)
+def loaded(argv: list[str], source: Any = None) -> RunSettings:
+    arguments = parse(argv, "trainer")
     return load_settings(
         source if source is not None else arguments.config_path, arguments.overrides, arguments.options
     )
@@ -141,10 +142,21 @@ def test_usage_errors(argv: list[str], message: str, capsys: pytest.CaptureFixtu
 
 
 def test_the_trainer_type_of_the_command_holds_where_no_file_says_one() -> None:
-    settings = loaded(["--max-steps", "9"], trainer_type="a2c")
+    settings = resolve(parse(["--max-steps", "9"], "trainer", "a2c"), "a2c")
     assert settings.behavior("Any").trainer_type == "a2c"
     assert settings.behavior("Any").max_steps == 9
     assert parse(["walker.yaml"], "trainer", "a2c").options == {}
+
+
+def test_an_override_of_every_behavior_needs_to_suit_only_those_of_the_tuned_file() -> None:
+    """`dueling_units` needs `dueling`, which that file has and the algorithm's defaults do not."""
+    wanted = "behaviors.*.hyperparameters.dueling_units=64"
+    settings = resolve(parse(["--env", "ALE/Assault-v5", "--set", wanted], "trainer", "dqn"), "dqn")
+    assert settings.default_settings is None
+    hyperparameters = settings.behavior("Assault-v5").hyperparameters
+    assert isinstance(hyperparameters, DQNSettings)
+    assert hyperparameters.dueling
+    assert hyperparameters.dueling_units == 64
 
 
 def test_help_shows_every_option() -> None:
