@@ -69,7 +69,7 @@ def choose_compute(
     candidates = list(_candidates(policy, wanted, most_threads))
     if len(candidates) == 1:
         return candidates[0], "as asked" if wanted.device or wanted.num_threads else "the only choice"
-    if isinstance(policy, Policy) and policy.size <= SMALL_NETWORK and supports(policy, spec, network):
+    if isinstance(policy, Policy) and policy.size <= SMALL_NETWORK and supports(policy, spec):
         return candidates[0], "a network this small is computed fastest there"
     times: dict[Compute, float] = {}
     chosen = candidates[0]

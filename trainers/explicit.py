@@ -6,13 +6,13 @@ weights and gradients, in place, and its tests compare the two.
 """
 
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 
 import numpy as np
 import torch
 from mlagents_envs.base_env import BehaviorSpec
 from torch import Tensor, nn
 
-from trainers.config import NetworkSettings
 from trainers.distributions import FORBIDDEN_LOGIT, LOG_2PI
 from trainers.networks import Body
 from trainers.normalizer import CLIP
@@ -64,11 +64,38 @@ class Dense:
         slope.sum(0, out=self.bias_gradient)
 
 
+class Norm:
+    """A layer normalisation of torch, seen as `Dense` sees a linear layer. Source: Ba et al. 2016, equation 4."""
+
+    def __init__(self, layer: nn.LayerNorm) -> None:
+        self.weight, self.weight_gradient = _views(layer.weight)
+        self.bias, self.bias_gradient = _views(layer.bias)
+        self.epsilon = np.float32(layer.eps)
+        self.share = np.full(len(self.weight), 1.0 / len(self.weight), np.float32)
+
+    def forward(self, x: Array) -> Array:
+        """(n, units) to the same shape; remembers what `backward` needs."""
+        centred = x - (x @ self.share)[:, None]
+        variance = (centred * centred) @ self.share
+        self._inverse = 1.0 / np.sqrt(variance + self.epsilon)[:, None]
+        self._normal = centred * self._inverse
+        return self._normal * self.weight + self.bias
+
+    def backward(self, slope: Array) -> Array:
+        """Set the gradients of weight and bias; from the slope by the output to that by the input, (n, units)."""
+        np.einsum("ij,ij->j", slope, self._normal, out=self.weight_gradient)
+        slope.sum(0, out=self.bias_gradient)
+        slope = slope * self.weight
+        along = ((slope * self._normal) @ self.share)[:, None]
+        return (slope - (slope @ self.share)[:, None] - self._normal * along) * self._inverse
+
+
 class Network:
-    """Hidden layers and the heads on top of them."""
+    """Hidden layers, normalised or not, and the heads on top of them."""
 
     def __init__(self, body: Body, heads: Sequence[nn.Module], activation: str) -> None:
         self.hidden = [Dense(layer) for layer in body.layers if isinstance(layer, nn.Linear)]
+        self.norms = [Norm(layer) for layer in body.layers if isinstance(layer, nn.LayerNorm)]
         self.heads = [Dense(head) for head in heads]
         self.activation, self.slope = ACTIVATIONS[activation]
         self._kept: list[tuple[Array, Array]] = []
@@ -76,8 +103,10 @@ class Network:
     def forward(self, x: Array) -> list[Array]:
         """(n, inputs) to what each head says; remembers what `backward` needs."""
         self._kept = [(x, x)]
-        for layer in self.hidden:
+        for layer, norm in zip_longest(self.hidden, self.norms):
             z = layer.forward(x)
+            if norm is not None:
+                z = norm.forward(z)
             x = self.activation(z)
             self._kept.append((z, x))
         return [head.forward(x) for head in self.heads]
@@ -90,8 +119,10 @@ class Network:
         slope = slopes[0] @ self.heads[0].weight
         for head, by_head in zip(self.heads[1:], slopes[1:], strict=True):
             slope += by_head @ head.weight
-        for layer in reversed(self.hidden):
+        for layer, norm in reversed(list(zip_longest(self.hidden, self.norms))):
             slope = slope * self.slope(z, x)
+            if norm is not None:
+                slope = norm.backward(slope)
             z, x = self._kept.pop()
             layer.backward(x, slope)
             if self._kept:
@@ -244,10 +275,10 @@ class ExplicitPolicy:
         return self._log_probs if self.branches else []
 
 
-def supports(policy: Policy, spec: BehaviorSpec, settings: NetworkSettings) -> bool:
-    """Whether a policy can be written out: it sees vectors only, on the CPU, through plain layers."""
+def supports(policy: Policy, spec: BehaviorSpec) -> bool:
+    """Whether a policy can be written out: it sees vectors only, on the CPU."""
     vectors = all(len(observation.shape) == 1 for observation in spec.observation_specs)
-    return vectors and policy.device.type == "cpu" and not settings.layer_norm
+    return vectors and policy.device.type == "cpu"
 
 
 def _views(parameter: Tensor) -> tuple[Array, Array]:

@@ -47,10 +47,8 @@ class OnPolicyLearner(Learner):
         super().__init__(name, spec, settings, seed, device)
         self.rollout = Rollout(spec, capacity=self.hyper.buffer_size + 64)
         self.optimizer = ActorCriticOptimizer(self.policy, self.hyper, settings.max_steps)
-        network = settings.network_settings
-        self.explicit = (
-            ExplicitPolicy(self.policy, network.activation) if supports(self.policy, spec, network) else None
-        )
+        activation = settings.network_settings.activation
+        self.explicit = ExplicitPolicy(self.policy, activation) if supports(self.policy, spec) else None
 
     @property
     def store(self) -> Rollout:

@@ -63,14 +63,16 @@ def some_batch(learner: OnPolicyLearner, masked: bool, count: int = 32, seed: in
 @pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("activation", ["tanh", "relu", "elu", "swish"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_one_gradient_step_is_autograd_s(kind, activation, shared, ratio):
+@pytest.mark.parametrize("layer_norm", [False, True])
+def test_one_gradient_step_is_autograd_s(layer_norm, kind, activation, shared, ratio):
     """PPO with both kinds of ratio, and A2C, which knows no other than that of a part."""
     actions, masked = KINDS[kind]
     spec = make_spec((3,), (4,), **actions)
     keys: dict[str, object] = {"shared_critic": shared, "max_grad_norm": 0.5}
     if ratio:
         keys |= {"clip_value_loss": shared, "policy_ratio": ratio}
-    settings = behavior_settings("ppo" if ratio else "a2c", keys, {"activation": activation, "num_layers": 2})
+    network = {"activation": activation, "num_layers": 2, "layer_norm": layer_norm}
+    settings = behavior_settings("ppo" if ratio else "a2c", keys, network)
     learner, reference = make_learner(spec, settings), make_learner(spec, settings)
     assert learner.explicit is not None
     with torch.no_grad():
@@ -179,12 +181,8 @@ def test_branches_are_drawn_as_often_as_they_are_likely():
         assert np.all(np.abs(seen - likely) <= 4.0 * deviation)
 
 
-def test_where_it_does_not_apply():
-    for spec, network in [
-        (make_spec((3, 24, 24), continuous=1), {}),
-        (make_spec((3,), continuous=1), {"layer_norm": True}),
-    ]:
-        assert make_learner(spec, behavior_settings(network=network)).explicit is None
+def test_images_are_not_for_it():
+    assert make_learner(make_spec((3, 24, 24), continuous=1), behavior_settings()).explicit is None
 
 
 def test_large_networks_act_through_it_but_learn_through_autograd(monkeypatch):
