@@ -94,8 +94,9 @@ class Network:
     """Hidden layers, normalised or not, and the heads on top of them."""
 
     def __init__(self, body: Body, heads: Sequence[nn.Module], activation: str) -> None:
-        self.hidden = [Dense(layer) for layer in body.layers if isinstance(layer, nn.Linear)]
-        self.norms = [Norm(layer) for layer in body.layers if isinstance(layer, nn.LayerNorm)]
+        layers = [Dense(layer) for layer in body.layers if isinstance(layer, nn.Linear)]
+        norms = [Norm(layer) for layer in body.layers if isinstance(layer, nn.LayerNorm)]
+        self.hidden = list(zip_longest(layers, norms))  # None where layers are not normalised
         self.heads = [Dense(head) for head in heads]
         self.activation, self.slope = ACTIVATIONS[activation]
         self._kept: list[tuple[Array, Array]] = []
@@ -103,7 +104,7 @@ class Network:
     def forward(self, x: Array) -> list[Array]:
         """(n, inputs) to what each head says; remembers what `backward` needs."""
         self._kept = [(x, x)]
-        for layer, norm in zip_longest(self.hidden, self.norms):
+        for layer, norm in self.hidden:
             z = layer.forward(x)
             if norm is not None:
                 z = norm.forward(z)
@@ -119,7 +120,7 @@ class Network:
         slope = slopes[0] @ self.heads[0].weight
         for head, by_head in zip(self.heads[1:], slopes[1:], strict=True):
             slope += by_head @ head.weight
-        for layer, norm in reversed(list(zip_longest(self.hidden, self.norms))):
+        for layer, norm in reversed(self.hidden):
             slope = slope * self.slope(z, x)
             if norm is not None:
                 slope = norm.backward(slope)
