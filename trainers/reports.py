@@ -59,8 +59,9 @@ class CsvReport:
         self.earlier_seconds = 0.0
         if resumed_step is not None and self.path.is_file():
             with self.path.open(newline="", encoding="utf-8") as stream:
-                rows = [row for row in csv.DictReader(stream) if int(row["step"]) <= resumed_step]
-            self._rows = rows
+                reader = csv.DictReader(stream)
+                rows = [row for row in reader if int(row["step"]) <= resumed_step]
+            self._rows, self._columns = rows, list(reader.fieldnames or self._columns)
             self.earlier_seconds = float(rows[-1]["seconds"]) if rows else 0.0
 
     def write(self, summary: Summary) -> None:
