@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from bridge.onnx_check import check_file
 from gym_adapters.errors import UserError
-from trainers.checkpoint import write_atomically
+from trainers.checkpoint import refusal_named, write_atomically
 from trainers.policy import ACTION_LIMIT, Policy
 from trainers.policy_file import load_policy
 from trainers.q_network import QNetwork
@@ -112,7 +112,7 @@ def export_policy(policy: Policy | QNetwork, spec: BehaviorSpec, path: Path) -> 
         path: The file to write.
 
     Raises:
-        UserError: The file cannot be written.
+        OSError: The file cannot be written.
     """
     model = UnityModel(copy.deepcopy(policy).cpu(), spec.action_spec).eval()
     observations = [torch.zeros(1, *observation.shape) for observation in spec.observation_specs]
@@ -133,10 +133,7 @@ def export_policy(policy: Policy | QNetwork, spec: BehaviorSpec, path: Path) -> 
             dynamo=False,
         )
         content = draft.read_bytes()
-    try:
-        write_atomically(path, lambda file: file.write(content))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
+    write_atomically(path, lambda file: file.write(content))
 
 
 def export_run(run: Path, which: str = "last") -> list[Path]:
@@ -150,14 +147,15 @@ def export_run(run: Path, which: str = "last") -> list[Path]:
         The files written.
 
     Raises:
-        UserError: There is no such run or checkpoint.
+        UserError: There is no such run or checkpoint, or the file cannot be written.
     """
     folders = sorted({path.parent for path in run.glob("*/*.pt")}) if run.is_dir() else []
     written = []
     for source in folders or [run]:
         loaded = load_policy(source, which)
         path = run / f"{loaded.name}.onnx" if run.is_dir() else run.with_suffix(".onnx")
-        export_policy(loaded.policy, loaded.spec, path)
+        with refusal_named(path):
+            export_policy(loaded.policy, loaded.spec, path)
         written.append(path)
     return written
 

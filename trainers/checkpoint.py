@@ -1,5 +1,6 @@
 """Reading and writing checkpoints and the run folder's status files; every write is atomic."""
 
+import io
 import json
 import os
 import tempfile
@@ -41,7 +42,9 @@ def write_text(path: Path, text: str) -> None:
 
 def save_state(path: Path, state: dict[str, Any]) -> None:
     """Atomically write a checkpoint: a dictionary of tensors, numbers, strings and containers of them."""
-    write_atomically(path, lambda stream: torch.save(state, stream))
+    content = io.BytesIO()  # torch.save hides what a full disk says
+    torch.save(state, content)
+    write_atomically(path, lambda stream: stream.write(content.getbuffer()))
 
 
 @contextmanager
@@ -58,6 +61,21 @@ def damage_named(path: Path) -> Iterator[None]:
     except Exception as error:
         raise UserError(
             f"{path}: not a readable checkpoint ({_first_line(error)}); use another one"
+        ) from error
+
+
+@contextmanager
+def refusal_named(path: Path) -> Iterator[None]:
+    """Around the writing of a file that somebody asked for.
+
+    Raises:
+        UserError: the system refuses it.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"{path}: cannot be written ({error.strerror or error}); make room or choose another place"
         ) from error
 
 
@@ -102,12 +120,24 @@ class CheckpointKeeper:
             state: the whole checkpoint.
             reward: mean return of recent episodes, for the list.
             export: writes the policy as an `.onnx` file.
+
+        Raises:
+            OSError: one of them could not be written; the list and the files on it stay as they were.
         """
         step = state["global_step"]
         weights = self.folder / f"{self.behavior}-{step}.pt"
         model = weights.with_suffix(".onnx")
-        save_state(weights, state)
-        export(model)
+        listed = any(known["steps"] == step for known in self.entries)
+        try:
+            save_state(weights, state)
+            export(model)
+            save_state(self.folder / NEWEST, state)
+            write_atomically(self.final_model, lambda stream: stream.write(model.read_bytes()))
+        except OSError:
+            if not listed:
+                weights.unlink(missing_ok=True)
+                model.unlink(missing_ok=True)
+            raise
         entry = {
             "steps": step,
             "file_path": self._relative(model),
@@ -116,8 +146,6 @@ class CheckpointKeeper:
             "auxillary_file_paths": [self._relative(weights)],
         }
         self.entries = [known for known in self.entries if known["steps"] != step] + [entry]
-        save_state(self.folder / NEWEST, state)
-        write_atomically(self.final_model, lambda stream: stream.write(model.read_bytes()))
         while len(self.entries) > self.keep:
             for path in self._files(self.entries.pop(0)):
                 path.unlink(missing_ok=True)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from bridge.onnx_export import export_policy
 from gym_adapters.errors import UserError
-from trainers.checkpoint import NEWEST, SCALES, load_state, write_atomically, write_text
+from trainers.checkpoint import NEWEST, SCALES, load_state, refusal_named, write_atomically, write_text
 from trainers.config import CheckpointSettings, dump_settings, load_settings
 from trainers.policy_file import LoadedPolicy, find_checkpoint
 from trainers.run_folder import CONFIGURATION
@@ -118,7 +118,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=POLICIES, help=f"where to. Default: {POLICIES}.")
     arguments = parser.parse_args(argv)
     try:
-        lines = keep(arguments.run, arguments.checkpoint, arguments.out)
+        with refusal_named(arguments.out):
+            lines = keep(arguments.run, arguments.checkpoint, arguments.out)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

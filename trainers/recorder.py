@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gym_adapters.errors import UserError
-from trainers.checkpoint import BEST, NEWEST, CheckpointKeeper, damage_named, load_state
+from trainers.checkpoint import BEST, NEWEST, CheckpointKeeper, damage_named, load_state, refusal_named
 from trainers.config import RunSettings
 from trainers.learner import Learner
 from trainers.metrics import Summary
@@ -46,7 +46,8 @@ class Recorder:
         wandb: the settings of the run, if it is to be logged to Weights & Biases.
 
     Raises:
-        UserError: there is nothing to resume, or it does not fit, or Weights & Biases refuses.
+        UserError: there is nothing to resume, or it does not fit, or the folder cannot be written to, or
+            Weights & Biases refuses.
     """
 
     def __init__(
@@ -75,7 +76,8 @@ class Recorder:
             self.best_return = -math.inf if best is None else best
         step = learner.step if resume else None
         self.wandb = None if wandb is None else WandbReport(wandb, self.keeper.folder, resume)
-        self._tensorboard = TensorBoardReport(self.keeper.folder, hyperparameters, step)
+        with refusal_named(self.keeper.folder):
+            self._tensorboard = TensorBoardReport(self.keeper.folder, hyperparameters, step)
         self._csv = CsvReport(self.keeper.folder, step)
         self._next_summary = next_multiple(learner.step, learner.settings.summary_freq)
         self._next_checkpoint = next_multiple(learner.step, learner.settings.checkpoint_interval)
@@ -91,37 +93,56 @@ class Recorder:
         return self.learner.step >= self._next_checkpoint
 
     def summarise(self, elapsed: float) -> Summary | None:
-        """Write a summary; None if nothing has happened since the last one."""
+        """What has happened since the last summary, to be given to `write`; None if nothing has."""
         learner = self.learner
         values, histograms, returns = learner.metrics.summarise()
         self._next_summary = next_multiple(learner.step, learner.settings.summary_freq)
         if not values:
             return None
-        summary = Summary(learner.name, learner.step, elapsed, values, histograms, returns, learner.training)
-        self._tensorboard.write(summary)
-        self._csv.write(summary)
+        self._gauge(values)
+        return Summary(learner.name, learner.step, elapsed, values, histograms, returns, learner.training)
+
+    def write(self, summary: Summary) -> None:
+        """Write a summary everywhere, and the best policy so far if it is this one.
+
+        Raises:
+            OSError: a file could not be written.
+        """
+        try:
+            self._tensorboard.write(summary)
+        finally:  # one of them may be refused
+            self._csv.write(summary)
         if self.wandb is not None:
             self.wandb.write(summary)
-        self._gauge(values)
-        metrics = learner.metrics
-        if learner.training and len(metrics.recent_returns) == metrics.recent_returns.maxlen:
+        metrics = self.learner.metrics
+        if summary.training and len(metrics.recent_returns) == metrics.recent_returns.maxlen:
             self._keep_if_best(metrics.recent_mean)
-        return summary
 
     def checkpoint(self) -> dict[str, Any]:
-        """Write a checkpoint with its `.onnx` and draw the plots; returns the entry for `training_status.json`."""
+        """Write a checkpoint with its `.onnx`; returns the entry for `training_status.json`.
+
+        Raises:
+            OSError: a file could not be written.
+        """
         from bridge.onnx_export import export_policy  # onnx takes a while to import; a run starts without it
 
         learner, metrics = self.learner, self.learner.metrics
+        self._next_checkpoint = next_multiple(learner.step, learner.settings.checkpoint_interval)
         self.keeper.save(
             self.state(),
             metrics.recent_mean if metrics.recent_returns else None,
             lambda path: export_policy(learner.policy, learner.spec, path),
         )
         learner.save_store(self.keeper.folder)
-        self._csv.draw()
-        self._next_checkpoint = next_multiple(self.learner.step, self.learner.settings.checkpoint_interval)
         return self.status()
+
+    def draw(self) -> None:
+        """Draw the plots.
+
+        Raises:
+            OSError: one could not be written.
+        """
+        self._csv.draw()
 
     def status(self) -> dict[str, Any]:
         """This behavior's part of `training_status.json`."""
@@ -157,8 +178,8 @@ class Recorder:
 
     def _keep_if_best(self, mean_return: float) -> None:
         if mean_return > self.best_return:
-            self.best_return = mean_return
             self.keeper.save_best(self.state())
+            self.best_return = mean_return
 
 
 def next_multiple(step: int, interval: int) -> int:

@@ -2,6 +2,8 @@
 
 import csv
 import io
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,20 +32,29 @@ class TensorBoardReport:
         from torch.utils.tensorboard import SummaryWriter
 
         purge_step = None if resumed_step is None else resumed_step + 1
-        self._writer = SummaryWriter(str(folder), purge_step=purge_step)
+        self._open = partial(SummaryWriter, str(folder))
+        self._writer: SummaryWriter | None = self._open(purge_step=purge_step)
         self._writer.add_text("Hyperparameters", f"```yaml\n{hyperparameters}\n```")
 
     def write(self, summary: Summary) -> None:
-        """Add every value as a scalar, and every histogram."""
+        """Add every value as a scalar, and every histogram.
+
+        Raises:
+            OSError: the file could not be written; its writer has ended then, and the next summary begins another file.
+        """
+        writer, self._writer = self._writer or self._open(), None
         for tag, value in summary.values.items():
-            self._writer.add_scalar(tag, value, summary.step)
+            writer.add_scalar(tag, value, summary.step)
         for tag, values in summary.histograms.items():
-            self._writer.add_histogram(tag, np.asarray(values), summary.step)
-        self._writer.flush()
+            writer.add_histogram(tag, np.asarray(values), summary.step)
+        writer.flush()
+        self._writer = writer
 
     def close(self) -> None:
-        """Write what is left and close the file."""
-        self._writer.close()
+        """Close the file; all summaries are written."""
+        if self._writer is not None:
+            with suppress(OSError):  # settings that no summary followed
+                self._writer.close()
 
 
 class CsvReport:
@@ -65,7 +76,11 @@ class CsvReport:
             self.earlier_seconds = float(rows[-1]["seconds"]) if rows else 0.0
 
     def write(self, summary: Summary) -> None:
-        """Add a line; the file is replaced as a whole, so it is never half written."""
+        """Add a line; the file is replaced as a whole, so it is never half written.
+
+        Raises:
+            OSError: it could not be written; the next one writes this line too.
+        """
         row = {tag: f"{value:.6g}" for tag, value in summary.values.items()}
         seconds = self.earlier_seconds + summary.elapsed
         self._rows.append({"step": str(summary.step), "seconds": f"{seconds:.1f}", **row})

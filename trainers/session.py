@@ -3,6 +3,8 @@
 import json
 import shutil
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from gym_adapters.errors import UserError
 from trainers.a2c import A2C
-from trainers.checkpoint import read_status, write_text
+from trainers.checkpoint import read_status, refusal_named, write_text
 from trainers.config import RunSettings, dump_settings
 from trainers.curriculum import Curriculum, Measured, lessons_in, send
 from trainers.device import choose_compute, find_device
@@ -56,6 +58,7 @@ class Session:
         self._numpy_threads = threadpool_limits(1, user_api="blas")
         self.stop_requested = False
         self._recorders: dict[str, Recorder] = {}
+        self._unsaved: set[str] = set()
         self._status_path = self.run_folder / "run_logs" / "training_status.json"
         self._status = read_status(self._status_path) if checkpoints.resume else {}
         self._curriculum = Curriculum(settings.environment_parameters or {}, lessons_in(self._status))
@@ -136,21 +139,34 @@ class Session:
                 recorder.learner.metrics.add_reported(reported)
 
     def close(self, save: bool = True) -> dict[str, Outcome]:
-        """Write the last summary and checkpoint (unless `save` is false) and close every file."""
+        """Write the last summary and checkpoint (unless `save` is false) and close every file.
+
+        Raises:
+            UserError: the last checkpoint could not be written.
+        """
         outcomes: dict[str, Outcome] = {}
         for name, recorder in self._recorders.items():
             if save:
                 self._summarise(recorder)
-                if recorder.learner.training:  # one that has finished was saved then
+                if (
+                    recorder.learner.training or name in self._unsaved
+                ):  # else it was saved when it had finished
                     self._checkpoint(recorder)
             outcomes[name] = recorder.close()
         if self._recorders:
-            self._write_timers()
+            with self._files("run_logs/timers.json"):
+                self._write_timers()
         else:
             self._withdraw()
         torch.set_num_threads(self._torch_threads)
         self._numpy_threads.restore_original_limits()
         self.display.close()
+        if save and self._unsaved:
+            names = ", ".join(sorted(self._unsaved))
+            raise UserError(
+                f"{self.run_folder}: the last checkpoint of {names} could not be written, for the reason above; "
+                "make room for it, then --resume goes on from the one before, if there is one"
+            )
         return outcomes
 
     def _record(self, name: str, spec: BehaviorSpec) -> Recorder:
@@ -202,9 +218,13 @@ class Session:
         summary = recorder.summarise(self.timers.elapsed)
         if summary is not None:
             self.display.summarise(summary)
+            with self._files(f"the summary of {summary.behavior}"):
+                recorder.write(summary)
 
     def _checkpoint(self, recorder: Recorder) -> None:
-        with self.timers("checkpoint"):
+        name = recorder.learner.name
+        self._unsaved.add(name)
+        with self.timers("checkpoint"), self._files(f"the checkpoint of {name} at {recorder.learner.step:,}"):
             self._status[recorder.learner.name] = recorder.checkpoint()
             for parameter, lesson in self._curriculum.lessons.items():
                 self._status.setdefault(parameter, {})["lesson_num"] = lesson
@@ -214,9 +234,22 @@ class Session:
                 "torch_version": torch.__version__,
             }
             write_text(self._status_path, json.dumps(self._status, indent=4))
+            self._unsaved.remove(name)
+        with self._files(f"the plots of {name}"):
+            recorder.draw()
+
+    @contextmanager
+    def _files(self, what: str) -> Iterator[None]:
+        """Around writing files: a full disk, or a file that another program holds open, does not end training."""
+        try:
+            yield
+        except OSError as error:
+            self.display.say(f"Not written: {what} ({error}). Training goes on.")
 
     def _write_configuration(self) -> None:
-        write_text(self.run_folder / CONFIGURATION, dump_settings(self.settings))
+        path = self.run_folder / CONFIGURATION
+        with refusal_named(path):
+            write_text(path, dump_settings(self.settings))
 
     def _withdraw(self) -> None:
         """Free the name of a run that never began, unless something worth reading was written."""

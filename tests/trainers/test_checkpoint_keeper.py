@@ -67,29 +67,35 @@ def saved_at(folder: Path) -> float:
     return load_state(folder / "Test" / "best.pt")["Policy"]["log_std"][0].item()
 
 
+def summarise(recorder: Recorder, elapsed: float) -> None:
+    summary = recorder.summarise(elapsed)
+    assert summary is not None
+    recorder.write(summary)
+
+
 def test_best_is_the_policy_with_the_highest_mean_of_a_hundred_episodes_at_a_summary(tmp_path):
     learner = make_learner(SPEC, SETTINGS)
     recorder = Recorder(learner, tmp_path, "", {}, resume=False)
     best = tmp_path / "Test" / "best.pt"
 
     end_episodes(learner, [1000.0] * 99, at_step=100)
-    recorder.summarise(1.0)
+    summarise(recorder, 1.0)
     assert not best.exists(), "99 episodes are too few"
     end_episodes(learner, [5.0] * 100, at_step=200)
-    recorder.summarise(2.0)
+    summarise(recorder, 2.0)
     assert saved_at(tmp_path) == 200
     assert recorder.best_return == 5.0
     end_episodes(learner, [4.0] * 100, at_step=300)
-    recorder.summarise(3.0)
+    summarise(recorder, 3.0)
     assert saved_at(tmp_path) == 200, "worse"
     end_episodes(learner, [6.0] * 90 + [106.0] * 10, at_step=400)
-    recorder.summarise(4.0)
+    summarise(recorder, 4.0)
     assert saved_at(tmp_path) == 400
     assert recorder.best_return == 16.0
 
     learner.training = False
     end_episodes(learner, [99.0] * 100, at_step=500)
-    recorder.summarise(5.0)
+    summarise(recorder, 5.0)
     assert saved_at(tmp_path) == 400, "only training makes a policy better"
     learner.training = True
     status = json.loads(json.dumps(recorder.checkpoint()))
@@ -100,10 +106,10 @@ def test_best_is_the_policy_with_the_highest_mean_of_a_hundred_episodes_at_a_sum
     resumed = Recorder(make_learner(SPEC, SETTINGS), tmp_path, "", status, resume=True)
     assert resumed.best_return == 16.0
     end_episodes(resumed.learner, [15.0] * 100, at_step=600)
-    resumed.summarise(1.0)
+    summarise(resumed, 1.0)
     assert saved_at(tmp_path) == 400
     end_episodes(resumed.learner, [17.0] * 100, at_step=700)
-    resumed.summarise(2.0)
+    summarise(resumed, 2.0)
     assert saved_at(tmp_path) == 700
     resumed.close()
 
@@ -112,12 +118,12 @@ def test_a_run_without_a_best_policy_is_resumed(tmp_path):
     learner = make_learner(SPEC, SETTINGS)
     recorder = Recorder(learner, tmp_path, "", {}, resume=False)
     end_episodes(learner, [1.0] * 10, at_step=100)
-    recorder.summarise(1.0)
+    summarise(recorder, 1.0)
     status = json.loads(json.dumps(recorder.checkpoint()))
     assert math.isnan(recorder.close().best_return)
     resumed = Recorder(make_learner(SPEC, SETTINGS), tmp_path, "", status, resume=True)
     end_episodes(resumed.learner, [1.0] * 90, at_step=200)
-    resumed.summarise(1.0)
+    summarise(resumed, 1.0)
     assert saved_at(tmp_path) == 200, "the ten episodes of the run before count"
     resumed.checkpoint()
     assert resumed.close().best_return == 1.0
