@@ -148,9 +148,7 @@ class Session:
         for name, recorder in self._recorders.items():
             if save:
                 self._summarise(recorder)
-                if (
-                    recorder.learner.training or name in self._unsaved
-                ):  # else it was saved when it had finished
+                if recorder.learner.training or name in self._unsaved:  # or else saved when it had finished
                     self._checkpoint(recorder)
             outcomes[name] = recorder.close()
         if self._recorders:
@@ -224,19 +222,20 @@ class Session:
     def _checkpoint(self, recorder: Recorder) -> None:
         name = recorder.learner.name
         self._unsaved.add(name)
-        with self.timers("checkpoint"), self._files(f"the checkpoint of {name} at {recorder.learner.step:,}"):
-            self._status[recorder.learner.name] = recorder.checkpoint()
-            for parameter, lesson in self._curriculum.lessons.items():
-                self._status.setdefault(parameter, {})["lesson_num"] = lesson
-            self._status["metadata"] = {
-                "stats_format_version": "0.3.0",
-                "mlagents_version": metadata.version("mlagents-envs"),
-                "torch_version": torch.__version__,
-            }
-            write_text(self._status_path, json.dumps(self._status, indent=4))
-            self._unsaved.remove(name)
-        with self._files(f"the plots of {name}"):
-            recorder.draw()
+        with self.timers("checkpoint"):
+            with self._files(f"the checkpoint of {name} at {recorder.learner.step:,}"):
+                self._status[name] = recorder.checkpoint()
+                for parameter, lesson in self._curriculum.lessons.items():
+                    self._status.setdefault(parameter, {})["lesson_num"] = lesson
+                self._status["metadata"] = {
+                    "stats_format_version": "0.3.0",
+                    "mlagents_version": metadata.version("mlagents-envs"),
+                    "torch_version": torch.__version__,
+                }
+                write_text(self._status_path, json.dumps(self._status, indent=4))
+                self._unsaved.remove(name)
+            with self._files(f"the plots of {name}"):
+                recorder.draw()
 
     @contextmanager
     def _files(self, what: str) -> Iterator[None]:
@@ -244,7 +243,7 @@ class Session:
         try:
             yield
         except OSError as error:
-            self.display.say(f"Not written: {what} ({error}). Training goes on.")
+            self.display.say(f"Not written: {what} ({error})")
 
     def _write_configuration(self) -> None:
         path = self.run_folder / CONFIGURATION
