@@ -22,8 +22,8 @@ from mlagents_envs.base_env import ActionSpec, BehaviorSpec
 from torch import Tensor, nn
 
 from bridge.onnx_check import check_file
-from gym_adapters.errors import UserError
-from trainers.checkpoint import refusal_named, write_atomically
+from gym_adapters.errors import UserError, refusal_named
+from trainers.checkpoint import write_atomically
 from trainers.policy import ACTION_LIMIT, Policy
 from trainers.policy_file import load_policy
 from trainers.q_network import QNetwork

@@ -1,5 +1,9 @@
 """The exceptions that mean: the user can fix this."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 
 class UserError(Exception):
     """Bad input, told in one line.
@@ -11,3 +15,18 @@ class UserError(Exception):
 
 class EnvironmentLostError(UserError):
     """The environment is gone, through no fault of what was learned from it: a run that ends with it is saved."""
+
+
+@contextmanager
+def refusal_named(path: Path) -> Iterator[None]:
+    """Around the writing of a file or folder that somebody asked for.
+
+    Raises:
+        UserError: the system refuses it.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"{path}: cannot be written ({error.strerror or error}); make room or choose another place"
+        ) from error

@@ -42,9 +42,15 @@ def write_text(path: Path, text: str) -> None:
 
 def save_state(path: Path, state: dict[str, Any]) -> None:
     """Atomically write a checkpoint: a dictionary of tensors, numbers, strings and containers of them."""
-    content = io.BytesIO()  # torch.save hides what a full disk says
-    torch.save(state, content)
-    write_atomically(path, lambda stream: stream.write(content.getbuffer()))
+    content = state_bytes(state)  # in memory first: torch.save hides what a full disk says
+    write_atomically(path, lambda stream: stream.write(content))
+
+
+def state_bytes(state: dict[str, Any]) -> bytes:
+    """The content of a checkpoint's file."""
+    stream = io.BytesIO()
+    torch.save(state, stream)
+    return stream.getvalue()
 
 
 @contextmanager
@@ -61,21 +67,6 @@ def damage_named(path: Path) -> Iterator[None]:
     except Exception as error:
         raise UserError(
             f"{path}: not a readable checkpoint ({_first_line(error)}); use another one"
-        ) from error
-
-
-@contextmanager
-def refusal_named(path: Path) -> Iterator[None]:
-    """Around the writing of a file that somebody asked for.
-
-    Raises:
-        UserError: the system refuses it.
-    """
-    try:
-        yield
-    except OSError as error:
-        raise UserError(
-            f"{path}: cannot be written ({error.strerror or error}); make room or choose another place"
         ) from error
 
 

@@ -6,7 +6,6 @@ more than two million bytes are stored in fewer bits, as many as fit: 16, or 8 w
 """
 
 import argparse
-import io
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,9 +15,9 @@ import torch
 from torch import Tensor
 
 from bridge.onnx_export import export_policy
-from gym_adapters.errors import UserError
-from trainers.checkpoint import NEWEST, SCALES, load_state, refusal_named, write_atomically, write_text
-from trainers.config import CheckpointSettings, dump_settings, load_settings
+from gym_adapters.errors import UserError, refusal_named
+from trainers.checkpoint import NEWEST, SCALES, load_state, state_bytes, write_atomically, write_text
+from trainers.config import CheckpointSettings, RunSettings, dump_settings, load_settings
 from trainers.policy_file import LoadedPolicy, find_checkpoint
 from trainers.run_folder import CONFIGURATION
 
@@ -39,7 +38,7 @@ def keep(run: Path, which: str = "last", policies: Path = POLICIES) -> list[str]
         A line for each file, with its size.
 
     Raises:
-        UserError: there is no such checkpoint, or its settings are missing.
+        UserError: there is no such checkpoint, or its settings are missing, or the system refuses to write.
     """
     source = find_checkpoint(run, which)
     configuration = source.parent.parent / CONFIGURATION
@@ -52,6 +51,12 @@ def keep(run: Path, which: str = "last", policies: Path = POLICIES) -> list[str]
     settings = settings.model_copy(
         update={"checkpoint_settings": CheckpointSettings(run_id=loaded.name), "wandb": None}
     )
+    with refusal_named(folder):
+        return _write(folder, settings, state, loaded)
+
+
+def _write(folder: Path, settings: RunSettings, state: dict[str, Any], loaded: LoadedPolicy) -> list[str]:
+    """Write the three files of a kept policy; returns a line for each."""
     write_text(folder / CONFIGURATION, dump_settings(settings))
     lines = [f"{folder / CONFIGURATION}"]
 
@@ -86,10 +91,10 @@ def _in_fewer_bits(state: dict[str, Any]) -> Iterator[tuple[int, bytes]]:
         name: own.setdefault((tensor.data_ptr(), tensor.shape), tensor.clone())
         for name, tensor in state["Policy"].items()
     }
-    yield 32, _file({**state, "Policy": weights})
+    yield 32, state_bytes({**state, "Policy": weights})
     large = {id(tensor): tensor for tensor in weights.values() if tensor.dim() > 1}
     halves = {key: tensor.half() for key, tensor in large.items()}
-    yield 16, _file({**state, "Policy": {name: halves.get(id(w), w) for name, w in weights.items()}})
+    yield 16, state_bytes({**state, "Policy": {name: halves.get(id(w), w) for name, w in weights.items()}})
     scales = {
         key: tensor.abs().amax(tuple(range(1, tensor.dim())), keepdim=True).clamp(min=1e-12) / 127
         for key, tensor in large.items()
@@ -97,13 +102,7 @@ def _in_fewer_bits(state: dict[str, Any]) -> Iterator[tuple[int, bytes]]:
     eighths = {key: (tensor / scales[key]).round().to(torch.int8) for key, tensor in large.items()}
     in_eight_bits = {name: eighths.get(id(w), w) for name, w in weights.items()}
     scales_by_name = {name: scales[id(w)] for name, w in weights.items() if id(w) in scales}
-    yield 8, _file({**state, "Policy": in_eight_bits, SCALES: scales_by_name})
-
-
-def _file(state: dict[str, Any]) -> bytes:
-    stream = io.BytesIO()
-    torch.save(state, stream)
-    return stream.getvalue()
+    yield 8, state_bytes({**state, "Policy": in_eight_bits, SCALES: scales_by_name})
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -118,8 +117,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=POLICIES, help=f"where to. Default: {POLICIES}.")
     arguments = parser.parse_args(argv)
     try:
-        with refusal_named(arguments.out):
-            lines = keep(arguments.run, arguments.checkpoint, arguments.out)
+        lines = keep(arguments.run, arguments.checkpoint, arguments.out)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

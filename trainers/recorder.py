@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gym_adapters.errors import UserError
-from trainers.checkpoint import BEST, NEWEST, CheckpointKeeper, damage_named, load_state, refusal_named
+from gym_adapters.errors import UserError, refusal_named
+from trainers.checkpoint import BEST, NEWEST, CheckpointKeeper, damage_named, load_state
 from trainers.config import RunSettings
 from trainers.learner import Learner
 from trainers.metrics import Summary

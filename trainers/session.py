@@ -14,9 +14,9 @@ import yaml
 from mlagents_envs.base_env import BaseEnv, BehaviorSpec
 from threadpoolctl import threadpool_limits
 
-from gym_adapters.errors import UserError
+from gym_adapters.errors import UserError, refusal_named
 from trainers.a2c import A2C
-from trainers.checkpoint import read_status, refusal_named, write_text
+from trainers.checkpoint import read_status, write_text
 from trainers.config import RunSettings, dump_settings
 from trainers.curriculum import Curriculum, Measured, lessons_in, send
 from trainers.device import choose_compute, find_device
@@ -148,7 +148,7 @@ class Session:
         for name, recorder in self._recorders.items():
             if save:
                 self._summarise(recorder)
-                if recorder.learner.training or name in self._unsaved:  # or else saved when it had finished
+                if recorder.learner.training or name in self._unsaved:  # one that has finished was saved then
                     self._checkpoint(recorder)
             outcomes[name] = recorder.close()
         if self._recorders:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from mlagents_envs.base_env import ActionTuple
 
-from gym_adapters.errors import UserError
+from gym_adapters.errors import UserError, refusal_named
 from gym_adapters.film import Film
 from trainers.checkpoint import write_atomically
 
@@ -93,10 +93,8 @@ def write_video(
         finally:
             if writer is not None:
                 writer.close()
-        try:
+        with refusal_named(path):
             write_atomically(path, lambda stream: stream.write(draft.read_bytes()))
-        except OSError as error:
-            raise UserError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
 
 
 class _Writer:

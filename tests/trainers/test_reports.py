@@ -1,9 +1,13 @@
-"""`progress.csv` across an interruption."""
+"""What is written of a run across interruptions and refusals."""
 
 import csv
+import threading
+
+import pytest
+from run_tools import read_events
 
 from trainers.metrics import Summary
-from trainers.reports import CsvReport
+from trainers.reports import CsvReport, TensorBoardReport
 
 
 def summary(step: int, **values: float) -> Summary:
@@ -22,3 +26,21 @@ def test_columns_of_before_an_interruption_stay_when_the_next_line_has_no_value_
     with (tmp_path / "progress.csv").open(newline="", encoding="utf-8") as stream:
         rows = [(row["step"], row["rare"], row["new"]) for row in csv.DictReader(stream)]
     assert rows == [("100", "100.5", ""), ("200", "200.5", ""), ("250", "", "2"), ("350", "3", "")]
+
+
+def test_tensorboard_begins_another_file_after_one_was_refused(tmp_path, monkeypatch):
+    # The writer's thread ends with the error, and says so.
+    monkeypatch.setattr(threading, "excepthook", lambda arguments: None)
+    others, folder = set(threading.enumerate()), tmp_path / "run" / "Task"
+    report = TensorBoardReport(folder, "", None)
+    report.write(summary(1, tag=0.5))
+    folder.rename(tmp_path / "moved")
+    with pytest.raises(OSError, match="Task"):
+        report.write(summary(2, tag=0.5))
+    for thread in set(threading.enumerate()) - others:
+        thread.join(10)
+    report.write(summary(3, tag=0.5))
+    report.close()
+    (tmp_path / "moved").rename(folder / "Task")
+    assert [event.step for event in read_events(tmp_path / "run").Scalars("tag")] == [3]
+    assert [event.step for event in read_events(folder).Scalars("tag")] == [1]

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from gym_adapters.errors import UserError
+from gym_adapters.errors import UserError, refusal_named
 from trainers.checkpoint import write_text
 from trainers.compare import numbers
 from trainers.compare.numbers import Spread
@@ -53,11 +53,8 @@ def write_page(report: Report, path: Path) -> None:
             "the page needs plotly, which is not installed; run: python -m pip install -e .[compare]"
         ) from None
     text = render(report, get_plotlyjs())
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with refusal_named(path):
         write_text(path, text)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written: {error.strerror}") from None
 
 
 def render(report: Report, library: str) -> str:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from gym_adapters.errors import UserError
+from gym_adapters.errors import UserError, refusal_named
 from trainers.config.docs import docs_text
 from trainers.config.dump import dump_settings
 from trainers.config.loader import load_settings
@@ -22,7 +22,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("give a training file, or --write-schema or --write-docs")
     try:
         for path, text in writes.items():
-            _write(path, text())
+            with refusal_named(path):
+                path.write_text(text(), encoding="utf-8")
         if arguments.file is not None:
             settings = load_settings(arguments.file, arguments.overrides)
             sys.stdout.write(dump_settings(settings, for_mlagents=arguments.for_mlagents))
@@ -56,13 +57,6 @@ def _build_parser() -> argparse.ArgumentParser:
         "--write-docs", type=Path, metavar="PATH", help="write the reference page of all keys"
     )
     return parser
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written: {error.strerror}") from None
 
 
 if __name__ == "__main__":
