@@ -239,7 +239,7 @@ class Session:
 
     @contextmanager
     def _files(self, what: str) -> Iterator[None]:
-        """Around writing files: a full disk, or a file that another program holds open, does not end training."""
+        """Around writing files: what the system refuses (a full disk, another program's lock) does not end training."""
         try:
             yield
         except OSError as error:
