@@ -82,6 +82,20 @@ class ActionDistribution:
             total = total - (branch.exp() * branch).sum(1)
         return total
 
+    def divergence_from(self, old: "ActionDistribution") -> Tensor:
+        """KL(old || this), nats, (n,): the sum over continuous dimensions and branches."""
+        distance = (old.mean - self.mean).square() + (2.0 * old.log_std).exp()
+        gaussian = self.log_std - old.log_std + 0.5 * distance * (-2.0 * self.log_std).exp() - 0.5
+        total = gaussian.sum(1)
+        for was, now in zip(old.log_probs, self.log_probs, strict=True):
+            total = total + (was.exp() * (was - now)).sum(1)
+        return total
+
+    def detach(self) -> "ActionDistribution":
+        """The same numbers, as constants that do not move with the weights."""
+        branches = tuple(branch.detach() for branch in self.log_probs)
+        return ActionDistribution(self.mean.detach(), self.log_std.detach().clone(), branches)
+
     def _stack(self, picks: Sequence[Tensor]) -> Tensor:
         if not picks:
             return torch.zeros((len(self.mean), 0), dtype=torch.int64, device=self.mean.device)

@@ -66,9 +66,22 @@ class OnPolicyLearner(Learner):
         return describe(self.name, self.spec, self.settings.network_settings, self.hyper.shared_critic)
 
     @property
+    def passes(self) -> int:
+        """Passes over a rollout."""
+        return self.hyper.num_epoch
+
+    @property
     def recomputes_advantage(self) -> bool:
         """Whether every pass begins with advantages and returns by the critic as it then is."""
         return False
+
+    @property
+    def steps_at_once(self) -> bool:
+        """Whether the actor makes one step for each rollout, `_move_actor`; passes are then the critic's alone."""
+        return False
+
+    def _move_actor(self, batch: Batch, beta: float) -> None:
+        """That step; `beta` weights the entropy."""
 
     @abstractmethod
     def policy_loss(self, log_prob: Tensor, batch: Batch) -> Tensor:
@@ -157,17 +170,19 @@ class OnPolicyLearner(Learner):
         )
 
     def _optimise(self, columns: Columns) -> None:
-        """`num_epoch` passes over the rollout, fewer if the policy moves too far from where it started."""
+        """Passes over the rollout, fewer if the policy moves too far from where it started."""
         inputs = self.policy.upload(columns.observations)
         batch = self._batch(columns, inputs)
         self.metrics.add("Policy/Extrinsic Value Estimate", float(batch.value.mean()))
         self.optimizer.set_learning_rate(self.step)
         beta = self._decayed(self.hyper.beta, BETA_FLOOR, self.hyper.beta_schedule)
+        if self.steps_at_once:
+            self._move_actor(batch, beta)
         figures: list[Tensor] = []
-        for number in range(self.hyper.num_epoch):
+        for number in range(self.passes):
             if number and self.recomputes_advantage:
                 batch = self._batch(columns, inputs)
-            epoch = list(self._pass(batch, beta))
+            epoch = list(self._pass(batch, 0.0 if self.steps_at_once else beta))
             figures += epoch
             if self.hyper.target_kl is not None and self._diverged(float(torch.stack(epoch)[:, 3].mean())):
                 break

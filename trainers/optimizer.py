@@ -23,7 +23,7 @@ class FlatAdam:
 
     Args:
         groups: parameters that share a step size.
-        rates: the step size of each group at the start.
+        rates: the step size of each group at the start; None leaves the group to others.
         hyper: `learning_rate_schedule`, `adam_epsilon`, `max_grad_norm`.
         max_steps: agent steps over which a linear schedule falls.
     """
@@ -31,26 +31,25 @@ class FlatAdam:
     def __init__(
         self,
         groups: Sequence[Sequence[nn.Parameter]],
-        rates: Sequence[float],
+        rates: Sequence[float | None],
         hyper: PPOSettings | A2CSettings | DQNSettings,
         max_steps: int,
     ) -> None:
-        self.max_steps, self.initial_rates = max_steps, tuple(rates)
+        self.max_steps = max_steps
         self.schedule, self.max_grad_norm = hyper.learning_rate_schedule, hyper.max_grad_norm
         self.scale = 1.0
         self.flat, self.gradient = flatten(groups)
+        moved = [(flat, rate) for flat, rate in zip(self.flat, rates, strict=True) if rate is not None]
+        self.initial_rates = tuple(rate for _, rate in moved)
         self.adam = torch.optim.Adam(
-            [
-                {"params": [flat], "lr": rate}
-                for flat, rate in zip(self.flat, self.initial_rates, strict=True)
-            ],
+            [{"params": [flat], "lr": rate} for flat, rate in moved],
             eps=hyper.adam_epsilon,
             fused=self.gradient.device.type in ("cpu", "cuda"),
         )
 
     @property
     def learning_rate(self) -> float:
-        """The first group's step size at present."""
+        """The step size at present of the first group that has one."""
         return float(self.adam.param_groups[0]["lr"])
 
     @property
@@ -125,8 +124,12 @@ class ActorCriticOptimizer(FlatAdam):
 
     Args:
         policy: whose parameters to move.
-        hyper: learning rates and schedule, `adam_epsilon`, `max_grad_norm`, `target_kl`.
+        hyper: learning rates and schedule, `adam_epsilon`, `max_grad_norm`, `target_kl`; with `natural_gradient_kl` the
+            actor is left alone.
         max_steps: agent steps over which a linear schedule falls.
+
+    Attributes:
+        actor_parameters: those that the policy's actions depend on, in the order of their group.
     """
 
     def __init__(self, policy: Policy, hyper: PPOSettings | A2CSettings, max_steps: int) -> None:
@@ -140,8 +143,13 @@ class ActorCriticOptimizer(FlatAdam):
             [parameter for parameter in learned if (parameter in critic) == wanted]
             for wanted in (False, True)
         ]
-        rates = (hyper.learning_rate, hyper.critic_learning_rate or hyper.learning_rate)
+        natural = isinstance(hyper, A2CSettings) and hyper.natural_gradient_kl is not None
+        rates = (
+            None if natural else hyper.learning_rate,
+            hyper.critic_learning_rate or hyper.learning_rate,
+        )
         super().__init__(groups, rates, hyper, max_steps)
+        self.actor_parameters = groups[0]
 
     def adapt(self, kl: float, target_kl: float) -> None:
         """Raise or lower the step sizes so that an epoch moves the policy by about `target_kl`.

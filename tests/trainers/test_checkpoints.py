@@ -36,6 +36,12 @@ SETTINGS = {
         {"normalize": True},
         max_steps=1000,
     ),
+    "a2c, natural gradient": behavior_settings(
+        "a2c",
+        {"buffer_size": 40, "batch_size": 16, "natural_gradient_kl": 0.02, "critic_num_epoch": 2},
+        {"normalize": True},
+        max_steps=1000,
+    ),
 }
 
 
@@ -43,14 +49,14 @@ def trained_env(masked: bool = True) -> ScriptedEnv:
     return ScriptedEnv({"Test": Behavior(SPEC, crowd(5, 200, 8, interrupted=True), masked)})
 
 
-@pytest.mark.parametrize("trainer_type", ["ppo", "a2c"])
-def test_the_next_updates_after_loading_are_bit_for_bit_the_same(trainer_type, tmp_path):
+@pytest.mark.parametrize("kind", SETTINGS)
+def test_the_next_updates_after_loading_are_bit_for_bit_the_same(kind, tmp_path):
     env = trained_env()
-    learner = make_learner(SPEC, SETTINGS[trainer_type], seed=3)
+    learner = make_learner(SPEC, SETTINGS[kind], seed=3)
     drive(env, learner, 30)
     save_state(tmp_path / "here.pt", whole_state(learner))
 
-    loaded = make_learner(SPEC, SETTINGS[trainer_type], seed=4)
+    loaded = make_learner(SPEC, SETTINGS[kind], seed=4)
     assert not torch.equal(loaded.policy.value_head.weight, learner.policy.value_head.weight)
     restore(loaded, tmp_path / "here.pt")
     assert_same(loaded.state_dict(), learner.state_dict())

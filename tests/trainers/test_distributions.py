@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from torch.distributions import Categorical, Normal
+from torch.distributions import Categorical, Normal, kl_divergence
 
 from trainers.distributions import ActionDistribution, Actions, branch_log_probs
 
@@ -48,6 +48,35 @@ def test_log_prob_is_that_of_independent_parts():
         [Normal(mean, log_std.exp()).log_prob(actions.continuous), torch.stack(branches, dim=1)], dim=1
     )
     torch.testing.assert_close(found, expected)
+
+
+def test_divergence_is_that_of_independent_parts():
+    old, new = hybrid(7), [tensor + 0.3 * tensor.detach().square() for tensor in hybrid(7)]
+    was, now = (
+        ActionDistribution(mean, log_std, branch_log_probs(logits, BRANCHES, None))
+        for mean, log_std, logits in (old, new)
+    )
+    expected = kl_divergence(Normal(old[0], old[1].exp()), Normal(new[0], new[1].exp())).sum(1)
+    for before, after in zip(old[2].split(BRANCHES, dim=1), new[2].split(BRANCHES, dim=1), strict=True):
+        expected = expected + kl_divergence(Categorical(logits=before), Categorical(logits=after))
+    torch.testing.assert_close(now.divergence_from(was), expected)
+    torch.testing.assert_close(now.divergence_from(now.detach()), torch.zeros(7, dtype=torch.float64))
+
+
+def test_divergence_is_finite_where_actions_are_forbidden():
+    _, _, logits = hybrid(2)
+    forbidden = torch.zeros(2, sum(BRANCHES), dtype=torch.bool)
+    forbidden[:, 1] = True
+    now, was = (
+        ActionDistribution(logits[:, :0], logits[0, :0], branch_log_probs(values, BRANCHES, forbidden))
+        for values in (logits, logits.detach() * 2.0)
+    )
+    divergence = now.divergence_from(was)
+    divergence.sum().backward()
+    assert (divergence > 0.0).all()
+    assert torch.isfinite(divergence).all()
+    assert torch.isfinite(logits.grad).all()
+    assert (logits.grad[:, 1] == 0.0).all()
 
 
 def test_entropy_averages_continuous_dimensions_and_sums_branches():

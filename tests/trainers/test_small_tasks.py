@@ -29,7 +29,19 @@ A2C = {
     "trainer_type": "a2c",
     "hyperparameters": {"batch_size": 64, "buffer_size": 64, "learning_rate": 0.01, "beta": 1e-3},
 }
-ALGORITHMS = pytest.mark.parametrize("algorithm", [PPO, A2C], ids=["ppo", "a2c"])
+NATURAL_A2C = {
+    "trainer_type": "a2c",
+    "hyperparameters": {
+        "batch_size": 64,
+        "buffer_size": 128,
+        "learning_rate": 0.01,
+        "beta": 1e-3,
+        "natural_gradient_kl": 0.05,
+    },
+}
+ALGORITHMS = pytest.mark.parametrize(
+    "algorithm", [PPO, A2C, NATURAL_A2C], ids=["ppo", "a2c", "a2c, natural gradient"]
+)
 
 
 def solve(

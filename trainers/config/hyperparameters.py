@@ -155,6 +155,33 @@ class A2CSettings(OptimizerSettings, OnPolicySettings):
         "does not follow learning_rate_schedule.",
     )
 
+    natural_gradient_kl: Positive | None = extension(
+        None,
+        description="KL divergence (nats) by which the actor moves in its one step for each buffer, along the natural "
+        "gradient; batch_size, learning_rate, its schedule and max_grad_norm are then the critic's alone. null: both "
+        "take gradient steps in minibatches. Typical: 0.01-0.05. Source: Kakade 2001, A Natural Policy Gradient.",
+    )
+    critic_num_epoch: Count = extension(
+        1, description="Passes of the critic over the buffer where natural_gradient_kl is set."
+    )
+
+    @model_validator(mode="after")
+    def _natural_gradient_fits(self) -> Self:
+        if self.natural_gradient_kl is None:
+            if self.critic_num_epoch != 1:
+                raise problem(
+                    f"critic_num_epoch {self.critic_num_epoch} has no effect without natural_gradient_kl"
+                )
+        elif self.shared_critic:
+            raise problem(
+                "natural_gradient_kl needs shared_critic: false, so that the critic does not move the actor"
+            )
+        elif self.learning_rate_schedule == "adaptive":
+            raise problem(
+                "natural_gradient_kl holds the divergence itself: set learning_rate_schedule to linear or constant"
+            )
+        return self
+
     @model_validator(mode="after")
     def _one_epoch(self) -> Self:
         if self.num_epoch != 1:

@@ -85,6 +85,8 @@ DEFAULTS: list[tuple[type[BaseModel], dict[str, Any], dict[str, Any]]] = [
             "shared_critic": False,
             "learning_rate_schedule": "linear",
             "beta_schedule": "linear",
+            "natural_gradient_kl": None,
+            "critic_num_epoch": 1,
         },
     ),
     (
@@ -279,6 +281,8 @@ EXTENSIONS = {
         "policy_ratio",
         "clip_value_loss",
         "recompute_advantage",
+        "natural_gradient_kl",
+        "critic_num_epoch",
         "activation",
         "orthogonal_init",
         "initial_log_std",

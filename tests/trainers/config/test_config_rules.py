@@ -107,6 +107,40 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "learning_rate_schedule is adaptive: it needs target_kl, for example 0.01",
     ),
     (
+        {"behaviors": {"W": {"trainer_type": "a2c", "hyperparameters": {"critic_num_epoch": 2}}}},
+        "hyperparameters: critic_num_epoch 2 has no effect without natural_gradient_kl",
+    ),
+    (
+        {
+            "behaviors": {
+                "W": {
+                    "trainer_type": "a2c",
+                    "hyperparameters": {"natural_gradient_kl": 0.01, "shared_critic": True},
+                }
+            }
+        },
+        "hyperparameters: natural_gradient_kl needs shared_critic: false, so that the critic does not move the actor",
+    ),
+    (
+        {
+            "behaviors": {
+                "W": {
+                    "trainer_type": "a2c",
+                    "hyperparameters": {
+                        "natural_gradient_kl": 0.01,
+                        "learning_rate_schedule": "adaptive",
+                        "target_kl": 0.01,
+                    },
+                }
+            }
+        },
+        "natural_gradient_kl holds the divergence itself: set learning_rate_schedule to linear or constant",
+    ),
+    (
+        {"behaviors": {"W": {"trainer_type": "ppo", "hyperparameters": {"natural_gradient_kl": 0.01}}}},
+        "behaviors.W.hyperparameters.natural_gradient_kl: unknown key",
+    ),
+    (
         {"behaviors": {"W": {"trainer_type": "a2c", "hyperparameters": {"target_kl": 0.01}}}},
         "target_kl 0.01: with trainer_type a2c, which makes one pass, it needs learning_rate_schedule: adaptive",
     ),
