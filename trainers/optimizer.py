@@ -113,6 +113,10 @@ class FlatAdam:
         """Adam's moments and the adapted scale."""
         return {"adam": self.adam.state_dict(), "scale": self.scale}
 
+    def fits(self, state: dict[str, Any]) -> bool:
+        """Whether `state` is that of as many groups."""
+        return len(state["adam"]["param_groups"]) == len(self.adam.param_groups)
+
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state_dict`."""
         self.adam.load_state_dict(state["adam"])

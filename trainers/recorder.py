@@ -202,4 +202,9 @@ def restore(learner: Learner, path: Path, only_weights: bool = False) -> None:
             )
         if not only_weights and "Optimizer:value_optimizer" not in state:
             raise UserError(f"{path}: a kept policy, without the optimiser's state; use --initialize-from")
+        if not only_weights and not learner.optimizer.fits(state["Optimizer:value_optimizer"]):
+            raise UserError(
+                f"{path}: its optimiser moved other weights than this one would; set natural_gradient_kl as it was, "
+                "or use --initialize-from"
+            )
         learner.load_state_dict(state, only_weights)

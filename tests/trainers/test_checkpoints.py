@@ -72,6 +72,20 @@ def test_the_next_updates_after_loading_are_bit_for_bit_the_same(kind, tmp_path)
     assert_same(loaded.state_dict(), learner.state_dict())
 
 
+@pytest.mark.parametrize(
+    ("was", "now"), [({"natural_gradient_kl": 0.02}, {}), ({}, {"natural_gradient_kl": 0.02})]
+)
+def test_an_optimiser_of_other_weights_is_refused_and_the_policy_can_still_be_used(was, now, tmp_path):
+    before, after = (make_learner(SPEC, behavior_settings("a2c", keys)) for keys in (was, now))
+    save_state(tmp_path / "here.pt", whole_state(before))
+    with pytest.raises(
+        UserError, match=r"here\.pt: .*set natural_gradient_kl as it was, or use --initialize-from"
+    ):
+        restore(after, tmp_path / "here.pt")
+    restore(after, tmp_path / "here.pt", only_weights=True)
+    assert_same(after.policy.state_dict(), before.policy.state_dict())
+
+
 def test_saving_does_not_disturb_what_follows(tmp_path):
     quiet, saving = (make_learner(SPEC, SETTINGS["ppo"]) for _ in range(2))
     env, other_env = trained_env(), trained_env()
