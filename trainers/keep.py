@@ -2,7 +2,8 @@
 
 Writes a small run folder, `docs/policies/<Behavior>/`, that `python -m trainers.evaluate` and `--initialize-from`
 read as any other: the settings, the weights without the optimiser's state, and the `.onnx`. Weights that would take
-more than two million bytes are stored in fewer bits, as many as fit: 16, or 8 with a scale for each row.
+more than two million bytes are stored in fewer bits, as many as fit: 16, or 8 with a scale for each row; an
+`.onnx` that would is stored in 8.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bridge.onnx_compact import store_in_eight_bits
 from bridge.onnx_export import export_policy
 from gym_adapters.errors import UserError, refusal_named
 from trainers.checkpoint import NEWEST, SCALES, load_state, state_bytes, write_atomically, write_text
@@ -69,15 +71,12 @@ def _write(folder: Path, settings: RunSettings, state: dict[str, Any], loaded: L
 
     model = folder / f"{loaded.name}.onnx"
     export_policy(loaded.policy, loaded.spec, model)
-    size = model.stat().st_size
-    if size > MOST_BYTES:
-        model.unlink()
-        lines.append(
-            f"{model}  not kept, {size:,} bytes; made again by: python -m bridge.onnx_export {folder}"
-        )
-    else:
-        lines.append(f"{model}  {size:,} bytes")
-    return lines
+    full = model.stat().st_size
+    if full <= MOST_BYTES:
+        return [*lines, f"{model}  {full:,} bytes"]
+    store_in_eight_bits(model)
+    again = f"in 32 bits, {full:,} bytes: python -m bridge.onnx_export {folder}"
+    return [*lines, f"{model}  {model.stat().st_size:,} bytes, 8 bits to a weight ({again})"]
 
 
 def _in_fewer_bits(state: dict[str, Any]) -> Iterator[tuple[int, bytes]]:
