@@ -1,0 +1,91 @@
+"""`python -m tests.same_numbers record|check [RUN …]`: small trainings whose every number is compared.
+
+`record` trains and writes a digest of all weights, of all returns, and of each TensorBoard tag to `digests.json`;
+`check` trains again and names every digest that differs. A change that does not touch learning leaves all of them.
+Digests hold for one kind of processor and one set of packages only, so a record is made before a change and on the
+machine that checks it.
+"""
+
+import argparse
+import hashlib
+import json
+import struct
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from tests.same_numbers.runs import RUNS
+
+DIGESTS = Path(__file__).with_name("digests.json")
+Digests = dict[str, str]
+
+
+def main() -> int:
+    """Record or check; returns 1 where a number differs."""
+    parser = argparse.ArgumentParser(prog="python -m tests.same_numbers", description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=["record", "check"])
+    parser.add_argument("runs", nargs="*", metavar="RUN", help=f"of {', '.join(RUNS)}. Default: all.")
+    arguments = parser.parse_args()
+    names = arguments.runs or list(RUNS)
+    if unknown := set(names) - set(RUNS):
+        parser.error(f"{', '.join(sorted(unknown))}: expected some of {', '.join(RUNS)}")
+    recorded = json.loads(DIGESTS.read_text()) if DIGESTS.is_file() else {}
+    found = {name: train(name) for name in names}
+    if arguments.what == "record":
+        DIGESTS.write_text(json.dumps({**recorded, **found}, indent=1, sort_keys=True) + "\n")
+        return 0
+    different = {name: differences(recorded.get(name, {}), found[name]) for name in names}
+    for name, parts in different.items():
+        print(f"{name}: {'the same' if not parts else 'different: ' + ', '.join(parts)}")
+    return int(any(different.values()))
+
+
+def train(name: str) -> Digests:
+    """The digests of one run, trained in a process of its own."""
+    with tempfile.TemporaryDirectory() as results:
+        command = [sys.executable, "-m", "tests.same_numbers.runs", name, results]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SystemExit(f"{name}: training failed\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
+        return {key: value for folder in behaviors(Path(results, name)) for key, value in digests(folder)}
+
+
+def behaviors(run: Path) -> list[Path]:
+    """The folders of a run's behaviors."""
+    return sorted(path.parent for path in run.glob("*/checkpoint.pt"))
+
+
+def digests(folder: Path) -> Iterable[tuple[str, str]]:
+    """A digest of the weights, of the returns, and of each TensorBoard tag of a behavior, by name."""
+    state = torch.load(folder / "checkpoint.pt", weights_only=True)
+    weights = hashlib.sha256()
+    for name, tensor in sorted(state["Policy"].items()):
+        weights.update(name.encode() + tensor.numpy().tobytes())
+    yield f"{folder.name}: weights", weights.hexdigest()[:16]
+    yield f"{folder.name}: returns", _digest(state["recent_returns"])
+    events = EventAccumulator(str(folder), size_guidance={"scalars": 0})
+    events.Reload()
+    for tag in sorted(events.Tags()["scalars"]):
+        points = events.Scalars(tag)
+        yield (
+            f"{folder.name}: {tag}",
+            _digest([part for point in points for part in (point.step, point.value)]),
+        )
+
+
+def differences(recorded: Digests, found: Digests) -> list[str]:
+    """What differs, is missing or is new."""
+    return sorted(key for key in recorded.keys() | found.keys() if recorded.get(key) != found.get(key))
+
+
+def _digest(numbers: Iterable[float]) -> str:
+    return hashlib.sha256(b"".join(struct.pack("<d", number) for number in numbers)).hexdigest()[:16]
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
