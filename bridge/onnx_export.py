@@ -23,10 +23,10 @@ from torch import Tensor, nn
 
 from bridge.onnx_check import check_file
 from gym_adapters.errors import UserError, refusal_named
-from trainers.checkpoint import write_atomically
-from trainers.policy import ACTION_LIMIT, Policy
-from trainers.policy_file import load_policy
-from trainers.q_network import QNetwork
+from trainers.networks.actor_critic import ACTION_LIMIT, Policy
+from trainers.networks.q_network import QNetwork
+from trainers.records.checkpoint import write_atomically
+from trainers.records.policy_file import load_policy
 
 OPSET = 9
 API_VERSION = 3.0

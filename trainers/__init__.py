@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gym_adapters.errors import UserError
-    from trainers.api import train
-    from trainers.policy_file import LoadedPolicy, load_policy
-    from trainers.recorder import Outcome
+    from trainers.records.policy_file import LoadedPolicy, load_policy
+    from trainers.training.api import train
+    from trainers.training.recorder import Outcome
 
 __all__ = ["LoadedPolicy", "Outcome", "UserError", "load_policy", "train"]
 
 _HOMES = {
-    "LoadedPolicy": "trainers.policy_file",
-    "Outcome": "trainers.recorder",
+    "LoadedPolicy": "trainers.records.policy_file",
+    "Outcome": "trainers.training.recorder",
     "UserError": "gym_adapters.errors",
-    "load_policy": "trainers.policy_file",
-    "train": "trainers.api",
+    "load_policy": "trainers.records.policy_file",
+    "train": "trainers.training.api",
 }
 
 # Threads that spin while they wait would slow down the environment and whatever runs beside it (a Unity Editor,

@@ -16,8 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from tests.benchmarks.common import ROOT, Options, Row, ours
-from trainers.checkpoint import write_text
-from trainers.plots import draw_curves
+from trainers.records.checkpoint import write_text
+from trainers.records.plots import draw_curves
 
 SCORE = 2000
 SEEDS = (0, 1)

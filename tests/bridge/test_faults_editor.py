@@ -17,7 +17,7 @@ from bridge import player_session, wire
 from bridge.faults import PlayerLostError
 from bridge.unity_env import PlayerOptions, UnityEnv
 from trainers import load_policy, train
-from trainers.environments import make_environment
+from trainers.training.environments import make_environment
 
 
 def step_often(env: UnityEnv) -> None:

@@ -13,10 +13,10 @@ from processes import PLAYER, free_port, running
 from bridge.channels import EnvironmentParametersChannel
 from bridge.environment_parameters import sampler_seed, send_parameters
 from gym_adapters import UserError
-from trainers.api import train
 from trainers.config import load_settings
 from trainers.config.environment_parameters import Sampler, UniformParameters, UniformSampler
-from trainers.environments import make_environment
+from trainers.training.api import train
+from trainers.training.environments import make_environment
 
 CONFIG = """
 default_settings:

@@ -17,11 +17,11 @@ from bridge.process import find_player, looks_like_player
 from bridge.unity_env import UnityEnv
 from bridge.workers import Workers
 from gym_adapters import UserError
-from trainers.api import train
-from trainers.checkpoint import load_state
 from trainers.config import RunSettings, load_settings
-from trainers.curriculum import Curriculum
-from trainers.environments import make_environment, tuned_file
+from trainers.records.checkpoint import load_state
+from trainers.training.api import train
+from trainers.training.curriculum import Curriculum
+from trainers.training.environments import make_environment, tuned_file
 
 PARAMETERS = """
 environment_parameters:

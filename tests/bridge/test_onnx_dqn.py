@@ -9,11 +9,11 @@ from test_onnx_export import feed, make_spec, run
 
 from bridge.onnx_check import check_file
 from bridge.onnx_export import export_policy, export_run
-from trainers.checkpoint import save_state
 from trainers.config import NetworkSettings
-from trainers.policy import choose
-from trainers.policy_file import describe
-from trainers.q_network import QNetwork
+from trainers.networks.actor_critic import choose
+from trainers.networks.q_network import QNetwork
+from trainers.records.checkpoint import save_state
+from trainers.records.policy_file import describe
 
 CASES = [
     ([(5,)], {"normalize": True}, False, None),

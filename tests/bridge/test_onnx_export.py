@@ -18,10 +18,10 @@ from onnx import TensorProto, helper
 
 from bridge.onnx_check import check_file, check_model
 from bridge.onnx_export import export_policy, export_run, main
-from trainers.checkpoint import save_state
 from trainers.config import NetworkSettings
-from trainers.policy import Policy, choose, to_action_tuple
-from trainers.policy_file import describe
+from trainers.networks.actor_critic import Policy, choose, to_action_tuple
+from trainers.records.checkpoint import save_state
+from trainers.records.policy_file import describe
 
 BATCH = 16
 VECTOR, IMAGE = [(5,)], [(3, 36, 40)]

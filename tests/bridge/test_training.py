@@ -18,7 +18,7 @@ from bridge.unity_env import PlayerOptions, UnityEnv
 from bridge.workers import Workers
 from gym_adapters import UserError
 from trainers import load_policy, train
-from trainers.environments import make_environment
+from trainers.training.environments import make_environment
 
 BEHAVIOR: dict[str, Any] = {
     "trainer_type": "ppo",

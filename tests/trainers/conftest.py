@@ -12,7 +12,7 @@ from command_tools import write_file
 from run_tools import Stopwatch, options
 
 from trainers import Outcome, train
-from trainers.cli import main
+from trainers.training.cli import main
 
 torch.set_num_threads(1)
 for variable in ("FORCE_COLOR", "TTY_COMPATIBLE"):  # they make rich take a pipe for a terminal

@@ -7,11 +7,11 @@ import torch
 from mlagents_envs.base_env import BaseEnv, BehaviorSpec
 from scripted_env import VALUE, Behavior, Life, ScriptedEnv, crowd, make_spec
 
-from trainers.batch import Batch
+from trainers.algorithms.on_policy import OnPolicyLearner
 from trainers.config import BehaviorSettings, load_settings
-from trainers.on_policy import OnPolicyLearner
-from trainers.policy_file import describe
-from trainers.session import LEARNERS
+from trainers.experience.batch import Batch
+from trainers.records.policy_file import describe
+from trainers.training.session import LEARNERS
 
 SMALL_NETWORK = {"hidden_units": 8, "num_layers": 1}
 

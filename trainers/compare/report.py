@@ -8,7 +8,7 @@ from trainers.compare import numbers
 from trainers.compare.events import Curve
 from trainers.compare.numbers import Spread
 from trainers.compare.runs import Group, Run, differing_keys
-from trainers.metrics import EPISODE_LENGTH, REWARD
+from trainers.records.metrics import EPISODE_LENGTH, REWARD
 
 ENTROPY, POLICY_LOSS, VALUE_LOSS = "Policy/Entropy", "Losses/Policy Loss", "Losses/Value Loss"
 CHARTS = (REWARD, EPISODE_LENGTH, ENTROPY, POLICY_LOSS, VALUE_LOSS)

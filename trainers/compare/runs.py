@@ -14,7 +14,7 @@ from gym_adapters.errors import UserError
 from trainers.compare.events import PATTERN, Curve, read_events
 from trainers.compare.numbers import time_shares
 from trainers.config import dump_settings, load_settings
-from trainers.run_folder import CONFIGURATION
+from trainers.records.run_folder import CONFIGURATION
 
 OURS, THEIRS = "bridge-learn", "mlagents-learn"
 FOLDER_SIDES = (OURS, THEIRS)

@@ -16,11 +16,11 @@ import bridge
 from bridge.ports import is_free
 from bridge.process import find_player
 from gym_adapters.errors import UserError
-from trainers.checkpoint import write_text
 from trainers.compare.plan import FOLDERS, Plan, Variant, is_finished, is_player, max_steps
 from trainers.compare.progress import Progress
 from trainers.compare.runs import OURS, THEIRS
 from trainers.config import dump_settings
+from trainers.records.checkpoint import write_text
 
 FIRST_PORT, LAST_PORT = 5100, 5900
 PATIENCE = 60.0

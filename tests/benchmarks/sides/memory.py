@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from trainers import train
-from trainers.environments import make_environment
+from trainers.training.environments import make_environment
 
 
 def resident() -> float:

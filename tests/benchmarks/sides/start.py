@@ -15,7 +15,7 @@ def first(self):
     import os
     os._exit(0)
 vector_env.VectorEnvAdapter.step = first
-from trainers.cli import main
+from trainers.training.cli import main
 main(["--env", "Walker2d-v5", "--results-dir", sys.argv[1]], trainer_type="ppo")
 """
 

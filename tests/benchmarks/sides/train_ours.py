@@ -15,7 +15,7 @@ import sys  # noqa: E402
 from collections import deque  # noqa: E402
 
 from trainers import train  # noqa: E402
-from trainers.environments import make_environment  # noqa: E402
+from trainers.training.environments import make_environment  # noqa: E402
 
 
 class ReachedError(Exception):

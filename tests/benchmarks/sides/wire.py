@@ -43,8 +43,8 @@ def workers(folder, agents, count):
     from bridge.player_session import PlayerOptions
     from bridge.unity_env import UnityEnv
     from bridge.workers import Workers
+    from trainers.algorithms.ppo import PPO
     from trainers.config import load_settings
-    from trainers.ppo import PPO
 
     threadpool_limits(1, user_api="blas")  # as in a run
     port = free_ports(count)

@@ -9,7 +9,7 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from trainers.metrics import REWARD
+from trainers.records.metrics import REWARD
 
 BEGIN = 1_700_000_000.0
 OUR_TIMERS = {

@@ -15,7 +15,7 @@ from tests.trainers.compare.synthetic import write_run
 from trainers.compare.page import write_page
 from trainers.compare.report import CHARTS, make_report
 from trainers.compare.runs import group_runs, read_runs
-from trainers.metrics import EPISODE_LENGTH, REWARD
+from trainers.records.metrics import EPISODE_LENGTH, REWARD
 
 pytest.importorskip("plotly", reason="needs the extra compare")
 BROWSER = find_chromium()

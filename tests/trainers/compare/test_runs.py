@@ -12,7 +12,7 @@ from tests.trainers.compare.synthetic import rewards, write_events, write_run
 from trainers import train
 from trainers.compare.report import make_report, make_section
 from trainers.compare.runs import OURS, THEIRS, differing_keys, group_runs, read_runs
-from trainers.metrics import REWARD
+from trainers.records.metrics import REWARD
 
 MLAGENTS_RUN = Path(__file__).parent / "mlagents_run"
 """A run of the real mlagents-learn 1.1.0: CartPole-v1 behind bridge.player, 4,000 agent steps."""

@@ -1,0 +1,104 @@
+"""Tasks that a DQN must solve in seconds, in each of its variants, through the public API."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mlagents_envs.base_env import ActionTuple
+from scripted_env import make_spec
+from task_envs import TaskEnv, one_hot
+from test_small_tasks import images, solve
+
+from trainers import load_policy, train
+from trainers.networks.q_network import DuelingHead
+
+TASK = {
+    "trainer_type": "dqn",
+    "hyperparameters": {
+        "batch_size": 32,
+        "buffer_size": 4000,
+        "learning_rate": 0.003,
+        "steps_per_update": 8,
+        "tau": 0.05,
+        "exploration_initial_eps": 1.0,
+        "exploration_final_eps": 0.1,
+        "exploration_steps": 2000,
+    },
+}
+VARIANTS = [
+    {"double": False},
+    {"double": True},
+    {"dueling": True, "n_step": 3},
+    {"dueling": True, "dueling_units": 16, "tau": 1, "target_update_interval": 100},
+]
+
+
+def variant(**hyper) -> dict:
+    return {**TASK, "hyperparameters": {**TASK["hyperparameters"], **hyper}}
+
+
+@pytest.mark.parametrize("hyper", VARIANTS)
+def test_takes_the_long_way_to_a_late_reward(hyper):
+    """Only the first of four decisions matters and only the last one pays."""
+    chosen = np.zeros(16, np.int64)
+
+    def look(rng, age):
+        first = np.minimum(age, 3) == 0
+        memory = np.where(first, 0, chosen[: len(age)] if len(age) == 16 else 0)
+        return [np.concatenate([one_hot(np.minimum(age, 3), 4), memory[:, None]], 1).astype(np.float32)], None
+
+    def pay(obs: list[np.ndarray], action: ActionTuple) -> np.ndarray:
+        if len(obs[0]) != 16:
+            return action.discrete[:, 0] == 1
+        time = obs[0][:, :4].argmax(1)
+        chosen[time == 0] = action.discrete[time == 0, 0]
+        return np.where(time == 3, 4.0 * obs[0][:, 4], 0.0)
+
+    assert solve(TaskEnv(make_spec((5,), branches=(2,)), look, pay), variant(**hyper), 6000) == 1.0
+
+
+def test_chooses_within_its_masks():
+    """Pays for the largest allowed number; the environment refuses forbidden ones."""
+
+    def look(rng, age):
+        mask = rng.random((len(age), 4)) < 0.4
+        mask[np.arange(len(age)), rng.integers(4, size=len(age))] = False
+        return [(~mask).astype(np.float32)], [mask]
+
+    def pay(obs: list[np.ndarray], action: ActionTuple) -> np.ndarray:
+        return action.discrete[:, 0] == 3 - obs[0][:, ::-1].argmax(1)
+
+    assert solve(TaskEnv(make_spec((4,), branches=(4,)), look, pay), TASK, 8000) > 0.98
+
+
+@pytest.mark.parametrize("network", [{}, {"conv_channels": [8, 12], "dropout": 0.1}])
+def test_sees_where_the_light_is(network):
+    def look(rng, age):
+        sides = rng.integers(4, size=len(age))
+        return [images(sides)], None
+
+    def pay(obs: list[np.ndarray], action: ActionTuple) -> np.ndarray:
+        return (images(action.discrete[:, 0]) == obs[0]).all((1, 2, 3))
+
+    env = TaskEnv(make_spec((1, 20, 20), branches=(4,)), look, pay)
+    assert solve(env, variant(dueling=True), 6000, network) > 0.98
+
+
+def test_a_run_is_resumed_with_its_replay_buffer_and_its_policy_is_loaded_with_its_heads():
+    def look(rng, age):
+        return [one_hot(rng.integers(5, size=len(age)), 5)], None
+
+    def pay(obs: list[np.ndarray], action: ActionTuple) -> np.ndarray:
+        return obs[0].argmax(1) == action.discrete[:, 0]
+
+    behavior = {**variant(dueling=True, save_replay_buffer=True), "summary_freq": 500, "max_steps": 1000}
+    options = {"default_settings": behavior, "checkpoint_settings": {"run_id": "again"}}
+    train(TaskEnv(make_spec((5,), branches=(5,)), look, pay), options)
+    folder = Path("runs", "again", "Task")
+    size = (folder / "last_replay_buffer.npz").stat().st_size
+    assert load_policy(folder).policy.head.__class__ is DuelingHead
+    options["default_settings"] = {**behavior, "max_steps": 3000}
+    options["checkpoint_settings"]["resume"] = True
+    outcome = train(TaskEnv(make_spec((5,), branches=(5,)), look, pay), options)["Task"]
+    assert outcome.steps >= 3000
+    assert (folder / "last_replay_buffer.npz").stat().st_size > 2 * size

@@ -1,0 +1,336 @@
+"""Advantages against plain loops over each agent's own list of steps, whoever shows up when."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from learner_tools import behavior_settings, drive, make_learner, scripted_critic
+from scripted_env import INDEX, LIFE, Behavior, Life, ScriptedEnv, Visit, make_spec
+
+from trainers.algorithms.on_policy import OnPolicyLearner
+from trainers.experience.batch import Batch
+from trainers.maths.returns import gae
+
+SPEC = make_spec((3,), continuous=1, branches=(3,))
+GAMMA, LAMBD, STRENGTH = 0.9, 0.8, 0.5
+
+Who = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Credit:
+    """What a rollout must say of one decision."""
+
+    rollout: int
+    value: float
+    advantage: float
+
+
+def plan_from_scripts(scripts: list[str], resets: frozenset[int], seed: int) -> list[Life]:
+    """Lives from one line per agent, one character per step.
+
+    a: asks, with its reward. t, i: ends (terminated, interrupted). T, I: ends and asks anew in the same step.
+    Anything else: is not heard of. An ending of an agent that is not there is sent all the same.
+    """
+    rng = np.random.default_rng(seed)
+
+    def visit(step: int) -> Visit:
+        reward, group_reward, value = rng.integers(-8, 9, 3) / 4
+        return Visit(step, float(reward), float(value), float(group_reward))
+
+    lives: list[Life] = []
+    for agent, script in enumerate(scripts):
+        visits: list[Visit] = []
+        for step, what in enumerate(script):
+            if step in resets and visits:
+                lives.append(Life(agent, tuple(visits)))
+                visits = []
+            if what in "tiTI":
+                lives.append(Life(agent, tuple(visits), visit(step), interrupted=what in "iI"))
+                visits = []
+            if what in "aTI":
+                visits.append(visit(step))
+        if visits:
+            lives.append(Life(agent, tuple(visits)))
+    return lives
+
+
+def update_steps(lives: list[Life], steps: int, buffer_size: int) -> list[int]:
+    """The steps at which enough decisions have been rewarded, one after the other."""
+    rewarded = Counter(later.step for life in lives if life.visits for later in rewarded_by(life))
+    updates, waiting = [], 0
+    for step in range(steps):
+        waiting += rewarded[step]
+        if waiting >= buffer_size:
+            updates.append(step)
+            waiting = 0
+    return updates
+
+
+def rewarded_by(life: Life) -> tuple[Visit, ...]:
+    """For each decision of a life that is ever rewarded, the appearance that rewards it."""
+    return life.visits[1:] + ((life.ending,) if life.ending else ())
+
+
+def credits(lives: list[Life], updates: list[int], horizon: int) -> Iterator[tuple[Who, Credit]]:
+    """Every decision that some rollout must hold, from sums over the agent's own steps."""
+    for number, life in enumerate(lives):
+        if not life.visits:
+            continue
+        following = rewarded_by(life)
+        rollouts = [sum(update < later.step for update in updates) for later in following]
+        for index in range(len(following)):
+            if rollouts[index] == len(updates):
+                continue  # rewarded after the last update
+            advantage, weight = 0.0, 1.0
+            for ahead in range(index, len(following)):
+                if rollouts[ahead] != rollouts[index]:
+                    break  # the rollout ended here
+                advantage += weight * surprise(life, ahead)
+                weight *= GAMMA * LAMBD
+                if (ahead + 1) % horizon == 0:
+                    break  # time_horizon
+            yield (number, index), Credit(rollouts[index], life.visits[index].value, advantage)
+
+
+def surprise(life: Life, index: int) -> float:
+    """What a decision brought beyond its value: reward + gamma V(next) - V."""
+    later = rewarded_by(life)[index]
+    truly_over = later is life.ending and not life.interrupted
+    reward = STRENGTH * (later.reward + later.group_reward)
+    return reward + (0.0 if truly_over else GAMMA * later.value) - life.visits[index].value
+
+
+def recorded_batches(learner: OnPolicyLearner) -> list[Batch]:
+    """A list that grows by the batch of every update, in place of learning."""
+    batches: list[Batch] = []
+
+    def record(columns):
+        batches.append(learner._batch(columns, learner.policy.upload(columns.observations)))
+
+    learner._optimise = record  # type: ignore[method-assign]
+    return batches
+
+
+def rows_of(batch: Batch) -> list[Who]:
+    observation = batch.inputs[0].numpy()
+    return [(int(row[LIFE]), int(row[INDEX])) for row in observation]
+
+
+SCRIPTS = st.integers(1, 5).flatmap(
+    lambda agents: st.integers(2, 30).flatmap(
+        lambda steps: st.lists(
+            st.text(alphabet="aaaa..tiTI", min_size=steps, max_size=steps), min_size=agents, max_size=agents
+        )
+    )
+)
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    scripts=SCRIPTS,
+    resets=st.frozensets(st.integers(1, 29), max_size=2),
+    buffer_size=st.integers(1, 25),
+    horizon=st.integers(1, 8),
+    seed=st.integers(0, 1000),
+)
+@example(["aaTaIai.ta", "a.a..a.a.a"], frozenset({7}), 3, 2, 0)
+@example(["a" * 30] * 3, frozenset(), 10, 64, 1)
+@example(["a.." * 8, "Ta" * 12, "aI" * 12], frozenset({12}), 4, 3, 2)
+def test_gae_matches_per_trajectory_oracle(scripts, resets, buffer_size, horizon, seed):
+    lives = plan_from_scripts(scripts, resets, seed)
+    env = ScriptedEnv({"Test": Behavior(SPEC, lives)})
+    learner = make_learner(
+        SPEC,
+        behavior_settings(
+            hyperparameters={"buffer_size": buffer_size, "lambd": LAMBD, "normalize_advantage": "none"},
+            gamma=GAMMA,
+            strength=STRENGTH,
+            time_horizon=horizon,
+        ),
+    )
+    scripted_critic(learner)
+    batches = recorded_batches(learner)
+    steps = len(scripts[0])
+
+    updates = drive(env, learner, steps, resets=resets)
+
+    assert updates == update_steps(lives, steps, buffer_size)
+    expected = dict(credits(lives, updates, horizon))
+    assert sum(len(batch) for batch in batches) == len(expected)
+    for rollout, batch in enumerate(batches):
+        value = batch.value[:, 0].tolist()
+        returns = batch.returns[:, 0].tolist()
+        for row, who in enumerate(rows_of(batch)):
+            credit = expected.pop(who)
+            assert credit.rollout == rollout
+            assert value[row] == credit.value
+            assert batch.advantage[row].item() == pytest.approx(credit.advantage, abs=1e-4)
+            assert returns[row] == pytest.approx(credit.advantage + credit.value, abs=1e-4)
+            continuous, discrete = env.behaviors["Test"].actions[who]
+            assert np.clip(batch.actions.continuous[row].numpy(), -3, 3) / 3 == pytest.approx(continuous)
+            assert batch.actions.discrete[row].numpy() == pytest.approx(discrete)
+    assert not expected, "decisions that no rollout holds"
+
+
+@settings(deadline=None, max_examples=50)
+@given(scripts=SCRIPTS, resets=st.frozensets(st.integers(1, 29), max_size=2), seed=st.integers(0, 1000))
+def test_steps_returns_and_lengths_count_every_rewarded_decision_once(scripts, resets, seed):
+    lives = plan_from_scripts(scripts, resets, seed)
+    env = ScriptedEnv({"Test": Behavior(SPEC, lives)})
+    learner = make_learner(SPEC, behavior_settings(hyperparameters={"buffer_size": 7}, strength=STRENGTH))
+    recorded_batches(learner)
+    drive(env, learner, len(scripts[0]), resets=resets)
+
+    lived = [life for life in lives if life.visits]
+    ended = [life for life in lived if life.ending]
+    assert learner.step == sum(len(rewarded_by(life)) for life in lived)
+    returns = sorted(sum(later.reward for later in rewarded_by(life)) for life in ended)
+    assert sorted(learner.metrics.episode_returns) == pytest.approx(returns)
+    assert learner.metrics.episodes == len(ended)
+    means, _, _ = learner.metrics.summarise()
+    if ended:
+        lengths = [len(life.visits) for life in ended]
+        assert means["Environment/Episode Length"] == pytest.approx(np.mean(lengths))
+        assert means["Environment/Cumulative Reward"] == pytest.approx(np.mean(returns))
+    else:
+        assert "Environment/Cumulative Reward" not in means
+
+
+def test_every_behavior_and_team_is_credited_on_its_own():
+    scripts = {"Walker?team=0": ["aaTaaa", "a.a.aa"], "Walker?team=1": ["aaaaIa"], "Flyer": [".aaata"]}
+    plans = {name: plan_from_scripts(lines, frozenset(), 5) for name, lines in scripts.items()}
+    env = ScriptedEnv({name: Behavior(SPEC, lives) for name, lives in plans.items()})
+    settings = behavior_settings(
+        hyperparameters={"buffer_size": 3, "lambd": LAMBD, "normalize_advantage": "none"},
+        gamma=GAMMA,
+        strength=STRENGTH,
+    )
+    for name, lives in plans.items():
+        learner = make_learner(SPEC, settings)
+        scripted_critic(learner)
+        batches = recorded_batches(learner)
+        updates = drive(env, learner, 6, name)
+        expected = dict(credits(lives, updates, 64))
+        found = {
+            who: advantage
+            for batch in batches
+            for who, advantage in zip(rows_of(batch), batch.advantage.tolist(), strict=True)
+        }
+        assert found == {who: pytest.approx(credit.advantage, abs=1e-5) for who, credit in expected.items()}
+        assert expected, name
+
+
+def test_decisions_under_way_when_the_environment_is_reset_never_reach_an_update():
+    lives = plan_from_scripts(["aaaaaaaa", "a.aaa.aa"], frozenset({4}), 3)
+    env = ScriptedEnv({"Test": Behavior(SPEC, lives)})
+    learner = make_learner(SPEC, behavior_settings(hyperparameters={"buffer_size": 2}))
+    scripted_critic(learner)
+    batches = recorded_batches(learner)
+    drive(env, learner, 8, resets={4})
+    last_before_reset = {
+        (number, len(life.visits) - 1) for number, life in enumerate(lives) if life.ending is None
+    }
+    assert last_before_reset.isdisjoint({who for batch in batches for who in rows_of(batch)})
+
+
+def test_gae_of_four_steps_by_hand():
+    # One agent, V = 1, 2, 3, 4 and 5 for what it sees at the end, rewards 1, 0, 2, 1.
+    # gamma 0.5, lambda 0.5:  delta = r + 0.5 V' - V;  A = delta + 0.25 A'.
+    reward = np.array([[1.0], [0.0], [2.0], [1.0], [0.0]], np.float32)
+    value = np.array([[1.0], [2.0], [3.0], [4.0], [5.0]], np.float32)
+    next_row = np.array([1, 2, 3, 4, -1])
+    closed = np.array([True, True, True, True, False])
+    starts = np.arange(5)
+    gamma = np.array([0.5], np.float32)
+
+    def advantages(next_row: np.ndarray, cut: list[int]) -> list[float]:
+        is_cut = np.isin(np.arange(5), cut)
+        return gae(reward, value, next_row, is_cut, closed, starts, gamma, 0.5)[:, 0].tolist()
+
+    # interrupted after the fourth: deltas 1, -0.5, 1, -0.5
+    assert advantages(next_row, [3]) == [0.9296875, -0.28125, 0.875, -0.5, 0.0]
+    # terminated after the fourth: last delta 1 - 4 = -3
+    assert advantages(np.array([1, 2, 3, -1, -1]), [3]) == [0.890625, -0.4375, 0.25, -3.0, 0.0]
+    # cut by the horizon after the second, interrupted after the fourth
+    assert advantages(next_row, [1, 3]) == [0.875, -0.5, 0.875, -0.5, 0.0]
+
+
+def test_gae_keeps_reward_streams_apart():
+    rng = np.random.default_rng(0)
+    rows, streams = 40, 3
+    reward = rng.normal(size=(rows, streams)).astype(np.float32)
+    value = rng.normal(size=(rows, streams)).astype(np.float32)
+    next_row = np.append(np.arange(1, rows), -1)
+    cut = rng.random(rows) < 0.2
+    closed = np.ones(rows, bool)
+    gamma = np.array([0.9, 0.5, 0.0], np.float32)
+    together = gae(reward, value, next_row, cut, closed, np.arange(rows), gamma, 0.9)
+    for stream in range(streams):
+        one = slice(stream, stream + 1)
+        alone = gae(reward[:, one], value[:, one], next_row, cut, closed, np.arange(rows), gamma[one], 0.9)
+        np.testing.assert_array_equal(together[:, one], alone)
+
+
+@pytest.mark.parametrize("lambd", [0.0, 1.0])
+def test_gae_ends_of_lambda(lambd):
+    rng = np.random.default_rng(1)
+    rows = 20
+    reward = rng.normal(size=(rows, 1)).astype(np.float32)
+    value = rng.normal(size=(rows, 1)).astype(np.float32)
+    next_row = np.append(np.arange(1, rows), -1)
+    nothing = np.zeros(rows, bool)
+    gamma = np.array([0.9], np.float32)
+    found = gae(reward, value, next_row, nothing, ~nothing, np.arange(rows), gamma, lambd)
+    if lambd == 0.0:
+        expected = reward + 0.9 * np.append(value[1:], [[0.0]], axis=0) - value
+    else:
+        discounted = [sum(0.9**k * reward[row + k, 0] for k in range(rows - row)) for row in range(rows)]
+        expected = np.array(discounted)[:, None] - value
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_rewards_are_clipped_and_scaled_for_learning_only():
+    lives = plan_from_scripts(["aaaTaaaaTaaa", "a.aTa.aaTa.a"], frozenset(), 11)
+    env = ScriptedEnv({"Test": Behavior(SPEC, lives)})
+    learner = make_learner(
+        SPEC,
+        behavior_settings(
+            hyperparameters={"buffer_size": 16, "lambd": 0.0, "normalize_advantage": "none"},
+            gamma=GAMMA,
+            reward_clip=0.5,
+            normalize_reward=True,
+        ),
+    )
+    scripted_critic(learner)
+    batches = recorded_batches(learner)
+    updates = drive(env, learner, 12)
+    assert len(updates) == 1
+
+    # The running discounted sum of each episode's clipped rewards, and its spread over all steps up to the update.
+    discounted = []
+    for life in lives:
+        running = 0.0
+        for later in rewarded_by(life):
+            if later.step <= updates[0]:
+                running = GAMMA * running + np.clip(later.reward + later.group_reward, -0.5, 0.5)
+                discounted.append(running)
+    discounted += [-1.0, 1.0]  # the moments start at mean 0 and variance 1, with the weight of one value
+    weights = [1.0] * (len(discounted) - 2) + [0.5, 0.5]
+    mean = np.average(discounted, weights=weights)
+    variance = np.average(np.square(discounted), weights=weights) - mean**2
+    scale = np.sqrt(variance + 1e-8)
+
+    for row, (number, index) in enumerate(rows_of(batches[0])):
+        life = lives[number]
+        later = rewarded_by(life)[index]
+        reward = np.clip(later.reward + later.group_reward, -0.5, 0.5) / scale
+        truly_over = later is life.ending
+        expected = reward + (0.0 if truly_over else GAMMA * later.value)
+        assert batches[0].returns[row].item() == pytest.approx(expected, abs=1e-4)
+    raw = sorted(sum(later.reward for later in rewarded_by(life)) for life in lives if life.ending)
+    assert sorted(learner.metrics.episode_returns) == pytest.approx(raw)

@@ -1,0 +1,106 @@
+"""The optimiser's one flat vector does what Adam does parameter by parameter."""
+
+import pytest
+import torch
+from learner_tools import behavior_settings
+from mlagents_envs.base_env import BehaviorSpec
+from scripted_env import make_spec
+from torch import nn
+
+from trainers.config import PPOSettings
+from trainers.networks.actor_critic import Policy
+from trainers.networks.distributions import Actions
+from trainers.optim.optimizer import ActorCriticOptimizer
+
+SPECS = {
+    "continuous": make_spec((6,), continuous=3),
+    "discrete": make_spec((6,), branches=(3, 2)),
+    "image and vector": make_spec((3, 20, 20), (6,), continuous=1, branches=(4,)),
+}
+
+
+def make_policy(spec: BehaviorSpec, shared: bool) -> Policy:
+    torch.manual_seed(0)
+    network = behavior_settings(network={"normalize": True}).network_settings
+    return Policy(spec, network, shared)
+
+
+def some_loss(policy: Policy, spec: BehaviorSpec, step: int) -> torch.Tensor:
+    """A loss in which every parameter has a part, other data at every step."""
+    rng = torch.Generator().manual_seed(step)
+    observations = [torch.rand(16, *one.shape, generator=rng) for one in spec.observation_specs]
+    actions = Actions(
+        torch.randn(16, spec.action_spec.continuous_size, generator=rng),
+        torch.zeros(16, spec.action_spec.discrete_size, dtype=torch.int64),
+    )
+    distribution, value = policy(policy.prepare(observations), None)
+    return 10.0 * (value - 3.0).square().mean() - distribution.log_prob(actions).mean()
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("limit", [None, 0.5])
+@pytest.mark.parametrize("kind", SPECS)
+def test_steps_equal_plain_adam(kind, limit, shared):
+    spec = SPECS[kind]
+    hyper = PPOSettings(learning_rate=1e-3, critic_learning_rate=3e-3, max_grad_norm=limit)
+    policy, reference = make_policy(spec, shared), make_policy(spec, shared)
+    optimizer = ActorCriticOptimizer(policy, hyper, 1000)
+    names = {name for name, parameter in reference.named_parameters() if parameter.numel()}
+    critics = {name for name in names if name.startswith(("value_head", "critic"))}
+    parameters = dict(reference.named_parameters())
+    plain = torch.optim.Adam(
+        [
+            {"params": [parameters[name] for name in sorted(names - critics)], "lr": 1e-3},
+            {"params": [parameters[name] for name in sorted(critics)], "lr": 3e-3},
+        ]
+    )
+    for step in range(5):
+        optimizer.descend(some_loss(policy, spec, step))
+        plain.zero_grad()
+        some_loss(reference, spec, step).backward()
+        assert all(parameters[name].grad is not None for name in names)
+        if limit is not None:
+            nn.utils.clip_grad_norm_(reference.parameters(), limit)
+        plain.step()
+    for name, parameter in policy.named_parameters():
+        torch.testing.assert_close(parameter, parameters[name], rtol=1e-4, atol=1e-6, msg=name)
+
+
+def test_weights_that_are_loaded_are_the_ones_that_move():
+    spec = SPECS["continuous"]
+    policy = make_policy(spec, False)
+    optimizer = ActorCriticOptimizer(policy, PPOSettings(learning_rate=1e-2), 1000)
+    optimizer.descend(some_loss(policy, spec, 0))
+    loaded = {name: torch.full_like(tensor, 0.1) for name, tensor in policy.state_dict().items()}
+    policy.load_state_dict(loaded)
+    optimizer.descend(some_loss(policy, spec, 1))
+    for name, parameter in policy.named_parameters():
+        assert 0.0 < (parameter - 0.1).abs().max() <= 0.011, name
+
+
+def test_step_size_follows_the_schedule_for_both_groups():
+    policy = make_policy(SPECS["continuous"], False)
+    hyper = PPOSettings(learning_rate=1e-3, critic_learning_rate=4e-3, learning_rate_schedule="linear")
+    optimizer = ActorCriticOptimizer(policy, hyper, 1000)
+    for step, share in ((0, 1.0), (250, 0.75), (1000, 0.0), (2000, 0.0)):
+        optimizer.set_learning_rate(step)
+        rates = [group["lr"] for group in optimizer.adam.param_groups]
+        assert rates == [pytest.approx(1e-3 * share, abs=2e-10), pytest.approx(4e-3 * share, abs=2e-10)]
+
+
+def test_the_short_step_on_the_cpu_is_adam_s_own():
+    """Bit for bit, as the same kernel must."""
+    spec = SPECS["continuous"]
+    optimizers = []
+    for _ in range(2):
+        policy = make_policy(spec, False)
+        optimizers.append(ActorCriticOptimizer(policy, PPOSettings(critic_learning_rate=1e-3), 1000))
+        for step in range(3):
+            optimizers[-1].descend(some_loss(policy, spec, step))
+    short, plain = optimizers
+    short._step_on_cpu()
+    plain.adam.step()
+    assert all(torch.equal(one, other) for one, other in zip(short.flat, plain.flat, strict=True))
+    states = [optimizer.state_dict()["adam"]["state"] for optimizer in optimizers]
+    for group in (0, 1):
+        assert all(torch.equal(states[0][group][key], states[1][group][key]) for key in states[0][group])

@@ -1,0 +1,93 @@
+"""`python -m trainers.evaluate`: what it plays, prints and refuses."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from command_tools import returns_by_hand, the_error
+
+from trainers.playback.evaluation import environment_of
+from trainers.playback.evaluation import main as evaluate_main
+
+
+def test_evaluate_seeds_episode_i_with_s_plus_i(cartpole, capsys):
+    run = cartpole / "pole"
+    assert evaluate_main([str(run), "--episodes", "4", "--seed", "11", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert set(result) == {"mean", "std", "returns"}
+    assert result["returns"] == returns_by_hand("CartPole-v1", run, range(11, 15))
+    assert result["mean"] == pytest.approx(np.mean(result["returns"]))
+    assert result["std"] == pytest.approx(np.std(result["returns"]))
+
+
+def test_evaluate_prints_a_line_per_episode(cartpole, capsys):
+    assert evaluate_main([str(cartpole / "pole" / "CartPole-v1"), "--episodes", "3"]) == 0
+    first, *rest = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"mean \d+\.\d\d  std \d+\.\d\d  episodes 3", first)
+    assert [line.split()[0] for line in rest] == ["0", "1", "2"]
+    assert f"mean {np.mean([float(line.split()[1]) for line in rest]):.2f}" in first
+
+
+def test_evaluate_does_not_mind_a_reader_that_leaves(cartpole):
+    command = [sys.executable, "-m", "trainers.evaluate", str(cartpole / "pole"), "--episodes", "3"]
+    process = subprocess.Popen(
+        command,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline().startswith("mean ")
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 0
+
+
+def test_evaluate_with_samples_is_repeatable_and_differs_from_the_mode(cartpole, capsys):
+    def returns(*arguments: str) -> list[float]:
+        assert evaluate_main([str(cartpole / "pole"), "--episodes", "5", "--json", *arguments]) == 0
+        return json.loads(capsys.readouterr().out)["returns"]
+
+    assert returns("--stochastic") == returns("--stochastic") != returns()
+
+
+def test_evaluate_takes_any_checkpoint_and_another_environment(cartpole, tmp_path, capfd):
+    steps = [
+        path.stem.rpartition("-")[2] for path in (cartpole / "pole" / "CartPole-v1").glob("CartPole-v1-*.pt")
+    ]
+    for step in steps:
+        assert evaluate_main([str(cartpole / "pole"), "--checkpoint", step, "--episodes", "1"]) == 0
+    file = str(cartpole / "pole" / "CartPole-v1" / "checkpoint.pt")
+    assert evaluate_main([file, "--episodes", "1"]) == 0
+    loose = shutil.copy(file, tmp_path / "loose.pt")
+    assert evaluate_main([str(loose), "--env", "CartPole-v1", "--episodes", "1"]) == 0
+    capfd.readouterr()
+    for arguments, told in (
+        ([str(loose)], "--env"),
+        ([str(loose), "--env", "Pendulum-v1"], "the policy is for CartPole-v1"),
+        ([str(cartpole / "pole"), "--checkpoint", "12345"], "12345"),
+        ([str(cartpole / "nowhere")], "nowhere"),
+        ([str(cartpole / "pole"), "--episodes", "0"], "--episodes 0"),
+        ([str(cartpole / "pole"), "--env", "CartPol-v1"], "CartPole-v1"),
+    ):
+        assert evaluate_main(arguments) == 2
+        assert told in the_error(capfd)
+
+
+def test_games_trained_life_by_life_are_evaluated_as_a_whole(tmp_path):
+    path = tmp_path / "run" / "configuration.yaml"
+    path.parent.mkdir()
+    path.write_text(
+        "behaviors: {Assault-v5: {trainer_type: ppo}}\n"
+        "env_settings: {env_path: ALE/Assault-v5, env_options: {life_loss_info: true, stack_num: 2}}\n"
+    )
+    checkpoint = path.parent / "Assault-v5" / "checkpoint.pt"
+    assert environment_of(checkpoint) == ("ALE/Assault-v5", {"stack_num": 2})

@@ -1,0 +1,162 @@
+"""Which checkpoints are kept, which policy is the best, and how they are found again."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from learner_tools import behavior_settings, make_learner, whole_state
+from scripted_env import make_spec
+
+from trainers import UserError, load_policy
+from trainers.algorithms.on_policy import OnPolicyLearner
+from trainers.records.checkpoint import CheckpointKeeper, load_state, read_status
+from trainers.records.policy_file import find_checkpoint
+from trainers.training.recorder import Recorder
+
+SPEC = make_spec((4,), continuous=2, branches=(3, 2))
+SETTINGS = behavior_settings(
+    "ppo", {"buffer_size": 40, "batch_size": 16}, {"normalize": True}, max_steps=1000
+)
+
+
+def export_nothing(path: Path) -> None:
+    path.write_bytes(f"model of {path.stem}".encode())
+
+
+def test_the_newest_checkpoints_are_kept_and_older_ones_deleted(tmp_path):
+    keeper = CheckpointKeeper(tmp_path, "Test", keep=3)
+    learner = make_learner(SPEC, SETTINGS)
+    for step in (10, 20, 30, 40, 40, 50):
+        learner.step = step
+        keeper.save(whole_state(learner), float(step), export_nothing)
+    names = {path.name for path in keeper.folder.iterdir()}
+    steps = {f"Test-{step}{suffix}" for step in (30, 40, 50) for suffix in (".pt", ".onnx")}
+    assert names == {*steps, "checkpoint.pt"}
+    assert load_state(keeper.folder / "checkpoint.pt")["global_step"] == 50
+    assert (tmp_path / "Test.onnx").read_text() == "model of Test-50"
+    status = keeper.status()
+    assert [entry["steps"] for entry in status["checkpoints"]] == [30, 40, 50]
+    assert [entry["file_path"] for entry in status["checkpoints"]] == [
+        f"Test/Test-{s}.onnx" for s in (30, 40, 50)
+    ]
+    assert status["final_checkpoint"]["file_path"] == "Test.onnx"
+    assert status["final_checkpoint"]["auxillary_file_paths"] == ["Test/checkpoint.pt"]
+    assert status["final_checkpoint"]["reward"] == 50.0
+    json.dumps(status)
+
+    # A later run takes the list over, less what has been deleted by hand, and goes on deleting.
+    (keeper.folder / "Test-40.pt").unlink()
+    later = CheckpointKeeper(tmp_path, "Test", keep=2)
+    later.restore(status)
+    assert [entry["steps"] for entry in later.entries] == [30, 50]
+    learner.step = 60
+    later.save(whole_state(learner), None, export_nothing)
+    names = {path.name for path in keeper.folder.glob("Test-*.pt")}
+    assert names == {"Test-50.pt", "Test-60.pt"}
+
+
+def end_episodes(learner: OnPolicyLearner, returns: list[float], at_step: int) -> None:
+    learner.metrics.add_episodes(np.array(returns), np.ones(len(returns)), None)
+    learner.step = at_step
+    learner.policy.log_std.data.fill_(at_step)  # so that a saved policy tells when it was saved
+
+
+def saved_at(folder: Path) -> float:
+    return load_state(folder / "Test" / "best.pt")["Policy"]["log_std"][0].item()
+
+
+def summarise(recorder: Recorder, elapsed: float) -> None:
+    summary = recorder.summarise(elapsed)
+    assert summary is not None
+    recorder.write(summary)
+
+
+def test_best_is_the_policy_with_the_highest_mean_of_a_hundred_episodes_at_a_summary(tmp_path):
+    learner = make_learner(SPEC, SETTINGS)
+    recorder = Recorder(learner, tmp_path, "", {}, resume=False)
+    best = tmp_path / "Test" / "best.pt"
+
+    end_episodes(learner, [1000.0] * 99, at_step=100)
+    summarise(recorder, 1.0)
+    assert not best.exists(), "99 episodes are too few"
+    end_episodes(learner, [5.0] * 100, at_step=200)
+    summarise(recorder, 2.0)
+    assert saved_at(tmp_path) == 200
+    assert recorder.best_return == 5.0
+    end_episodes(learner, [4.0] * 100, at_step=300)
+    summarise(recorder, 3.0)
+    assert saved_at(tmp_path) == 200, "worse"
+    end_episodes(learner, [6.0] * 90 + [106.0] * 10, at_step=400)
+    summarise(recorder, 4.0)
+    assert saved_at(tmp_path) == 400
+    assert recorder.best_return == 16.0
+
+    learner.training = False
+    end_episodes(learner, [99.0] * 100, at_step=500)
+    summarise(recorder, 5.0)
+    assert saved_at(tmp_path) == 400, "only training makes a policy better"
+    learner.training = True
+    status = json.loads(json.dumps(recorder.checkpoint()))
+    assert status["best_return"] == 16.0
+    assert recorder.close().best_return == 16.0
+
+    # A resumed run does not overwrite a better policy of the run before.
+    resumed = Recorder(make_learner(SPEC, SETTINGS), tmp_path, "", status, resume=True)
+    assert resumed.best_return == 16.0
+    end_episodes(resumed.learner, [15.0] * 100, at_step=600)
+    summarise(resumed, 1.0)
+    assert saved_at(tmp_path) == 400
+    end_episodes(resumed.learner, [17.0] * 100, at_step=700)
+    summarise(resumed, 2.0)
+    assert saved_at(tmp_path) == 700
+    resumed.close()
+
+
+def test_a_run_without_a_best_policy_is_resumed(tmp_path):
+    learner = make_learner(SPEC, SETTINGS)
+    recorder = Recorder(learner, tmp_path, "", {}, resume=False)
+    end_episodes(learner, [1.0] * 10, at_step=100)
+    summarise(recorder, 1.0)
+    status = json.loads(json.dumps(recorder.checkpoint()))
+    assert math.isnan(recorder.close().best_return)
+    resumed = Recorder(make_learner(SPEC, SETTINGS), tmp_path, "", status, resume=True)
+    end_episodes(resumed.learner, [1.0] * 90, at_step=200)
+    summarise(resumed, 1.0)
+    assert saved_at(tmp_path) == 200, "the ten episodes of the run before count"
+    resumed.checkpoint()
+    assert resumed.close().best_return == 1.0
+
+
+def test_checkpoints_are_found_by_name_step_and_folder(tmp_path):
+    run = tmp_path / "run"
+    keeper = CheckpointKeeper(run, "Test", keep=5)
+    learner = make_learner(SPEC, SETTINGS)
+    for step in (10, 110):
+        learner.step = step
+        keeper.save(whole_state(learner), None, export_nothing)
+    keeper.save_best(whole_state(learner))
+    for folder in (run, run / "Test"):
+        assert find_checkpoint(folder).name == "checkpoint.pt"
+        assert find_checkpoint(folder, "best").name == "best.pt"
+        assert find_checkpoint(folder, "10").name == "Test-10.pt"
+    assert load_policy(run, "10").step == 10
+    with pytest.raises(UserError, match="holds no checkpoint '11'"):
+        find_checkpoint(run, "11")
+    with pytest.raises(UserError, match="no such run folder"):
+        find_checkpoint(tmp_path / "nowhere")
+    with pytest.raises(UserError, match="no such checkpoint"):
+        load_policy(tmp_path / "nothing.pt")
+    CheckpointKeeper(run, "Other", keep=5).save(whole_state(learner), None, export_nothing)
+    with pytest.raises(UserError, match=r"several behaviors \(Other, Test\)"):
+        find_checkpoint(run)
+    assert find_checkpoint(run / "Other").parent.name == "Other"
+
+
+def test_status_that_is_not_json_is_a_user_error(tmp_path):
+    path = tmp_path / "training_status.json"
+    assert read_status(path) == {}
+    path.write_text('{"Test": ')
+    with pytest.raises(UserError, match="not valid JSON"):
+        read_status(path)

@@ -1,0 +1,234 @@
+"""A checkpoint goes on exactly where it was, and nothing that happens to its file goes unnoticed."""
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from learner_tools import assert_same, behavior_settings, drive, make_learner, whole_state
+from scripted_env import Behavior, ScriptedEnv, crowd, make_spec
+
+from trainers import UserError, load_policy
+from trainers.records.checkpoint import load_state, save_state, write_atomically
+from trainers.training.recorder import restore
+
+SPEC = make_spec((4,), continuous=2, branches=(3, 2))
+SETTINGS = {
+    "ppo": behavior_settings(
+        "ppo",
+        {
+            "buffer_size": 40,
+            "batch_size": 16,
+            "num_epoch": 2,
+            "target_kl": 0.05,
+            "learning_rate_schedule": "adaptive",
+        },
+        {"normalize": True},
+        normalize_reward=True,
+        max_steps=1000,
+    ),
+    "a2c": behavior_settings(
+        "a2c",
+        {"buffer_size": 40, "batch_size": 16, "shared_critic": True},
+        {"normalize": True},
+        max_steps=1000,
+    ),
+    "a2c, natural gradient": behavior_settings(
+        "a2c",
+        {"buffer_size": 40, "batch_size": 16, "natural_gradient_kl": 0.02, "critic_num_epoch": 2},
+        {"normalize": True},
+        max_steps=1000,
+    ),
+}
+
+
+def trained_env(masked: bool = True) -> ScriptedEnv:
+    return ScriptedEnv({"Test": Behavior(SPEC, crowd(5, 200, 8, interrupted=True), masked)})
+
+
+@pytest.mark.parametrize("kind", SETTINGS)
+def test_the_next_updates_after_loading_are_bit_for_bit_the_same(kind, tmp_path):
+    env = trained_env()
+    learner = make_learner(SPEC, SETTINGS[kind], seed=3)
+    drive(env, learner, 30)
+    save_state(tmp_path / "here.pt", whole_state(learner))
+
+    loaded = make_learner(SPEC, SETTINGS[kind], seed=4)
+    assert not torch.equal(loaded.policy.value_head.weight, learner.policy.value_head.weight)
+    restore(loaded, tmp_path / "here.pt")
+    assert_same(loaded.state_dict(), learner.state_dict())
+    loaded.rollout, loaded.agents = copy.deepcopy((learner.rollout, learner.agents))
+
+    other_env = copy.deepcopy(env)
+    updates = drive(env, learner, 30, begin=False)
+    assert updates == drive(other_env, loaded, 30, begin=False)
+    assert len(updates) >= 3
+    for who, actions in env.behaviors["Test"].actions.items():
+        for mine, theirs in zip(actions, other_env.behaviors["Test"].actions[who], strict=True):
+            assert np.array_equal(mine, theirs)
+    assert_same(loaded.state_dict(), learner.state_dict())
+
+
+@pytest.mark.parametrize(
+    ("was", "now"), [({"natural_gradient_kl": 0.02}, {}), ({}, {"natural_gradient_kl": 0.02})]
+)
+def test_an_optimiser_of_other_weights_is_refused_and_the_policy_can_still_be_used(was, now, tmp_path):
+    before, after = (make_learner(SPEC, behavior_settings("a2c", keys)) for keys in (was, now))
+    save_state(tmp_path / "here.pt", whole_state(before))
+    with pytest.raises(
+        UserError, match=r"here\.pt: .*set natural_gradient_kl as it was, or use --initialize-from"
+    ):
+        restore(after, tmp_path / "here.pt")
+    restore(after, tmp_path / "here.pt", only_weights=True)
+    assert_same(after.policy.state_dict(), before.policy.state_dict())
+
+
+def test_saving_does_not_disturb_what_follows(tmp_path):
+    quiet, saving = (make_learner(SPEC, SETTINGS["ppo"]) for _ in range(2))
+    env, other_env = trained_env(), trained_env()
+    env.reset()
+    other_env.reset()
+    for _ in range(25):
+        drive(env, quiet, 1, begin=False)
+        drive(other_env, saving, 1, begin=False)
+        save_state(tmp_path / "again.pt", whole_state(saving))
+    assert_same(quiet.state_dict(), saving.state_dict())
+
+
+def test_a_loaded_state_is_a_copy(tmp_path):
+    learner = make_learner(SPEC, SETTINGS["ppo"])
+    state = whole_state(learner)
+    save_state(tmp_path / "start.pt", state)
+    drive(trained_env(), learner, 30)
+    assert not torch.equal(
+        load_state(tmp_path / "start.pt")["Policy"]["value_head.weight"], learner.policy.value_head.weight
+    )
+
+
+def test_weights_alone_start_counting_anew(tmp_path):
+    learner = make_learner(SPEC, SETTINGS["ppo"])
+    drive(trained_env(), learner, 60)
+    save_state(tmp_path / "trained.pt", whole_state(learner))
+    fresh = make_learner(SPEC, SETTINGS["ppo"], seed=9)
+    restore(fresh, tmp_path / "trained.pt", only_weights=True)
+    assert fresh.step == 0
+    assert fresh.metrics.episodes == 0
+    assert_same(fresh.policy.state_dict(), learner.policy.state_dict())
+    np.testing.assert_array_equal(fresh.observation_moments.mean, learner.observation_moments.mean)
+    untouched = make_learner(SPEC, SETTINGS["ppo"], seed=9)
+    assert_same(fresh.optimizer.state_dict(), untouched.optimizer.state_dict())
+
+
+def test_a_ppo_checkpoint_starts_an_a2c_run_but_is_not_resumed_by_one(tmp_path):
+    spec = make_spec((4,), continuous=1)
+    save_state(tmp_path / "ppo.pt", whole_state(make_learner(spec, behavior_settings("ppo"))))
+    a2c = make_learner(spec, behavior_settings("a2c"))
+    restore(a2c, tmp_path / "ppo.pt", only_weights=True)
+    with pytest.raises(UserError, match="written by ppo"):
+        restore(a2c, tmp_path / "ppo.pt")
+
+
+@pytest.mark.parametrize(
+    ("spec", "network", "parameter"),
+    [
+        (SPEC, {"hidden_units": 16}, "actor.layers.0"),
+        (SPEC, {"num_layers": 2}, "layers"),
+        (SPEC, {"normalize": True}, "normalizer"),
+        (make_spec((5,), continuous=2, branches=(3, 2)), {}, "actor.layers.0.weight is (8, 4)"),
+        (make_spec((4,), continuous=3, branches=(3, 2)), {}, "log_std"),
+        (make_spec((4,), continuous=2), {}, "logits_head"),
+    ],
+)
+def test_a_checkpoint_of_another_network_is_refused_by_the_parameter_that_differs(
+    spec, network, parameter, tmp_path
+):
+    path = tmp_path / "other.pt"
+    save_state(path, whole_state(make_learner(SPEC, behavior_settings())))
+    learner = make_learner(spec, behavior_settings(network=network))
+    before = copy.deepcopy(learner.policy.state_dict())
+    with pytest.raises(UserError) as caught:
+        restore(learner, path)
+    assert str(path) in str(caught.value)
+    assert parameter in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert_same(learner.policy.state_dict(), before)
+
+
+@pytest.fixture(scope="module")
+def good_checkpoint(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("checkpoint") / "good.pt"
+    save_state(path, whole_state(make_learner(SPEC, SETTINGS["ppo"])))
+    return path
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(share=st.floats(0.0, 0.999))
+def test_a_truncated_checkpoint_is_a_user_error(share, good_checkpoint, tmp_path):
+    content = good_checkpoint.read_bytes()
+    path = tmp_path / "cut.pt"
+    path.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(UserError, match=r"cut\.pt"):
+        load_policy(path)
+
+
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.floats(0.0, 0.9999), junk=st.binary(min_size=1, max_size=40))
+def test_a_damaged_checkpoint_loads_or_is_a_user_error(place, junk, good_checkpoint, tmp_path):
+    content = good_checkpoint.read_bytes()
+    path = tmp_path / "damaged.pt"
+    start = int(place * len(content))
+    path.write_bytes(content[:start] + junk + content[start + len(junk) :])
+    learner = make_learner(SPEC, SETTINGS["ppo"])
+    try:
+        restore(learner, path)
+    except UserError as error:
+        assert "damaged.pt" in str(error)  # noqa: PT017
+        assert "\n" not in str(error)  # noqa: PT017
+
+
+@pytest.mark.parametrize(
+    "content",
+    [[1, 2], {"weights": 1}, {"Policy": {}}, {"Policy": {}, "behavior": {}}, {"Policy": 3, "behavior": 4}],
+)
+def test_a_file_of_something_else_is_a_user_error(content, tmp_path):
+    path = tmp_path / "else.pt"
+    torch.save(content, path)
+    with pytest.raises(UserError, match=r"else\.pt"):
+        load_policy(path)
+    with pytest.raises(UserError, match=r"else\.pt"):
+        restore(make_learner(SPEC, SETTINGS["ppo"]), path)
+
+
+def test_a_pickle_that_would_run_code_is_refused_and_does_not_run(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "ran",))
+
+    torch.save({"Policy": Evil(), "behavior": {}}, tmp_path / "evil.pt")
+    with pytest.raises(UserError, match=r"evil\.pt"):
+        load_policy(tmp_path / "evil.pt")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_write_that_fails_half_way_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "folder" / "file.bin"
+    write_atomically(path, lambda stream: stream.write(b"old"))
+
+    def fail(stream):
+        stream.write(b"new" * 100_000)
+        raise OSError("no space left on device")
+
+    with pytest.raises(OSError, match="no space"):
+        write_atomically(path, fail)
+    assert path.read_bytes() == b"old"
+    assert list(path.parent.iterdir()) == [path]
+
+    save_state(path, {"Policy": {}, "behavior": {}})
+    good = path.read_bytes()
+    with pytest.raises(Exception, match="pickle"):
+        save_state(path, {"Policy": torch.zeros(1000), "bad": lambda: None})
+    assert path.read_bytes() == good
+    assert list(path.parent.iterdir()) == [path]

@@ -1,0 +1,37 @@
+"""Metrics: what becomes of the values that are recorded between two summaries."""
+
+from enum import Enum
+
+import numpy as np
+import pytest
+
+from trainers.records.metrics import EPISODE_LENGTH, REWARD, Metrics
+
+
+class Aggregation(Enum):
+    """The ways in which Unity's `StatsRecorder` asks for its values to be combined."""
+
+    AVERAGE = 0
+    MOST_RECENT = 1
+    SUM = 2
+    HISTOGRAM = 3
+
+
+def test_what_an_environment_reports_is_combined_as_it_asks():
+    metrics = Metrics()
+    for values in ((1.0, 4.0), (2.0, 9.0)):
+        metrics.add_reported({f"Game/{way.name}": [(value, way) for value in values] for way in Aggregation})
+    values, histograms, _ = metrics.summarise()
+    assert values == {"Game/AVERAGE": 4.0, "Game/SUM": 16.0, "Game/MOST_RECENT": 9.0}
+    assert histograms == {"Game/HISTOGRAM": [1.0, 4.0, 2.0, 9.0]}
+    assert metrics.summarise() == ({}, {}, []), "a summary starts afresh"
+
+
+def test_episodes_are_averaged_and_shown_as_a_distribution():
+    metrics = Metrics()
+    metrics.add_episodes(np.array([1.0, 3.0]), np.array([10, 30]), None)
+    values, histograms, returns = metrics.summarise()
+    assert values == {REWARD: 2.0, EPISODE_LENGTH: 20.0}
+    assert histograms == {f"{REWARD}_hist": [1.0, 3.0]}
+    assert returns == [1.0, 3.0]
+    assert metrics.recent_mean == pytest.approx(2.0), "the window of the best policy goes on"

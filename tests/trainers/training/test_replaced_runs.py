@@ -1,0 +1,39 @@
+"""A run that `force` replaces comes back when the new one never begins."""
+
+from pathlib import Path
+
+import pytest
+
+from trainers.config import CheckpointSettings
+from trainers.records.run_folder import claimed_folder
+
+
+def earlier_run(folder: Path) -> CheckpointSettings:
+    run = folder / "walk"
+    run.mkdir()
+    (run / "configuration.yaml").write_text("earlier")
+    return CheckpointSettings(run_id="walk", results_dir=str(folder), force=True)
+
+
+def fail_to_start(folder: Path, checkpoints: CheckpointSettings) -> None:
+    with claimed_folder(checkpoints):
+        (folder / "walk" / "run_logs").mkdir()
+        (folder / "walk" / "run_logs" / "Player-0.log").write_text("crash")
+        (folder / "walk" / "configuration.yaml").write_text("new")
+        raise RuntimeError("no player")
+
+
+def test_the_earlier_run_comes_back_even_if_the_player_left_a_log(tmp_path):
+    checkpoints = earlier_run(tmp_path)
+    with pytest.raises(RuntimeError, match="no player"):
+        fail_to_start(tmp_path, checkpoints)
+    assert (tmp_path / "walk" / "configuration.yaml").read_text() == "earlier"
+    assert [path.name for path in tmp_path.iterdir()] == ["walk"]
+
+
+def test_the_earlier_run_is_gone_once_the_new_one_has_begun(tmp_path):
+    with claimed_folder(earlier_run(tmp_path)):
+        (tmp_path / "walk" / "Walker").mkdir()
+        (tmp_path / "walk" / "Walker" / "events.out.tfevents.1").touch()
+    assert [path.name for path in (tmp_path / "walk").iterdir()] == ["Walker"]
+    assert [path.name for path in tmp_path.iterdir()] == ["walk"]

@@ -1,0 +1,164 @@
+"""What later runs make of a run that is there, and what a run that fails leaves of it."""
+
+import json
+import shutil
+
+import pytest
+import torch
+from run_tools import OPTIONS, Stopwatch, options, read_events, read_progress
+
+from trainers import UserError, load_policy, train
+from trainers.records.checkpoint import load_state
+
+
+def test_resume_goes_on_counting_and_appends(run_copy):
+    before, tags_before = read_progress(run_copy), read_events(run_copy).Scalars("Losses/Value Loss")
+    outcome = train(Stopwatch().env(), options(run_copy.parent, behavior={"max_steps": 5000}, resume=True))[
+        "Task"
+    ]
+    assert 5000 <= outcome.steps < 5016
+    assert outcome.episodes == pytest.approx(outcome.steps / 4, abs=40)
+    assert load_policy(run_copy).step == outcome.steps
+
+    rows = read_progress(run_copy)
+    assert rows[: len(before)] == before
+    steps = [int(row["step"]) for row in rows]
+    assert steps == sorted(set(steps))
+    assert steps[-1] == outcome.steps
+    seconds = [float(row["seconds"]) for row in rows]
+    assert seconds == sorted(seconds)
+    after = read_events(run_copy)
+    scalars = after.Scalars("Losses/Value Loss")
+    assert [(event.step, event.value) for event in scalars[: len(tags_before)]] == [
+        (event.step, event.value) for event in tags_before
+    ]
+    assert [event.step for event in after.Scalars("Environment/Cumulative Reward")] == steps
+    rates = [float(row["Policy/Learning Rate"]) for row in rows if row["Policy/Learning Rate"]]
+    assert rates[len(before)] > rates[len(before) - 1], "the schedule now ends later"
+    status = json.loads((run_copy / "run_logs" / "training_status.json").read_text())["Task"]
+    assert len(status["checkpoints"]) == 3
+    assert len(list((run_copy / "Task").glob("Task-*.pt"))) == 3
+
+
+def test_resume_after_a_crash_forgets_what_came_after_the_checkpoint(run_copy):
+    before = [int(row["step"]) for row in read_progress(run_copy)]
+    earlier = sorted((run_copy / "Task").glob("Task-*.pt"))[0]
+    shutil.copy(earlier, run_copy / "Task" / "checkpoint.pt")
+    at = load_state(earlier)["global_step"]
+    outcome = train(
+        Stopwatch().env(), options(run_copy.parent, behavior={"max_steps": at + 600}, resume=True)
+    )["Task"]
+    steps = [int(row["step"]) for row in read_progress(run_copy)]
+    assert [step for step in steps if step <= at] == [step for step in before if step <= at]
+    new = [step for step in steps if step > at]
+    assert len(new) == 2, "one when summary_freq was due, one at the end"
+    assert new == sorted(new)
+    assert new[-1] == outcome.steps
+    curve = [event.step for event in read_events(run_copy).Scalars("Environment/Cumulative Reward")]
+    assert curve == steps
+
+
+def test_a_finished_run_that_is_resumed_stays_as_it_is(run_copy):
+    before = load_state(run_copy / "Task" / "checkpoint.pt")
+    outcome = train(Stopwatch().env(), options(run_copy.parent, resume=True))["Task"]
+    after = load_state(run_copy / "Task" / "checkpoint.pt")
+    assert outcome.steps == before["global_step"] == after["global_step"]
+    for name, tensor in before["Policy"].items():
+        assert torch.equal(after["Policy"][name], tensor)
+
+
+def test_an_existing_run_is_only_overwritten_by_force(run_copy):
+    results = run_copy.parent
+    with pytest.raises(UserError, match=r"exists already.*--resume.*--force"):
+        train(Stopwatch().env(), options(results))
+    assert load_policy(run_copy).step >= 3000
+    (run_copy / "Task" / "mine.txt").write_text("old")
+    outcome = train(Stopwatch().env(), options(results, behavior={"max_steps": 600}, force=True))["Task"]
+    assert outcome.steps < 700
+    assert not (run_copy / "Task" / "mine.txt").exists()
+    assert [int(row["step"]) for row in read_progress(run_copy)][-1] == outcome.steps
+
+
+def test_resume_of_a_run_that_does_not_exist(tmp_path):
+    with pytest.raises(UserError, match="there is no run"):
+        train(Stopwatch().env(), options(tmp_path, "typo", resume=True))
+    assert not (tmp_path / "typo").exists()
+
+
+def test_a_resume_that_fails_leaves_the_run_as_it_was(run_copy):
+    before = {path: path.read_bytes() for path in run_copy.rglob("*") if path.is_file()}
+    wider = {"network_settings": {"hidden_units": 16, "num_layers": 1, "normalize": True}}
+    with pytest.raises(UserError, match="another network"):
+        train(Stopwatch().env(), options(run_copy.parent, behavior=wider, resume=True))
+    after = {path: path.read_bytes() for path in run_copy.rglob("*") if path.is_file()}
+    assert {path for path in before | after if before.get(path) != after.get(path)} == set()
+    again = ["checkpoint_settings.resume=true", f"checkpoint_settings.results_dir={run_copy.parent}"]
+    train(Stopwatch().env(), run_copy / "configuration.yaml", overrides=again)
+
+
+def test_initialize_from_takes_the_weights_and_starts_at_zero(run_copy):
+    source = load_state(run_copy / "Task" / "checkpoint.pt")
+    no_learning = {**OPTIONS["behaviors"]["Task"]["hyperparameters"], "buffer_size": 1024}
+    outcome = train(
+        Stopwatch().env(),
+        options(
+            run_copy.parent,
+            "second",
+            behavior={"max_steps": 200, "hyperparameters": no_learning},
+            initialize_from="first",
+        ),
+    )["Task"]
+    assert 200 <= outcome.steps < 216
+    assert int(read_progress(run_copy.parent / "second")[-1]["step"]) == outcome.steps
+    started = load_state(run_copy.parent / "second" / "Task" / "checkpoint.pt")
+    assert started["global_step"] == outcome.steps
+    for name, tensor in source["Policy"].items():
+        assert torch.equal(started["Policy"][name], tensor), (
+            "no update yet, so the weights are those it began with"
+        )
+    with pytest.raises(UserError, match=r"--initialize-from nothing: no run folder"):
+        train(Stopwatch().env(), options(run_copy.parent, "third", initialize_from="nothing"))
+
+
+@pytest.mark.parametrize("of", ["folder", "file"])
+def test_init_path_takes_weights_from_a_run_or_a_file(run_copy, of):
+    path = run_copy if of == "folder" else sorted((run_copy / "Task").glob("Task-*.pt"))[0]
+    expected = load_policy(path).policy.state_dict()
+    settings = options(run_copy.parent, "second", behavior={"max_steps": 50, "init_path": str(path)})
+    train(Stopwatch().env(), settings)
+    found = load_policy(run_copy.parent / "second").policy.state_dict()
+    assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
+
+
+def test_inference_goes_on_until_stopped_and_learns_nothing(run_copy):
+    before = (run_copy / "Task" / "checkpoint.pt").read_bytes()
+    outcome = train(Stopwatch(stop_after=100).env(), options(run_copy.parent, resume=True, inference=True))[
+        "Task"
+    ]
+    assert outcome.episodes > load_state(run_copy / "Task" / "checkpoint.pt")["episodes"]
+    assert (run_copy / "Task" / "checkpoint.pt").read_bytes() == before
+
+
+def test_numbers_that_are_not_finite_stop_the_run_and_keep_its_checkpoints(tmp_path):
+    env = Stopwatch(nan_after=120).env()
+    with pytest.raises(UserError, match=r"behavior Task, agent \d+: reward is nan"):
+        train(env, options(tmp_path))
+    assert env.closed
+    policy = load_policy(tmp_path / "first")
+    assert 1400 <= policy.step < 1416, "the second checkpoint of an interval of 700"
+    assert int(read_progress(tmp_path / "first")[-1]["step"]) >= 1500
+    outcome = train(Stopwatch().env(), options(tmp_path, behavior={"max_steps": 2000}, resume=True))["Task"]
+    assert 2000 <= outcome.steps < 2016
+
+
+def test_weights_that_are_no_longer_finite_stop_the_run_and_are_never_saved(run_copy):
+    before = load_state(run_copy / "Task" / "checkpoint.pt")
+    wild = {**OPTIONS["behaviors"]["Task"]["hyperparameters"], "learning_rate": 1e38}
+    with pytest.raises(UserError, match=r"behavior Task: training diverged at step \d+.*learning_rate"):
+        train(
+            Stopwatch().env(),
+            options(run_copy.parent, behavior={"hyperparameters": wild, "max_steps": 9000}, resume=True),
+        )
+    after = load_state(run_copy / "Task" / "checkpoint.pt")
+    assert after["global_step"] == before["global_step"]
+    assert all(torch.isfinite(tensor).all() for tensor in after["Policy"].values())

@@ -1,0 +1,121 @@
+"""Commands that a signal ends: what they leave, and how they go on."""
+
+import json
+import signal
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_tools import PATIENCE, command, returns_by_hand, surroundings, write_file
+
+from trainers import load_policy
+from trainers.playback.evaluation import main as evaluate_main
+from trainers.records.checkpoint import load_state
+from trainers.training.cli import main
+
+
+@dataclass(frozen=True)
+class StoppedRun:
+    """A run of Pendulum that was stopped by a signal."""
+
+    results: Path
+    returncode: int
+    output: str
+    errors: str
+
+    @property
+    def folder(self) -> Path:
+        return self.results / "run" / "Pendulum-v1"
+
+
+@pytest.fixture(scope="module")
+def stopped_runs(tmp_path_factory) -> dict[signal.Signals, StoppedRun]:
+    """Three runs side by side, each stopped in the middle by another signal."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+    folders = [tmp_path_factory.mktemp(number.name) for number in numbers]
+    with ThreadPoolExecutor() as pool:
+        return dict(zip(numbers, pool.map(run_and_stop, numbers, folders), strict=True))
+
+
+def run_and_stop(number: signal.Signals, results: Path) -> StoppedRun:
+    interval = 100 if number is signal.SIGKILL else 5000
+    file = write_file(results / "long.yaml", max_steps=10_000_000, checkpoint_interval=interval)
+    arguments = (file, "--env", "Pendulum-v1", "--run-id", "run", "--results-dir", results, "--num-envs", 4)
+    process = subprocess.Popen(
+        command("trainers", *arguments),
+        env=surroundings(),
+        cwd=results,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        wait_for(results / "run" / "Pendulum-v1" / "progress.csv", process)
+        process.send_signal(number)
+        output, errors = process.communicate(timeout=PATIENCE)
+    finally:
+        process.kill()
+    return StoppedRun(results, process.returncode, output, errors)
+
+
+def wait_for(path: Path, process: subprocess.Popen) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not path.exists() or len(path.read_text().splitlines()) < 5:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, f"{path} did not grow"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_polite_signal_saves_and_ends_well(number, stopped_runs, capfd):
+    run = stopped_runs[number]
+    assert run.returncode == 0
+    assert "Traceback" not in run.errors
+    assert (run.folder / "reward.png").read_bytes().startswith(b"\x89PNG")
+    step = load_state(run.folder / "checkpoint.pt")["global_step"]
+    assert step >= 400
+    assert f"Pendulum-v1: {step:,} steps" in run.output
+    assert json.loads((run.results / "run" / "run_logs" / "timers.json").read_text())["name"] == "root"
+    before = summary_steps(run)
+    assert step - 104 < before[-1] <= step
+
+    resume_for_a_while(run, step)
+    after = summary_steps(run)
+    assert after[: len(before)] == before
+    assert after == sorted(set(after))
+    assert after[-1] > step
+
+
+def test_a_killed_run_has_a_checkpoint_to_go_on_from(stopped_runs):
+    run = stopped_runs[signal.SIGKILL]
+    assert run.returncode == -signal.SIGKILL
+    step = load_state(run.folder / "checkpoint.pt")["global_step"]
+    assert step >= 400
+    for path in run.folder.glob("Pendulum-v1-*.pt"):
+        load_state(path)
+    assert np.isfinite(load_policy(run.results / "run").act(np.zeros((2, 3), np.float32)).continuous).all()
+    resume_for_a_while(run, step)
+
+
+def summary_steps(run: StoppedRun) -> list[int]:
+    lines = (run.folder / "progress.csv").read_text().splitlines()[1:]
+    return [int(line.split(",")[0]) for line in lines]
+
+
+def resume_for_a_while(run: StoppedRun, step: int) -> None:
+    """Resume with the run's own file; the count must go on from where it was."""
+    arguments = ["--resume", "--run-id", "run", "--results-dir", str(run.results)]
+    assert main([*arguments, "--max-steps", str(step + 200)], "ppo") == 0
+    assert step + 200 <= load_policy(run.results / "run").step < step + 204
+
+
+def test_evaluate_scales_continuous_actions_as_training_does(stopped_runs, capsys):
+    results = stopped_runs[signal.SIGINT].results
+    assert evaluate_main([str(results / "run"), "--episodes", "2", "--seed", "5", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["returns"]
+    # float32 actions and rewards, and a chaotic pendulum: close, not equal
+    assert found == pytest.approx(returns_by_hand("Pendulum-v1", results / "run", range(5, 7)), rel=1e-2)

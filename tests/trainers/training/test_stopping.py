@@ -1,0 +1,123 @@
+"""Signals to a real process: which end it saved, which at once."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from trainers import load_policy
+
+REPOSITORY = Path(__file__).parents[3]
+PATIENCE = 60
+TRAINING = """
+import time
+from trainers import session
+from trainers.training.cli import main
+
+close = session.Session.close
+
+def slow_close(self, save=True):
+    print("closing", flush=True)
+    time.sleep({saving})
+    return close(self, save)
+
+session.Session.close = slow_close
+raise SystemExit(main(["task.yaml", "--run-id", "run", *{arguments}], "ppo"))
+"""
+SETTINGS = """
+default_settings:
+  trainer_type: ppo
+  max_steps: 100000000
+  summary_freq: 200
+  checkpoint_interval: 100000000
+  hyperparameters: {batch_size: 32, buffer_size: 128}
+  network_settings: {hidden_units: 8, num_layers: 1}
+"""
+
+
+@contextmanager
+def training(folder: Path, saving: float, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A run whose last save takes so many seconds."""
+    (folder / "task.yaml").write_text(SETTINGS)
+    process = subprocess.Popen(
+        [sys.executable, "-c", TRAINING.format(saving=saving, arguments=list(arguments))],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_until_it_trains(folder: Path, process: subprocess.Popen[str]) -> None:
+    path, deadline = folder / "runs" / "run" / "CartPole-v1" / "progress.csv", time.monotonic() + PATIENCE
+    while not path.exists() or len(path.read_text().splitlines()) < 3:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def wait_for_line(process: subprocess.Popen[str], words: str) -> None:
+    assert process.stdout is not None
+    assert any(words in line for line in iter(process.stdout.readline, ""))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_in_quick_succession_are_one_request(number: signal.Signals, tmp_path: Path) -> None:
+    with training(tmp_path, 0.8, "--env", "CartPole-v1") as process:
+        wait_until_it_trains(tmp_path, process)
+        process.send_signal(number)  # as `timeout` does: to the process, then to its group
+        os.killpg(process.pid, number)
+        wait_for_line(process, "closing")
+        os.killpg(process.pid, number)
+        output, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, errors
+    assert "Traceback" not in errors
+    step = load_policy(tmp_path / "runs" / "run").step
+    assert step > 200
+    assert f"{step:,} steps" in output
+
+
+def test_a_later_signal_ends_it_at_once(tmp_path: Path) -> None:
+    with training(tmp_path, PATIENCE, "--env", "CartPole-v1") as process:
+        wait_until_it_trains(tmp_path, process)
+        process.send_signal(signal.SIGINT)
+        wait_for_line(process, "closing")
+        time.sleep(2.2)
+        start = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=PATIENCE)
+        assert time.monotonic() - start < 5
+    assert process.returncode == 130
+    assert errors.splitlines()[-1] == "interrupted"
+    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_before_there_is_a_run_nothing_is_left(number: signal.Signals, tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with training(tmp_path, 0.3, "--base-port", str(port)) as process:
+        wait_for_line(process, "Press Play")
+        for _ in range(3):
+            process.send_signal(number)
+            time.sleep(0.1)
+        _, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130
+    assert errors.splitlines()[-1] == "interrupted"
+    assert "Traceback" not in errors
+    assert not (tmp_path / "runs" / "run").exists()

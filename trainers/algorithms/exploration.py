@@ -1,0 +1,56 @@
+"""How often a DQN acts at random."""
+
+from typing import Any
+
+from trainers.config import DQNSettings
+from trainers.maths.schedules import decayed
+
+
+class Exploration:
+    """The chance of a random action: a schedule over agent steps, and raises every so many episodes.
+
+    A raise lifts the chance, which then falls linearly back to the schedule. Raises are lower as training goes on, and
+    there are none in its second half.
+
+    Args:
+        hyper: the `exploration_*` keys and `buffer_init_steps`.
+        max_steps: agent steps of the whole training.
+    """
+
+    def __init__(self, hyper: DQNSettings, max_steps: int) -> None:
+        self.hyper, self.max_steps = hyper, max_steps
+        self.raises = 0
+        self.raised_at = 0
+        self.raised_to = 0.0
+
+    def notice(self, step: int, episodes: int) -> None:
+        """Raise if enough episodes have ended; `episodes` counts all so far."""
+        interval = self.hyper.exploration_raise_interval
+        if interval is not None and episodes // interval > self.raises:
+            self.raises = episodes // interval
+            self.raised_at = step
+            self.raised_to = self.hyper.exploration_raise_eps * max(0.0, 1.0 - 2.0 * step / self.max_steps)
+
+    def epsilon(self, step: int) -> float:
+        """The chance at agent step `step`; 1 until the replay buffer has its first `buffer_init_steps`."""
+        hyper = self.hyper
+        if step < hyper.buffer_init_steps:
+            return 1.0
+        planned = decayed(
+            hyper.exploration_initial_eps,
+            hyper.exploration_final_eps,
+            hyper.exploration_schedule,
+            step,
+            hyper.exploration_steps or self.max_steps,
+        )
+        left = max(0.0, 1.0 - (step - self.raised_at) / hyper.exploration_raise_steps)
+        return max(planned, planned + (self.raised_to - planned) * left)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The last raise."""
+        return {"raises": self.raises, "raised_at": self.raised_at, "raised_to": self.raised_to}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state_dict`."""
+        self.raises, self.raised_at = state["raises"], state["raised_at"]
+        self.raised_to = state["raised_to"]

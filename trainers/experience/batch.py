@@ -1,0 +1,84 @@
+"""A batch of finished decisions, ready to learn from."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from trainers.networks.distributions import Actions
+
+
+@dataclass(frozen=True)
+class Batch:
+    """`n` decisions with what is known about them; all tensors are on the policy's device.
+
+    Attributes:
+        inputs: prepared network inputs, each (n, ...).
+        forbidden: (n, sum of branch sizes) bool, or None where nothing is forbidden.
+        actions: the actions taken, raw.
+        log_prob: (n, parts) the log-probability of each part of them when they were taken.
+        value: (n, streams) values when the rollout ended.
+        advantage: (n,) advantages, averaged over reward streams.
+        returns: (n, streams) targets of the critic: own advantage + value.
+    """
+
+    inputs: tuple[Tensor, ...]
+    forbidden: Tensor | None
+    actions: Actions
+    log_prob: Tensor
+    value: Tensor
+    advantage: Tensor
+    returns: Tensor
+
+    def __len__(self) -> int:
+        return len(self.log_prob)
+
+    def __getitem__(self, rows: Tensor | slice) -> "Batch":
+        return Batch(
+            inputs=tuple(tensor[rows] for tensor in self.inputs),
+            forbidden=None if self.forbidden is None else self.forbidden[rows],
+            actions=Actions(self.actions.continuous[rows], self.actions.discrete[rows]),
+            log_prob=self.log_prob[rows],
+            value=self.value[rows],
+            advantage=self.advantage[rows],
+            returns=self.returns[rows],
+        )
+
+    def numpy(self) -> "NumpyBatch":
+        """The same memory as numpy arrays; only on the CPU."""
+        return NumpyBatch(
+            inputs=tuple(tensor.numpy() for tensor in self.inputs),
+            forbidden=None if self.forbidden is None else self.forbidden.numpy(),
+            continuous=self.actions.continuous.numpy(),
+            discrete=self.actions.discrete.numpy(),
+            log_prob=self.log_prob.numpy(),
+            value=self.value.numpy(),
+            advantage=self.advantage.numpy(),
+            returns=self.returns.numpy(),
+        )
+
+
+@dataclass(frozen=True)
+class NumpyBatch:
+    """A `Batch` as numpy arrays, its actions apart."""
+
+    inputs: tuple[np.ndarray, ...]
+    forbidden: np.ndarray | None
+    continuous: np.ndarray
+    discrete: np.ndarray
+    log_prob: np.ndarray
+    value: np.ndarray
+    advantage: np.ndarray
+    returns: np.ndarray
+
+    def __getitem__(self, rows: slice) -> "NumpyBatch":
+        return NumpyBatch(
+            inputs=tuple(array[rows] for array in self.inputs),
+            forbidden=None if self.forbidden is None else self.forbidden[rows],
+            continuous=self.continuous[rows],
+            discrete=self.discrete[rows],
+            log_prob=self.log_prob[rows],
+            value=self.value[rows],
+            advantage=self.advantage[rows],
+            returns=self.returns[rows],
+        )

@@ -1,0 +1,4 @@
+"""From observations to actions and values: encoders, bodies, heads, distributions, normalisation.
+
+Optimisers and losses do not belong here.
+"""

@@ -1,0 +1,114 @@
+"""What a network sees: every observation of a behavior, sorted by kind and made ready for its layers."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from mlagents_envs.base_env import BehaviorSpec, DimensionProperty, ObservationSpec
+from torch import Tensor, nn
+
+from gym_adapters.errors import UserError
+from trainers.config import NetworkSettings
+from trainers.networks.body import Body
+from trainers.networks.distributions import Distribution
+from trainers.networks.normalizer import VectorNormalizer
+
+VECTOR, IMAGE, ENTITIES = "vector", "image", "entities"
+
+
+class Perception(nn.Module):
+    """The part that all networks over a behavior's observations share: inputs, their normaliser, and bodies.
+
+    Args:
+        spec: observations and actions of the behavior.
+        settings: ML-Agents' `network_settings`.
+
+    Attributes:
+        action_spec: the behavior's actions.
+        vector_columns: which observations are vectors; likewise `image_columns` and `entity_columns`.
+        normalizer: of the vectors, None without the ML-Agents key `normalize`.
+
+    Raises:
+        UserError: an observation is neither a vector nor an image nor a list of entities.
+    """
+
+    def __init__(self, spec: BehaviorSpec, settings: NetworkSettings) -> None:
+        super().__init__()
+        observations = spec.observation_specs
+        self._shapes = [tuple(observation.shape) for observation in observations]
+        kinds = [_kind(index, observation) for index, observation in enumerate(observations)]
+        self.action_spec = spec.action_spec
+        self.vector_columns, self.image_columns, self.entity_columns = (
+            [index for index, found in enumerate(kinds) if found == kind]
+            for kind in (VECTOR, IMAGE, ENTITIES)
+        )
+        self._settings = settings
+        self.vector_size = sum(self._shapes[index][0] for index in self.vector_columns)
+        self.normalizer = (
+            VectorNormalizer(self.vector_size) if settings.normalize and self.vector_size else None
+        )
+
+    def make_body(self, hidden_units: int) -> Body:
+        """Encoders and hidden layers over all observations."""
+        images = [(self._shapes[i][0], self._shapes[i][1], self._shapes[i][2]) for i in self.image_columns]
+        rows = [self._shapes[index][1] for index in self.entity_columns]
+        return Body(self.vector_size, images, rows, self._settings, hidden_units)
+
+    def distribution(self, inputs: Sequence[Tensor], forbidden: Tensor | None) -> Distribution:
+        """What there is to choose from; `forbidden` is (n, sum of branch sizes) bool."""
+        raise NotImplementedError
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return next(self.parameters()).device
+
+    @property
+    def mixed_precision(self) -> bool:
+        """Whether image encoders compute in bfloat16, on CPU or CUDA; everything else is float32."""
+        return any(body.mixed_precision for body in self._bodies())
+
+    @mixed_precision.setter
+    def mixed_precision(self, chosen: bool) -> None:
+        for body in self._bodies():
+            body.mixed_precision = chosen
+
+    def _bodies(self) -> list[Body]:
+        return [module for module in self.modules() if isinstance(module, Body)]
+
+    @property
+    def size(self) -> int:
+        """Number of parameters."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
+    def upload(self, observations: Sequence[np.ndarray]) -> tuple[Tensor, ...]:
+        """Arrays of shape (n, *shape), one per observation, to network inputs on the policy's device.
+
+        The inputs are all vectors as one normalised (n, vector size) tensor, if there are any, then each image, then
+        the entities of each observation of variable length.
+        """
+        return self.prepare([torch.from_numpy(array).to(self.device) for array in observations])
+
+    def prepare(self, observations: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Observation tensors (n, *shape) to network inputs; the normaliser is fixed, so once per rollout is enough."""
+        inputs: list[Tensor] = []
+        if self.vector_columns:
+            vectors = [observations[index].float() for index in self.vector_columns]
+            vector = vectors[0] if len(vectors) == 1 else torch.cat(vectors, dim=1)
+            inputs.append(vector if self.normalizer is None else self.normalizer(vector))
+        return (*inputs, *(observations[index] for index in (*self.image_columns, *self.entity_columns)))
+
+
+def _kind(index: int, observation: ObservationSpec) -> str:
+    """What an observation is; only the first dimension of a table may vary in length."""
+    shape, properties = tuple(observation.shape), tuple(observation.dimension_property)
+    varies = [value == DimensionProperty.VARIABLE_SIZE for value in properties]
+    if not any(varies) and len(shape) in (1, 3):
+        return VECTOR if len(shape) == 1 else IMAGE
+    if len(shape) == 2 and varies == [True, False]:
+        return ENTITIES
+    named = ", ".join(value.name or str(value) for value in properties)
+    raise UserError(
+        f"observation {index} ({observation.name}) has shape {shape} with dimensions {named}; this trainer takes "
+        "vectors, images, and lists of entities (VARIABLE_SIZE, NONE)"
+    )

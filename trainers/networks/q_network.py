@@ -1,0 +1,129 @@
+"""The network of a DQN: from observations to the value of every action."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from mlagents_envs.base_env import BehaviorSpec
+from torch import Tensor, nn
+
+from gym_adapters.errors import UserError
+from trainers.config import NetworkSettings
+from trainers.networks.distributions import Actions
+from trainers.networks.layers import ACTIVATIONS, head_layer, hidden_layer
+from trainers.networks.perception import Perception
+
+NEVER = -1e8
+"""Value of a forbidden action; finite, so that products with 0 stay 0."""
+
+
+@dataclass(frozen=True)
+class EpsilonGreedy:
+    """The best action, or with probability `epsilon` any that is allowed.
+
+    Attributes:
+        values: (n, choices), of forbidden actions `NEVER`.
+        epsilon: chance of a random action.
+    """
+
+    values: Tensor
+    epsilon: float = 0.0
+
+    def sample(self, generator: torch.Generator | None = None) -> Actions:
+        """One action per row."""
+        best = self.values.argmax(1, keepdim=True)
+        if self.epsilon <= 0.0:
+            return self._actions(best)
+        allowed = (self.values > NEVER).float()
+        random = torch.multinomial(allowed, 1, generator=generator)
+        explores = torch.rand(best.shape, generator=generator, device=best.device) < self.epsilon
+        return self._actions(torch.where(explores, random, best))
+
+    def mode(self) -> Actions:
+        """The best action per row."""
+        return self._actions(self.values.argmax(1, keepdim=True))
+
+    def log_prob(self, actions: Actions) -> Tensor:
+        """Log-probability of actions, (n, 1)."""
+        allowed = (self.values > NEVER).float()
+        best = torch.zeros_like(allowed).scatter_(1, self.values.argmax(1, keepdim=True), 1.0)
+        probability = self.epsilon * allowed / allowed.sum(1, keepdim=True) + (1.0 - self.epsilon) * best
+        return probability.gather(1, actions.discrete).log()
+
+    def _actions(self, choice: Tensor) -> Actions:
+        return Actions(self.values[:, :0], choice)
+
+
+class DuelingHead(nn.Module):
+    """Q = V + A - mean A. Source: Wang et al. 2016, "Dueling Network Architectures", equation 9."""
+
+    def __init__(self, inputs: int, choices: int, settings: NetworkSettings, units: int | None) -> None:
+        super().__init__()
+        self.value = _stream(inputs, 1, settings, units)
+        self.advantage = _stream(inputs, choices, settings, units)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(n, inputs) to (n, choices)."""
+        advantage = self.advantage(features)
+        result: Tensor = self.value(features) + advantage - advantage.mean(1, keepdim=True)
+        return result
+
+
+def _stream(inputs: int, outputs: int, settings: NetworkSettings, units: int | None) -> nn.Module:
+    if units is None:
+        return head_layer(inputs, outputs, settings, 0.1, 0.01)
+    layers: list[nn.Module] = [hidden_layer(inputs, units, settings), ACTIVATIONS[settings.activation]()]
+    if settings.dropout:
+        layers.append(nn.Dropout(settings.dropout))
+    return nn.Sequential(*layers, head_layer(units, outputs, settings, 0.1, 0.01))
+
+
+class QNetwork(Perception):
+    """Values of the actions of one discrete branch. Source: Mnih et al. 2015, "Human-level control".
+
+    Args:
+        spec: observations and actions of the behavior.
+        settings: ML-Agents' `network_settings`.
+        dueling: separate heads for the state's value and the actions' advantages.
+        dueling_units: units of a hidden layer in each of them, None without one.
+
+    Raises:
+        UserError: the actions are not one discrete branch, or an observation is of no known kind.
+    """
+
+    def __init__(
+        self,
+        spec: BehaviorSpec,
+        settings: NetworkSettings,
+        dueling: bool = False,
+        dueling_units: int | None = None,
+    ) -> None:
+        super().__init__(spec, settings)
+        branches = spec.action_spec.discrete_branches
+        if spec.action_spec.continuous_size or len(branches) != 1:
+            raise UserError(
+                f"trainer_type dqn chooses among the actions of one discrete branch, but this behavior has "
+                f"{spec.action_spec.continuous_size} continuous actions and {len(branches)} discrete branches; "
+                "use trainer_type ppo or a2c (python -m trainers.ppo)"
+            )
+        self.body = self.make_body(settings.hidden_units)
+        inputs = self.body.output_size
+        self.head = (
+            DuelingHead(inputs, branches[0], settings, dueling_units)
+            if dueling
+            else head_layer(inputs, branches[0], settings, 0.1, 0.01)
+        )
+
+    def forward(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Values (n, choices) of prepared inputs."""
+        result: Tensor = self.head(self.body(inputs))
+        return result
+
+    def values(self, inputs: Sequence[Tensor], forbidden: Tensor | None) -> Tensor:
+        """Values (n, choices) of prepared inputs, `NEVER` where `forbidden` (n, choices) is true."""
+        values: Tensor = self(inputs)
+        return values if forbidden is None else values.masked_fill(forbidden, NEVER)
+
+    def distribution(self, inputs: Sequence[Tensor], forbidden: Tensor | None) -> EpsilonGreedy:
+        """What a trained network does: the best action."""
+        return EpsilonGreedy(self.values(inputs, forbidden))

@@ -1,0 +1,172 @@
+"""Play episodes with a trained policy: `python -m trainers.evaluate RUN [options]`."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mlagents_envs.base_env import ActionTuple, BaseEnv
+
+from bridge.process import looks_like_player
+from gym_adapters.errors import UserError
+from gym_adapters.make import make_env, with_whole_episodes
+from trainers.config import load_settings
+from trainers.experience.checks import require_finite
+from trainers.playback.video import Episode, check_video, write_video
+from trainers.records.policy_file import LoadedPolicy, find_checkpoint, load_policy
+
+EPISODES = 20
+
+
+def evaluate(
+    env: BaseEnv,
+    policy: LoadedPolicy,
+    deterministic: bool = True,
+    played: dict[int, list[ActionTuple]] | None = None,
+) -> list[float]:
+    """The raw return of the first episode of every agent that `env` starts with, in order of agent id.
+
+    Args:
+        env: an environment with the policy's behavior; it is reset, and left open.
+        policy: what acts.
+        deterministic: the most likely actions; else samples.
+        played: takes the actions of each agent's episode, by agent id.
+
+    Raises:
+        UserError: the environment has no such behavior, or gives numbers that are not finite.
+    """
+    env.reset()
+    names = [name for name in env.behavior_specs if name.split("?", 1)[0] == policy.name]
+    if not names:
+        raise UserError(
+            f"the environment has {', '.join(env.behavior_specs)}; the policy is for {policy.name}"
+        )
+    running: dict[int, float] = {}
+    finished: dict[int, float] = {}
+    first_step = True
+    while first_step or running:
+        for name in names:
+            decision, terminal = env.get_steps(name)
+            require_finite(name, decision)
+            require_finite(name, terminal)
+            for agent, reward in zip(terminal.agent_id.tolist(), terminal.reward.tolist(), strict=True):
+                if agent in running:
+                    finished[agent] = running.pop(agent) + reward
+            for agent, reward in zip(decision.agent_id.tolist(), decision.reward.tolist(), strict=True):
+                if first_step:
+                    running[agent] = 0.0
+                elif agent in running:
+                    running[agent] += reward
+            if len(decision):
+                actions = policy.act(decision.obs, deterministic, decision.action_mask)
+                env.set_actions(name, actions)
+                if played is not None:
+                    for row, agent in enumerate(decision.agent_id.tolist()):
+                        if agent in running:
+                            one = slice(row, row + 1)
+                            action = ActionTuple(actions.continuous[one], actions.discrete[one])
+                            played.setdefault(agent, []).append(action)
+        first_step = False
+        env.step()
+    return [finished[agent] for agent in sorted(finished)]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Evaluate as the command line says; returns the exit status."""
+    arguments = _parser().parse_args(argv)
+    try:
+        returns = _evaluate_run(arguments)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    mean, std = float(np.mean(returns)), float(np.std(returns))
+    if arguments.json:
+        print(json.dumps({"mean": mean, "std": std, "returns": returns}))
+    else:
+        lines = [f"mean {mean:.2f}  std {std:.2f}  episodes {len(returns)}"]
+        lines += [f"{index:4d}  {value:.2f}" for index, value in enumerate(returns)]
+        if arguments.video is not None:
+            lines.append(f"video {arguments.video}")
+        sys.stdout.write("\n".join(lines) + "\n")  # at once, for readers that leave after the first line
+    return 0
+
+
+def _evaluate_run(arguments: argparse.Namespace) -> list[float]:
+    """One environment per episode, all stepped together: environment i is seeded S + i."""
+    video: Path | None = arguments.video
+    episodes = (1 if video else EPISODES) if arguments.episodes is None else arguments.episodes
+    if episodes < 1:
+        raise UserError(f"--episodes {episodes}: expected 1 or more")
+    checkpoint = find_checkpoint(arguments.run, arguments.checkpoint)
+    env_id, options = environment_of(checkpoint, arguments.env)
+    policy = load_policy(checkpoint)
+    policy.seed(arguments.seed)
+    if video is not None:
+        check_video(video, env_id, options)
+    env = make_env(env_id, episodes, arguments.seed, options)
+    played: dict[int, list[ActionTuple]] = {}
+    try:
+        returns = evaluate(env, policy, not arguments.stochastic, played if video else None)
+    finally:
+        env.close()
+    if video is not None:
+        seeds = range(arguments.seed, arguments.seed + episodes)
+        shown = [
+            Episode(*one) for one in zip(seeds, (played[i] for i in sorted(played)), returns, strict=True)
+        ]
+        write_video(video, env_id, options, shown)
+    return returns
+
+
+def environment_of(checkpoint: Path, env_id: str | None = None) -> tuple[str, dict[str, Any]]:
+    """The Gymnasium id and options that a checkpoint was trained with; another id has no options.
+
+    Games of several lives are evaluated as a whole, however they were trained.
+
+    Raises:
+        UserError: they are not known, or the run was trained in Unity.
+    """
+    options: dict[str, Any] = {}
+    if env_id is None:
+        configuration = checkpoint.parent.parent / "configuration.yaml"
+        if not configuration.is_file():
+            raise UserError(f"{configuration}: not found, so the environment is not known; give --env")
+        settings = load_settings(configuration).env_settings
+        env_id, options = settings.env_path, with_whole_episodes(settings.env_options)
+    if env_id is None:
+        raise UserError(f"{checkpoint}: trained in the Unity Editor; give --env with a Gymnasium id")
+    if looks_like_player(env_id):
+        raise UserError(
+            f"{checkpoint}: trained in a Unity player; watch it there: python -m trainers.ppo --resume --inference "
+            f"--deterministic --run-id {checkpoint.parent.parent.name}"
+        )
+    return env_id, options
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m trainers.evaluate",
+        description="Play episodes with a trained policy and print the returns.",
+    )
+    parser.add_argument("run", type=Path, help="run folder, behavior folder or .pt file")
+    parser.add_argument(
+        "--checkpoint", default="last", metavar="last|best|STEP", help="which one. Default: last."
+    )
+    parser.add_argument(
+        "--episodes", type=int, help=f"number of episodes. Default: {EPISODES}, with --video 1."
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="S", help="episode i is seeded S+i. Default: 0."
+    )
+    parser.add_argument(
+        "--stochastic", action="store_true", help="sample actions instead of taking the likeliest"
+    )
+    parser.add_argument("--env", default=None, help="Gymnasium id, if not the one the run was trained on")
+    parser.add_argument(
+        "--video", type=Path, metavar="FILE.mp4", help="also write the episodes as a video, .mp4 or .gif"
+    )
+    parser.add_argument("--json", action="store_true", help='print {"mean": …, "std": …, "returns": […]}')
+    return parser

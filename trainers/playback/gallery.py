@@ -1,0 +1,86 @@
+"""Short films of trained policies for the README: `python -m trainers.gallery [RUN ...]`, or `make gallery`.
+
+Writes `docs/gallery/<Behavior>.mp4` and a smaller `.gif` of each run; without any, of the policies kept in
+`docs/policies/`.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from mlagents_envs.base_env import ActionTuple
+
+from gym_adapters.errors import UserError
+from gym_adapters.make import make_env
+from trainers.playback.evaluation import environment_of, evaluate
+from trainers.playback.keep import POLICIES
+from trainers.playback.video import Episode, Look, check_video, write_video
+from trainers.records.policy_file import find_checkpoint, load_policy
+
+GALLERY = Path("docs", "gallery")
+TASKS = ("Walker2d-v5", "Humanoid-v5", "Assault-v5")
+MOST_BYTES = 3_000_000
+"""All files of the gallery together."""
+
+FILM = Look(width=360, seconds=8, most_fps=34)
+PREVIEW = Look(width=240, seconds=3, most_fps=13, colours=32)
+
+
+def film(run: Path, folder: Path, checkpoint: str = "last", seed: int = 0) -> list[Path]:
+    """Play one episode and write its `.mp4` and `.gif`.
+
+    Args:
+        run: run folder, behavior folder or kept policy.
+        folder: where the files go.
+        checkpoint: `last`, `best`, or an agent-step count.
+        seed: of the episode.
+
+    Raises:
+        UserError: the run cannot be played, or no pictures can be had.
+    """
+    path = find_checkpoint(run, checkpoint)
+    env_id, options = environment_of(path)
+    policy = load_policy(path)
+    files = [folder / f"{policy.name}{suffix}" for suffix in (".mp4", ".gif")]
+    check_video(files[0], env_id, options)
+    played: dict[int, list[ActionTuple]] = {}
+    env = make_env(env_id, 1, seed, options)
+    try:
+        returns = evaluate(env, policy, played=played)
+    finally:
+        env.close()
+    for file, look in zip(files, (FILM, PREVIEW), strict=True):
+        write_video(file, env_id, options, [Episode(seed, played[0], returns[0])], look)
+    print(f"{policy.name}: {policy.step:,} steps, this episode's return is {returns[0]:,.1f}")
+    return files
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Film as the command line says; returns the exit status, 2 if the files are too large."""
+    parser = argparse.ArgumentParser(prog="python -m trainers.gallery", description="Film trained policies.")
+    parser.add_argument(
+        "runs", nargs="*", type=Path, help=f"run folders. Default: {', '.join(TASKS)} in {POLICIES}."
+    )
+    parser.add_argument("--checkpoint", default="last", metavar="last|best|STEP", help="Default: last.")
+    parser.add_argument("--seed", type=int, default=0, help="of the episode. Default: 0.")
+    parser.add_argument("--out", type=Path, default=GALLERY, help=f"where to. Default: {GALLERY}.")
+    arguments = parser.parse_args(argv)
+    try:
+        for run in arguments.runs or [POLICIES / task for task in TASKS]:
+            if not arguments.runs and not run.is_dir():
+                print(
+                    f"{run.name}: left out, no policy is kept in {run}; add one: python -m trainers.keep RUN"
+                )
+                continue
+            for file in film(run, arguments.out, arguments.checkpoint, arguments.seed):
+                print(f"  {file}  {file.stat().st_size:,} bytes")
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    total = sum(file.stat().st_size for file in arguments.out.glob("*.*"))
+    print(f"{arguments.out}: {total:,} bytes in all")
+    if total > MOST_BYTES:
+        print(f"error: {arguments.out}: more than {MOST_BYTES:,} bytes; remove some", file=sys.stderr)
+        return 2
+    return 0

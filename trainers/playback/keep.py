@@ -1,0 +1,124 @@
+"""Keep a trained policy in the repository: `python -m trainers.keep RUN [--checkpoint best]`.
+
+Writes a small run folder, `docs/policies/<Behavior>/`, that `python -m trainers.evaluate` and `--initialize-from`
+read as any other: the settings, the weights without the optimiser's state, and the `.onnx`. Weights that would take
+more than two million bytes are stored in fewer bits, as many as fit: 16, or 8 with a scale for each row; an
+`.onnx` that would is stored in 8.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bridge.onnx_compact import store_in_eight_bits
+from bridge.onnx_export import export_policy
+from gym_adapters.errors import UserError, refusal_named
+from trainers.config import CheckpointSettings, RunSettings, dump_settings, load_settings
+from trainers.records.checkpoint import NEWEST, SCALES, load_state, state_bytes, write_atomically, write_text
+from trainers.records.policy_file import LoadedPolicy, find_checkpoint
+from trainers.records.run_folder import CONFIGURATION
+
+POLICIES = Path("docs", "policies")
+MOST_BYTES = 2_000_000
+NOT_KEPT = ("Optimizer:value_optimizer", "recent_returns", "generator")
+
+
+def keep(run: Path, which: str = "last", policies: Path = POLICIES) -> list[str]:
+    """Write `<policies>/<Behavior>/` from a run.
+
+    Args:
+        run: run folder or behavior folder.
+        which: `last`, `best`, or an agent-step count.
+        policies: where kept policies are.
+
+    Returns:
+        A line for each file, with its size.
+
+    Raises:
+        UserError: there is no such checkpoint, or its settings are missing, or the system refuses to write.
+    """
+    source = find_checkpoint(run, which)
+    configuration = source.parent.parent / CONFIGURATION
+    if not configuration.is_file():
+        raise UserError(f"{configuration}: not found; give the folder of a whole run")
+    settings = load_settings(configuration)
+    state = load_state(source)
+    loaded = LoadedPolicy(state, source)
+    folder = policies / loaded.name
+    settings = settings.model_copy(
+        update={"checkpoint_settings": CheckpointSettings(run_id=loaded.name), "wandb": None}
+    )
+    with refusal_named(folder):
+        return _write(folder, settings, state, loaded)
+
+
+def _write(folder: Path, settings: RunSettings, state: dict[str, Any], loaded: LoadedPolicy) -> list[str]:
+    """Write the three files of a kept policy; returns a line for each."""
+    write_text(folder / CONFIGURATION, dump_settings(settings))
+    lines = [f"{folder / CONFIGURATION}"]
+
+    for bits, content in _in_fewer_bits({key: value for key, value in state.items() if key not in NOT_KEPT}):
+        if len(content) <= MOST_BYTES or bits == 8:
+            break
+    weights = folder / loaded.name / NEWEST
+    write_atomically(weights, lambda stream: stream.write(content))
+    lines.append(f"{weights}  {len(content):,} bytes, {bits} bits to a weight, {loaded.step:,} steps")
+
+    model = folder / f"{loaded.name}.onnx"
+    export_policy(loaded.policy, loaded.spec, model)
+    full = model.stat().st_size
+    if full <= MOST_BYTES:
+        return [*lines, f"{model}  {full:,} bytes"]
+    store_in_eight_bits(model)
+    again = f"in 32 bits, {full:,} bytes: python -m bridge.onnx_export {folder}"
+    return [*lines, f"{model}  {model.stat().st_size:,} bytes, 8 bits to a weight ({again})"]
+
+
+def _in_fewer_bits(state: dict[str, Any]) -> Iterator[tuple[int, bytes]]:
+    """The checkpoint's file with 32, 16 and 8 bits to a weight; biases and the normaliser stay as they are.
+
+    Parameters that are parts of one memory become tensors of their own, or each would bring all of it. What actor and
+    critic share is one tensor with two names, and stays so.
+    """
+    own: dict[tuple[int, torch.Size], Tensor] = {}
+    weights: dict[str, Tensor] = {
+        name: own.setdefault((tensor.data_ptr(), tensor.shape), tensor.clone())
+        for name, tensor in state["Policy"].items()
+    }
+    yield 32, state_bytes({**state, "Policy": weights})
+    large = {id(tensor): tensor for tensor in weights.values() if tensor.dim() > 1}
+    halves = {key: tensor.half() for key, tensor in large.items()}
+    yield 16, state_bytes({**state, "Policy": {name: halves.get(id(w), w) for name, w in weights.items()}})
+    scales = {
+        key: tensor.abs().amax(tuple(range(1, tensor.dim())), keepdim=True).clamp(min=1e-12) / 127
+        for key, tensor in large.items()
+    }
+    eighths = {key: (tensor / scales[key]).round().to(torch.int8) for key, tensor in large.items()}
+    in_eight_bits = {name: eighths.get(id(w), w) for name, w in weights.items()}
+    scales_by_name = {name: scales[id(w)] for name, w in weights.items() if id(w) in scales}
+    yield 8, state_bytes({**state, "Policy": in_eight_bits, SCALES: scales_by_name})
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Keep a policy as the command line says; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m trainers.keep", description="Keep a trained policy in docs/."
+    )
+    parser.add_argument("run", type=Path, help="run folder or behavior folder")
+    parser.add_argument(
+        "--checkpoint", default="last", metavar="last|best|STEP", help="which one. Default: last."
+    )
+    parser.add_argument("--out", type=Path, default=POLICIES, help=f"where to. Default: {POLICIES}.")
+    arguments = parser.parse_args(argv)
+    try:
+        lines = keep(arguments.run, arguments.checkpoint, arguments.out)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print("\n".join(lines))
+    return 0

@@ -1,0 +1,178 @@
+"""Episodes as an .mp4 or .gif file."""
+
+import math
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mlagents_envs.base_env import ActionTuple
+
+from gym_adapters.errors import UserError, refusal_named
+from gym_adapters.film import Film
+from trainers.records.checkpoint import write_atomically
+
+MOST_FPS = 50
+"""Environments with more steps per second show every second, third, ... of them; the speed stays right."""
+
+LEAST_HEIGHT = 400
+"""Smaller pictures are enlarged by a whole factor."""
+
+SUFFIXES = (".mp4", ".gif")
+
+
+@dataclass(frozen=True)
+class Episode:
+    """What happened in an episode: its seed, the actions (each of shape (1, size)), and its return."""
+
+    seed: int
+    actions: Sequence[ActionTuple]
+    episode_return: float
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a video is to look.
+
+    Attributes:
+        width: in pixels; None takes the environment's own size, or a multiple of it if that is small.
+        seconds: of each episode to show; None shows it whole.
+        most_fps: an environment with more steps per second leaves some out.
+        colours: of a .gif, up to 256.
+    """
+
+    width: int | None = None
+    seconds: float | None = None
+    most_fps: float = MOST_FPS
+    colours: int = 256
+
+
+def check_video(path: Path, env_id: str, options: Mapping[str, Any] | None = None) -> None:
+    """Find out whether a video can be made, before an episode is played for it.
+
+    Raises:
+        UserError: the file is of another type, a package is missing, or the environment draws no pictures.
+    """
+    if path.suffix not in SUFFIXES:
+        raise UserError(f"--video {path}: expected a name that ends in {' or '.join(SUFFIXES)}")
+    _ffmpeg()
+    with _film(env_id, options) as film:
+        film.look()
+
+
+def write_video(
+    path: Path,
+    env_id: str,
+    options: Mapping[str, Any] | None,
+    episodes: Sequence[Episode],
+    look: Look | None = None,
+) -> None:
+    """Repeat episodes one after the other and write what there is to see; the file is written as a whole or not.
+
+    Raises:
+        UserError: no pictures can be had, or an episode does not come out as it was.
+    """
+    look = look or Look()
+    writer: _Writer | None = None
+    with tempfile.TemporaryDirectory() as folder:
+        draft = Path(folder, f"video{path.suffix}")
+        try:
+            for episode in episodes:
+                with _film(env_id, options) as film:
+                    every = math.ceil(film.fps / look.most_fps)
+                    fps = film.fps / every
+                    most = None if look.seconds is None else round(look.seconds * fps)
+                    for picture in film.play(episode.seed, episode.actions, every, most):
+                        writer = writer or _Writer(draft, picture, fps, look)
+                        writer.add(picture)
+                    _require_same(env_id, film, episode)
+        finally:
+            if writer is not None:
+                writer.close()
+        with refusal_named(path):
+            write_atomically(path, lambda stream: stream.write(draft.read_bytes()))
+
+
+class _Writer:
+    """Pictures of one size, to a file.
+
+    Args:
+        path: ends in .mp4 (H.264) or .gif.
+        first: the first picture, for its size; it is not written yet.
+        fps: pictures per second.
+        look: width and colours.
+    """
+
+    def __init__(self, path: Path, first: np.ndarray, fps: float, look: Look) -> None:
+        height, width = first.shape[:2]
+        self._factor = math.ceil(LEAST_HEIGHT / height)
+        size = (width * self._factor, height * self._factor)
+        scale = f"scale={look.width}:-2:flags=area" if look.width else "pad=ceil(iw/2)*2:ceil(ih/2)*2"
+        if path.suffix == ".gif":
+            palette = f"split[a][b];[a]palettegen=max_colors={look.colours}[p];[b][p]paletteuse=dither=bayer"
+            codec, pixels, output = "gif", "pal8", ["-filter_complex", f"{scale},{palette}", "-loop", "0"]
+        else:
+            codec, pixels = "libx264", "yuv420p"
+            output = ["-vf", scale, "-crf", "26", "-preset", "slow", "-movflags", "+faststart"]
+        self._frames = _ffmpeg().write_frames(
+            str(path),
+            size,
+            pix_fmt_out=pixels,
+            fps=fps,
+            quality=None,
+            codec=codec,
+            macro_block_size=1,
+            ffmpeg_log_level="error",
+            output_params=output,
+        )
+        self._frames.send(None)
+
+    def add(self, picture: np.ndarray) -> None:
+        """Write a picture, (height, width, 3) uint8."""
+        larger = picture.repeat(self._factor, axis=0).repeat(self._factor, axis=1)
+        try:
+            self._frames.send(np.ascontiguousarray(larger))
+        except OSError as error:
+            raise UserError(f"ffmpeg stopped with an error: {str(error).splitlines()[0]}") from error
+
+    def close(self) -> None:
+        """Finish the file."""
+        self._frames.close()
+
+
+def _require_same(env_id: str, film: Film, episode: Episode) -> None:
+    if not film.ended or film.episode_return != episode.episode_return:
+        raise UserError(
+            f"{env_id}: does not repeat: the same seed and actions gave {episode.episode_return:.2f}, then "
+            f"{film.episode_return:.2f}, so no video was written; seed all its random numbers in reset"
+        )
+
+
+@contextmanager
+def _film(env_id: str, options: Mapping[str, Any] | None) -> Iterator[Film]:
+    film = Film(env_id, options)
+    try:
+        yield film
+    finally:
+        film.close()
+
+
+def _ffmpeg() -> Any:
+    """The module `imageio_ffmpeg`, which brings its own ffmpeg.
+
+    Raises:
+        UserError: it is not installed, or has no ffmpeg for this machine.
+    """
+    try:
+        import imageio_ffmpeg
+
+        imageio_ffmpeg.get_ffmpeg_exe()
+    except ImportError as error:
+        raise UserError('--video needs a package: pip install "mlagents-bridge[video]"') from error
+    except (RuntimeError, subprocess.SubprocessError) as error:
+        raise UserError(f"--video needs ffmpeg, and imageio-ffmpeg found none: {error}") from error
+    return imageio_ffmpeg

@@ -1,0 +1,81 @@
+"""Pictures of training: `reward.png` and `losses.png` of a run, and curves of several runs in one."""
+
+import io
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from trainers.records.checkpoint import write_atomically
+from trainers.records.metrics import EPISODE_LENGTH, REWARD
+
+COLUMNS = 2
+REWARD_PLOTS = {REWARD: "mean return of training episodes", EPISODE_LENGTH: "episode length, decisions"}
+LOSS_PLOTS = {
+    "Losses/Policy Loss": "policy loss",
+    "Losses/Value Loss": "value loss",
+    "Policy/Entropy": "entropy, nats",
+    "Policy/Learning Rate": "learning rate",
+}
+
+
+def draw_plots(rows: Sequence[Mapping[str, str]], folder: Path) -> None:
+    """Draw both images of a run into `folder`; each tag is a curve over agent steps.
+
+    Args:
+        rows: lines of `progress.csv` by column name; an empty cell leaves a gap.
+        folder: where the images go.
+    """
+    for name, plots in (("reward.png", REWARD_PLOTS), ("losses.png", LOSS_PLOTS)):
+        lines = (len(plots) + 1) // COLUMNS
+        figure = _figure(5 * COLUMNS, 3.2 * lines)
+        for axes, (tag, label) in zip(figure.subplots(lines, COLUMNS).flat, plots.items(), strict=True):
+            points = [(float(row["step"]), float(row[tag])) for row in rows if row.get(tag)]
+            axes.plot(
+                [step for step, _ in points],
+                [value for _, value in points],
+                marker="." if len(points) < 3 else "",
+            )
+            axes.set(xlabel="agent steps", ylabel=label)
+            axes.grid(alpha=0.3)
+        figure.suptitle(folder.name)
+        _save(figure, folder / name)
+
+
+def draw_curves(
+    title: str, curves: Mapping[str, Mapping[int, float]], path: Path, over: str = "agent steps"
+) -> None:
+    """Draw mean training returns over agent steps (or what `over` says), one labelled curve per run."""
+    figure = _figure(7, 4)
+    axes = figure.subplots()
+    for label, curve in curves.items():
+        axes.plot(list(curve), list(curve.values()), label=label)
+    axes.set(title=title, xlabel=over, ylabel="mean return of training episodes")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    _save(figure, path)
+
+
+def _figure(width: float, height: float) -> Figure:
+    """An empty figure, the same one for every picture of this size.
+
+    Figures hold megabytes in reference cycles, and Python's collector comes by seldom in a loop over arrays.
+    """
+    figure = _kept_figure(width, height)
+    figure.clear()
+    return figure
+
+
+@cache
+def _kept_figure(width: float, height: float) -> Figure:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _save(figure: Figure, path: Path) -> None:
+    image = io.BytesIO()
+    figure.savefig(image, format="png", dpi=90)
+    write_atomically(path, lambda stream: stream.write(image.getvalue()))

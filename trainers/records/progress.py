@@ -1,0 +1,114 @@
+"""What a person sees while a run goes on: a live display on a terminal, summary lines elsewhere."""
+
+import sys
+import time
+from typing import Protocol
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from trainers.records.metrics import EPISODE_LENGTH, REWARD, Summary
+from trainers.records.reports import console_line
+from trainers.records.timers import TimerTree
+
+REFRESH_SECONDS = 0.25
+
+
+class Display(Protocol):
+    """The two ways of showing a run."""
+
+    def tick(self, behavior: str, step: int, max_steps: int, timers: TimerTree) -> None:
+        """Called every environment step; must be cheap."""
+
+    def summarise(self, summary: Summary) -> None:
+        """Called at every summary."""
+
+    def say(self, text: str) -> None:
+        """Print one line that stays."""
+
+    def close(self) -> None:
+        """Leave the terminal as it was found."""
+
+
+class LineDisplay:
+    """ML-Agents' summary lines, for logs and pipes."""
+
+    def tick(self, behavior: str, step: int, max_steps: int, timers: TimerTree) -> None:
+        """Nothing to do between summaries."""
+
+    def summarise(self, summary: Summary) -> None:
+        """Print the summary line."""
+        self.say(f"[INFO] {console_line(summary)}")
+
+    def say(self, text: str) -> None:
+        """Print at once."""
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+
+    def close(self) -> None:
+        """Nothing to undo."""
+
+
+class LiveDisplay:
+    """One bar per behavior with steps/s, time left, last results, and where the time goes."""
+
+    def __init__(self, console: Console) -> None:
+        self._progress = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[speed]}"),
+            TextColumn("{task.fields[result]}"),
+            console=console,
+        )
+        self._tasks: dict[str, TaskID] = {}
+        self._moved: dict[str, float] = {}
+        self._timers = TimerTree()
+        self._live = Live(get_renderable=self._render, console=console, refresh_per_second=4)
+        self._live.start()
+
+    def tick(self, behavior: str, step: int, max_steps: int, timers: TimerTree) -> None:
+        """Move the behavior's bar, a few times a second."""
+        now = time.monotonic()
+        if (
+            behavior in self._tasks
+            and step < max_steps
+            and now - self._moved.get(behavior, 0.0) < REFRESH_SECONDS
+        ):
+            return
+        self._moved[behavior] = now
+        self._timers = timers
+        if behavior not in self._tasks:
+            self._tasks[behavior] = self._progress.add_task(behavior, total=max_steps, speed="", result="")
+        task = self._tasks[behavior]
+        self._progress.update(task, completed=min(step, max_steps))
+        speed = self._progress.tasks[task].speed
+        if speed:
+            self._progress.update(task, speed=f"{speed:,.0f} steps/s")
+
+    def summarise(self, summary: Summary) -> None:
+        """Show the latest mean reward and episode length."""
+        if summary.behavior in self._tasks and summary.returns:
+            result = f"reward {summary.values[REWARD]:,.1f}, length {summary.values[EPISODE_LENGTH]:,.0f}"
+            self._progress.update(self._tasks[summary.behavior], result=result)
+
+    def say(self, text: str) -> None:
+        """Print above the bars."""
+        self._live.console.print(Text(text))
+
+    def close(self) -> None:
+        """Stop drawing; the last state stays."""
+        self._live.stop()
+
+    def _render(self) -> RenderableType:
+        shares = "  ".join(f"{name} {share:.0%}" for name, share in self._timers.shares().items())
+        return Group(self._progress, Text(f"time: {shares}" if shares else "", style="dim"))
+
+
+def make_display() -> Display:
+    """The live display where standard output is a terminal, else lines."""
+    console = Console()
+    return LiveDisplay(console) if console.is_terminal else LineDisplay()

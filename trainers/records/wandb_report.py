@@ -1,0 +1,95 @@
+"""Summaries, settings, code and models on Weights & Biases (training file key `wandb`, option `--wandb PROJECT`)."""
+
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+from gym_adapters.errors import UserError
+from trainers.config import RunSettings
+from trainers.records.checkpoint import write_text
+from trainers.records.metrics import Summary
+
+CODE = ("bridge", "gym_adapters", "trainers")
+
+ID_FILE = "wandb_id"
+"""In the behavior's folder: which run on Weights & Biases a resumed run goes on with."""
+
+
+def open_wandb() -> ModuleType:
+    """The package, logged in (where it is to be online, a terminal asks for the key).
+
+    Raises:
+        UserError: it is not installed, or there is no key to log in with.
+    """
+    try:
+        import wandb
+    except ImportError as error:
+        raise UserError('--wandb needs a package: pip install "mlagents-bridge[wandb]"') from error
+    try:
+        if wandb.setup().settings.mode == "online":
+            wandb.login()
+    except wandb.errors.Error as error:
+        told = " ".join(str(error).split())
+        raise UserError(f"--wandb: {told}; run `wandb login`, or set WANDB_MODE=offline") from error
+    return wandb
+
+
+class WandbReport:
+    """One behavior as a run on Weights & Biases, named `<run-id>/<Behavior>`; its step is the agent step.
+
+    Scalars have the tags they have in TensorBoard. The packages of this project are saved as code, the newest
+    policy and the best one as a model.
+
+    Args:
+        settings: of the whole run; `wandb` names the project.
+        folder: the behavior's, `<run>/<Behavior>`.
+        resume: go on with the run that `folder` names, if it does.
+
+    Raises:
+        UserError: Weights & Biases refuses.
+    """
+
+    def __init__(self, settings: RunSettings, folder: Path, resume: bool) -> None:
+        self._wandb = open_wandb()
+        id_file = folder / ID_FILE
+        run_id = id_file.read_text(encoding="utf-8") if resume and id_file.is_file() else secrets.token_hex(4)
+        self._folder = folder
+        try:
+            self._run = self._wandb.init(
+                project=settings.wandb,
+                id=run_id,
+                resume="allow" if resume else None,
+                name=f"{folder.parent.name}/{folder.name}",
+                group=folder.parent.name,
+                dir=str(folder.parent),
+                config=settings.model_dump(mode="json"),
+                reinit="create_new",
+                settings=self._wandb.Settings(console="off", silent=True),
+            )
+        except self._wandb.errors.Error as error:
+            raise UserError(f"--wandb {settings.wandb}: {' '.join(str(error).split())}") from error
+        write_text(id_file, run_id)
+        for package in CODE:
+            self._run.log_code(str(Path(__file__).parents[2] / package), name=f"code-{package}")
+
+    @property
+    def place(self) -> str:
+        """Where to look: an address, or offline the folder that `wandb sync` takes."""
+        if not self._run.offline:
+            return self._run.url or "nowhere (WANDB_MODE=disabled)"
+        return f"{Path(self._run.dir).parent} (offline; upload it with: wandb sync)"
+
+    def write(self, summary: Summary) -> None:
+        """Log every value under its tag."""
+        self._run.log(summary.values, step=summary.step)
+
+    def close(self, models: Sequence[Path]) -> None:
+        """Save those of the model files that are there, and finish the run."""
+        files = [path for path in models if path.is_file()]
+        if files:
+            artifact = self._wandb.Artifact(self._folder.name, type="model")
+            for path in files:
+                artifact.add_file(str(path))
+            self._run.log_artifact(artifact)
+        self._run.finish()

@@ -1,0 +1,81 @@
+"""Training from Python: `from trainers import train`."""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mlagents_envs.base_env import BaseEnv
+from mlagents_envs.exception import UnityCommunicatorStoppedException
+
+from gym_adapters.errors import EnvironmentLostError
+from trainers.config import RunSettings, check_supported, load_settings
+from trainers.records.progress import Display, make_display
+from trainers.records.run_folder import claimed_folder, with_run_id
+from trainers.training.loop import run
+from trainers.training.recorder import Outcome
+from trainers.training.session import Session
+from trainers.training.stopping import StopSignals
+
+RANDOM_SEEDS = 10000
+
+
+def train(
+    env: BaseEnv | Callable[[RunSettings], BaseEnv],
+    options: Path | str | Mapping[str, Any] | RunSettings | None = None,
+    *,
+    overrides: Sequence[str] = (),
+    display: Display | None = None,
+) -> dict[str, Outcome]:
+    """Train every behavior of an environment and write a run folder.
+
+    Args:
+        env: any `BaseEnv`, or a function that makes one from the resolved settings (its
+            `env_settings.seed` is then a number). It is closed at the end.
+        options: the training file: a path, YAML text, a dictionary, or settings already loaded; None takes
+            ML-Agents' defaults for every behavior.
+        overrides: `KEY=VALUE` strings laid over it, such as `behaviors.Walker.max_steps=1e6`.
+        display: where progress is shown; None picks a live display on a terminal and lines elsewhere.
+
+    Returns:
+        What was reached, by behavior name.
+
+    Raises:
+        UserError: bad settings, a run folder in the way, a checkpoint that does not fit, or an environment that
+            gives numbers that are not finite. Checkpoints already written stay as they are; where the environment
+            was lost (`EnvironmentLostError`), the run is saved first.
+    """
+    settings = options if isinstance(options, RunSettings) else load_settings(options, overrides)
+    check_supported(settings)
+    settings = with_run_id(_with_seed(settings))
+    signals = StopSignals()
+    with signals.handled(), claimed_folder(settings.checkpoint_settings):
+        session = Session(settings, display or make_display())
+        environment: BaseEnv | None = None
+        try:
+            try:
+                environment = env if isinstance(env, BaseEnv) else env(settings)
+                with signals.ending(session):
+                    run(environment, session)
+            except UnityCommunicatorStoppedException:
+                session.display.say("The environment has ended the run; it is saved.")
+            except EnvironmentLostError:
+                if session.close():
+                    session.display.say("The environment is lost; the run is saved.")
+                raise
+            except BaseException:
+                session.close(save=False)
+                raise
+            return session.close()
+        finally:
+            if environment is not None:
+                environment.close()
+
+
+def _with_seed(settings: RunSettings) -> RunSettings:
+    if settings.env_settings.seed != -1:
+        return settings
+    seed = random.SystemRandom().randrange(RANDOM_SEEDS)
+    return settings.model_copy(
+        update={"env_settings": settings.env_settings.model_copy(update={"seed": seed})}
+    )

@@ -1,0 +1,82 @@
+"""The command line of training: a thin layer over `trainers.training.api.train`."""
+
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from gym_adapters.errors import UserError
+from trainers.config import RunSettings, check_supported, load_settings
+from trainers.config.run import deep_merge
+from trainers.training.api import train
+from trainers.training.arguments import ParsedArguments, parse
+from trainers.training.environments import make_environment, tuned_file
+from trainers.training.recorder import Outcome
+
+
+def main(argv: Sequence[str] | None = None, trainer_type: str | None = None) -> int:
+    """Train as the command line says; returns the exit status.
+
+    Args:
+        argv: the arguments, without the program's name; None takes the process's own.
+        trainer_type: the algorithm of the command (`python -m trainers.ppo`), None where the file decides.
+    """
+    prog = f"python -m trainers.{trainer_type}" if trainer_type else "bridge-learn"
+    arguments = parse(argv, prog, trainer_type)
+    logging.basicConfig(format="[%(levelname)s] %(message)s", level=logging.INFO)
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)
+    try:
+        settings = resolve(arguments, trainer_type)
+        outcomes = train(make_environment, settings)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:  # before training began, or a second one while it was ending
+        print("interrupted", file=sys.stderr)
+        return 130
+    for name, outcome in outcomes.items():
+        print(_closing_words(name, outcome))
+    return 0
+
+
+def resolve(arguments: ParsedArguments, trainer_type: str | None) -> RunSettings:
+    """Find the training file that the arguments mean, and lay the arguments over it.
+
+    Without one, `--resume` takes the run's own `configuration.yaml`, and `--env` with a Gymnasium id the file
+    tuned for it; where there is none, the command's algorithm learns with its defaults.
+
+    Raises:
+        UserError: something in them is wrong.
+    """
+    source = arguments.config_path or _default_file(arguments, trainer_type or "ppo")
+    options = arguments.options
+    if source is None and trainer_type is not None:
+        options = deep_merge({"default_settings": {"trainer_type": trainer_type}}, options)
+    settings = load_settings(source, arguments.overrides, options)
+    check_supported(settings, trainer_type)
+    return settings
+
+
+def _default_file(arguments: ParsedArguments, trainer_type: str) -> Path | None:
+    about_the_run = [
+        text for text in arguments.overrides if text.startswith(("env_settings.", "checkpoint_settings."))
+    ]
+    settings = load_settings(None, about_the_run, arguments.options)
+    checkpoints = settings.checkpoint_settings
+    if checkpoints.resume and checkpoints.run_id is not None:
+        own = Path(checkpoints.results_dir, checkpoints.run_id, "configuration.yaml")
+        if own.is_file():
+            return own
+    env_path = settings.env_settings.env_path
+    return None if env_path is None else tuned_file(env_path, trainer_type)
+
+
+def _closing_words(name: str, outcome: Outcome) -> str:
+    run = outcome.folder.parent
+    reached = f"mean return of the last 100: {outcome.mean_return:.1f}" if outcome.episodes else "none ended"
+    return (
+        f"\n{name}: {outcome.steps:,} steps, {outcome.episodes:,} episodes, {reached}\n"
+        f"  results    {outcome.folder}\n"
+        f"  curves     {outcome.folder / 'reward.png'}, or: tensorboard --logdir {run.parent}\n"
+        f"  evaluate   python -m trainers.evaluate {run}"
+    )

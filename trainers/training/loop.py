@@ -1,0 +1,38 @@
+"""The one training loop."""
+
+from mlagents_envs.base_env import BaseEnv
+
+from trainers.training.session import Session
+
+
+def run(env: BaseEnv, session: Session) -> None:
+    """Train every behavior of `env` until each has had its `max_steps`, or somebody asks to stop.
+
+    Each turn: take in what agents saw and earned, learn if enough has come together, act, step.
+    """
+    timers = session.timers
+    session.send_lessons(env)
+    with timers("env"):
+        env.reset()
+    while not session.finished:
+        for name in list(env.behavior_specs):
+            with timers("env"):
+                decision, terminal = env.get_steps(name)
+            learner = session.learner(name, env.behavior_specs[name])
+            with timers("policy"):
+                learner.observe(decision, terminal)
+            if learner.ready:
+                with timers("update"):
+                    learner.update()
+            if len(decision):
+                with timers("policy"):
+                    actions = learner.act()
+                env.set_actions(name, actions)
+        must_reset = session.advance_lessons(env)
+        session.report()
+        with timers("env"):
+            if must_reset:
+                env.reset()
+            else:
+                env.step()
+        session.take_statistics(env)
