@@ -1,4 +1,4 @@
-"""Make rows of `docs/results.md` again: `python -m trainers.benchmark [TASK ...]`."""
+"""Train tasks for `docs/results.md`, or write its tables: `python -m trainers.benchmark [TASK ...]`, or `--table`."""
 
 from trainers.playback.benchmark import main
 

@@ -1,7 +1,9 @@
 """The commands as people type them, and what they are given."""
 
 import os
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import gymnasium
@@ -35,6 +37,15 @@ def command(module: str, *arguments: object) -> list[str]:
 
 def surroundings() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
+
+
+def wait_for(path: Path, process: subprocess.Popen) -> None:
+    """Until a process has written five lines."""
+    deadline = time.monotonic() + PATIENCE
+    while not path.exists() or len(path.read_text().splitlines()) < 5:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, f"{path} did not grow"
+        time.sleep(0.05)
 
 
 def the_error(capfd) -> str:

@@ -1,32 +1,46 @@
-"""Make lines of `docs/results.md` again: `python -m trainers.benchmark [TASK ...] [--seeds 0,1,2]`.
+"""Train tasks for `docs/results.md`: `python -m trainers.benchmark [TASK ...] [--seeds 0,1,2]`, or `--table`.
 
 A task is a Gymnasium id, or the name of another tuned file such as Walker2d-v5-10M, trained with PPO, or `a2c/<task>`
 or `dqn/<task>`; without any, every tuned file is one. Each seed is a run of its own
-(`<results-dir>/<task>-<trainer>-seed<k>`), trained with the task's file and then evaluated; a run that is finished
-already is only evaluated. The curves of all seeds are drawn into one picture.
+(`<results-dir>/<task>-<trainer>-seed<k>`), trained with the task's file and then evaluated. A finished run is only
+evaluated, and an interrupted one is resumed. The scores of all seeds go to `docs/results/<task>-<trainer>.json`, their
+curves into one picture in `docs/curves/`. `--table` trains nothing and writes the tables of `docs/results.md`.
 """
 
 import argparse
 import csv
 import io
+import os
+import platform
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from gym_adapters.errors import UserError
 from gym_adapters.make import behavior_name, make_env
 from gym_adapters.vector_env import GAME_SCORE
 from trainers.config import load_settings
 from trainers.playback.evaluation import evaluate
-from trainers.records.checkpoint import write_text
+from trainers.playback.results_table import (
+    Evaluation,
+    SeedScore,
+    TaskScores,
+    save_scores,
+    seed_table,
+    write_page,
+)
+from trainers.records.checkpoint import NEWEST, load_state, write_text
 from trainers.records.metrics import REWARD
 from trainers.records.plots import draw_curves
 from trainers.records.policy_file import load_policy
+from trainers.records.run_folder import CONFIGURATION
 from trainers.training.environments import tuned_files
 
 TRAINERS = ("ppo", "a2c", "dqn")
@@ -45,21 +59,28 @@ class Task:
     file: Path | None = None
 
     @property
+    def name(self) -> str:
+        """As the command takes it, without the algorithm."""
+        return self.file.stem if self.file else self.env_id
+
+    @property
     def title(self) -> str:
-        """Name of its curves and, with the seed, of its runs."""
-        name = self.file.stem if self.file else behavior_name(self.env_id)
-        return f"{name}-{self.trainer_type}"
+        """Name of its scores, of its curves and, with the seed, of its runs."""
+        return f"{self.file.stem if self.file else behavior_name(self.env_id)}-{self.trainer_type}"
+
+    @property
+    def first_seed(self) -> int:
+        """Episode i of an evaluation is seeded with this plus i."""
+        return EVALUATION_SEEDS.get((self.trainer_type, self.env_id), EVALUATION_SEED)
 
 
 @dataclass(frozen=True)
 class SeedResult:
-    """One trained seed: training seconds, agent steps, the 20 returns, and the lines of its `progress.csv`."""
+    """One trained seed: its score, the lines of its `progress.csv`, and the day it was trained on."""
 
-    seed: int
-    seconds: float
-    steps: int
-    returns: list[float]
+    score: SeedScore
     progress: list[dict[str, str]]
+    date: str
 
 
 def parse_task(text: str) -> Task:
@@ -81,48 +102,91 @@ def _task_of(path: Path, trainer_type: str) -> Task:
 
 
 def run_seed(task: Task, seed: int, results: Path, extra: Sequence[str]) -> SeedResult:
-    """Train one seed in a process of its own, unless its run is there already, and evaluate its final policy.
+    """Train one seed in a process of its own, unless its run is finished already, and evaluate its final policy.
 
     Raises:
-        UserError: training failed.
+        UserError: training failed, or was stopped.
+        KeyboardInterrupt: somebody asked to stop; the run is saved.
     """
-    name, trainer_type = behavior_name(task.env_id), task.trainer_type
-    run_id = f"{task.title}-seed{seed}"
-    folder = results / run_id
-    if not (folder / "run_logs" / "timers.json").is_file():
-        what = [str(task.file)] if task.file else ["--env", task.env_id]
-        command = [sys.executable, "-m", f"trainers.{trainer_type}", *what, "--seed", str(seed)]
-        command += ["--run-id", run_id, "--results-dir", str(results), "--force", *extra]
-        if subprocess.run(command, check=False).returncode != 0:
+    folder = results / f"{task.title}-seed{seed}"
+    newest = folder / behavior_name(task.env_id) / NEWEST
+    if not _is_finished(folder, newest):
+        command = [sys.executable, "-m", f"trainers.{task.trainer_type}"]
+        command += ["--run-id", folder.name, "--results-dir", str(results)]
+        if newest.is_file():
+            command.append("--resume")  # its own settings
+        else:
+            what = [str(task.file)] if task.file else ["--env", task.env_id]
+            command += [*what, "--seed", str(seed), "--force", *extra]
+        if _run(command) != 0:
             raise UserError(f"training stopped with an error: {' '.join(command)}")
-    with (folder / name / "progress.csv").open(newline="", encoding="utf-8") as stream:
+        if not _is_finished(folder, newest):
+            raise UserError(
+                f"{folder}: stopped before its last step; run the same command again to resume it"
+            )
+    with (newest.parent / "progress.csv").open(newline="", encoding="utf-8") as stream:
         progress = list(csv.DictReader(stream))
     policy = load_policy(folder)
-    first = EVALUATION_SEEDS.get((trainer_type, task.env_id), EVALUATION_SEED)
-    env = make_env(task.env_id, EPISODES, first)
+    env = make_env(task.env_id, EPISODES, task.first_seed)
     try:
         returns = evaluate(env, policy)
     finally:
         env.close()
-    return SeedResult(seed, float(progress[-1]["seconds"]), policy.step, returns, progress)
+    score = SeedScore(
+        seed=seed,
+        steps=policy.step,
+        seconds=round(float(progress[-1]["seconds"])),
+        mean_return=round(float(np.mean(returns)), 1),
+        std=round(float(np.std(returns)), 1),
+    )
+    return SeedResult(score, progress, date.fromtimestamp(newest.stat().st_mtime).isoformat())
 
 
-def table(results: Sequence[SeedResult]) -> str:
-    """A Markdown table, one line per seed and the mean over seeds."""
-    lines = ["| seed | steps | training seconds | mean return | std over episodes |", "|---|---|---|---|---|"]
-    for result in results:
-        mean, std = np.mean(result.returns), np.std(result.returns)
-        lines.append(
-            f"| {result.seed} | {result.steps:,} | {result.seconds:.0f} | {mean:,.1f} | {std:,.1f} |"
-        )
-    means = [np.mean(result.returns) for result in results]
-    lines.append(f"| mean | | {np.mean([r.seconds for r in results]):.0f} | {np.mean(means):,.1f} | |")
-    return "\n".join(lines)
+def _is_finished(folder: Path, newest: Path) -> bool:
+    """Whether a run has had all its agent steps; one that was interrupted leaves every other file as well."""
+    configuration = folder / CONFIGURATION
+    if not configuration.is_file() or not newest.is_file():
+        return False
+    behavior = load_settings(configuration).behavior(newest.parent.name)
+    return bool(load_state(newest)["global_step"] >= behavior.max_steps)
+
+
+def _run(command: Sequence[str]) -> int:
+    """Run a training; Ctrl-C reaches it as well and is passed on when it has saved."""
+    with subprocess.Popen(command) as process:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            process.wait()
+            raise
+
+
+def task_scores(task: Task, results: Sequence[SeedResult], extra: Sequence[str]) -> TaskScores:
+    """The scores of all seeds, with the protocol and this machine."""
+    return TaskScores(
+        task=task.name,
+        trainer=task.trainer_type,
+        date=max(result.date for result in results),
+        machine=_machine(),
+        steps=max(result.score.steps for result in results),
+        evaluation=Evaluation(episodes=EPISODES, first_seed=task.first_seed),
+        seeds=[result.score for result in results],
+        options=list(extra),
+    )
+
+
+def _machine() -> str:
+    """Processor, cores, and the versions that figures depend on."""
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU only"
+    versions = ", ".join(
+        f"{package} {metadata.version(package)}" for package in ("torch", "mujoco", "gymnasium")
+    )
+    return f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {device}, {versions}"
 
 
 def write_curves(title: str, results: Sequence[SeedResult], folder: Path) -> None:
     """Write `<title>.csv` (step, then one column of mean training return per seed) and `<title>.png`."""
-    curves = {result.seed: _curve(result.progress) for result in results}
+    curves = {result.score.seed: _curve(result.progress) for result in results}
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["step", *(f"seed {seed}" for seed in curves)])
@@ -149,20 +213,40 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--seeds", default="0,1,2", help="comma-separated. Default: 0,1,2.")
     parser.add_argument("--results-dir", type=Path, default=Path("runs"), help="Default: runs.")
-    parser.add_argument("--out", type=Path, default=Path("docs", "curves"), help="Default: docs/curves.")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("docs"),
+        help="folder of curves/, results/ and results.md. Default: docs.",
+    )
+    parser.add_argument(
+        "--table",
+        action="store_true",
+        help="train nothing; write the tables of results.md from results/*.json",
+    )
     arguments, extra = parser.parse_known_args(argv)
     try:
         seeds = [int(seed) for seed in arguments.seeds.split(",")]
     except ValueError:
         parser.error(f"--seeds {arguments.seeds}: expected whole numbers, such as 0,1,2")
+    if arguments.table and (arguments.tasks or extra):
+        parser.error("--table takes no task and no option but --out")
     try:
+        if arguments.table:
+            write_page(arguments.out / "results.md", arguments.out / "results")
+            return 0
         for task in arguments.tasks or tuned_tasks():
-            start = time.strftime("%Y-%m-%d")
             results = [run_seed(task, seed, arguments.results_dir, extra) for seed in seeds]
-            write_curves(task.title, results, arguments.out)
-            curves = arguments.out / task.title
-            print(f"{task.title}, {start}\n\n{table(results)}\n\ncurves: {curves}.csv and .png\n", flush=True)
+            scores = task_scores(task, results, extra)
+            file, curves = arguments.out / "results" / f"{task.title}.json", arguments.out / "curves"
+            save_scores(file, scores)
+            write_curves(task.title, results, curves)
+            print(f"{scores.heading}, {scores.date}\n\n{seed_table(scores)}\n")
+            print(f"scores: {file}\ncurves: {curves / task.title}.csv and .png\n", flush=True)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("interrupted; run the same command again to resume", file=sys.stderr)
+        return 130
     return 0

@@ -3,14 +3,13 @@
 import json
 import signal
 import subprocess
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
-from command_tools import PATIENCE, command, returns_by_hand, surroundings, write_file
+from command_tools import PATIENCE, command, returns_by_hand, surroundings, wait_for, write_file
 
 from trainers import load_policy
 from trainers.playback.evaluation import main as evaluate_main
@@ -60,14 +59,6 @@ def run_and_stop(number: signal.Signals, results: Path) -> StoppedRun:
     finally:
         process.kill()
     return StoppedRun(results, process.returncode, output, errors)
-
-
-def wait_for(path: Path, process: subprocess.Popen) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not path.exists() or len(path.read_text().splitlines()) < 5:
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline, f"{path} did not grow"
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
