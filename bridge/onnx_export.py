@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from bridge.onnx_check import check_file
 from gym_adapters.errors import UserError, refusal_named
-from trainers.networks.actor_critic import ACTION_LIMIT, Policy
+from trainers.networks.actor_critic import ACTION_LIMIT, ActorCritic
 from trainers.networks.q_network import QNetwork
 from trainers.records.checkpoint import write_atomically
 from trainers.records.policy_file import load_policy
@@ -52,7 +52,7 @@ class UnityModel(nn.Module):
     continuous_shape: Tensor
     discrete_shape: Tensor
 
-    def __init__(self, policy: Policy | QNetwork, actions: ActionSpec) -> None:
+    def __init__(self, policy: ActorCritic | QNetwork, actions: ActionSpec) -> None:
         super().__init__()
         self.policy, self.actions = policy, actions
         self.register_buffer("version_number", torch.tensor([API_VERSION]))
@@ -103,7 +103,7 @@ class UnityModel(nn.Module):
         return [best, self.discrete_shape, best.clone()]
 
 
-def export_policy(policy: Policy | QNetwork, spec: BehaviorSpec, path: Path) -> None:
+def export_policy(policy: ActorCritic | QNetwork, spec: BehaviorSpec, path: Path) -> None:
     """Write a policy's `.onnx`, atomically; the policy itself is left as it is.
 
     Args:

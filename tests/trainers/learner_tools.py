@@ -8,10 +8,9 @@ from mlagents_envs.base_env import BaseEnv, BehaviorSpec
 from scripted_env import VALUE, Behavior, Life, ScriptedEnv, crowd, make_spec
 
 from trainers.algorithms.on_policy import OnPolicyLearner
-from trainers.config import BehaviorSettings, load_settings
+from trainers.config import BehaviorSettings, catalogue, load_settings
 from trainers.experience.batch import Batch
-from trainers.records.policy_file import describe
-from trainers.training.session import LEARNERS
+from trainers.experience.task import Task
 
 SMALL_NETWORK = {"hidden_units": 8, "num_layers": 1}
 
@@ -37,7 +36,8 @@ def behavior_settings(
 
 def make_learner(spec: BehaviorSpec, settings: BehaviorSettings, seed: int = 0) -> OnPolicyLearner:
     """A learner on the CPU."""
-    return LEARNERS[settings.trainer_type]("Test", spec, settings, seed, torch.device("cpu"))
+    learner_class = catalogue.algorithm(settings.trainer_type).load()
+    return learner_class(Task("Test", spec, settings, seed, torch.device("cpu")))
 
 
 def scripted_critic(learner: OnPolicyLearner) -> None:
@@ -65,17 +65,16 @@ def drive(
     """
     if begin:
         env.reset()
-    updates = []
+    updates, actor = [], learner.actor(name)
     for step in range(steps):
         if step in resets:
             learner.forget_agents()
-        decision, terminal = env.get_steps(name)
-        learner.observe(decision, terminal)
+        asking = actor.observe(*env.get_steps(name))
         if learner.ready:
             learner.update()
             updates.append(step)
-        if len(decision):
-            env.set_actions(name, learner.act())
+        if len(asking):
+            env.set_actions(name, actor.act(asking))
         env.step()
     return updates
 
@@ -83,14 +82,16 @@ def drive(
 def watch_minibatches(learner: OnPolicyLearner) -> list[tuple[Batch, torch.Tensor]]:
     """A list that grows by each minibatch and the log-probabilities it has when it is learned from."""
     seen: list[tuple[Batch, torch.Tensor]] = []
-    policy_loss = learner.policy_loss
+    descend = learner.descend
 
-    def watch(log_prob, batch):
-        seen.append((batch, log_prob.detach().clone()))
-        return policy_loss(log_prob, batch)
+    def watch(minibatch, losses, beta):
+        with torch.no_grad():
+            distribution = learner.policy.distribution(minibatch.inputs, minibatch.forbidden)
+            seen.append((minibatch, distribution.log_prob(minibatch.actions)))
+        return descend(minibatch, losses, beta)
 
-    learner.explicit = None  # the reference; test_explicit.py compares
-    learner.policy_loss = watch  # type: ignore[method-assign]
+    learner.numpy_path = None  # the reference; test_numpy_path.py compares
+    learner.descend = watch  # type: ignore[method-assign]
     return seen
 
 
@@ -119,11 +120,7 @@ def scripted_run(
 
 
 def whole_state(learner: OnPolicyLearner) -> dict:
-    network = learner.settings.network_settings
-    return {
-        **learner.state_dict(),
-        "behavior": describe("Test", learner.spec, network, learner.hyper.shared_critic),
-    }
+    return {**learner.state_dict(), "behavior": learner.description()}
 
 
 def flat(state: object, path: str = "") -> dict[str, object]:

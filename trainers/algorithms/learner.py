@@ -1,10 +1,7 @@
-"""What every learner does between updates: see to whom each reward belongs, and act.
+"""What every learner has: a policy, reward signals, actors, and a count of decisions.
 
-Who awaits a reward is known here; what becomes of the decisions is the business of a `Store`: a rollout that is learned
-from and dropped, or a replay buffer.
-
-Seen from the loop a learner does four things: `observe` what the environment says, `update` when enough decisions
-have been rewarded, `act`, and report its `metrics`.
+The loop asks an `Actor` to observe and to act, and its learner to `update` when it is `ready`. Decisions are kept in
+the learner's `Store`: a rollout that is learned from and dropped, or a replay buffer.
 """
 
 from abc import ABC, abstractmethod
@@ -13,72 +10,70 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from mlagents_envs.base_env import ActionTuple, BehaviorSpec, DecisionSteps, TerminalSteps
+from mlagents_envs.base_env import BehaviorSpec
 
 from gym_adapters.errors import UserError
-from trainers.config import BehaviorSettings
-from trainers.experience.agents import AgentTable
-from trainers.experience.checks import require_finite
-from trainers.experience.store import NO_ROW, Store
+from trainers.algorithms.actor import Actor
+from trainers.config import AlgorithmSettings, BehaviorSettings, catalogue
+from trainers.experience.agents import AgentBatch, AgentTable
+from trainers.experience.rows import Rows
+from trainers.experience.store import Store
+from trainers.experience.task import Task
 from trainers.maths.schedules import decayed
-from trainers.networks.actor_critic import Policy, join_masks, to_action_tuple
 from trainers.networks.normalizer import RunningMoments
-from trainers.networks.q_network import QNetwork
+from trainers.networks.policy_network import ActionSample, PolicyNetwork
 from trainers.optim.optimizer import FlatAdam
 from trainers.optim.threads import threads_for
 from trainers.records.metrics import Metrics
-
-SCALED_REWARD_LIMIT = 10.0
+from trainers.rewards.signal import RewardSignal
 
 
 class Learner(ABC):
-    """Learns one behavior; this half collects decisions and their rewards.
+    """Learns one behavior.
 
-    Args:
-        name: behavior name, without team.
-        spec: its observations and actions.
-        settings: its block of the training file.
-        seed: seeds initial weights, action sampling and minibatch order.
-        device: torch device of the networks.
+    A subclass names its settings class and its network class, makes the network, and says when and how it updates.
 
     Attributes:
+        kind: the `trainer_type`.
         step: agent decisions rewarded so far, over all agents.
         training: False only acts and keeps score.
+        finished: it has had its `max_steps`; it goes on acting, and nothing is counted or scored any more.
         metrics: episode results and training figures since the last summary.
     """
 
-    kind: ClassVar[str]
-    policy: Policy | QNetwork
+    settings_class: ClassVar[type[AlgorithmSettings]]
+    network_class: ClassVar[type[PolicyNetwork]]
+    policy: PolicyNetwork
     optimizer: FlatAdam
 
-    def __init__(
-        self, name: str, spec: BehaviorSpec, settings: BehaviorSettings, seed: int, device: torch.device
-    ) -> None:
-        self.name, self.spec, self.settings, self.device = name, spec, settings, device
-        self.deterministic = settings.network_settings.deterministic
-        self.training = True
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.name, self.spec, self.settings, self.device = task.name, task.spec, task.settings, task.device
+        self.kind = task.settings.trainer_type
+        self.time_horizon = task.settings.time_horizon
+        self.deterministic = task.settings.network_settings.deterministic
+        self.training, self.finished = True, False
         self.step = 0
         self.metrics = Metrics()
-        self.generator = torch.Generator(device).manual_seed(seed)
+        self.generator = torch.Generator(task.device).manual_seed(task.seed)
+        self.actors: dict[str, Actor] = {}
 
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            self.policy = self._make_policy().to(device)
-        self._parameters = self.policy.size
+            torch.manual_seed(task.seed)
+            self.policy = self.make_network(task.spec, task.settings).to(task.device)
+        self.parameters = self.policy.size
 
-        signal = settings.reward_signals.extrinsic
-        assert signal is not None
-        self.gamma = np.array([signal.gamma], np.float32)
-        self.strength = signal.strength
-        self.return_moments = RunningMoments(1)
-
-        vectors = [spec.observation_specs[index].shape[0] for index in self.policy.vector_columns]
+        self.signals: list[RewardSignal] = [
+            _signal_class(name)(name, settings, task)
+            for name, settings in task.settings.reward_signals.active().items()
+        ]
+        vectors = [task.spec.observation_specs[index].shape[0] for index in self.policy.vector_columns]
         self.observation_moments = RunningMoments(sum(vectors))
 
-        self.agents = AgentTable()
-        self._asking = np.empty(0, np.int64)
-        self._observations: list[np.ndarray] = []
-        self._forbidden: np.ndarray | None = None
+    @classmethod
+    @abstractmethod
+    def make_network(cls, spec: BehaviorSpec, settings: BehaviorSettings) -> PolicyNetwork:
+        """The network, with new weights."""
 
     @property
     @abstractmethod
@@ -98,17 +93,61 @@ class Learner(ABC):
             UserError: the weights are no longer finite.
         """
 
-    @abstractmethod
+    def actor(self, behavior_id: str) -> Actor:
+        """The actor of `Name` or `Name?team=1`, made when first asked for."""
+        if behavior_id not in self.actors:
+            self.actors[behavior_id] = Actor(self)
+        return self.actors[behavior_id]
+
+    def choose(self, batch: AgentBatch) -> ActionSample:
+        """See `Mind.choose`; a pass too short to share runs on one thread."""
+        with threads_for(len(batch), self.parameters):
+            return self.policy.choose(batch.observations, batch.forbidden, self.deterministic, self.generator)
+
+    def noticed(self, batch: AgentBatch) -> None:
+        """See `Mind.noticed`; nothing to do here."""
+        del batch
+
+    def earned(self, agents: AgentTable, slots: np.ndarray, own: np.ndarray, group: np.ndarray) -> None:
+        """See `Mind.earned`."""
+        if self.finished:
+            return
+        if self.training:
+            for one in self.signals:
+                one.earned(agents, slots, own, group)
+        self.step += len(slots)
+
+    def ended(self, own: np.ndarray, group: np.ndarray, lengths: np.ndarray) -> None:
+        """See `Mind.ended`."""
+        if self.finished:
+            return
+        self.metrics.add_episodes(own, group, lengths)
+        for one in self.signals:
+            worth = one.of_episodes(own, group)
+            if worth is not None:
+                self.metrics.extend(f"Policy/{one.title} Reward", worth)
+
+    def groups_ended(self, returns: np.ndarray) -> None:
+        """See `Mind.groups_ended`."""
+        if not self.finished:
+            self.metrics.add_groups(returns)
+
+    def finish(self) -> None:
+        """Learn and count no more; the policy goes on acting."""
+        self.training, self.finished = False, True
+
+    def forget_agents(self) -> None:
+        """The environment was reset: episodes under way are dropped, their last rewards never come."""
+        for actor in self.actors.values():
+            actor.forget_agents()
+
+    def set_precision(self, mixed: bool) -> None:
+        """Compute image encoders in bfloat16 from now on, or not."""
+        self.policy.mixed_precision = mixed
+
     def description(self) -> dict[str, Any]:
         """What is needed to build the policy again, as plain types."""
-
-    @abstractmethod
-    def _make_policy(self) -> Policy | QNetwork:
-        """The networks, with new weights."""
-
-    @abstractmethod
-    def _choose(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Actions for the agents of the last `observe`: continuous, discrete, log-probability, each (n, ...)."""
+        return {"name": self.name, **self.policy.description()}
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that makes the next update what it would have been, as tensors, numbers and strings."""
@@ -116,8 +155,9 @@ class Learner(ABC):
             "trainer_type": self.kind,
             "global_step": self.step,
             "Policy": self.policy.state_dict(),
+            "Optimizer:value_optimizer": self.optimizer.state_dict(),
             "observation_moments": self.observation_moments.state_dict(),
-            "return_moments": self.return_moments.state_dict(),
+            "reward_signals": {one.name: one.state_dict() for one in self.signals},
             "recent_returns": list(self.metrics.recent_returns),
             "episodes": self.metrics.episodes,
             "generator": self.generator.get_state(),
@@ -127,9 +167,15 @@ class Learner(ABC):
         """Go on from `state_dict`; `only_weights` starts counting anew (ML-Agents option `--initialize-from`)."""
         self.policy.load_state_dict(state["Policy"])
         self.observation_moments.load_state_dict(state["observation_moments"])
-        self.return_moments.load_state_dict(state["return_moments"])
+        known = state.get(
+            "reward_signals", {"extrinsic": state}
+        )  # written when extrinsic was the only signal
+        for one in self.signals:
+            if one.name in known:
+                one.load_state_dict(known[one.name])
         if only_weights:
             return
+        self.optimizer.load_state_dict(state["Optimizer:value_optimizer"])
         self.step = state["global_step"]
         self.metrics.recent_returns.extend(state["recent_returns"])
         self.metrics.episodes = state["episodes"]
@@ -143,103 +189,29 @@ class Learner(ABC):
         """Read what `save_store` wrote, if it is there; called after `load_state_dict`."""
         del folder
 
-    def observe(self, decision: DecisionSteps, terminal: TerminalSteps) -> None:
-        """Take in what agents saw and earned: endings first, since an id may be in both.
+    def rewards(self, rows: Rows) -> np.ndarray:
+        """What rows are worth to each reward signal, (n, streams)."""
+        return np.stack([one.rewards(rows) for one in self.signals], axis=1)
+
+    def decayed(self, initial: float, floor: float, schedule: str) -> float:
+        """A scheduled value at the present step."""
+        return decayed(initial, floor, schedule, self.step, self.settings.max_steps)
+
+    def require_finite_weights(self) -> None:
+        """Refuse weights that have become NaN or infinite.
 
         Raises:
-            UserError: an observation or reward is not finite.
+            UserError: says what to change.
         """
-        require_finite(self.name, decision)
-        require_finite(self.name, terminal)
-        self._end_episodes(terminal)
-
-        slots = self.agents.find(decision.agent_id)
-        new = slots < 0
-        previous = np.full(len(slots), NO_ROW, np.int64)
-        previous[~new] = self.agents.open_row[slots[~new]]
-        if new.any():
-            slots[new] = self.agents.add(decision.agent_id[new])
-        self._forbidden = join_masks(decision.action_mask)
-        self._observations = decision.obs
-        rows = self.store.open(decision.obs, self._forbidden, previous)
-        if not new.all():
-            self._pay(slots[~new], decision.reward[~new], decision.group_reward[~new], rows[~new])
-        self.agents.open_row[slots] = rows
-        self._asking = slots
-
-    def act(self) -> ActionTuple:
-        """Choose actions for the agents of the last `observe`, in its order."""
-        with threads_for(len(self._asking), self._parameters):
-            continuous, discrete, log_prob = self._choose()
-        self.store.act(self.agents.open_row[self._asking], continuous, discrete, log_prob)
-        return to_action_tuple(continuous, discrete)
-
-    def set_precision(self, mixed: bool) -> None:
-        """Compute image encoders in bfloat16 from now on, or not."""
-        self.policy.mixed_precision = mixed
-
-    def forget_agents(self) -> None:
-        """The environment was reset: episodes under way are dropped, their last rewards never come."""
-        self.agents.clear()
-
-    def _end_episodes(self, terminal: TerminalSteps) -> None:
-        slots = self.agents.find(terminal.agent_id)
-        known = slots >= 0
-        if not known.any():
-            return
-        slots, interrupted = slots[known], terminal.interrupted[known]
-        next_row = np.full(len(slots), NO_ROW, np.int64)
-        if interrupted.any():
-            final = [observation[known][interrupted] for observation in terminal.obs]
-            before = self.agents.open_row[slots[interrupted]]
-            next_row[interrupted] = self.store.open(final, None, before)
-        self._pay(slots, terminal.reward[known], terminal.group_reward[known], next_row, ended=True)
-        group = self.agents.group_return[slots] if (terminal.group_id > 0).any() else None
-        self.metrics.add_episodes(self.agents.episode_return[slots], self.agents.episode_steps[slots], group)
-        earned = self.agents.episode_return[slots] + self.agents.group_return[slots]
-        self.metrics.add("Policy/Extrinsic Reward", float(earned.mean()) * self.strength)
-        self.agents.remove(slots)
-
-    def _pay(
-        self,
-        slots: np.ndarray,
-        reward: np.ndarray,
-        group_reward: np.ndarray,
-        next_row: np.ndarray,
-        ended: bool = False,
-    ) -> None:
-        """Close the open rows of the agents in `slots`; rewards pay for their previous decision."""
-        agents = self.agents
-        agents.episode_return[slots] += reward
-        agents.group_return[slots] += group_reward
-        agents.episode_steps[slots] += 1
-        agents.trajectory_steps[slots] += 1
-        cut = agents.trajectory_steps[slots] >= self.settings.time_horizon
-        agents.trajectory_steps[slots[cut]] = 0
-
-        learned = (reward + group_reward) * self.strength
-        if self.settings.reward_clip is not None:
-            learned = np.clip(learned, -self.settings.reward_clip, self.settings.reward_clip)
-        if self.settings.normalize_reward and self.training:
-            discounted = agents.discounted_return[slots] * self.gamma[0] + learned
-            agents.discounted_return[slots] = discounted
-            self.return_moments.update(discounted[:, None])
-        self.store.close(agents.open_row[slots], learned[:, None], next_row, cut | ended)
-        self.step += len(slots)
-
-    def _require_finite_weights(self) -> None:
         if not self.optimizer.is_finite:
             raise UserError(
                 f"behavior {self.name}: training diverged at step {self.step}, its weights are no longer finite; "
                 "lower hyperparameters.learning_rate, set max_grad_norm, or scale rewards down"
             )
 
-    def _scaled(self, reward: np.ndarray) -> np.ndarray:
-        """Rewards as they are learned from (extension key `normalize_reward`); any shape."""
-        if not self.settings.normalize_reward:
-            return reward
-        scale = np.sqrt(self.return_moments.variance[0] + 1e-8)
-        return np.clip(reward / scale, -SCALED_REWARD_LIMIT, SCALED_REWARD_LIMIT)
 
-    def _decayed(self, initial: float, floor: float, schedule: str) -> float:
-        return decayed(initial, floor, schedule, self.step, self.settings.max_steps)
+def _signal_class(name: str) -> type[RewardSignal]:
+    listed = catalogue.signal(name)
+    assert listed is not None
+    signal_class: type[RewardSignal] = listed.load()
+    return signal_class

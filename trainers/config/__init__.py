@@ -1,6 +1,7 @@
 """The training file, typed: the keys of ML-Agents' own file, our extensions, and nothing unknown."""
 
-from trainers.config.behavior import BehaviorSettings, TrainerType
+from trainers.config.algorithm import AlgorithmSettings
+from trainers.config.behavior import BehaviorSettings
 from trainers.config.cloning import BehavioralCloningSettings
 from trainers.config.dump import dump_settings
 from trainers.config.environment_parameters import (
@@ -15,21 +16,15 @@ from trainers.config.environment_parameters import (
 )
 from trainers.config.hyperparameters import (
     A2CSettings,
-    Hyperparameters,
+    OnPolicySettings,
+    OptimizerSettings,
     POCASettings,
     PPOSettings,
 )
 from trainers.config.loader import load_settings
 from trainers.config.network import MemorySettings, NetworkSettings
-from trainers.config.off_policy import DQNSettings, SACSettings
-from trainers.config.reward_signals import (
-    CuriositySettings,
-    ExtrinsicSettings,
-    GAILSettings,
-    RewardSignals,
-    RewardSignalSettings,
-    RNDSettings,
-)
+from trainers.config.off_policy import DQNSettings, OffPolicySettings, SACSettings
+from trainers.config.reward_signals import RewardSignals
 from trainers.config.run import (
     CheckpointSettings,
     EngineSettings,
@@ -38,10 +33,18 @@ from trainers.config.run import (
     TorchSettings,
 )
 from trainers.config.self_play import SelfPlaySettings
+from trainers.config.signals import (
+    CuriositySettings,
+    ExtrinsicSettings,
+    GAILSettings,
+    RewardSignalSettings,
+    RNDSettings,
+)
 from trainers.config.supported import check_supported
 
 __all__ = [
     "A2CSettings",
+    "AlgorithmSettings",
     "BehaviorSettings",
     "BehavioralCloningSettings",
     "CheckpointSettings",
@@ -55,11 +58,13 @@ __all__ = [
     "ExtrinsicSettings",
     "GAILSettings",
     "GaussianSampler",
-    "Hyperparameters",
     "Lesson",
     "MemorySettings",
     "MultiRangeUniformSampler",
     "NetworkSettings",
+    "OffPolicySettings",
+    "OnPolicySettings",
+    "OptimizerSettings",
     "POCASettings",
     "PPOSettings",
     "RNDSettings",
@@ -70,7 +75,6 @@ __all__ = [
     "Sampler",
     "SelfPlaySettings",
     "TorchSettings",
-    "TrainerType",
     "UniformSampler",
     "check_supported",
     "dump_settings",

@@ -24,6 +24,12 @@ def show(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
+def one_of(choices: Iterable[str]) -> str:
+    """Return names as a sentence lists them: `ppo, a2c or dqn`."""
+    *most, last = choices
+    return " or ".join(filter(None, (", ".join(most), last)))
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
     """Return ``; did you mean X?`` for the nearest known name, or an empty text if none is near."""
     near = difflib.get_close_matches(name, list(known), n=1)
@@ -114,19 +120,25 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
+    @classmethod
+    def known_keys(cls) -> Iterable[str]:
+        """Return the keys that the block may have."""
+        return cls.model_fields
+
     @model_validator(mode="before")
     @classmethod
     def _name_unknown_keys(cls, data: Any) -> Any:
         if not isinstance(data, Mapping):
             return data
+        known = cls.known_keys()
         errors = [
             InitErrorDetails(
-                type=problem(f"unknown key{suggestion(str(key), cls.model_fields)}"),
+                type=problem(f"unknown key{suggestion(str(key), known)}"),
                 loc=(str(key),),
                 input=value,
             )
             for key, value in data.items()
-            if key not in cls.model_fields
+            if key not in known
         ]
         if errors:
             raise ValidationError.from_exception_data(cls.__name__, errors)

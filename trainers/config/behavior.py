@@ -1,10 +1,12 @@
 """One entry of ``behaviors``: how the agents of one behavior are trained."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self, get_args
+from typing import Any, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, SerializeAsAny, ValidationInfo, field_validator, model_validator
 
+from trainers.config import catalogue
+from trainers.config.algorithm import AlgorithmSettings
 from trainers.config.base import (
     Count,
     Flag,
@@ -12,16 +14,14 @@ from trainers.config.base import (
     Settings,
     deprecated,
     extension,
+    one_of,
     problem,
     show,
 )
 from trainers.config.cloning import BehavioralCloningSettings
-from trainers.config.hyperparameters import HYPERPARAMETERS, Hyperparameters
 from trainers.config.network import NetworkSettings
 from trainers.config.reward_signals import RewardSignals, extrinsic_only
 from trainers.config.self_play import SelfPlaySettings
-
-TrainerType = Literal["ppo", "sac", "poca", "a2c", "dqn"]
 
 
 class BehaviorSettings(Settings):
@@ -30,12 +30,9 @@ class BehaviorSettings(Settings):
     An agent step is one decision of one agent; steps are summed over all agents and environments.
     """
 
-    trainer_type: TrainerType = Field(
-        default="ppo",
-        description="Algorithm: ppo, sac, poca, a2c or dqn. Must be given when hyperparameters is.",
-    )
-    hyperparameters: Hyperparameters = Field(
-        default_factory=lambda data: HYPERPARAMETERS[data["trainer_type"]](),
+    trainer_type: str = Field(default="ppo", description="Algorithm. Must be given when hyperparameters is.")
+    hyperparameters: SerializeAsAny[AlgorithmSettings] = Field(
+        default_factory=lambda data: _settings_class(data["trainer_type"])(),
         description="Settings of the algorithm; which keys there are depends on trainer_type.",
     )
     network_settings: NetworkSettings = Field(
@@ -92,20 +89,28 @@ class BehaviorSettings(Settings):
     def _hyperparameters_need_a_type(cls, data: Any) -> Any:
         if not isinstance(data, Mapping) or "hyperparameters" not in data or "trainer_type" in data:
             return data
-        for name, settings in HYPERPARAMETERS.items():
-            if type(data["hyperparameters"]) is settings:
+        for name, algorithm in catalogue.algorithms().items():
+            if type(data["hyperparameters"]) is algorithm.settings:
                 return {"trainer_type": name, **data}
         raise problem(
             "hyperparameters is given, so trainer_type is needed beside it, for example trainer_type: ppo"
         )
 
+    @field_validator("trainer_type", mode="after")
+    @classmethod
+    def _known_type(cls, name: str) -> str:
+        if catalogue.algorithm(name) is None:
+            known = one_of([repr(known) for known in catalogue.algorithm_names()])
+            raise problem(f"expected {known}, got {show(name)}")
+        return name
+
     @field_validator("hyperparameters", mode="before")
     @classmethod
     def _hyperparameters_of_the_type(cls, value: Any, info: ValidationInfo) -> Any:
-        settings = HYPERPARAMETERS.get(info.data.get("trainer_type", ""))
-        if settings is None:  # trainer_type itself is wrong, which is reported
-            return HYPERPARAMETERS["ppo"]()
-        if isinstance(value, get_args(Hyperparameters)) and type(value) is not settings:
+        if "trainer_type" not in info.data:  # it is wrong itself, which is reported
+            return AlgorithmSettings()
+        settings = _settings_class(info.data["trainer_type"])
+        if isinstance(value, AlgorithmSettings) and type(value) is not settings:
             raise problem(
                 f"expected {settings.__name__} for trainer_type {info.data['trainer_type']}, got "
                 f"{show(value)}"
@@ -121,11 +126,12 @@ class BehaviorSettings(Settings):
         return interval
 
     @model_validator(mode="after")
-    def _dropout_only_for_dqn(self) -> Self:
-        if self.network_settings.dropout and self.trainer_type != "dqn":
+    def _dropout_only_where_it_may_be(self) -> Self:
+        if self.network_settings.dropout and not self.hyperparameters.allows_dropout:
+            allowing = [name for name, one in catalogue.algorithms().items() if one.settings.allows_dropout]
             raise problem(
-                f"network_settings.dropout needs trainer_type dqn; with {self.trainer_type} the policy would "
-                "not be the same from acting to learning"
+                f"network_settings.dropout needs trainer_type {one_of(allowing)}; with "
+                f"{self.trainer_type} the policy would not be the same from acting to learning"
             )
         return self
 
@@ -138,3 +144,9 @@ class BehaviorSettings(Settings):
                 f"hyperparameters.batch_size ({batch_size})"
             )
         return self
+
+
+def _settings_class(trainer_type: str) -> type[AlgorithmSettings]:
+    algorithm = catalogue.algorithm(trainer_type)
+    assert algorithm is not None
+    return algorithm.settings

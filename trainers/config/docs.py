@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from trainers.config import catalogue
 from trainers.config.schema import training_schema
 
 _INTRODUCTION = """\
@@ -35,11 +36,7 @@ For completion and checks in an editor, put this line on top of a training file 
 _TABLES = {
     "Top level": None,
     "behaviors.NAME and default_settings": "BehaviorSettings",
-    "hyperparameters of ppo": "PPOSettings",
-    "hyperparameters of a2c": "A2CSettings",
-    "hyperparameters of dqn": "DQNSettings",
-    "hyperparameters of poca": "POCASettings",
-    "hyperparameters of sac": "SACSettings",
+    **{f"hyperparameters of {name}": one.settings.__name__ for name, one in catalogue.algorithms().items()},
     "network_settings": "NetworkSettings",
     "network_settings.memory": "MemorySettings",
     "reward_signals": "RewardSignals",

@@ -1,10 +1,11 @@
-"""The ``hyperparameters`` block: one class per trainer type."""
+"""The ``hyperparameters`` block of algorithms that learn from their own recent decisions."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from trainers.config.algorithm import AlgorithmSettings
 from trainers.config.base import (
     Count,
     Flag,
@@ -15,15 +16,15 @@ from trainers.config.base import (
     extension,
     problem,
 )
-from trainers.config.off_policy import DQNSettings, SACSettings, Schedule
+from trainers.config.off_policy import Schedule
 
 RateSchedule = Literal["linear", "constant", "adaptive"]
 PolicyRatio = Literal["part", "action"]
 AdvantageNormalization = Literal["buffer", "minibatch", "none"]
 
 
-class OnPolicySettings(Settings):
-    """The keys that PPO, POCA and A2C share."""
+class OnPolicySettings(AlgorithmSettings):
+    """The keys of algorithms that learn from their own recent decisions and forget them."""
 
     batch_size: Count = Field(
         default=1024,
@@ -46,7 +47,7 @@ class OnPolicySettings(Settings):
 
 
 class OptimizerSettings(Settings):
-    """How PPO and A2C take their gradient steps."""
+    """How an actor and its critic take their gradient steps."""
 
     learning_rate_schedule: RateSchedule = Field(
         default="linear",
@@ -196,17 +197,3 @@ class A2CSettings(OptimizerSettings, OnPolicySettings):
                 "learning_rate_schedule: adaptive"
             )
         return self
-
-
-Hyperparameters = PPOSettings | A2CSettings | DQNSettings | SACSettings | POCASettings
-
-HYPERPARAMETERS: dict[
-    str,
-    type[PPOSettings] | type[A2CSettings] | type[DQNSettings] | type[SACSettings] | type[POCASettings],
-] = {
-    "ppo": PPOSettings,
-    "sac": SACSettings,
-    "poca": POCASettings,
-    "a2c": A2CSettings,
-    "dqn": DQNSettings,
-}

@@ -4,7 +4,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from trainers.config.base import Count, Flag, Number, Real, Settings, extension, problem
+from trainers.config import plugins
+from trainers.config.base import Count, Flag, Number, Real, Settings, extension, one_of, problem, show
 
 
 class MemorySettings(Settings):
@@ -26,6 +27,9 @@ class MemorySettings(Settings):
         return size
 
 
+ENCODERS = ("simple", "nature_cnn", "resnet", "match3", "fully_connected")
+
+
 class NetworkSettings(Settings):
     """The shape of a network."""
 
@@ -37,7 +41,7 @@ class NetworkSettings(Settings):
     num_layers: Count = Field(
         default=2, description="Hidden layers after the observation encoders. Typical: 1-3."
     )
-    vis_encode_type: Literal["simple", "nature_cnn", "resnet", "match3", "fully_connected"] = Field(
+    vis_encode_type: str = Field(
         default="simple",
         description="Encoder of image observations. Least image side in pixels: simple 20, nature_cnn 36, "
         "resnet 15, match3 5, fully_connected 1.",
@@ -80,6 +84,13 @@ class NetworkSettings(Settings):
         0.0, description="Share of hidden units that are left out at random while learning; only for dqn."
     )
 
+    @field_validator("vis_encode_type", mode="after")
+    @classmethod
+    def _known_encoder(cls, name: str) -> str:
+        if name not in encoder_names():
+            raise problem(f"expected {one_of(map(repr, encoder_names()))}, got {show(name)}")
+        return name
+
     @model_validator(mode="after")
     def _as_many_channels_as_convolutions(self) -> Self:
         wanted = {"simple": 2, "nature_cnn": 3}.get(self.vis_encode_type)
@@ -91,3 +102,8 @@ class NetworkSettings(Settings):
             f"conv_channels: vis_encode_type {self.vis_encode_type} takes {wanted} numbers, "
             f"got {len(self.conv_channels)}"
         )
+
+
+def encoder_names() -> list[str]:
+    """Return what ``vis_encode_type`` may be."""
+    return [*ENCODERS, *plugins.names(plugins.ENCODER)]

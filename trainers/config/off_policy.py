@@ -1,16 +1,16 @@
 """The ``hyperparameters`` block of algorithms that learn from a replay buffer."""
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from trainers.config.algorithm import AlgorithmSettings
 from trainers.config.base import (
     Count,
     CountOrZero,
     Flag,
     Fraction,
     Positive,
-    Settings,
     extension,
     problem,
 )
@@ -18,8 +18,8 @@ from trainers.config.base import (
 Schedule = Literal["linear", "constant"]
 
 
-class OffPolicySettings(Settings):
-    """The keys that SAC and DQN share."""
+class OffPolicySettings(AlgorithmSettings):
+    """The keys of algorithms that learn from a replay buffer."""
 
     batch_size: Count = Field(
         default=128,
@@ -61,6 +61,8 @@ class SACSettings(OffPolicySettings):
 
 class DQNSettings(OffPolicySettings):
     """Hyperparameters of ``trainer_type: dqn``, the keys of ML-Agents' DQN plugin."""
+
+    allows_dropout: ClassVar[bool] = True
 
     tau: Fraction = Field(
         default=0.005,

@@ -3,82 +3,70 @@
 from collections.abc import Mapping
 from typing import Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, SerializeAsAny, ValidationError, model_validator
+from pydantic_core import InitErrorDetails
 
-from trainers.config.base import Count, Flag, Fraction, NonNegative, Positive, Settings, deprecated, problem
-from trainers.config.network import NetworkSettings
-
-
-class RewardSignalSettings(Settings):
-    """The keys that every reward signal has."""
-
-    gamma: Fraction = Field(default=0.99, description="Discount per agent step. Typical: 0.8-0.995.")
-    strength: NonNegative = Field(default=1.0, description="Factor on the signal's rewards.")
-    network_settings: NetworkSettings = Field(
-        default_factory=NetworkSettings,
-        description="Network of the signal's own model, for those that have one.",
-    )
-
-
-class ExtrinsicSettings(RewardSignalSettings):
-    """The rewards the environment pays."""
-
-
-class LearnedSignalSettings(RewardSignalSettings):
-    """The keys of the signals that learn a model of their own."""
-
-    learning_rate: Positive = Field(
-        default=3e-4, description="Step size of the signal's optimiser. Typical: 1e-5-1e-3."
-    )
-    encoding_size: Count | None = deprecated(
-        description="Deprecated: network_settings.hidden_units, where network_settings is not given."
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _encoding_size_is_hidden_units(cls, data: Any) -> Any:
-        if isinstance(data, Mapping) and data.get("encoding_size") and "network_settings" not in data:
-            return {**data, "network_settings": {"hidden_units": data["encoding_size"]}}
-        return data
-
-
-class CuriositySettings(LearnedSignalSettings):
-    """Intrinsic curiosity: rewards what its model could not predict. Typical strength: 0.001-0.1."""
-
-
-class GAILSettings(LearnedSignalSettings):
-    """Imitation by GAIL: rewards what looks like the demonstrations. Typical strength: 0.01-1.0."""
-
-    demo_path: str = Field(description="Path of a .demo file, or of a folder of them.")
-    use_actions: Flag = Field(default=False, description="Whether the discriminator sees actions too.")
-    use_vail: Flag = Field(
-        default=False, description="Whether the discriminator has a variational bottleneck."
-    )
-
-
-class RNDSettings(LearnedSignalSettings):
-    """Random network distillation: rewards what is new. Typical strength: 0.001-0.01."""
-
-    learning_rate: Positive = Field(
-        default=1e-4, description="Step size of the signal's optimiser. Typical: 1e-5-1e-3."
-    )
+from trainers.config import catalogue
+from trainers.config.base import Settings, problem
+from trainers.config.signals import (
+    CuriositySettings,
+    ExtrinsicSettings,
+    GAILSettings,
+    RewardSignalSettings,
+    RNDSettings,
+)
 
 
 class RewardSignals(Settings):
     """The signals in use. A signal that is left out, or null, is off."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, SerializeAsAny[RewardSignalSettings]]
 
     extrinsic: ExtrinsicSettings | None = Field(default=None, description="The environment's own rewards.")
     curiosity: CuriositySettings | None = Field(default=None, description="Intrinsic curiosity.")
     gail: GAILSettings | None = Field(default=None, description="Generative adversarial imitation learning.")
     rnd: RNDSettings | None = Field(default=None, description="Random network distillation.")
 
+    def active(self) -> dict[str, RewardSignalSettings]:
+        """Return the settings of the signals that are on, by name."""
+        own = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: one for name, one in {**own, **self.__pydantic_extra__}.items() if one is not None}
+
+    @classmethod
+    def known_keys(cls) -> list[str]:
+        """See ``Settings.known_keys``; other packages add theirs."""
+        return catalogue.signal_names()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_added_signals(cls, data: Any) -> Any:
+        """Read each block of a signal that another package adds by that signal's own settings class."""
+        if not isinstance(data, Mapping):
+            return data
+        read = dict(data)
+        for name in set(data) & set(catalogue.signal_names()) - set(cls.model_fields):
+            listed = catalogue.signal(name)
+            if listed is None or data[name] is None:
+                del read[name]
+                continue
+            try:
+                read[name] = listed.settings.model_validate(data[name])
+            except ValidationError as error:
+                details = [
+                    InitErrorDetails(type=problem(one["msg"]), loc=(name, *one["loc"]), input=one["input"])
+                    for one in error.errors()
+                ]
+                raise ValidationError.from_exception_data(cls.__name__, details) from None
+        return read
+
     @model_validator(mode="after")
     def _at_least_one(self) -> Self:
-        if not any((self.extrinsic, self.curiosity, self.gail, self.rnd)):
+        if not self.active():
             raise problem("needs at least one signal, for example extrinsic: {gamma: 0.99, strength: 1.0}")
         return self
 
 
 def extrinsic_only() -> RewardSignals:
     """Return the signals of a behavior that names none: the environment's own rewards."""
-    return RewardSignals(extrinsic=ExtrinsicSettings())
+    return RewardSignals.model_validate({"extrinsic": ExtrinsicSettings()})

@@ -3,8 +3,9 @@
 import json
 from typing import Any
 
+from trainers.config import catalogue, plugins
 from trainers.config.environment_parameters import SAMPLERS
-from trainers.config.hyperparameters import HYPERPARAMETERS
+from trainers.config.network import encoder_names
 from trainers.config.run import RunSettings
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -14,9 +15,10 @@ def training_schema() -> dict[str, Any]:
     """Return the schema: ``hyperparameters`` by ``trainer_type``, and ``extension: true`` at our own keys."""
     schema = RunSettings.model_json_schema()
     blocks = schema["$defs"]
-    _choose_hyperparameters(blocks["BehaviorSettings"])
+    _add_what_is_listed(blocks)
     _allow_bare_values(schema)
     _drop_titles(schema)
+    schema["$defs"] = dict(sorted(blocks.items()))
     return {"$schema": DIALECT, "title": "Training file", **schema}
 
 
@@ -25,17 +27,37 @@ def schema_text() -> str:
     return json.dumps(training_schema(), indent=2) + "\n"
 
 
-def _choose_hyperparameters(behavior: dict[str, Any]) -> None:
-    """Make ``trainer_type`` choose the keys of ``hyperparameters``; without one, ``default_settings`` may."""
+def _add_what_is_listed(blocks: dict[str, Any]) -> None:
+    """Add the blocks of all algorithms and signals, and the names of encoders, those of other packages included.
+
+    ``trainer_type`` chooses the keys of ``hyperparameters``; without one, ``default_settings`` may.
+    """
+    algorithms = catalogue.algorithms()
+    for algorithm in algorithms.values():
+        own = algorithm.settings.model_json_schema()
+        blocks.update(own.pop("$defs", {}))
+        blocks[algorithm.settings.__name__] = own
+    del blocks["AlgorithmSettings"]
+    behavior = blocks["BehaviorSettings"]
+    behavior["properties"]["trainer_type"]["enum"] = list(algorithms)
+    signals = blocks["RewardSignals"]
+    signals["additionalProperties"] = False
+    del blocks["RewardSignalSettings"]
+    for name in plugins.names(plugins.REWARD_SIGNAL):
+        listed = catalogue.signal(name)
+        assert listed is not None
+        blocks[listed.settings.__name__] = listed.settings.model_json_schema()
+        signals["properties"][name] = {"$ref": f"#/$defs/{listed.settings.__name__}"}
+    blocks["NetworkSettings"]["properties"]["vis_encode_type"]["enum"] = encoder_names()
     choice = behavior["properties"]["hyperparameters"]
-    del choice["anyOf"]
+    choice.pop("$ref", None)
     choice["type"] = "object"
     behavior["allOf"] = [
         {
             "if": {"properties": {"trainer_type": {"const": name}}, "required": ["trainer_type"]},
-            "then": {"properties": {"hyperparameters": {"$ref": f"#/$defs/{settings.__name__}"}}},
+            "then": {"properties": {"hyperparameters": {"$ref": f"#/$defs/{algorithm.settings.__name__}"}}},
         }
-        for name, settings in HYPERPARAMETERS.items()
+        for name, algorithm in algorithms.items()
     ]
 
 

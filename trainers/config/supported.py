@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 
 from gym_adapters.errors import UserError
+from trainers.config import catalogue
+from trainers.config.base import one_of
 from trainers.config.behavior import BehaviorSettings
 from trainers.config.run import RunSettings
 
@@ -33,10 +35,11 @@ def check_supported(settings: RunSettings, trainer_type: str | None = None) -> N
 
 def _unsupported(behavior: BehaviorSettings) -> Iterator[tuple[str, str]]:
     """Yield the key path and the advice for each thing a behavior asks for in vain."""
-    if behavior.trainer_type in ("sac", "poca"):
-        yield f"trainer_type: {behavior.trainer_type}", "use ppo, a2c or dqn"
-    for signal in ("curiosity", "gail", "rnd"):
-        if getattr(behavior.reward_signals, signal) is not None:
+    trained = catalogue.algorithm_names(trained=True)
+    if behavior.trainer_type not in trained:
+        yield f"trainer_type: {behavior.trainer_type}", f"use {one_of(trained)}"
+    for signal in behavior.reward_signals.active():
+        if signal not in catalogue.signal_names(trained=True):
             yield f"reward_signals.{signal}", "remove it and keep extrinsic"
     if behavior.self_play is not None:
         yield "self_play", "remove it"

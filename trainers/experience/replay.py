@@ -7,7 +7,6 @@ decision saw and what the one before led to.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,8 +15,10 @@ from mlagents_envs.base_env import BehaviorSpec
 
 from gym_adapters.errors import UserError
 from trainers.experience.frames import FrameStore
-from trainers.experience.store import NO_ROW
-from trainers.records.checkpoint import write_atomically
+from trainers.experience.rows import Rows, own_and_group, storage_type
+from trainers.experience.store import NO_ROW, StepResult
+from trainers.maths.returns import Ending
+from trainers.networks.policy_network import ActionSample
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class Transitions:
 
     Attributes:
         observations: what was seen, one (n, *shape) array per observation.
-        action: (n,) int64.
+        continuous: (n, size) float32, raw actions.
+        discrete: (n, branches) int64.
         reward: (n,) float32, discounted sum of the rewards on the way.
         next_observations: where the way ended, one (n, *shape) array per observation.
         next_forbidden: (n, choices) bool, what was forbidden there; None if nothing is.
@@ -34,7 +36,8 @@ class Transitions:
     """
 
     observations: list[np.ndarray]
-    action: np.ndarray
+    continuous: np.ndarray
+    discrete: np.ndarray
     reward: np.ndarray
     next_observations: list[np.ndarray]
     next_forbidden: np.ndarray | None
@@ -42,10 +45,10 @@ class Transitions:
 
 
 class Replay:
-    """The newest `capacity` decisions of one behavior, with one discrete branch.
+    """The newest `capacity` rows of one behavior.
 
-    Three endings differ: a true one links to nothing; an interrupted episode's last observation is a row that lends its
-    value and is never learned from; so is a decision whose reward never comes, as when the environment is reset.
+    The last observation of an episode is a row as well, which lends its value and is never learned from. So is a
+    decision whose reward never comes, as when the environment is reset.
 
     Args:
         spec: the behavior.
@@ -54,22 +57,26 @@ class Replay:
     Attributes:
         first: number of the oldest row.
         total: number that the next row will have.
-        closed_rows: rows that can be learned from.
+        settled_rows: rows that can be learned from.
     """
 
     def __init__(self, spec: BehaviorSpec, capacity: int) -> None:
         self.capacity = capacity
+        branches = spec.action_spec.discrete_branches
         self._shapes = [tuple(observation.shape) for observation in spec.observation_specs]
         self._observations: list[np.ndarray | FrameStore] = []
         self._columns: dict[str, np.ndarray] = {
-            "action": np.zeros(capacity, np.int64),
+            "continuous": np.zeros((capacity, spec.action_spec.continuous_size), np.float32),
+            "discrete": np.zeros((capacity, len(branches)), np.int64),
             "reward": np.zeros(capacity, np.float32),
+            "group_reward": np.zeros(capacity, np.float32),
             "next_row": np.full(capacity, NO_ROW, np.int64),
-            "closed": np.zeros(capacity, np.bool_),
-            "forbidden": np.zeros((capacity, sum(spec.action_spec.discrete_branches)), np.bool_),
+            "ending": np.zeros(capacity, np.int8),
+            "settled": np.zeros(capacity, np.bool_),
+            "forbidden": np.zeros((capacity, sum(branches)), np.bool_),
         }
         self._any_forbidden = False
-        self.first = self.total = self.closed_rows = 0
+        self.first = self.total = self.settled_rows = 0
 
     def __len__(self) -> int:
         return self.total - self.first
@@ -82,13 +89,13 @@ class Replay:
             part.bytes_held if isinstance(part, FrameStore) else part.nbytes for part in self._observations
         )
 
-    def open(
+    def append(
         self,
         observations: Sequence[np.ndarray],
         forbidden: np.ndarray | None = None,
         previous: np.ndarray | None = None,
     ) -> np.ndarray:
-        """See `Store.open`.
+        """See `Store.append`.
 
         Raises:
             UserError: there are more agents than rows.
@@ -98,12 +105,14 @@ class Replay:
             raise UserError(
                 f"hyperparameters.buffer_size ({self.capacity}) is less than the number of agents ({count}); raise it"
             )
+        rows = np.arange(self.total, self.total + count)
+        if not count:
+            return rows
         if not self._observations:
             self._observations = [
-                self._make_column(shape, values.dtype)
+                self._make_column(shape, storage_type(shape, values))
                 for shape, values in zip(self._shapes, observations, strict=True)
             ]
-        rows = np.arange(self.total, self.total + count)
         self._drop_before(self.total + count - self.capacity)
         places = rows % self.capacity
         before = np.full(count, NO_ROW, np.int64)
@@ -117,49 +126,49 @@ class Replay:
         self._columns["forbidden"][places] = False if forbidden is None else forbidden
         self._any_forbidden = self._any_forbidden or forbidden is not None
         self._columns["next_row"][places] = NO_ROW
-        self._columns["closed"][places] = False
+        self._columns["settled"][places] = False
         self.total += count
-        if count:
-            for column in self._observations:
-                if isinstance(column, FrameStore):
-                    column.free(self.first % self.capacity)
+        for column in self._observations:
+            if isinstance(column, FrameStore):
+                column.free(self.first % self.capacity)
         return rows
 
-    def act(
-        self, rows: np.ndarray, continuous: np.ndarray, discrete: np.ndarray, log_prob: np.ndarray
-    ) -> None:
-        """See `Store.act`; only the discrete action is kept."""
-        self._columns["action"][rows % self.capacity] = discrete[:, 0]
+    def decide(self, rows: np.ndarray, sample: ActionSample) -> None:
+        """See `Store.decide`; log-probabilities are not kept."""
+        self._columns["continuous"][rows % self.capacity] = sample.continuous
+        self._columns["discrete"][rows % self.capacity] = sample.discrete
 
-    def close(
-        self, rows: np.ndarray, reward: np.ndarray, next_row: np.ndarray | int, cut: np.ndarray | bool = False
-    ) -> None:
-        """See `Store.close`; rewards of rows that are gone are dropped, and a cut means nothing here."""
-        alive = rows >= self.first
-        places = rows[alive] % self.capacity
-        self._columns["reward"][places] = reward[alive, 0]
-        self._columns["next_row"][places] = np.broadcast_to(next_row, rows.shape)[alive]
-        self._columns["closed"][places] = True
-        self.closed_rows += len(places)
+    def settle(self, result: StepResult) -> None:
+        """See `Store.settle`; the rewards of rows that are gone are dropped."""
+        alive = result.rows >= self.first
+        places = result.rows[alive] % self.capacity
+        for name in ("reward", "group_reward", "next_row", "ending"):
+            self._columns[name][places] = getattr(result, name)[alive]
+        self._columns["settled"][places] = True
+        self.settled_rows += len(places)
 
     def draw(self, count: int, generator: torch.Generator) -> np.ndarray:
         """Rows to learn from, evenly and with replacement, (count,); there must be one."""
-        closed = self._columns["closed"]
-        if 4 * self.closed_rows < len(self):
+        settled = self._columns["settled"]
+        if 4 * self.settled_rows < len(self):
             rows = np.arange(self.first, self.total)
-            rows = rows[closed[rows % self.capacity]]
+            rows = rows[settled[rows % self.capacity]]
             return rows[self._random(0, len(rows), count, generator)]
         rows = self._random(self.first, self.total, count, generator)
-        while not (fits := closed[rows % self.capacity]).all():
+        while not (fits := settled[rows % self.capacity]).all():
             rows[~fits] = self._random(self.first, self.total, int((~fits).sum()), generator)
         return rows
+
+    def rows(self, numbers: np.ndarray) -> "ReplayRows":
+        """Rows by number, as reward signals see them."""
+        return ReplayRows(self, numbers % self.capacity)
 
     def transitions(
         self,
         rows: np.ndarray,
         gamma: float,
         n_step: int = 1,
-        scaled: Callable[[np.ndarray], np.ndarray] = lambda reward: reward,
+        rewards: Callable[[Rows], np.ndarray] = own_and_group,
     ) -> Transitions:
         """What came of decisions within `n_step` further ones of the same agent, as far as they are known.
 
@@ -167,59 +176,46 @@ class Replay:
         "Reinforcement Learning", equation 7.1.
 
         Args:
-            rows: (n,) closed rows.
+            rows: (n,) settled rows.
             gamma: discount of one step.
             n_step: rewards to sum.
-            scaled: makes of rewards (n,) what is learned from.
+            rewards: what rows are worth, (n,).
         """
         columns, places = self._columns, rows % self.capacity
         reward = np.zeros(len(rows), np.float32)
         discount = np.ones(len(rows), np.float32)
         here, going = places.copy(), np.ones(len(rows), np.bool_)
         for _ in range(n_step):
-            going &= columns["closed"][here] & (discount > 0)
-            reward += np.where(going, discount * scaled(columns["reward"][here]), 0.0).astype(np.float32)
-            following = columns["next_row"][here]
-            ended = going & (following == NO_ROW)
+            going &= columns["settled"][here] & (discount > 0)
+            earned = rewards(ReplayRows(self, here))
+            reward += np.where(going, discount * earned, 0.0).astype(np.float32)
+            ended = going & (columns["ending"][here] == Ending.TERMINATED)
             discount = np.where(going, discount * np.float32(gamma), discount)
             discount[ended] = 0.0
-            here = np.where(going & ~ended, following % self.capacity, here)
+            here = np.where(going, self.next_places(here), here)
         return Transitions(
-            observations=self._read(places),
-            action=columns["action"][places],
+            observations=self.read(places),
+            continuous=columns["continuous"][places],
+            discrete=columns["discrete"][places],
             reward=reward,
-            next_observations=self._read(here),
+            next_observations=self.read(here),
             next_forbidden=columns["forbidden"][here] if self._any_forbidden else None,
             discount=discount,
         )
 
-    def save(self, path: Path) -> None:
-        """Atomically write everything as an uncompressed .npz file."""
+    def state(self) -> dict[str, np.ndarray]:
+        """All rows, as arrays by name, for `restore`."""
         rows = np.arange(self.first, self.total)
         places = rows % self.capacity
-        arrays: dict[str, Any] = {name: column[places] for name, column in self._columns.items()}
+        arrays: dict[str, np.ndarray] = {name: column[places] for name, column in self._columns.items()}
         arrays["rows"] = rows
         for index, column in enumerate(self._observations):
             state = column.state(places) if isinstance(column, FrameStore) else {"values": column[places]}
             arrays |= {f"observation{index}.{name}": value for name, value in state.items()}
-        write_atomically(path, lambda stream: np.savez(stream, **arrays))
+        return arrays
 
-    def load(self, path: Path) -> None:
-        """Take over what `save` wrote, its newest rows if there are more than fit. Nothing in the file is executed.
-
-        Raises:
-            UserError: the file is damaged, or of another behavior.
-        """
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                self._take_over({name: file[name] for name in file.files})
-        except Exception as error:  # whatever a damaged file leads to
-            reason = (str(error) or type(error).__name__).splitlines()[0]
-            raise UserError(
-                f"{path}: not a replay buffer of this run ({reason}); delete it to go on without it"
-            ) from error
-
-    def _take_over(self, arrays: dict[str, np.ndarray]) -> None:
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take over what `state` gave, its newest rows if there are more than fit."""
         rows = arrays["rows"]
         kept = slice(max(0, len(rows) - self.capacity), None)
         places = rows[kept] % self.capacity
@@ -240,29 +236,77 @@ class Replay:
                 column_or_frames[places] = state["values"][kept]
             self._observations.append(column_or_frames)
         self.first, self.total = int(rows[kept][0]), int(rows[-1]) + 1
-        self.closed_rows = int(self._columns["closed"].sum())
+        self.settled_rows = int(self._columns["settled"].sum())
         self._any_forbidden = bool(self._columns["forbidden"].any())
 
-    def _drop_before(self, row: int) -> None:
-        if row > self.first:
-            gone = np.arange(self.first, row) % self.capacity
-            self.closed_rows -= int(self._columns["closed"][gone].sum())
-            self._columns["closed"][gone] = False
-            self.first = row
+    def column(self, name: str, places: np.ndarray) -> np.ndarray:
+        """A column at places of the ring."""
+        values: np.ndarray = self._columns[name][places]
+        return values
 
-    def _make_column(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray | FrameStore:
-        kept = np.dtype(np.uint8 if dtype == np.uint8 else np.float32)
-        if len(shape) == 3:
-            return FrameStore(shape, kept, self.capacity)
-        return np.empty((self.capacity, *shape), kept)
+    def next_places(self, places: np.ndarray) -> np.ndarray:
+        """Where the agents' next rows are; rows without one stand for themselves."""
+        following = self._columns["next_row"][places]
+        return np.where(following == NO_ROW, places, following % self.capacity)
 
-    def _read(self, places: np.ndarray) -> list[np.ndarray]:
+    def read(self, places: np.ndarray) -> list[np.ndarray]:
+        """Observations at places of the ring, one (n, *shape) array each."""
         return [
             column.read(places) if isinstance(column, FrameStore) else column[places]
             for column in self._observations
         ]
 
+    def _drop_before(self, row: int) -> None:
+        if row > self.first:
+            gone = np.arange(self.first, row) % self.capacity
+            self.settled_rows -= int(self._columns["settled"][gone].sum())
+            self._columns["settled"][gone] = False
+            self.first = row
+
+    def _make_column(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray | FrameStore:
+        if len(shape) == 3:
+            return FrameStore(shape, dtype, self.capacity)
+        return np.empty((self.capacity, *shape), dtype)
+
     def _random(self, low: int, high: int, count: int, generator: torch.Generator) -> np.ndarray:
         drawn = torch.randint(low, high, (count,), generator=generator, device=generator.device)
         numbers: np.ndarray = drawn.cpu().numpy()
         return numbers
+
+
+@dataclass(frozen=True)
+class ReplayRows:
+    """Rows of a replay buffer as reward signals see them; each column is read when it is asked for."""
+
+    replay: Replay
+    places: np.ndarray
+
+    @property
+    def reward(self) -> np.ndarray:
+        """See `Rows.reward`."""
+        return self.replay.column("reward", self.places)
+
+    @property
+    def group_reward(self) -> np.ndarray:
+        """See `Rows.group_reward`."""
+        return self.replay.column("group_reward", self.places)
+
+    @property
+    def continuous(self) -> np.ndarray:
+        """See `Rows.continuous`."""
+        return self.replay.column("continuous", self.places)
+
+    @property
+    def discrete(self) -> np.ndarray:
+        """See `Rows.discrete`."""
+        return self.replay.column("discrete", self.places)
+
+    @property
+    def observations(self) -> list[np.ndarray]:
+        """See `Rows.observations`."""
+        return self.replay.read(self.places)
+
+    @property
+    def next_observations(self) -> list[np.ndarray]:
+        """See `Rows.next_observations`."""
+        return self.replay.read(self.replay.next_places(self.places))

@@ -1,23 +1,47 @@
-"""What a learner asks of the place where decisions are kept: one row per decision, linked to the agent's next."""
+"""What an actor asks of the place where decisions are kept: one row per decision, linked to the agent's next row."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
+from trainers.networks.policy_network import ActionSample
+
 NO_ROW = -1
 
 
-class Store(Protocol):
-    """Rows of one behavior. A row is opened when an agent asks for a decision, and closed when its reward comes."""
+@dataclass(frozen=True)
+class StepResult:
+    """What came of n decisions.
 
-    def open(
+    Attributes:
+        rows: (n,) the rows of the decisions.
+        reward: (n,) float32, each agent's own reward.
+        group_reward: (n,) float32, the reward of each agent's group.
+        next_row: (n,) the row of each agent's next decision, or of its last observation where its episode ended.
+        ending: (n,) int8, an `Ending` each.
+    """
+
+    rows: np.ndarray
+    reward: np.ndarray
+    group_reward: np.ndarray
+    next_row: np.ndarray
+    ending: np.ndarray
+
+
+class Store(Protocol):
+    """Rows of one behavior. A row is appended when an agent asks for a decision, and settled when its reward comes."""
+
+    def append(
         self,
         observations: Sequence[np.ndarray],
         forbidden: np.ndarray | None = None,
         previous: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Append rows that wait for an action and a reward.
+        """Add rows that wait for an action and a reward.
+
+        The last observation of an episode is such a row too; it lends its value and is never learned from.
 
         Args:
             observations: one (n, *shape) array per observation.
@@ -28,35 +52,27 @@ class Store(Protocol):
             Numbers of the new rows, (n,).
         """
 
-    def act(
-        self, rows: np.ndarray, continuous: np.ndarray, discrete: np.ndarray, log_prob: np.ndarray
-    ) -> None:
-        """Fill in the actions chosen for open rows."""
+    def decide(self, rows: np.ndarray, sample: ActionSample) -> None:
+        """Fill in the actions chosen for rows."""
 
-    def close(
-        self, rows: np.ndarray, reward: np.ndarray, next_row: np.ndarray | int, cut: np.ndarray | bool
-    ) -> None:
-        """Pay rows their reward, (n, streams), and link them to what follows; -1 after a true end."""
+    def settle(self, result: StepResult) -> None:
+        """Fill in rewards and what follows."""
 
 
 class NoStore:
-    """A store that keeps nothing, for who only acts."""
+    """A store that keeps nothing, for actors that are not learned from."""
 
-    def open(
+    def append(
         self,
         observations: Sequence[np.ndarray],
         forbidden: np.ndarray | None = None,
         previous: np.ndarray | None = None,
     ) -> np.ndarray:
-        """See `Store.open`; rows are all the same."""
+        """See `Store.append`; rows are all the same."""
         return np.zeros(len(observations[0]), np.int64)
 
-    def act(
-        self, rows: np.ndarray, continuous: np.ndarray, discrete: np.ndarray, log_prob: np.ndarray
-    ) -> None:
-        """See `Store.act`."""
+    def decide(self, rows: np.ndarray, sample: ActionSample) -> None:
+        """See `Store.decide`."""
 
-    def close(
-        self, rows: np.ndarray, reward: np.ndarray, next_row: np.ndarray | int, cut: np.ndarray | bool
-    ) -> None:
-        """See `Store.close`."""
+    def settle(self, result: StepResult) -> None:
+        """See `Store.settle`."""

@@ -1,6 +1,6 @@
 """Loss terms as pure functions of tensors of shape (n,) or (n, streams).
 
-Each `*_gradient` is the loss beside it written out in numpy: the loss, and its slope by the first argument.
+Each `*_gradient` is the loss beside it written out in numpy: the loss, and its gradient by the first argument.
 """
 
 import numpy as np
@@ -27,7 +27,7 @@ def clipped_policy_loss(log_prob: Tensor, old_log_prob: Tensor, advantage: Tenso
 def clipped_policy_gradient(
     log_prob: np.ndarray, old_log_prob: np.ndarray, advantage: np.ndarray, epsilon: float
 ) -> tuple[float, np.ndarray]:
-    """`clipped_policy_loss` and its slope by `log_prob`, (n, columns)."""
+    """`clipped_policy_loss` and its gradient by `log_prob`, (n, columns)."""
     ratio = np.exp(log_prob - old_log_prob)
     gain = ratio * advantage[:, None]
     clipped_gain = ratio.clip(1.0 - epsilon, 1.0 + epsilon) * advantage[:, None]
@@ -53,23 +53,28 @@ def policy_gradient_loss(log_prob: Tensor, old_log_prob: Tensor, advantage: Tens
 def policy_gradient_gradient(
     log_prob: np.ndarray, old_log_prob: np.ndarray, advantage: np.ndarray
 ) -> tuple[float, np.ndarray]:
-    """`policy_gradient_loss` and its slope by `log_prob`, (n, parts)."""
+    """`policy_gradient_loss` and its gradient by `log_prob`, (n, parts)."""
     slope = np.exp(log_prob - old_log_prob) * advantage[:, None] * np.float32(-1.0 / len(advantage))
     return float(np.vdot(slope, log_prob)), slope
 
 
-def value_loss(value: Tensor, returns: Tensor) -> Tensor:
-    """Mean squared error, no factor 1/2, averaged over reward streams. Arguments (n, streams)."""
+def value_loss(value: Tensor, returns: Tensor, old_value: Tensor | None = None) -> Tensor:
+    """Mean squared error, no factor 1/2, averaged over reward streams. Arguments (n, streams).
+
+    `old_value` is not looked at; `clipped_value_loss` takes it.
+    """
     return (value - returns).square().mean()
 
 
-def value_gradient(value: np.ndarray, returns: np.ndarray) -> tuple[float, np.ndarray]:
-    """`value_loss` and its slope by `value`, (n, streams)."""
+def value_gradient(
+    value: np.ndarray, returns: np.ndarray, old_value: np.ndarray | None = None
+) -> tuple[float, np.ndarray]:
+    """`value_loss` and its gradient by `value`, (n, streams)."""
     error = value - returns
     return float(np.vdot(error, error)) / error.size, error * np.float32(2.0 / error.size)
 
 
-def clipped_value_loss(value: Tensor, old_value: Tensor, returns: Tensor, epsilon: float) -> Tensor:
+def clipped_value_loss(value: Tensor, returns: Tensor, old_value: Tensor, epsilon: float) -> Tensor:
     """Squared error of the value or of the value clipped around the old one, whichever is larger.
 
     ML-Agents' PPO clips with the same (decayed) `epsilon` as the policy. Arguments (n, streams).
@@ -79,9 +84,9 @@ def clipped_value_loss(value: Tensor, old_value: Tensor, returns: Tensor, epsilo
 
 
 def clipped_value_gradient(
-    value: np.ndarray, old_value: np.ndarray, returns: np.ndarray, epsilon: float
+    value: np.ndarray, returns: np.ndarray, old_value: np.ndarray, epsilon: float
 ) -> tuple[float, np.ndarray]:
-    """`clipped_value_loss` and its slope by `value`, (n, streams)."""
+    """`clipped_value_loss` and its gradient by `value`, (n, streams)."""
     error = value - returns
     clipped_error = old_value + (value - old_value).clip(-epsilon, epsilon) - returns
     square, clipped_square = error * error, clipped_error * clipped_error

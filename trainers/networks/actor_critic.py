@@ -1,6 +1,7 @@
-"""The policy and its critic: from observations to actions and values."""
+"""An actor and its critic: from observations to actions and values."""
 
 from collections.abc import Sequence
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -10,12 +11,12 @@ from torch import Tensor, nn
 from trainers.config import NetworkSettings
 from trainers.networks.distributions import ActionDistribution, branch_log_probs
 from trainers.networks.layers import head_layer
-from trainers.networks.perception import Perception
+from trainers.networks.policy_network import ActionSample, PolicyNetwork
 
 ACTION_LIMIT = 3.0
 
 
-class Policy(Perception):
+class ActorCritic(PolicyNetwork):
     """Actor and critic over every observation of a behavior.
 
     Args:
@@ -51,6 +52,21 @@ class Policy(Perception):
         )
         self.value_head = head_layer(self.critic.output_size, reward_streams, settings, 0.7, 1.0)
 
+    @classmethod
+    def build(cls, spec: BehaviorSpec, description: dict[str, Any]) -> Self:
+        """See `PolicyNetwork.build`; descriptions without `reward_streams` are of one stream."""
+        settings = NetworkSettings.model_validate(description["network_settings"])
+        return cls(spec, settings, description["shared_critic"], description.get("reward_streams", 1))
+
+    def description(self) -> dict[str, Any]:
+        """See `PolicyNetwork.description`."""
+        shared = self.critic is self.actor
+        return {
+            **super().description(),
+            "shared_critic": shared,
+            "reward_streams": self.value_head.out_features,
+        }
+
     def forward(
         self, inputs: Sequence[Tensor], forbidden: Tensor | None
     ) -> tuple[ActionDistribution, Tensor]:
@@ -60,13 +76,36 @@ class Policy(Perception):
         return self._distribution(features, forbidden), self.value_head(critic_features)
 
     def distribution(self, inputs: Sequence[Tensor], forbidden: Tensor | None) -> ActionDistribution:
-        """Action distribution of prepared inputs; `forbidden` is (n, sum of branch sizes) bool."""
+        """See `PolicyNetwork.distribution`."""
         return self._distribution(self.actor(inputs), forbidden)
 
     def value(self, inputs: Sequence[Tensor]) -> Tensor:
         """Values (n, streams) of prepared inputs."""
         result: Tensor = self.value_head(self.critic(inputs))
         return result
+
+    def to_environment(self, sample: ActionSample) -> ActionTuple:
+        """Continuous actions as clamp(a, -3, 3) / 3, as ML-Agents' PPO sends them."""
+        return ActionTuple(
+            continuous=np.clip(sample.continuous, -ACTION_LIMIT, ACTION_LIMIT) / np.float32(ACTION_LIMIT),
+            discrete=sample.discrete.astype(np.int32),
+        )
+
+    def trial_loss(self, inputs: Sequence[Tensor]) -> Tensor:
+        """See `PolicyNetwork.trial_loss`."""
+        distribution, value = self(inputs, None)
+        total: Tensor = (
+            value.square().mean() + distribution.entropy().mean() + distribution.mean.square().sum()
+        )
+        return total
+
+    def parameter_groups(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+        """What the actions depend on, layers shared with the critic included, and what the critic has alone."""
+        critic = set(self.value_head.parameters())
+        if self.critic is not self.actor:
+            critic |= set(self.critic.parameters())
+        learned = [one for one in self.parameters() if one.numel() and one.requires_grad]
+        return [one for one in learned if one not in critic], [one for one in learned if one in critic]
 
     def _distribution(self, features: Tensor, forbidden: Tensor | None) -> ActionDistribution:
         mean = features[:, :0] if self.mean_head is None else self.mean_head(features)
@@ -76,37 +115,3 @@ class Policy(Perception):
                 self.logits_head(features), self.action_spec.discrete_branches, forbidden
             )
         return ActionDistribution(mean, self.log_std, branches)
-
-
-def to_action_tuple(continuous: np.ndarray, discrete: np.ndarray) -> ActionTuple:
-    """What the environment gets: clamp(a, -3, 3) / 3 for continuous actions, as in the exported model."""
-    return ActionTuple(
-        continuous=np.clip(continuous, -ACTION_LIMIT, ACTION_LIMIT) / np.float32(ACTION_LIMIT),
-        discrete=discrete.astype(np.int32),
-    )
-
-
-def join_masks(action_mask: Sequence[np.ndarray] | None) -> np.ndarray | None:
-    """The seam's mask, one (n, choices) array per branch, True = forbidden, as one (n, sum of branches) array."""
-    return None if action_mask is None else np.concatenate(list(action_mask), axis=1).astype(np.bool_)
-
-
-@torch.inference_mode()
-def choose(
-    policy: Perception,
-    observations: Sequence[np.ndarray],
-    forbidden: np.ndarray | None,
-    deterministic: bool,
-    generator: torch.Generator | None,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Actions for a batch of observations.
-
-    Returns:
-        Raw continuous actions (n, size) float32, discrete ones (n, branches) int64, log-probabilities (n, parts)
-            as `Distribution.log_prob` has them.
-    """
-    mask = None if forbidden is None else torch.from_numpy(forbidden).to(policy.device)
-    distribution = policy.distribution(policy.upload(observations), mask)
-    actions = distribution.mode() if deterministic else distribution.sample(generator)
-    log_prob = distribution.log_prob(actions)
-    return actions.continuous.cpu().numpy(), actions.discrete.cpu().numpy(), log_prob.cpu().numpy()

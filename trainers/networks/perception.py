@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from gym_adapters.errors import UserError
 from trainers.config import NetworkSettings
 from trainers.networks.body import Body
-from trainers.networks.distributions import Distribution
 from trainers.networks.normalizer import VectorNormalizer
 
 VECTOR, IMAGE, ENTITIES = "vector", "image", "entities"
@@ -42,7 +41,7 @@ class Perception(nn.Module):
             [index for index, found in enumerate(kinds) if found == kind]
             for kind in (VECTOR, IMAGE, ENTITIES)
         )
-        self._settings = settings
+        self.settings = settings
         self.vector_size = sum(self._shapes[index][0] for index in self.vector_columns)
         self.normalizer = (
             VectorNormalizer(self.vector_size) if settings.normalize and self.vector_size else None
@@ -52,11 +51,7 @@ class Perception(nn.Module):
         """Encoders and hidden layers over all observations."""
         images = [(self._shapes[i][0], self._shapes[i][1], self._shapes[i][2]) for i in self.image_columns]
         rows = [self._shapes[index][1] for index in self.entity_columns]
-        return Body(self.vector_size, images, rows, self._settings, hidden_units)
-
-    def distribution(self, inputs: Sequence[Tensor], forbidden: Tensor | None) -> Distribution:
-        """What there is to choose from; `forbidden` is (n, sum of branch sizes) bool."""
-        raise NotImplementedError
+        return Body(self.vector_size, images, rows, self.settings, hidden_units)
 
     @property
     def device(self) -> torch.device:

@@ -2,16 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
+import numpy as np
 import torch
-from mlagents_envs.base_env import BehaviorSpec
+from mlagents_envs.base_env import ActionTuple, BehaviorSpec
 from torch import Tensor, nn
 
 from gym_adapters.errors import UserError
 from trainers.config import NetworkSettings
 from trainers.networks.distributions import Actions
 from trainers.networks.layers import ACTIVATIONS, head_layer, hidden_layer
-from trainers.networks.perception import Perception
+from trainers.networks.policy_network import ActionSample, PolicyNetwork
 
 NEVER = -1e8
 """Value of a forbidden action; finite, so that products with 0 stay 0."""
@@ -78,7 +80,7 @@ def _stream(inputs: int, outputs: int, settings: NetworkSettings, units: int | N
     return nn.Sequential(*layers, head_layer(units, outputs, settings, 0.1, 0.01))
 
 
-class QNetwork(Perception):
+class QNetwork(PolicyNetwork):
     """Values of the actions of one discrete branch. Source: Mnih et al. 2015, "Human-level control".
 
     Args:
@@ -104,8 +106,9 @@ class QNetwork(Perception):
             raise UserError(
                 f"trainer_type dqn chooses among the actions of one discrete branch, but this behavior has "
                 f"{spec.action_spec.continuous_size} continuous actions and {len(branches)} discrete branches; "
-                "use trainer_type ppo or a2c (python -m trainers.ppo)"
+                "use a trainer_type that learns a policy, such as ppo (python -m trainers.ppo)"
             )
+        self.dueling, self.dueling_units = dueling, dueling_units
         self.body = self.make_body(settings.hidden_units)
         inputs = self.body.output_size
         self.head = (
@@ -113,6 +116,18 @@ class QNetwork(Perception):
             if dueling
             else head_layer(inputs, branches[0], settings, 0.1, 0.01)
         )
+
+    @classmethod
+    def build(cls, spec: BehaviorSpec, description: dict[str, Any]) -> Self:
+        """See `PolicyNetwork.build`."""
+        settings = NetworkSettings.model_validate(description["network_settings"])
+        heads = description["q_network"]
+        return cls(spec, settings, heads["dueling"], heads["dueling_units"])
+
+    def description(self) -> dict[str, Any]:
+        """See `PolicyNetwork.description`."""
+        heads = {"dueling": self.dueling, "dueling_units": self.dueling_units}
+        return {**super().description(), "q_network": heads}
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         """Values (n, choices) of prepared inputs."""
@@ -124,6 +139,34 @@ class QNetwork(Perception):
         values: Tensor = self(inputs)
         return values if forbidden is None else values.masked_fill(forbidden, NEVER)
 
-    def distribution(self, inputs: Sequence[Tensor], forbidden: Tensor | None) -> EpsilonGreedy:
-        """What a trained network does: the best action."""
-        return EpsilonGreedy(self.values(inputs, forbidden))
+    def distribution(
+        self, inputs: Sequence[Tensor], forbidden: Tensor | None, epsilon: float = 0.0
+    ) -> EpsilonGreedy:
+        """The best action, or with probability `epsilon` a random one."""
+        return EpsilonGreedy(self.values(inputs, forbidden), epsilon)
+
+    @torch.inference_mode()
+    def choose(
+        self,
+        observations: Sequence[np.ndarray],
+        forbidden: np.ndarray | None,
+        deterministic: bool,
+        generator: torch.Generator | None,
+        epsilon: float = 0.0,
+    ) -> ActionSample:
+        """See `PolicyNetwork.choose`; a random action with probability `epsilon`, and no log-probabilities."""
+        values = self.distribution(
+            self.upload(observations), self.upload_mask(forbidden), 0.0 if deterministic else epsilon
+        )
+        discrete = values.sample(generator).discrete.cpu().numpy()
+        nothing = np.zeros((len(discrete), 0), np.float32)
+        return ActionSample(nothing, discrete, nothing)
+
+    def to_environment(self, sample: ActionSample) -> ActionTuple:
+        """See `PolicyNetwork.to_environment`."""
+        return ActionTuple(continuous=sample.continuous, discrete=sample.discrete.astype(np.int32))
+
+    def trial_loss(self, inputs: Sequence[Tensor]) -> Tensor:
+        """See `PolicyNetwork.trial_loss`."""
+        total: Tensor = self(inputs).square().mean()
+        return total

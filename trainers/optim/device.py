@@ -2,18 +2,15 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from mlagents_envs.base_env import BehaviorSpec
 
 from gym_adapters.errors import UserError
-from trainers.config import A2CSettings, BehaviorSettings, DQNSettings, PPOSettings, TorchSettings
-from trainers.networks.actor_critic import Policy
-from trainers.networks.perception import Perception
-from trainers.networks.q_network import QNetwork
-from trainers.optim.numpy_path import SMALL_NETWORK, supports
+from trainers.config import TorchSettings
+from trainers.networks.policy_network import PolicyNetwork
+from trainers.optim.numpy_path import SMALL_NETWORK, has_path
+from trainers.optim.threads import torch_threads
 
 MOST_ROWS = 2048
 REPEATS = 3
@@ -43,38 +40,31 @@ class Compute:
 
 
 def choose_compute(
-    spec: BehaviorSpec, settings: BehaviorSettings, wanted: TorchSettings, most_threads: int
+    policy: PolicyNetwork, batch_size: int, wanted: TorchSettings, most_threads: int
 ) -> tuple[Compute, str]:
     """How to compute the policy of a behavior, and why.
 
-    What the training file leaves open is measured: some gradient steps with a policy of this shape on random data.
+    What the training file leaves open is measured: some gradient steps on random data.
 
     Args:
-        spec: observations and actions.
-        settings: the behavior's block of the training file.
+        policy: a network like the one to be trained; its weights are left as they are.
+        batch_size: decisions in a gradient step.
         wanted: the training file's `torch_settings`.
         most_threads: CPU threads there are.
 
     Raises:
         UserError: torch has no such device here.
     """
-    hyper, network = settings.hyperparameters, settings.network_settings
-    policy: Policy | QNetwork
-    if isinstance(hyper, DQNSettings):
-        policy = QNetwork(spec, network, hyper.dueling, hyper.dueling_units)
-    else:
-        assert isinstance(hyper, PPOSettings | A2CSettings)
-        policy = Policy(spec, network, hyper.shared_critic)
-    rows = min(MOST_ROWS, hyper.batch_size)
+    rows = min(MOST_ROWS, batch_size)
     candidates = list(_candidates(policy, wanted, most_threads))
     if len(candidates) == 1:
         return candidates[0], "as asked" if wanted.device or wanted.num_threads else "the only choice"
-    if isinstance(policy, Policy) and policy.size <= SMALL_NETWORK and supports(policy, spec):
+    if policy.size <= SMALL_NETWORK and has_path(policy):
         return candidates[0], "a network this small is computed fastest there"
     times: dict[Compute, float] = {}
     chosen = candidates[0]
     for candidate in candidates:
-        times[candidate] = _gradient_seconds(policy, spec, candidate, rows)
+        times[candidate] = gradient_seconds(policy, candidate, rows)
         if times[candidate] * WORTH_IT < times[chosen]:
             chosen = candidate
     measured = "; ".join(f"{candidate}: {seconds * 1e3:.1f} ms" for candidate, seconds in times.items())
@@ -96,7 +86,7 @@ def find_device(name: str) -> torch.device:
     return device
 
 
-def _candidates(policy: Perception, wanted: TorchSettings, most_threads: int) -> Iterator[Compute]:
+def _candidates(policy: PolicyNetwork, wanted: TorchSettings, most_threads: int) -> Iterator[Compute]:
     """The ways that the training file allows, the plainest first."""
     if wanted.device not in (None, "auto"):
         devices = [find_device(str(wanted.device))]
@@ -113,42 +103,27 @@ def _candidates(policy: Perception, wanted: TorchSettings, most_threads: int) ->
                 yield Compute(device, threads, bfloat16=True)
 
 
-def _gradient_seconds(policy: Policy | QNetwork, spec: BehaviorSpec, compute: Compute, rows: int) -> float:
+def gradient_seconds(policy: PolicyNetwork, compute: Compute, rows: int) -> float:
     """The shortest of some gradient steps on random observations."""
     policy = policy.to(compute.device)
     policy.mixed_precision = compute.bfloat16
     generator = torch.Generator().manual_seed(0)
     observations = []
-    for observation in spec.observation_specs:
+    for observation in policy.spec.observation_specs:
         shape = (rows, *observation.shape)
         values = torch.randint(256, shape, dtype=torch.uint8, generator=generator)
         images = len(observation.shape) == 3
         observations.append((values if images else values.float() / 255.0).to(compute.device))
-    with _threads(compute.threads):
+    with torch_threads(compute.threads):
         seconds = [_timed_step(policy, observations) for _ in range(1 + REPEATS)]
     policy.zero_grad()
     return min(seconds[1:])
 
 
-def _timed_step(policy: Policy | QNetwork, observations: list[torch.Tensor]) -> float:
+def _timed_step(policy: PolicyNetwork, observations: list[torch.Tensor]) -> float:
     start = time.perf_counter()
-    inputs = policy.prepare(observations)
-    if isinstance(policy, QNetwork):
-        loss = policy(inputs).square().mean()
-    else:
-        distribution, value = policy(inputs, None)
-        loss = value.square().mean() + distribution.entropy().mean() + distribution.mean.square().sum()
+    loss = policy.trial_loss(policy.prepare(observations))
     loss.backward()
     if loss.device.type == "cuda":
         torch.cuda.synchronize()
     return time.perf_counter() - start
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -1,22 +1,26 @@
 """Fully connected policies written out in numpy: choosing actions for few agents, and gradients of small networks.
 
 A minibatch of 64 decisions through layers of 64 units is some tens of microseconds of arithmetic, and torch spends
-several times that on bookkeeping. `Policy` and `losses` stay the reference: this module reads and writes the same
-weights and gradients, in place, and its tests compare the two.
+several times that on bookkeeping. `ActorCritic` and `maths.losses` stay the reference: this module reads and writes the
+same weights and gradients, in place, and its tests compare the two.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import zip_longest
+from typing import Any
 
 import numpy as np
 import torch
-from mlagents_envs.base_env import BehaviorSpec
 from torch import Tensor, nn
 
-from trainers.networks.actor_critic import Policy
+from trainers.maths import losses
+from trainers.networks.actor_critic import ActorCritic
 from trainers.networks.body import Body
 from trainers.networks.distributions import FORBIDDEN_LOGIT, LOG_2PI
 from trainers.networks.normalizer import CLIP
+from trainers.networks.policy_network import ActionSample, PolicyNetwork
 
 SMALL_NETWORK = 200_000
 """Parameters of a network up to which one thread is as fast as several, and bookkeeping costs more than arithmetic."""
@@ -130,15 +134,15 @@ class Network:
                 slope = slope @ layer.weight
 
 
-class ExplicitPolicy:
+class NumpyPath:
     """The actions of a policy, and the gradient of a loss by all its weights.
 
     Args:
-        policy: on the CPU, with gradients allocated, for which `supports` holds.
-        activation: of its hidden layers.
+        policy: on the CPU, with gradients allocated, that sees vectors only.
     """
 
-    def __init__(self, policy: Policy, activation: str) -> None:
+    def __init__(self, policy: ActorCritic) -> None:
+        activation = policy.settings.activation
         self.branches = policy.action_spec.discrete_branches
         self.continuous = policy.action_spec.continuous_size
         heads = [head for head in (policy.mean_head, policy.logits_head) if head is not None]
@@ -163,8 +167,8 @@ class ExplicitPolicy:
         forbidden: Array | None,
         deterministic: bool,
         generator: torch.Generator,
-    ) -> tuple[Array, Array, Array]:
-        """As `actor_critic.choose`; branches are drawn by the largest of log-probability plus Gumbel noise."""
+    ) -> ActionSample:
+        """As `PolicyNetwork.choose`; branches are drawn by the largest of log-probability plus Gumbel noise."""
         vectors = [observations[index] for index in self._columns]
         x = (vectors[0] if len(vectors) == 1 else np.concatenate(vectors, axis=1)).astype(
             np.float32, copy=False
@@ -191,7 +195,7 @@ class ExplicitPolicy:
                     scores = branch - np.log(waiting)
                 discrete[:, index] = scores.argmax(1)
                 log_prob.append(_of_chosen(branch, discrete[:, index]))
-        return continuous, discrete, np.concatenate(log_prob, axis=1)
+        return ActionSample(continuous, discrete, np.concatenate(log_prob, axis=1))
 
     def forward(
         self, x: Array, forbidden: Array | None, continuous: Array, discrete: Array
@@ -276,10 +280,45 @@ class ExplicitPolicy:
         return self._log_probs if self.branches else []
 
 
-def supports(policy: Policy, spec: BehaviorSpec) -> bool:
-    """Whether a policy can be written out: it sees vectors only, on the CPU."""
-    vectors = all(len(observation.shape) == 1 for observation in spec.observation_specs)
-    return vectors and policy.device.type == "cpu"
+PATHS: dict[type[PolicyNetwork], Callable[[Any], NumpyPath]] = {ActorCritic: NumpyPath}
+"""The networks that are written out here."""
+
+GRADIENTS: dict[Callable[..., Tensor], Callable[..., tuple[float, Array]]] = {
+    losses.clipped_policy_loss: losses.clipped_policy_gradient,
+    losses.policy_gradient_loss: losses.policy_gradient_gradient,
+    losses.value_loss: losses.value_gradient,
+    losses.clipped_value_loss: losses.clipped_value_gradient,
+}
+"""The losses whose gradients are written out, by the loss; any other loss takes autograd."""
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """A policy's and a critic's loss, each with its gradient by the first argument."""
+
+    policy: Callable[..., tuple[float, Array]]
+    value: Callable[..., tuple[float, Array]]
+
+
+def find_path(policy: PolicyNetwork) -> NumpyPath | None:
+    """The numpy path of a network whose gradients are allocated; None if it has none."""
+    return PATHS[type(policy)](policy) if has_path(policy) else None
+
+
+def has_path(policy: PolicyNetwork) -> bool:
+    """Whether a network is one of those written out here: it sees vectors only, on the CPU."""
+    vectors = not policy.image_columns and not policy.entity_columns
+    return type(policy) in PATHS and vectors and policy.device.type == "cpu"
+
+
+def find_gradients(policy_loss: partial[Tensor], value_loss: partial[Tensor]) -> Gradients | None:
+    """The written-out gradients of two losses, with the same keywords; None if one of them has none."""
+    found = [
+        partial(GRADIENTS[loss.func], **loss.keywords)
+        for loss in (policy_loss, value_loss)
+        if loss.func in GRADIENTS
+    ]
+    return Gradients(*found) if len(found) == 2 else None
 
 
 def _views(parameter: Tensor) -> tuple[Array, Array]:

@@ -2,18 +2,25 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trainers.config import A2CSettings, DQNSettings, PPOSettings
 from trainers.maths.schedules import LEARNING_RATE_FLOOR, decayed
-from trainers.networks.actor_critic import Policy
+from trainers.optim.collective import Alone, Collective
 
 ADAPTIVE_FACTOR = 1.5
 ADAPTIVE_RANGE = (1e-6, 1e-2)
+
+
+class StepSettings(Protocol):
+    """The keys of an algorithm's settings that an optimiser reads."""
+
+    learning_rate_schedule: Any
+    max_grad_norm: float | None
+    adam_epsilon: float
 
 
 class FlatAdam:
@@ -26,15 +33,18 @@ class FlatAdam:
         rates: the step size of each group at the start; None leaves the group to others.
         hyper: `learning_rate_schedule`, `adam_epsilon`, `max_grad_norm`.
         max_steps: agent steps over which a linear schedule falls.
+        collective: who learns the same weights; every step follows the mean of all their gradients.
     """
 
     def __init__(
         self,
         groups: Sequence[Sequence[nn.Parameter]],
         rates: Sequence[float | None],
-        hyper: PPOSettings | A2CSettings | DQNSettings,
+        hyper: StepSettings,
         max_steps: int,
+        collective: Collective | None = None,
     ) -> None:
+        self.collective = collective or Alone()
         self.max_steps = max_steps
         self.schedule, self.max_grad_norm = hyper.learning_rate_schedule, hyper.max_grad_norm
         self.scale = 1.0
@@ -74,6 +84,8 @@ class FlatAdam:
 
     def step(self) -> None:
         """Move the weights along the gradients that are there, shortened to `max_grad_norm`."""
+        if self.collective.size > 1:
+            self.gradient.copy_(self.collective.mean(self.gradient))
         on_cpu = self.gradient.device.type == "cpu"
         if self.max_grad_norm is not None:
             if on_cpu:
@@ -122,39 +134,6 @@ class FlatAdam:
         self.adam.load_state_dict(state["adam"])
         self.scale = state["scale"]
 
-
-class ActorCriticOptimizer(FlatAdam):
-    """One Adam with a group for the actor (shared layers count as its own) and one for the critic.
-
-    Args:
-        policy: whose parameters to move.
-        hyper: learning rates and schedule, `adam_epsilon`, `max_grad_norm`, `target_kl`; with `natural_gradient_kl` the
-            actor is left alone.
-        max_steps: agent steps over which a linear schedule falls.
-
-    Attributes:
-        actor_parameters: those that the policy's actions depend on, in the order of their group.
-    """
-
-    def __init__(self, policy: Policy, hyper: PPOSettings | A2CSettings, max_steps: int) -> None:
-        critic = set(policy.value_head.parameters())
-        if policy.critic is not policy.actor:
-            critic |= set(policy.critic.parameters())
-        learned = [
-            parameter for parameter in policy.parameters() if parameter.numel() and parameter.requires_grad
-        ]
-        groups = [
-            [parameter for parameter in learned if (parameter in critic) == wanted]
-            for wanted in (False, True)
-        ]
-        natural = isinstance(hyper, A2CSettings) and hyper.natural_gradient_kl is not None
-        rates = (
-            None if natural else hyper.learning_rate,
-            hyper.critic_learning_rate or hyper.learning_rate,
-        )
-        super().__init__(groups, rates, hyper, max_steps)
-        self.actor_parameters = groups[0]
-
     def adapt(self, kl: float, target_kl: float) -> None:
         """Raise or lower the step sizes so that an epoch moves the policy by about `target_kl`.
 
@@ -188,9 +167,9 @@ def flatten(groups: Sequence[Sequence[nn.Parameter]]) -> tuple[list[nn.Parameter
         flat.append(nn.Parameter(torch.cat([parameter.detach().reshape(-1) for parameter in group])))
         flat[-1].grad = part
         views = zip(group, flat[-1].detach().split(numbers), part.split(numbers), strict=True)
-        for parameter, value, slope in views:
+        for parameter, value, own_gradient in views:
             parameter.data = value.view_as(parameter)
-            parameter.grad = slope.view_as(parameter)
+            parameter.grad = own_gradient.view_as(parameter)
     return flat, gradient
 
 

@@ -41,8 +41,8 @@ class Metrics:
 
     Attributes:
         episode_returns: raw returns of the episodes ended since the last summary.
-        recent_returns: raw returns of the last 100 episodes, the measure of `best.pt`.
-        lesson_returns: raw returns since the last lesson began, the newest ones.
+        recent_returns: raw own plus group returns of the last 100 episodes, the measure of `best.pt`.
+        lesson_returns: such returns since the last lesson began, the newest ones.
         standing: values that go into every summary as they are.
     """
 
@@ -58,21 +58,29 @@ class Metrics:
         self.episodes = 0
 
     def add(self, tag: str, value: float) -> None:
-        """Record one value of `tag`."""
+        """Record one value."""
         self._values[tag].append(value)
 
-    def add_episodes(
-        self, returns: np.ndarray, lengths: np.ndarray, group_returns: np.ndarray | None
-    ) -> None:
-        """Record ended episodes: raw returns, lengths in agent decisions, and group returns where groups exist."""
-        self.episode_returns += returns.tolist()
-        self.recent_returns.extend(returns.tolist())
-        self.lesson_returns.extend(returns.tolist())
-        self.episodes += len(returns)
-        self._values[REWARD] += returns.tolist()
-        self._values[EPISODE_LENGTH] += lengths.tolist()
-        if group_returns is not None:
-            self._values[GROUP_REWARD] += group_returns.tolist()
+    def extend(self, tag: str, values: np.ndarray) -> None:
+        """Record several values, each of which counts the same in the mean."""
+        self._values[tag] += values.tolist()
+
+    def add_episodes(self, own: np.ndarray, group: np.ndarray, lengths: np.ndarray) -> None:
+        """Record ended episodes: raw returns of the agents and of their groups, and lengths in agent decisions.
+
+        What a behavior has reached (`recent_returns`, `lesson_returns`) is own and group return together.
+        """
+        self.episode_returns += own.tolist()
+        reached = (own + group).tolist()
+        self.recent_returns.extend(reached)
+        self.lesson_returns.extend(reached)
+        self.episodes += len(own)
+        self.extend(REWARD, own)
+        self.extend(EPISODE_LENGTH, lengths)
+
+    def add_groups(self, returns: np.ndarray) -> None:
+        """Record groups whose last member has left: the sums of their group rewards."""
+        self.extend(GROUP_REWARD, returns)
 
     @property
     def recent_mean(self) -> float:

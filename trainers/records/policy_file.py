@@ -6,71 +6,33 @@ from typing import Any
 
 import numpy as np
 import torch
-from mlagents_envs.base_env import (
-    ActionSpec,
-    ActionTuple,
-    BehaviorSpec,
-    DimensionProperty,
-    ObservationSpec,
-    ObservationType,
-)
+from mlagents_envs.base_env import ActionTuple
 
 from gym_adapters.errors import UserError
-from trainers.config import NetworkSettings
-from trainers.networks.actor_critic import Policy, choose, to_action_tuple
-from trainers.networks.perception import Perception
-from trainers.networks.q_network import QNetwork
+from trainers.config import catalogue
+from trainers.networks.behavior_spec import spec_from
+from trainers.networks.policy_network import PolicyNetwork, join_masks
 from trainers.records.checkpoint import BEST, NEWEST, damage_named, load_state
 
 
-def describe(
-    name: str, spec: BehaviorSpec, network: NetworkSettings, shared_critic: bool = False
-) -> dict[str, Any]:
-    """What is needed to build the network of a checkpoint again, as plain types."""
-    return {
-        "name": name,
-        "observations": [
-            {
-                "name": observation.name,
-                "shape": list(observation.shape),
-                "dimension_property": [int(value) for value in observation.dimension_property],
-                "observation_type": observation.observation_type.value,
-            }
-            for observation in spec.observation_specs
-        ],
-        "continuous_size": spec.action_spec.continuous_size,
-        "discrete_branches": list(spec.action_spec.discrete_branches),
-        "network_settings": network.model_dump(mode="json"),
-        "shared_critic": shared_critic,
-    }
+def build_network(state: dict[str, Any]) -> PolicyNetwork:
+    """The network of a checkpoint, with new weights.
 
-
-def behavior_spec(description: dict[str, Any]) -> BehaviorSpec:
-    """The behavior's observations and actions, from what `describe` made."""
-    observations = [
-        ObservationSpec(
-            tuple(observation["shape"]),
-            tuple(DimensionProperty(value) for value in observation["dimension_property"]),
-            ObservationType(observation["observation_type"]),
-            observation["name"],
+    Raises:
+        UserError: the checkpoint's `trainer_type` is not installed.
+    """
+    algorithm = catalogue.algorithm(state["trainer_type"])
+    if algorithm is None or algorithm.place is None:
+        raise UserError(
+            f"trainer_type {state['trainer_type']} is not known; install the package that adds it"
         )
-        for observation in description["observations"]
-    ]
-    actions = ActionSpec(description["continuous_size"], tuple(description["discrete_branches"]))
-    return BehaviorSpec(observations, actions)
+    network: PolicyNetwork = algorithm.load().network_class.build(
+        spec_from(state["behavior"]), state["behavior"]
+    )
+    return network
 
 
-def make_network(description: dict[str, Any]) -> Policy | QNetwork:
-    """The network of a checkpoint, with new weights, from what `Learner.description` made."""
-    spec = behavior_spec(description)
-    network = NetworkSettings.model_validate(description["network_settings"])
-    if "q_network" in description:
-        heads = description["q_network"]
-        return QNetwork(spec, network, heads["dueling"], heads["dueling_units"])
-    return Policy(spec, network, description["shared_critic"])
-
-
-def check_fits(path: Path, state: dict[str, Any], policy: Perception) -> None:
+def check_fits(path: Path, state: dict[str, Any], policy: PolicyNetwork) -> None:
     """Compare a checkpoint with the network it is to be loaded into.
 
     Raises:
@@ -123,9 +85,9 @@ class LoadedPolicy:
     def __init__(self, state: dict[str, Any], path: Path) -> None:
         description = state["behavior"]
         self.name: str = description["name"]
-        self.spec = behavior_spec(description)
         self.step: int = state["global_step"]
-        self.policy = make_network(description)
+        self.policy = build_network(state)
+        self.spec = self.policy.spec
         check_fits(path, state, self.policy)
         self.policy.load_state_dict(state["Policy"])
         self.policy.eval()
@@ -165,11 +127,8 @@ class LoadedPolicy:
         arrays = [
             array if array.dtype == np.uint8 else array.astype(np.float32, copy=False) for array in arrays
         ]
-        forbidden = (
-            None if action_mask is None else np.concatenate(list(action_mask), axis=1).astype(np.bool_)
-        )
-        continuous, discrete, _ = choose(self.policy, arrays, forbidden, deterministic, self._generator)
-        return to_action_tuple(continuous, discrete)
+        sample = self.policy.choose(arrays, join_masks(action_mask), deterministic, self._generator)
+        return self.policy.to_environment(sample)
 
 
 def load_policy(run_or_checkpoint: str | Path, which: str = "last") -> LoadedPolicy:

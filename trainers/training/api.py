@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from mlagents_envs.exception import UnityCommunicatorStoppedException
 
 from gym_adapters.errors import EnvironmentLostError
 from trainers.config import RunSettings, check_supported, load_settings
+from trainers.optim.threads import Threads
 from trainers.records.progress import Display, make_display
 from trainers.records.run_folder import claimed_folder, with_run_id
 from trainers.training.loop import run
@@ -45,31 +47,35 @@ def train(
             gives numbers that are not finite. Checkpoints already written stay as they are; where the environment
             was lost (`EnvironmentLostError`), the run is saved first.
     """
-    settings = options if isinstance(options, RunSettings) else load_settings(options, overrides)
-    check_supported(settings)
-    settings = with_run_id(_with_seed(settings))
     signals = StopSignals()
-    with signals.handled(), claimed_folder(settings.checkpoint_settings):
-        session = Session(settings, display or make_display())
-        environment: BaseEnv | None = None
+    with ExitStack() as stack:
+        if isinstance(env, BaseEnv):
+            stack.callback(env.close)
+        settings = options if isinstance(options, RunSettings) else load_settings(options, overrides)
+        check_supported(settings)
+        settings = with_run_id(_with_seed(settings))
+        stack.enter_context(signals.handled())
+        stack.enter_context(claimed_folder(settings.checkpoint_settings))
+        threads = stack.enter_context(Threads())
+        session = Session(settings, display or make_display(), threads)
         try:
-            try:
-                environment = env if isinstance(env, BaseEnv) else env(settings)
-                with signals.ending(session):
-                    run(environment, session)
-            except UnityCommunicatorStoppedException:
-                session.display.say("The environment has ended the run; it is saved.")
-            except EnvironmentLostError:
-                if session.close():
-                    session.display.say("The environment is lost; the run is saved.")
-                raise
-            except BaseException:
-                session.close(save=False)
-                raise
-            return session.close()
-        finally:
-            if environment is not None:
-                environment.close()
+            if isinstance(env, BaseEnv):
+                environment = env
+            else:
+                environment = env(settings)
+                stack.callback(environment.close)
+            with signals.ending(session):
+                run(environment, session)
+        except UnityCommunicatorStoppedException:
+            session.display.say("The environment has ended the run; it is saved.")
+        except EnvironmentLostError:
+            if session.close():
+                session.display.say("The environment is lost; the run is saved.")
+            raise
+        except BaseException:
+            session.close(save=False)
+            raise
+        return session.close()
 
 
 def _with_seed(settings: RunSettings) -> RunSettings:

@@ -18,18 +18,19 @@ def run(env: BaseEnv, session: Session) -> None:
         for name in list(env.behavior_specs):
             with timers("env"):
                 decision, terminal = env.get_steps(name)
-            learner = session.learner(name, env.behavior_specs[name])
+            actor = session.actor(name, env.behavior_specs[name])
             with timers("policy"):
-                learner.observe(decision, terminal)
-            if learner.ready:
+                asking = actor.observe(decision, terminal)
+            if actor.mind.ready:
                 with timers("update"):
-                    learner.update()
-            if len(decision):
+                    actor.mind.update()
+            if len(asking):
                 with timers("policy"):
-                    actions = learner.act()
+                    actions = actor.act(asking)
                 env.set_actions(name, actions)
         must_reset = session.advance_lessons(env)
         session.report()
+        session.end_training()
         with timers("env"):
             if must_reset:
                 env.reset()

@@ -181,12 +181,12 @@ def test_a_gradient_step_is_adam_s_on_the_loss_of_the_sampled_decisions():
     following[torch.from_numpy(batch.next_forbidden)] = -np.inf
     target = torch.from_numpy(batch.reward) + torch.from_numpy(batch.discount) * following.max(1).values
     values = reference(reference.upload(batch.observations))
-    error = values[torch.arange(8), torch.from_numpy(batch.action)] - target
+    error = values[torch.arange(8), torch.from_numpy(batch.discrete[:, 0])] - target
     loss = torch.where(error.abs() < 1, 0.5 * error**2, error.abs() - 0.5).mean()
     adam = torch.optim.Adam(reference.parameters(), lr=0.01)
     loss.backward()
     adam.step()
-    assert learner._learn()[0].item() == pytest.approx(loss.item(), rel=1e-5)
+    assert learner.learn(learner.draw())["Losses/Value Loss"].item() == pytest.approx(loss.item(), rel=1e-5)
     for name, tensor in reference.state_dict().items():
         torch.testing.assert_close(learner.policy.state_dict()[name], tensor, atol=1e-6, rtol=1e-4)
 
@@ -200,12 +200,11 @@ def test_a_true_end_is_worth_nothing_more_and_an_interrupted_one_what_follows(n_
     batch = learner.replay.transitions(np.array([0]), 0.9, n_step)
     assert batch.reward[0] == 1.0
     assert batch.discount[0] == pytest.approx(0.9 if interrupted else 0.0)
-    if interrupted:
-        assert batch.next_observations[0][0, INDEX] == 1  # the last observation of that life
+    assert batch.next_observations[0][0, INDEX] == 1  # the last observation of that life
     for _ in range(300):
-        learner._learn()
+        learner.learn(learner.draw())
     with torch.no_grad():
-        seen = learner.policy(learner.policy.upload(batch.observations))[0, batch.action[0]]
+        seen = learner.policy(learner.policy.upload(batch.observations))[0, batch.discrete[0, 0]]
         after = learner.target(learner.policy.upload(batch.next_observations))
     expected = q_target(torch.ones(1), torch.from_numpy(batch.discount), after)
     assert seen.item() == pytest.approx(expected.item(), abs=0.2)
@@ -215,7 +214,7 @@ def test_a_decision_lost_in_a_reset_is_not_learned_from():
     learner = make_dqn({"batch_size": 1, "steps_per_update": 1e9})
     lives = [Life(0, (Visit(0), Visit(1, 1.0), Visit(2, 1.0), Visit(3, 1.0)))]
     drive(ScriptedEnv({"Test": Behavior(SPEC, lives)}), learner, 4, resets=[2])
-    assert learner.replay.closed_rows == 2  # of four decisions; one was lost in the reset, one still waits
+    assert learner.replay.settled_rows == 2  # of four decisions; one was lost in the reset, one still waits
 
 
 def test_the_next_updates_after_loading_are_bit_for_bit_the_same(tmp_path):
@@ -237,7 +236,7 @@ def test_the_next_updates_after_loading_are_bit_for_bit_the_same(tmp_path):
     restore(loaded, tmp_path / "here.pt")
     loaded.load_store(tmp_path)
     assert_same(loaded.state_dict(), learner.state_dict())
-    loaded.agents = copy.deepcopy(learner.agents)
+    loaded.actor("Test").agents = copy.deepcopy(learner.actor("Test").agents)
     torch.manual_seed(77)  # nothing may depend on the process's own random state
     other_env = copy.deepcopy(env)
     updates = drive(env, learner, 30, begin=False)
@@ -290,6 +289,6 @@ def test_weights_that_are_no_longer_finite_are_a_user_error():
 
 @pytest.mark.parametrize(("continuous", "branches"), [(2, ()), (1, (3,)), (0, (3, 2))])
 def test_other_actions_are_a_user_error_that_says_what_to_use(continuous, branches):
-    with pytest.raises(UserError, match="use trainer_type ppo or a2c") as caught:
+    with pytest.raises(UserError, match="use a trainer_type that learns a policy") as caught:
         QNetwork(make_spec((4,), continuous=continuous, branches=branches), NetworkSettings())
     assert "\n" not in str(caught.value)

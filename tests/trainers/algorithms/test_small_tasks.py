@@ -12,7 +12,7 @@ from task_envs import Observations, TaskEnv, one_hot
 
 from trainers import UserError, load_policy, train
 from trainers.config import NetworkSettings
-from trainers.networks.actor_critic import Policy
+from trainers.networks.actor_critic import ActorCritic
 
 PPO = {
     "trainer_type": "ppo",
@@ -204,7 +204,7 @@ def test_encoders_take_images_of_their_smallest_size_and_of_any_larger_one(encod
     network = NetworkSettings(vis_encode_type=encoder, hidden_units=16, num_layers=1)
     for height, width in ((smallest, smallest), (smallest + 7, smallest + 1), (84, 84)):
         spec = make_spec((3, height, width), (5,), (1, height, width), continuous=2, branches=(2, 3))
-        policy = Policy(spec, network, shared)
+        policy = ActorCritic(spec, network, shared)
         rng = np.random.default_rng(0)
         inputs = policy.upload(
             [
@@ -226,11 +226,11 @@ def test_encoders_take_images_of_their_smallest_size_and_of_any_larger_one(encod
 def test_an_image_too_small_for_its_encoder_is_refused(encoder, smallest):
     spec = make_spec((1, smallest, smallest - 1), continuous=1)
     with pytest.raises(UserError, match=rf"{encoder} needs images of at least {smallest} x {smallest}"):
-        Policy(spec, NetworkSettings(vis_encode_type=encoder))
+        ActorCritic(spec, NetworkSettings(vis_encode_type=encoder))
 
 
 def test_bytes_and_the_floats_they_stand_for_are_the_same_picture():
-    policy = Policy(make_spec((1, 20, 20), continuous=1), NetworkSettings(hidden_units=8))
+    policy = ActorCritic(make_spec((1, 20, 20), continuous=1), NetworkSettings(hidden_units=8))
     pictures = np.random.default_rng(0).integers(0, 256, (3, 1, 20, 20), np.uint8)
     of_bytes = policy.value(policy.upload([pictures]))
     of_floats = policy.value(policy.upload([pictures.astype(np.float32) / 255.0]))
@@ -239,4 +239,4 @@ def test_bytes_and_the_floats_they_stand_for_are_the_same_picture():
 
 def test_an_observation_that_is_neither_vector_nor_image_is_refused():
     with pytest.raises(UserError, match=r"observation 1 .*\(4, 5\)"):
-        Policy(make_spec((3,), (4, 5), continuous=1), NetworkSettings())
+        ActorCritic(make_spec((3,), (4, 5), continuous=1), NetworkSettings())

@@ -58,19 +58,19 @@ def test_a_decision_that_waits_through_an_update_keeps_the_probability_it_was_ma
             network={"normalize": True},
         ),
     )
-    prepare = learner._batch
+    prepare = learner.prepare
     changes: list[dict[tuple[int, int], float]] = []
 
     def compare(columns: Columns, inputs: tuple[torch.Tensor, ...]) -> Batch:
         batch = prepare(columns, inputs)
-        rows = columns.observations[0][columns.closed][:, [LIFE, INDEX]].astype(int).tolist()
+        rows = columns.observations[0][columns.settled][:, [LIFE, INDEX]].astype(int).tolist()
         with torch.no_grad():
             log_prob = learner.policy.distribution(batch.inputs, None).log_prob(batch.actions)
         difference = (log_prob - batch.log_prob).sum(1).abs().tolist()
         changes.append(dict(zip(map(tuple, rows), difference, strict=True)))
         return batch
 
-    learner._batch = compare  # type: ignore[method-assign]
+    learner.prepare = compare  # type: ignore[method-assign]
     updates = drive(env, learner, 60)
 
     assert len(updates) == len(changes) + 1  # the first only tells the normaliser what observations look like
@@ -117,19 +117,14 @@ def test_total_loss_is_policy_plus_value_minus_entropy_with_their_weights(traine
     keys["learning_rate_schedule"] = keys["beta_schedule"] = "constant"
     learner = make_learner(spec, behavior_settings(trainer_type, keys))
     losses: list[tuple[float, float]] = []
-    descend, policy_loss = learner.optimizer.descend, learner.policy_loss
-    batches: list[Batch] = []
-
-    def remember(log_prob, batch):
-        batches.append(batch)
-        return policy_loss(log_prob, batch)
+    batches = watch_minibatches(learner)
+    descend = learner.optimizer.descend
 
     def compare(loss: torch.Tensor) -> None:
-        losses.append((loss.item(), loss_by_hand(learner, batches[-1], ratio, clipped)))
+        losses.append((loss.item(), loss_by_hand(learner, batches[-1][0], ratio, clipped)))
         descend(loss)
 
-    learner.explicit = None
-    learner.policy_loss, learner.optimizer.descend = remember, compare  # type: ignore[method-assign]
+    learner.optimizer.descend = compare  # type: ignore[method-assign]
     drive(ScriptedEnv({"Test": Behavior(spec, crowd(4, 30, 7))}), learner, 30)
     assert len(losses) >= 10
     assert [found for found, _ in losses] == pytest.approx([expected for _, expected in losses], rel=1e-4)

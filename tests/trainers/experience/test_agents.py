@@ -5,7 +5,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from trainers.experience.agents import COLUMNS, AgentTable
+from trainers.experience.agents import AgentTable
+
+COLUMNS = [name for name in vars(AgentTable()) if not name.startswith("_")]
 
 IDS = st.lists(st.integers(-(2**40), 2**40) | st.integers(0, 20), unique=True, max_size=30)
 

@@ -15,6 +15,10 @@ from gym_adapters.errors import UserError
 from trainers.algorithms.dqn import DQN
 from trainers.experience import frames
 from trainers.experience.replay import Replay
+from trainers.experience.replay_file import load_replay, save_replay
+from trainers.experience.store import StepResult
+from trainers.maths.returns import Ending
+from trainers.networks.policy_network import ActionSample
 
 CHANNELS, SIDE, CHOICES = 3, 2, 3
 SPEC = make_spec((2,), (CHANNELS, SIDE, SIDE), branches=(CHOICES,))
@@ -77,11 +81,8 @@ class Playground:
             interrupted.append(bool(self.rng.random() < 0.5))
             last.append(self.look(episode))
             episode.rewards.append(rewards[-1])
-            if interrupted[-1]:
-                episode.last = last[-1]
-                self.rows += 1
-            else:
-                episode.terminated = True
+            episode.last, episode.terminated = last[-1], not interrupted[-1]
+            self.rows += 1
         asking = [agent for agent in range(7) if self.rng.random() < 0.6]
         self.rng.shuffle(asking)
         observations = [self.look(self.living.get(agent)) for agent in asking]
@@ -98,8 +99,9 @@ class Playground:
             np.array(ended, np.int32),
             *groups(len(ended)),
         )
-        self.learner.observe(decision, terminal)
-        actions = self.learner.act().discrete[:, 0] if asking else []
+        actor = self.learner.actor("Test")
+        batch = actor.observe(decision, terminal)
+        actions = actor.act(batch).discrete[:, 0] if asking else []
         for agent, seen, mask, reward, action in zip(
             asking, observations, masks, earned, actions, strict=True
         ):
@@ -131,10 +133,9 @@ class Playground:
                 mask = np.zeros(CHOICES, bool)
                 if here < len(episode.seen):
                     following, mask = episode.seen[here], episode.forbidden[here]
-                elif episode.last is not None:
-                    following = episode.last
                 else:
-                    following, discount = None, 0.0
+                    following = episode.last
+                    discount *= not episode.terminated
                 seen, action = episode.seen[start], episode.actions[start]
                 found[episode.rows[start]] = (seen, action, total, following, mask, discount)
         return found
@@ -152,7 +153,7 @@ def groups(count: int) -> tuple[np.ndarray, np.ndarray]:
 
 def check(replay: Replay, expected: dict[int, tuple], n_step: int) -> None:
     rows = np.array(sorted(expected), np.int64)
-    assert replay.closed_rows == len(rows)
+    assert replay.settled_rows == len(rows)
     if not len(rows):
         return
     generator = torch.Generator().manual_seed(0)
@@ -162,20 +163,19 @@ def check(replay: Replay, expected: dict[int, tuple], n_step: int) -> None:
         seen, action, reward, following, mask, discount = expected[row]
         for column, values in zip(found.observations, seen, strict=True):
             np.testing.assert_array_equal(column[index], values)
-        assert found.action[index] == action
+        assert found.discrete[index, 0] == action
         assert found.reward[index] == pytest.approx(reward, abs=1e-5)
         assert found.discount[index] == pytest.approx(discount)
-        if following is not None:
-            for column, values in zip(found.next_observations, following, strict=True):
-                np.testing.assert_array_equal(column[index], values)
-            assert found.next_forbidden is not None
-            np.testing.assert_array_equal(found.next_forbidden[index], mask)
+        for column, values in zip(found.next_observations, following, strict=True):
+            np.testing.assert_array_equal(column[index], values)
+        assert found.next_forbidden is not None
+        np.testing.assert_array_equal(found.next_forbidden[index], mask)
 
 
 @settings(deadline=None, max_examples=25)
 @given(
     seed=st.integers(0, 10**6),
-    capacity=st.integers(7, 200),
+    capacity=st.integers(14, 200),
     steps=st.integers(1, 80),
     shifting=st.sampled_from([0.0, 0.7, 1.0]),
     n_step=st.integers(1, 4),
@@ -194,14 +194,14 @@ def test_a_saved_buffer_is_the_same_and_goes_on_and_fewer_rows_keep_the_newest(t
     for _ in range(100):
         playground.step()
     replay = playground.learner.replay
-    replay.save(tmp_path / "replay.npz")
+    save_replay(replay, tmp_path / "replay.npz")
     for capacity in (150, 60, 400):
         loaded = Replay(SPEC, capacity)
-        loaded.load(tmp_path / "replay.npz")
+        load_replay(loaded, tmp_path / "replay.npz")
         kept = {row: known for row, known in playground.expected(2).items() if row >= loaded.total - capacity}
         check(loaded, kept, 2)
         rows = np.array(sorted(kept))
-        loaded.open(*opened(5))
+        loaded.append(*opened(5))
         assert loaded.total == replay.total + 5
         alive = rows[rows >= loaded.first]
         np.testing.assert_array_equal(
@@ -222,19 +222,19 @@ def test_a_damaged_file_is_one_error_that_names_it(content, tmp_path):
     else:
         path.write_bytes(content)
     with pytest.raises(UserError, match=r"replay\.npz") as caught:
-        Replay(SPEC, 10).load(path)
+        load_replay(Replay(SPEC, 10), path)
     assert "\n" not in str(caught.value)
 
 
 def test_a_file_with_python_objects_is_refused(tmp_path):
     np.savez(tmp_path / "replay.npz", rows=np.array([{}], object))
     with pytest.raises(UserError, match=r"replay\.npz"):
-        Replay(SPEC, 10).load(tmp_path / "replay.npz")
+        load_replay(Replay(SPEC, 10), tmp_path / "replay.npz")
 
 
 def test_more_agents_than_rows_is_a_user_error():
     with pytest.raises(UserError, match=r"buffer_size \(4\)"):
-        Replay(SPEC, 4).open(*opened(5))
+        Replay(SPEC, 4).append(*opened(5))
 
 
 def test_stacked_frames_are_held_once(monkeypatch):
@@ -247,15 +247,25 @@ def test_stacked_frames_are_held_once(monkeypatch):
     rows = np.full(agents, -1)
     for _ in range(2 * capacity // agents):
         image = np.concatenate([image[:, 1:], rng.integers(0, 256, (agents, 1, 84, 84), np.uint8)], axis=1)
-        following = replay.open([image], None, rows)
+        following = replay.append([image], None, rows)
         if rows[0] >= 0:
-            replay.close(rows, np.zeros((agents, 1), np.float32), following)
-        replay.act(following, np.zeros((agents, 0)), np.zeros((agents, 1), np.int64), np.zeros(agents))
+            replay.settle(paid(rows, following, Ending.GOES_ON))
+        replay.decide(following, nothing_done(agents))
         rows = following
     per_row = (replay.bytes_held - 4 * 2**20) / capacity
     assert per_row < 7056 + 120
     assert 350_000 * per_row + 4 * 2**25 < 3 * 2**30
     np.testing.assert_array_equal(replay.transitions(rows - agents, 0.9).next_observations[0], image)
+
+
+def paid(rows: np.ndarray, following: np.ndarray, ending: Ending) -> StepResult:
+    nothing = np.zeros(len(rows), np.float32)
+    return StepResult(rows, nothing, nothing, following, np.full(len(rows), ending, np.int8))
+
+
+def nothing_done(count: int) -> ActionSample:
+    nothing = np.zeros((count, 0), np.float32)
+    return ActionSample(nothing, np.zeros((count, 1), np.int64), nothing)
 
 
 def atari_spec() -> BehaviorSpec:
@@ -264,11 +274,11 @@ def atari_spec() -> BehaviorSpec:
 
 def test_draws_are_even_over_the_decisions_that_have_been_paid():
     replay = Replay(make_spec((1,), branches=(2,)), 100)
-    rows = replay.open([np.arange(100, dtype=np.float32)[:, None]], None, np.full(100, -1))
-    replay.act(rows, np.zeros((100, 0)), np.zeros((100, 1), np.int64), np.zeros(100))
-    for paid in (rows[10:14], rows[20:80]):
-        replay.close(paid, np.zeros((len(paid), 1), np.float32), -1)
-        closed = replay.closed_rows
+    rows = replay.append([np.arange(100, dtype=np.float32)[:, None]], None, np.full(100, -1))
+    replay.decide(rows, nothing_done(100))
+    for some in (rows[10:14], rows[20:80]):
+        replay.settle(paid(some, np.full(len(some), -1), Ending.TERMINATED))
+        closed = replay.settled_rows
         counts = np.bincount(replay.draw(closed * 1000, torch.Generator().manual_seed(1)), minlength=100)
         assert (counts > 0).sum() == closed
         assert abs(counts[counts > 0] - 1000).max() < 160

@@ -13,7 +13,7 @@ from scripted_env import INDEX, LIFE, Behavior, Life, ScriptedEnv, Visit, make_s
 
 from trainers.algorithms.on_policy import OnPolicyLearner
 from trainers.experience.batch import Batch
-from trainers.maths.returns import gae
+from trainers.maths.returns import Ending, gae
 
 SPEC = make_spec((3,), continuous=1, branches=(3,))
 GAMMA, LAMBD, STRENGTH = 0.9, 0.8, 0.5
@@ -110,9 +110,9 @@ def recorded_batches(learner: OnPolicyLearner) -> list[Batch]:
     batches: list[Batch] = []
 
     def record(columns):
-        batches.append(learner._batch(columns, learner.policy.upload(columns.observations)))
+        batches.append(learner.prepare(columns, learner.policy.upload(columns.observations)))
 
-    learner._optimise = record  # type: ignore[method-assign]
+    learner.optimise = record  # type: ignore[method-assign]
     return batches
 
 
@@ -248,16 +248,19 @@ def test_gae_of_four_steps_by_hand():
     starts = np.arange(5)
     gamma = np.array([0.5], np.float32)
 
-    def advantages(next_row: np.ndarray, cut: list[int]) -> list[float]:
-        is_cut = np.isin(np.arange(5), cut)
-        return gae(reward, value, next_row, is_cut, closed, starts, gamma, 0.5)[:, 0].tolist()
+    def advantages(endings: dict[int, Ending], beyond: bool = False) -> list[float]:
+        ending = np.array([endings.get(row, Ending.GOES_ON) for row in range(5)], np.int8)
+        lasts = np.array([beyond])
+        return gae(reward, value, next_row, ending, closed, starts, gamma, 0.5, lasts)[:, 0].tolist()
 
     # interrupted after the fourth: deltas 1, -0.5, 1, -0.5
-    assert advantages(next_row, [3]) == [0.9296875, -0.28125, 0.875, -0.5, 0.0]
-    # terminated after the fourth: last delta 1 - 4 = -3
-    assert advantages(np.array([1, 2, 3, -1, -1]), [3]) == [0.890625, -0.4375, 0.25, -3.0, 0.0]
+    interrupted = [0.9296875, -0.28125, 0.875, -0.5, 0.0]
+    assert advantages({3: Ending.INTERRUPTED}) == interrupted
+    # terminated after the fourth: last delta 1 - 4 = -3, unless the signal's value goes on
+    assert advantages({3: Ending.TERMINATED}) == [0.890625, -0.4375, 0.25, -3.0, 0.0]
+    assert advantages({3: Ending.TERMINATED}, beyond=True) == interrupted
     # cut by the horizon after the second, interrupted after the fourth
-    assert advantages(next_row, [1, 3]) == [0.875, -0.5, 0.875, -0.5, 0.0]
+    assert advantages({1: Ending.CUT, 3: Ending.INTERRUPTED}) == [0.875, -0.5, 0.875, -0.5, 0.0]
 
 
 def test_gae_keeps_reward_streams_apart():
@@ -266,13 +269,23 @@ def test_gae_keeps_reward_streams_apart():
     reward = rng.normal(size=(rows, streams)).astype(np.float32)
     value = rng.normal(size=(rows, streams)).astype(np.float32)
     next_row = np.append(np.arange(1, rows), -1)
-    cut = rng.random(rows) < 0.2
+    ending = rng.integers(0, 4, rows).astype(np.int8)
     closed = np.ones(rows, bool)
-    gamma = np.array([0.9, 0.5, 0.0], np.float32)
-    together = gae(reward, value, next_row, cut, closed, np.arange(rows), gamma, 0.9)
+    gamma, beyond = np.array([0.9, 0.5, 0.0], np.float32), np.array([False, True, False])
+    together = gae(reward, value, next_row, ending, closed, np.arange(rows), gamma, 0.9, beyond)
     for stream in range(streams):
         one = slice(stream, stream + 1)
-        alone = gae(reward[:, one], value[:, one], next_row, cut, closed, np.arange(rows), gamma[one], 0.9)
+        alone = gae(
+            reward[:, one],
+            value[:, one],
+            next_row,
+            ending,
+            closed,
+            np.arange(rows),
+            gamma[one],
+            0.9,
+            beyond[one],
+        )
         np.testing.assert_array_equal(together[:, one], alone)
 
 
@@ -283,9 +296,9 @@ def test_gae_ends_of_lambda(lambd):
     reward = rng.normal(size=(rows, 1)).astype(np.float32)
     value = rng.normal(size=(rows, 1)).astype(np.float32)
     next_row = np.append(np.arange(1, rows), -1)
-    nothing = np.zeros(rows, bool)
+    ending, settled = np.zeros(rows, np.int8), np.ones(rows, bool)
     gamma = np.array([0.9], np.float32)
-    found = gae(reward, value, next_row, nothing, ~nothing, np.arange(rows), gamma, lambd)
+    found = gae(reward, value, next_row, ending, settled, np.arange(rows), gamma, lambd, np.array([False]))
     if lambd == 0.0:
         expected = reward + 0.9 * np.append(value[1:], [[0.0]], axis=0) - value
     else:

@@ -101,7 +101,7 @@ def test_clipped_policy_loss_by_hand(ratio, advantage, expected, moves):
     ],
 )
 def test_clipped_value_loss_by_hand(value, old, returns, expected):
-    found = clipped_value_loss(*(torch.tensor([[x]]) for x in (value, old, returns)), EPSILON)
+    found = clipped_value_loss(*(torch.tensor([[x]]) for x in (value, returns, old)), EPSILON)
     assert found.item() == pytest.approx(expected)
 
 

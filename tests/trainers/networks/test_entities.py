@@ -17,7 +17,7 @@ from task_envs import Observations, TaskEnv
 
 from trainers import UserError, load_policy, train
 from trainers.config import NetworkSettings
-from trainers.networks.actor_critic import Policy
+from trainers.networks.actor_critic import ActorCritic
 from trainers.networks.entities import EMBEDDING_SIZE, EntityEncoder
 
 NONE, VARIES, MOVES = (
@@ -107,7 +107,7 @@ def test_no_agents(encoder, seen):
 @pytest.mark.parametrize("shared", [False, True])
 def test_policy_takes_vectors_images_and_entities(shared):
     specs = [entities(4, 3), observation((5,)), observation((3, 20, 20), NONE, MOVES, MOVES), entities(2, 6)]
-    policy = Policy(BehaviorSpec(specs, ActionSpec(2, (3,))), NetworkSettings(normalize=True), shared)
+    policy = ActorCritic(BehaviorSpec(specs, ActionSpec(2, (3,))), NetworkSettings(normalize=True), shared)
     rng = np.random.default_rng(0)
     observations = [rng.random((7, *spec.shape)).astype(np.float32) for spec in specs]
     inputs = policy.upload(observations)
@@ -137,7 +137,7 @@ def test_other_shapes_are_refused(spec):
     with pytest.raises(
         UserError, match=r"observation 1 \(seen\) has shape \(.*this trainer takes vectors, images, and lists"
     ):
-        Policy(BehaviorSpec([observation((2,)), spec], ActionSpec(1, ())), NetworkSettings())
+        ActorCritic(BehaviorSpec([observation((2,)), spec], ActionSpec(1, ())), NetworkSettings())
 
 
 def test_learns_to_pick_the_entity_that_counts(tmp_path, monkeypatch):

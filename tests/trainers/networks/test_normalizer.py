@@ -88,7 +88,7 @@ def test_normalizer_stands_still_from_acting_to_learning_and_moves_after_it():
     normalizer = learner.policy.normalizer
     assert normalizer is not None
     seen: list[list[float]] = []
-    learn = learner._optimise
+    learn = learner.optimise
 
     def watch(batch):
         before = normalizer.mean.tolist()
@@ -96,10 +96,10 @@ def test_normalizer_stands_still_from_acting_to_learning_and_moves_after_it():
         assert normalizer.mean.tolist() == before, "moved while learning"
         seen.append(before)
 
-    learner._optimise = watch  # type: ignore[method-assign]
+    learner.optimise = watch  # type: ignore[method-assign]
     acting = []
-    act = learner.act
-    learner.act = lambda: (acting.append(normalizer.mean.tolist()), act())[1]  # type: ignore[method-assign]
+    choose = learner.choose
+    learner.choose = lambda batch: (acting.append(normalizer.mean.tolist()), choose(batch))[1]  # type: ignore[method-assign]
     updates = drive(env, learner, 60)
     assert len(updates) >= 4
     assert acting[: updates[0]] == [[0.0] * 5] * updates[0], "known before anything was seen"

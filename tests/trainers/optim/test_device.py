@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import torch
 from learner_tools import behavior_settings, make_learner
+from mlagents_envs.base_env import BehaviorSpec
 from scripted_env import make_spec
 
 from gym_adapters.errors import UserError
 from trainers.config import TorchSettings
+from trainers.networks.actor_critic import ActorCritic
 from trainers.optim import device
 from trainers.optim.device import Compute, choose_compute, find_device
 
@@ -15,15 +17,19 @@ CPU = torch.device("cpu")
 IMAGE = make_spec((3, 24, 24), branches=(4,))
 
 
+def network(spec: BehaviorSpec) -> ActorCritic:
+    return ActorCritic(spec, behavior_settings().network_settings)
+
+
 def test_small_networks_are_not_measured(monkeypatch):
-    monkeypatch.setattr(device, "_gradient_seconds", None)
-    compute, reason = choose_compute(make_spec((3,), continuous=1), behavior_settings(), TorchSettings(), 8)
+    monkeypatch.setattr(device, "gradient_seconds", None)
+    compute, reason = choose_compute(network(make_spec((3,), continuous=1)), 64, TorchSettings(), 8)
     assert compute == Compute(CPU, 1)
     assert "only choice" in reason or "this small" in reason
 
 
 def seconds(times: dict[tuple[int, bool], float]):
-    return lambda policy, spec, compute, rows: times[compute.threads, compute.bfloat16]
+    return lambda policy, compute, rows: times[compute.threads, compute.bfloat16]
 
 
 @pytest.mark.parametrize(
@@ -35,8 +41,8 @@ def seconds(times: dict[tuple[int, bool], float]):
     ],
 )
 def test_what_is_faster_is_taken_and_the_plainer_if_there_is_little_in_it(monkeypatch, times, expected):
-    monkeypatch.setattr(device, "_gradient_seconds", seconds(times))
-    compute, reason = choose_compute(IMAGE, behavior_settings(), TorchSettings(device="auto"), 4)
+    monkeypatch.setattr(device, "gradient_seconds", seconds(times))
+    compute, reason = choose_compute(network(IMAGE), 64, TorchSettings(device="auto"), 4)
     assert compute == expected
     assert all(f"{time * 1e3:.1f} ms" in reason for time in times.values())
 
@@ -49,13 +55,13 @@ def test_what_is_faster_is_taken_and_the_plainer_if_there_is_little_in_it(monkey
     ],
 )
 def test_what_is_asked_for_is_not_measured(monkeypatch, wanted, expected):
-    monkeypatch.setattr(device, "_gradient_seconds", None)
-    assert choose_compute(IMAGE, behavior_settings(), TorchSettings(device="cpu", **wanted), 4)[0] == expected
+    monkeypatch.setattr(device, "gradient_seconds", None)
+    assert choose_compute(network(IMAGE), 64, TorchSettings(device="cpu", **wanted), 4)[0] == expected
 
 
 def test_measuring_is_real_and_leaves_threads_alone():
     before = torch.get_num_threads()
-    compute, reason = choose_compute(IMAGE, behavior_settings(), TorchSettings(), 2)
+    compute, reason = choose_compute(network(IMAGE), 64, TorchSettings(), 2)
     assert compute.device == CPU
     assert reason.count(" ms") == 4
     assert torch.get_num_threads() == before

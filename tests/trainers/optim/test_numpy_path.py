@@ -18,9 +18,9 @@ from trainers.maths.losses import (
     value_gradient,
     value_loss,
 )
-from trainers.networks.actor_critic import choose
 from trainers.networks.distributions import Actions
 from trainers.networks.normalizer import RunningMoments
+from trainers.optim.numpy_path import find_gradients
 
 KINDS = {
     "continuous": ({"continuous": 3}, False),
@@ -74,14 +74,16 @@ def test_one_gradient_step_is_autograd_s(layer_norm, kind, activation, shared, r
     network = {"activation": activation, "num_layers": 2, "layer_norm": layer_norm}
     settings = behavior_settings("ppo" if ratio else "a2c", keys, network)
     learner, reference = make_learner(spec, settings), make_learner(spec, settings)
-    assert learner.explicit is not None
+    assert learner.numpy_path is not None
     with torch.no_grad():
         learner.optimizer.flat[0].mul_(2.0)  # further from the start, where heads are small
         reference.optimizer.flat[0].mul_(2.0)
     for step in range(3):
         batch = some_batch(reference, masked, seed=step)
-        expected = reference._descend(batch, 0.01)
-        figures = learner._descend_explicitly(learner.explicit, batch.numpy(), 0.01)
+        losses = learner.losses()
+        gradients = find_gradients(losses.policy, losses.value)
+        expected = reference.descend(batch, losses, 0.01)
+        figures = learner.descend_in_numpy(learner.numpy_path, batch.numpy(), losses, gradients, 0.01)
         torch.testing.assert_close(
             learner.optimizer.gradient, reference.optimizer.gradient, rtol=1e-4, atol=1e-5
         )
@@ -99,7 +101,7 @@ def test_learning_is_the_same(trainer_type, final_log_std):
         settings = behavior_settings(trainer_type, {"buffer_size": 64, "batch_size": 16}, network)
         learner = make_learner(spec, settings)
         if not explicit:
-            learner.explicit = None
+            learner.numpy_path = None
         updates = drive(ScriptedEnv({"Test": Behavior(spec, crowd(6, 60, 9))}), learner, 60)
         assert len(updates) >= 3
         weights.append(torch.cat([parameter.detach().flatten() for parameter in learner.policy.parameters()]))
@@ -116,7 +118,7 @@ def test_losses_in_numpy_are_those_in_torch(seed):
         (clipped_policy_loss, clipped_policy_gradient, new, (old, advantage, 0.2)),
         (policy_gradient_loss, policy_gradient_gradient, new, (old, advantage)),
         (value_loss, value_gradient, value, (returns,)),
-        (clipped_value_loss, clipped_value_gradient, value, (old_value, returns, 0.2)),
+        (clipped_value_loss, clipped_value_gradient, value, (returns, old_value, 0.2)),
     ]
     for loss, gradient, first, others in pairs:
         variable = torch.from_numpy(first).requires_grad_()
@@ -153,15 +155,17 @@ def test_acting_is_the_policy_s(kind, shared, deterministic):
     mask = some_batch(learner, masked).forbidden
     forbidden = None if mask is None else mask.numpy()
     generators = [torch.Generator().manual_seed(5) for _ in range(2)]
-    found = learner.explicit.choose(observations, forbidden, deterministic, generators[0])
-    expected = choose(learner.policy, observations, forbidden, deterministic, generators[1])
-    np.testing.assert_allclose(found[0], expected[0], rtol=1e-5, atol=1e-5)
+    found = learner.numpy_path.choose(observations, forbidden, deterministic, generators[0])
+    expected = learner.policy.choose(observations, forbidden, deterministic, generators[1])
+    np.testing.assert_allclose(found.continuous, expected.continuous, rtol=1e-5, atol=1e-5)
     if deterministic:
-        np.testing.assert_array_equal(found[1], expected[1])
+        np.testing.assert_array_equal(found.discrete, expected.discrete)
     with torch.no_grad():
         distribution = learner.policy.distribution(learner.policy.upload(observations), mask)
-        told = distribution.log_prob(Actions(torch.from_numpy(found[0]), torch.from_numpy(found[1])))
-    np.testing.assert_allclose(found[2], told.numpy(), rtol=1e-4, atol=1e-4)
+        told = distribution.log_prob(
+            Actions(torch.from_numpy(found.continuous), torch.from_numpy(found.discrete))
+        )
+    np.testing.assert_allclose(found.log_prob, told.numpy(), rtol=1e-4, atol=1e-4)
 
 
 def test_branches_are_drawn_as_often_as_they_are_likely():
@@ -170,7 +174,8 @@ def test_branches_are_drawn_as_often_as_they_are_likely():
     observations = [np.tile(np.arange(size, dtype=np.float32), (count, 1)) for size in (3, 4)]
     forbidden = np.zeros((count, 7), np.bool_)
     forbidden[:, 1] = True
-    _, chosen, _ = learner.explicit.choose(observations, forbidden, False, torch.Generator().manual_seed(1))
+    generator = torch.Generator().manual_seed(1)
+    chosen = learner.numpy_path.choose(observations, forbidden, False, generator).discrete
     with torch.no_grad():
         inputs = learner.policy.upload([observation[:1] for observation in observations])
         log_probs = learner.policy.distribution(inputs, torch.from_numpy(forbidden[:1])).log_probs
@@ -182,7 +187,7 @@ def test_branches_are_drawn_as_often_as_they_are_likely():
 
 
 def test_images_are_not_for_it():
-    assert make_learner(make_spec((3, 24, 24), continuous=1), behavior_settings()).explicit is None
+    assert make_learner(make_spec((3, 24, 24), continuous=1), behavior_settings()).numpy_path is None
 
 
 def test_large_networks_act_through_it_but_learn_through_autograd(monkeypatch):
@@ -191,5 +196,5 @@ def test_large_networks_act_through_it_but_learn_through_autograd(monkeypatch):
         "ppo", {"buffer_size": 16, "batch_size": 8}, {"hidden_units": 512, "num_layers": 2}
     )
     learner = make_learner(spec, settings)
-    monkeypatch.setattr(learner, "_descend_explicitly", None)
+    monkeypatch.setattr(learner, "descend_in_numpy", None)
     assert drive(ScriptedEnv({"Test": Behavior(spec, crowd(3, 12, 6))}), learner, 12)

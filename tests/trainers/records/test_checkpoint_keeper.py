@@ -58,7 +58,7 @@ def test_the_newest_checkpoints_are_kept_and_older_ones_deleted(tmp_path):
 
 
 def end_episodes(learner: OnPolicyLearner, returns: list[float], at_step: int) -> None:
-    learner.metrics.add_episodes(np.array(returns), np.ones(len(returns)), None)
+    learner.metrics.add_episodes(np.array(returns), np.zeros(len(returns)), np.ones(len(returns)))
     learner.step = at_step
     learner.policy.log_std.data.fill_(at_step)  # so that a saved policy tells when it was saved
 

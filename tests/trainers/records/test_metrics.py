@@ -29,7 +29,7 @@ def test_what_an_environment_reports_is_combined_as_it_asks():
 
 def test_episodes_are_averaged_and_shown_as_a_distribution():
     metrics = Metrics()
-    metrics.add_episodes(np.array([1.0, 3.0]), np.array([10, 30]), None)
+    metrics.add_episodes(np.array([1.0, 3.0]), np.zeros(2), np.array([10, 30]))
     values, histograms, returns = metrics.summarise()
     assert values == {REWARD: 2.0, EPISODE_LENGTH: 20.0}
     assert histograms == {f"{REWARD}_hist": [1.0, 3.0]}

@@ -1,0 +1,181 @@
+"""What algorithms share that learn from a replay buffer: warm-up, how often they update, targets, saving."""
+
+import copy
+from abc import abstractmethod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gym_adapters.errors import UserError
+from trainers.algorithms.learner import Learner
+from trainers.experience.agents import AgentBatch
+from trainers.experience.replay import Replay, Transitions
+from trainers.experience.replay_file import load_replay, save_replay
+from trainers.experience.store import NoStore, Store
+from trainers.experience.task import Task
+from trainers.optim.optimizer import flatten
+
+REPLAY_FILE = "last_replay_buffer.npz"
+
+
+class OffPolicyLearner(Learner):
+    """Learns one behavior from random decisions of a replay buffer.
+
+    A subclass says what a gradient step on a minibatch is (`learn`), and makes the optimiser in `make_optimizer`.
+
+    Attributes:
+        target: a copy of the network that values what follows, and moves slowly; its inputs are prepared already.
+        learned_until: agent step up to which updates have been made.
+    """
+
+    hyper: Any
+
+    def __init__(self, task: Task) -> None:
+        self.hyper = task.settings.hyperparameters
+        super().__init__(task)
+        self.policy.eval()
+        self.target = copy.deepcopy(self.policy).requires_grad_(False)
+        self.target.normalizer = None
+        self._target_weights, _ = flatten([list(self.target.parameters())])
+        self.make_optimizer()
+        self.replay = Replay(task.spec, self.hyper.buffer_size)
+        self.filled = False
+        self.learned_until = 0.0
+        self.copied_at = 0.0
+
+    @abstractmethod
+    def make_optimizer(self) -> None:
+        """Set `optimizer`."""
+
+    @abstractmethod
+    def learn(self, transitions: Transitions) -> dict[str, Tensor]:
+        """One gradient step on a minibatch; returns scalars by TensorBoard tag."""
+
+    @property
+    def store(self) -> Store:
+        """See `Learner.store`; an actor that is not learned from keeps nothing."""
+        return self.replay if self.training else NoStore()
+
+    @property
+    def ready(self) -> bool:
+        """`steps_per_update` agent steps have passed, and the buffer holds enough to begin with."""
+        return self.training and self.filled and self.step - self.learned_until >= self.hyper.steps_per_update
+
+    def noticed(self, batch: AgentBatch) -> None:
+        """See `Mind.noticed`; vectors are normalised by all that was ever seen.
+
+        Raises:
+            UserError: more agents live than the buffer has room for.
+        """
+        if not self.training:
+            return
+        self._require_room()
+        if self.policy.normalizer is not None:
+            vectors = [batch.observations[index] for index in self.policy.vector_columns]
+            self.observation_moments.update(np.concatenate(vectors, axis=1))
+        if not self.filled:
+            held = self.replay.settled_rows
+            self.filled = held >= self._needed or (held > 0 and len(self.replay) == self.replay.capacity)
+            self.learned_until = self.copied_at = float(self.step)
+
+    def update(self) -> None:
+        """One gradient step for every `steps_per_update` agent steps since the last.
+
+        Raises:
+            UserError: the weights are no longer finite.
+        """
+        self.optimizer.set_learning_rate(self.step)
+        if self.policy.normalizer is not None:
+            self.policy.normalizer.assign(self.observation_moments)
+        figures: list[Tensor] = []
+        while self.step - self.learned_until >= self.hyper.steps_per_update:
+            self.learned_until += self.hyper.steps_per_update
+            learned = self.learn(self.draw())
+            figures.append(torch.stack(list(learned.values())))
+            self.move_target()
+        self.require_finite_weights()
+        for tag, value in zip(learned, torch.stack(figures).mean(0).tolist(), strict=True):
+            self.metrics.add(tag, value)
+        self.metrics.add("Policy/Learning Rate", self.optimizer.learning_rate)
+
+    def draw(self) -> Transitions:
+        """A random minibatch, with the rewards of all signals added up."""
+        gamma = float(np.float32(self.signals[0].gamma))
+        rows = self.replay.draw(self.hyper.batch_size, self.generator)
+        n_step = getattr(self.hyper, "n_step", 1)
+        return self.replay.transitions(rows, gamma, n_step, lambda here: self.rewards(here).sum(1))
+
+    def move_target(self) -> None:
+        """Towards the network by `tau`; with tau 1, onto it every `target_update_interval` agent steps."""
+        if self.hyper.tau == 1.0:
+            if self.learned_until - self.copied_at < self.hyper.target_update_interval:
+                return
+            self.copied_at = self.learned_until
+        with torch.no_grad():
+            self._target_weights[0].lerp_(self.optimizer.flat[0], self.hyper.tau)
+
+    def set_precision(self, mixed: bool) -> None:
+        """See `Learner.set_precision`."""
+        self.policy.mixed_precision = self.target.mixed_precision = mixed
+
+    def state_dict(self) -> dict[str, Any]:
+        """See `Learner.state_dict`; without the replay buffer."""
+        return {
+            **super().state_dict(),
+            "Optimizer:critic": self.target.state_dict(),
+            "learned_until": self.learned_until,
+            "copied_at": self.copied_at,
+        }
+
+    def load_state_dict(self, state: dict[str, Any], only_weights: bool = False) -> None:
+        """See `Learner.load_state_dict`."""
+        super().load_state_dict(state, only_weights)
+        if only_weights:
+            self._target_weights[0].data.copy_(self.optimizer.flat[0].detach())
+            return
+        self.target.load_state_dict(state["Optimizer:critic"])
+        self.learned_until, self.copied_at = state["learned_until"], state["copied_at"]
+
+    def save_store(self, folder: Path) -> None:
+        """Write the replay buffer, if the ML-Agents key `save_replay_buffer` says so."""
+        if self.hyper.save_replay_buffer and len(self.replay):
+            save_replay(self.replay, folder / REPLAY_FILE)
+
+    def load_store(self, folder: Path) -> None:
+        """Read it; without a file, the buffer is filled anew before learning goes on."""
+        path = folder / REPLAY_FILE
+        if self.hyper.save_replay_buffer and path.is_file():
+            load_replay(self.replay, path)
+            self.filled = self.replay.settled_rows >= self._needed
+
+    def tensor(self, array: np.ndarray) -> Tensor:
+        """An array on the learner's device."""
+        return torch.from_numpy(array).to(self.device)
+
+    def with_own_randomness(self, network: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
+        """A pass with dropout, whose randomness follows from this learner's own."""
+        seed = int(torch.randint(2**31, (1,), generator=self.generator, device=self.device))
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):
+            torch.manual_seed(seed)
+            values: Tensor = network.train()(inputs)
+            network.eval()
+        return values
+
+    @property
+    def _needed(self) -> int:
+        """Settled rows before the first update."""
+        return max(self.hyper.batch_size, self.hyper.buffer_init_steps)
+
+    def _require_room(self) -> None:
+        """A decision is learned from if it is still there when its reward comes, which takes two rows for an agent."""
+        living = sum(len(actor.agents) for actor in self.actors.values())
+        if self.replay.capacity < 2 * living:
+            raise UserError(
+                f"behavior {self.name}: hyperparameters.buffer_size ({self.replay.capacity}) is too small for "
+                f"{living} agents, whose decisions would be gone before their rewards come; set it to at least "
+                f"{2 * living}, and better to some thousands"
+            )

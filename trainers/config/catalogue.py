@@ -1,0 +1,112 @@
+"""The algorithms and reward signals: this is the one place that lists them. Packages may add theirs, see `plugins`."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import EntryPoint
+from typing import Any
+
+from gym_adapters.errors import UserError
+from trainers.config import plugins
+from trainers.config.algorithm import AlgorithmSettings
+from trainers.config.base import Settings
+from trainers.config.hyperparameters import A2CSettings, POCASettings, PPOSettings
+from trainers.config.off_policy import DQNSettings, SACSettings
+from trainers.config.plugins import REWARD_SIGNAL, TRAINER_TYPE
+from trainers.config.signals import (
+    CuriositySettings,
+    ExtrinsicSettings,
+    GAILSettings,
+    RewardSignalSettings,
+    RNDSettings,
+)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An algorithm or a reward signal.
+
+    Attributes:
+        name: What the training file calls it.
+        settings: The class of its block.
+        place: Where its class is, `module:Class`; None while its keys are read and training is refused.
+    """
+
+    name: str
+    settings: Any
+    place: str | None
+
+    def load(self) -> Any:
+        """Return the class; imported only here, because commands that read settings do not need torch."""
+        assert self.place is not None
+        return EntryPoint(self.name, self.place, "").load()
+
+
+_ALGORITHMS = (
+    Listed("ppo", PPOSettings, "trainers.algorithms.ppo:PPO"),
+    Listed("sac", SACSettings, None),
+    Listed("poca", POCASettings, None),
+    Listed("a2c", A2CSettings, "trainers.algorithms.a2c:A2C"),
+    Listed("dqn", DQNSettings, "trainers.algorithms.dqn:DQN"),
+)
+
+_SIGNALS = (
+    Listed("extrinsic", ExtrinsicSettings, "trainers.rewards.extrinsic:Extrinsic"),
+    Listed("curiosity", CuriositySettings, None),
+    Listed("gail", GAILSettings, None),
+    Listed("rnd", RNDSettings, None),
+)
+
+
+def algorithm(name: str) -> Listed | None:
+    """Return the algorithm of this name, None if there is none.
+
+    Raises:
+        UserError: The package that adds it cannot be imported, or adds something else.
+    """
+    return _find(name, _ALGORITHMS, TRAINER_TYPE, AlgorithmSettings)
+
+
+def algorithms() -> dict[str, Listed]:
+    """Return every algorithm by its name: those of this package, then those that other packages add."""
+    return {name: found for name in algorithm_names() if (found := algorithm(name)) is not None}
+
+
+def algorithm_names(trained: bool = False) -> list[str]:
+    """Return the names of all algorithms, or of those that can be trained; no added package is imported."""
+    own = [one.name for one in _ALGORITHMS if one.place is not None or not trained]
+    return [*own, *plugins.names(TRAINER_TYPE)]
+
+
+def signal(name: str) -> Listed | None:
+    """Return the reward signal of this name, None if there is none.
+
+    Raises:
+        UserError: The package that adds it cannot be imported, or adds something else.
+    """
+    return _find(name, _SIGNALS, REWARD_SIGNAL, RewardSignalSettings)
+
+
+def signal_names(trained: bool = False) -> list[str]:
+    """Return the names of all reward signals, or of those that can be used; no added package is imported."""
+    own = [one.name for one in _SIGNALS if one.place is not None or not trained]
+    return [*own, *plugins.names(REWARD_SIGNAL)]
+
+
+def _find(name: str, own: Iterable[Listed], group: str, base: type[Settings]) -> Listed | None:
+    for listed in own:
+        if listed.name == name:
+            return listed
+    return _added(name, group, base) if name in plugins.names(group) else None
+
+
+@cache
+def _added(name: str, group: str, base: type[Settings]) -> Listed:
+    found = plugins.load(group, name)
+    settings = getattr(found, "settings_class", None)
+    if not (isinstance(settings, type) and issubclass(settings, base)):
+        raise UserError(
+            f"{name}: settings_class of {found} is {settings!r}; expected a subclass of "
+            f"trainers.config.{base.__name__}"
+        )
+    return Listed(name, settings, f"{found.__module__}:{found.__qualname__}")

@@ -1,0 +1,64 @@
+"""The blocks of single reward signals."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from trainers.config.base import Count, Flag, Fraction, NonNegative, Positive, Settings, deprecated
+from trainers.config.network import NetworkSettings
+
+
+class RewardSignalSettings(Settings):
+    """The keys that every reward signal has."""
+
+    gamma: Fraction = Field(default=0.99, description="Discount per agent step. Typical: 0.8-0.995.")
+    strength: NonNegative = Field(default=1.0, description="Factor on the signal's rewards.")
+    network_settings: NetworkSettings = Field(
+        default_factory=NetworkSettings,
+        description="Network of the signal's own model, for those that have one.",
+    )
+
+
+class ExtrinsicSettings(RewardSignalSettings):
+    """The rewards the environment pays."""
+
+
+class LearnedSignalSettings(RewardSignalSettings):
+    """The keys of the signals that learn a model of their own."""
+
+    learning_rate: Positive = Field(
+        default=3e-4, description="Step size of the signal's optimiser. Typical: 1e-5-1e-3."
+    )
+    encoding_size: Count | None = deprecated(
+        description="Deprecated: network_settings.hidden_units, where network_settings is not given."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _encoding_size_is_hidden_units(cls, data: Any) -> Any:
+        if isinstance(data, Mapping) and data.get("encoding_size") and "network_settings" not in data:
+            return {**data, "network_settings": {"hidden_units": data["encoding_size"]}}
+        return data
+
+
+class CuriositySettings(LearnedSignalSettings):
+    """Intrinsic curiosity: rewards what its model could not predict. Typical strength: 0.001-0.1."""
+
+
+class GAILSettings(LearnedSignalSettings):
+    """Imitation by GAIL: rewards what looks like the demonstrations. Typical strength: 0.01-1.0."""
+
+    demo_path: str = Field(description="Path of a .demo file, or of a folder of them.")
+    use_actions: Flag = Field(default=False, description="Whether the discriminator sees actions too.")
+    use_vail: Flag = Field(
+        default=False, description="Whether the discriminator has a variational bottleneck."
+    )
+
+
+class RNDSettings(LearnedSignalSettings):
+    """Random network distillation: rewards what is new. Typical strength: 0.001-0.01."""
+
+    learning_rate: Positive = Field(
+        default=1e-4, description="Step size of the signal's optimiser. Typical: 1e-5-1e-3."
+    )

@@ -1,0 +1,43 @@
+"""A behavior's observations and actions as plain types, as a checkpoint holds them."""
+
+from typing import Any
+
+from mlagents_envs.base_env import (
+    ActionSpec,
+    BehaviorSpec,
+    DimensionProperty,
+    ObservationSpec,
+    ObservationType,
+)
+
+
+def describe_spec(spec: BehaviorSpec) -> dict[str, Any]:
+    """Numbers, strings and lists from which `spec_from` makes the same spec."""
+    return {
+        "observations": [
+            {
+                "name": observation.name,
+                "shape": list(observation.shape),
+                "dimension_property": [int(value) for value in observation.dimension_property],
+                "observation_type": observation.observation_type.value,
+            }
+            for observation in spec.observation_specs
+        ],
+        "continuous_size": spec.action_spec.continuous_size,
+        "discrete_branches": list(spec.action_spec.discrete_branches),
+    }
+
+
+def spec_from(description: dict[str, Any]) -> BehaviorSpec:
+    """The spec that `describe_spec` described."""
+    observations = [
+        ObservationSpec(
+            tuple(observation["shape"]),
+            tuple(DimensionProperty(value) for value in observation["dimension_property"]),
+            ObservationType(observation["observation_type"]),
+            observation["name"],
+        )
+        for observation in description["observations"]
+    ]
+    actions = ActionSpec(description["continuous_size"], tuple(description["discrete_branches"]))
+    return BehaviorSpec(observations, actions)

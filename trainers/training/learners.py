@@ -1,0 +1,83 @@
+"""How the learner of a behavior begins: its seed, its device, and the weights it starts from."""
+
+from pathlib import Path
+
+import numpy as np
+from mlagents_envs.base_env import BehaviorSpec
+
+from gym_adapters.errors import UserError
+from trainers.algorithms.learner import Learner
+from trainers.config import RunSettings, catalogue
+from trainers.experience.task import Task
+from trainers.optim.collective import Alone, Collective
+from trainers.optim.device import choose_compute
+from trainers.optim.threads import Threads
+from trainers.records.policy_file import find_checkpoint
+from trainers.records.progress import Display
+from trainers.training.recorder import restore
+
+
+class Learners:
+    """Makes learners, in the order in which behaviors show up.
+
+    Args:
+        settings: the resolved training file.
+        threads: the run's threads, of which a learner may need more.
+        display: is told where a network is computed.
+        collective: the processes that learn together.
+    """
+
+    def __init__(
+        self, settings: RunSettings, threads: Threads, display: Display, collective: Collective | None = None
+    ) -> None:
+        self.settings, self.threads, self.display = settings, threads, display
+        self.collective = collective or Alone()
+        self._made = 0
+
+    def make(self, name: str, spec: BehaviorSpec) -> Learner:
+        """A learner with new weights, or with those that the training file says to start from.
+
+        Raises:
+            UserError: the behavior is not in the training file, or the weights to start from do not fit.
+        """
+        settings, wanted = self.settings.behavior(name), self.settings.torch_settings
+        algorithm = catalogue.algorithm(settings.trainer_type)
+        assert algorithm is not None
+        learner_class: type[Learner] = algorithm.load()
+        batch_size = settings.hyperparameters.batch_size
+        trial = learner_class.make_network(spec, settings)
+        compute, reason = choose_compute(trial, batch_size, wanted, self.threads.most)
+        if wanted.device == "auto" or "measurement" in reason:
+            self.display.say(f"{name} is computed on {compute}: {reason}")
+        seed = behavior_seed(self.settings.env_settings.seed, self._made)
+        self._made += 1
+        with self.threads.one():  # initial weights do not depend on the number of threads
+            learner = learner_class(Task(name, spec, settings, seed, compute.device, self.collective))
+        learner.set_precision(compute.bfloat16)
+        learner.training = not self.settings.checkpoint_settings.inference
+        self.threads.at_least(compute.threads)
+        start = self._starting_point(name, settings.init_path)
+        if start is not None:
+            restore(learner, start, only_weights=True)
+        return learner
+
+    def _starting_point(self, name: str, init_path: str | None) -> Path | None:
+        """The checkpoint new weights come from (ML-Agents keys `init_path` and `initialize_from`)."""
+        checkpoints = self.settings.checkpoint_settings
+        if checkpoints.resume:
+            return None
+        if init_path is not None:
+            return find_checkpoint(Path(init_path))
+        if checkpoints.initialize_from is None:
+            return None
+        folder = Path(checkpoints.results_dir, checkpoints.initialize_from)
+        if not folder.is_dir():
+            raise UserError(f"--initialize-from {checkpoints.initialize_from}: no run folder {folder}")
+        return find_checkpoint(folder / name)
+
+
+def behavior_seed(seed: int, number: int) -> int:
+    """The seed of the run's first, second, ... behavior; the first one's is the run's own."""
+    if number == 0:
+        return seed
+    return int(np.random.SeedSequence(seed, spawn_key=(number,)).generate_state(1)[0])
