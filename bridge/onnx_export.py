@@ -32,7 +32,9 @@ OPSET = 9
 API_VERSION = 3.0
 """The model's `version_number`: ML-Agents 2.0 and later."""
 
-MASK_PENALTY = 1e8
+UNIFORM_RANGE = (1e-30, 1.0 - 2.0**-24)
+"""Uniform noise is clamped to this, float32's numbers below 1, so that its logarithms are finite."""
+
 _DEPRECATIONS = ("You are using the legacy TorchScript-based ONNX export", "The feature will be removed")
 
 
@@ -78,29 +80,20 @@ class UnityModel(nn.Module):
         """
         outputs = [self.version_number, self.memory_size]
         inputs = self.policy.prepare(observations)
+        forbidden = None if allowed is None else allowed < 0.5
         if isinstance(self.policy, QNetwork):
-            assert allowed is not None
-            outputs += self._best(self.policy(inputs) + (allowed - 1.0) * MASK_PENALTY)
-            return tuple(outputs)
-        distribution = self.policy.distribution(inputs, None)
+            best = self.policy.values(inputs, forbidden).argmax(1, keepdim=True)
+            return (*outputs, best, self.discrete_shape, best.clone())  # values give no probabilities
+        distribution = self.policy.distribution(inputs, forbidden)
         if self.actions.continuous_size:
             mean = distribution.mean
             sample = mean + torch.randn_like(mean) * distribution.log_std.exp()
             outputs += [_scaled(sample), self.continuous_shape, _scaled(mean)]
         if allowed is not None:
-            penalties = ((allowed - 1.0) * MASK_PENALTY).split(list(self.actions.discrete_branches), dim=1)
-            scores = [
-                branch + penalty for branch, penalty in zip(distribution.log_probs, penalties, strict=True)
-            ]
-            picks = torch.cat([torch.multinomial(score.exp(), 1) for score in scores], dim=1)
-            best = torch.cat([score.argmax(1, keepdim=True) for score in scores], dim=1)
+            picks = torch.cat([_sampled(branch) for branch in distribution.log_probs], dim=1)
+            best = torch.cat([branch.argmax(1, keepdim=True) for branch in distribution.log_probs], dim=1)
             outputs += [picks, self.discrete_shape, best]
         return tuple(outputs)
-
-    def _best(self, values: Tensor) -> list[Tensor]:
-        """The best action, twice: values say nothing about chances, so a sample is the best action as well."""
-        best = values.argmax(1, keepdim=True)
-        return [best, self.discrete_shape, best.clone()]
 
 
 def export_policy(policy: Policy | QNetwork, spec: BehaviorSpec, path: Path) -> None:
@@ -163,6 +156,23 @@ def export_run(run: Path, which: str = "last") -> list[Path]:
 def _scaled(action: Tensor) -> Tensor:
     """What an agent gets: clamp(a, -3, 3) / 3."""
     return action.clamp(-ACTION_LIMIT, ACTION_LIMIT) / ACTION_LIMIT
+
+
+def _sampled(log_probs: Tensor) -> Tensor:
+    """One index per row, drawn with these log-probabilities by the Gumbel-max trick.
+
+    Forbidden actions lie 1e8 below the allowed ones, and the noise is between -5 and 17, so the index is always that of
+    an allowed action. Source: Maddison et al. 2014, "A* Sampling", section 2.
+
+    Args:
+        log_probs: (n, choices).
+
+    Returns:
+        (n, 1) int64.
+    """
+    uniform = torch.rand_like(log_probs).clamp(*UNIFORM_RANGE)
+    gumbel = -(-uniform.log()).log()
+    return (log_probs + gumbel).argmax(1, keepdim=True)
 
 
 @contextmanager
