@@ -13,6 +13,11 @@ from bridge.workers import Workers
 from gym_adapters.errors import UserError
 from trainers.config import EnvSettings, RunSettings
 
+SEEDS_PER_PLAYER = 2**16
+"""Agent i of player k is seeded with seed + k * SEEDS_PER_PLAYER + i, so that no two agents share a seed."""
+SEED_LIMIT = 2**31
+"""A player reads its seed as a signed 32-bit number."""
+
 DEFAULT_TIMEOUT = EnvSettings.model_fields["timeout_wait"].default
 
 
@@ -47,7 +52,7 @@ def player_options(settings: RunSettings, worker: int) -> PlayerOptions:
         worker_id=worker,
         listen=_address(env.listen),
         timeout=None if is_editor and env.timeout_wait == DEFAULT_TIMEOUT else env.timeout_wait,
-        seed=env.seed + worker,
+        seed=(env.seed + worker * SEEDS_PER_PLAYER) % SEED_LIMIT,
         num_areas=env.num_areas,
         arguments=env.env_args or (),
         no_graphics=engine.no_graphics or (engine.no_graphics_monitor and worker > 0),

@@ -44,7 +44,7 @@ class PlayerSettings:
         time_limit: Most steps of an episode; None leaves it to the environment.
         decision_period: Steps from one decision to the next; the action is repeated in between.
         stagger: Agents ask for their decisions in different steps of the period, not all at once.
-        seed: Environment i is seeded with seed + i; None takes the trainer's seed.
+        seed: Environment i is seeded with seed + i. None takes the trainer's seed, which differs between players.
     """
 
     env_id: str
@@ -189,7 +189,7 @@ def parse(argv: Sequence[str] | None) -> tuple[PlayerSettings, PlayerConnection]
         "--decision-period", type=_count, default=1, metavar="STEPS", help="steps per decision"
     )
     parser.add_argument("--stagger", action="store_true", help="agents decide in different steps")
-    parser.add_argument("--seed", type=int, help="default: the trainer's")
+    parser.add_argument("--seed", type=int, help="default: the trainer's, another one for each player")
     parser.add_argument("--channels-last", action="store_true", help="images as Unity packages 2.x send them")
     parser.add_argument("--raw-images", action="store_true", help="images as floats instead of PNG")
     parser.add_argument("--wait", type=float, default=60.0, metavar="S", help="for the trainer (default: 60)")
