@@ -6,17 +6,16 @@ from pathlib import Path
 from bridge.channels import EngineConfig
 from bridge.environment_parameters import check_names
 from bridge.player_session import PlayerOptions
-from bridge.ports import BASE_PORT, EDITOR_PORT
+from bridge.ports import BASE_PORT, EDITOR_PORT, LAST_PORT
 from bridge.unity_env import UnityEnv
 from bridge.worker import RestartLimits
 from bridge.workers import Workers
 from gym_adapters.errors import UserError
+from gym_adapters.make import SEED_LIMIT
 from trainers.config import EnvSettings, RunSettings
 
 SEEDS_PER_PLAYER = 2**16
 """Agent i of player k is seeded with seed + k * SEEDS_PER_PLAYER + i, so that no two agents share a seed."""
-SEED_LIMIT = 2**31
-"""A player reads its seed as a signed 32-bit number."""
 
 DEFAULT_TIMEOUT = EnvSettings.model_fields["timeout_wait"].default
 
@@ -36,6 +35,12 @@ def make_unity(settings: RunSettings) -> UnityEnv | Workers:
     check_names(settings.environment_parameters or ())
     if env.env_path is None:
         return _start(settings, 0, wait=True)
+    last_port = env.base_port + env.num_envs - 1
+    if last_port > LAST_PORT:
+        raise UserError(
+            f"env_settings.base_port is {env.base_port} and num_envs {env.num_envs}: the last player's port, "
+            f"{last_port}, is above {LAST_PORT}; lower base_port"
+        )
     limits = RestartLimits(
         env.max_lifetime_restarts, env.restarts_rate_limit_n, env.restarts_rate_limit_period_s
     )

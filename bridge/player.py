@@ -26,7 +26,7 @@ from gymnasium import spaces
 from mlagents_envs.base_env import ActionTuple
 
 from bridge.player_connection import PlayerConnection, TrainerLeft
-from bridge.ports import EDITOR_PORT
+from bridge.ports import EDITOR_PORT, LAST_PORT
 from gym_adapters.errors import UserError
 from gym_adapters.make import behavior_name
 from gym_adapters.spaces import ActionMapping, ObservationMapping
@@ -182,14 +182,20 @@ def parse(argv: Sequence[str] | None) -> tuple[PlayerSettings, PlayerConnection]
         allow_abbrev=False,
     )
     parser.add_argument("--env", required=True, help="Gymnasium id, such as Walker2d-v5")
-    parser.add_argument("--agents", type=_count, default=1, help="number of environments (default: 1)")
-    parser.add_argument("--mlagents-port", type=_count, default=EDITOR_PORT, help="trainer's port (5004)")
-    parser.add_argument("--time-limit", type=_count, metavar="STEPS", help="cut episodes at this length")
+    parser.add_argument("--agents", type=_at_least(1), default=1, help="number of environments (default: 1)")
     parser.add_argument(
-        "--decision-period", type=_count, default=1, metavar="STEPS", help="steps per decision"
+        "--mlagents-port", type=_at_least(1, LAST_PORT), default=EDITOR_PORT, help="trainer's port (5004)"
+    )
+    parser.add_argument(
+        "--time-limit", type=_at_least(1), metavar="STEPS", help="cut episodes at this length"
+    )
+    parser.add_argument(
+        "--decision-period", type=_at_least(1), default=1, metavar="STEPS", help="steps per decision"
     )
     parser.add_argument("--stagger", action="store_true", help="agents decide in different steps")
-    parser.add_argument("--seed", type=int, help="default: the trainer's, another one for each player")
+    parser.add_argument(
+        "--seed", type=_at_least(0), help="default: the trainer's, another one for each player"
+    )
     parser.add_argument("--channels-last", action="store_true", help="images as Unity packages 2.x send them")
     parser.add_argument("--raw-images", action="store_true", help="images as floats instead of PNG")
     parser.add_argument("--wait", type=float, default=60.0, metavar="S", help="for the trainer (default: 60)")
@@ -211,11 +217,20 @@ def parse(argv: Sequence[str] | None) -> tuple[PlayerSettings, PlayerConnection]
     return settings, connection
 
 
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected 1 or more, got {value}")
-    return value
+def _at_least(least: int, most: int | None = None) -> Callable[[str], int]:
+    """The reader of an option that takes a whole number in this range."""
+    expected = f"{least} or more" if most is None else f"{least} to {most}"
+
+    def read(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = least - 1
+        if value < least or (most is not None and value > most):
+            raise argparse.ArgumentTypeError(f"expected a whole number, {expected}, got {text}")
+        return value
+
+    return read
 
 
 def main(argv: Sequence[str] | None = None) -> int:

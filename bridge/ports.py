@@ -11,6 +11,8 @@ EDITOR_PORT = 5004
 BASE_PORT = 5005
 """Where the first built player does, unless it is told otherwise."""
 
+LAST_PORT = 65535
+
 _ESTABLISHED, _LISTENING = "01", "0A"
 
 

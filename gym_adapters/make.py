@@ -18,6 +18,8 @@ from gym_adapters.vector_env import VectorEnvAdapter
 logger = logging.getLogger(__name__)
 
 DEFAULT_NUM_ENVS = 8
+SEED_LIMIT = 2**31
+"""The seeds of ALE, and of messages to a player, are signed 32-bit numbers."""
 LIFE_OPTIONS = ("life_loss_info", "episodic_life")
 
 Kind = Literal["continuous", "discrete", "image"]
@@ -36,11 +38,16 @@ def make_env(
         options: Keyword arguments of the environment itself.
 
     Raises:
-        UserError: The id is unknown, a package is missing, or the environment refuses the options.
+        UserError: The id is unknown, a package is missing, the environment refuses the options, or a seed is out of
+            range.
     """
     count = DEFAULT_NUM_ENVS if num_envs is None else num_envs
     if count < 1:
         raise UserError(f"num_envs is {num_envs}; expected 1 or more")
+    if not 0 <= seed <= SEED_LIMIT - count:
+        raise UserError(
+            f"seed is {seed}; expected 0 to {SEED_LIMIT - count}, since environment i of {count} gets seed + i"
+        )
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         warnings.simplefilter("ignore", DeprecationWarning)  # no use to someone who only runs environments

@@ -89,6 +89,33 @@ def test_gymnasium_ids_are_no_paths(env_id: str) -> None:
     assert not looks_like_player(env_id)
 
 
+def test_ports_that_do_not_exist(tmp_path: Path) -> None:
+    path = write_player(tmp_path, "-m", "bridge.player", "--env", "CartPole-v1")
+    with pytest.raises(UserError, match="base_port is 65530 and num_envs 7: the last player's port, 65536,"):
+        make_environment(settings(env_path=str(path), num_envs=7, base_port=65530))
+
+
+def test_the_largest_numbers_reach_the_player() -> None:
+    port = free_port()
+    most = {"num_areas": 1, "seed": 2**31 - 1, "base_port": port, "timeout_wait": 30}
+    engine = dict.fromkeys(
+        ("width", "height", "quality_level", "target_frame_rate", "capture_frame_rate"), 2**31 - 1
+    )
+    with running("-m", "bridge.player", "--env", "CartPole-v1", "--mlagents-port", port):
+        env = make_environment(
+            load_settings(
+                {
+                    "env_settings": most,
+                    "engine_settings": {**engine, "time_scale": 3.4e38},
+                    "checkpoint_settings": {"run_id": "run"},
+                }
+            )
+        )
+        env.reset()
+        assert len(env.get_steps("CartPole-v1")[0]) == 1
+        env.close()
+
+
 def test_find_player(tmp_path: Path) -> None:
     program = tmp_path / "Mac.app" / "Contents" / "MacOS" / "Game"
     program.parent.mkdir(parents=True)
