@@ -8,43 +8,57 @@ from mlagents_envs.base_env import DecisionSteps, TerminalSteps
 Steps = tuple[DecisionSteps, TerminalSteps]
 
 
-def with_own_ids(steps: Steps, first: int, worker: int, count: int) -> Steps:
-    """The same steps with agent and group ids that no other player has.
+class OwnIds:
+    """Gives a player's agents and groups ids that no other player has, before or after a restart.
 
     Args:
-        steps: As the player gave them.
-        first: Added to the player's agent ids, so that a restarted player's do not repeat.
-        worker: The player's number.
-        count: How many players there are.
+        worker: The player's number, from 0.
+        count: The number of players.
     """
-    if count == 1 and first == 0:
-        return steps
 
-    def agent(ids: np.ndarray) -> np.ndarray:
-        return (ids.astype(np.int64) + first) * count + worker
+    def __init__(self, worker: int, count: int) -> None:
+        self._worker, self._count = worker, count
+        self._first_agent, self._next_agent = 0, 0
+        self._first_group, self._last_group = 0, 0
 
-    def group(ids: np.ndarray) -> np.ndarray:
-        return np.where(ids == 0, 0, ids.astype(np.int64) * count + worker)  # 0 is no group
+    def restart(self) -> None:
+        """The player was restarted: from now on its ids mean new agents and new groups."""
+        self._first_agent, self._first_group = self._next_agent, self._last_group
 
-    decisions, terminals = steps
-    return (
-        DecisionSteps(
-            decisions.obs,
-            decisions.reward,
-            agent(decisions.agent_id),
-            decisions.action_mask,
-            group(decisions.group_id),
-            decisions.group_reward,
-        ),
-        TerminalSteps(
-            terminals.obs,
-            terminals.reward,
-            terminals.interrupted,
-            agent(terminals.agent_id),
-            group(terminals.group_id),
-            terminals.group_reward,
-        ),
-    )
+    def convert(self, steps: Steps) -> Steps:
+        """The same steps with their own ids. Group 0, which means none, stays 0."""
+        for batch in steps:
+            newest_agent, newest_group = (int(ids.max(initial=0)) for ids in (batch.agent_id, batch.group_id))
+            self._next_agent = max(self._next_agent, self._first_agent + newest_agent + 1)
+            self._last_group = max(self._last_group, self._first_group + newest_group)
+        if self._count == 1 and self._first_agent == 0:
+            return steps
+        decisions, terminals = steps
+        return (
+            DecisionSteps(
+                decisions.obs,
+                decisions.reward,
+                self._agent(decisions.agent_id),
+                decisions.action_mask,
+                self._group(decisions.group_id),
+                decisions.group_reward,
+            ),
+            TerminalSteps(
+                terminals.obs,
+                terminals.reward,
+                terminals.interrupted,
+                self._agent(terminals.agent_id),
+                self._group(terminals.group_id),
+                terminals.group_reward,
+            ),
+        )
+
+    def _agent(self, ids: np.ndarray) -> np.ndarray:
+        return (ids.astype(np.int64) + self._first_agent) * self._count + self._worker
+
+    def _group(self, ids: np.ndarray) -> np.ndarray:
+        own = (ids.astype(np.int64) + self._first_group) * self._count + self._worker
+        return np.where(ids == 0, 0, own)
 
 
 def merge(parts: Sequence[Steps]) -> Steps:
@@ -92,12 +106,12 @@ def _rows(steps: DecisionSteps, keep: np.ndarray) -> DecisionSteps:
 
 
 def _join_decisions(parts: Sequence[DecisionSteps]) -> DecisionSteps:
-    masks = [part.action_mask for part in parts]
+    masks = [part.action_mask for part in parts if len(part)]  # an empty part may lack its mask
     return DecisionSteps(
         _join([part.obs for part in parts]),
         np.concatenate([part.reward for part in parts]),
         np.concatenate([part.agent_id for part in parts]),
-        None if any(mask is None for mask in masks) else _join(masks),
+        None if any(mask is None for mask in masks) or not masks else _join(masks),
         np.concatenate([part.group_id for part in parts]),
         np.concatenate([part.group_reward for part in parts]),
     )

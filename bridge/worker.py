@@ -13,7 +13,7 @@ from mlagents_envs.base_env import ActionTuple, BehaviorSpec, DecisionSteps, Ter
 
 from bridge.channels import EnvironmentStats
 from bridge.faults import PlayerLostError
-from bridge.merging import Steps, merge, unanswered, unfinished, with_own_ids
+from bridge.merging import OwnIds, Steps, merge, unanswered, unfinished
 from bridge.spec_changes import require_same
 from bridge.unity_env import UnityEnv
 from trainers.config.environment_parameters import Sampler
@@ -85,12 +85,12 @@ class Worker:
         limits: RestartLimits,
         arrivals: "queue.SimpleQueue[int]",
     ) -> None:
-        self.number, self._count, self._make, self._limits = number, count, make, limits
+        self.number, self._make, self._limits = number, make, limits
         self._arrivals = arrivals
         self.parameters: dict[str, Sampler] = {}
         self._sent: dict[str, Sampler] = {}
         self._restarts: list[float] = []
-        self._first_id = self._last_id = 0
+        self._ids = OwnIds(number, count)
         self._living: dict[str, DecisionSteps] = {}
         self._lost: dict[str, TerminalSteps] = {}
         self._specs: dict[str, BehaviorSpec] = {}
@@ -177,7 +177,7 @@ class Worker:
                 raise PlayerLostError(f"{reason}\nIt is not started again: {refusal}") from reason
             self._restarts.append(time.monotonic())
             logger.warning("%s\nStarting it again.", reason)
-            self._first_id = self._last_id + 1
+            self._ids.restart()
             self._living.clear()
             self._env.close(patience=0)
             try:
@@ -209,13 +209,8 @@ class Worker:
         for name, spec in self._specs.items():
             steps = DecisionSteps.empty(spec), TerminalSteps.empty(spec)
             if name in self._env.behavior_specs:
-                steps = self._with_own_ids(self._env.get_steps(name))
+                steps = self._ids.convert(self._env.get_steps(name))
             self._living[name] = unanswered(self._living.get(name), *steps)
             ended = [(DecisionSteps.empty(spec), lost[name])] if name in lost else []
             result.steps[name] = merge([*ended, steps])
         return result
-
-    def _with_own_ids(self, steps: Steps) -> Steps:
-        newest = max(int(batch.agent_id.max(initial=0)) for batch in steps)
-        self._last_id = max(self._last_id, self._first_id + newest)
-        return with_own_ids(steps, self._first_id, self.number, self._count)
