@@ -1,4 +1,4 @@
-"""Gymnasium's MuJoCo tasks, many at once, on threads that Python's lock does not hold back."""
+"""Gymnasium's MuJoCo locomotion tasks, many at once, on threads that Python's lock does not hold back."""
 
 import inspect
 import logging
@@ -16,7 +16,7 @@ from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from gym_adapters import mujoco_control, mujoco_locomotion
+from gym_adapters import mujoco_locomotion
 from gym_adapters.mujoco_task import State, Task
 
 try:
@@ -34,10 +34,6 @@ TASKS: Mapping[str, type[Task]] = {
         "hopper": mujoco_locomotion.Hopper,
         "humanoid": mujoco_locomotion.Humanoid,
         "humanoidstandup": mujoco_locomotion.HumanoidStandup,
-        "inverted_double_pendulum": mujoco_control.InvertedDoublePendulum,
-        "inverted_pendulum": mujoco_control.InvertedPendulum,
-        "pusher": mujoco_control.Pusher,
-        "reacher": mujoco_control.Reacher,
         "swimmer": mujoco_locomotion.Swimmer,
         "walker2d": mujoco_locomotion.Walker2d,
     }.items()

@@ -1,6 +1,6 @@
 """What a MuJoCo task observes, pays and when it ends, for many simulations at once.
 
-The tasks in `mujoco_locomotion` and `mujoco_control` restate the `step` of the task of the same name in
+The tasks in `mujoco_locomotion` restate the `step` of the task of the same name in
 `gymnasium.envs.mujoco` (version 5) with a leading axis over simulations. The order and the type of every
 operation follow the original (control costs, for example, are float32 where the action is), so that the
 results are the same to the last bit; the tests compare.
