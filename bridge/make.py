@@ -1,4 +1,4 @@
-"""From a training file to the Editor or to players."""
+"""Starts the Unity players that a training file describes, or waits for the Editor."""
 
 import ipaddress
 from pathlib import Path
@@ -23,8 +23,8 @@ DEFAULT_TIMEOUT = EnvSettings.model_fields["timeout_wait"].default
 def make_unity(settings: RunSettings) -> UnityEnv | Workers:
     """Start the players that `env_settings` describes, or wait for the Editor, and wait until all have connected.
 
-    The Editor is waited for until Ctrl-C, unless `timeout_wait` differs from its default, which is for players. Lessons
-    of `environment_parameters` are the run's to send, with `set_parameters`.
+    The wait for the Editor lasts until Ctrl-C, unless `timeout_wait` differs from its default, which is meant for
+    players. The `environment_parameters` are not sent here; the run sends them with `set_parameters`.
 
     Raises:
         UserError: A player does not start, or the settings ask for what players cannot do.
@@ -48,7 +48,7 @@ def make_unity(settings: RunSettings) -> UnityEnv | Workers:
 
 
 def player_options(settings: RunSettings, worker: int) -> PlayerOptions:
-    """How player number `worker` is started."""
+    """Return the options of player number `worker`, counted from 0."""
     env, engine, run = settings.env_settings, settings.engine_settings, settings.checkpoint_settings
     is_editor = env.env_path is None
     return PlayerOptions(

@@ -1,4 +1,4 @@
-"""Steps of several players as one batch."""
+"""Merges the steps of several players into one batch."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ Steps = tuple[DecisionSteps, TerminalSteps]
 
 
 class OwnIds:
-    """Gives a player's agents and groups ids that no other player has, before or after a restart.
+    """Gives the agents and groups of a player ids that are unique among all players and across restarts.
 
     Args:
         worker: The player's number, from 0.
@@ -22,11 +22,11 @@ class OwnIds:
         self._first_group, self._last_group = 0, 0
 
     def restart(self) -> None:
-        """The player was restarted: from now on its ids mean new agents and new groups."""
+        """Treat all later ids as those of new agents and new groups, after a restart of the player."""
         self._first_agent, self._first_group = self._next_agent, self._last_group
 
     def convert(self, steps: Steps) -> Steps:
-        """The same steps with their own ids. Group 0, which means none, stays 0."""
+        """Return the steps with unique ids. Group 0, which means none, stays 0."""
         for batch in steps:
             newest_agent, newest_group = (int(ids.max(initial=0)) for ids in (batch.agent_id, batch.group_id))
             self._next_agent = max(self._next_agent, self._first_agent + newest_agent + 1)
@@ -62,7 +62,7 @@ class OwnIds:
 
 
 def merge(parts: Sequence[Steps]) -> Steps:
-    """All rows of all parts, in their order."""
+    """Concatenate the rows of all parts, in their order."""
     if len(parts) == 1:
         return parts[0]
     decisions, terminals = [part[0] for part in parts], [part[1] for part in parts]
@@ -72,12 +72,12 @@ def merge(parts: Sequence[Steps]) -> Steps:
 def unanswered(
     before: DecisionSteps | None, decisions: DecisionSteps, terminals: TerminalSteps
 ) -> DecisionSteps:
-    """The newest decision of every agent whose episode goes on.
+    """Return the latest decision request of every agent whose episode continues.
 
     Args:
-        before: The same, one step earlier.
-        decisions: Agents that now ask.
-        terminals: Agents whose episode ended.
+        before: The result for the previous step; None for the first step.
+        decisions: Agents that ask for a decision in this step.
+        terminals: Agents whose episode ended in this step.
     """
     if before is None or np.array_equal(before.agent_id, decisions.agent_id):
         return decisions
@@ -87,7 +87,7 @@ def unanswered(
 
 
 def unfinished(living: DecisionSteps) -> TerminalSteps:
-    """Agents whose player died: interrupted where they last were, with no further reward."""
+    """End the episodes of a lost player's agents: interrupted, at their last observation, with reward 0."""
     nothing = np.zeros(len(living), np.float32)
     interrupted = np.ones(len(living), np.bool_)
     return TerminalSteps(living.obs, nothing, interrupted, living.agent_id, living.group_id, nothing)
@@ -129,7 +129,7 @@ def _join_terminals(parts: Sequence[TerminalSteps]) -> TerminalSteps:
 
 
 def _join(columns: Sequence[Sequence[np.ndarray]]) -> list[np.ndarray]:
-    """Array i of every part, one after another; an empty array does not decide the type."""
+    """Concatenate array i of all parts, for every i. Empty arrays do not affect the dtype."""
     joined = []
     for arrays in zip(*columns, strict=True):
         filled = [array for array in arrays if len(array)]

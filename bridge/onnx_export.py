@@ -1,7 +1,7 @@
-"""A policy as the `.onnx` file that Unity runs: `python -m bridge.onnx_export RUN`.
+"""Exports a policy as the `.onnx` file that Unity runs: `python -m bridge.onnx_export RUN`.
 
 The file holds everything between a sensor and an action: normalisation, network, sampling, masks and scaling. Names,
-shapes and types are those that Unity packages 2.x to 4.x look for; `bridge.onnx_check` says whether they are there.
+shapes and types are those that Unity packages 2.x to 4.x expect, and `bridge.onnx_check` checks them.
 
     python -m bridge.onnx_export runs/walker                      every behavior of a run
     python -m bridge.onnx_export runs/walker --which best
@@ -33,7 +33,7 @@ API_VERSION = 3.0
 """The model's `version_number`: ML-Agents 2.0 and later."""
 
 UNIFORM_RANGE = (1e-30, 1.0 - 2.0**-24)
-"""Uniform noise is clamped to this, float32's numbers below 1, so that its logarithms are finite."""
+"""Uniform noise is clamped to this range, so that its logarithm and the logarithm of that are finite in float32."""
 
 _DEPRECATIONS = ("You are using the legacy TorchScript-based ONNX export", "The feature will be removed")
 
@@ -42,7 +42,7 @@ class UnityModel(nn.Module):
     """A policy with the inputs and outputs that Unity expects.
 
     Args:
-        policy: On the CPU; of an actor and critic only the actor is used.
+        policy: On the CPU. The critic is not used.
         actions: The behavior's actions.
 
     Attributes:
@@ -72,7 +72,7 @@ class UnityModel(nn.Module):
                 ]
 
     def forward(self, observations: list[Tensor], allowed: Tensor | None) -> tuple[Tensor, ...]:
-        """Everything that Unity reads.
+        """Compute all outputs that Unity reads.
 
         Args:
             observations: One (batch, *shape) float tensor per sensor; images channel-first, in [0, 1].
@@ -97,7 +97,7 @@ class UnityModel(nn.Module):
 
 
 def export_policy(policy: Policy | QNetwork, spec: BehaviorSpec, path: Path) -> None:
-    """Write a policy's `.onnx`, atomically; the policy itself is left as it is.
+    """Write a policy's `.onnx` atomically. The policy itself is not changed.
 
     Args:
         policy: On any device.
@@ -133,7 +133,7 @@ def export_run(run: Path, which: str = "last") -> list[Path]:
     """Write `<run>/<Behavior>.onnx` for every behavior of a run.
 
     Args:
-        run: A run folder, a behavior's folder in one, or a .pt file; the `.onnx` lies beside the .pt file then.
+        run: A run folder, a behavior's folder in one, or a .pt file, beside which the `.onnx` is written.
         which: `last`, `best`, or an agent-step count.
 
     Returns:
@@ -154,15 +154,15 @@ def export_run(run: Path, which: str = "last") -> list[Path]:
 
 
 def _scaled(action: Tensor) -> Tensor:
-    """What an agent gets: clamp(a, -3, 3) / 3."""
+    """Return the action that an agent gets: clamp(a, -3, 3) / 3."""
     return action.clamp(-ACTION_LIMIT, ACTION_LIMIT) / ACTION_LIMIT
 
 
 def _sampled(log_probs: Tensor) -> Tensor:
-    """One index per row, drawn with these log-probabilities by the Gumbel-max trick.
+    """Sample one action per row with the Gumbel-max trick.
 
-    Forbidden actions lie 1e8 below the allowed ones, and the noise is between -5 and 17, so the index is always that of
-    an allowed action. Source: Maddison et al. 2014, "A* Sampling", section 2.
+    Log-probabilities of forbidden actions lie about 1e8 below the others and the noise is between -5 and 17, so the
+    result is always an allowed action. Source: Maddison et al. 2014, "A* Sampling".
 
     Args:
         log_probs: (n, choices).
@@ -177,7 +177,7 @@ def _sampled(log_probs: Tensor) -> Tensor:
 
 @contextmanager
 def _exporter_warnings_ignored() -> Iterator[None]:
-    """The TorchScript exporter is deprecated, and the only one that writes opset 9."""
+    """Ignore the deprecation warnings of the TorchScript exporter, the only one that writes opset 9."""
     with warnings.catch_warnings():
         for message in _DEPRECATIONS:
             warnings.filterwarnings("ignore", message, DeprecationWarning)
@@ -185,7 +185,7 @@ def _exporter_warnings_ignored() -> Iterator[None]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Export, or check; returns the exit status: 1 if Unity would refuse a checked file."""
+    """Run the command and return the exit status, which is 1 if Unity would refuse a checked file."""
     parser = argparse.ArgumentParser(
         prog="python -m bridge.onnx_export",
         description="Write the .onnx files that Unity runs, or check one.",

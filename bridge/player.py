@@ -1,14 +1,14 @@
 """Any Gymnasium environment as a Unity player: `python -m bridge.player --env Walker2d-v5 --agents 10`.
 
-It connects to a trainer in Editor mode, ours or `mlagents-learn`, just as the Unity Editor does when Play is pressed.
-Started by a trainer from a script, it stands in for a built player:
+It connects to a trainer, this one or `mlagents-learn`, as the Unity Editor does when Play is pressed. A trainer can
+also start it from a script in place of a built player:
 
     #!/bin/sh
     exec python -m bridge.player --env Walker2d-v5 --agents 10 "$@"
 
-Its agents live as Unity's do. An episode has a number of its own, new each time; an episode that ends is reported with
-its last observation, and the next one may ask for its first decision in the same message; episodes cut at their maximum
-length are interrupted; an agent asks for a decision every few steps and repeats its action in between.
+Its agents behave as Unity's do. Every episode has a new agent id. The message that reports the end of an episode holds
+its last observation, and may also hold the first decision request of the next episode. Episodes that reach their
+maximum length are interrupted. An agent asks for a decision every few steps and repeats its action in between.
 """
 
 import argparse
@@ -36,14 +36,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class PlayerSettings:
-    """What a player runs.
+    """The settings of a player.
 
     Attributes:
         env_id: A Gymnasium id.
-        agents: How many environments, in each training area that the trainer asks for.
-        time_limit: Most steps of an episode; None leaves it to the environment.
+        agents: Number of environments in each training area; the trainer sets the number of areas.
+        time_limit: Maximum number of steps of an episode; None means the environment's own.
         decision_period: Steps from one decision to the next; the action is repeated in between.
-        stagger: Agents ask for their decisions in different steps of the period, not all at once.
+        stagger: Whether agents ask for decisions in different steps of the period instead of all at once.
         seed: Environment i is seeded with seed + i. None takes the trainer's seed, which differs between players.
     """
 
@@ -56,14 +56,14 @@ class PlayerSettings:
 
 
 class GymAgent:
-    """One environment, and what the trainer is told about it.
+    """One environment as an agent of the player.
 
     Args:
         env: The environment.
-        connection: Where its decisions are asked for.
+        connection: The connection to the trainer.
         behavior: Its behavior name.
-        new_id: Gives a number to each episode.
-        seed: Of the environment's first reset.
+        new_id: Returns a new agent id for each episode.
+        seed: The seed of the environment's first reset.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class GymAgent:
         self._seed: int | None = seed
 
     def begin(self) -> None:
-        """Begin an episode; nothing moves until its first decision."""
+        """Begin an episode. The environment is not stepped before the first decision."""
         self.id = self.new_id()
         self.observation, self.info = self.env.reset(seed=self._seed)
         self._seed, self.action, self.reward = None, None, 0.0
@@ -91,11 +91,11 @@ class GymAgent:
         self._put(mask=self._mask())
 
     def decide(self, continuous: np.ndarray, discrete: np.ndarray) -> None:
-        """Take the trainer's action, for this step and those to the next decision."""
+        """Set the action for all steps up to the next decision."""
         self.action = self.actions.convert(ActionTuple(continuous[None], discrete[None]))[0]
 
     def act(self) -> None:
-        """Step the environment; at the end of an episode, report it and begin the next."""
+        """Step the environment. If the episode ends, report that and begin the next one."""
         if self.action is None:
             return
         action = int(self.action) if isinstance(self.env.action_space, spaces.Discrete) else self.action
@@ -118,11 +118,11 @@ class GymAgent:
 
 
 def play(settings: PlayerSettings, connection: PlayerConnection) -> None:
-    """Run the environments for as long as the trainer wants.
+    """Run the environments until the trainer ends the session.
 
     Raises:
         UserError: There is no such environment, or no trainer.
-        TrainerLeft: The trainer is done.
+        TrainerLeft: The trainer ended the session, or is gone.
     """
     first = make_single(settings)
     setup = connection.connect()
@@ -144,7 +144,7 @@ def play(settings: PlayerSettings, connection: PlayerConnection) -> None:
 
 
 def _step(agents: list[GymAgent], connection: PlayerConnection, step: int, settings: PlayerSettings) -> None:
-    """One step of the engine: ask, hear the answers, act."""
+    """Run one simulation step: ask for decisions, receive the actions, step the environments."""
     for index, agent in enumerate(agents):
         turn = index if settings.stagger else 0
         if (step - turn) % settings.decision_period == 0:
@@ -175,7 +175,7 @@ def make_single(settings: PlayerSettings) -> gymnasium.Env:
 
 
 def parse(argv: Sequence[str] | None) -> tuple[PlayerSettings, PlayerConnection]:
-    """Read the command line; arguments of Unity players that mean nothing here are accepted."""
+    """Read the command line. Unknown arguments, such as those of Unity players, are ignored."""
     parser = argparse.ArgumentParser(
         prog="python -m bridge.player",
         description="Run a Gymnasium environment as a Unity ML-Agents player.",
@@ -218,7 +218,7 @@ def parse(argv: Sequence[str] | None) -> tuple[PlayerSettings, PlayerConnection]
 
 
 def _at_least(least: int, most: int | None = None) -> Callable[[str], int]:
-    """The reader of an option that takes a whole number in this range."""
+    """Return the function that reads an option's whole number and checks its range."""
     expected = f"{least} or more" if most is None else f"{least} to {most}"
 
     def read(text: str) -> int:
@@ -234,7 +234,7 @@ def _at_least(least: int, most: int | None = None) -> Callable[[str], int]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the player; returns the exit status."""
+    """Run the player and return the exit status."""
     logging.basicConfig(format="[%(levelname)s] %(message)s", level=logging.INFO)
     settings, connection = parse(argv)
     try:

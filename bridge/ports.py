@@ -1,4 +1,4 @@
-"""Which process listens on a port of this machine, and which one is connected to it."""
+"""Finds the process that listens on a port of this machine, and the one that is connected to it."""
 
 import os
 import socket
