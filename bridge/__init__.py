@@ -1,1 +1,1 @@
-"""Unity players on one side, `mlagents_envs.base_env.BaseEnv` on the other."""
+"""Adapts Unity players to `mlagents_envs.base_env.BaseEnv`."""

@@ -1,10 +1,10 @@
-"""Side channels: what passes between trainer and player beside observations and actions."""
+"""Side channels, which carry everything but observations, rewards and actions between trainer and player."""
 
 import logging
 import uuid
 from collections.abc import Sequence
 
-from bridge import wire  # first: it makes the modules below importable
+from bridge import wire  # must come first: it makes the modules below importable
 
 # isort: split
 from mlagents_envs.side_channel import IncomingMessage, SideChannel
@@ -28,10 +28,13 @@ logger = logging.getLogger(__name__)
 
 
 class SideChannels:
-    """The channels of one player.
+    """The side channels of one player.
 
     Args:
-        channels: Any `mlagents_envs.side_channel.SideChannel`; each id at most once.
+        channels: Instances of `mlagents_envs.side_channel.SideChannel`, each with its own id.
+
+    Raises:
+        UserError: Two channels have the same id.
     """
 
     def __init__(self, channels: Sequence[SideChannel]) -> None:
@@ -41,7 +44,7 @@ class SideChannels:
         self._strangers: set[uuid.UUID] = set()
 
     def outgoing(self) -> bytes:
-        """Everything that was queued since the last call, packed."""
+        """Pack and return the messages that were queued since the last call."""
         messages = []
         for channel_id, channel in self._channels.items():
             queued, channel.message_queue = channel.message_queue, []
@@ -49,7 +52,11 @@ class SideChannels:
         return wire.pack_side_channels(messages)
 
     def take_in(self, data: bytes) -> None:
-        """Hand the player's messages to their channels; messages for a channel that nobody has are dropped."""
+        """Give the player's messages to their channels, and drop those of unknown channels.
+
+        Raises:
+            UserError: The data is damaged.
+        """
         try:
             messages = wire.unpack_side_channels(data)
         except ValueError as error:

@@ -1,12 +1,12 @@
-"""The gRPC server that a player calls.
+"""The gRPC server that a player connects to.
 
-A player asks and the trainer answers: the player's call, which carries observations, stays open until the actions are
-there. So `receive` takes the player's next call and `send` answers it. Calls are served in the event loop's thread,
-all players' in one, since threads that take turns cost more than their work; what learns is in the caller's. The first
-player that introduces itself is served, and strangers are refused without disturbing it.
+A player calls with its observations, and the call stays open until the trainer answers it with actions. `receive` takes
+the player's next call and `send` answers it. One thread, that of the event loop, serves the calls of all players,
+because switching between threads costs more than serving a call. The first player that introduces itself is served.
+Other clients are refused and do not disturb it.
 
-gRPC closes a connection over which nothing was said for half an hour, as when the Editor is paused, and opens another
-when its player goes on. So once the player's connection is gone, the next one is taken for the player's.
+gRPC closes a connection that was idle for half an hour, for example while the Editor is paused, and opens a new one
+when the player continues. So once the player's connection is gone, the next connection counts as the player's.
 """
 
 import asyncio
@@ -37,7 +37,12 @@ SERVER_OPTIONS = (*wire.CHANNEL_OPTIONS, ("grpc.so_reuseport", 0))
 
 @dataclass
 class _Call:
-    """A call of the player: its message, None once its connection broke, and the place for the answer."""
+    """A call of the player.
+
+    Attributes:
+        message: The player's message; None once its connection broke.
+        answer: Receives the serialised answer; None if nobody waits for one.
+    """
 
     message: Any
     answer: "asyncio.Future[bytes] | None" = None
@@ -47,15 +52,15 @@ class Communicator:
     """Listens on one port for one player.
 
     Args:
-        port: The port; 0 takes any free one.
-        listen: The address to listen on; the default is reachable from this machine only.
+        port: The port; 0 means any free port.
+        listen: The address to listen on. Only this machine can reach the default.
 
     Attributes:
-        port: The port it listens on.
-        on_arrival: Called, in the event loop's thread, whenever there is something to receive; may be replaced.
+        port: The port that it listens on.
+        on_arrival: Called in the event loop's thread whenever `receive` has something to return. It may be replaced.
 
     Raises:
-        PortInUseError: Something else listens there.
+        PortInUseError: Another process listens on the port.
     """
 
     def __init__(self, port: int, listen: str = LOOPBACK) -> None:
@@ -86,11 +91,11 @@ class Communicator:
 
     @property
     def player_process(self) -> Process | None:
-        """The process that the player runs in, if it is on this machine and can be seen."""
+        """The player's process; None if it runs on another machine or may not be looked at."""
         return None if self._player is None else client_process(self.port, _client_port(self._player))
 
     def receive(self, timeout: float) -> Any:
-        """The player's next message, or None if none came in time; Ctrl-C interrupts it.
+        """Return the player's next message, or None after `timeout` seconds. Ctrl-C interrupts the wait.
 
         Raises:
             ConnectionError: The player's connection broke.
@@ -116,7 +121,7 @@ class Communicator:
             self._open = None
 
     def close(self) -> None:
-        """Tell the player to quit, and stop listening; a `receive` that waits in another thread fails."""
+        """Tell the player to quit, and stop listening. A waiting `receive` raises ConnectionError."""
         self._closing = True
         self.send(wire.message(wire.QUIT))
         while not self._calls.empty():
@@ -126,7 +131,7 @@ class Communicator:
             event_loop.run(self._server.stop(grace=1), timeout=3)
 
     async def _start(self, port: int, host: Address) -> int:
-        """Begin to listen; returns the port, 0 where that is not possible."""
+        """Start listening, and return the port, or 0 if that fails."""
         self._server = grpc.aio.server(options=SERVER_OPTIONS)
         service, _, method = wire.METHOD.strip("/").partition("/")
         handler = grpc.unary_unary_rpc_method_handler(self._serve)
@@ -136,7 +141,7 @@ class Communicator:
         address = f"[{host}]" if host.version == 6 else str(host)
         bound = self._bind(f"{address}:{port}")
         if bound and host == ipaddress.ip_address(LOOPBACK):
-            self._bind(f"[::1]:{bound}")  # where `localhost` means that; machines without IPv6 do without
+            self._bind(f"[::1]:{bound}")  # `localhost` may mean this address; machines without IPv6 lack it
         if bound:
             await self._server.start()
         return bound
@@ -149,7 +154,7 @@ class Communicator:
             return 0
 
     async def _serve(self, request: bytes, context: grpc.aio.ServicerContext) -> bytes:
-        """One call; returns the serialised answer."""
+        """Serve one call and return the serialised answer."""
         try:
             message = wire.UnityMessage.FromString(request)
         except DecodeError:
@@ -187,7 +192,7 @@ class Communicator:
             )
 
     def _refusal(self, message: Any, peer: str) -> str | None:
-        """Why a message is not from the player that is served here; None if it is."""
+        """Return why a message is refused, or None if it is the player's."""
         introduces = message.unity_output.HasField("rl_initialization_output") and bool(
             message.unity_output.rl_initialization_output.communication_version
         )
@@ -206,7 +211,7 @@ class Communicator:
         return None
 
     def _may_be_the_player(self, message: Any) -> bool:
-        """Whether a message over another connection than the player's may be its next."""
+        """Whether a message on a new connection may be the player's next message."""
         if self._player is None or self._player_waits:
             return False
         in_turn = message.header.status == wire.QUIT or message.unity_output.HasField("rl_output")
@@ -214,5 +219,5 @@ class Communicator:
 
 
 def _client_port(peer: str) -> int:
-    """The port in what gRPC calls a peer, such as ipv4:127.0.0.1:5432."""
+    """Return the port in a gRPC peer name such as ipv4:127.0.0.1:5432."""
     return int(peer.rpartition(":")[2])

@@ -1,4 +1,4 @@
-"""From a player's messages to `DecisionSteps` and `TerminalSteps`."""
+"""Decodes a player's messages into `DecisionSteps` and `TerminalSteps`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,13 +23,13 @@ from gym_adapters.errors import UserError
 
 @dataclass(frozen=True)
 class _Layout:
-    """How one observation lies in a message, and what becomes of it.
+    """The place and format of one observation in a message, and its spec.
 
     Attributes:
-        index: Its place among an agent's observations.
-        shape: As the player sends it.
-        spec: As trainers see it: images channel-first.
-        channels_last: Whether the player puts an image's channels last.
+        index: Its index among an agent's observations.
+        shape: Its shape as the player sends it.
+        spec: Its spec as trainers see it; images are channel-first.
+        channels_last: Whether the player sends an image's channels as the last dimension.
         dtype: uint8 for PNG, float32 for everything else.
     """
 
@@ -41,15 +41,18 @@ class _Layout:
 
 
 class BehaviorDecoder:
-    """Reads the agents of one behavior.
+    """Decodes the agents of one behavior.
 
     Args:
-        name: The behavior.
+        name: The behavior's name.
         parameters: Its `BrainParametersProto`.
-        info: The first agent seen of it; its observations stand for all.
+        info: The `AgentInfoProto` of its first agent, whose observations define those of all agents.
 
     Attributes:
         spec: Observations and actions; images are channel-first, whatever the player sends.
+
+    Raises:
+        UserError: The player's package is too old.
     """
 
     def __init__(self, name: str, parameters: Any, info: Any) -> None:
@@ -66,10 +69,14 @@ class BehaviorDecoder:
         self.spec = BehaviorSpec([layout.spec for layout in self._layouts], action_spec)
 
     def decode(self, infos: Sequence[Any]) -> tuple[DecisionSteps, TerminalSteps]:
-        """All agents of one message.
+        """Decode all agents of one message.
+
+        Args:
+            infos: One `AgentInfoProto` per agent.
 
         Returns:
-            Steps with arrays of their own. `obs[i]` has shape (agents, *spec.observation_specs[i].shape).
+            Steps whose arrays share no memory with the message.
+            `obs[i]` has shape (agents, *spec.observation_specs[i].shape).
 
         Raises:
             UserError: A value is not finite, or an observation is not what the spec says.
@@ -103,7 +110,7 @@ class BehaviorDecoder:
             if len(protos) != count:
                 raise self._changed(info, f"{len(protos)} observations now, {count} before")
         for layout, proto in zip(self._layouts, sensors[0] if infos else (), strict=False):
-            if tuple(proto.shape) != layout.shape:  # also where the number of values is as before
+            if tuple(proto.shape) != layout.shape:  # checked even if the number of values is unchanged
                 raise self._reshaped(layout, infos[0])
         return [
             self._observation(layout, infos, [protos[layout.index] for protos in sensors])
@@ -111,7 +118,7 @@ class BehaviorDecoder:
         ]
 
     def _observation(self, layout: _Layout, infos: Sequence[Any], protos: Sequence[Any]) -> np.ndarray:
-        """One observation of all agents; `protos` is where each agent has it."""
+        """Decode one observation of all agents; `protos` holds it for each agent."""
         if not infos:
             return np.zeros((0, *layout.spec.shape), layout.dtype)
         if layout.dtype is np.uint8:
@@ -160,7 +167,7 @@ class BehaviorDecoder:
         return rewards
 
     def _masks(self, infos: Sequence[Any]) -> list[np.ndarray] | None:
-        """Per branch, shape (agents, choices), True = forbidden."""
+        """One mask per branch, shape (agents, choices), True = forbidden; None without branches."""
         branches = self.spec.action_spec.discrete_branches
         if not branches:
             return None
@@ -192,7 +199,7 @@ class BehaviorDecoder:
 
 
 def _column(infos: Sequence[Any], field: str, dtype: type[np.generic]) -> np.ndarray:
-    """A field of every agent, shape (agents,)."""
+    """One field of every agent, shape (agents,)."""
     return np.fromiter(map(attrgetter(field), infos), dtype, len(infos))
 
 
@@ -210,6 +217,9 @@ def _layout(index: int, proto: Any) -> _Layout:
 
 
 def _channels_are_last(shape: tuple[int, ...], properties: tuple[DimensionProperty, ...]) -> bool:
-    """Whether an image is height-width-channel: the dimension without properties, else the shorter end, decides."""
+    """Whether an image is height-width-channel.
+
+    The dimension without properties holds the channels. If there is none, the smaller of the first and the last does.
+    """
     plain = [position for position, value in enumerate(properties) if value == DimensionProperty.NONE]
     return plain[0] == 2 if plain in ([0], [2]) else shape[2] <= shape[0]

@@ -1,4 +1,4 @@
-"""Version numbers with the interface of `distutils.version`, as far as `mlagents_envs` uses it."""
+"""Version numbers with the interface of `distutils.version`, limited to what `mlagents_envs` uses."""
 
 import functools
 import re
@@ -11,7 +11,7 @@ class LooseVersion:
 
     Attributes:
         vstring: The text it was made from.
-        version: Its parts, numbers as numbers.
+        version: Its parts; numeric parts are integers.
     """
 
     version: Any

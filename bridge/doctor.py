@@ -1,6 +1,6 @@
-"""What is installed and whether it works together: `python -m bridge.doctor`.
+"""Checks whether the installed packages work together: `python -m bridge.doctor`.
 
-Exits with status 1 where training would fail; what only limits it is a note.
+The exit status is 1 if training would fail. Lesser problems are notes.
 """
 
 import os
@@ -32,10 +32,10 @@ class Finding:
     """One line of the table.
 
     Attributes:
-        subject: What was looked at.
-        found: What was found.
-        verdict: `fails` means that training would.
-        advice: What to do about it.
+        subject: What was checked.
+        found: The result.
+        verdict: `fails` means that training would fail.
+        advice: What the user should do.
     """
 
     subject: str
@@ -45,7 +45,7 @@ class Finding:
 
 
 def examine() -> Iterator[Finding]:
-    """Everything there is to say, in the order of the table."""
+    """Yield all findings in the order of the table."""
     yield python_version()
     yield from (package(name) for name in REQUIRED)
     yield from (package(name, missing) for name, missing in OPTIONAL.items())
@@ -56,7 +56,7 @@ def examine() -> Iterator[Finding]:
 
 
 def python_version(version: tuple[int, ...] = sys.version_info[:3]) -> Finding:
-    """The interpreter."""
+    """Check the Python version."""
     found = ".".join(map(str, version))
     if version < (3, 11):
         return Finding("Python", found, "fails", "use Python 3.11 or newer")
@@ -64,7 +64,12 @@ def python_version(version: tuple[int, ...] = sys.version_info[:3]) -> Finding:
 
 
 def package(name: str, missing: str | None = None) -> Finding:
-    """An installed package; `missing` says what does not work without it, None: nothing does."""
+    """Check an installed package.
+
+    Args:
+        name: The package.
+        missing: What does not work without it; None means that training does not.
+    """
     try:
         version = metadata.version(name)
     except metadata.PackageNotFoundError:
@@ -79,7 +84,7 @@ def package(name: str, missing: str | None = None) -> Finding:
 
 
 def messages(load: Callable[[str], object] = import_module) -> Finding:
-    """Whether Unity's messages load under the installed protobuf, and how fast it is."""
+    """Check whether Unity's messages load under the installed protobuf, and whether it is its fast implementation."""
     try:
         load("bridge.wire")
         implementation = import_module("google.protobuf.internal.api_implementation").Type()
@@ -93,7 +98,7 @@ def messages(load: Callable[[str], object] = import_module) -> Finding:
 
 
 def port(number: int, use: str) -> Finding:
-    """A port that a trainer listens on by default."""
+    """Check whether a port that a trainer listens on by default is free."""
     if is_free(number):
         return Finding(f"port {number} ({use})", "free")
     owner = port_owner(number)
@@ -104,7 +109,7 @@ def port(number: int, use: str) -> Finding:
 
 
 def rendering() -> Finding:
-    """Whether MuJoCo can draw here, tried in a process of its own, because a driver may take the process with it."""
+    """Check whether MuJoCo can render, in a separate process, because a faulty driver may crash it."""
     backend = os.environ.get("MUJOCO_GL", "default")
     code = "import mujoco; context = mujoco.GLContext(64, 64); context.make_current(); context.free()"
     try:
@@ -119,7 +124,7 @@ def rendering() -> Finding:
 
 
 def devices() -> Finding:
-    """Where torch can compute."""
+    """List the devices on which torch can compute."""
     try:
         torch = import_module("torch")
     except ImportError as error:
@@ -132,7 +137,7 @@ def devices() -> Finding:
 
 
 def main() -> int:
-    """Print the table; returns the exit status."""
+    """Print the table and return the exit status."""
     table = Table("", "found", "", "what to do", title="mlagents-bridge doctor")
     findings = list(examine())
     for finding in findings:

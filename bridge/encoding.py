@@ -1,4 +1,4 @@
-"""From an `ActionTuple` to a message."""
+"""Encodes an `ActionTuple` as a message."""
 
 from typing import Any
 
@@ -6,13 +6,17 @@ import numpy as np
 from mlagents_envs.base_env import ActionTuple
 
 LARGEST_BYTE = 127
-"""What a variable-length integer of one byte holds."""
+"""The largest variable-length integer that takes one byte."""
 
 
 def write_actions(actions: Any, action: ActionTuple) -> None:
     """Put one `AgentActionProto` per row of the action into an empty `ListAgentActionProto`.
 
-    All rows have the same length and differ in their numbers only, so that one table of bytes holds them all.
+    All encoded rows have the same length and differ only in their numbers, so they are written as one table of bytes.
+
+    Args:
+        actions: The list.
+        action: Shapes: (agents, continuous_size) and (agents, branches).
     """
     if action.discrete.max(initial=0) > LARGEST_BYTE or action.discrete.min(initial=0) < 0:
         write_plainly(actions, action)
@@ -32,14 +36,14 @@ def write_actions(actions: Any, action: ActionTuple) -> None:
 
 
 def write_plainly(actions: Any, action: ActionTuple) -> None:
-    """`write_actions` through the message classes."""
+    """Do the same as `write_actions` through protobuf's message classes, which is slower."""
     continuous = np.ascontiguousarray(action.continuous, np.float32)
     for floats, discrete in zip(continuous, action.discrete.tolist(), strict=True):
         actions.value.add(continuous_actions=floats.tobytes(), discrete_actions=discrete)
 
 
 def _varint(value: int) -> bytes:
-    """A variable-length integer. Source: https://protobuf.dev/programming-guides/encoding/#varints."""
+    """Encode a variable-length integer. Source: https://protobuf.dev/programming-guides/encoding/#varints."""
     result = bytearray()
     while value > LARGEST_BYTE:
         result.append(value & LARGEST_BYTE | 0x80)

@@ -1,4 +1,4 @@
-"""The `environment_parameters` block of the training file, sent to a player."""
+"""Sends the `environment_parameters` block of the training file to a player."""
 
 from collections.abc import Iterable, Mapping
 
@@ -16,7 +16,7 @@ from trainers.config.environment_parameters import (
 
 
 def check_names(names: Iterable[str]) -> None:
-    """Refuse what cannot be sent.
+    """Refuse names that cannot be sent.
 
     Raises:
         UserError: A parameter's name is not ASCII.
@@ -32,9 +32,9 @@ def send_parameters(
     """Queue values for a player.
 
     Args:
-        channel: The player's.
-        values: By parameter.
-        player_seed: What the seeds of samplers that have none are derived from.
+        channel: The player's channel.
+        values: Samplers by parameter name.
+        player_seed: The player's seed, from which the seeds of samplers without one are derived.
 
     Raises:
         UserError: A name cannot be sent.
@@ -45,7 +45,7 @@ def send_parameters(
 
 
 def sampler_seed(player_seed: int, name: str, sampler: Sampler) -> int:
-    """The sampler's own seed; one derived from the player, the parameter and the distribution where it is -1."""
+    """Return the sampler's seed. If it is -1, derive one from the player's seed, the parameter and the distribution."""
     given = sampler.sampler_parameters.seed
     if given != -1:
         return given

@@ -1,4 +1,4 @@
-"""The one thread in which all players' calls are served."""
+"""The thread that serves the calls of all players."""
 
 import asyncio
 import functools
@@ -9,14 +9,14 @@ from typing import Any
 
 @functools.cache
 def event_loop() -> asyncio.AbstractEventLoop:
-    """The loop of this process; it starts with the first player, and does not keep a finished program alive."""
-    loop = asyncio.SelectorEventLoop()  # gRPC watches a socket, which the other loop of Windows cannot do
+    """Return the event loop of this process. Its daemon thread starts with the first call."""
+    loop = asyncio.SelectorEventLoop()  # gRPC watches sockets, which Windows' default loop cannot do
     threading.Thread(target=loop.run_forever, name="players", daemon=True).start()
     return loop
 
 
 def run(coroutine: Coroutine[Any, Any, Any], timeout: float | None = None) -> Any:
-    """What the coroutine returns, run in the loop's thread.
+    """Run a coroutine in the loop's thread and return its result.
 
     Raises:
         TimeoutError: It took longer than `timeout` seconds.

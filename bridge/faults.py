@@ -1,4 +1,4 @@
-"""What can go wrong with a player, told apart."""
+"""The exceptions that a player can cause."""
 
 from mlagents_envs.exception import UnityCommunicatorStoppedException
 
@@ -6,12 +6,12 @@ from gym_adapters.errors import EnvironmentLostError, UserError
 
 
 class PortInUseError(UserError):
-    """Something else listens on the port."""
+    """Another process listens on the port."""
 
 
 class PlayerLostError(EnvironmentLostError):
-    """A player exited, hangs or never connected; a new one may be started in its place."""
+    """A player exited, hangs or never connected. It may be restarted."""
 
 
 class PlayerStoppedError(UserError, UnityCommunicatorStoppedException):
-    """The player ended the session in an orderly way: somebody pressed Stop in the Editor, or closed the player."""
+    """The player ended the session: somebody pressed Stop in the Editor, or closed the player."""

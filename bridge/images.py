@@ -1,4 +1,4 @@
-"""Images as they travel: one or several PNGs in a row, three channels each, and the arrays they stand for."""
+"""Encodes image observations as PNGs and decodes them: one or more PNGs of three channels each, one after another."""
 
 import io
 import struct
@@ -12,7 +12,7 @@ CHANNELS_PER_PNG = 3
 
 
 def encode_png(image: np.ndarray) -> bytes:
-    """Pack an image the way Unity does: RGB PNGs one after another, the last one padded.
+    """Encode an image as Unity does: RGB PNGs one after another, the last one padded with zeros.
 
     Args:
         image: Shape (channels, height, width), uint8. A single channel becomes a grey RGB image.
@@ -29,20 +29,20 @@ def encode_png(image: np.ndarray) -> bytes:
 
 
 def decode_png(data: bytes, channels: int, mapping: Sequence[int] = ()) -> np.ndarray:
-    """Unpack what Unity sends as a compressed observation.
+    """Decode a compressed observation.
 
     Args:
         data: One or more PNGs.
-        channels: How many channels the observation has.
-        mapping: For each channel in the PNGs, the channel of the observation that it belongs to, or -1 for none;
-            several for one are averaged. Without it the first `channels` count, or, for a single channel, the mean
-            of the first PNG's.
+        channels: The number of channels of the observation.
+        mapping: For each channel in the PNGs, the observation's channel that it belongs to; -1 means none. Several
+            channels with one target are averaged. Without a mapping, the first `channels` channels are taken, and a
+            single channel is the mean of the first PNG's channels.
 
     Returns:
         Shape: (channels, height, width), uint8.
 
     Raises:
-        ValueError: The data is damaged, or does not hold such an image.
+        ValueError: The data is damaged, or its channels do not fit.
     """
     pictures = []
     for part in _split(data):
@@ -60,7 +60,7 @@ def decode_png(data: bytes, channels: int, mapping: Sequence[int] = ()) -> np.nd
 
 
 def _split(data: bytes) -> Iterator[bytes]:
-    """The PNG files in `data`, told apart by their chunks. Source: https://www.w3.org/TR/png-3/#5Chunk-layout."""
+    """Yield the PNG files in `data`, delimited by their chunks. Source: https://www.w3.org/TR/png-3/#5Chunk-layout."""
     start = 0
     while start < len(data):
         if not data.startswith(PNG_SIGNATURE, start):
@@ -76,7 +76,7 @@ def _split(data: bytes) -> Iterator[bytes]:
 
 
 def _groups(channels: int, mapping: Sequence[int], first_picture: int, available: int) -> list[list[int]]:
-    """For each channel of the observation, the channels of the pictures that make it up."""
+    """For each channel of the observation, list the channels in the PNGs whose mean it is."""
     if mapping:
         if len(mapping) != available:
             raise ValueError(f"a mapping of {len(mapping)} channels for {available} in the PNGs")

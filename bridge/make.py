@@ -1,4 +1,4 @@
-"""From a training file to the Editor or to players."""
+"""Starts the Unity players that a training file describes, or waits for the Editor."""
 
 import ipaddress
 from pathlib import Path
@@ -6,12 +6,16 @@ from pathlib import Path
 from bridge.channels import EngineConfig
 from bridge.environment_parameters import check_names
 from bridge.player_session import PlayerOptions
-from bridge.ports import BASE_PORT, EDITOR_PORT
+from bridge.ports import BASE_PORT, EDITOR_PORT, LAST_PORT
 from bridge.unity_env import UnityEnv
 from bridge.worker import RestartLimits
 from bridge.workers import Workers
 from gym_adapters.errors import UserError
+from gym_adapters.make import SEED_LIMIT
 from trainers.config import EnvSettings, RunSettings
+
+SEEDS_PER_PLAYER = 2**16
+"""Agent i of player k is seeded with seed + k * SEEDS_PER_PLAYER + i, so that no two agents share a seed."""
 
 DEFAULT_TIMEOUT = EnvSettings.model_fields["timeout_wait"].default
 
@@ -19,8 +23,8 @@ DEFAULT_TIMEOUT = EnvSettings.model_fields["timeout_wait"].default
 def make_unity(settings: RunSettings) -> UnityEnv | Workers:
     """Start the players that `env_settings` describes, or wait for the Editor, and wait until all have connected.
 
-    The Editor is waited for until Ctrl-C, unless `timeout_wait` differs from its default, which is for players. Lessons
-    of `environment_parameters` are the run's to send, with `set_parameters`.
+    The wait for the Editor lasts until Ctrl-C, unless `timeout_wait` differs from its default, which is meant for
+    players. The `environment_parameters` are not sent here; the run sends them with `set_parameters`.
 
     Raises:
         UserError: A player does not start, or the settings ask for what players cannot do.
@@ -31,6 +35,12 @@ def make_unity(settings: RunSettings) -> UnityEnv | Workers:
     check_names(settings.environment_parameters or ())
     if env.env_path is None:
         return _start(settings, 0, wait=True)
+    last_port = env.base_port + env.num_envs - 1
+    if last_port > LAST_PORT:
+        raise UserError(
+            f"env_settings.base_port is {env.base_port} and num_envs {env.num_envs}: the last player's port, "
+            f"{last_port}, is above {LAST_PORT}; lower base_port"
+        )
     limits = RestartLimits(
         env.max_lifetime_restarts, env.restarts_rate_limit_n, env.restarts_rate_limit_period_s
     )
@@ -38,7 +48,7 @@ def make_unity(settings: RunSettings) -> UnityEnv | Workers:
 
 
 def player_options(settings: RunSettings, worker: int) -> PlayerOptions:
-    """How player number `worker` is started."""
+    """Return the options of player number `worker`, counted from 0."""
     env, engine, run = settings.env_settings, settings.engine_settings, settings.checkpoint_settings
     is_editor = env.env_path is None
     return PlayerOptions(
@@ -47,7 +57,7 @@ def player_options(settings: RunSettings, worker: int) -> PlayerOptions:
         worker_id=worker,
         listen=_address(env.listen),
         timeout=None if is_editor and env.timeout_wait == DEFAULT_TIMEOUT else env.timeout_wait,
-        seed=env.seed + worker,
+        seed=(env.seed + worker * SEEDS_PER_PLAYER) % SEED_LIMIT,
         num_areas=env.num_areas,
         arguments=env.env_args or (),
         no_graphics=engine.no_graphics or (engine.no_graphics_monitor and worker > 0),

@@ -1,4 +1,4 @@
-"""Steps of several players as one batch."""
+"""Merges the steps of several players into one batch."""
 
 from collections.abc import Sequence
 
@@ -8,47 +8,61 @@ from mlagents_envs.base_env import DecisionSteps, TerminalSteps
 Steps = tuple[DecisionSteps, TerminalSteps]
 
 
-def with_own_ids(steps: Steps, first: int, worker: int, count: int) -> Steps:
-    """The same steps with agent and group ids that no other player has.
+class OwnIds:
+    """Gives the agents and groups of a player ids that are unique among all players and across restarts.
 
     Args:
-        steps: As the player gave them.
-        first: Added to the player's agent ids, so that a restarted player's do not repeat.
-        worker: The player's number.
-        count: How many players there are.
+        worker: The player's number, from 0.
+        count: The number of players.
     """
-    if count == 1 and first == 0:
-        return steps
 
-    def agent(ids: np.ndarray) -> np.ndarray:
-        return (ids.astype(np.int64) + first) * count + worker
+    def __init__(self, worker: int, count: int) -> None:
+        self._worker, self._count = worker, count
+        self._first_agent, self._next_agent = 0, 0
+        self._first_group, self._last_group = 0, 0
 
-    def group(ids: np.ndarray) -> np.ndarray:
-        return np.where(ids == 0, 0, ids.astype(np.int64) * count + worker)  # 0 is no group
+    def restart(self) -> None:
+        """Treat all later ids as those of new agents and new groups, after a restart of the player."""
+        self._first_agent, self._first_group = self._next_agent, self._last_group
 
-    decisions, terminals = steps
-    return (
-        DecisionSteps(
-            decisions.obs,
-            decisions.reward,
-            agent(decisions.agent_id),
-            decisions.action_mask,
-            group(decisions.group_id),
-            decisions.group_reward,
-        ),
-        TerminalSteps(
-            terminals.obs,
-            terminals.reward,
-            terminals.interrupted,
-            agent(terminals.agent_id),
-            group(terminals.group_id),
-            terminals.group_reward,
-        ),
-    )
+    def convert(self, steps: Steps) -> Steps:
+        """Return the steps with unique ids. Group 0, which means none, stays 0."""
+        for batch in steps:
+            newest_agent, newest_group = (int(ids.max(initial=0)) for ids in (batch.agent_id, batch.group_id))
+            self._next_agent = max(self._next_agent, self._first_agent + newest_agent + 1)
+            self._last_group = max(self._last_group, self._first_group + newest_group)
+        if self._count == 1 and self._first_agent == 0:
+            return steps
+        decisions, terminals = steps
+        return (
+            DecisionSteps(
+                decisions.obs,
+                decisions.reward,
+                self._agent(decisions.agent_id),
+                decisions.action_mask,
+                self._group(decisions.group_id),
+                decisions.group_reward,
+            ),
+            TerminalSteps(
+                terminals.obs,
+                terminals.reward,
+                terminals.interrupted,
+                self._agent(terminals.agent_id),
+                self._group(terminals.group_id),
+                terminals.group_reward,
+            ),
+        )
+
+    def _agent(self, ids: np.ndarray) -> np.ndarray:
+        return (ids.astype(np.int64) + self._first_agent) * self._count + self._worker
+
+    def _group(self, ids: np.ndarray) -> np.ndarray:
+        own = (ids.astype(np.int64) + self._first_group) * self._count + self._worker
+        return np.where(ids == 0, 0, own)
 
 
 def merge(parts: Sequence[Steps]) -> Steps:
-    """All rows of all parts, in their order."""
+    """Concatenate the rows of all parts, in their order."""
     if len(parts) == 1:
         return parts[0]
     decisions, terminals = [part[0] for part in parts], [part[1] for part in parts]
@@ -58,12 +72,12 @@ def merge(parts: Sequence[Steps]) -> Steps:
 def unanswered(
     before: DecisionSteps | None, decisions: DecisionSteps, terminals: TerminalSteps
 ) -> DecisionSteps:
-    """The newest decision of every agent whose episode goes on.
+    """Return the latest decision request of every agent whose episode continues.
 
     Args:
-        before: The same, one step earlier.
-        decisions: Agents that now ask.
-        terminals: Agents whose episode ended.
+        before: The result for the previous step; None for the first step.
+        decisions: Agents that ask for a decision in this step.
+        terminals: Agents whose episode ended in this step.
     """
     if before is None or np.array_equal(before.agent_id, decisions.agent_id):
         return decisions
@@ -73,7 +87,7 @@ def unanswered(
 
 
 def unfinished(living: DecisionSteps) -> TerminalSteps:
-    """Agents whose player died: interrupted where they last were, with no further reward."""
+    """End the episodes of a lost player's agents: interrupted, at their last observation, with reward 0."""
     nothing = np.zeros(len(living), np.float32)
     interrupted = np.ones(len(living), np.bool_)
     return TerminalSteps(living.obs, nothing, interrupted, living.agent_id, living.group_id, nothing)
@@ -92,12 +106,12 @@ def _rows(steps: DecisionSteps, keep: np.ndarray) -> DecisionSteps:
 
 
 def _join_decisions(parts: Sequence[DecisionSteps]) -> DecisionSteps:
-    masks = [part.action_mask for part in parts]
+    masks = [part.action_mask for part in parts if len(part)]  # an empty part may lack its mask
     return DecisionSteps(
         _join([part.obs for part in parts]),
         np.concatenate([part.reward for part in parts]),
         np.concatenate([part.agent_id for part in parts]),
-        None if any(mask is None for mask in masks) else _join(masks),
+        None if any(mask is None for mask in masks) or not masks else _join(masks),
         np.concatenate([part.group_id for part in parts]),
         np.concatenate([part.group_reward for part in parts]),
     )
@@ -115,7 +129,7 @@ def _join_terminals(parts: Sequence[TerminalSteps]) -> TerminalSteps:
 
 
 def _join(columns: Sequence[Sequence[np.ndarray]]) -> list[np.ndarray]:
-    """Array i of every part, one after another; an empty array does not decide the type."""
+    """Concatenate array i of all parts, for every i. Empty arrays do not affect the dtype."""
     joined = []
     for arrays in zip(*columns, strict=True):
         filled = [array for array in arrays if len(array)]

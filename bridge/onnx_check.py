@@ -1,7 +1,7 @@
-"""What Unity would say to an `.onnx` file, without Unity.
+"""Checks without Unity whether Unity accepts an `.onnx` file.
 
-The checks are those that com.unity.ml-agents makes when a model is put on an agent (Runtime/Inference), as far as the
-file alone decides them; that it fits the agent's own sensors and actions, only Unity can see.
+The checks are those of com.unity.ml-agents when a model is assigned to an agent (Runtime/Inference), as far as they
+need only the file. Only Unity can check whether the model fits the agent's sensors and actions.
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ from onnx import TensorProto, numpy_helper
 from gym_adapters.errors import UserError
 
 OPSETS = range(7, 16)
-"""What Unity's Inference Engine reads."""
+"""The opset versions that Unity's Inference Engine reads."""
 
 VERSIONS = (2.0, 3.0)
 FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
@@ -30,9 +30,9 @@ class Report:
     """The result of a check.
 
     Attributes:
-        refused: What makes Unity refuse the model.
-        warnings: What works, but not fully.
-        summary: What the model takes and gives.
+        refused: Reasons for which Unity refuses the model.
+        warnings: Limits of a model that Unity accepts.
+        summary: The model's inputs and outputs.
     """
 
     refused: list[str] = field(default_factory=list)
@@ -40,7 +40,7 @@ class Report:
     summary: list[str] = field(default_factory=list)
 
     def text(self, path: Path) -> str:
-        """All of it, one finding a line."""
+        """Return the report as text, one finding per line."""
         verdict = "Unity would refuse it" if self.refused else "Unity can run it"
         lines = [f"{path}: {verdict}", *(f"  {line}" for line in self.summary)]
         lines += [f"  refused: {line}" for line in self.refused]
@@ -52,7 +52,7 @@ def check_file(path: Path) -> Report:
     """Check a file.
 
     Raises:
-        UserError: It is no ONNX file.
+        UserError: It is not an ONNX file.
     """
     try:
         model = onnx.load(str(path))
@@ -64,7 +64,7 @@ def check_file(path: Path) -> Report:
 
 
 def check_model(model: onnx.ModelProto) -> Report:
-    """Check a model that is loaded."""
+    """Check a loaded model."""
     report = Report()
     constants = _constants(model.graph)
     inputs = _tensors(value for value in model.graph.input if value.name not in constants)
@@ -142,7 +142,7 @@ def _check_memory(
 
 
 def _tensors(values: Iterable[Any]) -> Tensors:
-    """Type and shape of inputs or outputs, by name."""
+    """Return type and shape of inputs or outputs, by name."""
     found = {}
     for value in values:
         tensor = value.type.tensor_type
@@ -152,7 +152,7 @@ def _tensors(values: Iterable[Any]) -> Tensors:
 
 
 def _constants(graph: onnx.GraphProto) -> dict[str, np.ndarray]:
-    """Every tensor whose value does not depend on an input and needs no computing, by name."""
+    """Return the tensors whose values are stored in the graph, by name."""
     found = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     for node in graph.node:
         if node.op_type == "Constant" and node.attribute[0].name == "value":

@@ -1,4 +1,4 @@
-"""An `.onnx` in a quarter of the bytes: matrices as whole numbers of 8 bits, each row with a scale of its own."""
+"""Shrinks an `.onnx` to a quarter: weight matrices become 8-bit integers with one scale per row."""
 
 from pathlib import Path
 
@@ -10,13 +10,13 @@ from trainers.records.checkpoint import write_atomically
 
 LEVELS = 127
 WORTH_IT = 1024
-"""Numbers in a tensor from which on it is stored in 8 bits; smaller ones may be shapes."""
+"""Tensors with at least this many numbers are stored in 8 bits. Smaller ones may hold shapes."""
 
 
 def store_in_eight_bits(path: Path) -> None:
-    """Rewrite a file so that its weights are `Cast` and `Mul` of 8-bit numbers; operators as of opset 9, as before.
+    """Rewrite a file so that its weights are computed from 8-bit integers by `Cast` and `Mul`, operators of opset 9.
 
-    Biases and the normaliser stay in 32 bits. Rows are rounded as in a checkpoint with 8 bits to a weight.
+    Biases and the normaliser stay in 32 bits. The rounding is that of checkpoints with 8-bit weights.
 
     Args:
         path: the `.onnx`, replaced atomically.

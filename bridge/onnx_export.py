@@ -1,7 +1,7 @@
-"""A policy as the `.onnx` file that Unity runs: `python -m bridge.onnx_export RUN`.
+"""Exports a policy as the `.onnx` file that Unity runs: `python -m bridge.onnx_export RUN`.
 
 The file holds everything between a sensor and an action: normalisation, network, sampling, masks and scaling. Names,
-shapes and types are those that Unity packages 2.x to 4.x look for; `bridge.onnx_check` says whether they are there.
+shapes and types are those that Unity packages 2.x to 4.x expect, and `bridge.onnx_check` checks them.
 
     python -m bridge.onnx_export runs/walker                      every behavior of a run
     python -m bridge.onnx_export runs/walker --which best
@@ -23,8 +23,7 @@ from torch import Tensor, nn
 
 from bridge.onnx_check import check_file
 from gym_adapters.errors import UserError, refusal_named
-from trainers.networks.actor_critic import ACTION_LIMIT, ActorCritic
-from trainers.networks.q_network import QNetwork
+from trainers.networks.policy_network import PolicyNetwork
 from trainers.records.checkpoint import write_atomically
 from trainers.records.policy_file import load_policy
 
@@ -32,7 +31,6 @@ OPSET = 9
 API_VERSION = 3.0
 """The model's `version_number`: ML-Agents 2.0 and later."""
 
-MASK_PENALTY = 1e8
 _DEPRECATIONS = ("You are using the legacy TorchScript-based ONNX export", "The feature will be removed")
 
 
@@ -40,7 +38,7 @@ class UnityModel(nn.Module):
     """A policy with the inputs and outputs that Unity expects.
 
     Args:
-        policy: On the CPU; of an actor and critic only the actor is used.
+        policy: On the CPU. The critic is not used.
         actions: The behavior's actions.
 
     Attributes:
@@ -52,7 +50,7 @@ class UnityModel(nn.Module):
     continuous_shape: Tensor
     discrete_shape: Tensor
 
-    def __init__(self, policy: ActorCritic | QNetwork, actions: ActionSpec) -> None:
+    def __init__(self, policy: PolicyNetwork, actions: ActionSpec) -> None:
         super().__init__()
         self.policy, self.actions = policy, actions
         self.register_buffer("version_number", torch.tensor([API_VERSION]))
@@ -70,7 +68,7 @@ class UnityModel(nn.Module):
                 ]
 
     def forward(self, observations: list[Tensor], allowed: Tensor | None) -> tuple[Tensor, ...]:
-        """Everything that Unity reads.
+        """Compute all outputs that Unity reads.
 
         Args:
             observations: One (batch, *shape) float tensor per sensor; images channel-first, in [0, 1].
@@ -78,33 +76,19 @@ class UnityModel(nn.Module):
         """
         outputs = [self.version_number, self.memory_size]
         inputs = self.policy.prepare(observations)
-        if isinstance(self.policy, QNetwork):
-            assert allowed is not None
-            outputs += self._best(self.policy(inputs) + (allowed - 1.0) * MASK_PENALTY)
-            return tuple(outputs)
-        distribution = self.policy.distribution(inputs, None)
-        if self.actions.continuous_size:
-            mean = distribution.mean
-            sample = mean + torch.randn_like(mean) * distribution.log_std.exp()
-            outputs += [_scaled(sample), self.continuous_shape, _scaled(mean)]
-        if allowed is not None:
-            penalties = ((allowed - 1.0) * MASK_PENALTY).split(list(self.actions.discrete_branches), dim=1)
-            scores = [
-                branch + penalty for branch, penalty in zip(distribution.log_probs, penalties, strict=True)
-            ]
-            picks = torch.cat([torch.multinomial(score.exp(), 1) for score in scores], dim=1)
-            best = torch.cat([score.argmax(1, keepdim=True) for score in scores], dim=1)
-            outputs += [picks, self.discrete_shape, best]
+        forbidden = None if allowed is None else allowed < 0.5
+        actions = self.policy.exported_actions(inputs, forbidden)
+        if actions.continuous is not None:
+            sampled, likeliest = actions.continuous
+            outputs += [sampled, self.continuous_shape, likeliest]
+        if actions.discrete is not None:
+            sampled, likeliest = actions.discrete
+            outputs += [sampled, self.discrete_shape, likeliest]
         return tuple(outputs)
 
-    def _best(self, values: Tensor) -> list[Tensor]:
-        """The best action, twice: values say nothing about chances, so a sample is the best action as well."""
-        best = values.argmax(1, keepdim=True)
-        return [best, self.discrete_shape, best.clone()]
 
-
-def export_policy(policy: ActorCritic | QNetwork, spec: BehaviorSpec, path: Path) -> None:
-    """Write a policy's `.onnx`, atomically; the policy itself is left as it is.
+def export_policy(policy: PolicyNetwork, spec: BehaviorSpec, path: Path) -> None:
+    """Write a policy's `.onnx` atomically. The policy itself is not changed.
 
     Args:
         policy: On any device.
@@ -140,7 +124,7 @@ def export_run(run: Path, which: str = "last") -> list[Path]:
     """Write `<run>/<Behavior>.onnx` for every behavior of a run.
 
     Args:
-        run: A run folder, a behavior's folder in one, or a .pt file; the `.onnx` lies beside the .pt file then.
+        run: A run folder, a behavior's folder in one, or a .pt file, beside which the `.onnx` is written.
         which: `last`, `best`, or an agent-step count.
 
     Returns:
@@ -160,14 +144,9 @@ def export_run(run: Path, which: str = "last") -> list[Path]:
     return written
 
 
-def _scaled(action: Tensor) -> Tensor:
-    """What an agent gets: clamp(a, -3, 3) / 3."""
-    return action.clamp(-ACTION_LIMIT, ACTION_LIMIT) / ACTION_LIMIT
-
-
 @contextmanager
 def _exporter_warnings_ignored() -> Iterator[None]:
-    """The TorchScript exporter is deprecated, and the only one that writes opset 9."""
+    """Ignore the deprecation warnings of the TorchScript exporter, the only one that writes opset 9."""
     with warnings.catch_warnings():
         for message in _DEPRECATIONS:
             warnings.filterwarnings("ignore", message, DeprecationWarning)
@@ -175,7 +154,7 @@ def _exporter_warnings_ignored() -> Iterator[None]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Export, or check; returns the exit status: 1 if Unity would refuse a checked file."""
+    """Run the command and return the exit status, which is 1 if Unity would refuse a checked file."""
     parser = argparse.ArgumentParser(
         prog="python -m bridge.onnx_export",
         description="Write the .onnx files that Unity runs, or check one.",

@@ -1,4 +1,4 @@
-"""Actions set for the agents of the last step, kept until the next one is sent."""
+"""Keeps the actions of the last step's agents until the next step sends them."""
 
 import numpy as np
 from mlagents_envs.base_env import ActionTuple, BaseEnv
@@ -6,7 +6,7 @@ from mlagents_envs.exception import UnityActionException
 
 
 class PendingActions(BaseEnv):
-    """The two ways of setting actions, for environments that keep them by behavior in `_actions`."""
+    """Implements `set_actions` and `set_action_for_agent`; subclasses send the actions in `_actions`, by behavior."""
 
     _actions: dict[str, ActionTuple]
 

@@ -1,14 +1,14 @@
 """Any Gymnasium environment as a Unity player: `python -m bridge.player --env Walker2d-v5 --agents 10`.
 
-It connects to a trainer in Editor mode, ours or `mlagents-learn`, just as the Unity Editor does when Play is pressed.
-Started by a trainer from a script, it stands in for a built player:
+It connects to a trainer, this one or `mlagents-learn`, as the Unity Editor does when Play is pressed. A trainer can
+also start it from a script in place of a built player:
 
     #!/bin/sh
     exec python -m bridge.player --env Walker2d-v5 --agents 10 "$@"
 
-Its agents live as Unity's do. An episode has a number of its own, new each time; an episode that ends is reported with
-its last observation, and the next one may ask for its first decision in the same message; episodes cut at their maximum
-length are interrupted; an agent asks for a decision every few steps and repeats its action in between.
+Its agents behave as Unity's do. Every episode has a new agent id. The message that reports the end of an episode holds
+its last observation, and may also hold the first decision request of the next episode. Episodes that reach their
+maximum length are interrupted. An agent asks for a decision every few steps and repeats its action in between.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from gymnasium import spaces
 from mlagents_envs.base_env import ActionTuple
 
 from bridge.player_connection import PlayerConnection, TrainerLeft
-from bridge.ports import EDITOR_PORT
+from bridge.ports import EDITOR_PORT, LAST_PORT
 from gym_adapters.errors import UserError
 from gym_adapters.make import behavior_name
 from gym_adapters.spaces import ActionMapping, ObservationMapping
@@ -36,15 +36,15 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class PlayerSettings:
-    """What a player runs.
+    """The settings of a player.
 
     Attributes:
         env_id: A Gymnasium id.
-        agents: How many environments, in each training area that the trainer asks for.
-        time_limit: Most steps of an episode; None leaves it to the environment.
+        agents: Number of environments in each training area; the trainer sets the number of areas.
+        time_limit: Maximum number of steps of an episode; None means the environment's own.
         decision_period: Steps from one decision to the next; the action is repeated in between.
-        stagger: Agents ask for their decisions in different steps of the period, not all at once.
-        seed: Environment i is seeded with seed + i; None takes the trainer's seed.
+        stagger: Whether agents ask for decisions in different steps of the period instead of all at once.
+        seed: Environment i is seeded with seed + i. None takes the trainer's seed, which differs between players.
     """
 
     env_id: str
@@ -56,14 +56,14 @@ class PlayerSettings:
 
 
 class GymAgent:
-    """One environment, and what the trainer is told about it.
+    """One environment as an agent of the player.
 
     Args:
         env: The environment.
-        connection: Where its decisions are asked for.
+        connection: The connection to the trainer.
         behavior: Its behavior name.
-        new_id: Gives a number to each episode.
-        seed: Of the environment's first reset.
+        new_id: Returns a new agent id for each episode.
+        seed: The seed of the environment's first reset.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class GymAgent:
         self._seed: int | None = seed
 
     def begin(self) -> None:
-        """Begin an episode; nothing moves until its first decision."""
+        """Begin an episode. The environment is not stepped before the first decision."""
         self.id = self.new_id()
         self.observation, self.info = self.env.reset(seed=self._seed)
         self._seed, self.action, self.reward = None, None, 0.0
@@ -91,11 +91,11 @@ class GymAgent:
         self._put(mask=self._mask())
 
     def decide(self, continuous: np.ndarray, discrete: np.ndarray) -> None:
-        """Take the trainer's action, for this step and those to the next decision."""
+        """Set the action for all steps up to the next decision."""
         self.action = self.actions.convert(ActionTuple(continuous[None], discrete[None]))[0]
 
     def act(self) -> None:
-        """Step the environment; at the end of an episode, report it and begin the next."""
+        """Step the environment. If the episode ends, report that and begin the next one."""
         if self.action is None:
             return
         action = int(self.action) if isinstance(self.env.action_space, spaces.Discrete) else self.action
@@ -118,11 +118,11 @@ class GymAgent:
 
 
 def play(settings: PlayerSettings, connection: PlayerConnection) -> None:
-    """Run the environments for as long as the trainer wants.
+    """Run the environments until the trainer ends the session.
 
     Raises:
         UserError: There is no such environment, or no trainer.
-        TrainerLeft: The trainer is done.
+        TrainerLeft: The trainer ended the session, or is gone.
     """
     first = make_single(settings)
     setup = connection.connect()
@@ -144,7 +144,7 @@ def play(settings: PlayerSettings, connection: PlayerConnection) -> None:
 
 
 def _step(agents: list[GymAgent], connection: PlayerConnection, step: int, settings: PlayerSettings) -> None:
-    """One step of the engine: ask, hear the answers, act."""
+    """Run one simulation step: ask for decisions, receive the actions, step the environments."""
     for index, agent in enumerate(agents):
         turn = index if settings.stagger else 0
         if (step - turn) % settings.decision_period == 0:
@@ -175,21 +175,27 @@ def make_single(settings: PlayerSettings) -> gymnasium.Env:
 
 
 def parse(argv: Sequence[str] | None) -> tuple[PlayerSettings, PlayerConnection]:
-    """Read the command line; arguments of Unity players that mean nothing here are accepted."""
+    """Read the command line. Unknown arguments, such as those of Unity players, are ignored."""
     parser = argparse.ArgumentParser(
         prog="python -m bridge.player",
         description="Run a Gymnasium environment as a Unity ML-Agents player.",
         allow_abbrev=False,
     )
     parser.add_argument("--env", required=True, help="Gymnasium id, such as Walker2d-v5")
-    parser.add_argument("--agents", type=_count, default=1, help="number of environments (default: 1)")
-    parser.add_argument("--mlagents-port", type=_count, default=EDITOR_PORT, help="trainer's port (5004)")
-    parser.add_argument("--time-limit", type=_count, metavar="STEPS", help="cut episodes at this length")
+    parser.add_argument("--agents", type=_at_least(1), default=1, help="number of environments (default: 1)")
     parser.add_argument(
-        "--decision-period", type=_count, default=1, metavar="STEPS", help="steps per decision"
+        "--mlagents-port", type=_at_least(1, LAST_PORT), default=EDITOR_PORT, help="trainer's port (5004)"
+    )
+    parser.add_argument(
+        "--time-limit", type=_at_least(1), metavar="STEPS", help="cut episodes at this length"
+    )
+    parser.add_argument(
+        "--decision-period", type=_at_least(1), default=1, metavar="STEPS", help="steps per decision"
     )
     parser.add_argument("--stagger", action="store_true", help="agents decide in different steps")
-    parser.add_argument("--seed", type=int, help="default: the trainer's")
+    parser.add_argument(
+        "--seed", type=_at_least(0), help="default: the trainer's, another one for each player"
+    )
     parser.add_argument("--channels-last", action="store_true", help="images as Unity packages 2.x send them")
     parser.add_argument("--raw-images", action="store_true", help="images as floats instead of PNG")
     parser.add_argument("--wait", type=float, default=60.0, metavar="S", help="for the trainer (default: 60)")
@@ -211,15 +217,24 @@ def parse(argv: Sequence[str] | None) -> tuple[PlayerSettings, PlayerConnection]
     return settings, connection
 
 
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected 1 or more, got {value}")
-    return value
+def _at_least(least: int, most: int | None = None) -> Callable[[str], int]:
+    """Return the function that reads an option's whole number and checks its range."""
+    expected = f"{least} or more" if most is None else f"{least} to {most}"
+
+    def read(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = least - 1
+        if value < least or (most is not None and value > most):
+            raise argparse.ArgumentTypeError(f"expected a whole number, {expected}, got {text}")
+        return value
+
+    return read
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the player; returns the exit status."""
+    """Run the player and return the exit status."""
     logging.basicConfig(format="[%(levelname)s] %(message)s", level=logging.INFO)
     settings, connection = parse(argv)
     try:

@@ -1,4 +1,4 @@
-"""The trainer as a player sees it: the client side of the wire, which Unity has in C#."""
+"""The player's side of the protocol, which connects it to a trainer; Unity has its own in C#."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,15 +14,15 @@ from gym_adapters.errors import UserError
 
 
 class TrainerLeft(Exception):  # noqa: N818 - not a fault
-    """The trainer said that it is done, or its process is gone."""
+    """The trainer ended the session, or is gone."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What the trainer answers to one batch.
+    """The trainer's answer to one batch.
 
     Attributes:
-        reset: Every agent shall begin a new episode; there are no actions.
+        reset: Whether every agent must begin a new episode; there are no actions then.
         actions: For each behavior and agent id that asked for a decision: continuous part (size,) float32 and
             discrete part (branches,) int64.
         side_channel: The packed side-channel messages.
@@ -46,8 +46,8 @@ class PlayerConnection:
 
     Args:
         port: Where the trainer listens, on this machine.
-        timeout: Seconds to wait for it at the start.
-        api_version: The communicator version that this player claims.
+        timeout: Seconds to wait for the trainer at the start.
+        api_version: The communicator version that this player reports.
         channels_last: Send images as packages 2.x do, height-width-channel; else channel-first, as 3.x and 4.x do.
         compress: Send uint8 images as PNG; else as floats in [0, 1].
         channel_options: Further options of the gRPC channel.
@@ -79,14 +79,14 @@ class PlayerConnection:
         )
 
     def connect(self) -> Any:
-        """Introduce the player.
+        """Connect to the trainer and introduce the player.
 
         Returns:
             The trainer's `UnityRLInitializationInputProto`, with its seed and number of areas.
 
         Raises:
             UserError: No trainer listens on the port.
-            TrainerLeft: It does not want this player.
+            TrainerLeft: The trainer refuses this player.
         """
         hello = wire.message()
         output = hello.unity_output.rl_initialization_output
@@ -107,7 +107,7 @@ class PlayerConnection:
         return setup.unity_input.rl_initialization_input
 
     def add_behavior(self, name: str, observations: Sequence[ObservationSpec], actions: ActionSpec) -> None:
-        """Declare a behavior; the trainer hears of it with its first agent."""
+        """Declare a behavior. It is announced to the trainer with its first agent."""
         self._behaviors[name] = _Behavior(observations, actions)
 
     def put(
@@ -123,18 +123,18 @@ class PlayerConnection:
         group_id: int = 0,
         group_reward: float = 0.0,
     ) -> None:
-        """Put one agent into the next batch.
+        """Add one agent to the next batch.
 
         Args:
             name: Its behavior.
-            agent_id: The number of its episode.
-            observations: One array per observation; images channel-first.
-            reward: What it earned since it was last put.
-            done: Its episode is over; else it asks for a decision.
-            interrupted: Its episode ended at its maximum length.
-            mask: Of all branches side by side, True = forbidden.
-            group_id: Its group; 0 is none.
-            group_reward: What its group earned since.
+            agent_id: Its id, new in every episode.
+            observations: One array per observation; images are channel-first.
+            reward: Its reward since it was last added.
+            done: Whether its episode is over; otherwise it asks for a decision.
+            interrupted: Whether its episode ended at its maximum length.
+            mask: The action masks of all branches side by side, True = forbidden.
+            group_id: Its group; 0 means none.
+            group_reward: The reward of its group since it was last added.
         """
         behavior = self._behaviors[name]
         info = self._message.unity_output.rl_output.agentInfos[name].value.add(
@@ -154,14 +154,14 @@ class PlayerConnection:
 
     @property
     def has_batch(self) -> bool:
-        """Anything was put since the last exchange."""
+        """Whether an agent was added since the last exchange."""
         return bool(self._message.unity_output.rl_output.agentInfos)
 
     def exchange(self, side_channel: bytes = b"") -> Reply:
         """Send the batch and wait for the answer.
 
         Raises:
-            TrainerLeft: There is none any more.
+            TrainerLeft: The trainer ended the session, or is gone.
         """
         message, self._message = self._message, wire.message()
         message.unity_output.rl_output.side_channel = side_channel
@@ -178,7 +178,7 @@ class PlayerConnection:
         return Reply(reset, actions, answer.side_channel)
 
     def close(self) -> None:
-        """Say goodbye, if the trainer still listens, and leave."""
+        """Tell the trainer that the player quits, and close the connection."""
         try:
             self._call(wire.message(wire.QUIT), timeout=1)
         except grpc.RpcError:

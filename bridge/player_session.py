@@ -1,4 +1,4 @@
-"""One player from its start to its end: listening, launching, shaking hands, waiting, and what to say when it fails."""
+"""The session of one player: start, handshake, messages, end, and an explanation if one of these fails."""
 
 import logging
 import time
@@ -32,20 +32,20 @@ EDITOR_CHECKS = (
 
 @dataclass(frozen=True)
 class PlayerOptions:
-    """How a player is started and spoken to.
+    """How a player is started and connected.
 
     Attributes:
-        file_name: A built player; None is the Editor, which a person starts.
-        port: Where to listen; None is 5004 for the Editor and 5005 + worker id for a player. A player is given
-            another free port where this one is taken.
+        file_name: The path of a built player; None means the Editor, which a person starts.
+        port: The port to listen on; None means 5004 for the Editor and 5005 for a player. A player's port is this
+            number plus its worker id, or another free port if that one is taken.
         worker_id: The number of the player, from 0.
-        timeout: Seconds to wait for the player, each time; None waits forever.
-        seed: Of the player's random numbers.
-        num_areas: Training areas in the player.
+        timeout: Seconds to wait for each message of the player; None waits forever.
+        seed: The seed of the player's random numbers.
+        num_areas: The number of training areas in the player.
         arguments: Further command line arguments of the player.
-        no_graphics: Run it without a graphics device.
-        log_folder: Gets `Player-<worker id>.log`; None keeps no log.
-        engine: Resolution, quality and speed; None leaves the player as it is.
+        no_graphics: Whether to run it without a graphics device.
+        log_folder: The folder of `Player-<worker id>.log`; None means no log.
+        engine: Resolution, quality and speed; None keeps the player's own.
         listen: The address to listen on.
     """
 
@@ -64,7 +64,14 @@ class PlayerOptions:
 
 @dataclass
 class _Due:
-    """A message that is due: what to say if it does not come, since when, and when to say so next (monotonic)."""
+    """A message that the player has to send.
+
+    Attributes:
+        complaint: What the player failed to do if the message does not come.
+        advice: What the user should check then.
+        start: When the wait began, in seconds of the monotonic clock.
+        hint: When to tell the user next that the message is late, on the same clock.
+    """
 
     complaint: str
     advice: str
@@ -73,13 +80,13 @@ class _Due:
 
 
 class PlayerSession:
-    """The connection to one player, and its process where it was started here.
+    """The connection to one player, and its process if it was started here.
 
     Args:
         options: How to start it.
 
     Attributes:
-        communicator: Where it connects.
+        communicator: The server that it connects to.
 
     Raises:
         UserError: The port is taken, or the player cannot be started.
@@ -100,7 +107,7 @@ class PlayerSession:
 
     @property
     def player(self) -> str:
-        """What to call it in messages."""
+        """The player's name in messages to the user."""
         return "the Unity Editor" if self._process is None else f"player {self._process.name}"
 
     def connect(self) -> None:
@@ -133,25 +140,25 @@ class PlayerSession:
         self.communicator.send(message)
 
     def receive(self, complaint: str, checks: str = HANGING) -> Any:
-        """Wait for the player's next `UnityOutputProto`; for what it takes and raises, see `expect` and `poll`."""
+        """Wait for the player's next `UnityOutputProto`. Takes the arguments of `expect` and raises as `poll` does."""
         self.expect(complaint, checks)
         while (output := self.poll(1.0)) is None:
             pass
         return output
 
     def expect(self, complaint: str, checks: str = HANGING) -> None:
-        """From now on a message is due.
+        """Begin to wait for a message of the player.
 
         Args:
             complaint: What the player failed to do if none comes.
-            checks: What to do about it; an Editor has its own.
+            checks: What the user should check then. The Editor has its own list.
         """
         advice = EDITOR_CHECKS if self._process is None else checks
         now = time.monotonic()
         self._due = _Due(complaint, advice, now, now + HINT_SECONDS)
 
     def poll(self, seconds: float) -> Any | None:
-        """The player's next `UnityOutputProto`, or None if none came in so many seconds.
+        """Return the player's next `UnityOutputProto`, or None if none comes within `seconds`.
 
         Raises:
             PlayerLostError: The player exited, or did not answer within its timeout.
@@ -174,13 +181,13 @@ class PlayerSession:
         return message.unity_output
 
     def close(self, patience: float = QUIT_SECONDS) -> None:
-        """Tell the player to quit; a player that was started here is killed after `patience` seconds."""
+        """Tell the player to quit. A player that was started here is killed after `patience` seconds."""
         self.communicator.close()
         if self._process is not None:
             self._process.end(patience)
 
     def _complain(self, due: "_Due") -> None:
-        """Say from time to time that a message is due; raise where none will come."""
+        """Tell the user every minute that a message is late, and raise if none will come."""
         now, timeout = time.monotonic(), self.options.timeout
         if self._process is not None and self._process.exit_code is not None:
             raise PlayerLostError(self._ending(due.complaint))
@@ -215,7 +222,7 @@ class PlayerSession:
         return PlayerProcess(file_name, [*arguments, *options.arguments], log)
 
     def _ending(self, otherwise: str) -> str:
-        """How the player came to its end; `otherwise` if it still runs, or runs elsewhere."""
+        """Describe how the player ended. `otherwise` is used if it still runs or was not started here."""
         if self._process is not None and self._process.wait(5.0):
             return f"{self.player} {self._process.obituary()}"
         words = "" if self._process is None else self._process.last_words()

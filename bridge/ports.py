@@ -1,57 +1,62 @@
-"""Who holds a port on this machine, and who is connected to it. What Linux's /proc does not show is not known."""
+"""Finds the process that listens on a port of this machine, and the one that is connected to it."""
 
 import os
 import socket
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
+
+import psutil
 
 EDITOR_PORT = 5004
-"""Where the Unity Editor looks for a trainer."""
+"""The port on which the Unity Editor looks for a trainer."""
 
 BASE_PORT = 5005
-"""Where the first built player does, unless it is told otherwise."""
+"""The port on which the first built player looks for a trainer, unless it is told otherwise."""
 
-_ESTABLISHED, _LISTENING = "01", "0A"
+LAST_PORT = 65535
 
 
 @dataclass(frozen=True)
 class Process:
     """A process on this machine."""
 
-    pid: int
+    handle: psutil.Process
     name: str
 
     def __str__(self) -> str:
-        return f"{self.name} (pid {self.pid})"
+        return f"{self.name} (pid {self.handle.pid})"
 
     @property
     def is_alive(self) -> bool:
-        """Whether it still runs, or could."""
+        """Whether it still runs; True where that cannot be known."""
         try:
-            state = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
-        except OSError:
+            return self.handle.is_running() and self.handle.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
             return False
-        return state not in ("Z", "X")
+        except psutil.AccessDenied:
+            return True
 
 
 def port_owner(port: int) -> Process | None:
-    """The process that listens on a TCP port; None where that cannot be known.
-
-    Reads Linux's /proc, so it sees what the present user may see.
-    """
-    return _holder(_sockets(_LISTENING, port))
+    """The process that listens on a TCP port; None where the present user may not see it."""
+    return _holder(psutil.CONN_LISTEN, port)
 
 
 def client_process(port: int, client_port: int) -> Process | None:
-    """The process on this machine that is connected from `client_port` to `port`; None where that cannot be known."""
-    return _holder(_sockets(_ESTABLISHED, client_port, port))
+    """The process on this machine that is connected from `client_port` to `port`.
+
+    None where there is none, or where the present user may not see it.
+    """
+    return _holder(psutil.CONN_ESTABLISHED, client_port, port)
 
 
 def is_connected(port: int, client_port: int) -> bool | None:
-    """Whether a server on `port` still has a connection from `client_port`; None where that cannot be known."""
-    if not Path("/proc/net/tcp").exists():
+    """Whether this process has a connection from `client_port` to its `port`; None where that cannot be known."""
+    try:
+        connections = psutil.Process().net_connections("tcp")
+    except (psutil.Error, OSError):
         return None
-    return bool(_sockets(_ESTABLISHED, port, client_port))
+    return any(_matches(one, psutil.CONN_ESTABLISHED, port, client_port) for one in connections)
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
@@ -67,28 +72,20 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
     return True
 
 
-def _sockets(state: str, port: int, remote_port: int | None = None) -> set[str]:
-    """The sockets of this machine in this state and with these ports, as /proc/PID/fd names them."""
-    found = set()
-    for table in ("tcp", "tcp6"):
-        try:
-            rows = [line.split() for line in Path("/proc/net", table).read_text().splitlines()[1:]]
-        except OSError:
-            continue
-        for row in rows:
-            local, remote = (int(address.rpartition(":")[2], 16) for address in row[1:3])
-            if row[3] == state and local == port and remote_port in (None, remote):
-                found.add(f"socket:[{row[9]}]")
-    return found
-
-
-def _holder(sockets: set[str]) -> Process | None:
-    """The process that has one of these sockets open."""
-    for link in Path("/proc").glob("[0-9]*/fd/*") if sockets else ():
-        try:
-            if str(link.readlink()) in sockets:
-                process = link.parents[1]
-                return Process(int(process.name), (process / "comm").read_text().strip())
-        except OSError:
-            continue
+def _holder(status: str, port: int, remote_port: int | None = None) -> Process | None:
+    """The process with a TCP connection in this state and with these ports."""
+    try:
+        for connection in psutil.net_connections("tcp"):
+            if connection.pid and _matches(connection, status, port, remote_port):
+                handle = psutil.Process(connection.pid)
+                return Process(handle, handle.name())
+    except (psutil.Error, OSError):  # macOS shows a user no connections of the whole machine
+        pass
     return None
+
+
+def _matches(connection: Any, status: str, port: int, remote_port: int | None) -> bool:
+    is_local = connection.status == status and connection.laddr.port == port
+    return is_local and (
+        remote_port is None or (bool(connection.raddr) and connection.raddr.port == remote_port)
+    )

@@ -1,4 +1,4 @@
-"""A built player as a process: found, started, watched and ended."""
+"""Finds, starts, watches and ends the process of a built player."""
 
 import os
 import re
@@ -15,9 +15,9 @@ SUFFIXES = ("", ".x86_64", ".x86", ".exe", ".app")
 
 
 def find_player(path: str | Path) -> Path | None:
-    """The program that a player's path means; the path may lack the suffix of the platform.
+    """Find the program that a player's path means; None if there is none.
 
-    A macOS bundle stands for the program in it, and a folder for the one program in it that shares its name.
+    The path may lack the suffix of the platform. A macOS bundle means the program in it.
     """
     for suffix in SUFFIXES:
         candidate = Path(f"{path}{suffix}")
@@ -30,7 +30,7 @@ def find_player(path: str | Path) -> Path | None:
 
 
 def looks_like_player(path: str) -> bool:
-    """Whether a text means a player's file, existing or not, rather than a Gymnasium id such as ALE/Assault-v5."""
+    """Whether a text is a player's path, existing or not, rather than a Gymnasium id such as ALE/Assault-v5."""
     return (
         Path(path).is_absolute()
         or path.startswith((".", "~"))
@@ -45,9 +45,9 @@ class PlayerProcess:
     """A running player.
 
     Args:
-        path: What `find_player` finds.
-        arguments: Its command line.
-        log: The file that takes what it prints; Unity is told to write its own log there too.
+        path: The player's path, for `find_player`.
+        arguments: Its command line arguments.
+        log: The file for what it prints, which may also be Unity's own log; None discards it.
 
     Raises:
         UserError: It cannot be started.
@@ -60,7 +60,7 @@ class PlayerProcess:
         self.name, self.log = program.name, log
         if log is not None:
             log.parent.mkdir(parents=True, exist_ok=True)
-        # Appending from the end of whatever is there, so that a restarted player keeps the log of the one before.
+        # Append mode keeps the log from before a restart.
         output = subprocess.DEVNULL if log is None else log.open("ab")
         try:
             self._process = subprocess.Popen(
@@ -68,7 +68,7 @@ class PlayerProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C is for the trainer, which then ends the player
+                start_new_session=True,  # Ctrl-C reaches only the trainer, which then ends the player
             )
         except OSError as error:
             hint = f"run: chmod +x {program}" if isinstance(error, PermissionError) else "is it a player?"
@@ -79,11 +79,11 @@ class PlayerProcess:
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs."""
+        """The exit code; None while the process runs."""
         return self._process.poll()
 
     def wait(self, seconds: float) -> bool:
-        """Wait for its end; whether it came."""
+        """Wait for the process to end, and return whether it did."""
         try:
             self._process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -91,13 +91,13 @@ class PlayerProcess:
         return True
 
     def obituary(self) -> str:
-        """How it ended, and the end of its log."""
+        """Describe how the process ended, with the last lines of its log."""
         code = self.exit_code or 0
         killed = f" ({signal.Signals(-code).name})" if -code in set(signal.Signals) else ""
         return f"exited with code {code}{killed}{self.last_words()}"
 
     def last_words(self) -> str:
-        """The end of its log, as the tail of a message."""
+        """Return the last lines of its log, to be added to a message."""
         try:
             lines = self.log.read_text("utf-8", "replace").splitlines()[-LOG_LINES:] if self.log else []
         except OSError:
@@ -105,7 +105,7 @@ class PlayerProcess:
         return "".join([f"; the end of {self.log}:", *(f"\n    {line}" for line in lines)]) if lines else ""
 
     def end(self, patience: float) -> None:
-        """Wait for it to leave by itself, then kill it and what it started."""
+        """Wait `patience` seconds for the process to exit, then kill it and its children."""
         if not self.wait(patience):
             self._kill()
         self.wait(5)

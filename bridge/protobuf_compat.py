@@ -1,12 +1,12 @@
-"""`mlagents_envs` under today's protobuf and Python, with nothing installed being modified.
+"""Makes `mlagents_envs` work with current versions of protobuf and Python, without changing installed files.
 
-The message modules of `mlagents_envs` were generated for protobuf 3: executed under protobuf 4 or newer, they refuse
-to load. The descriptor that each of them carries in serialised form is still valid. The import hook here reads it from
-the module's source, without executing the module, adds it to protobuf's default descriptor pool and builds the
-messages from it, with whatever implementation protobuf uses (C, as a rule).
+The message modules of `mlagents_envs` were generated for protobuf 3 and do not load under protobuf 4 or newer. The
+serialised descriptor in each of them is still valid. An import hook reads the descriptor from the module's source
+without executing the module, adds it to protobuf's default descriptor pool and builds the messages from it, with the
+implementation that protobuf uses (usually C).
 
-`mlagents_envs.environment` also imports `distutils`, which Python dropped in 3.12; where it is missing, a stand-in is
-served.
+`mlagents_envs.environment` also imports `distutils`, which Python 3.12 removed. Where it is missing, a stand-in is
+imported instead.
 """
 
 import ast
@@ -28,9 +28,9 @@ STAND_IN = Path(__file__).with_name("distutils_version.py")
 
 
 def install() -> None:
-    """Make `mlagents_envs` importable from now on; a second call changes nothing.
+    """Make `mlagents_envs` importable. A second call has no effect.
 
-    Where protobuf is older than 4, the package's own modules load as they are, and are left to.
+    Under protobuf older than 4, the package's own modules are loaded.
     """
     major = int(google.protobuf.__version__.split(".")[0])
     if major >= 4 and not any(isinstance(finder, MessageFinder) for finder in sys.meta_path):
@@ -45,7 +45,7 @@ class MessageFinder(importlib.abc.MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        """The spec of a message module, with a loader that does not execute it; None for any other module."""
+        """Return the spec of a message module, with a loader that does not execute it; None for other modules."""
         if not (fullname.startswith(MESSAGES) and fullname.endswith("_pb2")):
             return None
         spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
@@ -59,7 +59,7 @@ class MessageLoader(importlib.machinery.SourceFileLoader):
     """Builds a message module from the serialised descriptor in its source."""
 
     def exec_module(self, module: ModuleType) -> None:
-        """Fill the module with what protobuf's own generator would have put there."""
+        """Give the module the contents that protobuf's own generator would give it."""
         serialized = serialized_descriptor(Path(self.path))
         for dependency in descriptor_pb2.FileDescriptorProto.FromString(serialized).dependency:
             importlib.import_module(dependency.removesuffix(".proto").replace("/", ".") + "_pb2")
@@ -71,12 +71,12 @@ class MessageLoader(importlib.machinery.SourceFileLoader):
 
 
 class StandInFinder(importlib.abc.MetaPathFinder):
-    """Serves the stand-in for `distutils`; it is asked last, so that a real one wins."""
+    """Finds the stand-in for `distutils`. As the last finder, it finds it only where the real one is missing."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        """The spec of the stand-in, under the name it stands in for; None for any other module."""
+        """Return the spec of the stand-in for `distutils` and `distutils.version`; None for other modules."""
         if fullname == "distutils":
             return importlib.util.spec_from_file_location(fullname, STAND_IN, submodule_search_locations=[])
         return (
@@ -87,10 +87,10 @@ class StandInFinder(importlib.abc.MetaPathFinder):
 
 
 def serialized_descriptor(path: Path) -> bytes:
-    """The serialised `FileDescriptorProto` in the source of a generated module.
+    """Return the serialised `FileDescriptorProto` in the source of a generated module.
 
     Raises:
-        ImportError: The source holds none in a form that a protobuf generator has written so far.
+        ImportError: The source has no descriptor in a known form.
     """
     for node in ast.walk(ast.parse(path.read_bytes())):
         for argument in _descriptor_arguments(node):
@@ -102,7 +102,7 @@ def serialized_descriptor(path: Path) -> bytes:
 
 
 def _descriptor_arguments(node: ast.AST) -> Iterator[ast.expr]:
-    """What is passed as `serialized_pb=` (protobuf 3), or to `AddSerializedFile` (later)."""
+    """Yield the values of `serialized_pb=` (protobuf 3) and the arguments of `AddSerializedFile` (later)."""
     if isinstance(node, ast.Call):
         yield from (keyword.value for keyword in node.keywords if keyword.arg == "serialized_pb")
         if isinstance(node.func, ast.Attribute) and node.func.attr == "AddSerializedFile":

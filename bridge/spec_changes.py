@@ -1,4 +1,4 @@
-"""Behaviors must keep their sensors and actions; how they differ where they do not."""
+"""Refuses behaviors whose sensors or actions change."""
 
 from mlagents_envs.base_env import ActionSpec, BehaviorSpec, ObservationSpec
 
@@ -6,10 +6,10 @@ from gym_adapters.errors import UserError
 
 
 def require_same(name: str, before: BehaviorSpec, now: BehaviorSpec) -> None:
-    """Refuse a behavior that is not what it was, whether in one player or in another.
+    """Refuse a behavior whose spec differs from its earlier one, in the same player or in another.
 
     Raises:
-        UserError: Names the first difference, as it was and as it is.
+        UserError: The specs differ. The message names the first difference, before and now.
     """
     if before != now:
         raise UserError(

@@ -32,17 +32,17 @@ from trainers.config.environment_parameters import Sampler
 class UnityEnv(PendingActions):
     """One player.
 
-    Making it starts the player and waits until it has connected.
+    The constructor starts the player and waits until it has connected.
 
     Args:
         options: How to start it.
-        side_channels: The caller's own.
-        wait: Wait for the player now; else `session.connect` must be called.
+        side_channels: Further side channels of the caller.
+        wait: Whether to wait for the player; if not, the caller must call `session.connect`.
 
     Attributes:
         session: The connection.
-        stats: Takes the values that the player reports (`take_stats`).
-        parameters: Sends environment parameters with the next step.
+        stats: The channel of the values that the player reports; see `take_stats`.
+        parameters: The channel that sends environment parameters with the next step.
 
     Raises:
         UserError: The port is taken, the player does not start or does not fit.
@@ -79,12 +79,12 @@ class UnityEnv(PendingActions):
         return BehaviorMapping({name: decoder.spec for name, decoder in self._decoders.items()})
 
     def reset(self) -> None:
-        """Begin new episodes everywhere."""
+        """Begin a new episode for every agent."""
         self.begin_reset()
         self._finish()
 
     def step(self) -> None:
-        """Send the actions set since the last step (zeros for agents without), and take in what comes of them.
+        """Send the actions set since the last step, zeros for agents without one, and receive the result.
 
         Raises:
             PlayerLostError: The player exited, or does not answer.
@@ -98,12 +98,12 @@ class UnityEnv(PendingActions):
         self._finish()
 
     def begin_reset(self) -> None:
-        """Ask for new episodes everywhere; `poll` says when they began."""
+        """Ask for new episodes without waiting for them; `poll` says when they began."""
         self._began = True
         self._send(wire.message(), wire.RESET)
 
     def begin_step(self) -> None:
-        """Send the actions, as `step` does; `poll` says when they were taken."""
+        """Send the actions as `step` does, without waiting for the result; `poll` says when it came."""
         message = wire.message()
         values = message.unity_input.rl_input.agent_actions
         for name, (decisions, _) in self._steps.items():
@@ -113,7 +113,7 @@ class UnityEnv(PendingActions):
         self._send(message, wire.STEP)
 
     def poll(self, seconds: float = 0.0) -> bool:
-        """Whether the player has answered within so many seconds; its answer is then taken in. Raises as `step`."""
+        """Receive the player's answer; return whether it came within `seconds`. Raises as `step` does."""
         output = self.session.poll(seconds)
         if output is None:
             return False
@@ -127,7 +127,7 @@ class UnityEnv(PendingActions):
         return True
 
     def set_parameters(self, values: Mapping[str, Sampler]) -> None:
-        """Send environment parameters, by name, with the next step or reset; they count from the next episodes on.
+        """Send environment parameters, by name, with the next step or reset. They take effect in the next episodes.
 
         Raises:
             UserError: A name cannot be sent.
@@ -135,18 +135,19 @@ class UnityEnv(PendingActions):
         send_parameters(self.parameters, values, self.options.seed)
 
     def take_stats(self) -> EnvironmentStats:
-        """The values that the player reported since the last call, by name, each with its way of aggregation."""
+        """Return the values that the player reported since the last call, by name, each with its aggregation method."""
         return self.stats.get_and_reset_stats()
 
     def get_steps(self, behavior_name: str) -> tuple[DecisionSteps, TerminalSteps]:
-        """The agents that ask for a decision, and those whose episode ended.
+        """Return the agents that ask for a decision, and those whose episode ended.
 
-        One agent can be in both only in the sense of two episodes, which have ids of their own.
+        An agent whose episode ended may ask for the first decision of its next episode in the same step. Its id is
+        then a new one.
         """
         return self._steps[self._known(behavior_name)]
 
     def close(self, patience: float = QUIT_SECONDS) -> None:
-        """Tell the player to quit; a player that was started here is killed after `patience` seconds."""
+        """Tell the player to quit. A player that was started here is killed after `patience` seconds."""
         if not self._closed:
             self._closed = True
             self.session.close(patience)
@@ -168,7 +169,7 @@ class UnityEnv(PendingActions):
             pass
 
     def _learn_behaviors(self, output: Any) -> None:
-        """Take in behaviors that are new; those that are known must be as before."""
+        """Add new behaviors. Known behaviors must keep their specs."""
         for parameters in output.rl_initialization_output.brain_parameters:
             self._parameters[parameters.brain_name] = parameters
         for name in list(self._parameters):

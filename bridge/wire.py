@@ -1,8 +1,8 @@
-"""The messages that Unity and the trainer exchange, in a form that is fast to read and write.
+"""The messages between Unity and the trainer, in a form that is fast to read and write.
 
-Same bytes on the wire as `mlagents_envs.communicator_objects`, other types in Python: a packed list of floats or
-booleans is one `bytes` field here, because both have the same encoding. NumPy then reads an observation where it lies,
-and no list of Python floats is ever made.
+The bytes on the wire are those of `mlagents_envs.communicator_objects`. Only types in Python differ: a packed list of
+floats or booleans is a `bytes` field here, because both have the same encoding. NumPy then reads an observation in
+place, without a list of Python floats.
 
 Source: https://protobuf.dev/programming-guides/encoding/#packed
 """
@@ -24,13 +24,13 @@ API_VERSION = "1.5.0"
 
 METHOD = "/communicator_objects.UnityToExternalProto/Exchange"
 OK, QUIT = 200, 400
-"""What `header.status` says: a message, or that the sender leaves."""
+"""The values of `header.status`: a message, or the end of the session."""
 
 STEP, RESET = 0, 1
 PNG = 1
 
 CHANNEL_OPTIONS = (("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1))
-"""gRPC's own limit is 4 MiB, which 5,000 agents can pass."""
+"""No limits of size: gRPC's default is 4 MiB, which the message of 5,000 agents can exceed."""
 
 _PACKED_AS_BYTES = {
     "ObservationProto.FloatData": ("data",),
@@ -40,7 +40,7 @@ _PACKED_AS_BYTES = {
 
 
 def _load_messages() -> dict[str, Any]:
-    """The message classes by name, from a descriptor pool of their own."""
+    """Return the message classes by name, from a separate descriptor pool."""
     root = importlib.import_module("mlagents_envs.communicator_objects.unity_message_pb2")
     pool = descriptor_pool.DescriptorPool()
     done: set[str] = set()
@@ -67,7 +67,7 @@ def _load_messages() -> dict[str, Any]:
 
 
 def _pack(message: Any, path: str) -> None:
-    """Turn the packed lists of a message description into `bytes`."""
+    """Turn the packed lists of a message descriptor into `bytes`."""
     for field in message.field:
         if field.name in _PACKED_AS_BYTES.get(path, ()):
             field.label = field.LABEL_OPTIONAL
@@ -85,27 +85,27 @@ BrainParameters = _MESSAGES["BrainParametersProto"]
 
 
 def message(status: int = OK) -> Any:
-    """An empty `UnityMessage`."""
+    """Return an empty `UnityMessage`."""
     result = UnityMessage()
     result.header.status = status
     return result
 
 
 def set_capabilities(capabilities: Any) -> None:
-    """Say that this side can do everything that version 1.5.0 knows."""
+    """Set every capability of version 1.5.0."""
     for field in capabilities.DESCRIPTOR.fields:
         setattr(capabilities, field.name, True)
 
 
 def pack_side_channels(messages: Iterable[tuple[uuid.UUID, bytes]]) -> bytes:
-    """Side-channel messages as the one field that carries them: id, length, content, and so on."""
+    """Pack side-channel messages into one field: the id, length and content of each, one after another."""
     return b"".join(
         channel.bytes_le + struct.pack("<i", len(content)) + content for channel, content in messages
     )
 
 
 def unpack_side_channels(data: bytes) -> list[tuple[uuid.UUID, bytes]]:
-    """The reverse of `pack_side_channels`.
+    """Undo `pack_side_channels`.
 
     Raises:
         ValueError: The data ends in the middle of a message.

@@ -1,4 +1,4 @@
-"""One player among several, started again when it dies."""
+"""One of several players, which is restarted when it is lost."""
 
 import logging
 import queue
@@ -13,7 +13,7 @@ from mlagents_envs.base_env import ActionTuple, BehaviorSpec, DecisionSteps, Ter
 
 from bridge.channels import EnvironmentStats
 from bridge.faults import PlayerLostError
-from bridge.merging import Steps, merge, unanswered, unfinished, with_own_ids
+from bridge.merging import OwnIds, Steps, merge, unanswered, unfinished
 from bridge.spec_changes import require_same
 from bridge.unity_env import UnityEnv
 from trainers.config.environment_parameters import Sampler
@@ -23,11 +23,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RestartLimits:
-    """How often one player may be started again (ML-Agents keys); -1 is without limit.
+    """How often one player may be restarted (ML-Agents keys); -1 means no limit.
 
     Attributes:
-        lifetime: In the whole run (`max_lifetime_restarts`).
-        rate: In each period (`restarts_rate_limit_n`).
+        lifetime: Restarts in the whole run (`max_lifetime_restarts`).
+        rate: Restarts in each period (`restarts_rate_limit_n`).
         period: Length of the period in seconds (`restarts_rate_limit_period_s`).
     """
 
@@ -36,7 +36,12 @@ class RestartLimits:
     period: float = 60.0
 
     def refusal(self, restarts: list[float], now: float) -> str | None:
-        """Why a player that was restarted at these times must not be again; None if it may."""
+        """Return why another restart is refused; None if it is allowed.
+
+        Args:
+            restarts: The times of earlier restarts in seconds.
+            now: The present time on the same clock.
+        """
         if 0 <= self.lifetime <= len(restarts):
             return f"it was restarted {len(restarts)} times; max_lifetime_restarts is {self.lifetime}"
         recent = sum(now - at < self.period for at in restarts)
@@ -47,13 +52,13 @@ class RestartLimits:
 
 @dataclass
 class Result:
-    """What one player gave in one step.
+    """The result of one step of one player.
 
     Attributes:
-        worker: Its number.
-        steps: By behavior; the ids are unique among all players.
-        specs: By behavior.
-        stats: What it reported.
+        worker: The player's number.
+        steps: Its steps by behavior, with ids that are unique among all players.
+        specs: Its specs by behavior.
+        stats: The values that it reported.
     """
 
     worker: int
@@ -63,18 +68,18 @@ class Result:
 
 
 class Worker:
-    """One player; only while it is started again, a thread waits for it.
+    """One player. A thread waits for it only during a restart.
 
     Args:
         number: Its number, from 0.
-        count: How many workers there are.
-        make: Starts the player, without waiting for it to connect.
-        limits: On restarts.
-        arrivals: Gets the number whenever `collect` may have something.
+        count: The number of workers.
+        make: Starts the player without waiting for it to connect.
+        limits: Limits on restarts.
+        arrivals: Receives the number whenever `collect` may have a result.
 
     Attributes:
-        parameters: Values that the player gets with its next step, as far as it has not got them. Never changed in
-            place, since a thread may read it.
+        parameters: The player's environment parameters; new ones are sent with its next step. The dictionary is
+            replaced and never changed in place, because a thread may read it.
     """
 
     def __init__(
@@ -85,12 +90,12 @@ class Worker:
         limits: RestartLimits,
         arrivals: "queue.SimpleQueue[int]",
     ) -> None:
-        self.number, self._count, self._make, self._limits = number, count, make, limits
+        self.number, self._make, self._limits = number, make, limits
         self._arrivals = arrivals
         self.parameters: dict[str, Sampler] = {}
         self._sent: dict[str, Sampler] = {}
         self._restarts: list[float] = []
-        self._first_id = self._last_id = 0
+        self._ids = OwnIds(number, count)
         self._living: dict[str, DecisionSteps] = {}
         self._lost: dict[str, TerminalSteps] = {}
         self._specs: dict[str, BehaviorSpec] = {}
@@ -104,7 +109,7 @@ class Worker:
         self._env.session.connect()
 
     def submit(self, actions: dict[str, ActionTuple] | None) -> None:
-        """Have the player take a step with these actions, or, for None, begin anew."""
+        """Send the actions of the player's next step; None resets the player."""
         self._busy = True
         self._send_parameters()
         if actions is None:
@@ -116,12 +121,12 @@ class Worker:
         self._env.begin_step()
 
     def collect(self) -> Result | None:
-        """What came of `submit`, once; None if nothing has yet.
+        """Return the result of `submit`, once; None before it is there.
 
-        Agents of a player that died end, interrupted, once another one has begun in its place.
+        If the player was lost, the first result after its restart also ends the episodes of its agents, as interrupted.
 
         Raises:
-            UserError: The player sent what it must not, or died and may not be started again.
+            UserError: The player sent invalid data, or was lost and may not be restarted.
         """
         if not self._busy:
             return None
@@ -154,7 +159,7 @@ class Worker:
         return env
 
     def _in_background(self, work: Callable[[], None]) -> "Future[None]":
-        """Run it in a thread that does not keep a finished program alive."""
+        """Run a function in a daemon thread."""
         future: Future[None] = Future()
 
         def run() -> None:
@@ -170,14 +175,14 @@ class Worker:
         return future
 
     def _start_again(self, reason: PlayerLostError) -> None:
-        """Start the player again, and again if it is lost before its first step, as far as the limits go."""
+        """Restart the player until it has begun its episodes or the limits are reached."""
         while True:
             refusal = self._limits.refusal(self._restarts, time.monotonic())
             if refusal:
                 raise PlayerLostError(f"{reason}\nIt is not started again: {refusal}") from reason
             self._restarts.append(time.monotonic())
             logger.warning("%s\nStarting it again.", reason)
-            self._first_id = self._last_id + 1
+            self._ids.restart()
             self._living.clear()
             self._env.close(patience=0)
             try:
@@ -202,20 +207,15 @@ class Worker:
         self._sent = wanted
 
     def _collect(self, lost: dict[str, TerminalSteps]) -> Result:
-        """What the player gave; agents that were lost with its forerunner end, interrupted."""
+        """Return the player's result, with the interrupted episodes of before a restart (`lost`) first."""
         for name, spec in self._env.behavior_specs.items():
             require_same(name, self._specs.setdefault(name, spec), spec)
         result = Result(self.number, {}, dict(self._specs), self._env.take_stats())
         for name, spec in self._specs.items():
             steps = DecisionSteps.empty(spec), TerminalSteps.empty(spec)
             if name in self._env.behavior_specs:
-                steps = self._with_own_ids(self._env.get_steps(name))
+                steps = self._ids.convert(self._env.get_steps(name))
             self._living[name] = unanswered(self._living.get(name), *steps)
             ended = [(DecisionSteps.empty(spec), lost[name])] if name in lost else []
             result.steps[name] = merge([*ended, steps])
         return result
-
-    def _with_own_ids(self, steps: Steps) -> Steps:
-        newest = max(int(batch.agent_id.max(initial=0)) for batch in steps)
-        self._last_id = max(self._last_id, self._first_id + newest)
-        return with_own_ids(steps, self._first_id, self.number, self._count)

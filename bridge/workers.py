@@ -1,4 +1,4 @@
-"""Several players as one `BaseEnv`, stepped at the same time; those that die are started again."""
+"""Several players as one `BaseEnv`. They step at the same time, and lost players are restarted."""
 
 import queue
 import threading
@@ -25,21 +25,21 @@ from trainers.config.environment_parameters import Sampler
 
 POLL_SECONDS = 0.25
 GRACE = 0.2
-"""Once a player has answered, the others have this share of the time that it took to join its batch."""
+"""After the first answer, a batch waits for other players for this share of the time that the answer took."""
 SHORTEST_GRACE = 0.002
-"""They have this many seconds in any case: about what a pass through the network takes, the price of a batch more."""
+"""A batch waits at least this many seconds, about one pass through the network, which is what another batch costs."""
 
 
 class Workers(PendingActions):
     """N players, merged into one batch.
 
-    A step sends the actions to those players whose agents were in the last batch, and returns as soon as one player has
-    answered; players that are still busy join a later batch. So a slow player does not hold back the others.
+    A step sends the actions to those players whose agents were in the last batch, and returns soon after the first
+    player has answered. Players that are still busy join a later batch, so that a slow player does not delay others.
 
     Args:
-        make: Starts player i, without waiting for it to connect.
-        count: How many.
-        limits: On restarts.
+        make: Starts player i without waiting for it to connect.
+        count: The number of players.
+        limits: Limits on restarts.
 
     Raises:
         UserError: A player does not start, or exceeds the limits.
@@ -71,7 +71,7 @@ class Workers(PendingActions):
         return BehaviorMapping(self._specs)
 
     def reset(self) -> None:
-        """Begin new episodes in every player, and wait for all."""
+        """Begin new episodes in every player, and wait for all players."""
         busy = len(self._workers) - len(self._batch) if self._specs else 0
         for _ in range(busy):
             self._wait()
@@ -98,17 +98,17 @@ class Workers(PendingActions):
         self._take_in(batch)
 
     def set_parameters(self, values: Mapping[str, Sampler]) -> None:
-        """Send environment parameters, by name, to every player with its next step, and to those that replace it."""
+        """Send environment parameters, by name, to every player with its next step, and again after a restart."""
         for worker in self._workers:
             worker.parameters = {**worker.parameters, **values}
 
     def take_stats(self) -> EnvironmentStats:
-        """The values that the players reported since the last call, by name."""
+        """Return the values that the players reported since the last call, by name."""
         stats, self._stats = self._stats, defaultdict(list)
         return stats
 
     def get_steps(self, behavior_name: str) -> Steps:
-        """The agents that ask for a decision, and those whose episode ended, of all players in the batch."""
+        """Return the agents that ask for a decision, and those whose episode ended, of all players in the batch."""
         if behavior_name not in self._specs:
             raise UnityActionException(f"unknown behavior {behavior_name!r}; there are {sorted(self._specs)}")
         if behavior_name in self._steps:
@@ -117,7 +117,7 @@ class Workers(PendingActions):
         return DecisionSteps.empty(spec), TerminalSteps.empty(spec)
 
     def close(self) -> None:
-        """End every player, all at the same time."""
+        """End all players at the same time."""
         ending = [threading.Thread(target=worker.close) for worker in self._workers]
         for thread in ending:
             thread.start()
@@ -125,10 +125,10 @@ class Workers(PendingActions):
             thread.join()
 
     def _wait(self) -> Result:
-        """The next player's result; Ctrl-C interrupts the wait."""
+        """Wait for the next result of any player. Ctrl-C interrupts the wait."""
         while True:
             now = time.monotonic()
-            if now >= self._look_due:  # a player that exited or hangs says nothing
+            if now >= self._look_due:  # a player that exited or hangs announces no result
                 self._look_due = now + POLL_SECONDS
                 for worker in self._workers:
                     result = worker.collect()
@@ -139,7 +139,7 @@ class Workers(PendingActions):
                 return result
 
     def _next(self, deadline: float) -> Result | None:
-        """The next player's result, or None if none comes until then."""
+        """Return the next result of any player; None if none comes before the deadline."""
         while True:
             try:
                 number = self._arrivals.get(timeout=max(0.0, deadline - time.monotonic()))
@@ -162,7 +162,7 @@ class Workers(PendingActions):
         self._steps = {name: merge(steps) for name, steps in parts.items()}
 
     def _actions_of(self, worker: int) -> dict[str, ActionTuple]:
-        """The rows of the batch's actions that belong to one player."""
+        """Return the rows of the batch's actions that belong to one player."""
         chosen = {}
         for name, action in self._actions.items():
             start = 0

@@ -1,4 +1,4 @@
-"""Gymnasium environments on one side, `mlagents_envs.base_env.BaseEnv` on the other."""
+"""Adapts Gymnasium environments to `mlagents_envs.base_env.BaseEnv`."""
 
 from gym_adapters.check import ContractError, check_env
 from gym_adapters.errors import UserError

@@ -14,20 +14,20 @@ ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
 
 
 def make_atari(spec: EnvSpec, num_envs: int, options: Mapping[str, Any]) -> VectorEnv:
-    """Makes a game as `gymnasium.make_vec` does, with unclipped rewards and resets in the step that ends.
+    """Makes a game as `gymnasium.make_vec` does, with unclipped rewards and resets in the step that ends an episode.
 
     The environment itself skips four frames, repeats the last action with probability 0.25, stacks four grey
-    84 x 84 frames and begins with up to 30 idle steps; nothing of this may be done again.
+    84 x 84 frames and begins with up to 30 steps without action. None of this may be applied again.
 
     Args:
         spec: A game registered in the namespace "ALE".
-        num_envs: How many environments.
+        num_envs: The number of environments.
         options: Keyword arguments of `ale_py.vector_env.AtariVectorEnv`, which override these settings.
 
     Returns:
-        Observations are uint8. Shape: (num_envs, 4, 84, 84). Rewards are int32, terminated games give the
-        dense form of `final_obs`. With the option `life_loss_info` an episode is a life, and `take_scores`
-        tells those of whole games.
+        Observations are uint8. Shape: (num_envs, 4, 84, 84). Rewards are int32. `final_obs` is a dense batch.
+        With the option `life_loss_info`, each life is an episode, and `take_scores` returns the scores of whole
+        games.
     """
     settings = {"reward_clipping": False, "autoreset_mode": AutoresetMode.SAME_STEP, **options}
     games = gymnasium.make_vec(spec, num_envs=num_envs, vectorization_mode="vector_entry_point", **settings)
@@ -35,10 +35,10 @@ def make_atari(spec: EnvSpec, num_envs: int, options: Mapping[str, Any]) -> Vect
 
 
 class WholeGames(VectorWrapper):
-    """Adds up what is scored in all lives of a game.
+    """Sums the rewards over all lives of a game.
 
     Args:
-        env: Games of which each life is an episode.
+        env: Games in which each life is an episode.
     """
 
     def __init__(self, env: VectorEnv) -> None:
@@ -48,14 +48,14 @@ class WholeGames(VectorWrapper):
         self._ended: list[float] = []
 
     def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        """Begins new games; those under way are not counted."""
+        """Begins new games. Unfinished games are not counted."""
         observation, infos = self.env.reset(seed=seed, options=options)
         self._scores[:] = 0.0
         self._frames = infos["episode_frame_number"].copy()
         return observation, infos
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
-        """A game is over when the number of its frame falls."""
+        """Steps every game. A game has ended when its frame number decreases."""
         observation, rewards, terminated, truncated, infos = self.env.step(actions)
         self._scores += rewards
         frames = infos["episode_frame_number"].copy()
@@ -66,6 +66,6 @@ class WholeGames(VectorWrapper):
         return observation, rewards, terminated, truncated, infos
 
     def take_scores(self) -> list[float]:
-        """The scores of the games that ended since the last call."""
+        """Returns the scores of the games that ended since the last call."""
         ended, self._ended = self._ended, []
         return ended

@@ -1,4 +1,4 @@
-"""Does an environment keep the contract that trainers build on?"""
+"""Checks whether an environment keeps the contract that trainers rely on."""
 
 from collections.abc import Callable
 
@@ -14,30 +14,30 @@ from mlagents_envs.base_env import (
 
 
 class ContractError(AssertionError):
-    """An environment breaks the contract of `BaseEnv`; the message says which agent, array or call."""
+    """An environment breaks the contract of `BaseEnv`. The message names the agent, array or call."""
 
 
 def check_env(env: BaseEnv, steps: int = 200, seed: int = 0) -> None:
-    """Acts at random and checks everything the environment gives back; leaves it open.
+    """Steps an environment with random actions and checks everything it returns. The environment stays open.
 
     What is checked:
 
     - Specs: there is a behavior after `reset`, and its spec never changes.
     - Arrays: shapes follow the spec; observations are float32 (images also uint8), rewards float32, both
-      finite; ids are integers, unique in their batch; no later step overwrites an array once given out.
+      finite; ids are integers, unique in their batch; no later step overwrites a returned array.
     - Episodes: only an agent that asked for a decision can end, and only once; its next decision, in the same
-      step or later, begins a new episode. A reward pays for the agent's previous decision, so the first
-      decision of an episode brings none.
+      step or later, begins a new episode. A reward follows the agent's previous decision, so the first
+      decision of an episode has reward 0.
     - Masks: one boolean array per branch, True = forbidden, at least one action allowed.
     - Calls: actions of the wrong shape, for unknown behaviors and for agents that did not ask are refused.
 
     Args:
         env: Any `BaseEnv`.
-        steps: How many environment steps to take, with a reset halfway.
-        seed: Of the random actions.
+        steps: The number of environment steps to take, with a reset halfway.
+        seed: The seed of the random actions.
 
     Raises:
-        ContractError: At the first breach.
+        ContractError: At the first violation.
     """
     checker = _Checker(env, np.random.default_rng(seed))
     for step in range(steps):
@@ -51,7 +51,7 @@ def check_env(env: BaseEnv, steps: int = 200, seed: int = 0) -> None:
 
 
 class _Checker:
-    """What is known of the agents so far, and the checks that use it."""
+    """The checks, and the state of the agents that they need."""
 
     def __init__(self, env: BaseEnv, rng: np.random.Generator) -> None:
         self.env = env
@@ -61,12 +61,12 @@ class _Checker:
         self.given: list[tuple[str, np.ndarray, np.ndarray]] = []
 
     def begin(self) -> None:
-        """After a reset: every episode is over."""
+        """Forgets all episodes, after a reset."""
         self.active = {}
         _require(len(self.env.behavior_specs) > 0, "behavior_specs is empty after reset()")
 
     def observe(self) -> None:
-        """Checks what the last step gave, for every behavior."""
+        """Checks the result of the last step, for every behavior."""
         earlier, self.given = self.given, []
         for name, spec in self.env.behavior_specs.items():
             _require(self.specs.setdefault(name, spec) == spec, f"the spec of {name} changed")
@@ -83,7 +83,7 @@ class _Checker:
             _require(np.array_equal(array, copy), f"{where} was overwritten by a later step")
 
     def act(self, one_by_one: bool) -> None:
-        """Sets random actions for every agent, after trying some that must be refused."""
+        """Tries actions that must be refused, then sets random actions for every agent."""
         for name, spec in self.specs.items():
             decisions, _ = self.env.get_steps(name)
             count = len(decisions)
@@ -144,7 +144,7 @@ class _Checker:
 
 
 def _check_array(where: str, array: np.ndarray, shape: tuple[int, ...], kinds: str) -> None:
-    """An array of this shape; of bool (b), any integer (iu), float32 (f) or uint8 (u beside f)."""
+    """Requires an array of this shape and kind: bool (b), any integer (iu), float32 (f), float32 or uint8 (fu)."""
     _require(isinstance(array, np.ndarray), f"{where} is a {type(array).__name__}, expected an array")
     _require(array.shape == shape, f"{where} has shape {array.shape}, expected {shape}")
     is_one = array.dtype.kind in kinds and ("f" not in kinds or array.dtype in (np.float32, np.uint8))
@@ -164,7 +164,7 @@ def _check_masks(name: str, spec: ActionSpec, decisions: DecisionSteps) -> None:
 
 
 def _random_action(rng: np.random.Generator, spec: ActionSpec, decisions: DecisionSteps) -> ActionTuple:
-    """Random allowed actions for all agents of the batch."""
+    """Returns random allowed actions for all agents of the batch."""
     count = len(decisions)
     continuous = rng.uniform(-1, 1, (count, spec.continuous_size)).astype(np.float32)
     discrete = np.zeros((count, spec.discrete_size), dtype=np.int32)
@@ -185,7 +185,7 @@ def _raises(call: Callable[[], None]) -> bool:
 
 
 def _ignore(_: object) -> None:
-    """Makes an expression a call without a result."""
+    """Discards a value."""
 
 
 def _require(holds: bool, otherwise: str) -> None:

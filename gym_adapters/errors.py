@@ -1,4 +1,4 @@
-"""The exceptions that mean: the user can fix this."""
+"""Exceptions whose cause the user can fix."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,23 +6,23 @@ from pathlib import Path
 
 
 class UserError(Exception):
-    """Bad input, told in one line.
+    """Bad input, with a message of one line.
 
-    The message names the file, key or value at fault, what was expected and what to do. Command lines print
-    it without a traceback and exit with status 2. It lives in the lowest package so that all three share it.
+    The message names the file, key or value at fault, and says what was expected and what to do. Commands print
+    it without a traceback and exit with status 2. It is defined in the lowest package, so that all three can use it.
     """
 
 
 class EnvironmentLostError(UserError):
-    """The environment is gone, through no fault of what was learned from it: a run that ends with it is saved."""
+    """The environment is gone. What was learned from it is sound, so the run is saved."""
 
 
 @contextmanager
 def refusal_named(path: Path) -> Iterator[None]:
-    """Around the writing of a file or folder that somebody asked for.
+    """Turns a failure to write a file or folder into an error that names it.
 
     Raises:
-        UserError: the system refuses it.
+        UserError: the file or folder cannot be written.
     """
     try:
         yield

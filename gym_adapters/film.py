@@ -1,4 +1,4 @@
-"""An episode played before, once more, with its pictures."""
+"""Replays an episode to render its pictures."""
 
 import os
 import sys
@@ -22,34 +22,34 @@ ATARI_PICTURE = {
     "stack_num": 1,
     "img_height": 210,
     "img_width": 160,
-    "autoreset_mode": AutoresetMode.NEXT_STEP,  # the picture after the last step is that of the end
+    "autoreset_mode": AutoresetMode.NEXT_STEP,  # the last picture then shows the end of the episode
 }
-"""The emulator's whole screen, in place of what the policy sees; the game itself is the same."""
+"""Options that show the emulator's whole screen instead of the policy's observation. The game stays the same."""
 
 DEFAULT_FPS = 30
 
 WALKERS = ("ant", "half_cheetah", "hopper", "humanoid", "swimmer", "walker2d")
-"""Gymnasium's MuJoCo tasks that leave the place where they began."""
+"""Gymnasium's MuJoCo tasks whose body moves away from its start."""
 
 
 class Film:
-    """One environment that repeats an episode action by action, and is looked at.
+    """Replays episodes in one environment and renders them.
 
-    The same id, options, seed and actions give the same episode, so that a policy may act on many environments at
-    once, on the observations it was trained with, and any of these episodes can be shown afterwards.
-    Without a display, Linux renders MuJoCo through EGL, unless the variable MUJOCO_GL says otherwise.
+    The same id, options, seed and actions give the same episode. So a policy can first act in many environments at
+    once, on the observations it was trained with, and any of these episodes can be rendered afterwards.
+    Without a display, MuJoCo renders through EGL on Linux, unless the variable MUJOCO_GL is set.
 
     Args:
         env_id: as for `make_env`.
         options: as for `make_env`.
 
     Raises:
-        UserError: the environment is unknown, or draws no pictures.
+        UserError: the environment is unknown, or cannot be rendered.
 
     Attributes:
-        fps: agent steps per second of the environment's own time.
-        episode_return: sum of the rewards of the last episode played to its end.
-        ended: whether the last action of that episode ended it, and none before.
+        fps: agent steps per second of simulated time.
+        episode_return: sum of the rewards of the last episode that was replayed to its end.
+        ended: whether that episode ended with its last action and not before.
     """
 
     def __init__(self, env_id: str, options: Mapping[str, Any] | None = None) -> None:
@@ -65,13 +65,13 @@ class Film:
     def play(
         self, seed: int, actions: Sequence[ActionTuple], every: int = 1, most: int | None = None
     ) -> Iterator[np.ndarray]:
-        """Plays an episode to its end.
+        """Replays an episode to its end.
 
         Args:
-            seed: what the environment was seeded with.
+            seed: the seed of the episode's reset.
             actions: one per step, each of shape (1, size).
-            every: yield a picture of the start and of every so manyth step.
-            most: yield no more than so many pictures; the episode goes on without.
+            every: steps from one picture to the next; the first picture shows the start.
+            most: maximum number of pictures; the rest of the episode is played without pictures.
 
         Yields:
             uint8, (height, width, 3).
@@ -92,7 +92,7 @@ class Film:
         self.ended = ended and step == len(actions)
 
     def look(self) -> np.ndarray:
-        """A picture of some episode's start; shows whether pictures can be had here."""
+        """Returns a picture of the start of an episode, which tests whether rendering works."""
         observation, _ = self._env.reset(seed=0)
         return self._picture(observation)
 
@@ -131,7 +131,7 @@ class Film:
 
     @contextmanager
     def _failing_clearly(self) -> Iterator[None]:
-        """What goes wrong in a renderer, whatever it is, in one line; warnings are left to `make_env`."""
+        """Turns any error of a renderer into one line. Warnings are ignored, because `make_env` reports them."""
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -144,7 +144,7 @@ class Film:
 
 
 def _render_without_display() -> None:
-    """Before a renderer is imported: EGL where there is no display, and no greeting from pygame."""
+    """Chooses EGL where there is no display, and silences pygame's greeting. Call it before importing a renderer."""
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
     if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         os.environ.setdefault("MUJOCO_GL", "egl")
@@ -156,9 +156,9 @@ def _is_mujoco(spec: EnvSpec) -> bool:
 
 
 def _following_camera(spec: EnvSpec, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The camera that follows what walks or swims, unless another is asked for.
+    """Returns the option for the camera that follows the body, unless the options choose a camera.
 
-    Gymnasium's default stands where the task begins.
+    Gymnasium's default camera stays at the start.
     """
     module = str(spec.entry_point).partition(":")[0].rpartition(".")[2]
     if not _is_mujoco(spec) or not module.startswith(WALKERS) or any("camera" in name for name in options):

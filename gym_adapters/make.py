@@ -1,4 +1,4 @@
-"""From an environment id to a `BaseEnv`."""
+"""Makes a `BaseEnv` from an environment id."""
 
 import difflib
 import importlib
@@ -18,6 +18,8 @@ from gym_adapters.vector_env import VectorEnvAdapter
 logger = logging.getLogger(__name__)
 
 DEFAULT_NUM_ENVS = 8
+SEED_LIMIT = 2**31
+"""ALE and players read their seeds as signed 32-bit numbers."""
 LIFE_OPTIONS = ("life_loss_info", "episodic_life")
 
 Kind = Literal["continuous", "discrete", "image"]
@@ -31,19 +33,26 @@ def make_env(
     Args:
         env_id: A registered id such as "Walker2d-v5" or "ALE/Assault-v5"; "package:Env-v0" imports `package`
             first.
-        num_envs: How many environments, one agent each; 8 if None.
+        num_envs: The number of environments, one agent each; None means 8.
         seed: Environment i is seeded with `seed + i`.
         options: Keyword arguments of the environment itself.
 
     Raises:
-        UserError: The id is unknown, a package is missing, or the environment refuses the options.
+        UserError: The id is unknown, a package is missing, the environment refuses the options, or a seed is out of
+            range.
     """
     count = DEFAULT_NUM_ENVS if num_envs is None else num_envs
     if count < 1:
         raise UserError(f"num_envs is {num_envs}; expected 1 or more")
+    if not 0 <= seed <= SEED_LIMIT - count:
+        raise UserError(
+            f"seed is {seed}; expected 0 to {SEED_LIMIT - count}, since environment i of {count} gets seed + i"
+        )
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        warnings.simplefilter("ignore", DeprecationWarning)  # no use to someone who only runs environments
+        warnings.simplefilter(
+            "ignore", DeprecationWarning
+        )  # of no use to somebody who only runs environments
         vector_env = _make_vector_env(find_spec(env_id), count, dict(options or {}))
     for message in dict.fromkeys(str(warning.message) for warning in caught):
         logger.warning("%s: %s", env_id, message)
@@ -51,17 +60,17 @@ def make_env(
 
 
 def with_whole_episodes(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options without those of ale_py that end an episode with each life: for scores that can be compared."""
+    """Returns the options without those of ale_py that end an episode with each life: scores are then comparable."""
     return {name: value for name, value in options.items() if name not in LIFE_OPTIONS}
 
 
 def behavior_name(env_id: str) -> str:
-    """The id without module and namespace: "ALE/Assault-v5" gives "Assault-v5"."""
+    """Returns the id without module and namespace: "ALE/Assault-v5" gives "Assault-v5"."""
     return env_id.rsplit(":", 1)[-1].rsplit("/", 1)[-1]
 
 
 def env_kind(source: BehaviorSpec | BaseEnv) -> Kind:
-    """What a policy for this behavior deals with: "image" if it sees any image, else its type of action."""
+    """Returns "image" if any observation of the behavior is an image, else the type of its actions."""
     spec = source if isinstance(source, BehaviorSpec) else next(iter(source.behavior_specs.values()))
     if any(len(observation.shape) == 3 for observation in spec.observation_specs):
         return "image"
@@ -69,7 +78,7 @@ def env_kind(source: BehaviorSpec | BaseEnv) -> Kind:
 
 
 def find_spec(env_id: str) -> EnvSpec:
-    """The registered environment that an id means.
+    """Returns the registered environment of an id.
 
     Raises:
         UserError: The id is unknown, or its package is missing.
@@ -104,7 +113,7 @@ def _make_vector_env(spec: EnvSpec, num_envs: int, options: dict[str, Any]) -> V
 
 
 def _fastest_vector_env(spec: EnvSpec, num_envs: int, options: dict[str, Any]) -> VectorEnv:
-    """The same environments in every case; batched where there is a batched form of them."""
+    """Makes the environments, batched where they have a batched form, which behaves the same."""
     if spec.namespace == "ALE":
         from gym_adapters.atari import make_atari
 
@@ -124,7 +133,7 @@ def _fastest_vector_env(spec: EnvSpec, num_envs: int, options: dict[str, Any]) -
 
 
 def install_hint(error: Exception) -> str:
-    """What to install; Gymnasium's own advice except where this project has an extra for it."""
+    """Returns what to install: this project's extra if there is one, else what Gymnasium advises."""
     if "box2d" in str(error).lower():
         return 'run: pip install "mlagents-bridge[box2d]"'
     return " ".join(str(error).split())

@@ -1,4 +1,4 @@
-"""Gymnasium's MuJoCo tasks, many at once, on threads that Python's lock does not hold back."""
+"""Gymnasium's MuJoCo locomotion tasks, many at once, in threads outside Python's global interpreter lock."""
 
 import inspect
 import logging
@@ -16,7 +16,7 @@ from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from gym_adapters import mujoco_control, mujoco_locomotion
+from gym_adapters import mujoco_locomotion
 from gym_adapters.mujoco_task import State, Task
 
 try:
@@ -34,30 +34,26 @@ TASKS: Mapping[str, type[Task]] = {
         "hopper": mujoco_locomotion.Hopper,
         "humanoid": mujoco_locomotion.Humanoid,
         "humanoidstandup": mujoco_locomotion.HumanoidStandup,
-        "inverted_double_pendulum": mujoco_control.InvertedDoublePendulum,
-        "inverted_pendulum": mujoco_control.InvertedPendulum,
-        "pusher": mujoco_control.Pusher,
-        "reacher": mujoco_control.Reacher,
         "swimmer": mujoco_locomotion.Swimmer,
         "walker2d": mujoco_locomotion.Walker2d,
     }.items()
 }
-"""The batched form of a task, by the entry point under which Gymnasium registers it."""
+"""The batched form of each task, by the entry point under which Gymnasium registers it."""
 
 
 class BatchedMujoco(VectorEnv):
     """One of Gymnasium's MuJoCo tasks as a vector environment over `mujoco.batch`.
 
-    Observations, rewards, endings and random numbers are those of Gymnasium's own environments, to the last
-    bit. Physics runs in threads; what is computed from it, by a `Task`, runs on arrays over all
-    environments. A reset runs Gymnasium's own code in one template environment, which borrows the random
-    generator of the environment being reset.
+    Observations, rewards, terminations and random numbers equal those of Gymnasium's own environments bit for
+    bit. Physics runs in threads. A `Task` then computes observations and rewards on arrays over all
+    environments. A reset runs Gymnasium's own code in one template environment, with the random generator of the
+    environment that is reset.
 
     Infos hold only `final_obs`, with its mask `_final_obs`.
 
     Args:
         spec: The registered environment; `supports` must hold for it.
-        num_envs: How many environments.
+        num_envs: The number of environments.
         options: Keyword arguments of the environment, beyond those in its spec.
     """
 
@@ -98,7 +94,7 @@ class BatchedMujoco(VectorEnv):
         """Begins a new episode in every environment.
 
         Args:
-            seed: Environment i gets `seed + i`, or its entry of a list; without one, its generator goes on.
+            seed: Environment i gets `seed + i`, or its entry of a list. Without a seed, its generator continues.
             options: Unused.
 
         Returns:
@@ -157,7 +153,7 @@ class BatchedMujoco(VectorEnv):
             self._before[i] = self._task.position(single)[0]
 
     def _compute_contact_forces(self) -> None:
-        """Forces on bodies from contacts and equalities, the one quantity the batch does not compute."""
+        """Computes the forces of contacts and equality constraints on bodies, which the batch does not compute."""
         forces = self._state.cfrc_ext
         forces[:] = 0.0
         for i in np.flatnonzero(self._contacts + self._equalities):
@@ -167,21 +163,21 @@ class BatchedMujoco(VectorEnv):
 
 
 def supports(spec: EnvSpec, options: Mapping[str, Any]) -> bool:
-    """Whether `BatchedMujoco` gives this environment, with these options, exactly."""
+    """Whether `BatchedMujoco` reproduces this environment with these options exactly."""
     if Batch is None or spec.entry_point not in TASKS or spec.additional_wrappers:
         return False
     return _default_parameters(spec).keys() >= spec.kwargs.keys() | options.keys()
 
 
 def _default_parameters(spec: EnvSpec) -> dict[str, Any]:
-    """The keyword arguments that the task names itself, with their defaults."""
+    """Returns the keyword arguments in the task's signature, with their defaults."""
     parameters = inspect.signature(load_env_creator(str(spec.entry_point))).parameters.values()
     return {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}
 
 
 @contextmanager
 def warnings_to_log() -> Iterator[None]:
-    """MuJoCo's warnings to the log, not to a file in the working directory."""
+    """Sends MuJoCo's warnings to the log instead of a file in the working directory."""
     previous = mujoco.get_mju_user_warning()
     mujoco.set_mju_user_warning(logger.info)
     try:
@@ -191,14 +187,14 @@ def warnings_to_log() -> Iterator[None]:
 
 
 def _available_cpus() -> int:
-    """Those this process may use, fewer than the machine's in a container or under `taskset`."""
+    """Returns the number of CPUs that this process may use, which a container or `taskset` may limit."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def _object_rows(rows: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    """Copies of the chosen rows, each one object, as Gymnasium's vector environments give them."""
+    """Copies the chosen rows into an array of objects, the form that Gymnasium's vector environments return."""
     objects = np.full(len(rows), None, dtype=object)
     for i in np.flatnonzero(chosen):
         objects[i] = rows[i].copy()

@@ -1,4 +1,4 @@
-"""Gymnasium's MuJoCo tasks that move a body forward, or up."""
+"""Gymnasium's MuJoCo tasks that move a body forward or up."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +15,7 @@ class HalfCheetah(Task):
     skipped = 1
 
     def outcome(self, state: State, before: np.ndarray, actions: np.ndarray) -> Outcome:
-        """Pays for forward velocity, charges for control."""
+        """Rewards forward velocity and penalises control."""
         forward = self.p.forward_reward_weight * self._velocity(state, before)
         return endless(forward - self.p.ctrl_cost_weight * sum_of_squares(actions))
 
@@ -36,7 +36,7 @@ class Walker2d(Task):
         return np.concatenate((self._positions(state), np.clip(state.qvel, -10, 10)), axis=1)
 
     def outcome(self, state: State, before: np.ndarray, actions: np.ndarray) -> Outcome:
-        """Pays for forward velocity and health, charges for control."""
+        """Rewards forward velocity and health, and penalises control."""
         forward = self.p.forward_reward_weight * self._velocity(state, before)
         costs = self.p.ctrl_cost_weight * sum_of_squares(actions)
         return self._healthy_outcome(forward, self._healthy(state), costs)
@@ -66,7 +66,7 @@ class Ant(Task):
         self._body = env.data.body(self.p.main_body).id
 
     def position(self, state: State) -> np.ndarray:
-        """The main body's place. Shape: (num_envs, 2)."""
+        """The position of the main body. Shape: (num_envs, 2)."""
         return state.xpos[:, self._body, :2].copy()
 
     def observe(self, state: State) -> np.ndarray:
@@ -77,7 +77,7 @@ class Ant(Task):
         return np.concatenate(parts, axis=1)
 
     def outcome(self, state: State, before: np.ndarray, actions: np.ndarray) -> Outcome:
-        """Pays for forward velocity and health, charges for control and contact forces."""
+        """Rewards forward velocity and health, and penalises control and contact forces."""
         forward = self._velocity(state, before)[:, 0] * self.p.forward_reward_weight
         control = self.p.ctrl_cost_weight * sum_of_squares(actions)
         contact = self.p.contact_cost_weight * sum_of_squares(self._forces(state))
@@ -116,7 +116,7 @@ class Humanoid(Task):
         return np.concatenate(parts, axis=1)
 
     def outcome(self, state: State, before: np.ndarray, actions: np.ndarray) -> Outcome:
-        """Pays for forward velocity and health, charges for control and contact forces."""
+        """Rewards forward velocity and health, and penalises control and contact forces."""
         forward = self.p.forward_reward_weight * self._velocity(state, before)[:, 0]
         control = self.p.ctrl_cost_weight * sum_of_squares(state.ctrl)
         contact = self.p.contact_cost_weight * sum_of_squares(state.cfrc_ext)
@@ -126,10 +126,10 @@ class Humanoid(Task):
 
 
 class HumanoidStandup(Humanoid):
-    """The same body, lying down, that has to rise."""
+    """A humanoid that begins lying down and has to stand up."""
 
     def outcome(self, state: State, before: np.ndarray, actions: np.ndarray) -> Outcome:
-        """Pays for height, charges for control and contact forces."""
+        """Rewards height, and penalises control and contact forces."""
         up = (state.qpos[:, 2] - 0) / self.model.opt.timestep
         control = self.p.ctrl_cost_weight * sum_of_squares(state.ctrl)
         impact = self.p.impact_cost_weight * sum_of_squares(state.cfrc_ext)

@@ -1,9 +1,9 @@
-"""What a MuJoCo task observes, pays and when it ends, for many simulations at once.
+"""Observations, rewards and terminations of MuJoCo tasks, for many simulations at once.
 
-The tasks in `mujoco_locomotion` and `mujoco_control` restate the `step` of the task of the same name in
+The tasks in `mujoco_locomotion` restate the `step` of the task of the same name in
 `gymnasium.envs.mujoco` (version 5) with a leading axis over simulations. The order and the type of every
 operation follow the original (control costs, for example, are float32 where the action is), so that the
-results are the same to the last bit; the tests compare.
+results are equal bit for bit, which the tests check.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ Outcome = tuple[np.ndarray, np.ndarray]
 
 
 class Task:
-    """One task: its observation, its reward and its endings.
+    """The observation, reward and termination of one task.
 
     Args:
         env: A single environment of this task, for its model and constants.
@@ -29,7 +29,7 @@ class Task:
 
     Attributes:
         fields: The fields of `MjData` that the task reads besides qpos and qvel.
-        skipped: How many leading positions the observation leaves out by default.
+        skipped: The number of leading positions that the observation omits by default.
     """
 
     fields: ClassVar[tuple[str, ...]] = ()
@@ -41,18 +41,18 @@ class Task:
         self.p = SimpleNamespace(**parameters)
 
     def position(self, state: State) -> np.ndarray:
-        """What the forward velocity is the change of. Shape: (num_envs, ...)."""
+        """The position whose change is the forward velocity. Shape: (num_envs, ...)."""
         return state.qpos[:, 0].copy()
 
     def observe(self, state: State) -> np.ndarray:
-        """A new array. Shape: (num_envs, size)."""
+        """Returns the observations as a new array. Shape: (num_envs, size)."""
         return np.concatenate((self._positions(state), state.qvel), axis=1)
 
     def outcome(self, state: State, before: np.ndarray, actions: np.ndarray) -> Outcome:
-        """What one step pays, and whether it ended the episode.
+        """Returns the reward of one step, and whether it terminated the episode.
 
         Args:
-            state: After the step.
+            state: The state after the step.
             before: `position` before the step.
             actions: Shape: (num_envs, actuators).
         """
@@ -66,26 +66,26 @@ class Task:
         return (self.position(state) - before) / self.dt
 
     def _healthy_outcome(self, forward: np.ndarray, healthy: np.ndarray, costs: np.ndarray) -> Outcome:
-        """A reward for going forward and for being healthy, and an end where that may end the episode."""
+        """Adds the reward for health, subtracts the costs, and terminates unhealthy episodes if the task does so."""
         rewards = forward + healthy * self.p.healthy_reward
         return rewards - costs, ~healthy & bool(self.p.terminate_when_unhealthy)
 
 
 def sum_of_squares(values: np.ndarray) -> np.ndarray:
-    """Over all axes but the first. Shape: (num_envs,)."""
+    """Returns the sum over all axes but the first. Shape: (num_envs,)."""
     return np.square(values).reshape(len(values), -1).sum(axis=1)
 
 
 def endless(rewards: np.ndarray) -> Outcome:
-    """The outcome of a task that only the time limit ends."""
+    """Returns the outcome of a task that never terminates."""
     return rewards, np.zeros(len(rewards), dtype=bool)
 
 
 def is_finite(state: State) -> np.ndarray:
-    """Whether positions and velocities are. Shape: (num_envs,)."""
+    """Whether positions and velocities are finite. Shape: (num_envs,)."""
     return np.isfinite(state.qpos).all(axis=1) & np.isfinite(state.qvel).all(axis=1)
 
 
 def is_between(low: float, values: np.ndarray, high: float) -> np.ndarray:
-    """Strictly, elementwise."""
+    """Whether low < value < high, elementwise."""
     return (low < values) & (values < high)

@@ -1,8 +1,8 @@
-"""Gymnasium spaces as ML-Agents specs, and the arrays of one as the arrays of the other.
+"""Maps Gymnasium spaces to ML-Agents specs, and converts arrays between them.
 
-Two pure mappings, built once from a space and then applied to batches: `ObservationMapping` turns what an
-environment observes into the list of arrays that a `DecisionSteps` holds, `ActionMapping` turns an
-`ActionTuple` into what an environment's `step` takes.
+Two pure mappings are built once from a space and then applied to batches. `ObservationMapping` converts an
+environment's observations to the list of arrays in a `DecisionSteps`. `ActionMapping` converts an `ActionTuple`
+to the argument of an environment's `step`.
 """
 
 import logging
@@ -33,13 +33,13 @@ Convert = Callable[[np.ndarray], np.ndarray]
 
 
 def behavior_spec(observation_space: Space, action_space: Space) -> BehaviorSpec:
-    """The `BehaviorSpec` of an environment with these (single, not batched) spaces."""
+    """Returns the `BehaviorSpec` of an environment with these (single, not batched) spaces."""
     return BehaviorSpec(ObservationMapping(observation_space).specs, ActionMapping(action_space).spec)
 
 
 @dataclass(frozen=True)
 class _Leaf:
-    """One observation array: where it lies in a nested observation, what it looks like, how to convert it."""
+    """One observation array: its path in a nested observation, its spec and its conversion."""
 
     path: tuple[Any, ...]
     spec: ObservationSpec
@@ -47,9 +47,9 @@ class _Leaf:
 
 
 class ObservationMapping:
-    """Turns batched observations of one space into arrays in the form that `DecisionSteps.obs` has.
+    """Converts batched observations of one space to the arrays of `DecisionSteps.obs`.
 
-    Vectors become float32. Images become channel-first and keep uint8; a float image is brought to [0, 1] if
+    Vectors become float32. Images become channel-first and keep uint8; a float image is scaled to [0, 1] if
     its space has finite bounds. `Dict` and `Tuple` spaces give one array per entry, in the space's order;
     `Discrete` and `MultiDiscrete` values become one-hot vectors.
 
@@ -72,21 +72,21 @@ class ObservationMapping:
             observation: Arrays of shape (num_envs, ...), nested like the space.
 
         Returns:
-            Fresh arrays, one per spec. Shape: (num_envs, *spec.shape), float32 or uint8.
+            New arrays, one per spec. Shape: (num_envs, *spec.shape), float32 or uint8.
         """
         return [leaf.convert(_follow(observation, leaf.path)) for leaf in self._leaves]
 
     def convert_rows(self, rows: Sequence[Any]) -> list[np.ndarray]:
-        """Converts observations of single environments, each as the environment itself gave it."""
+        """Converts a list of observations, each in the form that a single environment returns."""
         batch = create_empty_array(self.space, n=len(rows))
         return self.convert(concatenate(self.space, rows, cast(Any, batch)) if rows else batch)
 
 
 class ActionMapping:
-    """Turns `ActionTuple`s into batched actions of one space.
+    """Converts `ActionTuple`s to batched actions of one space.
 
     A bounded dimension of a `Box` is clipped to [-1, 1] and mapped linearly to [low, high]; an unbounded one
-    is passed on as it is. `Discrete`, `MultiDiscrete` and `MultiBinary` become branches counted from 0.
+    is passed on unchanged. `Discrete`, `MultiDiscrete` and `MultiBinary` become branches counted from 0.
 
     Attributes:
         space: The space of one environment's action.
@@ -147,14 +147,14 @@ class ActionMapping:
         self._center, self._half_width = low / 2 + high / 2, high / 2 - low / 2
 
     def _scale(self, raw: np.ndarray) -> np.ndarray:
-        """Policy values to [low, high]. Shape: (num_envs, continuous_size)."""
+        """Scales policy values to [low, high]. Shape: (num_envs, continuous_size)."""
         unit = np.where(self._bounded, np.clip(raw, -1.0, 1.0), raw)
         scaled = np.clip(self._center + self._half_width * unit, self._low, self._high)
         return np.rint(scaled) if np.issubdtype(self.space.dtype, np.integer) else scaled
 
 
 def _leaves(space: Space, path: tuple[Any, ...]) -> Iterator[_Leaf]:
-    """Every array in a (nested) observation space, depth first, in the order of the space."""
+    """Yields every array in a (nested) observation space, depth first, in the order of the space."""
     if isinstance(space, spaces.Dict):
         for key, child in space.spaces.items():
             yield from _leaves(child, (*path, key))
@@ -183,7 +183,7 @@ def _observation_spec(shape: tuple[int, ...], name: str) -> ObservationSpec:
 
 
 def _shape_and_conversion(space: Space) -> tuple[tuple[int, ...], Convert]:
-    """The shape of one observation of a space without children, and the function that converts a batch."""
+    """Returns the shape of one observation of a space without children, and the function that converts a batch."""
     match space:
         case spaces.Box():
             order = _image_axes(space)
@@ -206,7 +206,7 @@ def _vector(shape: tuple[int, ...]) -> tuple[tuple[int, ...], Convert]:
 
 
 def _one_hot(sizes: np.ndarray, start: np.ndarray) -> tuple[tuple[int, ...], Convert]:
-    """Integers of these sizes, counted from `start`, as one-hot vectors side by side."""
+    """Converts integers of these sizes, counted from `start`, to one-hot vectors side by side."""
     first = np.cumsum(sizes) - sizes - start
     total = int(sizes.sum())
 
@@ -220,9 +220,9 @@ def _one_hot(sizes: np.ndarray, start: np.ndarray) -> tuple[tuple[int, ...], Con
 
 
 def _image_axes(space: spaces.Box) -> tuple[int, ...] | None:
-    """The axes of an image in the order (frames), channels, height, width; None for what is no image.
+    """Returns the axes of an image in the order (frames), channels, height, width; None if it is no image.
 
-    In (a, b, c), the smaller end holds the channels, the last one if both are equal.
+    In a shape (a, b, c), the smaller of a and c is the number of channels; if both are equal, c is.
     """
     shape = space.shape
     if len(shape) == 2:
@@ -240,7 +240,7 @@ def _image_axes(space: spaces.Box) -> tuple[int, ...] | None:
 
 
 def _image(space: spaces.Box, order: tuple[int, ...]) -> tuple[tuple[int, ...], Convert]:
-    """Channel-first images; stacked frames become channels."""
+    """Converts images to channel-first order; stacked frames become channels."""
     height, width = (space.shape[axis] for axis in order[-2:])
     shape = (int(np.prod(space.shape)) // (height * width), height, width)
     batch_order = (0, *(axis + 1 for axis in order))

@@ -23,7 +23,7 @@ GAME_SCORE = "Environment/Game Score"
 
 
 class Aggregation(Enum):
-    """What becomes of several values: as in ML-Agents' `StatsAggregationMethod`, which needs the bridge."""
+    """How several values are aggregated, as in ML-Agents' `StatsAggregationMethod`, whose import needs the bridge."""
 
     AVERAGE = 0
 
@@ -31,18 +31,18 @@ class Aggregation(Enum):
 class VectorEnvAdapter(BaseEnv):
     """Any `gymnasium.vector.VectorEnv`, seen through ML-Agents' low-level API.
 
-    Environment i is agent i for good. In the step that ends its episode, agent i is in the `TerminalSteps`
+    Environment i is always agent i. In the step that ends its episode, agent i is in the `TerminalSteps`
     with the last observation of that episode. Its next episode begins in the `DecisionSteps` of the same
     step (environments that reset only on demand are reset at once), or of the next step in `NEXT_STEP` mode.
 
     Args:
-        vector_env: The environments; every autoreset mode is served.
+        vector_env: The environments, in any autoreset mode.
         behavior_name: The name under which the agents appear.
-        seed: The first reset seeds environment i with `seed + i`; later resets go on from there.
+        seed: The first reset seeds environment i with `seed + i`; later resets continue its random numbers.
 
     Attributes:
         vector_env: The environments.
-        num_envs: How many there are.
+        num_envs: The number of environments.
     """
 
     def __init__(self, vector_env: VectorEnv, behavior_name: str, seed: int = 0) -> None:
@@ -60,7 +60,7 @@ class VectorEnvAdapter(BaseEnv):
 
     @property
     def behavior_specs(self) -> BehaviorMapping:
-        """The one behavior name and its `BehaviorSpec`."""
+        """The behavior's name and its `BehaviorSpec`."""
         return BehaviorMapping({self._name: self._spec})
 
     def reset(self) -> None:
@@ -113,9 +113,9 @@ class VectorEnvAdapter(BaseEnv):
         )
 
     def get_steps(self, behavior_name: str) -> tuple[DecisionSteps, TerminalSteps]:
-        """The agents that need an action, and those whose episode ended in the last step.
+        """Returns the agents that need an action, and those whose episode ended in the last step.
 
-        Arrays have shape (agents, ...); they belong to the caller and are not overwritten by later steps.
+        Arrays have shape (agents, ...). They belong to the caller, and later steps do not overwrite them.
         """
         self._check_name(behavior_name)
         if self._steps is None:
@@ -146,7 +146,7 @@ class VectorEnvAdapter(BaseEnv):
         self._set_rows(np.array([agent_id]), action)
 
     def take_stats(self) -> dict[str, list[tuple[float, Aggregation]]]:
-        """`GAME_SCORE` of the games that ended since the last call, where an episode is only a life of one."""
+        """Returns the `GAME_SCORE` of games that ended since the last call; nothing unless each life is an episode."""
         take = getattr(self.vector_env, "take_scores", None)
         return {} if take is None else {GAME_SCORE: [(score, Aggregation.AVERAGE) for score in take()]}
 
@@ -179,7 +179,7 @@ class VectorEnvAdapter(BaseEnv):
     def _reset_where(
         self, ended: np.ndarray, mask: np.ndarray | None
     ) -> tuple[list[np.ndarray], np.ndarray | None]:
-        """Resets these environments; gives every environment's observation and the updated action mask."""
+        """Resets these environments; returns the observations of all environments and the updated action mask."""
         observation, infos = self.vector_env.reset(options={"reset_mask": ended.copy()})
         fresh_mask = self._action_mask(infos)
         if mask is not None and fresh_mask is not None:
@@ -187,10 +187,10 @@ class VectorEnvAdapter(BaseEnv):
         return self._observations.convert(observation), mask
 
     def _final_observations(self, infos: dict[str, Any], ended: np.ndarray) -> list[np.ndarray]:
-        """The last observations of the ended episodes, from the two forms in which they are given.
+        """Returns the last observations of the ended episodes, which vector environments give in one of two forms.
 
-        Gymnasium's own environments give an object array with one observation (or None) per environment;
-        others, ALE's among them, a batch like any other, in which the rows of the others mean nothing.
+        Gymnasium's own environments give an object array with one observation (or None) per environment.
+        Others, such as ALE's, give a dense batch, in which the rows of other environments have no meaning.
         """
         if not ended.any():
             return self._observations.convert_rows([])
@@ -200,7 +200,7 @@ class VectorEnvAdapter(BaseEnv):
         return [rows[ended] for rows in self._observations.convert(final)]
 
     def _action_mask(self, infos: dict[str, Any]) -> np.ndarray | None:
-        """True = forbidden, from Gymnasium's 1 = allowed. Shape: (num_envs, actions)."""
+        """Returns masks with True = forbidden from Gymnasium's 1 = allowed. Shape: (num_envs, actions)."""
         space = self._actions.space
         if "action_mask" not in infos or not isinstance(space, spaces.Discrete):
             return None
@@ -222,7 +222,10 @@ class VectorEnvAdapter(BaseEnv):
 def _terminal_steps(
     rows: np.ndarray, obs: list[np.ndarray], rewards: np.ndarray, interrupted: np.ndarray
 ) -> TerminalSteps:
-    """Rows is a mask over environments; `obs` holds the chosen rows only, the others one value each."""
+    """Returns the `TerminalSteps` of the environments that the mask `rows` chooses.
+
+    `obs` holds only the chosen environments; `rewards` and `interrupted` hold one value per environment.
+    """
     ids = np.flatnonzero(rows).astype(np.int32)
     zeros = np.zeros(len(ids), dtype=np.float32)
     return TerminalSteps(obs, rewards[rows], interrupted[rows], ids, zeros.astype(np.int32), zeros)

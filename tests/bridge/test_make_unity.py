@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import gymnasium
 import pytest
 import torch
 from ledger import Bookkeeper, read_side_channel
@@ -60,7 +61,7 @@ def test_settings_reach_the_player() -> None:
         env_args=("--level", "2"),
     )
     options = player_options(chosen, worker=1)
-    assert (options.port, options.worker_id, options.timeout, options.seed) == (6000, 1, 9, 5)
+    assert (options.port, options.worker_id, options.timeout, options.seed) == (6000, 1, 9, 4 + 2**16)
     assert (options.num_areas, options.arguments, options.no_graphics) == (3, ("--level", "2"), True)
     assert options.engine == EngineConfig(100, 90, 1, 3.0, -1, 60)
     assert options.log_folder == Path("results/run/run_logs")
@@ -86,6 +87,33 @@ def test_path_that_does_not_exist(path: str) -> None:
 @pytest.mark.parametrize("env_id", ["Walker2d-v5", "ALE/Assault-v5", "module:Env-v0", "Nothing-v0"])
 def test_gymnasium_ids_are_no_paths(env_id: str) -> None:
     assert not looks_like_player(env_id)
+
+
+def test_ports_that_do_not_exist(tmp_path: Path) -> None:
+    path = write_player(tmp_path, "-m", "bridge.player", "--env", "CartPole-v1")
+    with pytest.raises(UserError, match="base_port is 65530 and num_envs 7: the last player's port, 65536,"):
+        make_environment(settings(env_path=str(path), num_envs=7, base_port=65530))
+
+
+def test_the_largest_numbers_reach_the_player() -> None:
+    port = free_port()
+    most = {"num_areas": 1, "seed": 2**31 - 1, "base_port": port, "timeout_wait": 30}
+    engine = dict.fromkeys(
+        ("width", "height", "quality_level", "target_frame_rate", "capture_frame_rate"), 2**31 - 1
+    )
+    with running("-m", "bridge.player", "--env", "CartPole-v1", "--mlagents-port", port):
+        env = make_environment(
+            load_settings(
+                {
+                    "env_settings": most,
+                    "engine_settings": {**engine, "time_scale": 3.4e38},
+                    "checkpoint_settings": {"run_id": "run"},
+                }
+            )
+        )
+        env.reset()
+        assert len(env.get_steps("CartPole-v1")[0]) == 1
+        env.close()
 
 
 def test_find_player(tmp_path: Path) -> None:
@@ -167,13 +195,28 @@ def test_training_through_the_editor_is_training_on_gymnasium(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_players_are_workers(count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_players_are_workers_and_each_agent_has_its_own_seed(
+    count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    path = write_player(tmp_path, "-m", "bridge.player", "--env", "CartPole-v1")
+    agents = 3
+    path = write_player(tmp_path, "-m", "bridge.player", "--env", "CartPole-v1", "--agents", agents)
     env = make_environment(settings(env_path=str(path), num_envs=count, base_port=free_port()))
     assert isinstance(env, Workers)
     env.reset()
     decisions, _ = env.get_steps("CartPole-v1")
     env.close()
-    assert len(decisions) == count
-    assert len({tuple(row) for row in decisions.obs[0].tolist()}) == count
+    rows = [tuple(row) for row in decisions.obs[0].tolist()]
+    assert len(set(rows)) == len(rows) == count * agents
+    single = gymnasium.make("CartPole-v1")
+    assert rows[:agents] == [tuple(single.reset(seed=4 + agent)[0].tolist()) for agent in range(agents)]
+
+
+@pytest.mark.parametrize("seed", [0, 4, 2**31 - 1])
+def test_seeds_of_players_do_not_overlap(seed: int) -> None:
+    workers, agents = 40, 250
+    chosen = settings(env_path="Build/Walker", num_envs=workers, seed=seed)
+    first = [player_options(chosen, worker).seed for worker in range(workers)]
+    assert first[0] == seed
+    assert all(0 <= one < 2**31 for one in first)
+    assert len({one + agent for one in first for agent in range(agents)}) == workers * agents

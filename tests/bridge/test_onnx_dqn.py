@@ -10,10 +10,8 @@ from test_onnx_export import feed, make_spec, run
 from bridge.onnx_check import check_file
 from bridge.onnx_export import export_policy, export_run
 from trainers.config import NetworkSettings
-from trainers.networks.actor_critic import choose
 from trainers.networks.q_network import QNetwork
 from trainers.records.checkpoint import save_state
-from trainers.records.policy_file import describe
 
 CASES = [
     ([(5,)], {"normalize": True}, False, None),
@@ -44,7 +42,7 @@ def test_both_outputs_are_the_best_allowed_action(shapes, network, dueling, unit
     inputs = feed(spec)
     outputs = run(path, inputs)
     observations = [inputs[f"obs_{index}"] for index in range(len(shapes))]
-    _, expected, _ = choose(policy.eval(), observations, inputs["action_masks"] < 0.5, True, None)
+    expected = policy.eval().choose(observations, inputs["action_masks"] < 0.5, True, None).discrete
     np.testing.assert_array_equal(outputs["discrete_actions"], expected)
     np.testing.assert_array_equal(outputs["deterministic_discrete_actions"], expected)
     assert outputs["discrete_action_output_shape"].tolist() == [[6.0]]
@@ -56,11 +54,11 @@ def test_a_checkpoint_is_exported_with_its_heads(tmp_path: Path) -> None:
     shapes, network, dueling, units = CASES[2]
     policy = make_network(shapes, network, dueling, units)
     spec = make_spec(shapes, (0, (6,)))
-    described = describe("Test", spec, NetworkSettings(hidden_units=16, **network))
-    heads = {"dueling": dueling, "dueling_units": units}
-    state = {"behavior": {**described, "q_network": heads}, "global_step": 1, "Policy": policy.state_dict()}
+    described = {"name": "Test", **policy.description()}
+    weights = policy.state_dict()
+    state = {"trainer_type": "dqn", "behavior": described, "global_step": 1, "Policy": weights}
     save_state(tmp_path / "checkpoint.pt", state)
     (written,) = export_run(tmp_path / "checkpoint.pt")
     inputs = feed(spec)
-    _, expected, _ = choose(policy.eval(), [inputs["obs_0"]], inputs["action_masks"] < 0.5, True, None)
+    expected = policy.eval().choose([inputs["obs_0"]], inputs["action_masks"] < 0.5, True, None).discrete
     np.testing.assert_array_equal(run(written, inputs)["discrete_actions"], expected)

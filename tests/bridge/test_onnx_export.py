@@ -1,5 +1,6 @@
 """Exported models under onnxruntime: the same actions as the policy, under the names that Unity reads."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +20,8 @@ from onnx import TensorProto, helper
 from bridge.onnx_check import check_file, check_model
 from bridge.onnx_export import export_policy, export_run, main
 from trainers.config import NetworkSettings
-from trainers.networks.actor_critic import Policy, choose, to_action_tuple
+from trainers.networks.actor_critic import ActorCritic
 from trainers.records.checkpoint import save_state
-from trainers.records.policy_file import describe
 
 BATCH = 16
 VECTOR, IMAGE = [(5,)], [(3, 36, 40)]
@@ -59,9 +59,9 @@ def make_spec(shapes: list[tuple[int, ...]], actions: tuple[int, tuple[int, ...]
     return BehaviorSpec(observations, ActionSpec(*actions))
 
 
-def make_policy(spec: BehaviorSpec, settings: NetworkSettings, shared: bool = False) -> Policy:
+def make_policy(spec: BehaviorSpec, settings: NetworkSettings, shared: bool = False) -> ActorCritic:
     torch.manual_seed(0)
-    policy = Policy(spec, settings, shared)
+    policy = ActorCritic(spec, settings, shared)
     with torch.no_grad():
         for parameter in policy.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.1)
@@ -114,8 +114,8 @@ def test_deterministic_actions_are_the_policy_s(
     outputs = run(path, inputs)
     masks = inputs.get("action_masks")
     observations = [inputs[f"obs_{index}"] for index in range(len(shapes))]
-    chosen = choose(policy, observations, None if masks is None else masks < 0.5, True, None)
-    expected = to_action_tuple(chosen[0], chosen[1])
+    chosen = policy.choose(observations, None if masks is None else masks < 0.5, True, None)
+    expected = policy.to_environment(chosen)
     assert outputs["version_number"].tolist() == [3.0]
     assert outputs["memory_size"].tolist() == [0.0]
     size, branches = actions
@@ -175,17 +175,52 @@ def test_sampled_actions_have_the_policy_s_distribution(tmp_path: Path) -> None:
     np.testing.assert_allclose(share, distribution.log_probs[0].exp().detach()[0], atol=0.02)
 
 
-def test_masked_actions_never_come_out(tmp_path: Path) -> None:
-    spec, path = make_spec(VECTOR, (0, (3, 2))), tmp_path / "Model.onnx"
+def export_logits(logits: list[float], branches: tuple[int, ...], path: Path) -> ActorCritic:
+    """A policy that has these logits whatever it observes, exported to `path`."""
+    spec = make_spec(VECTOR, (0, branches))
     policy = make_policy(spec, SETTINGS["plain"])
     with torch.no_grad():
-        policy.logits_head.bias.copy_(torch.tensor([50.0, -50, 0, 0, 40]))  # type: ignore[union-attr]
+        policy.logits_head.weight.zero_()  # type: ignore[union-attr]
+        policy.logits_head.bias.copy_(torch.tensor(logits))  # type: ignore[union-attr]
     export_policy(policy, spec, path)
-    inputs = feed(spec, 2000)
-    outputs = run(path, inputs)
-    allowed = np.split(inputs["action_masks"], [3], axis=1)
+    return policy
+
+
+def every_mask(branches: tuple[int, ...]) -> np.ndarray:
+    """All masks that allow at least one action of each branch, (masks, sum of branch sizes), 1 = allowed."""
+    masks = np.array(list(itertools.product([0, 1], repeat=sum(branches))), np.float32)
+    parts = np.split(masks, np.cumsum(branches)[:-1], axis=1)
+    return masks[np.all([part.any(1) for part in parts], axis=0)]
+
+
+def test_a_forbidden_favourite_leaves_the_others_their_odds(tmp_path: Path) -> None:
+    path, count = tmp_path / "Model.onnx", 20_000
+    export_logits([55.0, -55.0, -54.0], (3,), path)
+    masks = np.repeat(np.array([[0, 1, 1]], np.float32), count, axis=0)
+    outputs = run(path, {"obs_0": np.zeros((count, 5), np.float32), "action_masks": masks})
+    share = np.bincount(outputs["discrete_actions"][:, 0], minlength=3) / count
+    odds = np.exp([0.0, 1.0]) / np.exp([0.0, 1.0]).sum()
+    np.testing.assert_allclose(share, [0, *odds], atol=0.02)
+    assert (outputs["deterministic_discrete_actions"] == 2).all()
+
+
+@pytest.mark.parametrize("spread", [0.0, 1.0, 110.0, 1000.0])
+@pytest.mark.parametrize("branches", [(3,), (3, 2, 4)])
+def test_only_allowed_actions_come_out_under_every_mask(
+    branches: tuple[int, ...], spread: float, tmp_path: Path
+) -> None:
+    path, size = tmp_path / "Model.onnx", sum(branches)
+    logits = spread * (np.arange(size) * 5 % size / size - 0.5)
+    policy = export_logits(logits.tolist(), branches, path)
+    masks = np.repeat(every_mask(branches), 20, axis=0)
+    observations = np.zeros((len(masks), 5), np.float32)
+    outputs = run(path, {"obs_0": observations, "action_masks": masks})
+    expected = policy.choose([observations], masks < 0.5, True, None).discrete
+    np.testing.assert_array_equal(outputs["deterministic_discrete_actions"], expected)
     for name in ("discrete_actions", "deterministic_discrete_actions"):
-        for branch, mask in enumerate(allowed):
+        assert outputs[name].min() >= 0
+        assert (outputs[name] < branches).all()
+        for branch, mask in enumerate(np.split(masks, np.cumsum(branches)[:-1], axis=1)):
             assert np.take_along_axis(mask, outputs[name][:, branch : branch + 1], 1).all()
 
 
@@ -194,8 +229,9 @@ def test_command_exports_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str
     for name in ("Walker", "Crawler"):
         policy = make_policy(spec, SETTINGS["plain"])
         state = {
+            "trainer_type": "ppo",
             "Policy": policy.state_dict(),
-            "behavior": describe(name, spec, SETTINGS["plain"], False),
+            "behavior": {"name": name, **policy.description()},
             "global_step": 7,
         }
         save_state(tmp_path / name / "checkpoint.pt", state)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ledger import Bookkeeper, assert_same, read_ledger, read_side_channel
+from ledger import Bookkeeper, Events, assert_same, read_ledger, read_side_channel
 from mlagents_envs.base_env import ActionTuple
 from processes import PLAYER, free_port, write_player
 from scripted_player import CONTINUOUS, HYBRID
@@ -139,6 +139,31 @@ def test_a_lost_player_is_replaced(
         np.testing.assert_array_equal(ending.obs[0], last[ending.agent_id])
     assert len(fresh) == 3
     assert min(fresh) > 5
+
+
+def groups_of(events: Events, worker: int) -> set[int]:
+    """The groups of one of two players; 0 is none."""
+    return {int(event[5]) for agent in events if agent % 2 == worker for event in events[agent]} - {0}
+
+
+def test_groups_of_a_restarted_player_are_new_groups(tmp_path: Path) -> None:
+    players = [(PLAYER, "ledger", "--agents", 6)] * 2  # two groups, and some agents in none
+    with workers(players, tmp_path) as (env, started):
+        bookkeeper = Bookkeeper(env)
+        env.reset()
+        bookkeeper.run(20)
+        before = dict(bookkeeper.events)
+        break_with_kill(started[1])
+        while not any(agent % 2 for agent in bookkeeper.events.keys() - before):
+            env.step()
+            bookkeeper.run(1)
+        env.step()
+        bookkeeper.run(20)
+    after = {agent: events for agent, events in bookkeeper.events.items() if agent not in before}
+    groups = [groups_of(events, worker) for events in (before, after) for worker in (0, 1)]
+    assert [len(one) for one in groups] == [2, 2, 2, 2]
+    assert groups[2] == groups[0]
+    assert len(groups[0] | groups[1] | groups[3]) == 6
 
 
 def test_a_behavior_that_shows_up_later_than_before(tmp_path: Path) -> None:

@@ -117,6 +117,18 @@ def test_wrong_arguments_are_named():
         make_env("ALE/Pong-v5", 1, options={"obs_kind": "ram"})
 
 
+@pytest.mark.parametrize("seed", [-1, 2**31 - 2, 3_000_000_000])
+def test_seeds_out_of_range_are_named(seed):
+    with pytest.raises(UserError, match=f"seed is {seed}; expected 0 to {2**31 - 3}"):
+        make_env("ALE/Pong-v5", 3, seed)
+
+
+def test_the_largest_seeds_are_taken():
+    env = make_env("ALE/Pong-v5", 3, 2**31 - 3)
+    env.reset()
+    env.close()
+
+
 def test_gymnasiums_warnings_go_to_the_log(caplog):
     """Once each, however many environments give them."""
 

@@ -1,14 +1,17 @@
 """What every settings block shares: strictness, number types that read what people write, error texts."""
 
 import difflib
-import math
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationError, model_validator
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
+
+INT32_MAX, FLOAT32_MAX = 2**31 - 1, 3.4e38
+"""The largest whole number and the largest number in a message to a player."""
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
@@ -100,7 +103,7 @@ def _parse_number(value: Any) -> int | float | None:
         text = value.strip()
         value = int(text) if re.fullmatch(r"[+-]?\d+", text) else float(text)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return value if is_number and math.isfinite(value) else None
+    return value if is_number and abs(value) <= sys.float_info.max else None
 
 
 Real = Annotated[float, Number()]
@@ -112,6 +115,12 @@ Count = Annotated[int, Number(whole=True, ge=1)]
 CountOrZero = Annotated[int, Number(whole=True, ge=0)]
 CountOrUnlimited = Annotated[int, Number(whole=True, ge=-1)]
 Port = Annotated[int, Number(whole=True, ge=1, le=65535)]
+Threads = Annotated[int, Number(whole=True, ge=1, le=1024)]
+Seed = Annotated[int, Number(whole=True, ge=-1, le=INT32_MAX)]
+SentCount = Annotated[int, Number(whole=True, ge=1, le=INT32_MAX)]
+SentCountOrZero = Annotated[int, Number(whole=True, ge=0, le=INT32_MAX)]
+SentCountOrUnlimited = Annotated[int, Number(whole=True, ge=-1, le=INT32_MAX)]
+SentPositive = Annotated[float, Number(gt=0, le=FLOAT32_MAX)]
 Flag = Annotated[bool, Field(strict=True)]
 
 

@@ -104,7 +104,7 @@ def _kind(field: Mapping[str, Any]) -> str:
 def _bounds(field: Mapping[str, Any]) -> Iterator[str]:
     for name, sign in (("minimum", "≥"), ("exclusiveMinimum", ">"), ("maximum", "≤")):
         if name in field:
-            yield f"{sign} {field[name]:g}"
+            yield f"{sign} {field[name]:.10g}"
 
 
 def _block(reference: str) -> str:

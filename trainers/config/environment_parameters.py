@@ -3,38 +3,49 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from trainers.config.base import (
-    CountOrUnlimited,
+    FLOAT32_MAX,
     CountOrZero,
     Flag,
     NonNegative,
     Number,
     Real,
+    Seed,
     Settings,
     problem,
     show,
 )
 
 
+def _sendable(value: float) -> float:
+    """Return a value that a message to a player holds, or raise an error that says how large it may be."""
+    if abs(value) > FLOAT32_MAX:
+        raise problem(f"expected a number from {-FLOAT32_MAX:g} to {FLOAT32_MAX:g}, got {show(value)}")
+    return value
+
+
+SentReal = Annotated[Real, AfterValidator(_sendable)]
+
+
 class SamplerParameters(Settings):
     """The key that every sampler has."""
 
-    seed: CountOrUnlimited = Field(default=-1, description="Seed of the sampler. -1: one of its own.")
+    seed: Seed = Field(default=-1, description="Seed of the sampler. -1: one of its own.")
 
 
 class ConstantParameters(SamplerParameters):
     """Always the same value."""
 
-    value: Real = Field(default=0.0, description="The value.")
+    value: SentReal = Field(default=0.0, description="The value.")
 
 
 class UniformParameters(SamplerParameters):
     """Evenly between two bounds."""
 
-    min_value: Real = Field(default=0.0, description="Least value.")
-    max_value: Real = Field(default=1.0, description="Greatest value.")
+    min_value: SentReal = Field(default=0.0, description="Least value.")
+    max_value: SentReal = Field(default=1.0, description="Greatest value.")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -46,14 +57,16 @@ class UniformParameters(SamplerParameters):
 class GaussianParameters(SamplerParameters):
     """Normally distributed."""
 
-    mean: Real = Field(default=1.0, description="Mean.")
-    st_dev: NonNegative = Field(default=1.0, description="Standard deviation.")
+    mean: SentReal = Field(default=1.0, description="Mean.")
+    st_dev: Annotated[NonNegative, AfterValidator(_sendable)] = Field(
+        default=1.0, description="Standard deviation."
+    )
 
 
 class MultiRangeUniformParameters(SamplerParameters):
     """Evenly over several intervals, each weighted by its length."""
 
-    intervals: tuple[tuple[Real, Real], ...] = Field(
+    intervals: tuple[tuple[SentReal, SentReal], ...] = Field(
         default=((0.0, 1.0),), description="List of [least, greatest]."
     )
 
@@ -118,7 +131,7 @@ def _read_sampler(value: Any) -> Any:
     if isinstance(value, tuple(SAMPLERS.values())):
         return value
     if not isinstance(value, Mapping):
-        parameters = ConstantParameters(value=_NUMBER.read(value))
+        parameters = ConstantParameters(value=_sendable(_NUMBER.read(value)))
         return ConstantSampler(sampler_type="constant", sampler_parameters=parameters)
     kind = value.get("sampler_type")
     if not isinstance(kind, str) or kind not in SAMPLERS:

@@ -10,11 +10,15 @@ from gym_adapters.errors import UserError
 from trainers.config.base import (
     Count,
     CountOrUnlimited,
-    CountOrZero,
     Flag,
     Port,
-    Positive,
+    Seed,
+    SentCount,
+    SentCountOrUnlimited,
+    SentCountOrZero,
+    SentPositive,
     Settings,
+    Threads,
     deprecated,
     extension,
     problem,
@@ -41,11 +45,9 @@ class EnvSettings(Settings):
     num_envs: Count = Field(
         default=1, description="Environments stepped at the same time; more than 1 needs env_path."
     )
-    num_areas: Count = Field(default=1, description="Training areas in each player.")
+    num_areas: SentCount = Field(default=1, description="Training areas in each player.")
     timeout_wait: Count = Field(default=60, description="Seconds to wait for a player.")
-    seed: CountOrUnlimited = Field(
-        default=-1, description="Seed of all random numbers. -1: a random one from 0 to 9999."
-    )
+    seed: Seed = Field(default=-1, description="Seed of all random numbers. -1: a random one from 0 to 9999.")
     max_lifetime_restarts: CountOrUnlimited = Field(
         default=10, description="Times one player may be restarted in a run. -1: no limit."
     )
@@ -74,14 +76,14 @@ class EnvSettings(Settings):
 class EngineSettings(Settings):
     """How the Unity player runs."""
 
-    width: CountOrZero = Field(default=84, description="Width of the player's window in pixels.")
-    height: CountOrZero = Field(default=84, description="Height of the player's window in pixels.")
-    quality_level: CountOrZero = Field(default=5, description="Unity's quality level, 0 to 5.")
-    time_scale: Positive = Field(default=20.0, description="Game time per real time, 1 to 100 in Unity.")
-    target_frame_rate: CountOrUnlimited = Field(
+    width: SentCountOrZero = Field(default=84, description="Width of the player's window in pixels.")
+    height: SentCountOrZero = Field(default=84, description="Height of the player's window in pixels.")
+    quality_level: SentCountOrZero = Field(default=5, description="Unity's quality level, 0 to 5.")
+    time_scale: SentPositive = Field(default=20.0, description="Game time per real time, 1 to 100 in Unity.")
+    target_frame_rate: SentCountOrUnlimited = Field(
         default=-1, description="Frames per second to aim for. -1: as many as possible."
     )
-    capture_frame_rate: CountOrZero = Field(
+    capture_frame_rate: SentCountOrZero = Field(
         default=60, description="Frames per second of game time; 0: not fixed."
     )
     no_graphics: Flag = Field(default=False, description="Whether players run without a graphics device.")
@@ -124,7 +126,7 @@ class TorchSettings(Settings):
         description="cpu, cuda, cuda:0, mps, ... null or auto: cpu or cuda, whichever a short measurement finds "
         "faster.",
     )
-    num_threads: Count | None = extension(
+    num_threads: Threads | None = extension(
         None, description="CPU threads of torch. null: one for small networks, else by a short measurement."
     )
     precision: Literal["auto", "float32", "bfloat16"] = extension(

@@ -1,6 +1,7 @@
 """A replay buffer as an uncompressed .npz file."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from trainers.records.checkpoint import write_atomically
 
 def save_replay(replay: Replay, path: Path) -> None:
     """Write all rows, atomically."""
-    arrays = replay.state()
+    arrays: dict[str, Any] = replay.state()
     write_atomically(path, lambda stream: np.savez(stream, **arrays))
 
 

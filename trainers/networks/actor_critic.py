@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from trainers.config import NetworkSettings
 from trainers.networks.distributions import ActionDistribution, branch_log_probs
+from trainers.networks.exported import ExportedActions, sampled
 from trainers.networks.layers import head_layer
 from trainers.networks.policy_network import ActionSample, PolicyNetwork
 
@@ -91,6 +92,20 @@ class ActorCritic(PolicyNetwork):
             discrete=sample.discrete.astype(np.int32),
         )
 
+    def exported_actions(self, inputs: Sequence[Tensor], forbidden: Tensor | None) -> ExportedActions:
+        """See `PolicyNetwork.exported_actions`."""
+        distribution = self.distribution(inputs, forbidden)
+        continuous = discrete = None
+        if self.mean_head is not None:
+            mean = distribution.mean
+            sample = mean + torch.randn_like(mean) * distribution.log_std.exp()
+            continuous = (_scaled(sample), _scaled(mean))
+        if distribution.log_probs:
+            picks = torch.cat([sampled(branch) for branch in distribution.log_probs], dim=1)
+            best = torch.cat([branch.argmax(1, keepdim=True) for branch in distribution.log_probs], dim=1)
+            discrete = (picks, best)
+        return ExportedActions(continuous, discrete)
+
     def trial_loss(self, inputs: Sequence[Tensor]) -> Tensor:
         """See `PolicyNetwork.trial_loss`."""
         distribution, value = self(inputs, None)
@@ -115,3 +130,8 @@ class ActorCritic(PolicyNetwork):
                 self.logits_head(features), self.action_spec.discrete_branches, forbidden
             )
         return ActionDistribution(mean, self.log_std, branches)
+
+
+def _scaled(action: Tensor) -> Tensor:
+    """What the environment gets: clamp(a, -3, 3) / 3."""
+    return action.clamp(-ACTION_LIMIT, ACTION_LIMIT) / ACTION_LIMIT

@@ -13,6 +13,7 @@ from torch import Tensor
 from trainers.config import NetworkSettings
 from trainers.networks.behavior_spec import describe_spec
 from trainers.networks.distributions import Distribution
+from trainers.networks.exported import ExportedActions
 from trainers.networks.perception import Perception
 
 
@@ -53,6 +54,10 @@ class PolicyNetwork(Perception):
     @abstractmethod
     def to_environment(self, sample: ActionSample) -> ActionTuple:
         """The actions as the environment takes them, continuous ones in [-1, 1], as in the exported model."""
+
+    @abstractmethod
+    def exported_actions(self, inputs: Sequence[Tensor], forbidden: Tensor | None) -> ExportedActions:
+        """The actions in an exported model, of prepared inputs; `forbidden` is (n, sum of branch sizes) bool."""
 
     @abstractmethod
     def trial_loss(self, inputs: Sequence[Tensor]) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from gym_adapters.errors import UserError
 from trainers.config import NetworkSettings
 from trainers.networks.distributions import Actions
+from trainers.networks.exported import ExportedActions
 from trainers.networks.layers import ACTIVATIONS, head_layer, hidden_layer
 from trainers.networks.policy_network import ActionSample, PolicyNetwork
 
@@ -165,6 +166,11 @@ class QNetwork(PolicyNetwork):
     def to_environment(self, sample: ActionSample) -> ActionTuple:
         """See `PolicyNetwork.to_environment`."""
         return ActionTuple(continuous=sample.continuous, discrete=sample.discrete.astype(np.int32))
+
+    def exported_actions(self, inputs: Sequence[Tensor], forbidden: Tensor | None) -> ExportedActions:
+        """The best action, twice: values give no probabilities."""
+        best = self.values(inputs, forbidden).argmax(1, keepdim=True)
+        return ExportedActions(None, (best, best.clone()))
 
     def trial_loss(self, inputs: Sequence[Tensor]) -> Tensor:
         """See `PolicyNetwork.trial_loss`."""

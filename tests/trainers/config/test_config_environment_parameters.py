@@ -95,6 +95,19 @@ def test_a_curriculum_keeps_its_lessons_in_order() -> None:
             {"curriculum": [{"name": "Easy", "value": 1}, {"name": "Hard", "value": 2}]},
             "mass.curriculum: lesson Easy needs completion_criteria",
         ),
+        (1e39, "mass: expected a number from -3.4e+38 to 3.4e+38, got 1e+39"),
+        (
+            {"sampler_type": "uniform", "sampler_parameters": {"min_value": -1e39}},
+            "mass.sampler_parameters.min_value: expected a number from -3.4e+38 to 3.4e+38, got -1e+39",
+        ),
+        (
+            {"sampler_type": "gaussian", "sampler_parameters": {"st_dev": 1e39}},
+            "mass.sampler_parameters.st_dev: expected a number from -3.4e+38 to 3.4e+38, got 1e+39",
+        ),
+        (
+            {"sampler_type": "uniform", "sampler_parameters": {"seed": 3_000_000_000}},
+            "seed: expected a whole number >= -1 and <= 2147483647, got 3000000000",
+        ),
         (
             {"curriculum": [{"name": "Easy", "value": "x"}]},
             "mass.curriculum.0.value: expected a number, got 'x'",

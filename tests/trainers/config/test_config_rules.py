@@ -174,6 +174,33 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"env_settings": {"num_envs": 2}},
         "env_settings: num_envs is 2: more than one environment needs env_path",
     ),
+    *(
+        (
+            {block: {key: 3_000_000_000}},
+            f"{block}.{key}: expected a whole number >= {least} and <= 2147483647, got 3000000000",
+        )
+        for block, key, least in (
+            ("env_settings", "seed", -1),
+            ("env_settings", "num_areas", 1),
+            ("engine_settings", "width", 0),
+            ("engine_settings", "height", 0),
+            ("engine_settings", "quality_level", 0),
+            ("engine_settings", "target_frame_rate", -1),
+            ("engine_settings", "capture_frame_rate", 0),
+        )
+    ),
+    (
+        {"engine_settings": {"time_scale": 1e39}},
+        "time_scale: expected a number > 0 and <= 3.4e+38, got 1e+39",
+    ),
+    (
+        {"torch_settings": {"num_threads": 3_000_000_000}},
+        "num_threads: expected a whole number >= 1 and <= 1024, got 3000000000",
+    ),
+    (
+        {"env_settings": {"timeout_wait": 10**400}},
+        "timeout_wait: expected a whole number >= 1, got 10000000000000000000000",
+    ),
     (
         {"env_settings": {"base_port": 70000}},
         "base_port: expected a whole number >= 1 and <= 65535, got 70000",

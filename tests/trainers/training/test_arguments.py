@@ -131,6 +131,10 @@ def test_old_options_only_warn(option: str, caplog: pytest.LogCaptureFixture) ->
         (["--max-steps", "many"], "argument --max-steps: expected a whole number >= 1, got 'many'"),
         (["--no-such-option"], "unrecognized arguments: --no-such-option"),
         (["--max-st", "3"], "unrecognized arguments: --max-st"),
+        (
+            ["--seed", "3000000000"],
+            "argument --seed: expected a whole number >= -1 and <= 2147483647, got '3000000000'",
+        ),
         (["--seed"], "argument --seed: expected one argument"),
     ],
 )
