@@ -15,8 +15,6 @@ CSV_TAGS = (
     REWARD,
     EPISODE_LENGTH,
     "Policy/Entropy",
-    "Policy/Extrinsic Reward",
-    "Policy/Extrinsic Value Estimate",
     "Losses/Policy Loss",
     "Losses/Value Loss",
     "Policy/Learning Rate",
