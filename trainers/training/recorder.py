@@ -14,6 +14,9 @@ from trainers.records.policy_file import check_fits
 from trainers.records.reports import CsvReport, TensorBoardReport
 from trainers.records.wandb_report import WandbReport
 
+BEST_RETURN = "best_return"
+"""In `best.pt` and `training_status.json`: the mean return that made the policy the best one."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -72,8 +75,7 @@ class Recorder:
             restore(learner, path)
             learner.load_store(self.keeper.folder)
             self.keeper.restore(status)
-            best = status.get("best_return")
-            self.best_return = -math.inf if best is None else best
+            self.best_return = best_return_of(self.keeper.folder / BEST, status)
         step = learner.step if resume else None
         self.wandb = None if wandb is None else WandbReport(wandb, self.keeper.folder, resume)
         with refusal_named(self.keeper.folder):
@@ -147,7 +149,7 @@ class Recorder:
     def status(self) -> dict[str, Any]:
         """This behavior's part of `training_status.json`."""
         best = self.best_return if math.isfinite(self.best_return) else None
-        return {**self.keeper.status(), "best_return": best}
+        return {**self.keeper.status(), BEST_RETURN: best}
 
     def close(self) -> Outcome:
         """Close the files; says what was reached."""
@@ -178,13 +180,36 @@ class Recorder:
 
     def _keep_if_best(self, mean_return: float) -> None:
         if mean_return > self.best_return:
-            self.keeper.save_best(self.state())
+            self.keeper.save_best({**self.state(), BEST_RETURN: mean_return})
             self.best_return = mean_return
 
 
 def next_multiple(step: int, interval: int) -> int:
     """The first multiple of `interval` after `step`."""
     return (step // interval + 1) * interval
+
+
+def best_return_of(path: Path, status: dict[str, Any]) -> float:
+    """The mean return that a resumed run has to exceed; minus infinity where there is no best policy yet.
+
+    The file itself counts. `training_status.json` is written with each checkpoint only, and so may be older.
+
+    Args:
+        path: the run's `best.pt`.
+        status: the behavior's part of `training_status.json`, for a file of an older version, which has no score.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    if not path.is_file():
+        return -math.inf
+    try:
+        state = load_state(path)
+        with damage_named(path):
+            best = state.get(BEST_RETURN, status.get(BEST_RETURN))
+            return -math.inf if best is None else float(best)
+    except UserError as error:
+        raise UserError(f"{error}, or delete it: a run goes on without a best policy") from error
 
 
 def restore(learner: Learner, path: Path, only_weights: bool = False) -> None:
