@@ -1,9 +1,9 @@
 """Keep a trained policy in the repository: `python -m trainers.keep RUN [--checkpoint best]`.
 
 Writes a small run folder, `docs/policies/<Behavior>/`, that `python -m trainers.evaluate` and `--initialize-from`
-read as any other: the settings, the weights without the optimiser's state, and the `.onnx`. Weights that would take
-more than two million bytes are stored in fewer bits, as many as fit: 16, or 8 with a scale for each row; an
-`.onnx` that would is stored in 8.
+read as any other. It holds the settings, the weights, and the `.onnx`; what only training needs (such as the
+optimiser's state and the target network) is left out. Weights that would take more than two million bytes are stored in
+fewer bits, as many as fit: 16, or 8 with a scale for each row. An `.onnx` of more than that is stored in 8.
 """
 
 import argparse
@@ -25,7 +25,9 @@ from trainers.records.run_folder import CONFIGURATION
 
 POLICIES = Path("docs", "policies")
 MOST_BYTES = 2_000_000
-NOT_KEPT = ("Optimizer:value_optimizer", "recent_returns", "generator")
+
+KEPT = ("trainer_type", "global_step", "behavior", "Policy", "observation_moments", "return_moments")
+"""The keys of a checkpoint that acting and `--initialize-from` need."""
 
 
 def keep(run: Path, which: str = "last", policies: Path = POLICIES) -> list[str]:
@@ -62,7 +64,7 @@ def _write(folder: Path, settings: RunSettings, state: dict[str, Any], loaded: L
     write_text(folder / CONFIGURATION, dump_settings(settings))
     lines = [f"{folder / CONFIGURATION}"]
 
-    for bits, content in _in_fewer_bits({key: value for key, value in state.items() if key not in NOT_KEPT}):
+    for bits, content in _in_fewer_bits({key: state[key] for key in KEPT}):
         if len(content) <= MOST_BYTES or bits == 8:
             break
     weights = folder / loaded.name / NEWEST

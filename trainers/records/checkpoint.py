@@ -83,10 +83,7 @@ def load_state(path: Path) -> dict[str, Any]:
     if not isinstance(state, dict) or "Policy" not in state or "behavior" not in state:
         raise UserError(f"{path}: not a checkpoint of this trainer (it has no policy); use another one")
     with damage_named(path):
-        state["Policy"] = {
-            name: tensor.float() * state[SCALES][name] if name in state.get(SCALES, {}) else tensor
-            for name, tensor in state["Policy"].items()
-        }
+        state["Policy"] = _in_32_bits(state["Policy"], state.pop(SCALES, {}))
     return state
 
 
@@ -183,6 +180,17 @@ def read_status(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise UserError(f"{path}: not valid JSON ({error}); restore it or delete it") from error
     return status if isinstance(status, dict) else {}
+
+
+def _in_32_bits(weights: dict[str, torch.Tensor], scales: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The weights of a kept policy as the network has them; what actor and critic share stays one tensor."""
+    full: dict[tuple[int, torch.Size], torch.Tensor] = {}
+    return {
+        name: full.setdefault((tensor.data_ptr(), tensor.shape), tensor.float() * scales.get(name, 1.0))
+        if name in scales or tensor.dtype == torch.half
+        else tensor
+        for name, tensor in weights.items()
+    }
 
 
 def _first_line(error: BaseException) -> str:
