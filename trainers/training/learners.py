@@ -1,6 +1,8 @@
 """How the learner of a behavior begins: its seed, its device, and the weights it starts from."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mlagents_envs.base_env import BehaviorSpec
@@ -14,7 +16,7 @@ from trainers.optim.device import choose_compute
 from trainers.optim.threads import Threads
 from trainers.records.policy_file import find_checkpoint
 from trainers.records.progress import Display
-from trainers.training.recorder import restore
+from trainers.training.resuming import restore, resumed_settings
 
 
 class Learners:
@@ -34,13 +36,21 @@ class Learners:
         self.collective = collective or Alone()
         self._made = 0
 
-    def make(self, name: str, spec: BehaviorSpec) -> Learner:
+    def make(self, name: str, spec: BehaviorSpec, status: Mapping[str, Any]) -> Learner:
         """A learner with new weights, or with those that the training file says to start from.
+
+        Args:
+            name: behavior name, without team.
+            spec: its observations and actions.
+            status: the behavior's part of `training_status.json`; empty for a new run.
 
         Raises:
             UserError: the behavior is not in the training file, or the weights to start from do not fit.
         """
-        settings, wanted = self.settings.behavior(name), self.settings.torch_settings
+        settings = self.settings.behavior(name)
+        wanted, note = resumed_settings(self.settings.torch_settings, status)
+        if note:
+            self.display.say(f"{name}: {note}")
         algorithm = catalogue.algorithm(settings.trainer_type)
         assert algorithm is not None
         learner_class: type[Learner] = algorithm.load()

@@ -8,14 +8,11 @@ from typing import Any
 from gym_adapters.errors import UserError, refusal_named
 from trainers.algorithms.learner import Learner
 from trainers.config import RunSettings
-from trainers.records.checkpoint import BEST, NEWEST, CheckpointKeeper, damage_named, load_state
+from trainers.records.checkpoint import BEST, NEWEST, CheckpointKeeper
 from trainers.records.metrics import Summary
-from trainers.records.policy_file import check_fits
 from trainers.records.reports import CsvReport, TensorBoardReport
 from trainers.records.wandb_report import WandbReport
-
-BEST_RETURN = "best_return"
-"""In `best.pt` and `training_status.json`: the mean return that made the policy the best one."""
+from trainers.training.resuming import BEST_RETURN, DEVICE, best_return_of, restore
 
 
 @dataclass(frozen=True)
@@ -48,6 +45,9 @@ class Recorder:
         resume: go on from the folder's newest checkpoint.
         wandb: the settings of the run, if it is to be logged to Weights & Biases.
 
+    Attributes:
+        notes: lines that the user should see.
+
     Raises:
         UserError: there is nothing to resume, or it does not fit, or the folder cannot be written to, or
             Weights & Biases refuses.
@@ -66,13 +66,14 @@ class Recorder:
         self.keeper = CheckpointKeeper(run_folder, learner.name, learner.settings.keep_checkpoints)
         self.best_return = -math.inf
         self.gauges: dict[str, dict[str, float]] = {}
+        self.notes: list[str] = []
         if resume:
             path = self.keeper.folder / NEWEST
             if not path.is_file():
                 raise UserError(
                     f"{path}: there is no checkpoint to resume; leave --resume out or use --force"
                 )
-            restore(learner, path)
+            self.notes = restore(learner, path)
             learner.load_store(self.keeper.folder)
             self.keeper.restore(status)
             self.best_return = best_return_of(self.keeper.folder / BEST, status)
@@ -149,7 +150,7 @@ class Recorder:
     def status(self) -> dict[str, Any]:
         """This behavior's part of `training_status.json`."""
         best = self.best_return if math.isfinite(self.best_return) else None
-        return {**self.keeper.status(), BEST_RETURN: best}
+        return {**self.keeper.status(), BEST_RETURN: best, DEVICE: str(self.learner.device)}
 
     def close(self) -> Outcome:
         """Close the files; says what was reached."""
@@ -187,49 +188,3 @@ class Recorder:
 def next_multiple(step: int, interval: int) -> int:
     """The first multiple of `interval` after `step`."""
     return (step // interval + 1) * interval
-
-
-def best_return_of(path: Path, status: dict[str, Any]) -> float:
-    """The mean return that a resumed run has to exceed; minus infinity where there is no best policy yet.
-
-    The file itself counts. `training_status.json` is written with each checkpoint only, and so may be older.
-
-    Args:
-        path: the run's `best.pt`.
-        status: the behavior's part of `training_status.json`, for a file of an older version, which has no score.
-
-    Raises:
-        UserError: the file is damaged.
-    """
-    if not path.is_file():
-        return -math.inf
-    try:
-        state = load_state(path)
-        with damage_named(path):
-            best = state.get(BEST_RETURN, status.get(BEST_RETURN))
-            return -math.inf if best is None else float(best)
-    except UserError as error:
-        raise UserError(f"{error}, or delete it: a run goes on without a best policy") from error
-
-
-def restore(learner: Learner, path: Path, only_weights: bool = False) -> None:
-    """Load a checkpoint into a learner.
-
-    Raises:
-        UserError: the file is damaged, or belongs to another network or algorithm.
-    """
-    state = load_state(path)
-    with damage_named(path):
-        check_fits(path, state, learner.policy)
-        if not only_weights and state["trainer_type"] != learner.kind:
-            raise UserError(
-                f"{path}: written by {state['trainer_type']}, cannot be resumed with {learner.kind}"
-            )
-        if not only_weights and "Optimizer:value_optimizer" not in state:
-            raise UserError(f"{path}: a kept policy, without the optimiser's state; use --initialize-from")
-        if not only_weights and not learner.optimizer.fits(state["Optimizer:value_optimizer"]):
-            raise UserError(
-                f"{path}: its optimiser moved other weights than this one would; set natural_gradient_kl as it was, "
-                "or use --initialize-from"
-            )
-        learner.load_state_dict(state, only_weights)
