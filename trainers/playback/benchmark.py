@@ -38,6 +38,7 @@ from trainers.playback.results_table import (
 )
 from trainers.records.checkpoint import NEWEST, load_state, write_text
 from trainers.records.metrics import REWARD
+from trainers.records.names import behavior_folder
 from trainers.records.plots import draw_curves
 from trainers.records.policy_file import load_policy
 from trainers.records.run_folder import CONFIGURATION
@@ -109,8 +110,8 @@ def run_seed(task: Task, seed: int, results: Path, extra: Sequence[str]) -> Seed
         KeyboardInterrupt: somebody asked to stop; the run is saved.
     """
     folder = results / f"{task.title}-seed{seed}"
-    newest = folder / behavior_name(task.env_id) / NEWEST
-    if not _is_finished(folder, newest):
+    newest = behavior_folder(folder, behavior_name(task.env_id)) / NEWEST
+    if not _is_finished(task, folder, newest):
         command = [sys.executable, "-m", f"trainers.{task.trainer_type}"]
         command += ["--run-id", folder.name, "--results-dir", str(results)]
         if newest.is_file():
@@ -120,7 +121,7 @@ def run_seed(task: Task, seed: int, results: Path, extra: Sequence[str]) -> Seed
             command += [*what, "--seed", str(seed), "--force", *extra]
         if _run(command) != 0:
             raise UserError(f"training stopped with an error: {' '.join(command)}")
-        if not _is_finished(folder, newest):
+        if not _is_finished(task, folder, newest):
             raise UserError(
                 f"{folder}: stopped before its last step; run the same command again to resume it"
             )
@@ -142,12 +143,12 @@ def run_seed(task: Task, seed: int, results: Path, extra: Sequence[str]) -> Seed
     return SeedResult(score, progress, date.fromtimestamp(newest.stat().st_mtime).isoformat())
 
 
-def _is_finished(folder: Path, newest: Path) -> bool:
+def _is_finished(task: Task, folder: Path, newest: Path) -> bool:
     """Whether a run has had all its agent steps; one that was interrupted leaves every other file as well."""
     configuration = folder / CONFIGURATION
     if not configuration.is_file() or not newest.is_file():
         return False
-    behavior = load_settings(configuration).behavior(newest.parent.name)
+    behavior = load_settings(configuration).behavior(behavior_name(task.env_id))
     return bool(load_state(newest)["global_step"] >= behavior.max_steps)
 
 

@@ -16,6 +16,7 @@ from gym_adapters.make import make_env
 from trainers.playback.evaluation import environment_of, evaluate
 from trainers.playback.keep import POLICIES
 from trainers.playback.video import Episode, Look, check_video, write_video
+from trainers.records.names import file_name
 from trainers.records.policy_file import find_checkpoint, load_policy
 
 GALLERY = Path("docs", "gallery")
@@ -42,7 +43,7 @@ def film(run: Path, folder: Path, checkpoint: str = "last", seed: int = 0) -> li
     path = find_checkpoint(run, checkpoint)
     env_id, options = environment_of(path)
     policy = load_policy(path)
-    files = [folder / f"{policy.name}{suffix}" for suffix in (".mp4", ".gif")]
+    files = [folder / f"{file_name(policy.name)}{suffix}" for suffix in (".mp4", ".gif")]
     check_video(files[0], env_id, options)
     played: dict[int, list[ActionTuple]] = {}
     env = make_env(env_id, 1, seed, options)

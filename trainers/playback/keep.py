@@ -20,6 +20,7 @@ from bridge.onnx_export import export_policy
 from gym_adapters.errors import UserError, refusal_named
 from trainers.config import CheckpointSettings, RunSettings, dump_settings, load_settings
 from trainers.records.checkpoint import NEWEST, SCALES, load_state, state_bytes, write_atomically, write_text
+from trainers.records.names import behavior_folder, file_name
 from trainers.records.policy_file import LoadedPolicy, find_checkpoint
 from trainers.records.run_folder import CONFIGURATION
 
@@ -51,9 +52,9 @@ def keep(run: Path, which: str = "last", policies: Path = POLICIES) -> list[str]
     settings = load_settings(configuration)
     state = load_state(source)
     loaded = LoadedPolicy(state, source)
-    folder = policies / loaded.name
+    folder = behavior_folder(policies, loaded.name)
     settings = settings.model_copy(
-        update={"checkpoint_settings": CheckpointSettings(run_id=loaded.name), "wandb": None}
+        update={"checkpoint_settings": CheckpointSettings(run_id=folder.name), "wandb": None}
     )
     with refusal_named(folder):
         return _write(folder, settings, state, loaded)
@@ -67,12 +68,12 @@ def _write(folder: Path, settings: RunSettings, state: dict[str, Any], loaded: L
     for bits, content in _in_fewer_bits({key: state[key] for key in KEPT}):
         if len(content) <= MOST_BYTES or bits == 8:
             break
-    weights = folder / loaded.name / NEWEST
+    weights = folder / file_name(loaded.name) / NEWEST
     write_atomically(weights, lambda stream: stream.write(content))
     lines.append(f"{weights}  {len(content):,} bytes, {bits} bits to a weight, {loaded.step:,} steps")
 
-    model = folder / f"{loaded.name}.onnx"
-    export_policy(loaded.policy, loaded.spec, model)
+    model = folder / f"{file_name(loaded.name)}.onnx"
+    export_policy(loaded.policy, loaded.spec, model, loaded.name)
     full = model.stat().st_size
     if full <= MOST_BYTES:
         return [*lines, f"{model}  {full:,} bytes"]

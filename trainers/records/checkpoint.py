@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 import torch
 
 from gym_adapters.errors import UserError
+from trainers.records.names import behavior_folder
 
 NEWEST, BEST = "checkpoint.pt", "best.pt"
 
@@ -92,13 +93,16 @@ class CheckpointKeeper:
 
     Args:
         run_folder: `runs/<run-id>`.
-        behavior: behavior name, also the folder's name.
+        behavior: behavior name.
         keep: how many checkpoints by step to keep (ML-Agents key `keep_checkpoints`).
+
+    Attributes:
+        folder: the behavior's folder in the run; its name begins the names of the checkpoints.
     """
 
     def __init__(self, run_folder: Path, behavior: str, keep: int) -> None:
-        self.folder = run_folder / behavior
-        self.behavior, self.keep = behavior, keep
+        self.folder = behavior_folder(run_folder, behavior)
+        self.keep = keep
         self.entries: list[dict[str, Any]] = []
 
     def save(self, state: dict[str, Any], reward: float | None, export: Callable[[Path], None]) -> None:
@@ -113,7 +117,7 @@ class CheckpointKeeper:
             OSError: one of them could not be written; the list and the files on it stay as they were.
         """
         step = state["global_step"]
-        weights = self.folder / f"{self.behavior}-{step}.pt"
+        weights = self.folder / f"{self.folder.name}-{step}.pt"
         model = weights.with_suffix(".onnx")
         listed = any(known["steps"] == step for known in self.entries)
         try:
@@ -155,12 +159,16 @@ class CheckpointKeeper:
     def restore(self, status: dict[str, Any]) -> None:
         """Take over the list of an earlier run, as far as its files are still there."""
         entries = status.get("checkpoints", [])
-        self.entries = [entry for entry in entries if all(path.is_file() for path in self._files(entry))]
+        self.entries = [
+            entry
+            for entry in entries
+            if all(path.is_file() and path.parent == self.folder for path in self._files(entry))
+        ]
 
     @property
     def final_model(self) -> Path:
         """The newest policy as Unity loads it, `<run>/<Behavior>.onnx`."""
-        return self.folder.parent / f"{self.behavior}.onnx"
+        return self.folder.parent / f"{self.folder.name}.onnx"
 
     def _relative(self, path: Path) -> str:
         return path.relative_to(self.folder.parent).as_posix()

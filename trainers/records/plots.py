@@ -40,7 +40,7 @@ def draw_plots(rows: Sequence[Mapping[str, str]], folder: Path) -> None:
             )
             axes.set(xlabel="agent steps", ylabel=label)
             axes.grid(alpha=0.3)
-        figure.suptitle(folder.name)
+        figure.suptitle(folder.name, parse_math=False)
         _save(figure, folder / name)
 
 

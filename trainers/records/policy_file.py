@@ -59,7 +59,7 @@ def find_checkpoint(path: Path, which: str = "last") -> Path:
     Raises:
         UserError: there is none.
     """
-    if path.suffix == ".pt":
+    if path.suffix == ".pt" and not path.is_dir():
         return path
     if not path.is_dir():
         raise UserError(f"{path}: no such run folder or checkpoint")

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
@@ -82,7 +83,8 @@ class LiveDisplay:
         self._moved[behavior] = now
         self._timers = timers
         if behavior not in self._tasks:
-            self._tasks[behavior] = self._progress.add_task(behavior, total=max_steps, speed="", result="")
+            name = escape(behavior)  # square brackets would be read as markup
+            self._tasks[behavior] = self._progress.add_task(name, total=max_steps, speed="", result="")
         task = self._tasks[behavior]
         self._progress.update(task, completed=min(step, max_steps))
         speed = self._progress.tasks[task].speed

@@ -8,8 +8,11 @@ from pathlib import Path
 
 from gym_adapters.errors import UserError
 from trainers.config import CheckpointSettings, RunSettings
+from trainers.records.checkpoint import read_status
+from trainers.records.names import MOST_LETTERS, behavior_folder, file_name, is_portable
 
 CONFIGURATION = "configuration.yaml"
+STATUS = Path("run_logs", "training_status.json")
 
 
 def with_run_id(settings: RunSettings) -> RunSettings:
@@ -18,7 +21,7 @@ def with_run_id(settings: RunSettings) -> RunSettings:
     if checkpoints.run_id is not None:
         return settings
     env_path = settings.env_settings.env_path
-    name = Path(env_path).stem if env_path else next(iter(settings.behaviors), "run")
+    name = file_name(Path(env_path).stem if env_path else next(iter(settings.behaviors), "run"))
     stem = f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
     ids = (f"{stem}-{count}" if count > 1 else stem for count in range(1, 1000))
     run_id = next(run_id for run_id in ids if not Path(checkpoints.results_dir, run_id).exists())
@@ -59,11 +62,23 @@ def claimed_folder(checkpoints: CheckpointSettings) -> Iterator[None]:
             shutil.rmtree(aside, ignore_errors=True)
 
 
+def behaviors_by_folder(run: Path) -> dict[str, str]:
+    """The behaviors that a run's `training_status.json` names, by the names of their folders.
+
+    Raises:
+        UserError: the file is not JSON.
+    """
+    return {behavior_folder(run, name).name: name for name in read_status(run / STATUS)}
+
+
 def _checked(checkpoints: CheckpointSettings) -> Path:
     """The run's folder, if the settings may use it."""
     run_id = str(checkpoints.run_id)
-    if not run_id or Path(run_id).name != run_id or run_id in (".", ".."):
-        raise UserError(f"--run-id {run_id!r}: expected a plain name without slashes")
+    if not is_portable(run_id):
+        raise UserError(
+            f"--run-id {run_id[:60]!r}: expected a folder name that Linux, macOS and Windows take: at most "
+            f"{MOST_LETTERS} letters, no slash, colon or the like, no dot or space at the end"
+        )
     folder = Path(checkpoints.results_dir, run_id)
     is_run = (folder / CONFIGURATION).is_file()
     if checkpoints.resume:

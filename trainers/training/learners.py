@@ -14,6 +14,7 @@ from trainers.experience.task import Task
 from trainers.optim.collective import Alone, Collective
 from trainers.optim.device import choose_compute
 from trainers.optim.threads import Threads
+from trainers.records.names import behavior_folder
 from trainers.records.policy_file import find_checkpoint
 from trainers.records.progress import Display
 from trainers.training.resuming import restore, resumed_settings
@@ -83,7 +84,7 @@ class Learners:
         folder = Path(checkpoints.results_dir, checkpoints.initialize_from)
         if not folder.is_dir():
             raise UserError(f"--initialize-from {checkpoints.initialize_from}: no run folder {folder}")
-        return find_checkpoint(folder / name)
+        return find_checkpoint(behavior_folder(folder, name))
 
 
 def behavior_seed(seed: int, number: int) -> int:

@@ -35,7 +35,7 @@ class Outcome:
 
 
 class Recorder:
-    """A learner with its folder `<run>/<Behavior>/`.
+    """A learner with its folder `<run>/<Behavior>/`; see `behavior_folder` for the folder's name.
 
     Args:
         learner: what to record.
@@ -134,7 +134,7 @@ class Recorder:
         self.keeper.save(
             self.state(),
             metrics.recent_mean if metrics.recent_returns else None,
-            lambda path: export_policy(learner.policy, learner.spec, path),
+            lambda path: export_policy(learner.policy, learner.spec, path, learner.name),
         )
         learner.save_store(self.keeper.folder)
         return self.status()
