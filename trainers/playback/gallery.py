@@ -1,7 +1,7 @@
 """Short films of trained policies for the README: `python -m trainers.gallery [RUN ...]`, or `make gallery`.
 
-Writes `docs/gallery/<Behavior>.mp4` and a smaller `.gif` of each run; without any, of the policies kept in
-`docs/policies/`.
+Writes `docs/gallery/<Behavior>.mp4` and a smaller `.gif` for each run. Without a run, it takes policies that are kept
+in `docs/policies/`.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from trainers.records.policy_file import find_checkpoint, load_policy
 GALLERY = Path("docs", "gallery")
 TASKS = ("Walker2d-v5", "Humanoid-v5", "Assault-v5")
 MOST_BYTES = 3_000_000
-"""All files of the gallery together."""
+"""Limit on the size of all files of the gallery together."""
 
 FILM = Look(width=360, seconds=8, most_fps=34)
 PREVIEW = Look(width=240, seconds=3, most_fps=13, colours=32)
@@ -35,10 +35,13 @@ def film(run: Path, folder: Path, checkpoint: str = "last", seed: int = 0) -> li
         run: run folder, behavior folder or kept policy.
         folder: where the files go.
         checkpoint: `last`, `best`, or an agent-step count.
-        seed: of the episode.
+        seed: the episode's seed.
+
+    Returns:
+        The two files.
 
     Raises:
-        UserError: the run cannot be played, or no pictures can be had.
+        UserError: the run cannot be played, or its environment draws no pictures.
     """
     path = find_checkpoint(run, checkpoint)
     env_id, options = environment_of(path)

@@ -37,13 +37,13 @@ def keep(run: Path, which: str = "last", policies: Path = POLICIES) -> list[str]
     Args:
         run: run folder or behavior folder.
         which: `last`, `best`, or an agent-step count.
-        policies: where kept policies are.
+        policies: the folder of all kept policies.
 
     Returns:
         A line for each file, with its size.
 
     Raises:
-        UserError: there is no such checkpoint, or its settings are missing, or the system refuses to write.
+        UserError: there is no such checkpoint, its settings are missing, or the system refuses to write.
     """
     source = find_checkpoint(run, which)
     configuration = source.parent.parent / CONFIGURATION
@@ -83,10 +83,10 @@ def _write(folder: Path, settings: RunSettings, state: dict[str, Any], loaded: L
 
 
 def _in_fewer_bits(state: dict[str, Any]) -> Iterator[tuple[int, bytes]]:
-    """The checkpoint's file with 32, 16 and 8 bits to a weight; biases and the normaliser stay as they are.
+    """The bytes of the checkpoint's file with 32, 16 and 8 bits to a weight; biases and normaliser have 32 always.
 
-    Parameters that are parts of one memory become tensors of their own, or each would bring all of it. What actor and
-    critic share is one tensor with two names, and stays so.
+    The parameters of a trained network are views of one long vector, and `torch.save` writes the whole vector for a
+    view. So each is copied first. A parameter that actor and critic share is copied once, and written once.
     """
     own: dict[tuple[int, torch.Size], Tensor] = {}
     weights: dict[str, Tensor] = {

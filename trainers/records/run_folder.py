@@ -1,4 +1,4 @@
-"""The folder of a run: its name, and whether it may be used."""
+"""The folder of a run: its name, whether it may be used, and which behaviors it holds."""
 
 import shutil
 import time
@@ -16,7 +16,7 @@ STATUS = Path("run_logs", "training_status.json")
 
 
 def with_run_id(settings: RunSettings) -> RunSettings:
-    """Settings whose run has an id: their own, or one made of the environment's name and the time."""
+    """The settings with a run id: their own, or one made of the environment's name and the time."""
     checkpoints = settings.checkpoint_settings
     if checkpoints.run_id is not None:
         return settings
@@ -31,13 +31,13 @@ def with_run_id(settings: RunSettings) -> RunSettings:
 
 @contextmanager
 def claimed_folder(checkpoints: CheckpointSettings) -> Iterator[None]:
-    """Make the run's folder while the run goes on.
+    """Make the run's folder, for the block in which the run goes on.
 
-    With `force`, a run of the same name is set aside first. It is deleted at the end, or put back if the new run
-    never began.
+    With `force`, a run of the same name is moved aside first. When the block ends, that run is deleted, or moved back
+    if the new run never began. A folder that is still empty is removed.
 
     Raises:
-        UserError: the name is no plain name, the folder is in the way, or there is nothing to resume.
+        UserError: the run id is no portable name, a folder is in the way, or there is nothing to resume.
     """
     folder = _checked(checkpoints)
     aside = folder.with_name(f".{folder.name}.replaced")
@@ -53,7 +53,7 @@ def claimed_folder(checkpoints: CheckpointSettings) -> Iterator[None]:
         yield
     finally:
         with suppress(OSError):
-            folder.rmdir()  # only if nothing at all was written
+            folder.rmdir()  # works on an empty folder only
         began = any(folder.glob("*/events.out.tfevents.*"))
         if replaces and not began:
             shutil.rmtree(folder, ignore_errors=True)
@@ -72,7 +72,7 @@ def behaviors_by_folder(run: Path) -> dict[str, str]:
 
 
 def _checked(checkpoints: CheckpointSettings) -> Path:
-    """The run's folder, if the settings may use it."""
+    """The run's folder; a `UserError` if these settings may not use it."""
     run_id = str(checkpoints.run_id)
     if not is_portable(run_id):
         raise UserError(
