@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import onnx
 import torch
 from mlagents_envs.base_env import ActionSpec, BehaviorSpec
 from torch import Tensor, nn
@@ -25,6 +26,7 @@ from bridge.onnx_check import check_file
 from gym_adapters.errors import UserError, refusal_named
 from trainers.networks.policy_network import PolicyNetwork
 from trainers.records.checkpoint import write_atomically
+from trainers.records.names import file_name
 from trainers.records.policy_file import load_policy
 
 OPSET = 9
@@ -87,13 +89,14 @@ class UnityModel(nn.Module):
         return tuple(outputs)
 
 
-def export_policy(policy: PolicyNetwork, spec: BehaviorSpec, path: Path) -> None:
+def export_policy(policy: PolicyNetwork, spec: BehaviorSpec, path: Path, behavior: str = "") -> None:
     """Write a policy's `.onnx` atomically. The policy itself is not changed.
 
     Args:
         policy: On any device.
         spec: The behavior that it was made for.
         path: The file to write.
+        behavior: The behavior's name, for the metadata `behavior_name`, which Unity does not look at.
 
     Raises:
         OSError: The file cannot be written.
@@ -116,8 +119,10 @@ def export_policy(policy: PolicyNetwork, spec: BehaviorSpec, path: Path) -> None
             dynamic_axes={name: {0: "batch"} for name in batched},
             dynamo=False,
         )
-        content = draft.read_bytes()
-    write_atomically(path, lambda file: file.write(content))
+        exported = onnx.load(str(draft))
+    if behavior:
+        onnx.helper.set_model_props(exported, {"behavior_name": behavior})
+    write_atomically(path, lambda file: file.write(exported.SerializeToString()))
 
 
 def export_run(run: Path, which: str = "last") -> list[Path]:
@@ -137,9 +142,10 @@ def export_run(run: Path, which: str = "last") -> list[Path]:
     written = []
     for source in folders or [run]:
         loaded = load_policy(source, which)
-        path = run / f"{loaded.name}.onnx" if run.is_dir() else run.with_suffix(".onnx")
+        name = source.name if folders else file_name(loaded.name)
+        path = run / f"{name}.onnx" if run.is_dir() else run.with_suffix(".onnx")
         with refusal_named(path):
-            export_policy(loaded.policy, loaded.spec, path)
+            export_policy(loaded.policy, loaded.spec, path, loaded.name)
         written.append(path)
     return written
 

@@ -14,7 +14,7 @@ from gym_adapters.errors import UserError
 from trainers.compare.events import PATTERN, Curve, read_events
 from trainers.compare.numbers import time_shares
 from trainers.config import dump_settings, load_settings
-from trainers.records.run_folder import CONFIGURATION
+from trainers.records.run_folder import CONFIGURATION, behaviors_by_folder
 
 OURS, THEIRS = "bridge-learn", "mlagents-learn"
 FOLDER_SIDES = (OURS, THEIRS)
@@ -78,7 +78,7 @@ def read_runs(folders: Sequence[Path], behavior: str | None = None) -> list[Run]
     Raises:
         UserError: a folder is no run, or the behaviors differ.
     """
-    behaviors = {folder: behaviors_of(folder) for folder in folders}
+    behaviors = {folder: folders_of(folder) for folder in folders}
     common = set.intersection(*map(set, behaviors.values()))
     if behavior is not None:
         for folder, names in behaviors.items():
@@ -92,25 +92,28 @@ def read_runs(folders: Sequence[Path], behavior: str | None = None) -> list[Run]
             f"the runs have several behaviors; choose with --behavior: {', '.join(sorted(common))}"
         )
     name = behavior or common.pop()
-    return [_read_run(folder, name) for folder in folders]
+    return [_read_run(folder, name, behaviors[folder][name]) for folder in folders]
 
 
-def behaviors_of(folder: Path) -> list[str]:
-    """The behaviors that a run folder has TensorBoard files of.
+def folders_of(folder: Path) -> dict[str, Path]:
+    """The behaviors that a run folder has TensorBoard files of, and where these are.
 
     Raises:
         UserError: it is no run folder.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
-    names = sorted({file.parent.name for file in folder.glob(f"*/{PATTERN}")})
-    if not names:
+    places = sorted({file.parent for file in folder.glob(f"*/{PATTERN}")})
+    if not places:
         raise UserError(f"{folder}: is no run folder; it has no <Behavior>/{PATTERN}")
-    return names
+    names: dict[str, str] = {}
+    with suppress(UserError):  # a status that cannot be read: the folders' names will do
+        names = behaviors_by_folder(folder)
+    return {names.get(place.name, place.name): place for place in places}
 
 
-def _read_run(folder: Path, behavior: str) -> Run:
-    events = read_events(folder / behavior)
+def _read_run(folder: Path, behavior: str, place: Path) -> Run:
+    events = read_events(place)
     notes = list(events.notes)
     if events.sessions > 1:
         notes.append(
@@ -118,7 +121,7 @@ def _read_run(folder: Path, behavior: str) -> Run:
         )
     tree = _read_yaml(folder / CONFIGURATION, notes)
     own = _settings_of(tree, behavior)
-    side = OURS if (folder / behavior / "progress.csv").is_file() else THEIRS
+    side = OURS if (place / "progress.csv").is_file() else THEIRS
     full, unknown = own, frozenset[str]()
     with suppress(UserError):  # a trainer that only the other side has: compared as it stands
         settings = load_settings(tree or {})

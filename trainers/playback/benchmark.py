@@ -1,10 +1,10 @@
 """Train tasks for `docs/results.md`: `python -m trainers.benchmark [TASK ...] [--seeds 0,1,2]`, or `--table`.
 
-A task is a Gymnasium id, or the name of another tuned file such as Walker2d-v5-10M, trained with PPO, or `a2c/<task>`
-or `dqn/<task>`; without any, every tuned file is one. Each seed is a run of its own
+A task is a Gymnasium id, or the name of another tuned file such as Walker2d-v5-10M. It is trained with PPO, or as
+`a2c/<task>` or `dqn/<task>` with A2C or DQN. Without a task, every tuned file is trained. Each seed is a run of its own
 (`<results-dir>/<task>-<trainer>-seed<k>`), trained with the task's file and then evaluated. A finished run is only
-evaluated, and an interrupted one is resumed. The scores of all seeds go to `docs/results/<task>-<trainer>.json`, their
-curves into one picture in `docs/curves/`. `--table` trains nothing and writes the tables of `docs/results.md`.
+evaluated, and an interrupted one is resumed. The scores of all seeds go to `docs/results/<task>-<trainer>.json`, and
+their curves to one picture in `docs/curves/`. `--table` trains nothing and writes the tables of `docs/results.md`.
 """
 
 import argparse
@@ -38,6 +38,7 @@ from trainers.playback.results_table import (
 )
 from trainers.records.checkpoint import NEWEST, load_state, write_text
 from trainers.records.metrics import REWARD
+from trainers.records.names import behavior_folder
 from trainers.records.plots import draw_curves
 from trainers.records.policy_file import load_policy
 from trainers.records.run_folder import CONFIGURATION
@@ -46,13 +47,13 @@ from trainers.training.environments import tuned_files
 TRAINERS = ("ppo", "a2c", "dqn")
 EVALUATION_SEED = 10000
 EVALUATION_SEEDS = {("a2c", "Pendulum-v1"): 210114487, ("ppo", "Pendulum-v1"): 1708180417}
-"""Episode i is seeded with this plus i; the two of Pendulum-v1 are those of earlier published figures."""
+"""The seed of an evaluation's episode 0; for Pendulum-v1 it is that of earlier published figures."""
 EPISODES = 20
 
 
 @dataclass(frozen=True)
 class Task:
-    """What is trained, with which algorithm, and with which file if not the environment's own."""
+    """An environment, an algorithm, and a training file if it is not the environment's own."""
 
     env_id: str
     trainer_type: str
@@ -60,17 +61,17 @@ class Task:
 
     @property
     def name(self) -> str:
-        """As the command takes it, without the algorithm."""
+        """The task as the command takes it, without the algorithm."""
         return self.file.stem if self.file else self.env_id
 
     @property
     def title(self) -> str:
-        """Name of its scores, of its curves and, with the seed, of its runs."""
+        """The name of its scores and curves, and with the seed that of its runs."""
         return f"{self.file.stem if self.file else behavior_name(self.env_id)}-{self.trainer_type}"
 
     @property
     def first_seed(self) -> int:
-        """Episode i of an evaluation is seeded with this plus i."""
+        """The seed of an evaluation's episode 0; episode i is seeded with this plus i."""
         return EVALUATION_SEEDS.get((self.trainer_type, self.env_id), EVALUATION_SEED)
 
 
@@ -84,7 +85,7 @@ class SeedResult:
 
 
 def parse_task(text: str) -> Task:
-    """`Walker2d-v5`, `Walker2d-v5-10M`, `ALE/Assault-v5` or `a2c/Pendulum-v1` as a task; PPO unless it says another."""
+    """Read a task such as `Walker2d-v5`, `Walker2d-v5-10M`, `ALE/Assault-v5` or `a2c/Pendulum-v1`; default PPO."""
     first, _, rest = text.partition("/")
     name, trainer_type = (rest, first) if first in TRAINERS else (text, "ppo")
     files = {path.stem: path for path in tuned_files(trainer_type)}
@@ -109,8 +110,8 @@ def run_seed(task: Task, seed: int, results: Path, extra: Sequence[str]) -> Seed
         KeyboardInterrupt: somebody asked to stop; the run is saved.
     """
     folder = results / f"{task.title}-seed{seed}"
-    newest = folder / behavior_name(task.env_id) / NEWEST
-    if not _is_finished(folder, newest):
+    newest = behavior_folder(folder, behavior_name(task.env_id)) / NEWEST
+    if not _is_finished(task, folder, newest):
         command = [sys.executable, "-m", f"trainers.{task.trainer_type}"]
         command += ["--run-id", folder.name, "--results-dir", str(results)]
         if newest.is_file():
@@ -120,7 +121,7 @@ def run_seed(task: Task, seed: int, results: Path, extra: Sequence[str]) -> Seed
             command += [*what, "--seed", str(seed), "--force", *extra]
         if _run(command) != 0:
             raise UserError(f"training stopped with an error: {' '.join(command)}")
-        if not _is_finished(folder, newest):
+        if not _is_finished(task, folder, newest):
             raise UserError(
                 f"{folder}: stopped before its last step; run the same command again to resume it"
             )
@@ -142,17 +143,17 @@ def run_seed(task: Task, seed: int, results: Path, extra: Sequence[str]) -> Seed
     return SeedResult(score, progress, date.fromtimestamp(newest.stat().st_mtime).isoformat())
 
 
-def _is_finished(folder: Path, newest: Path) -> bool:
-    """Whether a run has had all its agent steps; one that was interrupted leaves every other file as well."""
+def _is_finished(task: Task, folder: Path, newest: Path) -> bool:
+    """Whether a run has had all its agent steps; an interrupted run has the same files, so only these tell."""
     configuration = folder / CONFIGURATION
     if not configuration.is_file() or not newest.is_file():
         return False
-    behavior = load_settings(configuration).behavior(newest.parent.name)
+    behavior = load_settings(configuration).behavior(behavior_name(task.env_id))
     return bool(load_state(newest)["global_step"] >= behavior.max_steps)
 
 
 def _run(command: Sequence[str]) -> int:
-    """Run a training; Ctrl-C reaches it as well and is passed on when it has saved."""
+    """Run a training. Ctrl-C reaches the training too, and is raised here when the training has saved."""
     with subprocess.Popen(command) as process:
         try:
             return process.wait()
@@ -176,7 +177,7 @@ def task_scores(task: Task, results: Sequence[SeedResult], extra: Sequence[str])
 
 
 def _machine() -> str:
-    """Processor, cores, and the versions that figures depend on."""
+    """Processor, cores, GPU, and the versions of the packages that results depend on."""
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU only"
     versions = ", ".join(
         f"{package} {metadata.version(package)}" for package in ("torch", "mujoco", "gymnasium")

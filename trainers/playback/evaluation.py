@@ -27,13 +27,16 @@ def evaluate(
     deterministic: bool = True,
     played: dict[int, list[ActionTuple]] | None = None,
 ) -> list[float]:
-    """The raw return of the first episode of every agent that `env` starts with, in order of agent id.
+    """Play one episode with every agent that `env` starts with.
 
     Args:
         env: an environment with the policy's behavior; it is reset, and left open.
-        policy: what acts.
-        deterministic: the most likely actions; else samples.
-        played: takes the actions of each agent's episode, by agent id.
+        policy: the policy that acts.
+        deterministic: take the most likely actions; else draw samples.
+        played: is filled with the actions of each agent's episode, by agent id.
+
+    Returns:
+        Raw returns, in order of agent id.
 
     Raises:
         UserError: the environment has no such behavior, or gives numbers that are not finite.
@@ -90,12 +93,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         lines += [f"{index:4d}  {value:.2f}" for index, value in enumerate(returns)]
         if arguments.video is not None:
             lines.append(f"video {arguments.video}")
-        sys.stdout.write("\n".join(lines) + "\n")  # at once, for readers that leave after the first line
+        sys.stdout.write("\n".join(lines) + "\n")  # in one write: a reader may close after the first line
     return 0
 
 
 def _evaluate_run(arguments: argparse.Namespace) -> list[float]:
-    """One environment per episode, all stepped together: environment i is seeded S + i."""
+    """Play as the command line says, one environment for each episode; environment i is seeded S + i."""
     video: Path | None = arguments.video
     episodes = (1 if video else EPISODES) if arguments.episodes is None else arguments.episodes
     if episodes < 1:
@@ -122,12 +125,16 @@ def _evaluate_run(arguments: argparse.Namespace) -> list[float]:
 
 
 def environment_of(checkpoint: Path, env_id: str | None = None) -> tuple[str, dict[str, Any]]:
-    """The Gymnasium id and options that a checkpoint was trained with; another id has no options.
+    """The Gymnasium id and options that a checkpoint was trained with.
 
-    Games of several lives are evaluated as a whole, however they were trained.
+    Options that end an episode with each life of a game are left out: whole games are evaluated.
+
+    Args:
+        checkpoint: `<run>/<Behavior>/<file>.pt`.
+        env_id: another id to take instead; it has no options.
 
     Raises:
-        UserError: they are not known, or the run was trained in Unity.
+        UserError: the run's configuration is missing, or the run was trained in Unity.
     """
     options: dict[str, Any] = {}
     if env_id is None:

@@ -1,7 +1,7 @@
 """Short films of trained policies for the README: `python -m trainers.gallery [RUN ...]`, or `make gallery`.
 
-Writes `docs/gallery/<Behavior>.mp4` and a smaller `.gif` of each run; without any, of the policies kept in
-`docs/policies/`.
+Writes `docs/gallery/<Behavior>.mp4` and a smaller `.gif` for each run. Without a run, it takes policies that are kept
+in `docs/policies/`.
 """
 
 import argparse
@@ -16,12 +16,13 @@ from gym_adapters.make import make_env
 from trainers.playback.evaluation import environment_of, evaluate
 from trainers.playback.keep import POLICIES
 from trainers.playback.video import Episode, Look, check_video, write_video
+from trainers.records.names import file_name
 from trainers.records.policy_file import find_checkpoint, load_policy
 
 GALLERY = Path("docs", "gallery")
 TASKS = ("Walker2d-v5", "Humanoid-v5", "Assault-v5")
 MOST_BYTES = 3_000_000
-"""All files of the gallery together."""
+"""Limit on the size of all files of the gallery together."""
 
 FILM = Look(width=360, seconds=8, most_fps=34)
 PREVIEW = Look(width=240, seconds=3, most_fps=13, colours=32)
@@ -34,15 +35,18 @@ def film(run: Path, folder: Path, checkpoint: str = "last", seed: int = 0) -> li
         run: run folder, behavior folder or kept policy.
         folder: where the files go.
         checkpoint: `last`, `best`, or an agent-step count.
-        seed: of the episode.
+        seed: the episode's seed.
+
+    Returns:
+        The two files.
 
     Raises:
-        UserError: the run cannot be played, or no pictures can be had.
+        UserError: the run cannot be played, or its environment draws no pictures.
     """
     path = find_checkpoint(run, checkpoint)
     env_id, options = environment_of(path)
     policy = load_policy(path)
-    files = [folder / f"{policy.name}{suffix}" for suffix in (".mp4", ".gif")]
+    files = [folder / f"{file_name(policy.name)}{suffix}" for suffix in (".mp4", ".gif")]
     check_video(files[0], env_id, options)
     played: dict[int, list[ActionTuple]] = {}
     env = make_env(env_id, 1, seed, options)

@@ -1,9 +1,9 @@
 """Keep a trained policy in the repository: `python -m trainers.keep RUN [--checkpoint best]`.
 
 Writes a small run folder, `docs/policies/<Behavior>/`, that `python -m trainers.evaluate` and `--initialize-from`
-read as any other: the settings, the weights without the optimiser's state, and the `.onnx`. Weights that would take
-more than two million bytes are stored in fewer bits, as many as fit: 16, or 8 with a scale for each row; an
-`.onnx` that would is stored in 8.
+read as any other. It holds the settings, the weights, and the `.onnx`; what only training needs (such as the
+optimiser's state and the target network) is left out. Weights that would take more than two million bytes are stored in
+fewer bits, as many as fit: 16, or 8 with a scale for each row. An `.onnx` of more than that is stored in 8.
 """
 
 import argparse
@@ -20,12 +20,15 @@ from bridge.onnx_export import export_policy
 from gym_adapters.errors import UserError, refusal_named
 from trainers.config import CheckpointSettings, RunSettings, dump_settings, load_settings
 from trainers.records.checkpoint import NEWEST, SCALES, load_state, state_bytes, write_atomically, write_text
+from trainers.records.names import behavior_folder, file_name
 from trainers.records.policy_file import LoadedPolicy, find_checkpoint
 from trainers.records.run_folder import CONFIGURATION
 
 POLICIES = Path("docs", "policies")
 MOST_BYTES = 2_000_000
-NOT_KEPT = ("Optimizer:value_optimizer", "recent_returns", "generator")
+
+KEPT = ("trainer_type", "global_step", "behavior", "Policy", "observation_moments", "return_moments")
+"""The keys of a checkpoint that acting and `--initialize-from` need."""
 
 
 def keep(run: Path, which: str = "last", policies: Path = POLICIES) -> list[str]:
@@ -34,13 +37,13 @@ def keep(run: Path, which: str = "last", policies: Path = POLICIES) -> list[str]
     Args:
         run: run folder or behavior folder.
         which: `last`, `best`, or an agent-step count.
-        policies: where kept policies are.
+        policies: the folder of all kept policies.
 
     Returns:
         A line for each file, with its size.
 
     Raises:
-        UserError: there is no such checkpoint, or its settings are missing, or the system refuses to write.
+        UserError: there is no such checkpoint, its settings are missing, or the system refuses to write.
     """
     source = find_checkpoint(run, which)
     configuration = source.parent.parent / CONFIGURATION
@@ -49,9 +52,9 @@ def keep(run: Path, which: str = "last", policies: Path = POLICIES) -> list[str]
     settings = load_settings(configuration)
     state = load_state(source)
     loaded = LoadedPolicy(state, source)
-    folder = policies / loaded.name
+    folder = behavior_folder(policies, loaded.name)
     settings = settings.model_copy(
-        update={"checkpoint_settings": CheckpointSettings(run_id=loaded.name), "wandb": None}
+        update={"checkpoint_settings": CheckpointSettings(run_id=folder.name), "wandb": None}
     )
     with refusal_named(folder):
         return _write(folder, settings, state, loaded)
@@ -62,15 +65,15 @@ def _write(folder: Path, settings: RunSettings, state: dict[str, Any], loaded: L
     write_text(folder / CONFIGURATION, dump_settings(settings))
     lines = [f"{folder / CONFIGURATION}"]
 
-    for bits, content in _in_fewer_bits({key: value for key, value in state.items() if key not in NOT_KEPT}):
+    for bits, content in _in_fewer_bits({key: state[key] for key in KEPT}):
         if len(content) <= MOST_BYTES or bits == 8:
             break
-    weights = folder / loaded.name / NEWEST
+    weights = folder / file_name(loaded.name) / NEWEST
     write_atomically(weights, lambda stream: stream.write(content))
     lines.append(f"{weights}  {len(content):,} bytes, {bits} bits to a weight, {loaded.step:,} steps")
 
-    model = folder / f"{loaded.name}.onnx"
-    export_policy(loaded.policy, loaded.spec, model)
+    model = folder / f"{file_name(loaded.name)}.onnx"
+    export_policy(loaded.policy, loaded.spec, model, loaded.name)
     full = model.stat().st_size
     if full <= MOST_BYTES:
         return [*lines, f"{model}  {full:,} bytes"]
@@ -80,10 +83,10 @@ def _write(folder: Path, settings: RunSettings, state: dict[str, Any], loaded: L
 
 
 def _in_fewer_bits(state: dict[str, Any]) -> Iterator[tuple[int, bytes]]:
-    """The checkpoint's file with 32, 16 and 8 bits to a weight; biases and the normaliser stay as they are.
+    """The bytes of the checkpoint's file with 32, 16 and 8 bits to a weight; biases and normaliser have 32 always.
 
-    Parameters that are parts of one memory become tensors of their own, or each would bring all of it. What actor and
-    critic share is one tensor with two names, and stays so.
+    The parameters of a trained network are views of one long vector, and `torch.save` writes the whole vector for a
+    view. So each is copied first. A parameter that actor and critic share is copied once, and written once.
     """
     own: dict[tuple[int, torch.Size], Tensor] = {}
     weights: dict[str, Tensor] = {

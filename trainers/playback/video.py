@@ -17,17 +17,17 @@ from gym_adapters.film import Film
 from trainers.records.checkpoint import write_atomically
 
 MOST_FPS = 50
-"""Environments with more steps per second show every second, third, ... of them; the speed stays right."""
+"""Limit on pictures per second. Faster environments show every second, third, ... step, so the speed stays right."""
 
 LEAST_HEIGHT = 400
-"""Smaller pictures are enlarged by a whole factor."""
+"""In pixels. Lower pictures are enlarged by a whole factor."""
 
 SUFFIXES = (".mp4", ".gif")
 
 
 @dataclass(frozen=True)
 class Episode:
-    """What happened in an episode: its seed, the actions (each of shape (1, size)), and its return."""
+    """An episode that was played: its seed, its actions (each of shape (1, size)) and its return."""
 
     seed: int
     actions: Sequence[ActionTuple]
@@ -36,13 +36,13 @@ class Episode:
 
 @dataclass(frozen=True)
 class Look:
-    """How a video is to look.
+    """Size, length and picture rate of a video.
 
     Attributes:
-        width: in pixels; None takes the environment's own size, or a multiple of it if that is small.
-        seconds: of each episode to show; None shows it whole.
-        most_fps: an environment with more steps per second leaves some out.
-        colours: of a .gif, up to 256.
+        width: pixels; None takes the environment's own width, or a multiple of it if its pictures are small.
+        seconds: how much of each episode is shown; None shows all of it.
+        most_fps: limit on pictures per second; see `MOST_FPS`.
+        colours: colours of a .gif, up to 256.
     """
 
     width: int | None = None
@@ -52,7 +52,7 @@ class Look:
 
 
 def check_video(path: Path, env_id: str, options: Mapping[str, Any] | None = None) -> None:
-    """Find out whether a video can be made, before an episode is played for it.
+    """Check that a video can be made, before an episode is played for it.
 
     Raises:
         UserError: the file is of another type, a package is missing, or the environment draws no pictures.
@@ -71,10 +71,17 @@ def write_video(
     episodes: Sequence[Episode],
     look: Look | None = None,
 ) -> None:
-    """Repeat episodes one after the other and write what there is to see; the file is written as a whole or not.
+    """Play episodes again, one after the other, and write their pictures; the file is written atomically.
+
+    Args:
+        path: ends in .mp4 or .gif.
+        env_id: a Gymnasium id.
+        options: keyword arguments of the environment.
+        episodes: what to play.
+        look: None takes the defaults.
 
     Raises:
-        UserError: no pictures can be had, or an episode does not come out as it was.
+        UserError: the environment draws no pictures, or an episode has another return than before.
     """
     look = look or Look()
     writer: _Writer | None = None
@@ -98,11 +105,11 @@ def write_video(
 
 
 class _Writer:
-    """Pictures of one size, to a file.
+    """Writes pictures of one size to a file.
 
     Args:
         path: ends in .mp4 (H.264) or .gif.
-        first: the first picture, for its size; it is not written yet.
+        first: a picture of that size; it is not written.
         fps: pictures per second.
         look: width and colours.
     """
@@ -162,10 +169,10 @@ def _film(env_id: str, options: Mapping[str, Any] | None) -> Iterator[Film]:
 
 
 def _ffmpeg() -> Any:
-    """The module `imageio_ffmpeg`, which brings its own ffmpeg.
+    """Import `imageio_ffmpeg`, which brings its own ffmpeg.
 
     Raises:
-        UserError: it is not installed, or has no ffmpeg for this machine.
+        UserError: the package is not installed, or has no ffmpeg for this machine.
     """
     try:
         import imageio_ffmpeg

@@ -1,4 +1,4 @@
-"""What a run leaves and reads back: checkpoints, policies, metrics, reports, plots, timers, the run folder.
+"""The files of a run, written and read: checkpoints, policies, metrics, reports, plots, timers, the run folder.
 
-When something is written is decided in `trainers.training`.
+`trainers.training` decides when each of them is written.
 """

@@ -1,4 +1,4 @@
-"""Reading and writing checkpoints and the run folder's status files; every write is atomic."""
+"""Checkpoints and `training_status.json`: reading them, and writing them atomically."""
 
 import io
 import json
@@ -13,15 +13,26 @@ from typing import Any, BinaryIO
 import torch
 
 from gym_adapters.errors import UserError
+from trainers.records.names import behavior_folder
 
 NEWEST, BEST = "checkpoint.pt", "best.pt"
 
 SCALES = "scales"
-"""In a kept policy: by parameter, what its rows of 8-bit numbers are to be multiplied by."""
+"""Key in a kept policy: for each parameter stored in 8 bits, the factor of every row."""
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Write a file beside `path`, then move it there: a kill at any moment leaves the old file or the new one."""
+    """Write a temporary file beside `path`, then rename it to `path`.
+
+    A process that is killed at any moment leaves the old file or the new one.
+
+    Args:
+        path: the file; its folder is made if need be.
+        write: writes the content into an open binary file.
+
+    Raises:
+        OSError: the system refuses; the old file stays.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -42,12 +53,12 @@ def write_text(path: Path, text: str) -> None:
 
 def save_state(path: Path, state: dict[str, Any]) -> None:
     """Atomically write a checkpoint: a dictionary of tensors, numbers, strings and containers of them."""
-    content = state_bytes(state)  # in memory first: torch.save hides what a full disk says
+    content = state_bytes(state)  # in memory first: torch.save replaces the error of a full disk by its own
     write_atomically(path, lambda stream: stream.write(content))
 
 
 def state_bytes(state: dict[str, Any]) -> bytes:
-    """The content of a checkpoint's file."""
+    """A checkpoint as the bytes of its file."""
     stream = io.BytesIO()
     torch.save(state, stream)
     return stream.getvalue()
@@ -55,10 +66,12 @@ def state_bytes(state: dict[str, Any]) -> bytes:
 
 @contextmanager
 def damage_named(path: Path) -> Iterator[None]:
-    """Around whatever reads a checkpoint's content, which may be anything once a file is damaged.
+    """Turn every error of the block, which reads a checkpoint's content, into one line that names the file.
+
+    A damaged file may hold anything, so reading it may fail in any way.
 
     Raises:
-        UserError: reading failed, whatever the reason.
+        UserError: the block failed.
     """
     try:
         yield
@@ -71,10 +84,13 @@ def damage_named(path: Path) -> Iterator[None]:
 
 
 def load_state(path: Path) -> dict[str, Any]:
-    """Read a checkpoint; nothing in the file is executed.
+    """Read a checkpoint; no code in the file is run.
+
+    Returns:
+        The state, with its tensors on the CPU. The weights of a kept policy have 32 bits again.
 
     Raises:
-        UserError: there is no such file, or it is damaged, or it is no checkpoint of this project.
+        UserError: there is no such file, it is damaged, or it is not a checkpoint of this project.
     """
     if not path.is_file():
         raise UserError(f"{path}: no such checkpoint; give a run folder or a .pt file that exists")
@@ -83,40 +99,43 @@ def load_state(path: Path) -> dict[str, Any]:
     if not isinstance(state, dict) or "Policy" not in state or "behavior" not in state:
         raise UserError(f"{path}: not a checkpoint of this trainer (it has no policy); use another one")
     with damage_named(path):
-        state["Policy"] = {
-            name: tensor.float() * state[SCALES][name] if name in state.get(SCALES, {}) else tensor
-            for name, tensor in state["Policy"].items()
-        }
+        state["Policy"] = _in_32_bits(state["Policy"], state.pop(SCALES, {}))
     return state
 
 
 class CheckpointKeeper:
-    """The checkpoints of one behavior inside a run folder, and their list in `training_status.json`.
+    """Writes the checkpoints of one behavior and keeps their list for `training_status.json`.
 
     Args:
         run_folder: `runs/<run-id>`.
-        behavior: behavior name, also the folder's name.
+        behavior: behavior name.
         keep: how many checkpoints by step to keep (ML-Agents key `keep_checkpoints`).
+
+    Attributes:
+        folder: the behavior's folder in the run. File names of checkpoints begin with the folder's name.
+        entries: the list, oldest checkpoint first.
     """
 
     def __init__(self, run_folder: Path, behavior: str, keep: int) -> None:
-        self.folder = run_folder / behavior
-        self.behavior, self.keep = behavior, keep
+        self.folder = behavior_folder(run_folder, behavior)
+        self.keep = keep
         self.entries: list[dict[str, Any]] = []
 
     def save(self, state: dict[str, Any], reward: float | None, export: Callable[[Path], None]) -> None:
-        """Write `<Behavior>-<step>.pt` and `.onnx`, and the newest of each; delete the oldest beyond `keep`.
+        """Write `<Behavior>-<step>.pt` and `.onnx`, and replace `checkpoint.pt` and the run's `.onnx`.
+
+        The oldest checkpoints beyond `keep` are deleted.
 
         Args:
             state: the whole checkpoint.
-            reward: mean return of recent episodes, for the list.
+            reward: mean return of recent episodes, for the list; None before the first one ended.
             export: writes the policy as an `.onnx` file.
 
         Raises:
-            OSError: one of them could not be written; the list and the files on it stay as they were.
+            OSError: a file could not be written. The list, and the files on it, stay as they were.
         """
         step = state["global_step"]
-        weights = self.folder / f"{self.behavior}-{step}.pt"
+        weights = self.folder / f"{self.folder.name}-{step}.pt"
         model = weights.with_suffix(".onnx")
         listed = any(known["steps"] == step for known in self.entries)
         try:
@@ -146,7 +165,7 @@ class CheckpointKeeper:
         save_state(self.folder / BEST, state)
 
     def status(self) -> dict[str, Any]:
-        """This behavior's part of `training_status.json`."""
+        """The list of checkpoints as this behavior's part of `training_status.json`."""
         if not self.entries:
             return {"checkpoints": []}
         files = {
@@ -156,14 +175,18 @@ class CheckpointKeeper:
         return {"checkpoints": self.entries, "final_checkpoint": {**self.entries[-1], **files}}
 
     def restore(self, status: dict[str, Any]) -> None:
-        """Take over the list of an earlier run, as far as its files are still there."""
+        """Take over the list of an earlier run, without the entries whose files are missing."""
         entries = status.get("checkpoints", [])
-        self.entries = [entry for entry in entries if all(path.is_file() for path in self._files(entry))]
+        self.entries = [
+            entry
+            for entry in entries
+            if all(path.is_file() and path.parent == self.folder for path in self._files(entry))
+        ]
 
     @property
     def final_model(self) -> Path:
         """The newest policy as Unity loads it, `<run>/<Behavior>.onnx`."""
-        return self.folder.parent / f"{self.behavior}.onnx"
+        return self.folder.parent / f"{self.folder.name}.onnx"
 
     def _relative(self, path: Path) -> str:
         return path.relative_to(self.folder.parent).as_posix()
@@ -173,7 +196,7 @@ class CheckpointKeeper:
 
 
 def read_status(path: Path) -> dict[str, Any]:
-    """`training_status.json`, or nothing where there is none.
+    """Read `training_status.json`; an empty dictionary if there is no such file.
 
     Raises:
         UserError: the file is not JSON.
@@ -183,6 +206,17 @@ def read_status(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise UserError(f"{path}: not valid JSON ({error}); restore it or delete it") from error
     return status if isinstance(status, dict) else {}
+
+
+def _in_32_bits(weights: dict[str, torch.Tensor], scales: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The weights of a kept policy in 32 bits; a tensor that actor and critic share stays one tensor."""
+    full: dict[tuple[int, torch.Size], torch.Tensor] = {}
+    return {
+        name: full.setdefault((tensor.data_ptr(), tensor.shape), tensor.float() * scales.get(name, 1.0))
+        if name in scales or tensor.dtype == torch.half
+        else tensor
+        for name, tensor in weights.items()
+    }
 
 
 def _first_line(error: BaseException) -> str:

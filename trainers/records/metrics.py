@@ -1,4 +1,4 @@
-"""What a behavior did since the last summary: episode results and training figures, by TensorBoard tag."""
+"""Episode results and training figures of a behavior since its last summary, by TensorBoard tag."""
 
 from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
@@ -15,16 +15,16 @@ BEST_WINDOW = 100
 
 @dataclass(frozen=True)
 class Summary:
-    """What one behavior did since its last summary.
+    """The results of one behavior since its last summary.
 
     Attributes:
         behavior: its name.
-        step: agent steps so far.
+        step: agent steps in all.
         elapsed: seconds since the session began.
         values: one number for each TensorBoard tag.
-        histograms: the numbers behind each tag that is shown as a distribution.
+        histograms: all numbers of each tag that TensorBoard shows as a distribution.
         returns: raw returns of the episodes that ended.
-        training: whether it was learning.
+        training: whether the behavior was learning.
     """
 
     behavior: str
@@ -37,13 +37,14 @@ class Summary:
 
 
 class Metrics:
-    """Collects values by tag; a summary is the mean of each since the one before.
+    """Collects values by tag. A summary is the mean of each tag's values since the summary before.
 
     Attributes:
         episode_returns: raw returns of the episodes ended since the last summary.
-        recent_returns: raw own plus group returns of the last 100 episodes, the measure of `best.pt`.
-        lesson_returns: such returns since the last lesson began, the newest ones.
-        standing: values that go into every summary as they are.
+        recent_returns: raw own plus group returns of the last 100 episodes; their mean decides about `best.pt`.
+        lesson_returns: the newest such returns since the present lesson began.
+        standing: values by tag that every summary repeats, such as the number of the lesson.
+        episodes: episodes ended in all.
     """
 
     def __init__(self) -> None:
@@ -62,13 +63,18 @@ class Metrics:
         self._values[tag].append(value)
 
     def extend(self, tag: str, values: np.ndarray) -> None:
-        """Record several values, each of which counts the same in the mean."""
+        """Record several values, shape (n,); each counts the same in the mean."""
         self._values[tag] += values.tolist()
 
     def add_episodes(self, own: np.ndarray, group: np.ndarray, lengths: np.ndarray) -> None:
-        """Record ended episodes: raw returns of the agents and of their groups, and lengths in agent decisions.
+        """Record ended episodes of n agents.
 
-        What a behavior has reached (`recent_returns`, `lesson_returns`) is own and group return together.
+        `recent_returns` and `lesson_returns` take the sum of own and group return.
+
+        Args:
+            own: raw returns of the agents, shape (n,).
+            group: raw returns of their groups, shape (n,); 0 without a group.
+            lengths: agent decisions, shape (n,).
         """
         self.episode_returns += own.tolist()
         reached = (own + group).tolist()
@@ -79,16 +85,16 @@ class Metrics:
         self.extend(EPISODE_LENGTH, lengths)
 
     def add_groups(self, returns: np.ndarray) -> None:
-        """Record groups whose last member has left: the sums of their group rewards."""
+        """Record groups whose last member has left, by the sums of their group rewards, shape (groups,)."""
         self.extend(GROUP_REWARD, returns)
 
     @property
     def recent_mean(self) -> float:
-        """Mean return of the last 100 episodes; NaN before the first one ended."""
+        """Mean raw return of the last 100 episodes; NaN before the first one ended."""
         return float(np.mean(self.recent_returns)) if self.recent_returns else float("nan")
 
     def add_reported(self, statistics: Mapping[str, Sequence[tuple[float, Enum]]]) -> None:
-        """Record what a Unity environment reported of itself: per tag, values with their `StatsAggregationMethod`."""
+        """Record the statistics of a Unity environment: for each tag, values with their `StatsAggregationMethod`."""
         for tag, reports in statistics.items():
             for value, method in reports:
                 if method.name == "AVERAGE":
@@ -101,7 +107,11 @@ class Metrics:
                     self._histograms[tag].append(value)
 
     def summarise(self) -> tuple[dict[str, float], dict[str, list[float]], list[float]]:
-        """One number per tag, histograms, and the episode returns since the last call; starts afresh."""
+        """Return what was collected since the last call, and forget it.
+
+        Returns:
+            One number for each tag, the histograms by tag, and the raw returns of the episodes.
+        """
         means = {tag: float(np.mean(values)) for tag, values in self._values.items() if values}
         values = {**means, **self._sums, **self._latest}
         if values:

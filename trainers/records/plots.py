@@ -1,4 +1,4 @@
-"""Pictures of training: `reward.png` and `losses.png` of a run, and curves of several runs in one."""
+"""Pictures of training: `reward.png` and `losses.png` of one run, and the curves of several runs."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ LOSS_PLOTS = {
 
 
 def draw_plots(rows: Sequence[Mapping[str, str]], folder: Path) -> None:
-    """Draw both images of a run into `folder`; each tag is a curve over agent steps.
+    """Draw `reward.png` and `losses.png`; each tag is a curve over agent steps.
 
     Args:
         rows: lines of `progress.csv` by column name; an empty cell leaves a gap.
@@ -40,14 +40,21 @@ def draw_plots(rows: Sequence[Mapping[str, str]], folder: Path) -> None:
             )
             axes.set(xlabel="agent steps", ylabel=label)
             axes.grid(alpha=0.3)
-        figure.suptitle(folder.name)
+        figure.suptitle(folder.name, parse_math=False)
         _save(figure, folder / name)
 
 
 def draw_curves(
     title: str, curves: Mapping[str, Mapping[int, float]], path: Path, over: str = "agent steps"
 ) -> None:
-    """Draw mean training returns over agent steps (or what `over` says), one labelled curve per run."""
+    """Draw mean training returns of several runs.
+
+    Args:
+        title: stands above the picture.
+        curves: for each run's label, the mean return by agent step.
+        path: the .png to write.
+        over: the label of the x axis.
+    """
     figure = _figure(7, 4)
     axes = figure.subplots()
     for label, curve in curves.items():
@@ -59,9 +66,10 @@ def draw_curves(
 
 
 def _figure(width: float, height: float) -> Figure:
-    """An empty figure, the same one for every picture of this size.
+    """An empty figure, in inches; pictures of one size share one figure.
 
-    Figures hold megabytes in reference cycles, and Python's collector comes by seldom in a loop over arrays.
+    A figure holds megabytes in reference cycles. A training loop makes few objects, so Python's garbage collector runs
+    seldom and new figures would pile up.
     """
     figure = _kept_figure(width, height)
     figure.clear()

@@ -1,4 +1,4 @@
-"""A policy as it stands in a checkpoint, usable without the run that made it."""
+"""A policy loaded from a checkpoint; the run that made it is not needed."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,10 +33,10 @@ def build_network(state: dict[str, Any]) -> PolicyNetwork:
 
 
 def check_fits(path: Path, state: dict[str, Any], policy: PolicyNetwork) -> None:
-    """Compare a checkpoint with the network it is to be loaded into.
+    """Check that the parameters of a checkpoint are those of a network.
 
     Raises:
-        UserError: names the first parameter that differs, with both shapes.
+        UserError: a parameter differs. The line names the first one, with both shapes.
     """
     expected = {name: tuple(tensor.shape) for name, tensor in policy.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in state["Policy"].items()}
@@ -50,16 +50,16 @@ def check_fits(path: Path, state: dict[str, Any], policy: PolicyNetwork) -> None
 
 
 def find_checkpoint(path: Path, which: str = "last") -> Path:
-    """The checkpoint file that `path` means.
+    """Find a checkpoint file.
 
     Args:
         path: a .pt file, a run folder, or a behavior's folder inside one.
-        which: `last`, `best`, or an agent-step count.
+        which: in a folder: `last`, `best`, or an agent-step count.
 
     Raises:
-        UserError: there is none.
+        UserError: there is none, or the run has several behaviors.
     """
-    if path.suffix == ".pt":
+    if path.suffix == ".pt" and not path.is_dir():
         return path
     if not path.is_dir():
         raise UserError(f"{path}: no such run folder or checkpoint")
@@ -74,12 +74,20 @@ def find_checkpoint(path: Path, which: str = "last") -> Path:
 
 
 class LoadedPolicy:
-    """A trained policy that acts on numpy arrays.
+    """A trained policy that acts on numpy arrays, on the CPU.
+
+    Args:
+        state: a checkpoint, from `load_state`.
+        path: its file, for error lines.
 
     Attributes:
         name: the behavior's name.
         spec: its observations and actions.
         step: agent steps it was trained for.
+        policy: its network.
+
+    Raises:
+        UserError: the weights do not fit the network that the checkpoint describes.
     """
 
     def __init__(self, state: dict[str, Any], path: Path) -> None:
@@ -103,18 +111,18 @@ class LoadedPolicy:
         deterministic: bool = True,
         action_mask: Sequence[np.ndarray] | None = None,
     ) -> ActionTuple:
-        """Actions for a batch of agents, as the environment takes them.
+        """Choose actions for n agents.
 
         Args:
             observations: one (n, *shape) array, or a list with one such array per observation.
-            deterministic: the most likely action; else a sample.
+            deterministic: take the most likely action; else draw a sample.
             action_mask: one (n, choices) bool array per branch, True = forbidden.
 
         Returns:
             `.continuous` (n, size) float32 in [-1, 1] and `.discrete` (n, branches) int32.
 
         Raises:
-            UserError: number or shape of the observations is not what the policy was trained on.
+            UserError: the observations have another number or shape than those of the training.
         """
         arrays = [observations] if isinstance(observations, np.ndarray) else list(observations)
         expected = [tuple(observation.shape) for observation in self.spec.observation_specs]
@@ -132,14 +140,14 @@ class LoadedPolicy:
 
 
 def load_policy(run_or_checkpoint: str | Path, which: str = "last") -> LoadedPolicy:
-    """Load a policy from a run folder, a behavior's folder, or a .pt file.
+    """Load a policy.
 
     Args:
-        run_or_checkpoint: where to look.
+        run_or_checkpoint: a run folder, a behavior's folder, or a .pt file.
         which: in a folder: `last`, `best`, or an agent-step count.
 
     Raises:
-        UserError: there is no checkpoint, or it is damaged.
+        UserError: there is no checkpoint, it is damaged, or the run has several behaviors.
     """
     path = find_checkpoint(Path(run_or_checkpoint), which)
     state = load_state(path)

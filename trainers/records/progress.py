@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: a live display on a terminal, summary lines elsewhere."""
+"""The progress of a run on the screen: a live display on a terminal, summary lines elsewhere."""
 
 import sys
 import time
@@ -6,6 +6,7 @@ from typing import Protocol
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
@@ -17,19 +18,19 @@ REFRESH_SECONDS = 0.25
 
 
 class Display(Protocol):
-    """The two ways of showing a run."""
+    """Shows the progress of a run."""
 
     def tick(self, behavior: str, step: int, max_steps: int, timers: TimerTree) -> None:
-        """Called every environment step; must be cheap."""
+        """Show how far a behavior is; called every environment step, so it must be cheap."""
 
     def summarise(self, summary: Summary) -> None:
-        """Called at every summary."""
+        """Show a summary."""
 
     def say(self, text: str) -> None:
         """Print one line that stays."""
 
     def close(self) -> None:
-        """Leave the terminal as it was found."""
+        """Put the terminal back as it was."""
 
 
 class LineDisplay:
@@ -43,7 +44,7 @@ class LineDisplay:
         self.say(f"[INFO] {console_line(summary)}")
 
     def say(self, text: str) -> None:
-        """Print at once."""
+        """Print the line without buffering it."""
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
 
@@ -52,7 +53,7 @@ class LineDisplay:
 
 
 class LiveDisplay:
-    """One bar per behavior with steps/s, time left, last results, and where the time goes."""
+    """One bar for each behavior, with steps per second, time left and last results, and a line of time shares."""
 
     def __init__(self, console: Console) -> None:
         self._progress = Progress(
@@ -71,7 +72,7 @@ class LiveDisplay:
         self._live.start()
 
     def tick(self, behavior: str, step: int, max_steps: int, timers: TimerTree) -> None:
-        """Move the behavior's bar, a few times a second."""
+        """Move the behavior's bar, at most every `REFRESH_SECONDS`."""
         now = time.monotonic()
         if (
             behavior in self._tasks
@@ -82,7 +83,8 @@ class LiveDisplay:
         self._moved[behavior] = now
         self._timers = timers
         if behavior not in self._tasks:
-            self._tasks[behavior] = self._progress.add_task(behavior, total=max_steps, speed="", result="")
+            name = escape(behavior)  # square brackets would be read as markup
+            self._tasks[behavior] = self._progress.add_task(name, total=max_steps, speed="", result="")
         task = self._tasks[behavior]
         self._progress.update(task, completed=min(step, max_steps))
         speed = self._progress.tasks[task].speed
@@ -96,11 +98,11 @@ class LiveDisplay:
             self._progress.update(self._tasks[summary.behavior], result=result)
 
     def say(self, text: str) -> None:
-        """Print above the bars."""
+        """Print the line above the bars."""
         self._live.console.print(Text(text))
 
     def close(self) -> None:
-        """Stop drawing; the last state stays."""
+        """Stop drawing; the last state stays on the screen."""
         self._live.stop()
 
     def _render(self) -> RenderableType:
@@ -109,6 +111,6 @@ class LiveDisplay:
 
 
 def make_display() -> Display:
-    """The live display where standard output is a terminal, else lines."""
+    """The live display if standard output is a terminal, else lines."""
     console = Console()
     return LiveDisplay(console) if console.is_terminal else LineDisplay()

@@ -1,4 +1,4 @@
-"""Where summaries go: TensorBoard, `progress.csv` with its plots, and the console."""
+"""Summaries written to TensorBoard, to `progress.csv` with its plots, and as a line for the console."""
 
 import csv
 import io
@@ -24,7 +24,13 @@ CSV_TAGS = (
 
 
 class TensorBoardReport:
-    """ML-Agents' tags in `<run>/<Behavior>/events.out.tfevents.*`; the x axis is agent steps."""
+    """Writes ML-Agents' tags to `<run>/<Behavior>/events.out.tfevents.*`; the x axis is agent steps.
+
+    Args:
+        folder: the behavior's folder.
+        hyperparameters: YAML text, shown under TensorBoard's tab Text.
+        resumed_step: the agent step that a resumed run goes on from, later ones are purged; None for a new run.
+    """
 
     def __init__(self, folder: Path, hyperparameters: str, resumed_step: int | None) -> None:
         from torch.utils.tensorboard import SummaryWriter
@@ -38,7 +44,8 @@ class TensorBoardReport:
         """Add every value as a scalar, and every histogram.
 
         Raises:
-            OSError: the file could not be written; its writer has ended then, and the next summary begins another file.
+            OSError: the file could not be written. TensorBoard's writer has ended then; the next summary begins
+                another file.
         """
         writer, self._writer = self._writer or self._open(), None
         for tag, value in summary.values.items():
@@ -49,16 +56,23 @@ class TensorBoardReport:
         self._writer = writer
 
     def close(self) -> None:
-        """Close the file; all summaries are written."""
+        """Close the file; `write` has flushed every summary already."""
         if self._writer is not None:
-            with suppress(OSError):  # settings that no summary followed
+            with suppress(OSError):  # only the settings can be unwritten
                 self._writer.close()
 
 
 class CsvReport:
-    """`progress.csv`: one line per summary, and the two plots drawn from it.
+    """Writes `progress.csv`, one line for each summary, and draws the two plots of it.
 
-    Columns are agent steps, seconds of the run, then tags; cells are empty where a tag had no value.
+    The columns are agent steps, seconds of the run, and tags. A cell is empty if its tag had no value.
+
+    Args:
+        folder: the behavior's folder.
+        resumed_step: the agent step that a resumed run goes on from, later lines are dropped; None for a new run.
+
+    Attributes:
+        earlier_seconds: seconds of the run before this session.
     """
 
     def __init__(self, folder: Path, resumed_step: int | None) -> None:
@@ -74,10 +88,10 @@ class CsvReport:
             self.earlier_seconds = float(rows[-1]["seconds"]) if rows else 0.0
 
     def write(self, summary: Summary) -> None:
-        """Add a line; the file is replaced as a whole, so it is never half written.
+        """Add a line; the whole file is replaced atomically.
 
         Raises:
-            OSError: it could not be written; the next one writes this line too.
+            OSError: the file could not be written. The next call writes this line too.
         """
         row = {tag: f"{value:.6g}" for tag, value in summary.values.items()}
         seconds = self.earlier_seconds + summary.elapsed
@@ -93,9 +107,8 @@ class CsvReport:
 
     def draw(self) -> None:
         """Draw `reward.png` and `losses.png` beside the file."""
-        from trainers.records.plots import (
-            draw_plots,
-        )  # matplotlib takes a while to import; a run starts without it
+        # Here, because matplotlib takes a while to import and a run starts without it.
+        from trainers.records.plots import draw_plots
 
         draw_plots(self._rows, self.path.parent)
 

@@ -1,4 +1,4 @@
-"""The folder of a run: its name, and whether it may be used."""
+"""The folder of a run: its name, whether it may be used, and which behaviors it holds."""
 
 import shutil
 import time
@@ -8,17 +8,20 @@ from pathlib import Path
 
 from gym_adapters.errors import UserError
 from trainers.config import CheckpointSettings, RunSettings
+from trainers.records.checkpoint import read_status
+from trainers.records.names import MOST_LETTERS, behavior_folder, file_name, is_portable
 
 CONFIGURATION = "configuration.yaml"
+STATUS = Path("run_logs", "training_status.json")
 
 
 def with_run_id(settings: RunSettings) -> RunSettings:
-    """Settings whose run has an id: their own, or one made of the environment's name and the time."""
+    """The settings with a run id: their own, or one made of the environment's name and the time."""
     checkpoints = settings.checkpoint_settings
     if checkpoints.run_id is not None:
         return settings
     env_path = settings.env_settings.env_path
-    name = Path(env_path).stem if env_path else next(iter(settings.behaviors), "run")
+    name = file_name(Path(env_path).stem if env_path else next(iter(settings.behaviors), "run"))
     stem = f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
     ids = (f"{stem}-{count}" if count > 1 else stem for count in range(1, 1000))
     run_id = next(run_id for run_id in ids if not Path(checkpoints.results_dir, run_id).exists())
@@ -28,13 +31,13 @@ def with_run_id(settings: RunSettings) -> RunSettings:
 
 @contextmanager
 def claimed_folder(checkpoints: CheckpointSettings) -> Iterator[None]:
-    """Make the run's folder while the run goes on.
+    """Make the run's folder, for the block in which the run goes on.
 
-    With `force`, a run of the same name is set aside first. It is deleted at the end, or put back if the new run
-    never began.
+    With `force`, a run of the same name is moved aside first. When the block ends, that run is deleted, or moved back
+    if the new run never began. A folder that is still empty is removed.
 
     Raises:
-        UserError: the name is no plain name, the folder is in the way, or there is nothing to resume.
+        UserError: the run id is no portable name, a folder is in the way, or there is nothing to resume.
     """
     folder = _checked(checkpoints)
     aside = folder.with_name(f".{folder.name}.replaced")
@@ -50,7 +53,7 @@ def claimed_folder(checkpoints: CheckpointSettings) -> Iterator[None]:
         yield
     finally:
         with suppress(OSError):
-            folder.rmdir()  # only if nothing at all was written
+            folder.rmdir()  # works on an empty folder only
         began = any(folder.glob("*/events.out.tfevents.*"))
         if replaces and not began:
             shutil.rmtree(folder, ignore_errors=True)
@@ -59,11 +62,23 @@ def claimed_folder(checkpoints: CheckpointSettings) -> Iterator[None]:
             shutil.rmtree(aside, ignore_errors=True)
 
 
+def behaviors_by_folder(run: Path) -> dict[str, str]:
+    """The behaviors that a run's `training_status.json` names, by the names of their folders.
+
+    Raises:
+        UserError: the file is not JSON.
+    """
+    return {behavior_folder(run, name).name: name for name in read_status(run / STATUS)}
+
+
 def _checked(checkpoints: CheckpointSettings) -> Path:
-    """The run's folder, if the settings may use it."""
+    """The run's folder; a `UserError` if these settings may not use it."""
     run_id = str(checkpoints.run_id)
-    if not run_id or Path(run_id).name != run_id or run_id in (".", ".."):
-        raise UserError(f"--run-id {run_id!r}: expected a plain name without slashes")
+    if not is_portable(run_id):
+        raise UserError(
+            f"--run-id {run_id[:60]!r}: expected a folder name that Linux, macOS and Windows take: at most "
+            f"{MOST_LETTERS} letters, no slash, colon or the like, no dot or space at the end"
+        )
     folder = Path(checkpoints.results_dir, run_id)
     is_run = (folder / CONFIGURATION).is_file()
     if checkpoints.resume:

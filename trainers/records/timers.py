@@ -29,7 +29,7 @@ class Timer:
 
 
 class TimerTree:
-    """Timers nested as the code is; used as `with timers("update"):`."""
+    """Timers of nested blocks of code; a block is timed by `with timers("update"):`."""
 
     def __init__(self) -> None:
         self.root = Timer(count=1)
@@ -38,7 +38,7 @@ class TimerTree:
 
     @contextmanager
     def __call__(self, name: str) -> Iterator[None]:
-        """Time a block under the block that is being timed now."""
+        """Time a block, as a child of the block that is being timed now."""
         timer = self._stack[-1].children.setdefault(name, Timer())
         self._stack.append(timer)
         start = time.perf_counter()
@@ -64,6 +64,6 @@ class TimerTree:
         return {name: timer.total / elapsed for name, timer in self.root.children.items()}
 
     def as_dict(self) -> dict[str, Any]:
-        """The whole tree."""
+        """The whole tree, in the layout of ML-Agents' file."""
         self.root.total = self.elapsed
         return {"name": "root", **self.root.as_dict()}

@@ -1,4 +1,4 @@
-"""Summaries, settings, code and models on Weights & Biases (training file key `wandb`, option `--wandb PROJECT`)."""
+"""Summaries, settings, code and models sent to Weights & Biases (key `wandb`, option `--wandb PROJECT`)."""
 
 import secrets
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ from trainers.records.metrics import Summary
 CODE = ("bridge", "gym_adapters", "trainers")
 
 ID_FILE = "wandb_id"
-"""In the behavior's folder: which run on Weights & Biases a resumed run goes on with."""
+"""File in the behavior's folder: the id of its run on Weights & Biases, which a resumed run goes on with."""
 
 
 def open_wandb() -> ModuleType:
-    """The package, logged in (where it is to be online, a terminal asks for the key).
+    """Import the package and log in, unless it is offline; on a terminal it asks for the key.
 
     Raises:
         UserError: it is not installed, or there is no key to log in with.
@@ -38,13 +38,13 @@ def open_wandb() -> ModuleType:
 class WandbReport:
     """One behavior as a run on Weights & Biases, named `<run-id>/<Behavior>`; its step is the agent step.
 
-    Scalars have the tags they have in TensorBoard. The packages of this project are saved as code, the newest
-    policy and the best one as a model.
+    Scalars have the tags that they have in TensorBoard. The packages of this project are saved as code. The newest
+    policy and the best one are saved as a model.
 
     Args:
-        settings: of the whole run; `wandb` names the project.
-        folder: the behavior's, `<run>/<Behavior>`.
-        resume: go on with the run that `folder` names, if it does.
+        settings: the settings of the whole run; `wandb` names the project.
+        folder: the behavior's folder, `<run>/<Behavior>`.
+        resume: go on with the run whose id is in `folder`, if there is one.
 
     Raises:
         UserError: Weights & Biases refuses.
@@ -75,7 +75,7 @@ class WandbReport:
 
     @property
     def place(self) -> str:
-        """Where to look: an address, or offline the folder that `wandb sync` takes."""
+        """The run's address; offline, the folder that `wandb sync` takes."""
         if not self._run.offline:
             return self._run.url or "nowhere (WANDB_MODE=disabled)"
         return f"{Path(self._run.dir).parent} (offline; upload it with: wandb sync)"
@@ -85,7 +85,7 @@ class WandbReport:
         self._run.log(summary.values, step=summary.step)
 
     def close(self, models: Sequence[Path]) -> None:
-        """Save those of the model files that are there, and finish the run."""
+        """Save the model files that exist as one artifact, and finish the run."""
         files = [path for path in models if path.is_file()]
         if files:
             artifact = self._wandb.Artifact(self._folder.name, type="model")

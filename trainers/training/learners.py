@@ -1,6 +1,8 @@
 """How the learner of a behavior begins: its seed, its device, and the weights it starts from."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mlagents_envs.base_env import BehaviorSpec
@@ -12,9 +14,10 @@ from trainers.experience.task import Task
 from trainers.optim.collective import Alone, Collective
 from trainers.optim.device import choose_compute
 from trainers.optim.threads import Threads
+from trainers.records.names import behavior_folder
 from trainers.records.policy_file import find_checkpoint
 from trainers.records.progress import Display
-from trainers.training.recorder import restore
+from trainers.training.resuming import restore, resumed_settings
 
 
 class Learners:
@@ -34,13 +37,21 @@ class Learners:
         self.collective = collective or Alone()
         self._made = 0
 
-    def make(self, name: str, spec: BehaviorSpec) -> Learner:
+    def make(self, name: str, spec: BehaviorSpec, status: Mapping[str, Any]) -> Learner:
         """A learner with new weights, or with those that the training file says to start from.
+
+        Args:
+            name: behavior name, without team.
+            spec: its observations and actions.
+            status: the behavior's part of `training_status.json`; empty for a new run.
 
         Raises:
             UserError: the behavior is not in the training file, or the weights to start from do not fit.
         """
-        settings, wanted = self.settings.behavior(name), self.settings.torch_settings
+        settings = self.settings.behavior(name)
+        wanted, note = resumed_settings(self.settings.torch_settings, status)
+        if note:
+            self.display.say(f"{name}: {note}")
         algorithm = catalogue.algorithm(settings.trainer_type)
         assert algorithm is not None
         learner_class: type[Learner] = algorithm.load()
@@ -73,7 +84,7 @@ class Learners:
         folder = Path(checkpoints.results_dir, checkpoints.initialize_from)
         if not folder.is_dir():
             raise UserError(f"--initialize-from {checkpoints.initialize_from}: no run folder {folder}")
-        return find_checkpoint(folder / name)
+        return find_checkpoint(behavior_folder(folder, name))
 
 
 def behavior_seed(seed: int, number: int) -> int:

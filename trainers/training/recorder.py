@@ -8,11 +8,11 @@ from typing import Any
 from gym_adapters.errors import UserError, refusal_named
 from trainers.algorithms.learner import Learner
 from trainers.config import RunSettings
-from trainers.records.checkpoint import BEST, NEWEST, CheckpointKeeper, damage_named, load_state
+from trainers.records.checkpoint import BEST, NEWEST, CheckpointKeeper
 from trainers.records.metrics import Summary
-from trainers.records.policy_file import check_fits
 from trainers.records.reports import CsvReport, TensorBoardReport
 from trainers.records.wandb_report import WandbReport
+from trainers.training.resuming import BEST_RETURN, DEVICE, best_return_of, restore
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Outcome:
 
 
 class Recorder:
-    """A learner with its folder `<run>/<Behavior>/`.
+    """A learner with its folder `<run>/<Behavior>/`; see `behavior_folder` for the folder's name.
 
     Args:
         learner: what to record.
@@ -44,6 +44,9 @@ class Recorder:
         status: this behavior's part of an earlier `training_status.json`; empty for a new run.
         resume: go on from the folder's newest checkpoint.
         wandb: the settings of the run, if it is to be logged to Weights & Biases.
+
+    Attributes:
+        notes: lines that the user should see.
 
     Raises:
         UserError: there is nothing to resume, or it does not fit, or the folder cannot be written to, or
@@ -63,17 +66,17 @@ class Recorder:
         self.keeper = CheckpointKeeper(run_folder, learner.name, learner.settings.keep_checkpoints)
         self.best_return = -math.inf
         self.gauges: dict[str, dict[str, float]] = {}
+        self.notes: list[str] = []
         if resume:
             path = self.keeper.folder / NEWEST
             if not path.is_file():
                 raise UserError(
                     f"{path}: there is no checkpoint to resume; leave --resume out or use --force"
                 )
-            restore(learner, path)
+            self.notes = restore(learner, path)
             learner.load_store(self.keeper.folder)
             self.keeper.restore(status)
-            best = status.get("best_return")
-            self.best_return = -math.inf if best is None else best
+            self.best_return = best_return_of(self.keeper.folder / BEST, status)
         step = learner.step if resume else None
         self.wandb = None if wandb is None else WandbReport(wandb, self.keeper.folder, resume)
         with refusal_named(self.keeper.folder):
@@ -131,7 +134,7 @@ class Recorder:
         self.keeper.save(
             self.state(),
             metrics.recent_mean if metrics.recent_returns else None,
-            lambda path: export_policy(learner.policy, learner.spec, path),
+            lambda path: export_policy(learner.policy, learner.spec, path, learner.name),
         )
         learner.save_store(self.keeper.folder)
         return self.status()
@@ -147,7 +150,7 @@ class Recorder:
     def status(self) -> dict[str, Any]:
         """This behavior's part of `training_status.json`."""
         best = self.best_return if math.isfinite(self.best_return) else None
-        return {**self.keeper.status(), "best_return": best}
+        return {**self.keeper.status(), BEST_RETURN: best, DEVICE: str(self.learner.device)}
 
     def close(self) -> Outcome:
         """Close the files; says what was reached."""
@@ -178,33 +181,10 @@ class Recorder:
 
     def _keep_if_best(self, mean_return: float) -> None:
         if mean_return > self.best_return:
-            self.keeper.save_best(self.state())
+            self.keeper.save_best({**self.state(), BEST_RETURN: mean_return})
             self.best_return = mean_return
 
 
 def next_multiple(step: int, interval: int) -> int:
     """The first multiple of `interval` after `step`."""
     return (step // interval + 1) * interval
-
-
-def restore(learner: Learner, path: Path, only_weights: bool = False) -> None:
-    """Load a checkpoint into a learner.
-
-    Raises:
-        UserError: the file is damaged, or belongs to another network or algorithm.
-    """
-    state = load_state(path)
-    with damage_named(path):
-        check_fits(path, state, learner.policy)
-        if not only_weights and state["trainer_type"] != learner.kind:
-            raise UserError(
-                f"{path}: written by {state['trainer_type']}, cannot be resumed with {learner.kind}"
-            )
-        if not only_weights and "Optimizer:value_optimizer" not in state:
-            raise UserError(f"{path}: a kept policy, without the optimiser's state; use --initialize-from")
-        if not only_weights and not learner.optimizer.fits(state["Optimizer:value_optimizer"]):
-            raise UserError(
-                f"{path}: its optimiser moved other weights than this one would; set natural_gradient_kl as it was, "
-                "or use --initialize-from"
-            )
-        learner.load_state_dict(state, only_weights)

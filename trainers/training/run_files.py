@@ -16,7 +16,7 @@ from trainers.algorithms.learner import Learner
 from trainers.config import RunSettings, dump_settings
 from trainers.records.checkpoint import read_status, write_text
 from trainers.records.progress import Display
-from trainers.records.run_folder import CONFIGURATION
+from trainers.records.run_folder import CONFIGURATION, STATUS
 from trainers.records.timers import TimerTree
 from trainers.training.recorder import Recorder
 
@@ -39,7 +39,7 @@ class RunFiles:
         checkpoints = settings.checkpoint_settings
         self.settings, self.display, self.timers = settings, display, timers
         self.folder = Path(checkpoints.results_dir, str(checkpoints.run_id))
-        self._status_path = self.folder / "run_logs" / "training_status.json"
+        self._status_path = self.folder / STATUS
         self.status: dict[str, Any] = read_status(self._status_path) if checkpoints.resume else {}
         self.unsaved: set[str] = set()
 
@@ -75,7 +75,7 @@ class RunFiles:
                 self.status[name] = recorder.checkpoint()
                 for parameter, lesson in lessons.items():
                     self.status.setdefault(parameter, {})["lesson_num"] = lesson
-                self.status["metadata"] = {
+                self.status["metadata"] = self.status.get("metadata", {}) | {
                     "stats_format_version": "0.3.0",
                     "mlagents_version": metadata.version("mlagents-envs"),
                     "torch_version": torch.__version__,

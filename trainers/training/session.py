@@ -138,9 +138,11 @@ class Session:
         return outcomes
 
     def _begin(self, name: str, spec: BehaviorSpec) -> Recorder:
-        learner = self._learners.make(name, spec)
+        learner = self._learners.make(name, spec, self.files.status.get(name, {}))
         self.lessons.watch(learner)
         recorder = self.files.record(learner)
+        for note in recorder.notes:
+            self.display.say(f"{name}: {note}")
         if recorder.wandb is not None:
             self.display.say(f"{name} is logged to {recorder.wandb.place}")
         if self.settings.checkpoint_settings.resume:

@@ -15,7 +15,7 @@ from trainers.config import DQNSettings, NetworkSettings
 from trainers.maths.losses import q_loss, q_target
 from trainers.networks.q_network import NEVER, DuelingHead, EpsilonGreedy, QNetwork
 from trainers.records.checkpoint import save_state
-from trainers.training.recorder import restore
+from trainers.training.resuming import restore
 
 SPEC = make_spec((4,), branches=(3,))
 

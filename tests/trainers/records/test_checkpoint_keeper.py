@@ -11,7 +11,7 @@ from scripted_env import make_spec
 
 from trainers import UserError, load_policy
 from trainers.algorithms.on_policy import OnPolicyLearner
-from trainers.records.checkpoint import CheckpointKeeper, load_state, read_status
+from trainers.records.checkpoint import CheckpointKeeper, load_state, read_status, save_state
 from trainers.records.policy_file import find_checkpoint
 from trainers.training.recorder import Recorder
 
@@ -112,6 +112,55 @@ def test_best_is_the_policy_with_the_highest_mean_of_a_hundred_episodes_at_a_sum
     summarise(resumed, 2.0)
     assert saved_at(tmp_path) == 700
     resumed.close()
+
+
+def crashed_run(run: Path) -> dict:
+    """A run whose best policy is newer than its status; returns the status."""
+    learner = make_learner(SPEC, SETTINGS)
+    recorder = Recorder(learner, run, "", {}, resume=False)
+    end_episodes(learner, [5.0] * 100, at_step=100)
+    summarise(recorder, 1.0)
+    status = json.loads(json.dumps(recorder.checkpoint()))
+    end_episodes(learner, [9.0] * 100, at_step=200)
+    summarise(recorder, 2.0)
+    return status
+
+
+def test_a_run_that_crashed_after_its_best_summary_keeps_that_policy(tmp_path):
+    status = crashed_run(tmp_path)
+    assert status["best_return"] == 5.0
+    assert saved_at(tmp_path) == 200
+    resumed = Recorder(make_learner(SPEC, SETTINGS), tmp_path, "", status, resume=True)
+    assert resumed.best_return == 9.0
+    end_episodes(resumed.learner, [7.0] * 100, at_step=300)
+    summarise(resumed, 1.0)
+    assert saved_at(tmp_path) == 200, "7 is less than 9"
+    end_episodes(resumed.learner, [9.5] * 100, at_step=400)
+    summarise(resumed, 2.0)
+    assert saved_at(tmp_path) == 400
+    assert resumed.close().best_return == 9.5
+
+
+def test_a_best_policy_without_a_score_has_the_one_of_the_status(tmp_path):
+    status = crashed_run(tmp_path)
+    path = tmp_path / "Test" / "best.pt"
+    state = load_state(path)
+    del state["best_return"]
+    save_state(path, state)
+    assert Recorder(make_learner(SPEC, SETTINGS), tmp_path, "", status, resume=True).best_return == 5.0
+
+
+def test_a_best_policy_that_is_deleted_is_followed_by_the_next_and_a_damaged_one_is_named(tmp_path):
+    status = crashed_run(tmp_path)
+    path = tmp_path / "Test" / "best.pt"
+    path.write_bytes(b"rubbish")
+    with pytest.raises(UserError, match=r"best\.pt: not a readable checkpoint .*, or delete it"):
+        Recorder(make_learner(SPEC, SETTINGS), tmp_path, "", status, resume=True)
+    path.unlink()
+    resumed = Recorder(make_learner(SPEC, SETTINGS), tmp_path, "", status, resume=True)
+    end_episodes(resumed.learner, [1.0] * 100, at_step=300)
+    summarise(resumed, 1.0)
+    assert saved_at(tmp_path) == 300
 
 
 def test_a_run_without_a_best_policy_is_resumed(tmp_path):

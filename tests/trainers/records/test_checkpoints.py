@@ -13,7 +13,7 @@ from scripted_env import Behavior, ScriptedEnv, crowd, make_spec
 
 from trainers import UserError, load_policy
 from trainers.records.checkpoint import load_state, save_state, write_atomically
-from trainers.training.recorder import restore
+from trainers.training.resuming import restore
 
 SPEC = make_spec((4,), continuous=2, branches=(3, 2))
 SETTINGS = {

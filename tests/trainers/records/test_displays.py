@@ -57,6 +57,15 @@ def test_live_display_shows_progress_results_and_where_time_goes():
     assert re.search(r"time: env +\d+%", last)
 
 
+@pytest.mark.parametrize("name", ["[/x]", "[red]Walker", "{task}"])
+def test_live_display_shows_a_name_as_it_is(name):
+    screen = io.StringIO()
+    display = LiveDisplay(Console(file=screen, force_terminal=True, width=140))
+    display.tick(name, 250, 1000, TimerTree())
+    display.close()
+    assert name in screen.getvalue()
+
+
 def test_timers_nest_and_add_up():
     timers = TimerTree()
     for _ in range(3):

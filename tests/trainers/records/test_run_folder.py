@@ -177,7 +177,9 @@ def test_a_folder_that_is_no_run_is_never_deleted(tmp_path, force):
     assert (tmp_path / "first" / "thesis.txt").read_text() == "precious"
 
 
-@pytest.mark.parametrize("run_id", ["../outside", "a/b", ".", "..", ""])
+@pytest.mark.parametrize(
+    "run_id", ["../outside", "a/b", ".", "..", "", "a:b", "nul.txt", "end.", "a\0b", "x" * 10_000]
+)
 def test_a_run_id_cannot_lead_out_of_the_results_folder(tmp_path, run_id):
     with pytest.raises(UserError, match="run-id"):
         train(Stopwatch().env(), options(tmp_path / "results", run_id, force=True))
