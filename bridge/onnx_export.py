@@ -10,12 +10,13 @@ shapes and types are those that Unity packages 2.x to 4.x expect, and `bridge.on
 
 import argparse
 import copy
+import io
 import sys
-import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import onnx
 import torch
@@ -107,19 +108,19 @@ def export_policy(policy: PolicyNetwork, spec: BehaviorSpec, path: Path, behavio
     allowed = torch.ones(1, choices) if choices else None
     inputs = [f"obs_{index}" for index in range(len(observations))] + (["action_masks"] if choices else [])
     batched = [*inputs, *(name for name in model.output_names if name.endswith("_actions"))]
-    with tempfile.TemporaryDirectory() as folder, _exporter_warnings_ignored():
-        draft = Path(folder, "model.onnx")
+    content: Any = io.BytesIO()  # in memory: the folder of temporary files may be full where the run's is not
+    with _exporter_warnings_ignored():
         torch.onnx.export(
             model,
             (observations, allowed),
-            str(draft),
+            content,
             opset_version=OPSET,
             input_names=inputs,
             output_names=model.output_names,
             dynamic_axes={name: {0: "batch"} for name in batched},
             dynamo=False,
         )
-        exported = onnx.load(str(draft))
+    exported = onnx.load_model_from_string(content.getvalue())
     if behavior:
         onnx.helper.set_model_props(exported, {"behavior_name": behavior})
     write_atomically(path, lambda file: file.write(exported.SerializeToString()))

@@ -6,6 +6,7 @@ From Python: `from trainers import train, load_policy`. Both are imported when f
 
 import importlib
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -27,6 +28,16 @@ _HOMES = {
 # Threads that spin while they wait would slow down the environment and whatever runs beside it (a Unity Editor,
 # say); torch reads this when it is imported. A value the user has set is kept.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def run_command(module: str, **options: Any) -> int:
+    """Import the module of a command and call its `main`; Ctrl-C during the import ends with status 130, as later."""
+    try:
+        status: int = importlib.import_module(module).main(**options)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return 130
+    return status
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,12 @@
 """`python -m trainers CONFIG.yaml`, also installed as `bridge-learn`: the file names the algorithm."""
 
-from trainers.training.cli import main
+from trainers import run_command
+
+
+def main() -> int:
+    """Train; returns the exit status."""
+    return run_command("trainers.training.cli")
+
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -1,6 +1,6 @@
 """Train with A2C: `python -m trainers.a2c [CONFIG.yaml] [--env ENV]`."""
 
-from trainers.training.cli import main
+from trainers import run_command
 
 if __name__ == "__main__":
-    raise SystemExit(main(trainer_type="a2c"))
+    raise SystemExit(run_command("trainers.training.cli", trainer_type="a2c"))

@@ -1,6 +1,6 @@
 """Play episodes with a trained policy: `python -m trainers.evaluate RUN`."""
 
-from trainers.playback.evaluation import main
+from trainers import run_command
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run_command("trainers.playback.evaluation"))

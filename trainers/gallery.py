@@ -1,6 +1,6 @@
 """Film trained policies: `python -m trainers.gallery [RUN ...]`."""
 
-from trainers.playback.gallery import main
+from trainers import run_command
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run_command("trainers.playback.gallery"))

@@ -1,6 +1,6 @@
 """Keep a trained policy in the repository: `python -m trainers.keep RUN`."""
 
-from trainers.playback.keep import main
+from trainers import run_command
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run_command("trainers.playback.keep"))

@@ -1,6 +1,6 @@
 """Train with PPO: `python -m trainers.ppo [CONFIG.yaml] [--env ENV]`."""
 
-from trainers.training.cli import main
+from trainers import run_command
 
 if __name__ == "__main__":
-    raise SystemExit(main(trainer_type="ppo"))
+    raise SystemExit(run_command("trainers.training.cli", trainer_type="ppo"))

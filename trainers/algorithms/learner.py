@@ -159,6 +159,7 @@ class Learner(ABC):
             "observation_moments": self.observation_moments.state_dict(),
             "reward_signals": {one.name: one.state_dict() for one in self.signals},
             "recent_returns": list(self.metrics.recent_returns),
+            "lesson_returns": list(self.metrics.lesson_returns),
             "episodes": self.metrics.episodes,
             "generator": self.generator.get_state(),
         }
@@ -178,6 +179,7 @@ class Learner(ABC):
         self.optimizer.load_state_dict(state["Optimizer:value_optimizer"])
         self.step = state["global_step"]
         self.metrics.recent_returns.extend(state["recent_returns"])
+        self.metrics.lesson_returns.extend(state.get("lesson_returns", []))
         self.metrics.episodes = state["episodes"]
         self.generator.set_state(state["generator"])
 

@@ -5,6 +5,7 @@ import json
 import os
 import tempfile
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,9 @@ from gym_adapters.errors import UserError
 from trainers.records.names import behavior_folder
 
 NEWEST, BEST = "checkpoint.pt", "best.pt"
+
+DRAFT = ".draft"
+"""Ending of a file that is being written; its name begins with a dot."""
 
 SCALES = "scales"
 """Key in a kept policy: for each parameter stored in 8 bits, the factor of every row."""
@@ -34,7 +38,7 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
         OSError: the system refuses; the old file stays.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:60]}.", suffix=DRAFT)
     try:
         with os.fdopen(handle, "wb") as stream:
             write(stream)
@@ -95,6 +99,7 @@ def load_state(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise UserError(f"{path}: no such checkpoint; give a run folder or a .pt file that exists")
     with damage_named(path):
+        _require_whole(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
     if not isinstance(state, dict) or "Policy" not in state or "behavior" not in state:
         raise UserError(f"{path}: not a checkpoint of this trainer (it has no policy); use another one")
@@ -132,7 +137,8 @@ class CheckpointKeeper:
             export: writes the policy as an `.onnx` file.
 
         Raises:
-            OSError: a file could not be written. The list, and the files on it, stay as they were.
+            OSError: a file could not be written. Without the weights, the list and the files on it stay as they were;
+                where only an `.onnx` is refused, the weights are kept and listed.
         """
         step = state["global_step"]
         weights = self.folder / f"{self.folder.name}-{step}.pt"
@@ -140,17 +146,22 @@ class CheckpointKeeper:
         listed = any(known["steps"] == step for known in self.entries)
         try:
             save_state(weights, state)
-            export(model)
             save_state(self.folder / NEWEST, state)
-            write_atomically(self.final_model, lambda stream: stream.write(model.read_bytes()))
         except OSError:
             if not listed:
                 weights.unlink(missing_ok=True)
-                model.unlink(missing_ok=True)
             raise
+        try:
+            export(model)
+            write_atomically(self.final_model, lambda stream: stream.write(model.read_bytes()))
+        finally:
+            self._list(step, reward, weights, model)
+
+    def _list(self, step: int, reward: float | None, weights: Path, model: Path) -> None:
+        """Put a checkpoint on the list, and delete the oldest beyond `keep`."""
         entry = {
             "steps": step,
-            "file_path": self._relative(model),
+            "file_path": self._relative(model if model.is_file() else weights),
             "reward": reward,
             "creation_time": time.time(),
             "auxillary_file_paths": [self._relative(weights)],
@@ -206,6 +217,16 @@ def read_status(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise UserError(f"{path}: not valid JSON ({error}); restore it or delete it") from error
     return status if isinstance(status, dict) else {}
+
+
+def _require_whole(path: Path) -> None:
+    """Compare every part of a file with its checksum, and its parts with its size, before memory is asked for."""
+    with zipfile.ZipFile(path) as file:
+        if sum(part.file_size for part in file.infolist()) > path.stat().st_size:
+            raise ValueError("its parts are larger than the file")
+        damaged = file.testzip()
+        if damaged is not None:
+            raise ValueError(f"the checksum of {damaged[-60:]!r} is wrong")
 
 
 def _in_32_bits(weights: dict[str, torch.Tensor], scales: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -1,7 +1,10 @@
 """The progress of a run on the screen: a live display on a terminal, summary lines elsewhere."""
 
+import os
 import sys
 import time
+from contextlib import suppress
+from pathlib import Path
 from typing import Protocol
 
 from rich.console import Console, Group, RenderableType
@@ -45,8 +48,11 @@ class LineDisplay:
 
     def say(self, text: str) -> None:
         """Print the line without buffering it."""
-        sys.stdout.write(text + "\n")
-        sys.stdout.flush()
+        try:
+            sys.stdout.write(text + "\n")
+            sys.stdout.flush()
+        except (OSError, ValueError):  # its reader is gone: a pipe to `head`, a terminal that was closed
+            silence_stdout()
 
     def close(self) -> None:
         """Nothing to undo."""
@@ -99,15 +105,24 @@ class LiveDisplay:
 
     def say(self, text: str) -> None:
         """Print the line above the bars."""
-        self._live.console.print(Text(text))
+        with suppress(OSError):  # the terminal was closed
+            self._live.console.print(Text(text))
 
     def close(self) -> None:
         """Stop drawing; the last state stays on the screen."""
-        self._live.stop()
+        with suppress(OSError):
+            self._live.stop()
 
     def _render(self) -> RenderableType:
         shares = "  ".join(f"{name} {share:.0%}" for name, share in self._timers.shares().items())
         return Group(self._progress, Text(f"time: {shares}" if shares else "", style="dim"))
+
+
+def silence_stdout() -> None:
+    """Write to nowhere from now on, so that neither the rest of the run nor Python's own end fails on it."""
+    sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+    with suppress(OSError, ValueError):
+        os.dup2(sys.stdout.fileno(), 1)
 
 
 def make_display() -> Display:

@@ -22,6 +22,9 @@ CSV_TAGS = (
     "Policy/Beta",
 )
 
+LARGEST_SHOWN = 1e19
+"""TensorBoard's histograms have no place for larger values, and fail on them."""
+
 
 class TensorBoardReport:
     """Writes ML-Agents' tags to `<run>/<Behavior>/events.out.tfevents.*`; the x axis is agent steps.
@@ -51,7 +54,10 @@ class TensorBoardReport:
         for tag, value in summary.values.items():
             writer.add_scalar(tag, value, summary.step)
         for tag, values in summary.histograms.items():
-            writer.add_histogram(tag, np.asarray(values), summary.step)
+            shown = np.asarray(values, np.float64)
+            shown = shown[np.isfinite(shown)].clip(-LARGEST_SHOWN, LARGEST_SHOWN)
+            if len(shown):
+                writer.add_histogram(tag, shown, summary.step)
         writer.flush()
         self._writer = writer
 

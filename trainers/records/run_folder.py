@@ -8,11 +8,15 @@ from pathlib import Path
 
 from gym_adapters.errors import UserError
 from trainers.config import CheckpointSettings, RunSettings
-from trainers.records.checkpoint import read_status
+from trainers.records.checkpoint import DRAFT, read_status
 from trainers.records.names import MOST_LETTERS, behavior_folder, file_name, is_portable
+from trainers.records.run_lock import locked
 
 CONFIGURATION = "configuration.yaml"
 STATUS = Path("run_logs", "training_status.json")
+
+ASIDE = ".replaced"
+"""Beside the runs: where `force` moves a run until the new one of that name has saved something."""
 
 
 def with_run_id(settings: RunSettings) -> RunSettings:
@@ -31,35 +35,64 @@ def with_run_id(settings: RunSettings) -> RunSettings:
 
 @contextmanager
 def claimed_folder(checkpoints: CheckpointSettings) -> Iterator[None]:
-    """Make the run's folder, for the block in which the run goes on.
+    """Make the run's folder, and keep every other process out of it, for the block in which the run goes on.
 
     With `force`, a run of the same name is moved aside first. When the block ends, that run is deleted, or moved back
-    if the new run never began. A folder that is still empty is removed.
+    if the new run has saved no checkpoint. A new run with neither a checkpoint nor a summary nor a player's log leaves
+    no folder.
 
     Raises:
-        UserError: the run id is no portable name, a folder is in the way, or there is nothing to resume.
+        UserError: the run id is no portable name, a folder is in the way, another process writes the run, or there is
+            nothing to resume.
     """
-    folder = _checked(checkpoints)
-    aside = folder.with_name(f".{folder.name}.replaced")
-    replaces = not checkpoints.resume and folder.exists() and any(folder.iterdir())
-    if replaces:
-        shutil.rmtree(aside, ignore_errors=True)
-        folder.replace(aside)
-    try:
+    folder = _named(checkpoints)
+    aside = folder.parent / ASIDE / folder.name
+    with locked(folder):
+        if aside.exists():  # a process was killed between moving a run aside and saving another one
+            _settle(folder, aside)
+        _check(folder, checkpoints)
+        _sweep(folder)
+        if not checkpoints.resume and _is_used(folder):
+            aside.parent.mkdir(exist_ok=True)
+            folder.replace(aside)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(f"--results-dir: cannot make {folder}: {error.strerror}") from error
-        yield
-    finally:
-        with suppress(OSError):
-            folder.rmdir()  # works on an empty folder only
-        began = any(folder.glob("*/events.out.tfevents.*"))
-        if replaces and not began:
-            shutil.rmtree(folder, ignore_errors=True)
-            aside.replace(folder)
-        elif replaces:
-            shutil.rmtree(aside, ignore_errors=True)
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise UserError(f"--results-dir: cannot make {folder}: {error.strerror}") from error
+            yield
+        finally:
+            if not checkpoints.resume and not _worth_keeping(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+            if aside.exists():
+                _settle(folder, aside)
+
+
+def has_checkpoint(folder: Path) -> bool:
+    """Whether a run has saved anything to go on from."""
+    return any(folder.glob("*/*.pt"))
+
+
+def _worth_keeping(folder: Path) -> bool:
+    return has_checkpoint(folder) or any((*folder.glob("*/progress.csv"), *folder.glob("run_logs/*.log")))
+
+
+def _settle(folder: Path, aside: Path) -> None:
+    """Keep one of two runs of the same name: the one that was moved aside if the new one has saved nothing."""
+    if has_checkpoint(folder):
+        shutil.rmtree(aside, ignore_errors=True)
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+        aside.replace(folder)
+    with suppress(OSError):
+        aside.parent.rmdir()  # works on an empty folder only
+
+
+def _sweep(folder: Path) -> None:
+    """Delete the drafts that a killed process left; nobody else writes this folder now."""
+    drafts = f".*{DRAFT}"
+    for draft in (*folder.glob(drafts), *folder.glob(f"*/{drafts}")):
+        draft.unlink(missing_ok=True)
 
 
 def behaviors_by_folder(run: Path) -> dict[str, str]:
@@ -71,20 +104,26 @@ def behaviors_by_folder(run: Path) -> dict[str, str]:
     return {behavior_folder(run, name).name: name for name in read_status(run / STATUS)}
 
 
-def _checked(checkpoints: CheckpointSettings) -> Path:
-    """The run's folder; a `UserError` if these settings may not use it."""
+def _named(checkpoints: CheckpointSettings) -> Path:
+    """The run's folder; a `UserError` if its name will not do."""
     run_id = str(checkpoints.run_id)
-    if not is_portable(run_id):
+    if not is_portable(run_id) or run_id.startswith("."):
         raise UserError(
             f"--run-id {run_id[:60]!r}: expected a folder name that Linux, macOS and Windows take: at most "
-            f"{MOST_LETTERS} letters, no slash, colon or the like, no dot or space at the end"
+            f"{MOST_LETTERS} letters, no slash, colon or the like, no dot at the start, no dot or space at the end"
         )
-    folder = Path(checkpoints.results_dir, run_id)
+    return Path(checkpoints.results_dir, run_id)
+
+
+def _check(folder: Path, checkpoints: CheckpointSettings) -> None:
+    """Refuse a folder that these settings may not use."""
     is_run = (folder / CONFIGURATION).is_file()
     if checkpoints.resume:
         if not is_run:
             raise UserError(f"--resume: there is no run {folder}; check --run-id and --results-dir")
-    elif folder.exists() and any(folder.iterdir() if folder.is_dir() else [folder]):
+    elif _is_used(folder):
+        if is_run and not has_checkpoint(folder):
+            return  # a start that failed
         if not checkpoints.force:
             raise UserError(
                 f"{folder} exists already; use --resume to go on with it, --force to overwrite it, "
@@ -94,4 +133,8 @@ def _checked(checkpoints: CheckpointSettings) -> Path:
             raise UserError(
                 f"--force: {folder} is no run folder, so it is left alone; choose another --run-id"
             )
-    return folder
+
+
+def _is_used(folder: Path) -> bool:
+    """Whether there is a file, or a folder with something in it."""
+    return folder.exists() and any(folder.iterdir() if folder.is_dir() else [folder])

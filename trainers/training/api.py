@@ -9,7 +9,6 @@ from typing import Any
 from mlagents_envs.base_env import BaseEnv
 from mlagents_envs.exception import UnityCommunicatorStoppedException
 
-from gym_adapters.errors import EnvironmentLostError
 from trainers.config import RunSettings, check_supported, load_settings
 from trainers.optim.threads import Threads
 from trainers.records.progress import Display, make_display
@@ -20,6 +19,7 @@ from trainers.training.session import Session
 from trainers.training.stopping import StopSignals
 
 RANDOM_SEEDS = 10000
+SAVED = "What was learned until then is saved."
 
 
 def train(
@@ -44,17 +44,20 @@ def train(
 
     Raises:
         UserError: bad settings, a run folder in the way, a checkpoint that does not fit, or an environment that
-            gives numbers that are not finite. Checkpoints already written stay as they are; where the environment
-            was lost (`EnvironmentLostError`), the run is saved first.
+            is lost or gives numbers that are not finite.
+        Exception: whatever else the environment raises.
+
+    Whatever is raised after something was learned, that is saved first, and the exception has the note `SAVED`. Weights
+    that are not finite are never saved.
     """
     signals = StopSignals()
     with ExitStack() as stack:
+        stack.enter_context(signals.handled())
         if isinstance(env, BaseEnv):
-            stack.callback(env.close)
+            stack.callback(signals.leaving, env.close)
         settings = options if isinstance(options, RunSettings) else load_settings(options, overrides)
         check_supported(settings)
         settings = with_run_id(_with_seed(settings))
-        stack.enter_context(signals.handled())
         stack.enter_context(claimed_folder(settings.checkpoint_settings))
         threads = stack.enter_context(Threads())
         session = Session(settings, display or make_display(), threads)
@@ -63,17 +66,15 @@ def train(
                 environment = env
             else:
                 environment = env(settings)
-                stack.callback(environment.close)
+                stack.callback(signals.leaving, environment.close)
             with signals.ending(session):
                 run(environment, session)
         except UnityCommunicatorStoppedException:
             session.display.say("The environment has ended the run; it is saved.")
-        except EnvironmentLostError:
-            if session.close():
-                session.display.say("The environment is lost; the run is saved.")
-            raise
-        except BaseException:
-            session.close(save=False)
+        except BaseException as error:
+            hurried = isinstance(error, KeyboardInterrupt)  # a second Ctrl-C
+            if session.abandon(save=not hurried):
+                error.add_note(SAVED)
             raise
         return session.close()
 

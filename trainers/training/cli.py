@@ -2,16 +2,19 @@
 
 import logging
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
 from gym_adapters.errors import UserError
 from trainers.config import RunSettings, check_supported, load_settings
 from trainers.config.run import deep_merge
-from trainers.training.api import train
+from trainers.records.progress import LineDisplay
+from trainers.training.api import SAVED, train
 from trainers.training.arguments import ParsedArguments, parse
 from trainers.training.environments import make_environment, tuned_file
 from trainers.training.recorder import Outcome
+from trainers.training.session import ENVIRONMENT
 
 
 def main(argv: Sequence[str] | None = None, trainer_type: str | None = None) -> int:
@@ -29,13 +32,18 @@ def main(argv: Sequence[str] | None = None, trainer_type: str | None = None) -> 
         settings = resolve(arguments, trainer_type)
         outcomes = train(make_environment, settings)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {error}{_saved(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:  # before training began, or a second one while it was ending
         print("interrupted", file=sys.stderr)
         return 130
+    except Exception as error:
+        if ENVIRONMENT not in getattr(error, "__notes__", ()):
+            raise
+        print(f"error: {_raised_by_environment(error)}", file=sys.stderr)
+        return 2
     for name, outcome in outcomes.items():
-        print(_closing_words(name, outcome))
+        LineDisplay().say(_closing_words(name, outcome))
     return 0
 
 
@@ -69,6 +77,20 @@ def _default_file(arguments: ParsedArguments, trainer_type: str) -> Path | None:
             return own
     env_path = settings.env_settings.env_path
     return None if env_path is None else tuned_file(env_path, trainer_type)
+
+
+def _raised_by_environment(error: Exception) -> str:
+    """One line on an exception of the environment, with the place in its code that raised it."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    text = " ".join(str(error).split())[:300]
+    return (
+        f"the environment raised {type(error).__name__}: {text} ({place.filename}, line {place.lineno})"
+        f"{_saved(error)}"
+    )
+
+
+def _saved(error: Exception) -> str:
+    return f"; {SAVED[0].lower()}{SAVED[1:]}" if SAVED in getattr(error, "__notes__", ()) else ""
 
 
 def _closing_words(name: str, outcome: Outcome) -> str:

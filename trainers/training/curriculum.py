@@ -53,15 +53,19 @@ class Curriculum:
 
     Attributes:
         lessons: number of the present lesson, by parameter.
+        smoothed: the smoothed reward of its criteria, by parameter.
     """
 
     def __init__(
-        self, parameters: Mapping[str, EnvironmentParameter], lessons: Mapping[str, int] | None = None
+        self,
+        parameters: Mapping[str, EnvironmentParameter],
+        lessons: Mapping[str, int] | None = None,
+        smoothed: Mapping[str, float] | None = None,
     ) -> None:
         known = lessons or {}
         self._curricula = {name: parameter.curriculum for name, parameter in parameters.items()}
         self.lessons = {name: min(known.get(name, 0), len(own) - 1) for name, own in self._curricula.items()}
-        self._smoothed = dict.fromkeys(parameters, 0.0)
+        self.smoothed = {name: (smoothed or {}).get(name, 0.0) for name in parameters}
 
     @property
     def values(self) -> dict[str, Sampler]:
@@ -91,9 +95,7 @@ class Curriculum:
             criteria = curriculum[number].completion_criteria
             if criteria is None or number + 1 == len(curriculum) or criteria.behavior not in measured:
                 continue
-            complete, self._smoothed[name] = judge(
-                criteria, measured[criteria.behavior], self._smoothed[name]
-            )
+            complete, self.smoothed[name] = judge(criteria, measured[criteria.behavior], self.smoothed[name])
             if complete:
                 following = curriculum[number + 1]
                 self.lessons[name] = number + 1
@@ -122,6 +124,15 @@ def lessons_in(status: Mapping[str, object]) -> dict[str, int]:
     entries = {name: entry for name, entry in status.items() if isinstance(entry, Mapping)}
     numbers = {name: entry.get("lesson_num") for name, entry in entries.items()}
     return {name: number for name, number in numbers.items() if isinstance(number, int) and number >= 0}
+
+
+def smoothed_in(status: Mapping[str, object]) -> dict[str, float]:
+    """The smoothed reward of every parameter in a `training_status.json`."""
+    entries = {name: entry for name, entry in status.items() if isinstance(entry, Mapping)}
+    rewards = {name: entry.get("smoothed_reward") for name, entry in entries.items()}
+    return {
+        name: value for name, value in rewards.items() if isinstance(value, float) and math.isfinite(value)
+    }
 
 
 def send(env: BaseEnv, values: Mapping[str, Sampler]) -> None:

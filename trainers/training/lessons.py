@@ -8,7 +8,7 @@ from mlagents_envs.base_env import BaseEnv
 
 from trainers.algorithms.learner import Learner
 from trainers.config import EnvironmentParameter
-from trainers.training.curriculum import Curriculum, Measured, lessons_in, send
+from trainers.training.curriculum import Curriculum, Measured, lessons_in, send, smoothed_in
 
 
 class Lessons:
@@ -20,12 +20,16 @@ class Lessons:
     """
 
     def __init__(self, parameters: Mapping[str, EnvironmentParameter], status: Mapping[str, Any]) -> None:
-        self._curriculum = Curriculum(parameters, lessons_in(status))
+        self._curriculum = Curriculum(parameters, lessons_in(status), smoothed_in(status))
 
     @property
-    def numbers(self) -> dict[str, int]:
-        """The number of the present lesson of each parameter."""
-        return self._curriculum.lessons
+    def status(self) -> dict[str, dict[str, float]]:
+        """The entry of each parameter in `training_status.json`: its lesson, and how far that has come."""
+        known = self._curriculum
+        return {
+            name: {"lesson_num": number, "smoothed_reward": known.smoothed[name]}
+            for name, number in known.lessons.items()
+        }
 
     def watch(self, learner: Learner) -> None:
         """Measure a learner, whose summaries show the present lessons."""

@@ -12,11 +12,11 @@ def run(env: BaseEnv, session: Session) -> None:
     """
     timers = session.timers
     session.send_lessons(env)
-    with timers("env"):
+    with session.environment():
         env.reset()
     while not session.finished:
         for name in list(env.behavior_specs):
-            with timers("env"):
+            with session.environment():
                 decision, terminal = env.get_steps(name)
             actor = session.actor(name, env.behavior_specs[name])
             with timers("policy"):
@@ -31,7 +31,7 @@ def run(env: BaseEnv, session: Session) -> None:
         must_reset = session.advance_lessons(env)
         session.report()
         session.end_training()
-        with timers("env"):
+        with session.environment():
             if must_reset:
                 env.reset()
             else:

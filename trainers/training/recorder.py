@@ -77,6 +77,7 @@ class Recorder:
             learner.load_store(self.keeper.folder)
             self.keeper.restore(status)
             self.best_return = best_return_of(self.keeper.folder / BEST, status)
+        self._saved_step = learner.step
         step = learner.step if resume else None
         self.wandb = None if wandb is None else WandbReport(wandb, self.keeper.folder, resume)
         with refusal_named(self.keeper.folder):
@@ -94,6 +95,11 @@ class Recorder:
     def checkpoint_due(self) -> bool:
         """`checkpoint_interval` agent steps have passed."""
         return self.learner.step >= self._next_checkpoint
+
+    @property
+    def has_news(self) -> bool:
+        """Decisions were rewarded since the newest checkpoint."""
+        return self.learner.step > self._saved_step
 
     def summarise(self, elapsed: float) -> Summary | None:
         """What has happened since the last summary, to be given to `write`; None if nothing has."""
@@ -137,6 +143,7 @@ class Recorder:
             lambda path: export_policy(learner.policy, learner.spec, path, learner.name),
         )
         learner.save_store(self.keeper.folder)
+        self._saved_step = learner.step
         return self.status()
 
     def draw(self) -> None:

@@ -66,7 +66,7 @@ class RunFiles:
             with self._kept_going(f"the summary of {summary.behavior}"):
                 recorder.write(summary)
 
-    def checkpoint(self, recorder: Recorder, lessons: Mapping[str, int]) -> None:
+    def checkpoint(self, recorder: Recorder, lessons: Mapping[str, Mapping[str, float]]) -> None:
         """Write a behavior's checkpoint, the run's status with the present lessons, and the plots."""
         name = recorder.learner.name
         self.unsaved.add(name)
@@ -74,12 +74,14 @@ class RunFiles:
             with self._kept_going(f"the checkpoint of {name} at {recorder.learner.step:,}"):
                 self.status[name] = recorder.checkpoint()
                 for parameter, lesson in lessons.items():
-                    self.status.setdefault(parameter, {})["lesson_num"] = lesson
+                    self.status.setdefault(parameter, {}).update(lesson)
                 self.status["metadata"] = self.status.get("metadata", {}) | {
                     "stats_format_version": "0.3.0",
                     "mlagents_version": metadata.version("mlagents-envs"),
                     "torch_version": torch.__version__,
                 }
+                if not (self.folder / CONFIGURATION).is_file():  # somebody deleted the run's folder
+                    self.write_configuration()
                 write_text(self._status_path, json.dumps(self.status, indent=4))
                 self.unsaved.remove(name)
             with self._kept_going(f"the plots of {name}"):

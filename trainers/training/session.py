@@ -1,5 +1,8 @@
 """One run: which behaviors there are, and when they begin, are reported, and end."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
 from mlagents_envs.base_env import BaseEnv, BehaviorSpec
 
 from gym_adapters.errors import UserError
@@ -16,6 +19,8 @@ from trainers.training.learners import Learners
 from trainers.training.lessons import Lessons
 from trainers.training.recorder import Outcome, Recorder
 from trainers.training.run_files import RunFiles
+
+ENVIRONMENT = "It was raised by the environment."
 
 
 class Session:
@@ -70,6 +75,24 @@ class Session:
             self.recorders[name] = self._begin(name, spec)
         return self.recorders[name].learner.actor(behavior_id)
 
+    @contextmanager
+    def environment(self) -> Iterator[None]:
+        """Time a call into the environment, and mark what it raises with the note `ENVIRONMENT`.
+
+        Raises:
+            RuntimeError: the environment left with `sys.exit`, which must not end the run as if all was well.
+        """
+        with self.timers("env"):
+            try:
+                yield
+            except SystemExit as error:
+                left = RuntimeError(f"the environment called sys.exit({error.code!r})")
+                left.add_note(ENVIRONMENT)
+                raise left from error
+            except Exception as error:
+                error.add_note(ENVIRONMENT)
+                raise
+
     def report(self) -> None:
         """Write and show what is due; called every environment step."""
         for recorder in self.recorders.values():
@@ -79,7 +102,7 @@ class Session:
             if recorder.summary_due or ends:
                 self.files.summarise(recorder)
             if learner.training and (recorder.checkpoint_due or ends):
-                self.files.checkpoint(recorder, self.lessons.numbers)
+                self.files.checkpoint(recorder, self.lessons.status)
 
     def end_training(self) -> None:
         """Behaviors that have had their `max_steps` learn no more; called after they were reported."""
@@ -112,30 +135,51 @@ class Session:
                 if not learner.finished:
                     learner.metrics.add_reported(reported)
 
-    def close(self, save: bool = True) -> dict[str, Outcome]:
-        """Write the last summary and checkpoint (unless `save` is false) and close every file.
+    def close(self) -> dict[str, Outcome]:
+        """Write the last summary and checkpoint, and close every file.
 
         Raises:
             UserError: the last checkpoint could not be written.
         """
         outcomes: dict[str, Outcome] = {}
         for name, recorder in self.recorders.items():
-            if save:
-                self.files.summarise(recorder)
-                if (
-                    recorder.learner.training or name in self.files.unsaved
-                ):  # one that has finished was saved then
-                    self.files.checkpoint(recorder, self.lessons.numbers)
+            self.files.summarise(recorder)
+            if (
+                recorder.learner.training or name in self.files.unsaved
+            ):  # a finished one was saved when it ended
+                self.files.checkpoint(recorder, self.lessons.status)
             outcomes[name] = recorder.close()
-        self.files.close(list(self.recorders.values()))
+        self._close_files()
         self.display.close()
-        if save and self.files.unsaved:
+        if self.files.unsaved:
             names = ", ".join(sorted(self.files.unsaved))
             raise UserError(
                 f"{self.files.folder}: the last checkpoint of {names} could not be written, for the reason above; "
                 "make room for it, then --resume goes on from the one before, if there is one"
             )
         return outcomes
+
+    def abandon(self, save: bool) -> bool:
+        """Close every file after a failure, and save what was learned first; nothing is raised.
+
+        Returns:
+            Whether anything was saved. Weights that are not finite are not, nor is a run in which nothing was learned.
+        """
+        saved = False
+        for recorder in self.recorders.values():
+            with suppress(Exception):  # the failure that led here is the one to tell
+                learner = recorder.learner
+                if save and recorder.has_news and learner.training and learner.optimizer.is_finite:
+                    self.files.summarise(recorder)
+                    self.files.checkpoint(recorder, self.lessons.status)
+                    saved = saved or learner.name not in self.files.unsaved
+        for close in (*(one.close for one in self.recorders.values()), self._close_files, self.display.close):
+            with suppress(Exception):
+                close()
+        return saved
+
+    def _close_files(self) -> None:
+        self.files.close(list(self.recorders.values()))
 
     def _begin(self, name: str, spec: BehaviorSpec) -> Recorder:
         learner = self._learners.make(name, spec, self.files.status.get(name, {}))

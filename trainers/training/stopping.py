@@ -1,9 +1,9 @@
-"""SIGINT (Ctrl-C) and SIGTERM: how a run is asked to end."""
+"""SIGINT (Ctrl-C), SIGTERM and SIGHUP (a closed terminal): how a run is asked to end."""
 
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from trainers.training.session import Session
@@ -20,7 +20,7 @@ class StopSignals:
 
     def __init__(self) -> None:
         self._session: Session | None = None
-        self._running = False
+        self._running = self._leaving = False
         self._first: float | None = None
 
     @contextmanager
@@ -29,9 +29,7 @@ class StopSignals:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        previous = {
-            number: signal.signal(number, self._receive) for number in (signal.SIGINT, signal.SIGTERM)
-        }
+        previous = {number: signal.signal(number, self._receive) for number in _taken()}
         try:
             yield
         finally:
@@ -49,6 +47,12 @@ class StopSignals:
             yield
         self._running = False
 
+    def leaving(self, close: Callable[[], None]) -> None:
+        """Close the environment of a run that has ended; a signal leaves one that does not end by itself."""
+        self._leaving = True
+        with suppress(KeyboardInterrupt):
+            close()
+
     def _receive(self, number: int, frame: object) -> None:
         now = time.monotonic()
         first, self._first = self._first is None, self._first or now
@@ -57,8 +61,16 @@ class StopSignals:
             if self._running and self._session.timers.inside("env"):
                 self._running, self._first = False, now
                 raise _LeaveEnvironmentError
-        if now - self._first > REPEAT_SECONDS or (first and self._session is None):
+        if now - self._first > REPEAT_SECONDS or (first and (self._session is None or self._leaving)):
             raise KeyboardInterrupt
+
+
+def _taken() -> list[signal.Signals]:
+    """The signals that ask a run to end; not SIGHUP where it is ignored on purpose, as by `nohup`."""
+    taken = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        taken.append(signal.SIGHUP)
+    return taken
 
 
 class _LeaveEnvironmentError(BaseException):
