@@ -27,8 +27,9 @@ from trainers.records.run_folder import CONFIGURATION
 POLICIES = Path("docs", "policies")
 MOST_BYTES = 2_000_000
 
-KEPT = ("trainer_type", "global_step", "behavior", "Policy", "observation_moments", "return_moments")
-"""The keys of a checkpoint that acting and `--initialize-from` need."""
+KEPT = ("trainer_type", "global_step", "behavior", "Policy", "observation_moments")
+KEPT_SIGNALS = ("extrinsic",)
+"""The keys of a checkpoint, and of its `reward_signals`, that acting and `--initialize-from` need."""
 
 
 def keep(run: Path, which: str = "last", policies: Path = POLICIES) -> list[str]:
@@ -65,7 +66,7 @@ def _write(folder: Path, settings: RunSettings, state: dict[str, Any], loaded: L
     write_text(folder / CONFIGURATION, dump_settings(settings))
     lines = [f"{folder / CONFIGURATION}"]
 
-    for bits, content in _in_fewer_bits({key: state[key] for key in KEPT}):
+    for bits, content in _in_fewer_bits(_kept(state)):
         if len(content) <= MOST_BYTES or bits == 8:
             break
     weights = folder / file_name(loaded.name) / NEWEST
@@ -80,6 +81,17 @@ def _write(folder: Path, settings: RunSettings, state: dict[str, Any], loaded: L
     store_in_eight_bits(model)
     again = f"in 32 bits, {full:,} bytes: python -m bridge.onnx_export {folder}"
     return [*lines, f"{model}  {model.stat().st_size:,} bytes, 8 bits to a weight ({again})"]
+
+
+def _kept(state: dict[str, Any]) -> dict[str, Any]:
+    """What is kept of a checkpoint."""
+    signals = state.get("reward_signals")
+    if signals is None:  # written when extrinsic was the only signal
+        signals = {"extrinsic": {"return_moments": state["return_moments"]}}
+    return {
+        **{key: state[key] for key in KEPT},
+        "reward_signals": {name: signals[name] for name in KEPT_SIGNALS if name in signals},
+    }
 
 
 def _in_fewer_bits(state: dict[str, Any]) -> Iterator[tuple[int, bytes]]:

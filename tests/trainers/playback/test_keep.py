@@ -71,7 +71,9 @@ def test_what_a_later_algorithm_adds_to_its_checkpoints_is_not_kept(tmp_path):
     run = trained("ppo", tmp_path)
     path = run / "CartPole-v1" / "checkpoint.pt"
     keep(run, policies=tmp_path / "before")
-    save_state(path, {**load_state(path), "Optimizer:curiosity": {"weight": torch.zeros(10_000_000)}})
+    state, large = load_state(path), {"weight": torch.zeros(10_000_000)}
+    state["reward_signals"]["curiosity"] = large
+    save_state(path, {**state, "Optimizer:curiosity": large})
     keep(run, policies=tmp_path / "after")
     files = [
         tmp_path / place / "CartPole-v1" / "CartPole-v1" / "checkpoint.pt" for place in ("before", "after")
