@@ -126,23 +126,18 @@ class CheckpointKeeper:
         self.keep = keep
         self.entries: list[dict[str, Any]] = []
 
-    def save(self, state: dict[str, Any], reward: float | None, export: Callable[[Path], None]) -> None:
-        """Write `<Behavior>-<step>.pt` and `.onnx`, and replace `checkpoint.pt` and the run's `.onnx`.
-
-        The oldest checkpoints beyond `keep` are deleted.
+    def save(self, state: dict[str, Any], reward: float | None) -> None:
+        """Write `<Behavior>-<step>.pt` and `checkpoint.pt`, and delete the oldest checkpoints beyond `keep`.
 
         Args:
             state: the whole checkpoint.
             reward: mean return of recent episodes, for the list; None before the first one ended.
-            export: writes the policy as an `.onnx` file.
 
         Raises:
-            OSError: a file could not be written. Without the weights, the list and the files on it stay as they were;
-                where only an `.onnx` is refused, the weights are kept and listed.
+            OSError: a file could not be written. The list, and the files on it, stay as they were.
         """
         step = state["global_step"]
         weights = self.folder / f"{self.folder.name}-{step}.pt"
-        model = weights.with_suffix(".onnx")
         listed = any(known["steps"] == step for known in self.entries)
         try:
             save_state(weights, state)
@@ -151,25 +146,33 @@ class CheckpointKeeper:
             if not listed:
                 weights.unlink(missing_ok=True)
             raise
-        try:
-            export(model)
-            write_atomically(self.final_model, lambda stream: stream.write(model.read_bytes()))
-        finally:
-            self._list(step, reward, weights, model)
-
-    def _list(self, step: int, reward: float | None, weights: Path, model: Path) -> None:
-        """Put a checkpoint on the list, and delete the oldest beyond `keep`."""
+        name = self._relative(weights)
         entry = {
             "steps": step,
-            "file_path": self._relative(model if model.is_file() else weights),
+            "file_path": name,
             "reward": reward,
             "creation_time": time.time(),
-            "auxillary_file_paths": [self._relative(weights)],
+            "auxillary_file_paths": [name],
         }
         self.entries = [known for known in self.entries if known["steps"] != step] + [entry]
         while len(self.entries) > self.keep:
             for path in self._files(self.entries.pop(0)):
                 path.unlink(missing_ok=True)
+
+    def export(self, write: Callable[[Path], None]) -> None:
+        """Write the `.onnx` beside the newest checkpoint, and as the run's own.
+
+        Args:
+            write: writes the policy as an `.onnx` file.
+
+        Raises:
+            OSError: a file could not be written; the checkpoint is kept without.
+        """
+        entry = self.entries[-1]
+        model = self.folder / f"{self.folder.name}-{entry['steps']}.onnx"
+        write(model)
+        entry["file_path"] = self._relative(model)
+        write_atomically(self.final_model, lambda stream: stream.write(model.read_bytes()))
 
     def save_best(self, state: dict[str, Any]) -> None:
         """Write `best.pt`."""

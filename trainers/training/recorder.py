@@ -127,24 +127,28 @@ class Recorder:
         if summary.training and len(metrics.recent_returns) == metrics.recent_returns.maxlen:
             self._keep_if_best(metrics.recent_mean)
 
-    def checkpoint(self) -> dict[str, Any]:
-        """Write a checkpoint with its `.onnx`; returns the entry for `training_status.json`.
+    def save(self) -> None:
+        """Write a checkpoint, and the decisions that are worth keeping.
+
+        Raises:
+            OSError: a file could not be written.
+        """
+        learner, metrics = self.learner, self.learner.metrics
+        self._next_checkpoint = next_multiple(learner.step, learner.settings.checkpoint_interval)
+        self.keeper.save(self.state(), metrics.recent_mean if metrics.recent_returns else None)
+        self._saved_step = learner.step
+        learner.save_store(self.keeper.folder)
+
+    def export(self) -> None:
+        """Write the `.onnx` of the newest checkpoint.
 
         Raises:
             OSError: a file could not be written.
         """
         from bridge.onnx_export import export_policy  # onnx takes a while to import; a run starts without it
 
-        learner, metrics = self.learner, self.learner.metrics
-        self._next_checkpoint = next_multiple(learner.step, learner.settings.checkpoint_interval)
-        self.keeper.save(
-            self.state(),
-            metrics.recent_mean if metrics.recent_returns else None,
-            lambda path: export_policy(learner.policy, learner.spec, path, learner.name),
-        )
-        learner.save_store(self.keeper.folder)
-        self._saved_step = learner.step
-        return self.status()
+        learner = self.learner
+        self.keeper.export(lambda path: export_policy(learner.policy, learner.spec, path, learner.name))
 
     def draw(self) -> None:
         """Draw the plots.

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 import yaml
 
-from gym_adapters.errors import refusal_named
+from gym_adapters.errors import UserError, refusal_named
 from trainers.algorithms.learner import Learner
 from trainers.config import RunSettings, dump_settings
 from trainers.records.checkpoint import read_status, write_text
@@ -32,7 +32,7 @@ class RunFiles:
     Attributes:
         folder: the run's folder.
         status: the content of `training_status.json`.
-        unsaved: behaviors whose newest checkpoint could not be written.
+        unsaved: behaviors whose newest checkpoint could not be written; likewise `unexported`, the `.onnx`.
     """
 
     def __init__(self, settings: RunSettings, display: Display, timers: TimerTree) -> None:
@@ -42,6 +42,7 @@ class RunFiles:
         self._status_path = self.folder / STATUS
         self.status: dict[str, Any] = read_status(self._status_path) if checkpoints.resume else {}
         self.unsaved: set[str] = set()
+        self.unexported: set[str] = set()
 
     def record(self, learner: Learner) -> Recorder:
         """The recorder of a learner, which goes on from its newest checkpoint if the run is resumed.
@@ -67,25 +68,38 @@ class RunFiles:
                 recorder.write(summary)
 
     def checkpoint(self, recorder: Recorder, lessons: Mapping[str, Mapping[str, float]]) -> None:
-        """Write a behavior's checkpoint, the run's status with the present lessons, and the plots."""
+        """Write a behavior's checkpoint, its `.onnx`, the run's status with the present lessons, and the plots.
+
+        Each is written even if another one is refused.
+        """
         name = recorder.learner.name
         self.unsaved.add(name)
+        self.unexported.add(name)
         with self.timers("checkpoint"):
             with self._kept_going(f"the checkpoint of {name} at {recorder.learner.step:,}"):
-                self.status[name] = recorder.checkpoint()
-                for parameter, lesson in lessons.items():
-                    self.status.setdefault(parameter, {}).update(lesson)
-                self.status["metadata"] = self.status.get("metadata", {}) | {
-                    "stats_format_version": "0.3.0",
-                    "mlagents_version": metadata.version("mlagents-envs"),
-                    "torch_version": torch.__version__,
-                }
-                if not (self.folder / CONFIGURATION).is_file():  # somebody deleted the run's folder
-                    self.write_configuration()
-                write_text(self._status_path, json.dumps(self.status, indent=4))
+                recorder.save()
                 self.unsaved.remove(name)
+            if name not in self.unsaved:
+                with self._kept_going(f"the .onnx of {name}"):
+                    recorder.export()
+                    self.unexported.remove(name)
+                with self._kept_going(STATUS.name):
+                    self._write_status(recorder, lessons)
             with self._kept_going(f"the plots of {name}"):
                 recorder.draw()
+
+    def _write_status(self, recorder: Recorder, lessons: Mapping[str, Mapping[str, float]]) -> None:
+        self.status[recorder.learner.name] = recorder.status()
+        for parameter, lesson in lessons.items():
+            self.status.setdefault(parameter, {}).update(lesson)
+        self.status["metadata"] = {
+            "stats_format_version": "0.3.0",
+            "mlagents_version": metadata.version("mlagents-envs"),
+            "torch_version": torch.__version__,
+        }
+        if not (self.folder / CONFIGURATION).is_file():  # somebody deleted the run's folder
+            self.write_configuration()
+        write_text(self._status_path, json.dumps(self.status, indent=4))
 
     def write_configuration(self) -> None:
         """Write the settings as resolved.
@@ -96,6 +110,23 @@ class RunFiles:
         path = self.folder / CONFIGURATION
         with refusal_named(path):
             write_text(path, dump_settings(self.settings))
+
+    def require_saved(self) -> None:
+        """Refuse to end as if all was written.
+
+        Raises:
+            UserError: the last checkpoint or `.onnx` of a behavior could not be written.
+        """
+        if self.unsaved:
+            raise UserError(
+                f"{self.folder}: the last checkpoint of {', '.join(sorted(self.unsaved))} could not be written, for "
+                "the reason above; make room for it, then --resume goes on from the one before, if there is one"
+            )
+        if self.unexported:
+            raise UserError(
+                f"{self.folder}: the last .onnx of {', '.join(sorted(self.unexported))} could not be written, for the "
+                f"reason above; make room for it, then: python -m bridge.onnx_export {self.folder}"
+            )
 
     def close(self, recorders: Sequence[Recorder]) -> None:
         """Write the timers; without any recorder, free the name of a run that never began."""

@@ -5,7 +5,6 @@ from contextlib import contextmanager, suppress
 
 from mlagents_envs.base_env import BaseEnv, BehaviorSpec
 
-from gym_adapters.errors import UserError
 from trainers.algorithms.actor import Actor
 from trainers.algorithms.learner import Learner
 from trainers.config import RunSettings
@@ -151,12 +150,7 @@ class Session:
             outcomes[name] = recorder.close()
         self._close_files()
         self.display.close()
-        if self.files.unsaved:
-            names = ", ".join(sorted(self.files.unsaved))
-            raise UserError(
-                f"{self.files.folder}: the last checkpoint of {names} could not be written, for the reason above; "
-                "make room for it, then --resume goes on from the one before, if there is one"
-            )
+        self.files.require_saved()
         return outcomes
 
     def abandon(self, save: bool) -> bool:

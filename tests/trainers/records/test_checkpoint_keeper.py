@@ -21,6 +21,13 @@ SETTINGS = behavior_settings(
 )
 
 
+def saved(recorder: Recorder) -> dict:
+    """The recorder's part of `training_status.json` after a checkpoint."""
+    recorder.save()
+    recorder.export()
+    return json.loads(json.dumps(recorder.status()))
+
+
 def export_nothing(path: Path) -> None:
     path.write_bytes(f"model of {path.stem}".encode())
 
@@ -30,7 +37,8 @@ def test_the_newest_checkpoints_are_kept_and_older_ones_deleted(tmp_path):
     learner = make_learner(SPEC, SETTINGS)
     for step in (10, 20, 30, 40, 40, 50):
         learner.step = step
-        keeper.save(whole_state(learner), float(step), export_nothing)
+        keeper.save(whole_state(learner), float(step))
+        keeper.export(export_nothing)
     names = {path.name for path in keeper.folder.iterdir()}
     steps = {f"Test-{step}{suffix}" for step in (30, 40, 50) for suffix in (".pt", ".onnx")}
     assert names == {*steps, "checkpoint.pt"}
@@ -98,7 +106,7 @@ def test_best_is_the_policy_with_the_highest_mean_of_a_hundred_episodes_at_a_sum
     summarise(recorder, 5.0)
     assert saved_at(tmp_path) == 400, "only training makes a policy better"
     learner.training = True
-    status = json.loads(json.dumps(recorder.checkpoint()))
+    status = saved(recorder)
     assert status["best_return"] == 16.0
     assert recorder.close().best_return == 16.0
 
@@ -120,7 +128,7 @@ def crashed_run(run: Path) -> dict:
     recorder = Recorder(learner, run, "", {}, resume=False)
     end_episodes(learner, [5.0] * 100, at_step=100)
     summarise(recorder, 1.0)
-    status = json.loads(json.dumps(recorder.checkpoint()))
+    status = saved(recorder)
     end_episodes(learner, [9.0] * 100, at_step=200)
     summarise(recorder, 2.0)
     return status
@@ -168,13 +176,13 @@ def test_a_run_without_a_best_policy_is_resumed(tmp_path):
     recorder = Recorder(learner, tmp_path, "", {}, resume=False)
     end_episodes(learner, [1.0] * 10, at_step=100)
     summarise(recorder, 1.0)
-    status = json.loads(json.dumps(recorder.checkpoint()))
+    status = saved(recorder)
     assert math.isnan(recorder.close().best_return)
     resumed = Recorder(make_learner(SPEC, SETTINGS), tmp_path, "", status, resume=True)
     end_episodes(resumed.learner, [1.0] * 90, at_step=200)
     summarise(resumed, 1.0)
     assert saved_at(tmp_path) == 200, "the ten episodes of the run before count"
-    resumed.checkpoint()
+    saved(resumed)
     assert resumed.close().best_return == 1.0
 
 
@@ -184,7 +192,8 @@ def test_checkpoints_are_found_by_name_step_and_folder(tmp_path):
     learner = make_learner(SPEC, SETTINGS)
     for step in (10, 110):
         learner.step = step
-        keeper.save(whole_state(learner), None, export_nothing)
+        keeper.save(whole_state(learner), None)
+        keeper.export(export_nothing)
     keeper.save_best(whole_state(learner))
     for folder in (run, run / "Test"):
         assert find_checkpoint(folder).name == "checkpoint.pt"
@@ -197,7 +206,7 @@ def test_checkpoints_are_found_by_name_step_and_folder(tmp_path):
         find_checkpoint(tmp_path / "nowhere")
     with pytest.raises(UserError, match="no such checkpoint"):
         load_policy(tmp_path / "nothing.pt")
-    CheckpointKeeper(run, "Other", keep=5).save(whole_state(learner), None, export_nothing)
+    CheckpointKeeper(run, "Other", keep=5).save(whole_state(learner), None)
     with pytest.raises(UserError, match=r"several behaviors \(Other, Test\)"):
         find_checkpoint(run)
     assert find_checkpoint(run / "Other").parent.name == "Other"

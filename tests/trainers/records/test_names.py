@@ -170,7 +170,7 @@ def test_a_run_of_before_keeps_folders_that_differ_in_case_only(tmp_path):
 
 def test_a_folder_whose_name_ends_like_a_checkpoint_is_a_folder(tmp_path):
     keeper = CheckpointKeeper(tmp_path, "Walker.pt", keep=1)
-    keeper.save({"Policy": {}, "behavior": {}, "global_step": 7}, None, lambda path: path.write_text("model"))
+    keeper.save({"Policy": {}, "behavior": {}, "global_step": 7}, None)
     assert find_checkpoint(tmp_path / "Walker.pt") == tmp_path / "Walker.pt" / "checkpoint.pt"
 
 
@@ -181,5 +181,5 @@ def test_a_status_that_names_other_files_deletes_none_of_them(tmp_path):
     (tmp_path / "run" / "Walker").mkdir(parents=True)
     entry = {"steps": 1, "file_path": "Walker/../../precious.onnx", "auxillary_file_paths": []}
     keeper.restore({"checkpoints": [entry]})
-    keeper.save({"Policy": {}, "behavior": {}, "global_step": 7}, None, lambda path: path.write_text("model"))
+    keeper.save({"Policy": {}, "behavior": {}, "global_step": 7}, None)
     assert precious.read_text() == "mine"

@@ -74,7 +74,7 @@ def test_errors_are_one_line_and_status_2(pole):
     ppo = pole / "ppo.yaml"
     ppo.write_text(yaml.safe_dump({"default_settings": {"trainer_type": "ppo"}}))
     for arguments, told in (
-        (("small.yaml", "--env", "Pendulum-v1"), "use trainer_type ppo or a2c"),
+        (("small.yaml", "--env", "Pendulum-v1"), "use a trainer_type that learns a policy"),
         (("ppo.yaml", "--env", "CartPole-v1"), "python -m trainers.ppo"),
         (("small.yaml", "--env", "CartPole-v1", "--run-id", "pole"), "--resume"),
         (
@@ -127,4 +127,4 @@ def test_without_a_file_for_its_kind_the_command_says_so(capfd, tmp_path):
     assert main(["--env", "Pendulum-v1", "--results-dir", str(tmp_path)], "dqn") == 2
     lines = capfd.readouterr().err.splitlines()
     assert len(lines) == 1
-    assert "use trainer_type ppo or a2c" in lines[0]
+    assert "use a trainer_type that learns a policy" in lines[0]

@@ -10,7 +10,8 @@ from trainers.records.run_folder import claimed_folder
 
 def earlier_run(folder: Path) -> CheckpointSettings:
     run = folder / "walk"
-    run.mkdir()
+    (run / "Walker").mkdir(parents=True)
+    (run / "Walker" / "checkpoint.pt").touch()
     (run / "configuration.yaml").write_text("earlier")
     return CheckpointSettings(run_id="walk", results_dir=str(folder), force=True)
 
@@ -28,12 +29,13 @@ def test_the_earlier_run_comes_back_even_if_the_player_left_a_log(tmp_path):
     with pytest.raises(RuntimeError, match="no player"):
         fail_to_start(tmp_path, checkpoints)
     assert (tmp_path / "walk" / "configuration.yaml").read_text() == "earlier"
-    assert [path.name for path in tmp_path.iterdir()] == ["walk"]
+    assert (tmp_path / "walk" / "Walker" / "checkpoint.pt").is_file()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".locks", "walk"]
 
 
-def test_the_earlier_run_is_gone_once_the_new_one_has_begun(tmp_path):
+def test_the_earlier_run_is_gone_once_the_new_one_has_saved_something(tmp_path):
     with claimed_folder(earlier_run(tmp_path)):
         (tmp_path / "walk" / "Walker").mkdir()
-        (tmp_path / "walk" / "Walker" / "events.out.tfevents.1").touch()
-    assert [path.name for path in (tmp_path / "walk").iterdir()] == ["Walker"]
-    assert [path.name for path in tmp_path.iterdir()] == ["walk"]
+        (tmp_path / "walk" / "Walker" / "best.pt").touch()
+    assert [path.name for path in (tmp_path / "walk").rglob("*.pt")] == ["best.pt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".locks", "walk"]

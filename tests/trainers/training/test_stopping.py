@@ -18,15 +18,15 @@ REPOSITORY = Path(__file__).parents[3]
 PATIENCE = 60
 TRAINING = """
 import time
-from trainers import session
+from trainers.training import session
 from trainers.training.cli import main
 
 close = session.Session.close
 
-def slow_close(self, save=True):
+def slow_close(self):
     print("closing", flush=True)
     time.sleep({saving})
-    return close(self, save)
+    return close(self)
 
 session.Session.close = slow_close
 raise SystemExit(main(["task.yaml", "--run-id", "run", *{arguments}], "ppo"))
