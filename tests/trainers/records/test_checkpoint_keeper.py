@@ -60,7 +60,7 @@ def test_the_newest_checkpoints_are_kept_and_older_ones_deleted(tmp_path):
     later.restore(status)
     assert [entry["steps"] for entry in later.entries] == [30, 50]
     learner.step = 60
-    later.save(whole_state(learner), None, export_nothing)
+    later.save(whole_state(learner), None)
     names = {path.name for path in keeper.folder.glob("Test-*.pt")}
     assert names == {"Test-50.pt", "Test-60.pt"}
 
