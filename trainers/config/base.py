@@ -1,19 +1,22 @@
 """What every settings block shares: strictness, number types that read what people write, error texts."""
 
 import difflib
-import re
-import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationError, model_validator
-from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 INT32_MAX, FLOAT32_MAX = 2**31 - 1, 3.4e38
 """The largest whole number and the largest number in a message to a player."""
-
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 def problem(message: str) -> PydanticCustomError:
@@ -54,73 +57,52 @@ def deprecated(default: Any = None, *, description: str) -> Any:
     return Field(default, description=description, json_schema_extra={"deprecated": True})
 
 
-@dataclass(frozen=True)
-class Number:
-    """The type and range of a numeric key, as ``Annotated`` metadata.
+def number(kind: str, **bounds: Any) -> tuple[Any, WrapValidator]:
+    """Return the ``Annotated`` metadata of a numeric key.
 
-    YAML 1.1 reads ``3e-4`` and ``1e7`` as text, and people write both, so text that spells a number counts as
-    that number. A whole number may be written as ``1.0e7``. ``true`` and ``false`` are not numbers.
+    Text counts as the number that it spells, because YAML 1.1 reads ``3e-4`` and ``1e7`` as text. A whole number may
+    be written as ``1.0e7``. ``true``, ``false``, NaN and infinity are refused.
+
+    Args:
+        kind: ``a number`` or ``a whole number``, for error texts.
+        bounds: ``ge``, ``gt`` and ``le``, as pydantic's ``Field`` takes them.
     """
+    signs = {"ge": ">=", "gt": ">", "le": "<="}
+    limits = " and ".join(f"{signs[name]} {bound}" for name, bound in bounds.items())
+    expected = f"{kind} {limits}".rstrip()
 
-    whole: bool = False
-    ge: float | None = None
-    gt: float | None = None
-    le: float | None = None
+    def read(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return handler(_written_out(value))
+        except (ValueError, OverflowError):
+            raise problem(f"expected {expected}, got {show(value)}") from None
 
-    @property
-    def expected(self) -> str:
-        """What the key takes, in words."""
-        kind = "a whole number" if self.whole else "a number"
-        lower = f">= {self.ge}" if self.ge is not None else f"> {self.gt}" if self.gt is not None else ""
-        upper = f"<= {self.le}" if self.le is not None else ""
-        bounds = " and ".join(bound for bound in (lower, upper) if bound)
-        return f"{kind} {bounds}".rstrip()
-
-    def read(self, value: Any) -> int | float:
-        """Return the number that ``value`` spells, or raise an error that says what was expected."""
-        number = _parse_number(value)
-        if number is None or not self._allows(number):
-            raise problem(f"expected {self.expected}, got {show(value)}")
-        return int(number) if self.whole else float(number)
-
-    def _allows(self, number: int | float) -> bool:
-        return (
-            (not self.whole or number == int(number))
-            and (self.ge is None or number >= self.ge)
-            and (self.gt is None or number > self.gt)
-            and (self.le is None or number <= self.le)
-        )
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        bounds: dict[str, Any] = {"ge": self.ge, "gt": self.gt, "le": self.le}
-        number = core_schema.int_schema(**bounds) if self.whole else core_schema.float_schema(**bounds)
-        return core_schema.no_info_before_validator_function(self.read, number)
+    return Field(allow_inf_nan=False, **bounds), WrapValidator(read)
 
 
-def _parse_number(value: Any) -> int | float | None:
-    """Return the finite number that ``value`` is or spells, else None."""
-    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
-        text = value.strip()
-        value = int(text) if re.fullmatch(r"[+-]?\d+", text) else float(text)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return value if is_number and abs(value) <= sys.float_info.max else None
+def _written_out(value: Any) -> Any:
+    """Return a number without an exponent or a fraction of 0, which pydantic reads as a float and as an int."""
+    if isinstance(value, bool):
+        raise ValueError
+    if isinstance(value, str) and "e" in value.lower():
+        value = float(value)
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Real = Annotated[float, Number()]
-Positive = Annotated[float, Number(gt=0)]
-NonNegative = Annotated[float, Number(ge=0)]
-Fraction = Annotated[float, Number(ge=0, le=1)]
-Whole = Annotated[int, Number(whole=True)]
-Count = Annotated[int, Number(whole=True, ge=1)]
-CountOrZero = Annotated[int, Number(whole=True, ge=0)]
-CountOrUnlimited = Annotated[int, Number(whole=True, ge=-1)]
-Port = Annotated[int, Number(whole=True, ge=1, le=65535)]
-Threads = Annotated[int, Number(whole=True, ge=1, le=1024)]
-Seed = Annotated[int, Number(whole=True, ge=-1, le=INT32_MAX)]
-SentCount = Annotated[int, Number(whole=True, ge=1, le=INT32_MAX)]
-SentCountOrZero = Annotated[int, Number(whole=True, ge=0, le=INT32_MAX)]
-SentCountOrUnlimited = Annotated[int, Number(whole=True, ge=-1, le=INT32_MAX)]
-SentPositive = Annotated[float, Number(gt=0, le=FLOAT32_MAX)]
+Real = Annotated[float, *number("a number")]
+Positive = Annotated[float, *number("a number", gt=0)]
+NonNegative = Annotated[float, *number("a number", ge=0)]
+Fraction = Annotated[float, *number("a number", ge=0, le=1)]
+Count = Annotated[int, *number("a whole number", ge=1)]
+CountOrZero = Annotated[int, *number("a whole number", ge=0)]
+CountOrUnlimited = Annotated[int, *number("a whole number", ge=-1)]
+Port = Annotated[int, *number("a whole number", ge=1, le=65535)]
+Threads = Annotated[int, *number("a whole number", ge=1, le=1024)]
+Seed = Annotated[int, *number("a whole number", ge=-1, le=INT32_MAX)]
+SentCount = Annotated[int, *number("a whole number", ge=1, le=INT32_MAX)]
+SentCountOrZero = Annotated[int, *number("a whole number", ge=0, le=INT32_MAX)]
+SentCountOrUnlimited = Annotated[int, *number("a whole number", ge=-1, le=INT32_MAX)]
+SentPositive = Annotated[float, *number("a number", gt=0, le=FLOAT32_MAX)]
 Flag = Annotated[bool, Field(strict=True)]
 
 

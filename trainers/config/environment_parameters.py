@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, field_validator, model_validator
 
 from trainers.config.base import (
     FLOAT32_MAX,
     CountOrZero,
     Flag,
     NonNegative,
-    Number,
     Real,
     Seed,
     Settings,
@@ -116,8 +115,6 @@ class MultiRangeUniformSampler(Settings):
 
 Sampler = ConstantSampler | UniformSampler | GaussianSampler | MultiRangeUniformSampler
 
-_NUMBER = Number()
-
 SAMPLERS: dict[str, type[Settings]] = {
     "constant": ConstantSampler,
     "uniform": UniformSampler,
@@ -131,7 +128,7 @@ def _read_sampler(value: Any) -> Any:
     if isinstance(value, tuple(SAMPLERS.values())):
         return value
     if not isinstance(value, Mapping):
-        parameters = ConstantParameters(value=_sendable(_NUMBER.read(value)))
+        parameters = ConstantParameters(value=TypeAdapter(SentReal).validate_python(value))
         return ConstantSampler(sampler_type="constant", sampler_parameters=parameters)
     kind = value.get("sampler_type")
     if not isinstance(kind, str) or kind not in SAMPLERS:

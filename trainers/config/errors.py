@@ -1,9 +1,10 @@
 """Validation errors as one line that names the key."""
 
-from collections.abc import Mapping
+from argparse import ArgumentTypeError
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from trainers.config.base import show
 
@@ -13,6 +14,7 @@ _EXPECTED = {
     "dict_type": "a map of keys and values",
     "model_type": "a map of keys and values",
     "tuple_type": "a list",
+    "string_too_short": "text that is not empty",
     "too_short": "more values",
     "too_long": "fewer values",
 }
@@ -25,6 +27,18 @@ def first_problem(error: ValidationError) -> tuple[Path, str, int]:
     details = [detail for detail in error.errors() if detail["type"] != "default_factory_not_called"]
     first = details[0]
     return tuple(first["loc"]), _text(first), len(details) - 1
+
+
+def option_reader(kind: Any) -> Callable[[str], Any]:
+    """Return the function that reads a command line option as a value of ``kind``, by the rules of the settings."""
+
+    def read(text: str) -> Any:
+        try:
+            return TypeAdapter(kind).validate_python(text)
+        except ValidationError as error:
+            raise ArgumentTypeError(first_problem(error)[1]) from None
+
+    return read
 
 
 def _text(detail: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from trainers.config import plugins
-from trainers.config.base import Count, Flag, Number, Real, Settings, extension, one_of, problem, show
+from trainers.config.base import Count, Flag, Real, Settings, extension, number, one_of, problem, show
 
 
 class MemorySettings(Settings):
@@ -80,7 +80,7 @@ class NetworkSettings(Settings):
         description="Channels of each convolution of vis_encode_type simple (2 numbers) or nature_cnn (3 numbers). "
         "null: its own, 16 and 32, or 32, 64 and 64.",
     )
-    dropout: Annotated[float, Number(ge=0, le=0.9)] = extension(
+    dropout: Annotated[float, *number("a number", ge=0, le=0.9)] = extension(
         0.0, description="Share of hidden units that are left out at random while learning; only for dqn."
     )
 

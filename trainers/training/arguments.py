@@ -2,17 +2,16 @@
 
 import argparse
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticCustomError
 
 from trainers.config import BehaviorSettings, NetworkSettings, RunSettings
-from trainers.config.base import Number
+from trainers.config.errors import option_reader
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -134,30 +133,15 @@ def _add_option(parser: argparse.ArgumentParser, option: str, key: str) -> None:
     setting = _setting(key)
     default = "" if setting.default in (None, False) else f" Default: {setting.default}."
     description = f"{setting.description}{default}".replace("%", "%%")
-    number = next((mark for mark in setting.metadata if isinstance(mark, Number)), None)
-    name = key.rpartition(".")[2].upper()
     if setting.annotation is bool:
         parser.add_argument(option, dest=key, action="store_true", help=description)
     elif option == "--env-args":
         rest = f"{description} Takes the rest of the line, so it comes last."
         parser.add_argument(option, dest=key, nargs=argparse.REMAINDER, metavar="ARG", help=rest)
-    elif number is not None:
-        parser.add_argument(option, dest=key, type=_reader(number), metavar=name, help=description)
     else:
-        metavar = "PROJECT" if key == "wandb" else name
-        parser.add_argument(option, dest=key, metavar=metavar, help=description)
-
-
-def _reader(number: Number) -> Callable[[str], int | float]:
-    """Return the function that reads one option's number with the rules of the training file."""
-
-    def read(text: str) -> int | float:
-        try:
-            return number.read(text)
-        except PydanticCustomError as error:
-            raise argparse.ArgumentTypeError(error.message()) from None
-
-    return read
+        name = "PROJECT" if key == "wandb" else key.rpartition(".")[2].upper()
+        read = option_reader(setting.rebuild_annotation())
+        parser.add_argument(option, dest=key, type=read, metavar=name, help=description)
 
 
 def _setting(key: str) -> FieldInfo:
