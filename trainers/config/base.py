@@ -1,4 +1,4 @@
-"""What every settings block shares: strictness, number types that read what people write, error texts."""
+"""What the settings blocks share: their base class, the types of their keys, and the words of their errors."""
 
 import difflib
 from collections.abc import Iterable, Mapping
@@ -16,28 +16,28 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 INT32_MAX, FLOAT32_MAX = 2**31 - 1, 3.4e38
-"""The largest whole number and the largest number in a message to a player."""
+"""The largest whole number and the largest number that a message to a player holds."""
 
 
 def problem(message: str) -> PydanticCustomError:
-    """Return the error a validator raises; its text reaches the user as it stands."""
+    """Return an error for a validator to raise; the user reads exactly this message."""
     return PydanticCustomError("problem", "{message}", {"message": message})
 
 
 def show(value: Any) -> str:
-    """Return a value as error texts quote it: short, and ``nothing`` for an empty YAML value."""
+    """Return a value as error messages quote it: at most 60 characters, and ``nothing`` for null."""
     text = "nothing" if value is None else "a map" if isinstance(value, Mapping) else repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def one_of(choices: Iterable[str]) -> str:
-    """Return names as a sentence lists them: `ppo, a2c or dqn`."""
+    """Join names as a sentence lists them: ``ppo, a2c or dqn``."""
     *most, last = choices
     return " or ".join(filter(None, (", ".join(most), last)))
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return ``; did you mean X?`` for the nearest known name, or an empty text if none is near."""
+    """Return ``; did you mean X?`` with the most similar known name, or an empty text if none is similar."""
     near = difflib.get_close_matches(name, list(known), n=1)
     return f"; did you mean {near[0]}?" if near else ""
 
@@ -53,7 +53,7 @@ def extension(default: Any = ..., *, description: str, **options: Any) -> Any:
 
 
 def deprecated(default: Any = None, *, description: str) -> Any:
-    """Return the field of an old ML-Agents key that is still read."""
+    """Return the field of a deprecated ML-Agents key; the schema marks it ``deprecated: true``."""
     return Field(default, description=description, json_schema_extra={"deprecated": True})
 
 
@@ -107,13 +107,13 @@ Flag = Annotated[bool, Field(strict=True)]
 
 
 class Settings(BaseModel):
-    """A block of the training file: immutable, and strict about keys it does not know."""
+    """A block of the training file. It is immutable and refuses unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
     @classmethod
     def known_keys(cls) -> Iterable[str]:
-        """Return the keys that the block may have."""
+        """Return the names of the keys that the block accepts."""
         return cls.model_fields
 
     @model_validator(mode="before")

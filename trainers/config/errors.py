@@ -1,4 +1,4 @@
-"""Validation errors as one line that names the key."""
+"""The one line that reports a validation error."""
 
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Mapping
@@ -23,14 +23,18 @@ Path = tuple[str | int, ...]
 
 
 def first_problem(error: ValidationError) -> tuple[Path, str, int]:
-    """Return the key path and the text of the first problem, and how many more there are."""
+    """Return the key path and the message of the first problem, and the number of further problems."""
     details = [detail for detail in error.errors() if detail["type"] != "default_factory_not_called"]
     first = details[0]
     return tuple(first["loc"]), _text(first), len(details) - 1
 
 
 def option_reader(kind: Any) -> Callable[[str], Any]:
-    """Return the function that reads a command line option as a value of ``kind``, by the rules of the settings."""
+    """Return argparse's ``type`` for an option that is read as the settings read a key.
+
+    Args:
+        kind: The type of the key, such as ``Count``.
+    """
 
     def read(text: str) -> Any:
         try:
@@ -44,7 +48,9 @@ def option_reader(kind: Any) -> Callable[[str], Any]:
 def _text(detail: Mapping[str, Any]) -> str:
     kind, got = detail["type"], show(detail["input"])
     if kind == "missing":
-        return "this key is needed"
+        return (
+            "this key is needed" if isinstance(detail["loc"][-1], str) else f"expected more values, got {got}"
+        )
     if kind == "literal_error":
         return f"expected {detail['ctx']['expected']}, got {got}"
     if kind in _EXPECTED:

@@ -1,4 +1,4 @@
-"""The command line of the trainers: the options of mlagents-learn, ``--max-steps`` and ``--set``."""
+"""The command line of the training commands: the options of mlagents-learn, ``--max-steps`` and ``--set``."""
 
 import argparse
 import logging
@@ -15,7 +15,7 @@ from trainers.config.errors import option_reader
 
 _LOGGER = logging.getLogger(__name__)
 
-# Option and the key of the training file it sets; meaning, type and default come from the key.
+# Each option, and the key of the training file that it sets. Its help, type and default are those of the key.
 _OPTIONS = {
     "--env": "env_settings.env_path",
     "--resume": "checkpoint_settings.resume",
@@ -50,16 +50,16 @@ _OPTIONS = {
 }
 
 _OLD_OPTIONS = {
-    "--load": "is deprecated and has no effect; use --resume",
-    "--train": "is deprecated and has no effect; training is the default, --inference its opposite",
-    "--torch": "was removed and has no effect; PyTorch is always used",
-    "--tensorflow": "was removed and has no effect; PyTorch is always used",
+    "--load": "use --resume",
+    "--train": "training is the default, and --inference turns it off",
+    "--torch": "PyTorch is always used",
+    "--tensorflow": "PyTorch is always used",
 }
 
 
 @dataclass(frozen=True)
 class ParsedArguments:
-    """What the command line said; the three fields are the arguments of ``load_settings``."""
+    """The content of a command line. The fields are the arguments of ``load_settings``."""
 
     config_path: Path | None
     overrides: tuple[str, ...] = ()
@@ -67,20 +67,20 @@ class ParsedArguments:
 
 
 class _Ignored(argparse.Action):
-    """An option of old ML-Agents releases: one warning, no effect."""
+    """An option of old ML-Agents releases. It logs a warning and does nothing else."""
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
-        _LOGGER.warning("%s %s", option_string, _OLD_OPTIONS[str(option_string)])
+        _LOGGER.warning("%s has no effect: %s", option_string, _OLD_OPTIONS[str(option_string)])
 
 
 def build_parser(prog: str, trainer_type: str | None = None) -> argparse.ArgumentParser:
     """Return the parser of a training command.
 
     Args:
-        prog: Name of the command, as usage texts show it.
-        trainer_type: The only algorithm the command trains, or None if the training file decides.
+        prog: Name of the command in its help.
+        trainer_type: The only algorithm that the command trains. None: that of the training file.
     """
-    algorithm = trainer_type.upper() if trainer_type else "the algorithm each behavior names"
+    algorithm = trainer_type.upper() if trainer_type else "the trainer_type of each behavior"
     parser = argparse.ArgumentParser(
         prog=prog,
         usage="%(prog)s [trainer_config_path] [options]",
@@ -97,8 +97,8 @@ def build_parser(prog: str, trainer_type: str | None = None) -> argparse.Argumen
         default=[],
         dest="overrides",
         metavar="KEY=VALUE",
-        help="Set any key of the training file, for example behaviors.Walker.max_steps=1e6; may be repeated. "
-        "behaviors.* means every behavior.",
+        help="Set any key of the training file, for example behaviors.Walker.max_steps=1e6. It may be repeated. "
+        "behaviors.* stands for every behavior.",
     )
     for option in _OLD_OPTIONS:
         parser.add_argument(option, action=_Ignored, nargs=0, help=argparse.SUPPRESS)
@@ -106,10 +106,10 @@ def build_parser(prog: str, trainer_type: str | None = None) -> argparse.Argumen
 
 
 def parse(argv: Sequence[str] | None, prog: str, trainer_type: str | None = None) -> ParsedArguments:
-    """Read a command line; only what it really gave ends up in ``options``.
+    """Read a command line. ``options`` of the result has only the options that were given.
 
-    As in mlagents-learn, ``--resume`` takes precedence over ``--initialize-from``, and either of them on the
-    command line takes precedence over the other one in the file.
+    As in mlagents-learn, ``--resume`` takes precedence over ``--initialize-from``. Each of them takes precedence over
+    the other one's key in the training file.
     """
     given = vars(build_parser(prog, trainer_type).parse_args(argv))
     path = given.pop("trainer_config_path")
@@ -129,14 +129,14 @@ def parse(argv: Sequence[str] | None, prog: str, trainer_type: str | None = None
 
 
 def _add_option(parser: argparse.ArgumentParser, option: str, key: str) -> None:
-    """Add an option that sets ``key``, with the type, meaning and default of that key."""
+    """Add an option that sets ``key``, with the type, description and default of that key."""
     setting = _setting(key)
     default = "" if setting.default in (None, False) else f" Default: {setting.default}."
     description = f"{setting.description}{default}".replace("%", "%%")
     if setting.annotation is bool:
         parser.add_argument(option, dest=key, action="store_true", help=description)
     elif option == "--env-args":
-        rest = f"{description} Takes the rest of the line, so it comes last."
+        rest = f"{description} It must be the last option: it takes all further arguments."
         parser.add_argument(option, dest=key, nargs=argparse.REMAINDER, metavar="ARG", help=rest)
     else:
         name = "PROJECT" if key == "wandb" else key.rpartition(".")[2].upper()
@@ -145,7 +145,7 @@ def _add_option(parser: argparse.ArgumentParser, option: str, key: str) -> None:
 
 
 def _setting(key: str) -> FieldInfo:
-    """Return the field of the settings that a key of ``_OPTIONS`` names."""
+    """Return the field of the settings that ``key`` is the path of."""
     *blocks, name = key.split(".")
     owner: type[BaseModel] = RunSettings
     for block in blocks:

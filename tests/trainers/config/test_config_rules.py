@@ -119,7 +119,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
                 }
             }
         },
-        "hyperparameters: natural_gradient_kl needs shared_critic: false, so that the critic does not move the actor",
+        "hyperparameters: natural_gradient_kl needs shared_critic: false, so that the critic does not change the actor",
     ),
     (
         {
@@ -134,7 +134,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
                 }
             }
         },
-        "natural_gradient_kl holds the divergence itself: set learning_rate_schedule to linear or constant",
+        "natural_gradient_kl fixes the divergence itself: set learning_rate_schedule to linear or constant",
     ),
     (
         {"behaviors": {"W": {"trainer_type": "ppo", "hyperparameters": {"natural_gradient_kl": 0.01}}}},
@@ -169,6 +169,11 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"behaviors": {"W": {"network_settings": {"memory": {"sequence_length": 2000}}}}},
         "behaviors.W: network_settings.memory.sequence_length (2000) must not exceed "
         "hyperparameters.batch_size (1024)",
+    ),
+    ({"wandb": ""}, "wandb: expected text that is not empty, got ''"),
+    (
+        {"env_settings": {"env_options": {"shape": object()}}},
+        "env_settings.env_options: expected values that a YAML file can hold; Unable to serialize unknown type",
     ),
     (
         {"env_settings": {"num_envs": 2}},
