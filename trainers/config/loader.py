@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from gym_adapters.errors import UserError
 from trainers.config import errors
-from trainers.config.overrides import every_behavior, key_path, put
+from trainers.config.overrides import every_behavior, key_path, leaves, put
 from trainers.config.reader import parse_yaml, read_source
 from trainers.config.run import RunSettings, deep_merge
 
@@ -41,7 +41,7 @@ def load_settings(
     if options:
         given = every_behavior(options, merged)
         merged = deep_merge(merged, given)
-        origins += [(leaf, "command line") for leaf in _leaves(given)]
+        origins += [(path, "command line") for path, _ in leaves(given)]
     for override in overrides:
         merged, targets = _apply(override, merged)
         origins += [(target, "--set") for target in targets]
@@ -77,12 +77,3 @@ def _apply(override: str, content: dict[str, Any]) -> tuple[dict[str, Any], list
     for target in targets:
         content = put(content, target, value, label)
     return content, targets
-
-
-def _leaves(tree: Mapping[str, Any], above: errors.Path = ()) -> list[errors.Path]:
-    """Return the path of each value in a nested map."""
-    paths: list[errors.Path] = []
-    for key, value in tree.items():
-        below = isinstance(value, Mapping) and value
-        paths += _leaves(value, (*above, key)) if below else [(*above, key)]
-    return paths

@@ -1,6 +1,6 @@
 """Key paths of ``--set``, and the behavior name ``*``, which stands for every behavior."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gym_adapters.errors import UserError
@@ -72,3 +72,12 @@ def put(content: Any, path: Path, value: Any, label: str) -> Any:
         raise UserError(f"{label}: there is no {part} in {show(content)}")
     below = {} if content is None else content
     return {**below, part: put(below.get(part), rest, value, label)}
+
+
+def leaves(tree: Mapping[str, Any], above: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """Yield the path and the value of each key of nested maps whose value is not itself a map with keys."""
+    for key, value in tree.items():
+        if isinstance(value, Mapping) and value:
+            yield from leaves(value, (*above, key))
+        else:
+            yield (*above, key), value
