@@ -165,33 +165,25 @@ class A2CSettings(OptimizerSettings, OnPolicySettings):
     )
 
     @model_validator(mode="after")
-    def _natural_gradient_fits(self) -> Self:
-        if self.natural_gradient_kl is None:
-            if self.critic_num_epoch != 1:
-                raise problem(
-                    f"critic_num_epoch {self.critic_num_epoch} has no effect without natural_gradient_kl"
-                )
-        elif self.shared_critic:
-            raise problem(
-                "natural_gradient_kl needs shared_critic: false, so that the critic does not change the actor"
-            )
-        elif self.learning_rate_schedule == "adaptive":
-            raise problem(
-                "natural_gradient_kl fixes the divergence itself: set learning_rate_schedule to linear or constant"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _one_epoch(self) -> Self:
+    def _consistent(self) -> Self:
+        adaptive, natural = self.learning_rate_schedule == "adaptive", self.natural_gradient_kl is not None
         if self.num_epoch != 1:
             raise problem(f"num_epoch must be 1 with trainer_type a2c, got {self.num_epoch}")
-        return self
-
-    @model_validator(mode="after")
-    def _target_needs_adaptive(self) -> Self:
-        if self.target_kl is not None and self.learning_rate_schedule != "adaptive":
+        if self.target_kl is not None and not adaptive:
             raise problem(
                 f"target_kl {self.target_kl:g}: with trainer_type a2c, which makes one pass, it needs "
                 "learning_rate_schedule: adaptive"
+            )
+        if self.critic_num_epoch != 1 and not natural:
+            raise problem(
+                f"critic_num_epoch {self.critic_num_epoch} has no effect without natural_gradient_kl"
+            )
+        if natural and self.shared_critic:
+            raise problem(
+                "natural_gradient_kl needs shared_critic: false, so that the critic does not change the actor"
+            )
+        if natural and adaptive:
+            raise problem(
+                "natural_gradient_kl fixes the divergence itself: set learning_rate_schedule to linear or constant"
             )
         return self

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from trainers.config import BehaviorSettings, NetworkSettings, RunSettings
 from trainers.config.errors import option_reader
+from trainers.config.overrides import put
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -88,7 +88,9 @@ def build_parser(prog: str, trainer_type: str | None = None) -> argparse.Argumen
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
     )
-    parser.add_argument("trainer_config_path", nargs="?", default=None, help="Training file (.yaml).")
+    parser.add_argument(
+        "trainer_config_path", nargs="?", type=Path, default=None, help="Training file (.yaml)."
+    )
     for option, key in _OPTIONS.items():
         _add_option(parser, option, key)
     parser.add_argument(
@@ -120,12 +122,8 @@ def parse(argv: Sequence[str] | None, prog: str, trainer_type: str | None = None
         given["checkpoint_settings.resume"] = False
     options: dict[str, Any] = {}
     for key, value in given.items():
-        *blocks, last = key.split(".")
-        here = options
-        for block in blocks:
-            here = here.setdefault(block, {})
-        here[last] = value
-    return ParsedArguments(Path(path) if path is not None else None, overrides, options)
+        options = put(options, tuple(key.split(".")), value, key)
+    return ParsedArguments(path, overrides, options)
 
 
 def _add_option(parser: argparse.ArgumentParser, option: str, key: str) -> None:
@@ -146,13 +144,12 @@ def _add_option(parser: argparse.ArgumentParser, option: str, key: str) -> None:
 
 def _setting(key: str) -> FieldInfo:
     """Return the field of the settings that ``key`` is the path of."""
-    *blocks, name = key.split(".")
-    owner: type[BaseModel] = RunSettings
-    for block in blocks:
-        if block == "behaviors":
-            owner = BehaviorSettings
-        elif block == "network_settings":
-            owner = NetworkSettings
-        elif block != "*":
-            owner = RunSettings.model_fields[block].annotation  # type: ignore[assignment]
-    return owner.model_fields[name]
+    block, _, name = key.rpartition(".")
+    owners = {
+        "": RunSettings,
+        "behaviors.*": BehaviorSettings,
+        "behaviors.*.network_settings": NetworkSettings,
+    }
+    owner: Any = owners.get(block) or RunSettings.model_fields[block].annotation
+    setting: FieldInfo = owner.model_fields[name]
+    return setting
