@@ -81,7 +81,11 @@ def number(kind: str, **bounds: Any) -> tuple[Any, WrapValidator]:
 
 
 def _written_out(value: Any) -> Any:
-    """Return a number without an exponent or a fraction of 0, which pydantic reads as a float and as an int."""
+    """Return text with an exponent as a number, and whole floats as ints: pydantic reads neither ``1e7`` nor 1e20 as int.
+
+    Raises:
+        ValueError: The value is true or false, or text with an ``e`` that spells no number.
+    """
     if isinstance(value, bool):
         raise ValueError
     if isinstance(value, str) and "e" in value.lower():
