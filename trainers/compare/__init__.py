@@ -1,1 +1,1 @@
-"""Runs of this trainer beside runs of `mlagents-learn`: one table, one page. `python -m trainers.compare --help`."""
+"""Comparison of runs of this trainer and of `mlagents-learn`. See `python -m trainers.compare --help`."""

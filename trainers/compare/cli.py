@@ -1,4 +1,4 @@
-"""The command line of comparisons."""
+"""The command `python -m trainers.compare`."""
 
 import argparse
 import sys
@@ -16,6 +16,8 @@ from trainers.compare.report import Report, make_report
 from trainers.compare.runs import Run, group_runs, read_runs
 from trainers.compare.table import print_report
 from trainers.compare.training import train_all
+from trainers.config.base import Count, SentCountOrZero
+from trainers.config.errors import option_reader
 
 PAGE = "report.html"
 USAGE = """
@@ -25,11 +27,11 @@ USAGE = """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Compare as the command line says; returns the exit status."""
+    """Run the command and return its exit status: 0, 2 after an error that the user can fix, 130 after Ctrl-C."""
     parser = _parser()
     arguments = parser.parse_args(argv)
     if sum(map(bool, (arguments.runs, arguments.train, arguments.experiments))) != 1:
-        parser.error("give either run folders, or --train, or --experiments")
+        parser.error("give run folders, or --train, or --experiments")
     if arguments.train and not arguments.env:
         parser.error("--train needs --env")
     try:
@@ -47,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    """Train what is missing and report; after Ctrl-C, report what is there."""
+    """Train the missing runs and write the report. After an error or Ctrl-C, the report has the runs so far."""
     source = arguments.train or arguments.experiments
     out = arguments.out or Path("comparison", source.stem)
     experiments = None
@@ -83,13 +85,13 @@ def _train(arguments: argparse.Namespace) -> int:
     if failure is not None:
         raise failure
     if interrupted:
-        print("interrupted; the same command goes on from here", file=sys.stderr)
+        print("interrupted; the same command continues from here", file=sys.stderr)
         return 130
     return 0
 
 
 def _readable(folders: Sequence[Path], behavior: str | None) -> tuple[list[Run], list[str]]:
-    """The runs that have a summary, and what is wrong with the others."""
+    """Return the runs that have a summary, and the errors of the others."""
     runs: list[Run] = []
     notes: list[str] = []
     for folder in folders:
@@ -101,32 +103,28 @@ def _readable(folders: Sequence[Path], behavior: str | None) -> tuple[list[Run],
 
 
 def _notes(plan: Plan, there: int) -> list[str]:
-    """What the page says of the training."""
+    """Return the remarks about the training."""
     seeds = ", ".join(map(str, plan.seeds))
     place = Path(plan.env).name if is_player(plan.env) else plan.env
-    notes = [f"Trained one after the other through Unity's protocol: {place}; seeds: {seeds}."]
+    notes = [f"Trained one after the other over Unity's protocol: {place}; seeds: {seeds}."]
     if not is_player(plan.env):
         notes.append(f"Both trainers started the same player: python -m bridge.player, {plan.agents} agents.")
     if there < len(plan.jobs()):
         notes.append(
-            f"Only {there} of {len(plan.jobs())} runs have begun; the same command goes on from here."
+            f"Only {there} of {len(plan.jobs())} runs have started; the same command continues from here."
         )
-    for variant in plan.variants:
-        removed = removed_keys(variant.settings)
-        if removed:
-            notes.append(
-                f"{variant.name}: mlagents-learn was not given these extension keys: {', '.join(removed)}."
-            )
-    if not any(removed_keys(variant.settings) for variant in plan.variants):
-        notes.append("No extension key had to be taken out for mlagents-learn.")
-    return notes
+    removed = {variant.name: ", ".join(removed_keys(variant.settings)) for variant in plan.variants}
+    given = [
+        f"{name}: mlagents-learn did not get these keys: {keys}." for name, keys in removed.items() if keys
+    ]
+    return notes + (given or ["mlagents-learn got all keys that differ from their defaults."])
 
 
 def publish(report: Report, out: Path) -> None:
     """Print the table and write the page.
 
     Raises:
-        UserError: it cannot be written.
+        UserError: The page cannot be written.
     """
     print_report(report, Console(width=None if sys.stdout.isatty() else 140))
     page = out / PAGE
@@ -138,54 +136,49 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m trainers.compare",
         usage=USAGE,
-        description="Compare runs of this trainer and of mlagents-learn: a table, and a page to be mailed.",
+        description="Compare runs of this trainer and of mlagents-learn in a table and on a self-contained page.",
         allow_abbrev=False,
     )
     parser.add_argument(
         "runs", nargs="*", type=Path, metavar="RUN", help="run folders, runs/<id> or results/<id>"
     )
-    parser.add_argument("--names", nargs="+", metavar="NAME", help="one for each run; seeds have the same")
-    parser.add_argument("--behavior", help="which one, if the runs have several")
+    parser.add_argument(
+        "--names",
+        nargs="+",
+        metavar="NAME",
+        help="a name for each run; the seeds of a group have the same name",
+    )
+    parser.add_argument("--behavior", help="the behavior to compare, if the runs have several")
     parser.add_argument(
         "--out",
         type=Path,
         metavar="DIR",
-        help="folder of report.html. Default: comparison, or in it the file's name.",
+        help="folder of report.html. Default: comparison, or comparison/<name of the file>",
     )
     parser.add_argument(
-        "--train", type=Path, metavar="CONFIG", help="training file that both trainers are given first"
+        "--train", type=Path, metavar="CONFIG", help="training file with which both trainers train first"
     )
-    parser.add_argument("--experiments", type=Path, metavar="FILE", help="a training file and variants of it")
-    parser.add_argument("--env", help="Gymnasium id, played by bridge.player, or the path of a Unity player")
-    parser.add_argument("--mlagents-learn", metavar="PATH", help="the program of the real mlagents-learn")
-    parser.add_argument("--seeds", type=_seeds, help="comma-separated. Default: 0,1,2, or those of the file.")
-    parser.add_argument("--agents", type=_count, help="agents of a Gymnasium id. Default: 10.")
+    parser.add_argument(
+        "--experiments", type=Path, metavar="FILE", help="file with variants of a training file"
+    )
+    parser.add_argument(
+        "--env", help="Gymnasium id, which runs in bridge.player, or the path of a Unity player"
+    )
+    parser.add_argument("--mlagents-learn", metavar="PATH", help="program mlagents-learn")
+    parser.add_argument(
+        "--seeds", type=_seeds, help="seeds, separated by commas. Default: 0,1,2, or those of the file"
+    )
+    parser.add_argument("--agents", type=option_reader(Count), help="agents of a Gymnasium id. Default: 10")
     parser.add_argument(
         "--set",
         action="append",
         default=[],
         dest="overrides",
         metavar="KEY=VALUE",
-        help="set any key of the training file; may be repeated",
+        help="set any key of the training file; it may be repeated",
     )
     return parser
 
 
 def _seeds(text: str) -> tuple[int, ...]:
-    try:
-        seeds = tuple(dict.fromkeys(int(seed) for seed in text.split(",")))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected whole numbers, such as 0,1,2, got {text}") from None
-    if min(seeds) < 0:
-        raise argparse.ArgumentTypeError(f"expected seeds from 0 on, got {text}")
-    return seeds
-
-
-def _count(text: str) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        value = 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected 1 or more, got {text}")
-    return value
+    return tuple(dict.fromkeys(map(option_reader(SentCountOrZero), text.split(","))))

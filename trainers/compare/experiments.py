@@ -1,44 +1,47 @@
-"""Experiments: a training file, variants of it, and what each did to reward, speed and stability."""
+"""Experiments: variants of a training file, and their effects on reward, speed and stability."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from gym_adapters.errors import UserError
 from trainers.compare.numbers import Spread
 from trainers.compare.plan import Plan, Variant, load_variant
 from trainers.compare.report import Report, Row, Section, make_section, notes_of
-from trainers.compare.runs import FOLDER_SIDES, Group, Run, differing_keys
+from trainers.compare.runs import FOLDER_SIDES, Group, Run, as_yaml, differing_keys
+from trainers.config.base import Count, SentCountOrZero, Settings
 from trainers.config.errors import first_problem
 from trainers.config.reader import read_source
 
 BASE = "base"
 
 
-class ExperimentFile(BaseModel):
+class ExperimentFile(Settings):
     """The file of `--experiments`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     env: str = Field(description="Gymnasium id, or path of a Unity player.")
-    agents: int = Field(default=10, ge=1, description="Agents, where env is a Gymnasium id.")
-    seeds: tuple[int, ...] = Field(default=(0, 1), min_length=1, description="Of every run.")
-    base: str = Field(description="Training file, relative to this one.")
-    set: dict[str, object] = Field(default_factory=dict, description="Keys changed in the base.")
+    agents: Count = Field(default=10, description="Agents, if env is a Gymnasium id.")
+    seeds: tuple[SentCountOrZero, ...] = Field(
+        default=(0, 1), min_length=1, description="Seeds of each variant."
+    )
+    base: str = Field(description="Training file, relative to this file.")
+    set: dict[str, object] = Field(
+        default_factory=dict, description="Changed keys of all runs, and their values."
+    )
     variants: dict[str, dict[str, object]] = Field(
-        description="Per variant, keys changed besides.", min_length=1
+        description="Further changed keys of each variant, and their values.", min_length=1
     )
 
 
 @dataclass(frozen=True)
 class Experiments:
-    """Variants beside the base they change.
+    """Variants and their base.
 
     Attributes:
-        title: what the page is called.
-        plan: what is trained; the first variant is the base.
+        title: Heading of the report.
+        plan: The runs to train. The first variant is the base.
     """
 
     title: str
@@ -54,10 +57,10 @@ def load_experiments(
     agents: int | None = None,
     overrides: Sequence[str] = (),
 ) -> Experiments:
-    """Read a file of experiments; the other arguments take precedence over it.
+    """Read a file of experiments. The other arguments take precedence over its content.
 
     Raises:
-        UserError: it cannot be read, or is wrong.
+        UserError: The file cannot be read or is invalid.
     """
     label, content = read_source(path)
     try:
@@ -66,33 +69,25 @@ def load_experiments(
         where, text, _ = first_problem(error)
         raise UserError(f"{label}: {'.'.join(map(str, where))}: {text}") from None
     base, env = path.parent / file.base, env or file.env
-    common = [_override(key, value) for key, value in file.set.items()]
-    changes = {
-        BASE: [],
-        **{name: [_override(*item) for item in own.items()] for name, own in file.variants.items()},
-    }
-    variants = [
-        load_variant(slug(name), base, [*common, *own, *overrides], env) for name, own in changes.items()
-    ]
+    variants = []
+    for name, own in {BASE: {}, **file.variants}.items():
+        changes = [f"{key}={as_yaml(value)}" for key, value in [*file.set.items(), *own.items()]]
+        variants.append(load_variant(slug(name), base, [*changes, *overrides], env))
     plan = Plan(tuple(variants), env, agents or file.agents, tuple(seeds or file.seeds), mlagents_learn, out)
     return Experiments(f"{path.stem}: experiments on {env}", plan)
 
 
-def _override(key: str, value: object) -> str:
-    return f"{key}={value}"
-
-
 def slug(name: str) -> str:
-    """A name as a part of file names."""
+    """Return a name as a part of file names: letters, digits and hyphens."""
     return "-".join("".join(letter if letter.isalnum() else " " for letter in name).split())
 
 
 def experiment_report(experiments: Experiments, runs: Sequence[Run]) -> Report:
-    """One section for each variant: the base and the variant, on both sides, and what the variant did.
+    """Return a report with a section for each variant, which compares it with the base for both trainers.
 
     Args:
-        experiments: what was trained.
-        runs: those of its runs that are there, of any side and variant.
+        experiments: The experiments.
+        runs: The runs of the plan that exist.
     """
     plan = experiments.plan
     names = {plan.folder(*job): job for job in plan.jobs()}
@@ -134,11 +129,11 @@ def _with_summary(
 
 
 def effect(rows: dict[str, Row], at: tuple[int, int]) -> str:
-    """What a variant did to final reward, speed and stability, in one sentence.
+    """Return the effect of a variant on final reward, speed and stability as a sentence.
 
     Args:
-        rows: the table's lines by key.
-        at: the columns of base and variant.
+        rows: Rows of the table by key.
+        at: Columns of the base and of the variant.
     """
     parts = []
     for key, what in (("final", "final reward"), ("speed", "steps per second")):
@@ -150,7 +145,7 @@ def effect(rows: dict[str, Row], at: tuple[int, int]) -> str:
 
 
 def change(base: Spread, variant: Spread) -> str:
-    """Two medians, their ratio, and whether the ranges of the seeds tell them apart."""
+    """Return two medians, their ratio, and whether the ranges of the seeds overlap, in words."""
     if not base.values or not variant.values:
         return "is not known"
     before, after = base.median, variant.median
@@ -163,7 +158,7 @@ def change(base: Spread, variant: Spread) -> str:
 
 
 def stability(base: Spread, variant: Spread, base_fall: Spread, variant_fall: Spread) -> str:
-    """How far seeds lie apart at the end, and how far runs end below their best."""
+    """Return the ranges of the final rewards and the falls from the best to the final reward, in words."""
     fell = f"runs end {_short(base_fall.median)} → {_short(variant_fall.median)} below their best"
     if min(len(base.values), len(variant.values)) < 2:
         return fell

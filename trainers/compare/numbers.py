@@ -1,101 +1,102 @@
-"""What is computed from the curves. Pure functions; every figure of the table and of the page comes from here."""
+"""The figures of the table and of the page, as pure functions of the curves."""
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 LAST = 0.1
-"""`final` figures are means over the summaries of this last part of a run's steps."""
+"""The last part of a run's steps, over which `final` averages."""
 
 SHARES = (0.5, 0.75, 0.9)
-"""The parts of the way from the first to the best reward whose steps and time are told."""
+"""Fractions of the difference between the first and the best reward. The table shows when a run reaches them."""
 
 
-class CurveLike(Protocol):
-    """Steps, seconds and values of one tag. Shape of each: (summaries,)."""
+@dataclass(frozen=True)
+class Curve:
+    """The values of one tag over a run. Shape of each array: (summaries,).
 
-    @property
-    def steps(self) -> np.ndarray: ...  # noqa: D102
-    @property
-    def seconds(self) -> np.ndarray: ...  # noqa: D102
-    @property
-    def values(self) -> np.ndarray: ...  # noqa: D102
+    Attributes:
+        steps: Agent steps.
+        seconds: Seconds since the behavior's first observation, without the time between sessions.
+        values: The value of each summary.
+    """
+
+    steps: np.ndarray
+    seconds: np.ndarray
+    values: np.ndarray
 
 
 @dataclass(frozen=True)
 class Spread:
-    """One figure over several seeds; a level that was never reached counts as infinity.
+    """One figure of several seeds. Infinity stands for a level that a seed did not reach.
 
     Attributes:
-        values: of each seed that has one.
+        values: The figure of each seed that has it.
     """
 
     values: tuple[float, ...]
 
     @property
     def median(self) -> float:
-        """The middle one, or between two the mean; NaN of none."""
-        ordered = sorted(self.values)
-        if not ordered:
-            return math.nan
-        low, high = ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]
-        return low if low == high else (low + high) / 2
+        """The median of the values; NaN without values."""
+        return statistics.median(self.values) if self.values else math.nan
 
     @property
     def low(self) -> float:
-        """The least; NaN of none."""
+        """The smallest value; NaN without values."""
         return min(self.values, default=math.nan)
 
     @property
     def high(self) -> float:
-        """The greatest; NaN of none."""
+        """The largest value; NaN without values."""
         return max(self.values, default=math.nan)
 
     @property
     def finite(self) -> int:
-        """How many seeds have a finite figure."""
+        """The number of finite values."""
         return sum(map(math.isfinite, self.values))
 
     def overlaps(self, other: "Spread") -> bool:
-        """Whether the ranges of both have anything in common."""
+        """Whether the ranges of both spreads overlap."""
         return self.low <= other.high and other.low <= self.high
 
 
-def final(curve: CurveLike) -> float:
-    """Mean over the summaries of the last tenth of the steps: those after 0.9 × the last step."""
+def final(curve: Curve) -> float:
+    """Return the mean of the summaries after 0.9 × the last step."""
     return float(np.mean(curve.values[curve.steps > (1 - LAST) * curve.steps[-1]]))
 
 
-def best(curve: CurveLike) -> float:
-    """The highest summary."""
+def best(curve: Curve) -> float:
+    """Return the largest summary."""
     return float(np.max(curve.values))
 
 
-def fall(curve: CurveLike) -> float:
-    """How far `final` lies below `best`: 0 for a run that ends at its best."""
+def fall(curve: Curve) -> float:
+    """Return `best` - `final`: 0 for a run that ends at its best."""
     return best(curve) - final(curve)
 
 
-def speed(curve: CurveLike) -> float:
-    """Agent steps per second up to the last summary, updates included."""
+def speed(curve: Curve) -> float:
+    """Return the agent steps per second up to the last summary. Updates are part of that time."""
     return float(curve.steps[-1] / curve.seconds[-1]) if curve.seconds[-1] > 0 else math.nan
 
 
-def reach_levels(rewards: Sequence[CurveLike]) -> dict[float, float]:
-    """The reward at each of `SHARES` of the way from the first summary (median over runs) to the best of all runs.
+def reach_levels(rewards: Sequence[Curve]) -> dict[float, float]:
+    """Return the reward at each of `SHARES` between the first summary (median over runs) and the best of all runs.
 
-    Shares of the way, not of the best itself, because rewards may be negative.
+    A share of the best reward itself would make no sense for negative rewards.
     """
     start = float(np.median([curve.values[0] for curve in rewards]))
     top = max(best(curve) for curve in rewards)
     return {share: start + share * (top - start) for share in SHARES}
 
 
-def first_reaching(curve: CurveLike, level: float) -> tuple[float, float]:
-    """Agent steps and seconds of the first summary at or above a level; infinity if there is none."""
+def first_reaching(curve: Curve, level: float) -> tuple[float, float]:
+    """Return the agent steps and seconds of the first summary at or above a level, or infinity without one."""
     reached = np.flatnonzero(curve.values >= level)
     if not len(reached):
         return math.inf, math.inf
@@ -104,7 +105,7 @@ def first_reaching(curve: CurveLike, level: float) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Band:
-    """Several seeds as one curve. Shape of each array: (points,)."""
+    """The median and the range of several curves. Shape of each array: (points,)."""
 
     x: np.ndarray
     low: np.ndarray
@@ -112,12 +113,12 @@ class Band:
     high: np.ndarray
 
 
-def band(curves: Sequence[CurveLike], axis: str) -> Band:
-    """Median and range of several curves over `steps` or `seconds`.
+def band(curves: Sequence[Curve], axis: str) -> Band:
+    """Return the median and the range of several curves over `steps` or `seconds`.
 
-    Between two summaries a curve is a straight line. Over steps, the points are those of all curves, where all have
-    values. Over seconds no two summaries fall together: as many equal distances as the longest curve has summaries, to
-    the end of the slowest run, and a run that has ended counts with its last value.
+    Curves are interpolated linearly between summaries. Over steps, the points are those of all curves, in the range
+    that all curves cover. Over seconds, the points are equally spaced up to the end of the slowest run, as many as the
+    longest curve has summaries. A run that has ended keeps its last value.
     """
     places = [getattr(curve, axis).astype(float) for curve in curves]
     start, stop = max(x[0] for x in places), min(x[-1] for x in places)
@@ -133,13 +134,13 @@ def band(curves: Sequence[CurveLike], axis: str) -> Band:
 
 
 def time_shares(timers: Mapping[str, Any]) -> dict[str, float]:
-    """How a run's time divides into `env`, `policy`, `update` and `other`, from either trainer's `timers.json`.
+    """Return the shares of a run's time in `env`, `policy`, `update` and `other`, from the `timers.json` of a trainer.
 
-    `mlagents-learn` times the evaluation of the policy inside `env_step`; it is taken out of there. Its `update` is
-    `trainer_advance`: trajectories taken in, advantages, gradient steps.
+    The `env_step` of `mlagents-learn` includes the evaluation of the policy, which is subtracted here. Its
+    `trainer_advance` counts as `update`: it processes trajectories, computes advantages and takes gradient steps.
 
     Raises:
-        KeyError: the file has another layout.
+        KeyError: The file has another structure.
     """
     total = float(timers["total"])
     children = timers["children"]
@@ -159,7 +160,7 @@ def time_shares(timers: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _total(timer: Mapping[str, Any], name: str) -> float:
-    """Seconds of the timers of a name, wherever they are."""
+    """Return the total seconds of all timers of a name, at any depth."""
     found = 0.0
     for child_name, child in timer.get("children", {}).items():
         found += float(child["total"]) if child_name == name else _total(child, name)

@@ -24,7 +24,7 @@ function see_through(hex, share) {
   return `rgba(${red},${green},${blue},${share})`;
 }
 
-/* The lines of one chart: for each group a band, the single seeds if wanted, and the median on top. */
+/* The traces of a chart. Each group has a band and its median, and the single seeds if they are switched on. */
 function traces(chart, section, visible) {
   const below = [], above = [];
   section.groups.forEach((group, index) => {
@@ -75,7 +75,7 @@ function draw(number_of_section) {
   }
 }
 
-/* The arrow keys walk along the curves; what they meet is shown, and said to screen readers. */
+/* The arrow keys move along the curves. The values there are shown and announced to screen readers. */
 function walk(plot, event) {
   const medians = plot.element.data.filter((trace) => trace.name);
   const places = [...new Set(medians.flatMap((trace) => trace.x))].sort((a, b) => a - b);
@@ -178,5 +178,5 @@ async function start() {
 
 start().catch((error) => {
   document.getElementById("trouble").textContent =
-    `The curves cannot be drawn here (${error.message}); a newer browser can. The tables say the same.`;
+    `The curves cannot be drawn here (${error.message}); a newer browser can. The tables show the main figures.`;
 });

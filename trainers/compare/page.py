@@ -1,4 +1,4 @@
-"""The comparison as one HTML file that needs nothing else: figures, curves, and the library that draws them."""
+"""The report as a self-contained HTML file: figures, curves, and the library that plots them."""
 
 import base64
 import gzip
@@ -30,7 +30,7 @@ TITLES = {
     "Losses/Value Loss": "Value loss",
 }
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
-"""What the page may load: nothing that is not in it."""
+"""Content Security Policy: the page may load nothing from elsewhere."""
 
 CONTROLS = (
     ("log-x", "Log axis"),
@@ -44,7 +44,7 @@ def write_page(report: Report, path: Path) -> None:
     """Write the page.
 
     Raises:
-        UserError: the plotting library is missing, or the file cannot be written.
+        UserError: The plotting library is missing, or the file cannot be written.
     """
     try:
         from plotly.offline import get_plotlyjs
@@ -58,11 +58,11 @@ def write_page(report: Report, path: Path) -> None:
 
 
 def render(report: Report, library: str) -> str:
-    """The page's HTML.
+    """Return the HTML of the page.
 
     Args:
-        report: what it shows.
-        library: plotly.js. It is stored compressed, which saves two thirds, and unpacked by the browser.
+        report: The report.
+        library: The source of plotly.js. The page stores it compressed, which saves two thirds.
     """
     packed = base64.b64encode(gzip.compress(library.encode(), mtime=0)).decode()
     title = escape(f"{report.title}: runs compared")
@@ -83,7 +83,7 @@ def render(report: Report, library: str) -> str:
 <body>
 <header><h1>{title}</h1>{_contents(report)}</header>
 <nav class="controls" aria-label="Curves">{controls}</nav>
-<p id="trouble" role="alert"><noscript>Without JavaScript there are no curves; the tables say the same.</noscript></p>
+<p id="trouble" role="alert"><noscript>The curves need JavaScript. The tables show the main figures.</noscript></p>
 <main>{sections}{_notes(report)}</main>
 <script type="application/json" id="data">{_json(page_data(report))}</script>
 <script type="application/octet-stream" id="library">{packed}</script>
@@ -94,7 +94,7 @@ def render(report: Report, library: str) -> str:
 
 
 def page_data(report: Report) -> dict[str, Any]:
-    """Every number that the curves are drawn from."""
+    """Return the data of the curves."""
     return {
         "axes": AXES,
         "charts": [
@@ -135,7 +135,7 @@ def _group(group: Group) -> dict[str, Any]:
 
 
 def _numbers(values: np.ndarray) -> list[float | None]:
-    """Numbers with seven digits, which is what TensorBoard keeps; NaN as null."""
+    """Round to seven digits, the precision of TensorBoard. NaN becomes null."""
     return [float(f"{value:.7g}") if np.isfinite(value) else None for value in values.tolist()]
 
 
@@ -184,7 +184,7 @@ def _figures(section: Section) -> str:
 
 
 def _cell(cell: Spread, style: str) -> str:
-    """A figure with its range below it."""
+    """Return a figure with its range in small print."""
     median, bracket, rest = escape(show(cell, style)).partition(" (")
     return f"{median} <small>({rest}</small>" if bracket else median
 
@@ -212,12 +212,12 @@ def _table(title: str, heads: Sequence[str], rows: Sequence[tuple[str, list[str]
 def _notes(report: Report) -> str:
     notes = [
         *report.notes,
-        "Seconds run from the moment the behavior is first seen to the summary; pauses between sessions are left out.",
-        "Bands and ranges span all seeds; the line is their median, between summaries a straight line. "
-        "Against seconds, a run that has ended counts with its last value.",
-        "Losses are each trainer's own: the policy loss is formed and averaged differently.",
-        "Time shares are those of run_logs/timers.json. mlagents-learn steps its players in processes of their own, so "
-        "its time in env is time waited for them.",
+        "Seconds are counted from the behavior's first observation, without the time between sessions.",
+        "Lines are medians over the seeds, and bands and ranges span all seeds. Curves are interpolated linearly "
+        "between summaries. Over seconds, a run that has ended keeps its last value.",
+        "Each trainer reports its own losses. They define and average the policy loss differently.",
+        "Time shares come from run_logs/timers.json. mlagents-learn runs its players in separate processes, so its "
+        "time in env is the time that it waits for them.",
     ]
     return (
         f"<section><h2>Notes</h2><ul>{''.join(f'<li>{escape(note)}</li>' for note in notes)}</ul></section>"

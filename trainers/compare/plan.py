@@ -1,13 +1,13 @@
-"""What a comparison trains, where it is kept, and how far it is."""
+"""The runs of a comparison: their settings, folders and progress."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bridge.process import looks_like_player
 from trainers.compare.events import PATTERN
-from trainers.compare.runs import OURS, THEIRS
+from trainers.compare.runs import OURS, THEIRS, flatten
 from trainers.config import BehaviorSettings, RunSettings, check_supported, dump_settings, load_settings
 
 FOLDERS = {OURS: "runs", THEIRS: "results"}
@@ -15,11 +15,11 @@ FOLDERS = {OURS: "runs", THEIRS: "results"}
 
 @dataclass(frozen=True)
 class Variant:
-    """One setting of both trainers.
+    """Settings that both trainers train with.
 
     Attributes:
-        name: becomes the name of its runs.
-        settings: ours; `mlagents-learn` gets them without extension keys.
+        name: First part of the run ids.
+        settings: The settings. `mlagents-learn` gets them without extension keys.
     """
 
     name: str
@@ -28,15 +28,15 @@ class Variant:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be trained.
+    """All runs to train: each variant with each seed by both trainers.
 
     Attributes:
-        variants: each is trained by both trainers, with every seed.
-        env: a Gymnasium id, or the path of a Unity player.
-        agents: how many, where `env` is a Gymnasium id.
-        seeds: of the runs.
-        mlagents_learn: the other trainer's program.
-        out: where runs, logs and the files given to the trainers go.
+        variants: The variants.
+        env: A Gymnasium id, or the path of a Unity player.
+        agents: Number of agents if `env` is a Gymnasium id.
+        seeds: The seeds.
+        mlagents_learn: The program `mlagents-learn`.
+        out: Folder of runs, logs and training files.
     """
 
     variants: tuple[Variant, ...]
@@ -47,26 +47,26 @@ class Plan:
     out: Path
 
     def folder(self, side: str, variant: Variant, seed: int) -> Path:
-        """The run folder of one run."""
+        """Return the run folder of a run."""
         return self.out / FOLDERS[side] / f"{variant.name}-seed{seed}"
 
     def jobs(self) -> list[tuple[str, Variant, int]]:
-        """All runs, in the order in which they are trained; the two trainers take turns."""
+        """Return all runs as (side, variant, seed), in the order of training. The trainers take turns."""
         return [(side, v, seed) for v in self.variants for seed in self.seeds for side in FOLDERS]
 
 
 def is_player(env: str) -> bool:
-    """Whether `--env` is a built player, not a Gymnasium id."""
+    """Whether `--env` is the path of a Unity player and not a Gymnasium id."""
     return looks_like_player(env)
 
 
 def load_variant(name: str, source: Path, overrides: Sequence[str], env: str) -> Variant:
     """Read a training file for both trainers.
 
-    A Gymnasium id is played by one player, whatever the file says of environments, and a built player is the one given.
+    `env` replaces the file's `env_path`. A Gymnasium id runs in one player, so it replaces `num_envs` as well.
 
     Raises:
-        UserError: the file or an override is wrong.
+        UserError: The file or an override is invalid or not supported.
     """
     place = {"env_path": str(Path(env).absolute())} if is_player(env) else {"env_path": None, "num_envs": 1}
     settings = load_settings(source, overrides, {"env_settings": place})
@@ -75,28 +75,20 @@ def load_variant(name: str, source: Path, overrides: Sequence[str], env: str) ->
 
 
 def removed_keys(settings: RunSettings) -> list[str]:
-    """The keys that `mlagents-learn` does not get and whose values differ from their defaults, as `key: value`."""
-    kept = load_settings(dump_settings(settings, for_mlagents=True))
-    pairs = _pairs(settings.model_dump(mode="json"), kept.model_dump(mode="json"))
-    return [f"{key}: {value}" for key, value, without in pairs if value != without]
-
-
-def _pairs(ours: object, theirs: object, above: str = "") -> Iterator[tuple[str, object, object]]:
-    if isinstance(ours, dict) and isinstance(theirs, dict) and ours:
-        for key, value in ours.items():
-            yield from _pairs(value, theirs.get(key), f"{above}.{key}" if above else str(key))
-    else:
-        yield above, ours, theirs
+    """Return the keys that `mlagents-learn` does not get and that differ from their defaults, as `key: value`."""
+    kept = flatten(load_settings(dump_settings(settings, for_mlagents=True)).model_dump(mode="json"))
+    ours = flatten(settings.model_dump(mode="json"))
+    return [f"{key}: {value}" for key, value in ours.items() if value != kept.get(key)]
 
 
 def max_steps(settings: RunSettings) -> int:
-    """The steps that a run of these settings ends after."""
+    """Return the agent steps after which a run with these settings ends."""
     behaviors = [*settings.behaviors.values()] or [settings.default_settings or BehaviorSettings()]
     return max(behavior.max_steps for behavior in behaviors)
 
 
 def is_finished(plan: Plan, side: str, variant: Variant, seed: int) -> bool:
-    """Whether a run reached its last step and was closed: its last checkpoint is of that step."""
+    """Whether a run has ended and its final checkpoint has reached `max_steps`."""
     folder = plan.folder(side, variant, seed)
     if not (folder / "run_logs" / "timers.json").is_file():
         return False
@@ -115,6 +107,6 @@ def is_finished(plan: Plan, side: str, variant: Variant, seed: int) -> bool:
 
 
 def begun(plan: Plan) -> list[Path]:
-    """The run folders that have something to compare."""
+    """Return the run folders that have TensorBoard files."""
     folders = [plan.folder(*job) for job in plan.jobs()]
     return [folder for folder in folders if any(folder.glob(f"*/{PATTERN}"))]

@@ -1,4 +1,4 @@
-"""What is shown while a comparison trains."""
+"""The progress of a comparison's training."""
 
 import sys
 import time
@@ -16,11 +16,11 @@ from rich.progress import Progress as Bars
 
 
 class Progress:
-    """One bar for all runs and one for the present run on a terminal; lines elsewhere.
+    """Two progress bars on a terminal, for all runs and for the current run. Lines of text elsewhere.
 
     Args:
-        runs: how many there are in all.
-        done: how many of them are finished already.
+        runs: Number of all runs.
+        done: Number of runs that are already finished.
     """
 
     def __init__(self, runs: int, done: int) -> None:
@@ -37,7 +37,7 @@ class Progress:
             self._bars.start()
             self._all = self._bars.add_task("all runs", total=self._runs, completed=self._done, result="")
         elif self._done:
-            self.say(f"{self._done} of {self._runs} runs are there already")
+            self.say(f"{self._done} of {self._runs} runs are already finished")
         return self
 
     def __exit__(self, *problem: object) -> None:
@@ -45,7 +45,7 @@ class Progress:
             self._bars.stop()
 
     def begin(self, name: str, steps: int) -> None:
-        """A run starts."""
+        """Show that a run starts."""
         self._name, self._steps, self._start = name, steps, time.monotonic()
         if self._live:
             self._one = self._bars.add_task(name, total=steps, result="starting")
@@ -53,7 +53,7 @@ class Progress:
             self.say(f"[{self._done + 1}/{self._runs}] {name}")
 
     def summary(self, step: int, reward: float | None) -> None:
-        """The present run wrote a summary."""
+        """Show a summary of the current run."""
         result = "no episode ended yet" if reward is None else f"reward {reward:,.1f}"
         if self._one is not None:
             self._bars.update(self._one, completed=min(step, self._steps), result=result)
@@ -63,7 +63,7 @@ class Progress:
             )
 
     def finish(self) -> None:
-        """The present run is done; its bar makes room for the next."""
+        """Show that the current run has finished."""
         self._done += 1
         if self._all is not None and self._one is not None:
             self._bars.update(self._all, completed=self._done)

@@ -1,29 +1,28 @@
-"""A comparison as sections of figures: what the terminal and the page both show."""
+"""The content of a comparison, which the terminal and the page show."""
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from trainers.compare import numbers
-from trainers.compare.events import Curve
-from trainers.compare.numbers import Spread
+from trainers.compare.numbers import Curve, Spread
 from trainers.compare.runs import Group, Run, differing_keys
 from trainers.records.metrics import EPISODE_LENGTH, REWARD
 
 ENTROPY, POLICY_LOSS, VALUE_LOSS = "Policy/Entropy", "Losses/Policy Loss", "Losses/Value Loss"
 CHARTS = (REWARD, EPISODE_LENGTH, ENTROPY, POLICY_LOSS, VALUE_LOSS)
-"""The tags that the page draws."""
+"""The tags that the page plots."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table.
+    """One row of the table.
 
     Attributes:
-        key: names it.
-        label: what it is, with its unit.
-        cells: one figure for each group.
-        style: how it is written: `number`, `share` or `seconds`.
+        key: Name of the row in the code.
+        label: Name of the row in the table.
+        cells: The figure of each group.
+        style: Format of the figures: `number`, `share` or `seconds`.
     """
 
     key: str
@@ -34,14 +33,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Section:
-    """Some groups side by side.
+    """A comparison of groups.
 
     Attributes:
-        title: heading.
-        groups: what is compared.
-        rows: the table.
-        differences: keys on which configurations differ, one value for each group.
-        sentences: what it comes to, in words.
+        title: Heading.
+        groups: The groups that are compared.
+        rows: Rows of the table.
+        differences: The keys whose values differ, with the value of each group.
+        sentences: Summary of the comparison.
     """
 
     title: str
@@ -53,12 +52,12 @@ class Section:
 
 @dataclass(frozen=True)
 class Report:
-    """A whole comparison.
+    """All comparisons of a report.
 
     Attributes:
-        title: what was compared.
-        sections: one, or one for each experiment.
-        notes: what a reader should know about the runs.
+        title: Heading.
+        sections: One section, or one for each experiment.
+        notes: Remarks about the runs.
     """
 
     title: str
@@ -67,23 +66,23 @@ class Report:
 
 
 def make_section(title: str, groups: Sequence[Group], sentences: Sequence[str] = ()) -> Section:
-    """Measure groups side by side; what is to be reached is the best of all of them."""
+    """Return the comparison of groups. Their levels of reward lie between the first and the best of all these runs."""
     return Section(title, tuple(groups), tuple(measure(groups)), differing_keys(groups), tuple(sentences))
 
 
 def make_report(groups: Sequence[Group]) -> Report:
-    """One section with all groups."""
+    """Return a report with one section of all groups."""
     behavior = groups[0].runs[0].behavior
     return Report(behavior, (make_section(behavior, groups),), notes_of(groups))
 
 
 def notes_of(groups: Sequence[Group]) -> list[str]:
-    """What there is to know about the runs, each thing once."""
+    """Return the notes of all runs without duplicates."""
     return list(dict.fromkeys(note for group in groups for run in group.runs for note in run.notes))
 
 
 def measure(groups: Sequence[Group]) -> list[Row]:
-    """The lines of the table that at least one group has a figure for."""
+    """Return the rows of the table that have a figure for at least one group."""
     rewards = [run.curves[REWARD] for group in groups for run in group.runs if REWARD in run.curves]
     rows = [_row(groups, "final", "final reward", _of(REWARD, numbers.final))]
     rows.append(_row(groups, "best", "best reward", _of(REWARD, numbers.best)))
@@ -122,7 +121,7 @@ def _of(tag: str, figure: Callable[[Curve], float]) -> Measure:
 
 
 def _reaching(level: float, which: int) -> Measure:
-    """Agent steps (0) or seconds (1) to a level."""
+    """Return the measure of the agent steps (`which` 0) or seconds (1) until the reward reaches a level."""
     return _of(REWARD, lambda curve: numbers.first_reaching(curve, level)[which])
 
 
@@ -136,7 +135,7 @@ def _share(part: str) -> Measure:
 
 
 def show(cell: Spread, style: str = "number") -> str:
-    """A figure as the tables write it: the median, and the range of several seeds."""
+    """Format a figure for the tables: the median, and the range of several seeds."""
     if not cell.values:
         return "–"
     if cell.finite < len(cell.values):

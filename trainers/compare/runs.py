@@ -1,6 +1,7 @@
-"""Run folders of both trainers, and which of them are seeds of the same thing."""
+"""Run folders of both trainers, and their grouping by settings."""
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -11,9 +12,10 @@ from typing import Any
 import yaml
 
 from gym_adapters.errors import UserError
-from trainers.compare.events import PATTERN, Curve, read_events
-from trainers.compare.numbers import time_shares
+from trainers.compare.events import PATTERN, read_events
+from trainers.compare.numbers import Curve, time_shares
 from trainers.config import dump_settings, load_settings
+from trainers.config.overrides import leaves
 from trainers.records.run_folder import CONFIGURATION, behaviors_by_folder
 
 OURS, THEIRS = "bridge-learn", "mlagents-learn"
@@ -33,15 +35,15 @@ class Run:
     """One run of one behavior.
 
     Attributes:
-        folder: its run folder.
-        side: who trained it, `bridge-learn` or `mlagents-learn`.
-        behavior: the behavior's name.
-        seed: None where the configuration does not say.
-        curves: by TensorBoard tag.
-        shares: the part of the time spent on `env`, `policy`, `update` and `other`; None without `timers.json`.
-        configuration: every key as `block.key` with defaults filled in, without those of the single run.
-        unknown: those of them that its trainer does not know.
-        notes: what a reader should know.
+        folder: Its run folder.
+        side: Its trainer, `bridge-learn` or `mlagents-learn`.
+        behavior: The behavior's name.
+        seed: Its seed, or None if the configuration has none.
+        curves: The curve of each TensorBoard tag.
+        shares: The share of the time spent on `env`, `policy`, `update` and `other`. None without `timers.json`.
+        configuration: Every key as `block.key`, defaults included, except the keys that differ between seeds.
+        unknown: The keys of `configuration` that its trainer does not have.
+        notes: Remarks for the report.
     """
 
     folder: Path
@@ -57,14 +59,14 @@ class Run:
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that differ in their seed only."""
+    """Runs that differ only in their seed."""
 
     name: str
     runs: tuple[Run, ...]
 
     @property
     def side(self) -> str:
-        """Who trained them."""
+        """The trainer of the runs."""
         return self.runs[0].side
 
 
@@ -72,11 +74,11 @@ def read_runs(folders: Sequence[Path], behavior: str | None = None) -> list[Run]
     """Read run folders of either trainer.
 
     Args:
-        folders: `runs/<id>` or `results/<id>`.
-        behavior: which one to compare; None where every run has the same single one.
+        folders: Run folders, such as `runs/<id>` or `results/<id>`.
+        behavior: The behavior to compare. None: the only one that all runs have.
 
     Raises:
-        UserError: a folder is no run, or the behaviors differ.
+        UserError: A folder is not a run folder, or the runs do not have exactly one behavior in common.
     """
     behaviors = {folder: folders_of(folder) for folder in folders}
     common = set.intersection(*map(set, behaviors.values()))
@@ -86,7 +88,7 @@ def read_runs(folders: Sequence[Path], behavior: str | None = None) -> list[Run]
                 raise UserError(f"{folder}: has no behavior {behavior}, only {', '.join(names)}")
     elif not common:
         said = "; ".join(f"{folder} has {', '.join(names)}" for folder, names in behaviors.items())
-        raise UserError(f"the runs are of different behaviors and cannot be compared: {said}")
+        raise UserError(f"the runs have different behaviors and cannot be compared: {said}")
     elif len(common) > 1:
         raise UserError(
             f"the runs have several behaviors; choose with --behavior: {', '.join(sorted(common))}"
@@ -96,18 +98,18 @@ def read_runs(folders: Sequence[Path], behavior: str | None = None) -> list[Run]
 
 
 def folders_of(folder: Path) -> dict[str, Path]:
-    """The behaviors that a run folder has TensorBoard files of, and where these are.
+    """Return the behaviors with TensorBoard files in a run folder, and the folder of each.
 
     Raises:
-        UserError: it is no run folder.
+        UserError: The folder is not a run folder.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
     places = sorted({file.parent for file in folder.glob(f"*/{PATTERN}")})
     if not places:
-        raise UserError(f"{folder}: is no run folder; it has no <Behavior>/{PATTERN}")
+        raise UserError(f"{folder}: is not a run folder; it has no <Behavior>/{PATTERN}")
     names: dict[str, str] = {}
-    with suppress(UserError):  # a status that cannot be read: the folders' names will do
+    with suppress(UserError):  # without a readable status, the names of the folders are used
         names = behaviors_by_folder(folder)
     return {names.get(place.name, place.name): place for place in places}
 
@@ -117,13 +119,13 @@ def _read_run(folder: Path, behavior: str, place: Path) -> Run:
     notes = list(events.notes)
     if events.sessions > 1:
         notes.append(
-            f"{folder}: trained in {events.sessions} sessions; its time split is that of the last one"
+            f"{folder}: trained in {events.sessions} sessions; its time shares are those of the last one"
         )
     tree = _read_yaml(folder / CONFIGURATION, notes)
     own = _settings_of(tree, behavior)
     side = OURS if (place / "progress.csv").is_file() else THEIRS
     full, unknown = own, frozenset[str]()
-    with suppress(UserError):  # a trainer that only the other side has: compared as it stands
+    with suppress(UserError):  # settings that only mlagents-learn accepts are compared without defaults
         settings = load_settings(tree or {})
         full = _settings_of(settings.model_dump(mode="json"), behavior) if tree else own
         if side == THEIRS:
@@ -147,18 +149,18 @@ def _read_run(folder: Path, behavior: str, place: Path) -> Run:
 
 
 def _settings_of(tree: Mapping[str, Any], behavior: str) -> dict[str, Any]:
-    """A configuration as seen by one behavior, flat."""
+    """Return the configuration of one behavior as one map."""
     behaviors = tree.get("behaviors")
     own = behaviors.get(behavior) if isinstance(behaviors, Mapping) else None
     rest = {key: value for key, value in tree.items() if key not in ("behaviors", "default_settings")}
-    return _flatten(own or tree.get("default_settings") or {}) | _flatten(rest)
+    return flatten(own or tree.get("default_settings") or {}) | flatten(rest)
 
 
 def _read_yaml(path: Path, notes: list[str]) -> dict[str, Any]:
     try:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        notes.append(f"{path}: cannot be read; its settings are not compared")
+        notes.append(f"{path}: cannot be read; the settings are not compared")
         return {}
     return tree if isinstance(tree, dict) else {}
 
@@ -168,66 +170,53 @@ def _read_shares(folder: Path, notes: list[str]) -> dict[str, float] | None:
     try:
         return time_shares(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError):
-        notes.append(f"{path}: cannot be read (is the run still going on?); its time split is left out")
+        notes.append(f"{path}: cannot be read (is the run still going on?); the time shares are left out")
         return None
 
 
-def _flatten(tree: Any, above: str = "") -> dict[str, Any]:
-    """Nested maps as `a.b.c`; empty ones vanish."""
-    if not isinstance(tree, Mapping):
-        return {above: tree}
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        flat |= _flatten(value, f"{above}.{key}" if above else str(key))
-    return flat
+def flatten(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested maps as one map with keys such as `a.b.c`. Empty maps are left out."""
+    return {".".join(map(str, path)): value for path, value in leaves(tree) if value != {}}
 
 
 def group_runs(runs: Sequence[Run], names: Sequence[str] = ()) -> list[Group]:
-    """Put seeds together: runs of one name, or without names, of one trainer with one configuration.
+    """Group the runs of each trainer by name, or without names by configuration.
 
     Raises:
-        UserError: there are not as many names as runs.
+        UserError: The number of names differs from the number of runs.
     """
     if names and len(names) != len(runs):
-        raise UserError(f"--names: {len(names)} names for {len(runs)} runs; give one for each, seeds alike")
-    groups: list[tuple[tuple[str, Any], list[Run]]] = []
+        raise UserError(
+            f"--names: {len(names)} names for {len(runs)} runs; give one name for each, the same for all seeds"
+        )
+    groups: dict[tuple[str, str], list[Run]] = {}
     for index, run in enumerate(runs):
-        key = (run.side, names[index] if names else run.configuration)
-        known = next((members for other, members in groups if other == key), None)
-        if known is None:
-            groups.append((key, [run]))
-        else:
-            known.append(run)
-    members = [tuple(found) for _, found in groups]
+        key = (run.side, names[index] if names else as_yaml(run.configuration))
+        groups.setdefault(key, []).append(run)
+    firsts = [members[0] for members in groups.values()]
     if names:
-        titles = [str(key[1]) for key, _ in groups]
-        titles = [_apart(title, titles, found[0].side) for title, found in zip(titles, members, strict=True)]
+        titles = _distinct([name for _, name in groups], [f"{name}, {side}" for side, name in groups])
     else:
-        sides = [found[0].side for found in members]
-        titles = [
-            side if sides.count(side) == 1 else f"{side}, {_stem(found[0].folder)}"
-            for side, found in zip(sides, members, strict=True)
-        ]
-        titles = [
-            title if titles.count(title) == 1 else f"{side}, {found[0].folder.name}"
-            for title, side, found in zip(titles, sides, members, strict=True)
-        ]
-    return [Group(title, found) for title, found in zip(titles, members, strict=True)]
+        stems = [f"{run.side}, {_stem(run.folder)}" for run in firsts]
+        folders = [f"{run.side}, {run.folder.name}" for run in firsts]
+        titles = _distinct(_distinct([run.side for run in firsts], stems), folders)
+    return [Group(title, tuple(members)) for title, members in zip(titles, groups.values(), strict=True)]
 
 
-def _apart(title: str, titles: Sequence[str], side: str) -> str:
-    return title if titles.count(title) == 1 else f"{title}, {side}"
+def _distinct(titles: Sequence[str], longer: Sequence[str]) -> list[str]:
+    """Return the titles, and the longer title in place of each title that occurs more than once."""
+    return [title if titles.count(title) == 1 else long for title, long in zip(titles, longer, strict=True)]
 
 
 def _stem(folder: Path) -> str:
-    """A run's id without its seed."""
+    """Return a run's id without its seed."""
     return _SEED_SUFFIX.sub("", folder.name) or folder.name
 
 
 def differing_keys(groups: Sequence[Group]) -> dict[str, list[str]]:
-    """The keys on which configurations differ, with each group's value as YAML writes it.
+    """Return the keys whose values differ, with each group's value as YAML.
 
-    A key that a trainer does not know is taken at its default, and shown as a dash.
+    A key that a trainer does not have counts as its default and is shown as a dash.
     """
     runs = [group.runs[0] for group in groups]
     keys = dict.fromkeys(key for run in runs for key in run.configuration)
@@ -236,11 +225,12 @@ def differing_keys(groups: Sequence[Group]) -> dict[str, list[str]]:
         values = [run.configuration.get(key) for run in runs]
         if any(value != values[0] for value in values):
             rows[key] = [
-                "–" if key in run.unknown or key not in run.configuration else _as_yaml(value)
+                "–" if key in run.unknown or key not in run.configuration else as_yaml(value)
                 for run, value in zip(runs, values, strict=True)
             ]
     return rows
 
 
-def _as_yaml(value: Any) -> str:
-    return yaml.safe_dump(value, default_flow_style=True).removesuffix("...\n").strip()
+def as_yaml(value: Any) -> str:
+    """Return a value as YAML on one line."""
+    return yaml.safe_dump(value, default_flow_style=True, width=math.inf).removesuffix("...\n").strip()

@@ -1,4 +1,4 @@
-"""The comparison on a terminal."""
+"""The report on a terminal."""
 
 from rich.console import Console
 from rich.table import Table
@@ -7,7 +7,7 @@ from trainers.compare.report import Report, Section, show
 
 
 def print_report(report: Report, console: Console) -> None:
-    """Print every section, then what there is to know about the runs."""
+    """Print every section and then the notes."""
     for section in report.sections:
         console.print(figures(section))
         for sentence in section.sentences:
@@ -22,7 +22,7 @@ def print_report(report: Report, console: Console) -> None:
 
 
 def figures(section: Section) -> Table:
-    """The figures, one column for each group."""
+    """Return the table of figures, with a column for each group."""
     table = Table(title=section.title, caption=caption(section), title_justify="left", caption_justify="left")
     table.add_column("")
     for group in section.groups:
@@ -33,7 +33,7 @@ def figures(section: Section) -> Table:
 
 
 def differences(section: Section) -> Table:
-    """The keys on which the configurations differ."""
+    """Return the table of the keys whose values differ."""
     table = Table(title="keys that differ", title_justify="left")
     table.add_column("key")
     for group in section.groups:
@@ -44,15 +44,15 @@ def differences(section: Section) -> Table:
 
 
 def seeds(count: int) -> str:
-    """How many."""
+    """Return the number of seeds in words."""
     return "1 seed" if count == 1 else f"{count} seeds"
 
 
 def caption(section: Section) -> str:
-    """How the figures are to be read."""
+    """Return the explanation of the figures."""
     several = any(len(group.runs) > 1 for group in section.groups)
-    spread = "Median over seeds (least … greatest). " if several else ""
+    spread = "Median over seeds (smallest … largest). " if several else ""
     return (
-        f"{spread}Final, and at the end: mean of the summaries of the last tenth of the steps. "
-        "A level lies on the way from the first summary to the best of all runs."
+        f"{spread}Final and at the end: mean of the summaries in the last tenth of the steps. "
+        "Levels: fractions of the difference between the first and the best summary of all runs."
     )

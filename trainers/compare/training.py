@@ -1,4 +1,4 @@
-"""Training the same thing with both trainers, one run after the other, over Unity's protocol."""
+"""Training the runs of a comparison one after the other, over Unity's protocol."""
 
 import os
 import re
@@ -24,7 +24,7 @@ from trainers.records.checkpoint import write_text
 
 FIRST_PORT, LAST_PORT = 5100, 5900
 PATIENCE = 60.0
-"""Seconds that a trainer has to save its run after it was interrupted; impatient fingers change nothing."""
+"""Seconds in which an interrupted trainer may save its run. Further interrupts in that time have no effect."""
 
 _STOPS = (signal.SIGINT, signal.SIGTERM)
 _STEP = re.compile(r"\. Step: (\d+)\. Time Elapsed")
@@ -32,11 +32,11 @@ _REWARD = re.compile(r"Mean Reward: (-?[\d.]+)\.")
 
 
 def train_all(plan: Plan) -> None:
-    """Train every run of a plan that is not finished; a run that was interrupted goes on.
+    """Train the runs of a plan that are not finished. Interrupted runs are resumed.
 
     Raises:
-        UserError: something is missing, or a trainer stopped with an error.
-        KeyboardInterrupt: somebody asked to stop; the run that was going on is saved.
+        UserError: The player or `mlagents-learn` is missing, or a trainer stopped with an error.
+        KeyboardInterrupt: The training was interrupted. The current run is saved.
     """
     player = _player(plan)
     _write_files(plan)
@@ -54,10 +54,10 @@ def train_all(plan: Plan) -> None:
 
 
 def check_mlagents_learn(program: str | None) -> None:
-    """Refuse what is not `mlagents-learn`.
+    """Check that a program is a working `mlagents-learn`.
 
     Raises:
-        UserError: it is not there, or does not work.
+        UserError: The program does not exist or does not work.
     """
     if program is None:
         raise UserError("give the program of mlagents-learn: --mlagents-learn /path/to/bin/mlagents-learn")
@@ -69,19 +69,19 @@ def check_mlagents_learn(program: str | None) -> None:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise UserError(f"--mlagents-learn {program}: cannot be run: {error}") from None
     if "trainer_config_path" not in answer.stdout:
-        said = (answer.stderr.strip().splitlines() or ["it says nothing of a trainer_config_path"])[-1]
+        said = (answer.stderr.strip().splitlines() or ["its --help has no trainer_config_path"])[-1]
         raise UserError(f"--mlagents-learn {program}: is not a working mlagents-learn: {said}")
 
 
 def _write_files(plan: Plan) -> None:
-    """Write what each trainer is given; a folder that holds another comparison is refused."""
+    """Write the training files of both trainers, or raise an error if the folder has those of another comparison."""
     for variant in plan.variants:
         for side in FOLDERS:
             path = _config(plan, side, variant)
             text = dump_settings(variant.settings, for_mlagents=side == THEIRS)
             if path.is_file() and path.read_text(encoding="utf-8") != text:
                 raise UserError(
-                    f"{path}: is of other settings; choose another folder with --out, or delete it"
+                    f"{path}: has other settings; choose another folder with --out, or delete the file"
                 )
             path.parent.mkdir(parents=True, exist_ok=True)
             write_text(path, text)
@@ -96,7 +96,7 @@ def _log(plan: Plan, side: str, variant: Variant, seed: int) -> Path:
 
 
 def _player(plan: Plan) -> Path:
-    """The player that both trainers start: the given one, or a script that plays a Gymnasium environment."""
+    """Return the player that both trainers start: the given one, or a script that runs a Gymnasium environment."""
     if is_player(plan.env):
         found = find_player(plan.env)
         if found is None:
@@ -115,7 +115,7 @@ def _player(plan: Plan) -> Path:
     text = f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(_home()))} exec {command} "$@"\n'
     if path.is_file() and path.read_text(encoding="utf-8") != text:
         raise UserError(
-            f"{path}: is of another --env or --agents; choose another folder with --out, or delete it"
+            f"{path}: has another --env or --agents; choose another folder with --out, or delete the file"
         )
     write_text(path, text)
     path.chmod(0o755)
@@ -123,7 +123,7 @@ def _player(plan: Plan) -> Path:
 
 
 def _home() -> Path:
-    """Where the packages are that both sides of this project need."""
+    """Return the folder that holds the packages of this project."""
     return Path(bridge.__file__).resolve().parents[1]
 
 
@@ -154,14 +154,14 @@ def _train(plan: Plan, side: str, variant: Variant, seed: int, player: Path, pro
         environment.pop("PYTHONPATH", None)
     code = _follow(command, environment, log, progress)
     if code:
-        last = log.read_text("utf-8", "replace").strip().splitlines()[-1:] or ["it said nothing"]
+        last = log.read_text("utf-8", "replace").strip().splitlines()[-1:] or ["no output"]
         raise UserError(
             f"{side}, {folder.name}: stopped with exit status {code}; the end of {log}: {last[0]}"
         )
 
 
 def _follow(command: Sequence[str], environment: dict[str, str], log: Path, progress: Progress) -> int:
-    """Run a trainer, show its summaries and keep what it says; Ctrl-C lets it save and is then passed on."""
+    """Run a trainer, show its summaries and log its output. After Ctrl-C, wait until it has saved its run."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a", encoding="utf-8") as stream:
         stream.write(f"$ {shlex.join(command)}\n")
@@ -174,7 +174,7 @@ def _follow(command: Sequence[str], environment: dict[str, str], log: Path, prog
             text=True,
             encoding="utf-8",
             errors="replace",
-            start_new_session=True,  # Ctrl-C is for this process, which then asks the trainer to save
+            start_new_session=True,  # Ctrl-C reaches only this process, which then interrupts the trainer
         )
         assert process.stdout is not None
         try:
@@ -186,13 +186,13 @@ def _follow(command: Sequence[str], environment: dict[str, str], log: Path, prog
             return process.wait()
         except KeyboardInterrupt:
             before = [(number, signal.signal(number, signal.SIG_IGN)) for number in _STOPS]
-            progress.say("stopping: the run is being saved …")
+            progress.say("stopping; the trainer saves the run …")
             process.send_signal(signal.SIGINT)
             try:
                 rest, _ = process.communicate(timeout=PATIENCE)
                 stream.write(rest)
             except subprocess.TimeoutExpired:
-                progress.say(f"it did not stop within {PATIENCE:.0f} s and was ended")
+                progress.say(f"the trainer did not stop within {PATIENCE:.0f} s and was killed")
             for number, handler in before:
                 signal.signal(number, handler)
             raise
@@ -201,7 +201,7 @@ def _follow(command: Sequence[str], environment: dict[str, str], log: Path, prog
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    """Make sure that nothing is left of a trainer and its players."""
+    """Kill the rest of a trainer's process group, players included."""
     if os.name == "posix":
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -210,12 +210,12 @@ def _end(process: subprocess.Popen[str]) -> None:
     process.wait()
     if process.stdout is not None:
         process.stdout.close()
-    time.sleep(0.2)  # its port is free again
+    time.sleep(0.2)  # until its port is free
 
 
 @contextmanager
 def _terminated_as_interrupted() -> Iterator[None]:
-    """SIGTERM means what Ctrl-C means."""
+    """Make SIGTERM raise KeyboardInterrupt, as Ctrl-C does."""
 
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt

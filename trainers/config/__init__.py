@@ -1,4 +1,4 @@
-"""The training file, typed: the keys of ML-Agents' own file, our extensions, and nothing unknown."""
+"""The training file as typed settings: ML-Agents' own keys and the extensions of this trainer."""
 
 from trainers.config.algorithm import AlgorithmSettings
 from trainers.config.behavior import BehaviorSettings

@@ -1,4 +1,4 @@
-"""``python -m trainers.config``: check a training file and print it with every default filled in."""
+"""``python -m trainers.config``: check a training file and print it with all defaults."""
 
 import argparse
 import sys
@@ -13,7 +13,7 @@ from trainers.config.schema import schema_text
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit status: 0, or 2 when the user can fix what is wrong."""
+    """Run the command and return its exit status: 0, or 2 after an error that the user can fix."""
     parser = _build_parser()
     arguments = parser.parse_args(argv)
     writes = {arguments.write_schema: schema_text, arguments.write_docs: docs_text}
@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m trainers.config",
-        description="Check a training file and print it with every default filled in.",
+        description="Check a training file and print it with all defaults.",
     )
     parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="training file (.yaml)")
     parser.add_argument(
@@ -45,7 +45,7 @@ def _build_parser() -> argparse.ArgumentParser:
         default=[],
         dest="overrides",
         metavar="KEY=VALUE",
-        help="set any key, for example behaviors.Walker.max_steps=1e6; may be repeated",
+        help="set any key, for example behaviors.Walker.max_steps=1e6; it may be repeated",
     )
     parser.add_argument(
         "--for-mlagents", action="store_true", help="print only what mlagents-learn 1.1.0 accepts"

@@ -1,4 +1,4 @@
-"""What the ``hyperparameters`` block of every algorithm has."""
+"""The ``hyperparameters`` keys that all algorithms share."""
 
 from typing import ClassVar
 
@@ -8,10 +8,10 @@ from trainers.config.base import Count, Positive, Settings
 
 
 class AlgorithmSettings(Settings):
-    """The keys that every algorithm has; an algorithm's own settings class adds its keys.
+    """The keys that every algorithm has. The settings class of an algorithm adds its own.
 
     Attributes:
-        allows_dropout: Whether the network may have ``dropout``; it then acts without and learns with it.
+        allows_dropout: Whether ``network_settings.dropout`` may be set. Dropout is active in updates only.
     """
 
     allows_dropout: ClassVar[bool] = False

@@ -1,40 +1,43 @@
-"""What every settings block shares: strictness, number types that read what people write, error texts."""
+"""What the settings blocks share: their base class, the types of their keys, and the words of their errors."""
 
 import difflib
-import re
-import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationError, model_validator
-from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 INT32_MAX, FLOAT32_MAX = 2**31 - 1, 3.4e38
-"""The largest whole number and the largest number in a message to a player."""
-
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+"""The largest whole number and the largest number that a message to a player holds."""
 
 
 def problem(message: str) -> PydanticCustomError:
-    """Return the error a validator raises; its text reaches the user as it stands."""
+    """Return an error for a validator to raise; the user reads exactly this message."""
     return PydanticCustomError("problem", "{message}", {"message": message})
 
 
 def show(value: Any) -> str:
-    """Return a value as error texts quote it: short, and ``nothing`` for an empty YAML value."""
+    """Return a value as error messages quote it: at most 60 characters, and ``nothing`` for null."""
     text = "nothing" if value is None else "a map" if isinstance(value, Mapping) else repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def one_of(choices: Iterable[str]) -> str:
-    """Return names as a sentence lists them: `ppo, a2c or dqn`."""
+    """Join names as a sentence lists them: ``ppo, a2c or dqn``."""
     *most, last = choices
     return " or ".join(filter(None, (", ".join(most), last)))
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return ``; did you mean X?`` for the nearest known name, or an empty text if none is near."""
+    """Return ``; did you mean X?`` with the most similar known name, or an empty text if none is similar."""
     near = difflib.get_close_matches(name, list(known), n=1)
     return f"; did you mean {near[0]}?" if near else ""
 
@@ -50,88 +53,71 @@ def extension(default: Any = ..., *, description: str, **options: Any) -> Any:
 
 
 def deprecated(default: Any = None, *, description: str) -> Any:
-    """Return the field of an old ML-Agents key that is still read."""
+    """Return the field of a deprecated ML-Agents key; the schema marks it ``deprecated: true``."""
     return Field(default, description=description, json_schema_extra={"deprecated": True})
 
 
-@dataclass(frozen=True)
-class Number:
-    """The type and range of a numeric key, as ``Annotated`` metadata.
+def number(kind: str, **bounds: Any) -> tuple[Any, WrapValidator]:
+    """Return the ``Annotated`` metadata of a numeric key.
 
-    YAML 1.1 reads ``3e-4`` and ``1e7`` as text, and people write both, so text that spells a number counts as
-    that number. A whole number may be written as ``1.0e7``. ``true`` and ``false`` are not numbers.
+    Text counts as the number that it spells, because YAML 1.1 reads ``3e-4`` and ``1e7`` as text. A whole number may
+    be written as ``1.0e7``. ``true``, ``false``, NaN and infinity are refused.
+
+    Args:
+        kind: ``a number`` or ``a whole number``, for error texts.
+        bounds: ``ge``, ``gt`` and ``le``, as pydantic's ``Field`` takes them.
     """
+    signs = {"ge": ">=", "gt": ">", "le": "<="}
+    limits = " and ".join(f"{signs[name]} {bound}" for name, bound in bounds.items())
+    expected = f"{kind} {limits}".rstrip()
 
-    whole: bool = False
-    ge: float | None = None
-    gt: float | None = None
-    le: float | None = None
+    def read(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return handler(_written_out(value))
+        except (ValueError, OverflowError):
+            raise problem(f"expected {expected}, got {show(value)}") from None
 
-    @property
-    def expected(self) -> str:
-        """What the key takes, in words."""
-        kind = "a whole number" if self.whole else "a number"
-        lower = f">= {self.ge}" if self.ge is not None else f"> {self.gt}" if self.gt is not None else ""
-        upper = f"<= {self.le}" if self.le is not None else ""
-        bounds = " and ".join(bound for bound in (lower, upper) if bound)
-        return f"{kind} {bounds}".rstrip()
-
-    def read(self, value: Any) -> int | float:
-        """Return the number that ``value`` spells, or raise an error that says what was expected."""
-        number = _parse_number(value)
-        if number is None or not self._allows(number):
-            raise problem(f"expected {self.expected}, got {show(value)}")
-        return int(number) if self.whole else float(number)
-
-    def _allows(self, number: int | float) -> bool:
-        return (
-            (not self.whole or number == int(number))
-            and (self.ge is None or number >= self.ge)
-            and (self.gt is None or number > self.gt)
-            and (self.le is None or number <= self.le)
-        )
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        bounds: dict[str, Any] = {"ge": self.ge, "gt": self.gt, "le": self.le}
-        number = core_schema.int_schema(**bounds) if self.whole else core_schema.float_schema(**bounds)
-        return core_schema.no_info_before_validator_function(self.read, number)
+    return Field(allow_inf_nan=False, **bounds), WrapValidator(read)
 
 
-def _parse_number(value: Any) -> int | float | None:
-    """Return the finite number that ``value`` is or spells, else None."""
-    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
-        text = value.strip()
-        value = int(text) if re.fullmatch(r"[+-]?\d+", text) else float(text)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return value if is_number and abs(value) <= sys.float_info.max else None
+def _written_out(value: Any) -> Any:
+    """Return text with an exponent as a number, and whole floats as ints: pydantic reads neither ``1e7`` nor 1e20 as int.
+
+    Raises:
+        ValueError: The value is true or false, or text with an ``e`` that spells no number.
+    """
+    if isinstance(value, bool):
+        raise ValueError
+    if isinstance(value, str) and "e" in value.lower():
+        value = float(value)
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Real = Annotated[float, Number()]
-Positive = Annotated[float, Number(gt=0)]
-NonNegative = Annotated[float, Number(ge=0)]
-Fraction = Annotated[float, Number(ge=0, le=1)]
-Whole = Annotated[int, Number(whole=True)]
-Count = Annotated[int, Number(whole=True, ge=1)]
-CountOrZero = Annotated[int, Number(whole=True, ge=0)]
-CountOrUnlimited = Annotated[int, Number(whole=True, ge=-1)]
-Port = Annotated[int, Number(whole=True, ge=1, le=65535)]
-Threads = Annotated[int, Number(whole=True, ge=1, le=1024)]
-Seed = Annotated[int, Number(whole=True, ge=-1, le=INT32_MAX)]
-SentCount = Annotated[int, Number(whole=True, ge=1, le=INT32_MAX)]
-SentCountOrZero = Annotated[int, Number(whole=True, ge=0, le=INT32_MAX)]
-SentCountOrUnlimited = Annotated[int, Number(whole=True, ge=-1, le=INT32_MAX)]
-SentPositive = Annotated[float, Number(gt=0, le=FLOAT32_MAX)]
+Real = Annotated[float, *number("a number")]
+Positive = Annotated[float, *number("a number", gt=0)]
+NonNegative = Annotated[float, *number("a number", ge=0)]
+Fraction = Annotated[float, *number("a number", ge=0, le=1)]
+Count = Annotated[int, *number("a whole number", ge=1)]
+CountOrZero = Annotated[int, *number("a whole number", ge=0)]
+CountOrUnlimited = Annotated[int, *number("a whole number", ge=-1)]
+Port = Annotated[int, *number("a whole number", ge=1, le=65535)]
+Threads = Annotated[int, *number("a whole number", ge=1, le=1024)]
+Seed = Annotated[int, *number("a whole number", ge=-1, le=INT32_MAX)]
+SentCount = Annotated[int, *number("a whole number", ge=1, le=INT32_MAX)]
+SentCountOrZero = Annotated[int, *number("a whole number", ge=0, le=INT32_MAX)]
+SentCountOrUnlimited = Annotated[int, *number("a whole number", ge=-1, le=INT32_MAX)]
+SentPositive = Annotated[float, *number("a number", gt=0, le=FLOAT32_MAX)]
 Flag = Annotated[bool, Field(strict=True)]
 
 
 class Settings(BaseModel):
-    """A block of the training file: immutable, and strict about keys it does not know."""
+    """A block of the training file. It is immutable and refuses unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
     @classmethod
     def known_keys(cls) -> Iterable[str]:
-        """Return the keys that the block may have."""
+        """Return the names of the keys that the block accepts."""
         return cls.model_fields
 
     @model_validator(mode="before")

@@ -30,10 +30,12 @@ class BehaviorSettings(Settings):
     An agent step is one decision of one agent; steps are summed over all agents and environments.
     """
 
-    trainer_type: str = Field(default="ppo", description="Algorithm. Must be given when hyperparameters is.")
+    trainer_type: str = Field(
+        default="ppo", description="Algorithm. It is needed if hyperparameters is given."
+    )
     hyperparameters: SerializeAsAny[AlgorithmSettings] = Field(
         default_factory=lambda data: _settings_class(data["trainer_type"])(),
-        description="Settings of the algorithm; which keys there are depends on trainer_type.",
+        description="Settings of the algorithm. trainer_type determines the keys.",
     )
     network_settings: NetworkSettings = Field(
         default_factory=NetworkSettings, description="The policy and value networks."
@@ -46,11 +48,11 @@ class BehaviorSettings(Settings):
     )
     time_horizon: Count = Field(
         default=64,
-        description="Agent steps of one trajectory, after which the value function estimates the rest.",
+        description="Most agent steps in a trajectory. The value function estimates the rewards after its end.",
     )
     summary_freq: Count = Field(default=50000, description="Agent steps between two summaries.")
     keep_checkpoints: Count = Field(
-        default=5, description="Checkpoints kept; the oldest beyond them are deleted."
+        default=5, description="Most checkpoints to keep. Older ones are deleted."
     )
     even_checkpoints: Flag = Field(
         default=False, description="Whether checkpoint_interval is set to max_steps / keep_checkpoints."
@@ -59,15 +61,16 @@ class BehaviorSettings(Settings):
         default=500000, validate_default=True, description="Agent steps between two checkpoints."
     )
     init_path: str | None = Field(
-        default=None, description="A .pt file, or a run's folder, to start from. null: start anew."
+        default=None,
+        description="A .pt file or a run folder that the networks start from. null: new networks.",
     )
     threaded: Flag = Field(
         default=False,
-        description="In ML-Agents: whether updates run in a thread of their own. Accepted and without "
-        "effect here: updates always run in the main thread, as ML-Agents itself advises.",
+        description="In ML-Agents: whether updates run in their own thread. It has no effect here. Updates always run "
+        "in the main thread, as ML-Agents itself recommends.",
     )
     behavioral_cloning: BehavioralCloningSettings | None = Field(
-        default=None, description="Imitation of demonstrations. null: none."
+        default=None, description="Learning from demonstrations. null: none."
     )
     self_play: SelfPlaySettings | None = Field(
         default=None, description="Training against past policies. null: none."
@@ -75,12 +78,12 @@ class BehaviorSettings(Settings):
     framework: str | None = deprecated(description="Deprecated; read and ignored.")
     normalize_reward: Flag = extension(
         False,
-        description="Whether rewards are divided by the running standard deviation of the discounted "
-        "return, for learning only.",
+        description="Whether learning divides rewards by the running standard deviation of the discounted return. "
+        "Reports show the rewards unchanged.",
     )
     reward_clip: Positive | None = extension(
         None,
-        description="Each reward is clipped to at most this size, for learning only; reports stay raw. "
+        description="Largest absolute reward in learning. Larger ones are clipped, and reports show them unchanged. "
         "null: no limit.",
     )
 
@@ -107,7 +110,7 @@ class BehaviorSettings(Settings):
     @field_validator("hyperparameters", mode="before")
     @classmethod
     def _hyperparameters_of_the_type(cls, value: Any, info: ValidationInfo) -> Any:
-        if "trainer_type" not in info.data:  # it is wrong itself, which is reported
+        if "trainer_type" not in info.data:  # it is invalid and reported itself
             return AlgorithmSettings()
         settings = _settings_class(info.data["trainer_type"])
         if isinstance(value, AlgorithmSettings) and type(value) is not settings:
@@ -126,7 +129,7 @@ class BehaviorSettings(Settings):
         return interval
 
     @model_validator(mode="after")
-    def _dropout_only_where_it_may_be(self) -> Self:
+    def _dropout_is_allowed(self) -> Self:
         if self.network_settings.dropout and not self.hyperparameters.allows_dropout:
             allowing = [name for name, one in catalogue.algorithms().items() if one.settings.allows_dropout]
             raise problem(

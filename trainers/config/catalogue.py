@@ -1,4 +1,4 @@
-"""The algorithms and reward signals: this is the one place that lists them. Packages may add theirs, see `plugins`."""
+"""The list of all algorithms and reward signals. Other packages add theirs through `plugins`."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -27,9 +27,9 @@ class Listed:
     """An algorithm or a reward signal.
 
     Attributes:
-        name: What the training file calls it.
+        name: Its name in the training file.
         settings: The class of its block.
-        place: Where its class is, `module:Class`; None while its keys are read and training is refused.
+        place: Import path of its class, `module:Class`. None: its block is read, but it cannot be trained yet.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Listed:
     place: str | None
 
     def load(self) -> Any:
-        """Return the class; imported only here, because commands that read settings do not need torch."""
+        """Import and return the class. The import waits until here, so that reading settings does not load torch."""
         assert self.place is not None
         return EntryPoint(self.name, self.place, "").load()
 
@@ -59,36 +59,36 @@ _SIGNALS = (
 
 
 def algorithm(name: str) -> Listed | None:
-    """Return the algorithm of this name, None if there is none.
+    """Return the algorithm of this name, or None.
 
     Raises:
-        UserError: The package that adds it cannot be imported, or adds something else.
+        UserError: The package that adds it cannot be imported, or its class has no suitable `settings_class`.
     """
     return _find(name, _ALGORITHMS, TRAINER_TYPE, AlgorithmSettings)
 
 
 def algorithms() -> dict[str, Listed]:
-    """Return every algorithm by its name: those of this package, then those that other packages add."""
+    """Return every algorithm by name: first those of this package, then those of other packages."""
     return {name: found for name in algorithm_names() if (found := algorithm(name)) is not None}
 
 
 def algorithm_names(trained: bool = False) -> list[str]:
-    """Return the names of all algorithms, or of those that can be trained; no added package is imported."""
+    """Return the names of all algorithms, or of those that can be trained. This imports no other package."""
     own = [one.name for one in _ALGORITHMS if one.place is not None or not trained]
     return [*own, *plugins.names(TRAINER_TYPE)]
 
 
 def signal(name: str) -> Listed | None:
-    """Return the reward signal of this name, None if there is none.
+    """Return the reward signal of this name, or None.
 
     Raises:
-        UserError: The package that adds it cannot be imported, or adds something else.
+        UserError: The package that adds it cannot be imported, or its class has no suitable `settings_class`.
     """
     return _find(name, _SIGNALS, REWARD_SIGNAL, RewardSignalSettings)
 
 
 def signal_names(trained: bool = False) -> list[str]:
-    """Return the names of all reward signals, or of those that can be used; no added package is imported."""
+    """Return the names of all reward signals, or of those that can be used. This imports no other package."""
     own = [one.name for one in _SIGNALS if one.place is not None or not trained]
     return [*own, *plugins.names(REWARD_SIGNAL)]
 

@@ -1,4 +1,4 @@
-"""``docs/configuration.md``, written from the settings themselves so that it cannot drift from them."""
+"""The reference page ``docs/configuration.md``, generated from the settings."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -16,23 +16,24 @@ A training file is YAML with the keys of ML-Agents' own training file, and the k
 Keys marked **ext** are extensions that `mlagents-learn` does not know; to write a file without them, run
 `python -m trainers.config FILE --for-mlagents`. Keys marked **old** are deprecated there.
 
-- Later sources take precedence: defaults, the training file, command line options, `--set KEY=VALUE`.
+- Each of these takes precedence over those before it: defaults, the training file, command line options,
+  `--set KEY=VALUE`.
 - An unknown key, a wrong type or a value out of range is an error that names the key.
-- A behavior takes the keys it leaves out from `default_settings`, at every depth. `hyperparameters` are taken
-  over only between behaviors of the same `trainer_type`.
+- A behavior inherits the keys that it leaves out from `default_settings`, at every depth. It inherits
+  `hyperparameters` only if both have the same `trainer_type`.
 - Numbers may be written `3e-4` or `3.0e-4`, whole numbers also `1e7`. `true` and `false` are not numbers.
-- `--set` takes the key's path: `--set behaviors.Walker.hyperparameters.learning_rate=1e-4`. As the name of a
-  behavior, `*` stands for every behavior of the file and for `default_settings`.
-- An agent step is one decision of one agent. All step counts sum over agents and environments.
-- Read but refused for now: `trainer_type` sac and poca; the signals curiosity, gail and rnd; `self_play`,
+- `--set` needs the whole path of the key: `--set behaviors.Walker.hyperparameters.learning_rate=1e-4`. The behavior
+  name `*` stands for every behavior of the file and for `default_settings`.
+- An agent step is one decision of one agent. All counts of steps are sums over agents and environments.
+- Known, but not supported yet: `trainer_type` sac and poca; the signals curiosity, gail and rnd; `self_play`,
   `behavioral_cloning`, `memory`, and `vis_encode_type: match3`.
 
-For completion and checks in an editor, put this line on top of a training file (with its path to the schema):
+An editor completes and checks a training file with this line at its top (with the path of the schema from there):
 
     # yaml-language-server: $schema=unity_configs/schema.json
 """
 
-# Heading and class of each table; None is the top level.
+# Heading and settings class of each table. None is the top level.
 _TABLES = {
     "Top level": None,
     "behaviors.NAME and default_settings": "BehaviorSettings",
@@ -60,15 +61,15 @@ _TABLES = {
 }
 
 _NOTES = {
-    "EnvironmentParameter": "In place of this map, a number or a sampler stands for a single lesson. A "
-    "sampler is a map of `sampler_type` (constant, uniform, gaussian or multirangeuniform) and `sampler_parameters`.",
+    "EnvironmentParameter": "A sampler is a map with `sampler_type` (constant, uniform, gaussian or multirangeuniform) "
+    "and `sampler_parameters`.",
 }
 
 _SCALARS = {"boolean": "true or false", "string": "text", "object": "map", "integer": "whole number"}
 
 
 def docs_text() -> str:
-    """Return the text of ``docs/configuration.md``: one table for each block."""
+    """Return the text of ``docs/configuration.md``: a table of each block."""
     schema = training_schema()
     sections = (_section(title, name, schema) for title, name in _TABLES.items())
     return _INTRODUCTION + "".join(f"\n{section}" for section in sections)
@@ -108,7 +109,7 @@ def _bounds(field: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _block(reference: str) -> str:
-    """Return a link to the table of the block that a schema reference names."""
+    """Return a link to the table of the block that a schema reference points to."""
     name = reference.rpartition("/")[2]
     title = next((title for title, table in _TABLES.items() if table == name), None)
     if title is None:

@@ -1,4 +1,4 @@
-"""Settings back to YAML: as they are, or as mlagents-learn reads them."""
+"""Writing settings as YAML, complete or for mlagents-learn."""
 
 import re
 from collections.abc import Mapping
@@ -14,15 +14,15 @@ _GYMNASIUM_ID = re.compile(r"([\w.-]+:)?([\w-]+/)*[\w.-]+-v\d+")
 
 
 def dump_settings(settings: RunSettings, for_mlagents: bool = False) -> str:
-    """Return the settings as YAML with every default filled in; ``load_settings`` reads them back as equal.
+    """Return the settings as YAML with all defaults. ``load_settings`` of that text returns equal settings.
 
     Args:
-        settings: What to write.
-        for_mlagents: Write only what mlagents-learn 1.1.0 accepts. Extension and deprecated keys are left
-            out, and so are keys without a value where mlagents-learn has no null; an adaptive learning rate
-            becomes linear. An ``env_path`` that is a Gymnasium id (``Walker2d-v5``, with no file of that
-            name) goes, and ``num_envs`` with it, since mlagents-learn would try to start it. ``trainer_type:
-            a2c`` and ``dqn`` stay: they need ML-Agents' plugins.
+        settings: The settings to write.
+        for_mlagents: Write only what mlagents-learn 1.1.0 accepts. This leaves out extension and deprecated keys, and
+            null where mlagents-learn does not accept it. An adaptive learning rate becomes linear. If ``env_path`` is
+            a Gymnasium id and no file of that name exists, it is left out together with ``num_envs``, because
+            mlagents-learn would start it as a player. ``trainer_type: a2c`` and ``dqn`` stay; they need ML-Agents'
+            plugins.
     """
     tree = _for_mlagents(settings) if for_mlagents else settings.model_dump(mode="json")
     return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=100)

@@ -1,16 +1,15 @@
-"""The ``environment_parameters`` block: numbers, samplers and curricula that the player is sent."""
+"""The ``environment_parameters`` block: numbers, samplers and curricula for the environment."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, field_validator, model_validator
 
 from trainers.config.base import (
     FLOAT32_MAX,
     CountOrZero,
     Flag,
     NonNegative,
-    Number,
     Real,
     Seed,
     Settings,
@@ -20,7 +19,7 @@ from trainers.config.base import (
 
 
 def _sendable(value: float) -> float:
-    """Return a value that a message to a player holds, or raise an error that says how large it may be."""
+    """Return the value, or raise an error if a message to a player cannot hold it."""
     if abs(value) > FLOAT32_MAX:
         raise problem(f"expected a number from {-FLOAT32_MAX:g} to {FLOAT32_MAX:g}, got {show(value)}")
     return value
@@ -30,22 +29,22 @@ SentReal = Annotated[Real, AfterValidator(_sendable)]
 
 
 class SamplerParameters(Settings):
-    """The key that every sampler has."""
+    """The key that all samplers share."""
 
-    seed: Seed = Field(default=-1, description="Seed of the sampler. -1: one of its own.")
+    seed: Seed = Field(default=-1, description="Seed of the sampler. -1: derived from the seed of the run.")
 
 
 class ConstantParameters(SamplerParameters):
-    """Always the same value."""
+    """A constant."""
 
     value: SentReal = Field(default=0.0, description="The value.")
 
 
 class UniformParameters(SamplerParameters):
-    """Evenly between two bounds."""
+    """A uniform distribution."""
 
-    min_value: SentReal = Field(default=0.0, description="Least value.")
-    max_value: SentReal = Field(default=1.0, description="Greatest value.")
+    min_value: SentReal = Field(default=0.0, description="Lower bound.")
+    max_value: SentReal = Field(default=1.0, description="Upper bound.")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -55,7 +54,7 @@ class UniformParameters(SamplerParameters):
 
 
 class GaussianParameters(SamplerParameters):
-    """Normally distributed."""
+    """A normal distribution."""
 
     mean: SentReal = Field(default=1.0, description="Mean.")
     st_dev: Annotated[NonNegative, AfterValidator(_sendable)] = Field(
@@ -64,18 +63,18 @@ class GaussianParameters(SamplerParameters):
 
 
 class MultiRangeUniformParameters(SamplerParameters):
-    """Evenly over several intervals, each weighted by its length."""
+    """A uniform distribution over several intervals, each weighted by its length."""
 
     intervals: tuple[tuple[SentReal, SentReal], ...] = Field(
-        default=((0.0, 1.0),), description="List of [least, greatest]."
+        default=((0.0, 1.0),), description="List of [lower bound, upper bound]."
     )
 
     @field_validator("intervals", mode="after")
     @classmethod
     def _ordered(cls, intervals: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
-        if not intervals or any(least > greatest for least, greatest in intervals):
+        if not intervals or any(low > high for low, high in intervals):
             raise problem(
-                f"expected a list of [least, greatest], got {show([list(pair) for pair in intervals])}"
+                f"expected a list of [lower bound, upper bound], got {show([list(pair) for pair in intervals])}"
             )
         return intervals
 
@@ -83,14 +82,14 @@ class MultiRangeUniformParameters(SamplerParameters):
 class ConstantSampler(Settings):
     """``sampler_type: constant``."""
 
-    sampler_type: Literal["constant"] = Field(description="Distribution.")
+    sampler_type: Literal["constant"] = Field(description="The distribution.")
     sampler_parameters: ConstantParameters = Field(description="Its value.")
 
 
 class UniformSampler(Settings):
     """``sampler_type: uniform``."""
 
-    sampler_type: Literal["uniform"] = Field(description="Distribution.")
+    sampler_type: Literal["uniform"] = Field(description="The distribution.")
     sampler_parameters: UniformParameters = Field(
         default_factory=UniformParameters, description="Its bounds."
     )
@@ -99,24 +98,22 @@ class UniformSampler(Settings):
 class GaussianSampler(Settings):
     """``sampler_type: gaussian``."""
 
-    sampler_type: Literal["gaussian"] = Field(description="Distribution.")
+    sampler_type: Literal["gaussian"] = Field(description="The distribution.")
     sampler_parameters: GaussianParameters = Field(
-        default_factory=GaussianParameters, description="Its mean and deviation."
+        default_factory=GaussianParameters, description="Its mean and standard deviation."
     )
 
 
 class MultiRangeUniformSampler(Settings):
     """``sampler_type: multirangeuniform``."""
 
-    sampler_type: Literal["multirangeuniform"] = Field(description="Distribution.")
+    sampler_type: Literal["multirangeuniform"] = Field(description="The distribution.")
     sampler_parameters: MultiRangeUniformParameters = Field(
         default_factory=MultiRangeUniformParameters, description="Its intervals."
     )
 
 
 Sampler = ConstantSampler | UniformSampler | GaussianSampler | MultiRangeUniformSampler
-
-_NUMBER = Number()
 
 SAMPLERS: dict[str, type[Settings]] = {
     "constant": ConstantSampler,
@@ -127,11 +124,11 @@ SAMPLERS: dict[str, type[Settings]] = {
 
 
 def _read_sampler(value: Any) -> Any:
-    """Return the sampler that a number or a ``{sampler_type, sampler_parameters}`` map stands for."""
+    """Return the sampler of a number or of a map with ``sampler_type`` and ``sampler_parameters``."""
     if isinstance(value, tuple(SAMPLERS.values())):
         return value
     if not isinstance(value, Mapping):
-        parameters = ConstantParameters(value=_sendable(_NUMBER.read(value)))
+        parameters = ConstantParameters(value=TypeAdapter(SentReal).validate_python(value))
         return ConstantSampler(sampler_type="constant", sampler_parameters=parameters)
     kind = value.get("sampler_type")
     if not isinstance(kind, str) or kind not in SAMPLERS:
@@ -143,29 +140,29 @@ AnySampler = Annotated[Sampler, BeforeValidator(_read_sampler)]
 
 
 class CompletionCriteria(Settings):
-    """When a lesson is over."""
+    """When a lesson ends."""
 
-    behavior: str = Field(description="Behavior whose progress is measured.")
+    behavior: str = Field(description="Behavior that is measured.")
     measure: Literal["reward", "progress"] = Field(
         default="reward",
-        description="What is compared with threshold: the mean episode reward, or steps / max_steps.",
+        description="The measure that threshold applies to: mean episode reward, or steps / max_steps (progress).",
     )
     min_lesson_length: CountOrZero = Field(
-        default=0, description="Least number of finished episodes in the lesson."
+        default=0, description="Smallest number of episodes in the lesson."
     )
     signal_smoothing: Flag = Field(
         default=True,
-        description="Whether the measure is smoothed: 0.25 of the old value and 0.75 of the new.",
+        description="Whether the measure is smoothed: 0.25 of its last value and 0.75 of the new one.",
     )
-    threshold: Real = Field(default=0.0, description="Value to exceed; 0-1 when measure is progress.")
-    require_reset: Flag = Field(
-        default=False, description="Whether the environments are reset for the next lesson."
+    threshold: Real = Field(
+        default=0.0, description="Value that the measure must exceed: 0-1 if measure is progress."
     )
+    require_reset: Flag = Field(default=False, description="Whether the next lesson resets the environments.")
 
     @model_validator(mode="after")
-    def _progress_is_a_share(self) -> Self:
+    def _progress_lies_between_0_and_1(self) -> Self:
         if self.measure == "progress" and not 0 <= self.threshold <= 1:
-            raise problem(f"threshold must be from 0 to 1 when measure is progress, got {self.threshold}")
+            raise problem(f"threshold must be from 0 to 1 if measure is progress, got {self.threshold}")
         return self
 
 
@@ -175,14 +172,14 @@ class Lesson(Settings):
     name: str = Field(description="Name of the lesson.")
     value: AnySampler = Field(description="A number or a sampler: the parameter's value in this lesson.")
     completion_criteria: CompletionCriteria | None = Field(
-        default=None, description="When the next lesson starts. Every lesson but the last needs it."
+        default=None, description="When the lesson ends. Every lesson but the last needs it."
     )
 
 
 class EnvironmentParameter(Settings):
-    """The lessons of one parameter; a bare number or sampler in the file becomes a single lesson."""
+    """The lessons of one parameter. A number or a sampler in place of this block is a single lesson."""
 
-    curriculum: tuple[Lesson, ...] = Field(description="Lessons in their order.")
+    curriculum: tuple[Lesson, ...] = Field(description="Lessons, in order.")
 
     @model_validator(mode="before")
     @classmethod
@@ -199,6 +196,6 @@ class EnvironmentParameter(Settings):
         for lesson in lessons[:-1]:
             if lesson.completion_criteria is None:
                 raise problem(
-                    f"lesson {lesson.name} needs completion_criteria; only the last lesson may lack them"
+                    f"lesson {lesson.name} needs completion_criteria; only the last lesson may leave it out"
                 )
         return lessons

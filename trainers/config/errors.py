@@ -1,9 +1,10 @@
-"""Validation errors as one line that names the key."""
+"""The one line that reports a validation error."""
 
-from collections.abc import Mapping
+from argparse import ArgumentTypeError
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from trainers.config.base import show
 
@@ -13,6 +14,7 @@ _EXPECTED = {
     "dict_type": "a map of keys and values",
     "model_type": "a map of keys and values",
     "tuple_type": "a list",
+    "string_too_short": "text that is not empty",
     "too_short": "more values",
     "too_long": "fewer values",
 }
@@ -21,16 +23,34 @@ Path = tuple[str | int, ...]
 
 
 def first_problem(error: ValidationError) -> tuple[Path, str, int]:
-    """Return the key path and the text of the first problem, and how many more there are."""
+    """Return the key path and the message of the first problem, and the number of further problems."""
     details = [detail for detail in error.errors() if detail["type"] != "default_factory_not_called"]
     first = details[0]
     return tuple(first["loc"]), _text(first), len(details) - 1
 
 
+def option_reader(kind: Any) -> Callable[[str], Any]:
+    """Return argparse's ``type`` for an option that is read as the settings read a key.
+
+    Args:
+        kind: The type of the key, such as ``Count``.
+    """
+
+    def read(text: str) -> Any:
+        try:
+            return TypeAdapter(kind).validate_python(text)
+        except ValidationError as error:
+            raise ArgumentTypeError(first_problem(error)[1]) from None
+
+    return read
+
+
 def _text(detail: Mapping[str, Any]) -> str:
     kind, got = detail["type"], show(detail["input"])
     if kind == "missing":
-        return "this key is needed"
+        return (
+            "this key is needed" if isinstance(detail["loc"][-1], str) else f"expected more values, got {got}"
+        )
     if kind == "literal_error":
         return f"expected {detail['ctx']['expected']}, got {got}"
     if kind in _EXPECTED:

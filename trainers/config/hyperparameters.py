@@ -1,4 +1,4 @@
-"""The ``hyperparameters`` block of algorithms that learn from their own recent decisions."""
+"""The ``hyperparameters`` block of on-policy algorithms: PPO, A2C and POCA."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, Self
@@ -24,7 +24,7 @@ AdvantageNormalization = Literal["buffer", "minibatch", "none"]
 
 
 class OnPolicySettings(AlgorithmSettings):
-    """The keys of algorithms that learn from their own recent decisions and forget them."""
+    """The keys of algorithms that learn only from trajectories of the current policy."""
 
     batch_size: Count = Field(
         default=1024,
@@ -33,7 +33,7 @@ class OnPolicySettings(AlgorithmSettings):
     )
     buffer_size: Count = Field(
         default=10240,
-        description="Agent steps gathered before an update; a multiple of batch_size. Typical: 2048-409600.",
+        description="Agent steps that are collected before an update; a multiple of batch_size. Typical: 2048-409600.",
     )
     learning_rate: Positive = Field(
         default=3e-4, description="Step size of the optimiser at the start. Typical: 1e-5-1e-3."
@@ -47,31 +47,31 @@ class OnPolicySettings(AlgorithmSettings):
 
 
 class OptimizerSettings(Settings):
-    """How an actor and its critic take their gradient steps."""
+    """The keys that PPO and A2C share for gradient steps and losses."""
 
     learning_rate_schedule: RateSchedule = Field(
         default="linear",
-        description="How learning_rate changes: linear (to 1e-10 at max_steps), constant, or the extension "
-        "value adaptive (raised and lowered to hold target_kl, which must be set).",
+        description="How learning_rate changes: linear (to 1e-10 at max_steps), constant, or adaptive (raised and "
+        "lowered so that the KL divergence stays near target_kl, which must be set). adaptive is an extension.",
     )
     max_grad_norm: Positive | None = extension(
         None,
-        description="Largest norm of an update's gradient; longer ones are shortened to it. null: no limit.",
+        description="Largest norm of the gradient. A longer gradient is scaled down to it. null: no limit.",
     )
     target_kl: Positive | None = extension(
         None,
-        description="KL divergence (nats) between the old and the new policy that the adaptive learning rate holds; "
-        "with the other schedules, PPO's passes over a buffer end early beyond it. null: no limit.",
+        description="KL divergence (nats) between the old and the new policy. The adaptive learning rate aims at it. "
+        "With the other schedules, an update of PPO ends early once the divergence exceeds it. null: no limit.",
     )
     adam_epsilon: Positive = extension(1e-8, description="Epsilon of the Adam optimiser.")
     value_coefficient: NonNegative = extension(0.5, description="Weight of the value loss in the total loss.")
     normalize_advantage: AdvantageNormalization = extension(
         "buffer",
-        description="Over what advantages are brought to mean 0 and deviation 1: the whole buffer (as "
-        "ML-Agents does), each minibatch, or not at all.",
+        description="Where advantages are normalised to mean 0 and standard deviation 1: over the whole buffer (as in "
+        "ML-Agents), over each minibatch, or not at all.",
     )
     critic_learning_rate: Positive | None = extension(
-        None, description="Step size for the critic alone, on the same schedule. null: learning_rate."
+        None, description="Step size of the critic, with the same schedule. null: learning_rate."
     )
 
     @model_validator(mode="after")
@@ -87,17 +87,17 @@ class ClippedSettings(OnPolicySettings):
     num_epoch: Count = Field(default=3, description="Passes over the buffer in one update. Typical: 3-10.")
     epsilon: Positive = Field(
         default=0.2,
-        description="How far the policy ratio may move in one update, at the start. Typical: 0.1-0.3.",
+        description="Clip range of the policy ratio, at the start. Typical: 0.1-0.3.",
     )
     beta_schedule: Schedule = Field(
         default="linear",
-        description="How beta changes: linear (to 1e-5 at max_steps) or constant. Follows "
-        "learning_rate_schedule when that one is set and this is not.",
+        description="How beta changes: linear (to 1e-5 at max_steps) or constant. Default: learning_rate_schedule if "
+        "that is given as linear or constant, else linear.",
     )
     epsilon_schedule: Schedule = Field(
         default="linear",
-        description="How epsilon changes: linear (to 0.1 at max_steps) or constant. Follows "
-        "learning_rate_schedule when that one is set and this is not.",
+        description="How epsilon changes: linear (to 0.1 at max_steps) or constant. Default: learning_rate_schedule if "
+        "that is given as linear or constant, else linear.",
     )
 
     @model_validator(mode="before")
@@ -117,19 +117,19 @@ class PPOSettings(OptimizerSettings, ClippedSettings):
     )
     recompute_advantage: Flag = extension(
         False,
-        description="Whether every pass over the buffer begins with advantages and returns by the critic as it then "
-        "is. Source: Andrychowicz et al. 2021, What Matters In On-Policy Reinforcement Learning, section 3.5.",
+        description="Whether each pass over the buffer first recomputes advantages and returns with the current "
+        "critic. Source: Andrychowicz et al. 2021, What Matters In On-Policy Reinforcement Learning, section 3.5.",
     )
     policy_ratio: PolicyRatio = extension(
         "part",
-        description="What epsilon limits: the ratio of new to old probability of each part of an action (every "
-        "continuous dimension and branch, as ML-Agents does, whose values of epsilon are meant so), or of the action "
-        "as a whole (as in the PPO paper), which lets a policy with many parts move less.",
+        description="Which ratio of new to old probability epsilon clips. part: that of each continuous dimension and "
+        "each branch, as in ML-Agents. action: that of the whole action, as in the PPO paper; a policy with many "
+        "parts then changes less in an update.",
     )
     clip_value_loss: Flag = extension(
         False,
-        description="Whether a value may move by at most epsilon in one update. Fits rewards scaled to about 1; "
-        "larger returns are learned slowly with it. In ML-Agents the clip is there but never takes effect.",
+        description="Whether an update changes a value by at most epsilon. This suits returns of about 1; larger ones "
+        "are learned slowly. ML-Agents contains this clip, but it never takes effect there.",
     )
 
 
@@ -142,58 +142,48 @@ class POCASettings(ClippedSettings):
 
 
 class A2CSettings(OptimizerSettings, OnPolicySettings):
-    """Hyperparameters of ``trainer_type: a2c``, the keys of ML-Agents' A2C plugin."""
+    """Hyperparameters of ``trainer_type: a2c``: the keys of ML-Agents' A2C plugin."""
 
-    num_epoch: Count = Field(
-        default=1, description="Passes over the buffer in one update; A2C makes exactly 1."
-    )
+    num_epoch: Count = Field(default=1, description="Passes over the buffer in one update. A2C needs 1.")
     shared_critic: Flag = Field(
         default=False, description="Whether policy and value function share one network body."
     )
     beta_schedule: Schedule = Field(
         default="linear",
-        description="How beta changes: linear (to 1e-5 at max_steps) or constant. As in the plugin, it "
-        "does not follow learning_rate_schedule.",
+        description="How beta changes: linear (to 1e-5 at max_steps) or constant. As in the plugin, it does not "
+        "follow learning_rate_schedule.",
     )
-
     natural_gradient_kl: Positive | None = extension(
         None,
-        description="KL divergence (nats) by which the actor moves in its one step for each buffer, along the natural "
-        "gradient; batch_size, learning_rate, its schedule and max_grad_norm are then the critic's alone. null: both "
-        "take gradient steps in minibatches. Typical: 0.01-0.05. Source: Kakade 2001, A Natural Policy Gradient.",
+        description="KL divergence (nats) of the actor's only step in an update, along the natural gradient. "
+        "batch_size, learning_rate, its schedule and max_grad_norm then apply to the critic alone. null: actor and "
+        "critic take gradient steps in minibatches. Typical: 0.01-0.05. Source: Kakade 2001, A Natural Policy "
+        "Gradient.",
     )
     critic_num_epoch: Count = extension(
-        1, description="Passes of the critic over the buffer where natural_gradient_kl is set."
+        1, description="Passes of the critic over the buffer if natural_gradient_kl is set."
     )
 
     @model_validator(mode="after")
-    def _natural_gradient_fits(self) -> Self:
-        if self.natural_gradient_kl is None:
-            if self.critic_num_epoch != 1:
-                raise problem(
-                    f"critic_num_epoch {self.critic_num_epoch} has no effect without natural_gradient_kl"
-                )
-        elif self.shared_critic:
-            raise problem(
-                "natural_gradient_kl needs shared_critic: false, so that the critic does not move the actor"
-            )
-        elif self.learning_rate_schedule == "adaptive":
-            raise problem(
-                "natural_gradient_kl holds the divergence itself: set learning_rate_schedule to linear or constant"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _one_epoch(self) -> Self:
+    def _consistent(self) -> Self:
+        adaptive, natural = self.learning_rate_schedule == "adaptive", self.natural_gradient_kl is not None
         if self.num_epoch != 1:
             raise problem(f"num_epoch must be 1 with trainer_type a2c, got {self.num_epoch}")
-        return self
-
-    @model_validator(mode="after")
-    def _target_needs_adaptive(self) -> Self:
-        if self.target_kl is not None and self.learning_rate_schedule != "adaptive":
+        if self.target_kl is not None and not adaptive:
             raise problem(
                 f"target_kl {self.target_kl:g}: with trainer_type a2c, which makes one pass, it needs "
                 "learning_rate_schedule: adaptive"
+            )
+        if self.critic_num_epoch != 1 and not natural:
+            raise problem(
+                f"critic_num_epoch {self.critic_num_epoch} has no effect without natural_gradient_kl"
+            )
+        if natural and self.shared_critic:
+            raise problem(
+                "natural_gradient_kl needs shared_critic: false, so that the critic does not change the actor"
+            )
+        if natural and adaptive:
+            raise problem(
+                "natural_gradient_kl fixes the divergence itself: set learning_rate_schedule to linear or constant"
             )
         return self

@@ -1,7 +1,6 @@
-"""From a training file, command line options and ``--set`` overrides to settings."""
+"""Loading settings from a training file, command line options and ``--set`` overrides."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +8,12 @@ from pydantic import ValidationError
 
 from gym_adapters.errors import UserError
 from trainers.config import errors
-from trainers.config.overrides import every_behavior, key_path, put
+from trainers.config.overrides import every_behavior, key_path, leaves, put
 from trainers.config.reader import parse_yaml, read_source
 from trainers.config.run import RunSettings, deep_merge
 
-
-@dataclass(frozen=True)
-class _Layer:
-    """Which keys one origin set, so that an error can name where a value came from."""
-
-    label: str
-    paths: tuple[errors.Path, ...]
+MOST_LEVELS = 100
+"""How deep a key of ``--set`` may lie."""
 
 
 def load_settings(
@@ -30,70 +24,56 @@ def load_settings(
     """Read, merge and check the settings of a run: defaults < training file < options < overrides.
 
     Args:
-        source: Path of a training file, its YAML text (anything with a line break, or ``key: value`` that is
-            no file), its content as a map, or None for no file at all.
+        source: Path of a training file, its YAML text (a string with a line break, or like ``key: value``), its
+            content as a map, or None for no file.
         overrides: ``--set`` strings such as ``behaviors.Walker.max_steps=1e6``; the value is YAML.
-        options: What the command line really gave, in the shape of the training file.
+        options: The options that the command line gave, in the structure of the training file.
 
-    In ``options`` and ``overrides``, ``*`` as the name of a behavior means each behavior of the file and
-    ``default_settings``; where the file has neither, it means ``default_settings``.
+    In ``options`` and ``overrides``, the behavior name ``*`` stands for each behavior of the file and for
+    ``default_settings``. If the file has neither, it stands for ``default_settings``.
 
     Raises:
         UserError: One line that names the file, the key, what was expected and what was found.
     """
     label, content = read_source(source)
     merged = dict(content)
-    layers = []
+    origins: list[tuple[errors.Path, str]] = []
     if options:
         given = every_behavior(options, merged)
         merged = deep_merge(merged, given)
-        layers.append(_Layer("command line", tuple(_leaves(given))))
+        origins += [(path, "command line") for path, _ in leaves(given)]
     for override in overrides:
-        merged, layer = _apply(override, merged)
-        layers.append(layer)
+        merged, targets = _apply(override, merged)
+        origins += [(target, "--set") for target in targets]
     try:
         settings = RunSettings.model_validate(merged)
     except ValidationError as error:
         path, text, more = errors.first_problem(error)
         others = f" (and {more} more)" if more else ""
         key = ".".join(map(str, path))
-        raise UserError(": ".join(filter(None, (_origin(path, layers, label), key, text))) + others) from None
+        origin = next((name for known, name in reversed(origins) if path[: len(known)] == known), label)
+        raise UserError(": ".join(filter(None, (origin, key, text))) + others) from None
     settings._source = label if source is not None else None
     return settings
 
 
-def _apply(override: str, content: dict[str, Any]) -> tuple[dict[str, Any], _Layer]:
-    """Return ``content`` with one ``KEY=VALUE`` in it, and which keys that set."""
+def _apply(override: str, content: dict[str, Any]) -> tuple[dict[str, Any], list[errors.Path]]:
+    """Return ``content`` with one ``KEY=VALUE`` applied, and the paths of the keys that this set."""
     key, equals, text = override.partition("=")
     key = key.strip()
     if not equals or not key:
         raise UserError(f"--set {override}: expected KEY=VALUE, for example debug=true")
     label = f"--set {key}"
     path = key_path(key, content)
+    if len(path) > MOST_LEVELS:
+        raise UserError(f"--set {key[:40]}...: expected at most {MOST_LEVELS} levels, got {len(path)}")
     value = parse_yaml(text, label)
     if path[:2] == ("behaviors", "*"):
         given = every_behavior(put({}, path, value, label), content)
-        targets = [("behaviors", name, *path[2:]) for name in given.get("behaviors", {})]
+        targets: list[errors.Path] = [("behaviors", name, *path[2:]) for name in given.get("behaviors", {})]
         targets += [("default_settings", *path[2:])] if "default_settings" in given else []
     else:
         targets = [path]
     for target in targets:
         content = put(content, target, value, label)
-    return content, _Layer("--set", tuple(targets))
-
-
-def _leaves(tree: Mapping[str, Any], above: errors.Path = ()) -> list[errors.Path]:
-    """Return the path of each value in a nested map."""
-    paths: list[errors.Path] = []
-    for key, value in tree.items():
-        below = isinstance(value, Mapping) and value
-        paths += _leaves(value, (*above, key)) if below else [(*above, key)]
-    return paths
-
-
-def _origin(path: errors.Path, layers: list[_Layer], label: str) -> str:
-    """Return where the value at ``path`` came from: the last origin that set it."""
-    for layer in reversed(layers):
-        if any(path[: len(touched)] == touched for touched in layer.paths):
-            return layer.label
-    return label
+    return content, targets

@@ -5,18 +5,19 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from trainers.config import plugins
-from trainers.config.base import Count, Flag, Number, Real, Settings, extension, one_of, problem, show
+from trainers.config.base import Count, Flag, Real, Settings, extension, number, one_of, problem, show
 
 
 class MemorySettings(Settings):
     """The ``memory`` block: a recurrent (LSTM) layer."""
 
     sequence_length: Count = Field(
-        default=64, description="Steps of one training sequence; at most batch_size. Typical: 4-128."
+        default=64, description="Steps in a training sequence, at most batch_size. Typical: 4-128."
     )
     memory_size: Count = Field(
         default=128,
-        description="Floats an agent remembers, half of them the hidden state; even. Typical: 32-256.",
+        description="Floats in the memory of an agent: the hidden and the cell state. An even number. "
+        "Typical: 32-256.",
     )
 
     @field_validator("memory_size", mode="after")
@@ -31,7 +32,7 @@ ENCODERS = ("simple", "nature_cnn", "resnet", "match3", "fully_connected")
 
 
 class NetworkSettings(Settings):
-    """The shape of a network."""
+    """The architecture of the networks, and how the policy samples actions."""
 
     normalize: Flag = Field(
         default=False,
@@ -43,45 +44,43 @@ class NetworkSettings(Settings):
     )
     vis_encode_type: str = Field(
         default="simple",
-        description="Encoder of image observations. Least image side in pixels: simple 20, nature_cnn 36, "
+        description="Encoder of image observations. Smallest image side in pixels: simple 20, nature_cnn 36, "
         "resnet 15, match3 5, fully_connected 1.",
     )
     goal_conditioning_type: Literal["hyper", "none"] = Field(
         default="hyper",
-        description="How goal observations act on the policy: hyper (a hypernetwork) or none (one more "
-        "input).",
+        description="How the policy uses goal observations: hyper (a hypernetwork) or none (as further inputs).",
     )
     deterministic: Flag = Field(
-        default=False, description="Whether the policy takes its likeliest action instead of sampling."
+        default=False, description="Whether the policy takes its most likely action instead of sampling."
     )
     memory: MemorySettings | None = Field(default=None, description="Recurrent memory. null: none.")
     activation: Literal["swish", "tanh", "relu", "elu"] = extension(
         "swish", description="Activation function of the hidden layers; ML-Agents' own is swish."
     )
     orthogonal_init: Flag = extension(
-        False, description="Whether weights start orthogonal instead of ML-Agents' Kaiming start."
+        False,
+        description="Whether weights are initialised orthogonally instead of as in ML-Agents (Kaiming).",
     )
     initial_log_std: Real = extension(
         0.0, description="Natural logarithm of the continuous actions' standard deviation at the start."
     )
     final_log_std: Real | None = extension(
         None,
-        description="Natural logarithm of that standard deviation at max_steps: it goes there in a straight line "
-        "instead of being learned. null: it is learned. Only for ppo and a2c.",
+        description="Natural logarithm of that standard deviation at max_steps. It then changes linearly instead of "
+        "being learned. null: it is learned. Only for ppo and a2c.",
     )
-    layer_norm: Flag = extension(
-        False, description="Whether each hidden layer is followed by layer normalisation."
-    )
+    layer_norm: Flag = extension(False, description="Whether layer normalisation follows each hidden layer.")
     critic_hidden_units: Count | None = extension(
         None, description="Units in each hidden layer of the critic. null: hidden_units."
     )
     conv_channels: tuple[Count, ...] | None = extension(
         None,
         description="Channels of each convolution of vis_encode_type simple (2 numbers) or nature_cnn (3 numbers). "
-        "null: its own, 16 and 32, or 32, 64 and 64.",
+        "null: 16 and 32 for simple; 32, 64 and 64 for nature_cnn.",
     )
-    dropout: Annotated[float, Number(ge=0, le=0.9)] = extension(
-        0.0, description="Share of hidden units that are left out at random while learning; only for dqn."
+    dropout: Annotated[float, *number("a number", ge=0, le=0.9)] = extension(
+        0.0, description="Probability that an update drops a hidden unit. Only for dqn."
     )
 
     @field_validator("vis_encode_type", mode="after")
@@ -105,5 +104,5 @@ class NetworkSettings(Settings):
 
 
 def encoder_names() -> list[str]:
-    """Return what ``vis_encode_type`` may be."""
+    """Return the values of ``vis_encode_type``, those of other packages included."""
     return [*ENCODERS, *plugins.names(plugins.ENCODER)]

@@ -1,4 +1,4 @@
-"""The ``hyperparameters`` block of algorithms that learn from a replay buffer."""
+"""The ``hyperparameters`` block of off-policy algorithms: DQN and SAC."""
 
 from typing import ClassVar, Literal, Self
 
@@ -27,7 +27,7 @@ class OffPolicySettings(AlgorithmSettings):
         "discrete.",
     )
     buffer_size: Count = Field(
-        default=50000, description="Agent steps the replay buffer holds. Typical: 50000-1000000."
+        default=50000, description="Agent steps in the replay buffer. Typical: 50000-1000000."
     )
     learning_rate: Positive = Field(
         default=3e-4, description="Step size of the optimiser. Typical: 1e-5-1e-3."
@@ -38,7 +38,10 @@ class OffPolicySettings(AlgorithmSettings):
     buffer_init_steps: CountOrZero = Field(
         default=0, description="Agent steps with random actions before the first update. Typical: 1000-10000."
     )
-    tau: Fraction = Field(default=0.005, description="Share of the way the target network moves per update.")
+    tau: Fraction = Field(
+        default=0.005,
+        description="Weight of the network in the target network's running average, per update.",
+    )
     steps_per_update: Positive = Field(default=1.0, description="Agent steps for each update. Typical: 1-20.")
     reward_signal_steps_per_update: Positive = Field(
         default_factory=lambda data: data["steps_per_update"],
@@ -60,71 +63,71 @@ class SACSettings(OffPolicySettings):
 
 
 class DQNSettings(OffPolicySettings):
-    """Hyperparameters of ``trainer_type: dqn``, the keys of ML-Agents' DQN plugin."""
+    """Hyperparameters of ``trainer_type: dqn``: the keys of ML-Agents' DQN plugin."""
 
     allows_dropout: ClassVar[bool] = True
 
     tau: Fraction = Field(
         default=0.005,
-        description="Share of the way the target network moves per update. 1: it is copied every "
-        "target_update_interval instead.",
+        description="Weight of the network in the target network's running average, per update. 1: the network is "
+        "copied to the target network every target_update_interval instead.",
     )
     target_update_interval: Count = Field(
         default=10000,
-        description="Agent steps between two copies of the network to the target network, with tau 1. "
-        "Without effect with any other tau, as in the plugin.",
+        description="Agent steps between two copies of the network to the target network if tau is 1. With any other "
+        "tau it has no effect, as in the plugin.",
     )
     gamma: Fraction = Field(
         default=0.99,
-        description="Read and without effect, as in the plugin: the discount is the gamma of the reward signal.",
+        description="It has no effect, as in the plugin. The gamma of the reward signal is the discount.",
     )
     exploration_schedule: Schedule = Field(
         default="linear",
-        description="How the chance of a random action changes: linear (from exploration_initial_eps to "
+        description="How the probability of a random action changes: linear (from exploration_initial_eps to "
         "exploration_final_eps) or constant.",
     )
     exploration_initial_eps: Fraction = Field(
-        default=0.1, description="Chance of a random action at the start."
+        default=0.1, description="Probability of a random action at the start."
     )
     exploration_final_eps: Fraction = Field(
-        default=0.05, description="Chance of a random action at the end of the schedule."
+        default=0.05, description="Probability of a random action at the end of the schedule."
     )
     exploration_steps: Count | None = extension(
         None,
-        description="Agent steps over which a linear exploration_schedule runs. null: max_steps. The plugin "
-        "always takes 20000.",
+        description="Length of a linear exploration_schedule in agent steps. null: max_steps. The plugin always uses "
+        "20000.",
     )
     exploration_raise_interval: Count | None = extension(
         None,
-        description="Episodes, over all agents, after which the chance of a random action is raised again, "
-        "time after time. null: never.",
+        description="Episodes of all agents between two raises of the probability of a random action. null: no raises.",
     )
     exploration_raise_eps: Fraction = extension(
         1.0,
-        description="What it is raised to at the start of training; later raises are lower, linearly, down "
-        "to none at half of max_steps.",
+        description="Probability of a random action after a raise at the start of training. It decreases linearly for "
+        "later raises, to none at half of max_steps.",
     )
     exploration_raise_steps: Count = extension(
-        50000, description="Agent steps in which a raise fades, linearly, back to the schedule."
+        50000, description="Agent steps in which a raise decreases linearly to the schedule."
     )
     double: Flag = extension(
         True,
-        description="Whether the online network chooses the next action and the target network values it "
-        "(double DQN); else the target network does both.",
+        description="Whether the network chooses the next action and the target network evaluates it (double DQN). "
+        "Otherwise the target network does both.",
     )
     dueling: Flag = extension(
-        False, description="Whether a state's value and the actions' advantages have heads of their own."
+        False,
+        description="Whether the value of a state and the advantages of the actions have separate heads.",
     )
     dueling_units: Count | None = extension(
         None,
-        description="Units in a hidden layer of each of the two heads of dueling. null: no such layer.",
+        description="Units in the hidden layer of each of the two heads. It needs dueling. null: no such layer.",
     )
     n_step: Count = extension(
-        1, description="Rewards in a row that are summed before the target network values the rest."
+        1, description="Rewards in the n-step return, before the value of the target network."
     )
     max_grad_norm: Positive | None = extension(
         None,
-        description="Largest norm of an update's gradient; longer ones are shortened to it. null: no limit.",
+        description="Largest norm of the gradient. A longer gradient is scaled down to it. null: no limit.",
     )
     adam_epsilon: Positive = extension(1e-8, description="Epsilon of the Adam optimiser.")
 

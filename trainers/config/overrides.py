@@ -1,6 +1,6 @@
-"""Key paths: ``--set`` strings, and ``*`` for every behavior."""
+"""Key paths of ``--set``, and the behavior name ``*``, which stands for every behavior."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gym_adapters.errors import UserError
@@ -16,7 +16,7 @@ _BLOCKS_BY_NAME = {
 
 
 def every_behavior(options: Mapping[str, Any], content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``options`` with the entry of behavior ``*`` copied to all behaviors of ``content``."""
+    """Return ``options`` with the entry of behavior ``*`` merged into the entries of all behaviors of ``content``."""
     behaviors = dict(options.get("behaviors", {}))
     wanted = behaviors.pop("*", None)
     if wanted is None:
@@ -32,9 +32,11 @@ def every_behavior(options: Mapping[str, Any], content: Mapping[str, Any]) -> di
 
 
 def key_path(key: str, content: Mapping[str, Any]) -> Path:
-    """Split a dotted key. Names of behaviors and parameters may hold dots: known ones are matched first.
+    """Split a dotted key into its parts.
 
-    A new name reaches to the first part that is a key of its block, or is the next part alone.
+    Names of behaviors and parameters may contain dots. A name that ``content`` has is matched first. Any other name
+    ends before the first part that is a key of its block. Without such a part, the name of a behavior is one part, and
+    the name of a parameter is the whole rest.
     """
     block, _, rest = key.partition(".")
     if block not in _BLOCKS_BY_NAME or not rest:
@@ -51,13 +53,13 @@ def key_path(key: str, content: Mapping[str, Any]) -> Path:
 
 
 def put(content: Any, path: Path, value: Any, label: str) -> Any:
-    """Return ``content`` with ``value`` at ``path``.
+    """Return a copy of ``content`` with ``value`` at ``path``.
 
-    Maps are made on the way; list items are named by number. The original stays as it is: aliases in a YAML
-    file are one shared object, of which only one use may change.
+    Missing maps on the path are created. A number selects an item of a list. ``content`` itself does not change,
+    because all aliases of a YAML anchor are one shared object, and only one of them may change.
 
     Raises:
-        UserError: Something on the way is neither a map nor a list that has the item.
+        UserError: A part of the path leads into a value that is neither a map nor a list with that item.
     """
     if not path:
         return value
@@ -70,3 +72,12 @@ def put(content: Any, path: Path, value: Any, label: str) -> Any:
         raise UserError(f"{label}: there is no {part} in {show(content)}")
     below = {} if content is None else content
     return {**below, part: put(below.get(part), rest, value, label)}
+
+
+def leaves(tree: Mapping[str, Any], above: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """Yield the path and the value of each key of nested maps whose value is not itself a map with keys."""
+    for key, value in tree.items():
+        if isinstance(value, Mapping) and value:
+            yield from leaves(value, (*above, key))
+        else:
+            yield (*above, key), value

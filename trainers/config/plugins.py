@@ -1,7 +1,7 @@
-"""What other packages add: algorithms, reward signals, image encoders.
+"""Algorithms, reward signals and image encoders that other packages add.
 
-A package adds one by an entry point. Its name is what the training file says, its value names a class or a function
-(`package.module:Name`). docs/extending.md shows one of each from beginning to end.
+A package adds one by an entry point. The name of the entry point is the name in the training file. Its value is the
+import path of a class or a function, `package.module:Name`. docs/extending.md has an example of each.
 """
 
 from functools import cache
@@ -11,35 +11,35 @@ from typing import Any
 from gym_adapters.errors import UserError
 
 TRAINER_TYPE = "mlagents_bridge.trainer_type"
-"""Learner classes; `settings_class` is the class of the `hyperparameters` block."""
+"""Group of learner classes. Their `settings_class` is the class of the `hyperparameters` block."""
 
 REWARD_SIGNAL = "mlagents_bridge.reward_signal"
-"""`RewardSignal` classes; `settings_class` is the class of the signal's block."""
+"""Group of `RewardSignal` classes. Their `settings_class` is the class of the signal's block."""
 
 ENCODER = "mlagents_bridge.encoder"
-"""Functions of an image's (channels, height, width), the units to end in, and `NetworkSettings`, that make the module
-of a `vis_encode_type`.
+"""Group of functions that make the module of a `vis_encode_type`. Their arguments are the image's (channels, height,
+width), the number of output units, and the `NetworkSettings`.
 """
 
 
 @cache
 def names(group: str) -> tuple[str, ...]:
-    """Return the names that installed packages add to a group; none of them is imported."""
+    """Return the names that installed packages add to a group. This imports none of the packages."""
     return tuple(sorted(entry_points(group=group).names))
 
 
 @cache
 def load(group: str, name: str) -> Any:
-    """Import what a package adds under one of these names.
+    """Import what a package adds to a group under a name.
 
     Raises:
-        UserError: It cannot be imported.
+        UserError: The import fails.
     """
     point = next(iter(entry_points(group=group, name=name)))
     try:
         return point.load()
-    except Exception as error:  # whatever an added package does when it is imported
+    except Exception as error:  # the import of an added package may raise anything
         raise UserError(
             f"{name}: {point.value} cannot be imported ({type(error).__name__}: {error}); "
-            "mend or uninstall the package that adds it"
+            "repair or uninstall the package that adds it"
         ) from error

@@ -1,4 +1,4 @@
-"""YAML in: training files and single values, read safely and without silent duplicates."""
+"""Reading YAML: training files and single values. A repeated key is an error."""
 
 from collections.abc import Hashable, Mapping
 from pathlib import Path
@@ -11,10 +11,10 @@ from trainers.config.base import show
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """PyYAML's safe loader, which also refuses a key that stands twice in one map."""
+    """PyYAML's safe loader that refuses a repeated key in a map."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        """Build a map, or raise when one of its own keys is repeated."""
+        """Build a map, or raise an error if a key is repeated. A merge key (``<<``) may be overridden."""
         lines: dict[str, int] = {}
         for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
             if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
@@ -22,14 +22,14 @@ class _StrictLoader(yaml.SafeLoader):
             if key.value in lines:
                 first = lines[key.value]
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key.value} stands twice, first on line {first}", key.start_mark
+                    None, None, f"the key {key.value} is repeated, first on line {first}", key.start_mark
                 )
             lines[key.value] = key.start_mark.line + 1
         return super().construct_mapping(node, deep=deep)
 
 
 def read_source(source: Path | str | Mapping[str, Any] | None) -> tuple[str, Mapping[str, Any]]:
-    """Return what error texts call the source, and its content.
+    """Return the label of the source in error messages, and its content.
 
     Raises:
         UserError: The file is missing, unreadable, empty, not YAML, or not a map.
@@ -53,10 +53,10 @@ def read_source(source: Path | str | Mapping[str, Any] | None) -> tuple[str, Map
 
 
 def parse_yaml(text: str, label: str) -> Any:
-    """Return the content of YAML text; ``label`` names it in errors.
+    """Return the content of YAML text.
 
     Raises:
-        UserError: The text is not YAML; names the line and column.
+        UserError: The text is not YAML. The message starts with ``label`` and names the line and column.
     """
     try:
         return yaml.load(text, Loader=_StrictLoader)
@@ -71,11 +71,14 @@ def parse_yaml(text: str, label: str) -> Any:
 
 
 def _is_text(source: str) -> bool:
-    """Tell YAML text from a path: text has a line break, or a ``key: value`` and no file of that name."""
-    if "\n" in source or not source.strip():
-        return True
-    looks_like_yaml = ": " in source or source.endswith(":") or source.startswith("{")
-    return looks_like_yaml and not Path(source).exists()
+    """Whether a string is YAML text and not a path: it is empty, has a line break, or looks like ``key: value``."""
+    return (
+        "\n" in source
+        or ": " in source
+        or source.endswith(":")
+        or source.startswith("{")
+        or not source.strip()
+    )
 
 
 def _read_file(path: Path) -> str:

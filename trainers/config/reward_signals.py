@@ -1,10 +1,9 @@
-"""The ``reward_signals`` block: where rewards come from."""
+"""The ``reward_signals`` block: the sources of rewards."""
 
 from collections.abc import Mapping
 from typing import Any, Self
 
-from pydantic import ConfigDict, Field, SerializeAsAny, ValidationError, model_validator
-from pydantic_core import InitErrorDetails
+from pydantic import ConfigDict, Field, SerializeAsAny, TypeAdapter, model_validator
 
 from trainers.config import catalogue
 from trainers.config.base import Settings, problem
@@ -18,7 +17,7 @@ from trainers.config.signals import (
 
 
 class RewardSignals(Settings):
-    """The signals in use. A signal that is left out, or null, is off."""
+    """The reward signals. A signal that is left out or null is off."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, SerializeAsAny[RewardSignalSettings]]
@@ -35,29 +34,23 @@ class RewardSignals(Settings):
 
     @classmethod
     def known_keys(cls) -> list[str]:
-        """See ``Settings.known_keys``; other packages add theirs."""
+        """Return the names of all signals, those of other packages included."""
         return catalogue.signal_names()
 
     @model_validator(mode="before")
     @classmethod
     def _read_added_signals(cls, data: Any) -> Any:
-        """Read each block of a signal that another package adds by that signal's own settings class."""
+        """Read the block of each signal of another package as that signal's own settings class."""
         if not isinstance(data, Mapping):
             return data
         read = dict(data)
-        for name in set(data) & set(catalogue.signal_names()) - set(cls.model_fields):
-            listed = catalogue.signal(name)
-            if listed is None or data[name] is None:
-                del read[name]
-                continue
-            try:
-                read[name] = listed.settings.model_validate(data[name])
-            except ValidationError as error:
-                details = [
-                    InitErrorDetails(type=problem(one["msg"]), loc=(name, *one["loc"]), input=one["input"])
-                    for one in error.errors()
-                ]
-                raise ValidationError.from_exception_data(cls.__name__, details) from None
+        for name in [
+            name for name in catalogue.signal_names() if name in data and name not in cls.model_fields
+        ]:
+            block, listed = read.pop(name), catalogue.signal(name)
+            if block is not None and listed is not None:
+                added = TypeAdapter(dict[str, listed.settings])  # type: ignore[name-defined]
+                read |= added.validate_python({name: block})  # as a map, so that an error names the signal
         return read
 
     @model_validator(mode="after")
@@ -68,5 +61,5 @@ class RewardSignals(Settings):
 
 
 def extrinsic_only() -> RewardSignals:
-    """Return the signals of a behavior that names none: the environment's own rewards."""
+    """Return the default: the environment's own rewards."""
     return RewardSignals.model_validate({"extrinsic": ExtrinsicSettings()})

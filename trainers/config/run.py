@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 from pydantic import Field, PrivateAttr, ValidationError, ValidationInfo, field_validator, model_validator
-from pydantic_core import InitErrorDetails
+from pydantic_core import InitErrorDetails, to_json
 
 from gym_adapters.errors import UserError
 from trainers.config.base import (
@@ -40,13 +40,13 @@ class EnvSettings(Settings):
         default=None, description="Command line arguments of the player."
     )
     base_port: Port = Field(
-        default=5005, description="First port of the players; each next one takes the next port."
+        default=5005, description="Port of the first player. Each further player takes the next port."
     )
     num_envs: Count = Field(
-        default=1, description="Environments stepped at the same time; more than 1 needs env_path."
+        default=1, description="Environments that run at the same time. More than 1 needs env_path."
     )
     num_areas: SentCount = Field(default=1, description="Training areas in each player.")
-    timeout_wait: Count = Field(default=60, description="Seconds to wait for a player.")
+    timeout_wait: Count = Field(default=60, description="Seconds to wait for each message of a player.")
     seed: Seed = Field(default=-1, description="Seed of all random numbers. -1: a random one from 0 to 9999.")
     max_lifetime_restarts: CountOrUnlimited = Field(
         default=10, description="Times one player may be restarted in a run. -1: no limit."
@@ -57,14 +57,24 @@ class EnvSettings(Settings):
     restarts_rate_limit_period_s: Count = Field(default=60, description="Length of that period in seconds.")
     listen: str = extension(
         "127.0.0.1",
-        description="Address on which players are waited for. Any other than the default lets other machines "
-        "connect.",
+        description="Address on which the trainer waits for players. Any other than the default lets other "
+        "machines connect.",
     )
     env_options: dict[str, Any] = extension(
         default_factory=dict,
-        description="Keyword arguments for making a Gymnasium environment. For Atari, life_loss_info: true ends an "
-        "episode with each life; whole games are still what is evaluated, and reported as Environment/Game Score.",
+        description="Keyword arguments of a Gymnasium environment. For Atari, life_loss_info: true ends an episode "
+        "with each life. Evaluation still plays whole games, and Environment/Game Score reports them.",
     )
+
+    @field_validator("env_options", mode="after")
+    @classmethod
+    def _fit_into_the_run_folder(cls, options: dict[str, Any]) -> dict[str, Any]:
+        try:
+            to_json(options)
+        except ValueError as error:
+            reason = str(error).removeprefix("Error serializing to JSON: ").removeprefix("ValueError: ")
+            raise problem(f"expected values that a YAML file can hold; {reason}") from None
+        return options
 
     @model_validator(mode="after")
     def _several_need_a_path(self) -> Self:
@@ -79,12 +89,14 @@ class EngineSettings(Settings):
     width: SentCountOrZero = Field(default=84, description="Width of the player's window in pixels.")
     height: SentCountOrZero = Field(default=84, description="Height of the player's window in pixels.")
     quality_level: SentCountOrZero = Field(default=5, description="Unity's quality level, 0 to 5.")
-    time_scale: SentPositive = Field(default=20.0, description="Game time per real time, 1 to 100 in Unity.")
+    time_scale: SentPositive = Field(
+        default=20.0, description="Game seconds per real second. Unity allows 1 to 100."
+    )
     target_frame_rate: SentCountOrUnlimited = Field(
-        default=-1, description="Frames per second to aim for. -1: as many as possible."
+        default=-1, description="Target of the frames per second. -1: no limit."
     )
     capture_frame_rate: SentCountOrZero = Field(
-        default=60, description="Frames per second of game time; 0: not fixed."
+        default=60, description="Frames per second of game time. 0: not fixed."
     )
     no_graphics: Flag = Field(default=False, description="Whether players run without a graphics device.")
     no_graphics_monitor: Flag = Field(
@@ -93,23 +105,23 @@ class EngineSettings(Settings):
 
 
 class CheckpointSettings(Settings):
-    """Where a run is kept and what it starts from."""
+    """Where a run is saved and what it starts from."""
 
     run_id: str | None = Field(
         default=None,
-        description="Name of the run. null: the trainer makes a unique one (mlagents-learn takes ppo).",
+        description="Name of the run. null: a unique name (mlagents-learn: ppo).",
     )
     load_model: Flag = deprecated(False, description="Deprecated name of resume; read and ignored.")
-    resume: Flag = Field(default=False, description="Whether the run of this name is continued.")
+    resume: Flag = Field(default=False, description="Whether the run of this name continues.")
     initialize_from: str | None = Field(
         default=None,
-        description="Run whose policies this run starts from. Without effect when resume is true.",
+        description="Run whose policies this run starts from. It has no effect if resume is true.",
     )
     force: Flag = Field(default=False, description="Whether a run of the same name is overwritten.")
     train_model: Flag = deprecated(False, description="Deprecated opposite of inference; read and ignored.")
-    inference: Flag = Field(default=False, description="Whether policies only act and do not learn.")
+    inference: Flag = Field(default=False, description="Whether the policies act without learning.")
     results_dir: str = Field(
-        default="runs", description="Folder that holds the folders of runs (mlagents-learn takes results)."
+        default="runs", description="Folder of all run folders (mlagents-learn: results)."
     )
 
     @field_validator("initialize_from", mode="after")
@@ -119,20 +131,20 @@ class CheckpointSettings(Settings):
 
 
 class TorchSettings(Settings):
-    """Where networks are computed."""
+    """The device, the threads and the precision of PyTorch."""
 
     device: str | None = Field(
         default=None,
-        description="cpu, cuda, cuda:0, mps, ... null or auto: cpu or cuda, whichever a short measurement finds "
-        "faster.",
+        description="cpu, cuda, cuda:0, mps, ... null or auto: the faster of cpu and cuda in a short measurement.",
     )
     num_threads: Threads | None = extension(
-        None, description="CPU threads of torch. null: one for small networks, else by a short measurement."
+        None,
+        description="CPU threads of PyTorch. null: 1 for small networks, else the fastest in a short measurement.",
     )
     precision: Literal["auto", "float32", "bfloat16"] = extension(
         "auto",
-        description="Numbers that image encoders compute with while training; all else is float32. auto: "
-        "bfloat16 where a short measurement finds it faster.",
+        description="Precision of image encoders in training. Everything else is float32. auto: the faster of both "
+        "in a short measurement.",
     )
 
 
@@ -141,25 +153,26 @@ class RunSettings(Settings):
 
     default_settings: BehaviorSettings | None = Field(
         default=None,
-        description="Settings of every behavior that behaviors does not list, and of the keys it leaves out.",
+        description="Settings of the behaviors that behaviors does not list, and of the keys that a listed behavior "
+        "leaves out.",
     )
     behaviors: dict[str, BehaviorSettings] = Field(
-        default_factory=dict, description="Settings of each behavior, by the behavior's name."
+        default_factory=dict, description="Settings of each behavior, by its name."
     )
     env_settings: EnvSettings = Field(default_factory=EnvSettings, description="The environment.")
     engine_settings: EngineSettings = Field(default_factory=EngineSettings, description="The Unity engine.")
     environment_parameters: dict[str, EnvironmentParameter] | None = Field(
         default=None,
-        description="Numbers, samplers or curricula sent to the environment, by the parameter's name.",
+        description="Numbers, samplers or curricula that the environment receives, by the parameter's name.",
     )
     checkpoint_settings: CheckpointSettings = Field(
-        default_factory=CheckpointSettings, description="Checkpoints and results."
+        default_factory=CheckpointSettings, description="The run folder."
     )
     torch_settings: TorchSettings = Field(default_factory=TorchSettings, description="PyTorch.")
     debug: Flag = Field(default=False, description="Whether debug messages are logged.")
     wandb: str | None = extension(
         None,
-        description="Project on Weights & Biases that the run is logged to; needs the extra wandb. null: none.",
+        description="Weights & Biases project that logs the run. It needs the extra wandb. null: none.",
         min_length=1,
     )
 
@@ -167,11 +180,11 @@ class RunSettings(Settings):
 
     @property
     def source(self) -> str | None:
-        """What error texts call the training file; None if there was none."""
+        """The label of the training file in error messages; None if there was no file."""
         return self._source
 
     def behavior(self, name: str) -> BehaviorSettings:
-        """Return the settings of a behavior; a ``?team=1`` at the end of its name is not looked at.
+        """Return the settings of a behavior. A ``?team=1`` at the end of its name is ignored.
 
         Raises:
             UserError: The training file has neither this behavior nor ``default_settings``.
@@ -232,11 +245,11 @@ class RunSettings(Settings):
 
 
 def inherit(default: Mapping[str, Any], own: Any) -> Any:
-    """Return a behavior's block with the keys it leaves out taken from ``default_settings``.
+    """Return a behavior's block, with the keys that it leaves out taken from ``default_settings``.
 
-    As in ML-Agents, maps are merged key by key, at every depth. Two things differ: only what the file says is
-    inherited (so ``beta_schedule`` still follows the behavior's own ``learning_rate_schedule``), and
-    ``hyperparameters`` are not inherited across different trainer types, whose keys differ.
+    As in ML-Agents, maps are merged key by key, at every depth. Two things differ. Only keys in the file are inherited,
+    no defaults: ``beta_schedule`` still follows the behavior's own ``learning_rate_schedule``. ``hyperparameters`` are
+    inherited only by the same ``trainer_type``.
     """
     if not isinstance(own, Mapping):
         return own
@@ -246,7 +259,7 @@ def inherit(default: Mapping[str, Any], own: Any) -> Any:
 
 
 def deep_merge(base: Mapping[str, Any], update: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``base`` with ``update`` laid over it: maps key by key, everything else replaced."""
+    """Return ``base`` updated by ``update``: maps are merged key by key, all other values are replaced."""
     merged = dict(base)
     for key, value in update.items():
         below = merged.get(key)

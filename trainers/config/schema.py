@@ -1,4 +1,4 @@
-"""The JSON Schema of the training file, for editors that complete and check YAML."""
+"""The JSON Schema of the training file. Editors complete and check YAML with it."""
 
 import json
 from typing import Any
@@ -12,7 +12,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def training_schema() -> dict[str, Any]:
-    """Return the schema: ``hyperparameters`` by ``trainer_type``, and ``extension: true`` at our own keys."""
+    """Return the schema. Keys that ML-Agents does not have are marked ``extension: true``."""
     schema = RunSettings.model_json_schema()
     blocks = schema["$defs"]
     _add_what_is_listed(blocks)
@@ -23,14 +23,15 @@ def training_schema() -> dict[str, Any]:
 
 
 def schema_text() -> str:
-    """Return the schema as the text of ``unity_configs/schema.json``."""
+    """Return the text of ``unity_configs/schema.json``."""
     return json.dumps(training_schema(), indent=2) + "\n"
 
 
 def _add_what_is_listed(blocks: dict[str, Any]) -> None:
-    """Add the blocks of all algorithms and signals, and the names of encoders, those of other packages included.
+    """Add the blocks of all algorithms and signals and the names of all encoders, those of other packages included.
 
-    ``trainer_type`` chooses the keys of ``hyperparameters``; without one, ``default_settings`` may.
+    ``trainer_type`` determines the keys of ``hyperparameters``. Without it any keys are accepted, because
+    ``trainer_type`` may stand in ``default_settings``.
     """
     algorithms = catalogue.algorithms()
     for algorithm in algorithms.values():
@@ -62,7 +63,7 @@ def _add_what_is_listed(blocks: dict[str, Any]) -> None:
 
 
 def _allow_bare_values(schema: dict[str, Any]) -> None:
-    """Let a number or a sampler stand where the settings hold a curriculum or a sampler."""
+    """Accept a number or a sampler in place of a curriculum, and a number in place of a sampler."""
     blocks = schema["$defs"]
     samplers = [{"$ref": f"#/$defs/{settings.__name__}"} for settings in SAMPLERS.values()]
     blocks["Value"] = {"description": "A number or a sampler.", "anyOf": [{"type": "number"}, *samplers]}
@@ -76,7 +77,7 @@ def _allow_bare_values(schema: dict[str, Any]) -> None:
 
 
 def _drop_titles(node: Any) -> None:
-    """Remove the titles pydantic makes from names; they only repeat the keys."""
+    """Remove the titles that pydantic makes from the names of keys."""
     if isinstance(node, dict):
         if isinstance(node.get("title"), str):
             del node["title"]

@@ -1,4 +1,4 @@
-"""The blocks of single reward signals."""
+"""The block of each reward signal."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,22 +16,22 @@ class RewardSignalSettings(Settings):
     strength: NonNegative = Field(default=1.0, description="Factor on the signal's rewards.")
     network_settings: NetworkSettings = Field(
         default_factory=NetworkSettings,
-        description="Network of the signal's own model, for those that have one.",
+        description="Network of the signal's own model. Signals without a model ignore it.",
     )
 
 
 class ExtrinsicSettings(RewardSignalSettings):
-    """The rewards the environment pays."""
+    """The rewards of the environment."""
 
 
 class LearnedSignalSettings(RewardSignalSettings):
-    """The keys of the signals that learn a model of their own."""
+    """The keys of the signals that learn their own model."""
 
     learning_rate: Positive = Field(
         default=3e-4, description="Step size of the signal's optimiser. Typical: 1e-5-1e-3."
     )
     encoding_size: Count | None = deprecated(
-        description="Deprecated: network_settings.hidden_units, where network_settings is not given."
+        description="Deprecated: sets network_settings.hidden_units if network_settings is not given."
     )
 
     @model_validator(mode="before")
@@ -43,21 +43,21 @@ class LearnedSignalSettings(RewardSignalSettings):
 
 
 class CuriositySettings(LearnedSignalSettings):
-    """Intrinsic curiosity: rewards what its model could not predict. Typical strength: 0.001-0.1."""
+    """Intrinsic curiosity: rewards the prediction errors of its model. Typical strength: 0.001-0.1."""
 
 
 class GAILSettings(LearnedSignalSettings):
-    """Imitation by GAIL: rewards what looks like the demonstrations. Typical strength: 0.01-1.0."""
+    """GAIL: rewards similarity to the demonstrations. Typical strength: 0.01-1.0."""
 
     demo_path: str = Field(description="Path of a .demo file, or of a folder of them.")
-    use_actions: Flag = Field(default=False, description="Whether the discriminator sees actions too.")
+    use_actions: Flag = Field(default=False, description="Whether the discriminator receives actions too.")
     use_vail: Flag = Field(
         default=False, description="Whether the discriminator has a variational bottleneck."
     )
 
 
 class RNDSettings(LearnedSignalSettings):
-    """Random network distillation: rewards what is new. Typical strength: 0.001-0.01."""
+    """Random network distillation: rewards new observations. Typical strength: 0.001-0.01."""
 
     learning_rate: Positive = Field(
         default=1e-4, description="Step size of the signal's optimiser. Typical: 1e-5-1e-3."

@@ -1,4 +1,4 @@
-"""What the training file may say and this trainer does not do yet."""
+"""Settings that a training file may have and that this trainer does not support yet."""
 
 from collections.abc import Iterator
 
@@ -10,14 +10,14 @@ from trainers.config.run import RunSettings
 
 
 def check_supported(settings: RunSettings, trainer_type: str | None = None) -> None:
-    """Refuse the first setting that asks for something this trainer, or this command, cannot do.
+    """Raise an error for the first setting that this trainer or this command does not support.
 
     Args:
         settings: What to check.
-        trainer_type: The only type that the command trains (``python -m trainers.a2c``); None: any.
+        trainer_type: The only type that the command trains (``python -m trainers.a2c``). None: every type.
 
     Raises:
-        UserError: Names the key and what to do instead.
+        UserError: The message names the key and what to do instead.
     """
     entries = {f"behaviors.{name}": behavior for name, behavior in settings.behaviors.items()}
     if settings.default_settings is not None:
@@ -34,7 +34,7 @@ def check_supported(settings: RunSettings, trainer_type: str | None = None) -> N
 
 
 def _unsupported(behavior: BehaviorSettings) -> Iterator[tuple[str, str]]:
-    """Yield the key path and the advice for each thing a behavior asks for in vain."""
+    """Yield the key path of each unsupported setting, and what to do instead."""
     trained = catalogue.algorithm_names(trained=True)
     if behavior.trainer_type not in trained:
         yield f"trainer_type: {behavior.trainer_type}", f"use {one_of(trained)}"

@@ -1,22 +1,21 @@
-"""The command line of the trainers: the options of mlagents-learn, ``--max-steps`` and ``--set``."""
+"""The command line of the training commands: the options of mlagents-learn, ``--max-steps`` and ``--set``."""
 
 import argparse
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticCustomError
 
 from trainers.config import BehaviorSettings, NetworkSettings, RunSettings
-from trainers.config.base import Number
+from trainers.config.errors import option_reader
+from trainers.config.overrides import put
 
 _LOGGER = logging.getLogger(__name__)
 
-# Option and the key of the training file it sets; meaning, type and default come from the key.
+# Each option, and the key of the training file that it sets. Its help, type and default are those of the key.
 _OPTIONS = {
     "--env": "env_settings.env_path",
     "--resume": "checkpoint_settings.resume",
@@ -51,16 +50,16 @@ _OPTIONS = {
 }
 
 _OLD_OPTIONS = {
-    "--load": "is deprecated and has no effect; use --resume",
-    "--train": "is deprecated and has no effect; training is the default, --inference its opposite",
-    "--torch": "was removed and has no effect; PyTorch is always used",
-    "--tensorflow": "was removed and has no effect; PyTorch is always used",
+    "--load": "use --resume",
+    "--train": "training is the default, and --inference turns it off",
+    "--torch": "PyTorch is always used",
+    "--tensorflow": "PyTorch is always used",
 }
 
 
 @dataclass(frozen=True)
 class ParsedArguments:
-    """What the command line said; the three fields are the arguments of ``load_settings``."""
+    """The content of a command line. The fields are the arguments of ``load_settings``."""
 
     config_path: Path | None
     overrides: tuple[str, ...] = ()
@@ -68,20 +67,20 @@ class ParsedArguments:
 
 
 class _Ignored(argparse.Action):
-    """An option of old ML-Agents releases: one warning, no effect."""
+    """An option of old ML-Agents releases. It logs a warning and does nothing else."""
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
-        _LOGGER.warning("%s %s", option_string, _OLD_OPTIONS[str(option_string)])
+        _LOGGER.warning("%s has no effect: %s", option_string, _OLD_OPTIONS[str(option_string)])
 
 
 def build_parser(prog: str, trainer_type: str | None = None) -> argparse.ArgumentParser:
     """Return the parser of a training command.
 
     Args:
-        prog: Name of the command, as usage texts show it.
-        trainer_type: The only algorithm the command trains, or None if the training file decides.
+        prog: Name of the command in its help.
+        trainer_type: The only algorithm that the command trains. None: that of the training file.
     """
-    algorithm = trainer_type.upper() if trainer_type else "the algorithm each behavior names"
+    algorithm = trainer_type.upper() if trainer_type else "the trainer_type of each behavior"
     parser = argparse.ArgumentParser(
         prog=prog,
         usage="%(prog)s [trainer_config_path] [options]",
@@ -89,7 +88,9 @@ def build_parser(prog: str, trainer_type: str | None = None) -> argparse.Argumen
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
     )
-    parser.add_argument("trainer_config_path", nargs="?", default=None, help="Training file (.yaml).")
+    parser.add_argument(
+        "trainer_config_path", nargs="?", type=Path, default=None, help="Training file (.yaml)."
+    )
     for option, key in _OPTIONS.items():
         _add_option(parser, option, key)
     parser.add_argument(
@@ -98,8 +99,8 @@ def build_parser(prog: str, trainer_type: str | None = None) -> argparse.Argumen
         default=[],
         dest="overrides",
         metavar="KEY=VALUE",
-        help="Set any key of the training file, for example behaviors.Walker.max_steps=1e6; may be repeated. "
-        "behaviors.* means every behavior.",
+        help="Set any key of the training file, for example behaviors.Walker.max_steps=1e6. It may be repeated. "
+        "behaviors.* stands for every behavior.",
     )
     for option in _OLD_OPTIONS:
         parser.add_argument(option, action=_Ignored, nargs=0, help=argparse.SUPPRESS)
@@ -107,10 +108,10 @@ def build_parser(prog: str, trainer_type: str | None = None) -> argparse.Argumen
 
 
 def parse(argv: Sequence[str] | None, prog: str, trainer_type: str | None = None) -> ParsedArguments:
-    """Read a command line; only what it really gave ends up in ``options``.
+    """Read a command line. ``options`` of the result has only the options that were given.
 
-    As in mlagents-learn, ``--resume`` takes precedence over ``--initialize-from``, and either of them on the
-    command line takes precedence over the other one in the file.
+    As in mlagents-learn, ``--resume`` takes precedence over ``--initialize-from``. Each of them takes precedence over
+    the other one's key in the training file.
     """
     given = vars(build_parser(prog, trainer_type).parse_args(argv))
     path = given.pop("trainer_config_path")
@@ -121,54 +122,34 @@ def parse(argv: Sequence[str] | None, prog: str, trainer_type: str | None = None
         given["checkpoint_settings.resume"] = False
     options: dict[str, Any] = {}
     for key, value in given.items():
-        *blocks, last = key.split(".")
-        here = options
-        for block in blocks:
-            here = here.setdefault(block, {})
-        here[last] = value
-    return ParsedArguments(Path(path) if path is not None else None, overrides, options)
+        options = put(options, tuple(key.split(".")), value, key)
+    return ParsedArguments(path, overrides, options)
 
 
 def _add_option(parser: argparse.ArgumentParser, option: str, key: str) -> None:
-    """Add an option that sets ``key``, with the type, meaning and default of that key."""
+    """Add an option that sets ``key``, with the type, description and default of that key."""
     setting = _setting(key)
     default = "" if setting.default in (None, False) else f" Default: {setting.default}."
     description = f"{setting.description}{default}".replace("%", "%%")
-    number = next((mark for mark in setting.metadata if isinstance(mark, Number)), None)
-    name = key.rpartition(".")[2].upper()
     if setting.annotation is bool:
         parser.add_argument(option, dest=key, action="store_true", help=description)
     elif option == "--env-args":
-        rest = f"{description} Takes the rest of the line, so it comes last."
+        rest = f"{description} It must be the last option: it takes all further arguments."
         parser.add_argument(option, dest=key, nargs=argparse.REMAINDER, metavar="ARG", help=rest)
-    elif number is not None:
-        parser.add_argument(option, dest=key, type=_reader(number), metavar=name, help=description)
     else:
-        metavar = "PROJECT" if key == "wandb" else name
-        parser.add_argument(option, dest=key, metavar=metavar, help=description)
-
-
-def _reader(number: Number) -> Callable[[str], int | float]:
-    """Return the function that reads one option's number with the rules of the training file."""
-
-    def read(text: str) -> int | float:
-        try:
-            return number.read(text)
-        except PydanticCustomError as error:
-            raise argparse.ArgumentTypeError(error.message()) from None
-
-    return read
+        name = "PROJECT" if key == "wandb" else key.rpartition(".")[2].upper()
+        read = option_reader(setting.rebuild_annotation())
+        parser.add_argument(option, dest=key, type=read, metavar=name, help=description)
 
 
 def _setting(key: str) -> FieldInfo:
-    """Return the field of the settings that a key of ``_OPTIONS`` names."""
-    *blocks, name = key.split(".")
-    owner: type[BaseModel] = RunSettings
-    for block in blocks:
-        if block == "behaviors":
-            owner = BehaviorSettings
-        elif block == "network_settings":
-            owner = NetworkSettings
-        elif block != "*":
-            owner = RunSettings.model_fields[block].annotation  # type: ignore[assignment]
-    return owner.model_fields[name]
+    """Return the field of the settings that ``key`` is the path of."""
+    block, _, name = key.rpartition(".")
+    owners = {
+        "": RunSettings,
+        "behaviors.*": BehaviorSettings,
+        "behaviors.*.network_settings": NetworkSettings,
+    }
+    owner: Any = owners.get(block) or RunSettings.model_fields[block].annotation
+    setting: FieldInfo = owner.model_fields[name]
+    return setting

@@ -71,14 +71,14 @@ def test_two_runs_become_a_table_and_a_page(tmp_path: Path, capsys: pytest.Captu
 def test_bad_input_is_one_line_and_status_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     good = write_run(tmp_path / "good", rewards(1, 2))
     (tmp_path / "nothing").mkdir()
-    assert "is no run folder" in refused(capsys, good, tmp_path / "nothing")
+    assert "is not a run folder" in refused(capsys, good, tmp_path / "nothing")
     other = write_run(tmp_path / "other", rewards(1), behavior="Other")
     assert "different behaviors" in refused(capsys, good, other)
     assert "has no behavior Walker, only Task" in refused(capsys, good, "--behavior", "Walker")
     assert "--names: 1 names for 2 runs" in refused(capsys, good, good, "--names", "a")
     empty = tmp_path / "empty"
     write_events(empty / "Task" / "events.out.tfevents.1.machine.1.0", {})
-    assert "holds no summary" in refused(capsys, empty)
+    assert "has no summary" in refused(capsys, empty)
 
 
 def test_a_truncated_file_is_used_and_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -162,12 +162,12 @@ def test_both_trainers_are_trained_and_a_second_call_trains_nothing(stand_in: Pa
     assert len(events) == 2
     second = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
     assert second.returncode == 0, second.stderr
-    assert "2 of 2 runs are there already" in second.stdout
+    assert "2 of 2 runs are already finished" in second.stdout
     assert sorted(Path("out").glob("*/task-seed0/CartPole-v1/events*")) == events
     Path("task.yaml").write_text(TASK.format(steps=1600))
     other = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
     assert other.returncode == 2
-    assert "is of other settings" in other.stderr
+    assert "has other settings" in other.stderr
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the player is a shell script")
@@ -192,7 +192,7 @@ def test_an_interrupted_comparison_goes_on_where_it_stopped(stand_in: Path) -> N
         process.send_signal(signal.SIGINT)  # twice is once
         rest, _ = process.communicate(timeout=120)
         assert process.returncode == 130, rest
-        assert "goes on from here" in rest
+        assert "continues from here" in rest
     assert len(list(Path("out/runs/task-seed0/CartPole-v1").glob("events*"))) == 2
     assert "trained in 2 sessions" in " ".join(rest.split())
 
@@ -246,9 +246,26 @@ def test_effects_in_words() -> None:
     assert slug("larger buffer, & batch") == "larger-buffer-batch"
 
 
+def test_changed_keys_of_experiments_keep_their_type(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text("behaviors: {Task: {trainer_type: ppo, reward_clip: 5}}")
+    (tmp_path / "few.yaml").write_text(
+        "env: CartPole-v1\nbase: base.yaml\n"
+        "set: {behaviors.Task.reward_clip: null, checkpoint_settings.run_id: 'a: b'}\n"
+        "variants: {other: {env_settings.env_options: {x: [1, yes]}}}\n"
+    )
+    base, other = load_experiments(tmp_path / "few.yaml", tmp_path, None).plan.variants
+    assert base.settings.behavior("Task").reward_clip is None
+    assert base.settings.checkpoint_settings.run_id == "a: b"
+    assert other.settings.env_settings.env_options == {"x": [1, True]}
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        (
+            "env: A-v0\nbase: b.yaml\nagents: 0\nvariants: {a: {}}\n",
+            "agents: expected a whole number >= 1, got 0",
+        ),
         ("env: A-v0\nbase: b.yaml\n", "variants"),
         ("env: A-v0\nbase: b.yaml\nvariants: {}\n", "variants"),
         ("env: A-v0\nbase: absent.yaml\nvariants: {a: {}}\n", "absent.yaml"),

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainers.compare import numbers
-from trainers.compare.events import Curve
-from trainers.compare.numbers import Spread
+from trainers.compare.numbers import Curve, Spread
 from trainers.compare.report import show
 
 

@@ -136,13 +136,13 @@ def test_a_run_that_is_still_going_on_is_compared(tmp_path: Path) -> None:
 
 def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match="is no run folder"):
+    with pytest.raises(UserError, match="is not a run folder"):
         read_runs([tmp_path / "empty"])
     with pytest.raises(UserError, match="no such folder"):
         read_runs([tmp_path / "absent"])
     folder = write_run(tmp_path / "a", rewards(1))
     next((folder / "Task").glob("events*")).write_bytes(b"")
-    with pytest.raises(UserError, match="holds no summary"):
+    with pytest.raises(UserError, match="has no summary"):
         read_runs([folder])
 
 

@@ -85,11 +85,19 @@ def test_a_curriculum_keeps_its_lessons_in_order() -> None:
         ),
         (
             {"sampler_type": "multirangeuniform", "sampler_parameters": {"intervals": [[2, 1]]}},
-            "mass.sampler_parameters.intervals: expected a list of [least, greatest], got [[2.0, 1.0]]",
+            "mass.sampler_parameters.intervals: expected a list of [lower bound, upper bound], got [[2.0, 1.0]]",
+        ),
+        (
+            {"sampler_type": "multirangeuniform", "sampler_parameters": {"intervals": [[1]]}},
+            "mass.sampler_parameters.intervals.0.1: expected more values, got [1]",
+        ),
+        (
+            {"sampler_type": "multirangeuniform", "sampler_parameters": {"intervals": [[1, 2, 3]]}},
+            "mass.sampler_parameters.intervals.0: expected fewer values, got [1, 2, 3]",
         ),
         (
             {"sampler_type": "multirangeuniform", "sampler_parameters": {"intervals": []}},
-            "mass.sampler_parameters.intervals: expected a list of [least, greatest], got []",
+            "mass.sampler_parameters.intervals: expected a list of [lower bound, upper bound], got []",
         ),
         (
             {"curriculum": [{"name": "Easy", "value": 1}, {"name": "Hard", "value": 2}]},
@@ -130,7 +138,7 @@ def test_a_curriculum_keeps_its_lessons_in_order() -> None:
                     }
                 ]
             },
-            "completion_criteria: threshold must be from 0 to 1 when measure is progress, got 2.0",
+            "completion_criteria: threshold must be from 0 to 1 if measure is progress, got 2.0",
         ),
     ],
 )

@@ -43,6 +43,7 @@ def test_path_text_and_map_say_the_same(walker: Path) -> None:
 def test_one_line_of_yaml_is_text_not_a_path() -> None:
     assert load_settings("debug: true").debug
     assert load_settings("{debug: true}").debug
+    assert load_settings("debug: true  # " + "longer than the name of a file may be " * 10).debug
 
 
 @given(maybe_steps, maybe_steps, maybe_steps)
@@ -87,7 +88,7 @@ def test_merge_keys_are_yaml_not_duplicates() -> None:
         ("behaviors:\n\tW: 1\n", "walker.yaml: invalid YAML (line 2, column 1): "),
         (
             "debug: true\ndebug: false\n",
-            "invalid YAML (line 2, column 1): the key debug stands twice, first on line 1",
+            "invalid YAML (line 2, column 1): the key debug is repeated, first on line 1",
         ),
         ("debug: !!python/object:os.system {}\n", "walker.yaml: invalid YAML (line 1, column 8): "),
         ("debug: 2001-99-99\n", "walker.yaml: invalid YAML: "),
@@ -106,6 +107,12 @@ def test_bad_files_are_refused_in_one_line(tmp_path: Path, text: str, message: s
         load_settings(path)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["&a {b: *a}", "{a: " * 300 + "1" + "}" * 300], ids=["endless", "deep"])
+def test_values_that_cannot_be_written_to_the_run_folder_are_refused(text: str) -> None:
+    with pytest.raises(UserError, match=r"^settings: env_settings\.env_options: expected values that a YAML"):
+        load_settings(f"env_settings:\n  env_options: {text}\n")
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
@@ -246,6 +253,10 @@ def test_list_items_are_named_by_number() -> None:
         ("behaviors.Walker.max_stps=1", "behaviors.Walker.max_stps: unknown key; did you mean max_steps?"),
         ("behaviors.Walker=3", "--set: behaviors.Walker: expected a map of keys and values, got 3"),
         ("..=3", ": unknown key"),
+        (
+            "env_settings.env_options." + "a." * 5000 + "b=1",
+            "--set env_settings.env_options.a.a.a.a.a.a.a.a...: expected at most 100 levels, got 5003",
+        ),
     ],
 )
 def test_bad_overrides(walker: Path, override: str, message: str) -> None:

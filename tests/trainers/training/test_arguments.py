@@ -129,6 +129,9 @@ def test_old_options_only_warn(option: str, caplog: pytest.LogCaptureFixture) ->
     [
         (["--num-envs", "0"], "argument --num-envs: expected a whole number >= 1, got '0'"),
         (["--max-steps", "many"], "argument --max-steps: expected a whole number >= 1, got 'many'"),
+        (["--max-steps", "true"], "argument --max-steps: expected a whole number >= 1, got 'true'"),
+        (["--time-scale", "inf"], "argument --time-scale: expected a number > 0 and <= 3.4e+38, got 'inf'"),
+        (["--wandb", ""], "argument --wandb: expected text that is not empty, got ''"),
         (["--no-such-option"], "unrecognized arguments: --no-such-option"),
         (["--max-st", "3"], "unrecognized arguments: --max-st"),
         (
