@@ -24,10 +24,11 @@ def first_problem(error: ValidationError) -> tuple[Path, str, int]:
     """Return the key path and the text of the first problem, and how many more there are."""
     details = [detail for detail in error.errors() if detail["type"] != "default_factory_not_called"]
     first = details[0]
-    return tuple(first["loc"]), _text(first), len(details) - 1
+    return tuple(first["loc"]), problem_text(first), len(details) - 1
 
 
-def _text(detail: Mapping[str, Any]) -> str:
+def problem_text(detail: Mapping[str, Any]) -> str:
+    """Return what one of a validation error's problems says, in our words."""
     kind, got = detail["type"], show(detail["input"])
     if kind == "missing":
         return "this key is needed"

@@ -106,4 +106,4 @@ class NetworkSettings(Settings):
 
 def encoder_names() -> list[str]:
     """Return what ``vis_encode_type`` may be."""
-    return [*ENCODERS, *plugins.names(plugins.ENCODER)]
+    return [*ENCODERS, *plugins.names(plugins.ENCODER, ENCODERS)]

@@ -8,6 +8,7 @@ from pydantic_core import InitErrorDetails
 
 from trainers.config import catalogue
 from trainers.config.base import Settings, problem
+from trainers.config.errors import problem_text
 from trainers.config.signals import (
     CuriositySettings,
     ExtrinsicSettings,
@@ -54,7 +55,9 @@ class RewardSignals(Settings):
                 read[name] = listed.settings.model_validate(data[name])
             except ValidationError as error:
                 details = [
-                    InitErrorDetails(type=problem(one["msg"]), loc=(name, *one["loc"]), input=one["input"])
+                    InitErrorDetails(
+                        type=problem(problem_text(one)), loc=(name, *one["loc"]), input=one["input"]
+                    )
                     for one in error.errors()
                 ]
                 raise ValidationError.from_exception_data(cls.__name__, details) from None
