@@ -91,11 +91,13 @@ class OffPolicyLearner(Learner):
         if self.policy.normalizer is not None:
             self.policy.normalizer.assign(self.observation_moments)
         figures: list[Tensor] = []
+        since = self.learned_until
         while self.step - self.learned_until >= self.hyper.steps_per_update:
             self.learned_until += self.hyper.steps_per_update
             learned = self.learn(self.draw())
             figures.append(torch.stack(list(learned.values())))
             self.move_target()
+        self._update_signals(since)
         self.require_finite_weights()
         for tag, value in zip(learned, torch.stack(figures).mean(0).tolist(), strict=True):
             self.metrics.add(tag, value)
@@ -169,6 +171,16 @@ class OffPolicyLearner(Learner):
     def _needed(self) -> int:
         """Settled rows before the first update."""
         return max(self.hyper.batch_size, self.hyper.buffer_init_steps)
+
+    def _update_signals(self, since: float) -> None:
+        """Reward signals that learn do so once for every `reward_signal_steps_per_update` agent steps."""
+        learning = [one for one in self.signals if one.learns]
+        interval = self.hyper.reward_signal_steps_per_update
+        for _ in range(int(self.learned_until // interval) - int(since // interval) if learning else 0):
+            rows = self.replay.rows(self.replay.draw(self.hyper.batch_size, self.generator))
+            for one in learning:
+                for tag, value in one.update(rows).items():
+                    self.metrics.add(tag, value)
 
     def _require_room(self) -> None:
         """A decision is learned from if it is still there when its reward comes, which takes two rows for an agent."""

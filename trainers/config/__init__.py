@@ -1,6 +1,18 @@
 """The training file as typed settings: ML-Agents' own keys and the extensions of this trainer."""
 
 from trainers.config.algorithm import AlgorithmSettings
+from trainers.config.base import (
+    Count,
+    CountOrZero,
+    Flag,
+    Fraction,
+    NonNegative,
+    Number,
+    Positive,
+    Real,
+    extension,
+    problem,
+)
 from trainers.config.behavior import BehaviorSettings
 from trainers.config.cloning import BehavioralCloningSettings
 from trainers.config.dump import dump_settings
@@ -16,6 +28,7 @@ from trainers.config.environment_parameters import (
 )
 from trainers.config.hyperparameters import (
     A2CSettings,
+    ActorCriticSettings,
     OnPolicySettings,
     OptimizerSettings,
     POCASettings,
@@ -44,30 +57,39 @@ from trainers.config.supported import check_supported
 
 __all__ = [
     "A2CSettings",
+    "ActorCriticSettings",
     "AlgorithmSettings",
     "BehaviorSettings",
     "BehavioralCloningSettings",
     "CheckpointSettings",
     "CompletionCriteria",
     "ConstantSampler",
+    "Count",
+    "CountOrZero",
     "CuriositySettings",
     "DQNSettings",
     "EngineSettings",
     "EnvSettings",
     "EnvironmentParameter",
     "ExtrinsicSettings",
+    "Flag",
+    "Fraction",
     "GAILSettings",
     "GaussianSampler",
     "Lesson",
     "MemorySettings",
     "MultiRangeUniformSampler",
     "NetworkSettings",
+    "NonNegative",
+    "Number",
     "OffPolicySettings",
     "OnPolicySettings",
     "OptimizerSettings",
     "POCASettings",
     "PPOSettings",
+    "Positive",
     "RNDSettings",
+    "Real",
     "RewardSignalSettings",
     "RewardSignals",
     "RunSettings",
@@ -78,5 +100,7 @@ __all__ = [
     "UniformSampler",
     "check_supported",
     "dump_settings",
+    "extension",
     "load_settings",
+    "problem",
 ]

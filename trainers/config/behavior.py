@@ -31,7 +31,7 @@ class BehaviorSettings(Settings):
     """
 
     trainer_type: str = Field(
-        default="ppo", description="Algorithm. It is needed if hyperparameters is given."
+        default=catalogue.DEFAULT, description="Algorithm. Must be given when hyperparameters is."
     )
     hyperparameters: SerializeAsAny[AlgorithmSettings] = Field(
         default_factory=lambda data: _settings_class(data["trainer_type"])(),
@@ -92,11 +92,13 @@ class BehaviorSettings(Settings):
     def _hyperparameters_need_a_type(cls, data: Any) -> Any:
         if not isinstance(data, Mapping) or "hyperparameters" not in data or "trainer_type" in data:
             return data
-        for name, algorithm in catalogue.algorithms().items():
-            if type(data["hyperparameters"]) is algorithm.settings:
-                return {"trainer_type": name, **data}
+        given = data["hyperparameters"]
+        for algorithm in catalogue.algorithms() if isinstance(given, AlgorithmSettings) else ():
+            if type(given) is algorithm.settings:
+                return {"trainer_type": algorithm.name, **data}
         raise problem(
-            "hyperparameters is given, so trainer_type is needed beside it, for example trainer_type: ppo"
+            "hyperparameters is given, so trainer_type is needed beside it, for example trainer_type: "
+            f"{catalogue.DEFAULT}"
         )
 
     @field_validator("trainer_type", mode="after")
@@ -131,7 +133,7 @@ class BehaviorSettings(Settings):
     @model_validator(mode="after")
     def _dropout_is_allowed(self) -> Self:
         if self.network_settings.dropout and not self.hyperparameters.allows_dropout:
-            allowing = [name for name, one in catalogue.algorithms().items() if one.settings.allows_dropout]
+            allowing = [one.name for one in catalogue.algorithms() if one.settings.allows_dropout]
             raise problem(
                 f"network_settings.dropout needs trainer_type {one_of(allowing)}; with "
                 f"{self.trainer_type} the policy would not be the same from acting to learning"

@@ -1,12 +1,14 @@
-"""The list of all algorithms and reward signals. Other packages add theirs through `plugins`."""
+"""The algorithms and reward signals: this is the one place that lists them. Packages may add theirs, see `plugins`.
 
-from collections.abc import Iterable
+A name that is listed here stays with this package, even if another one adds it.
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint
 from typing import Any
 
-from gym_adapters.errors import UserError
 from trainers.config import plugins
 from trainers.config.algorithm import AlgorithmSettings
 from trainers.config.base import Settings
@@ -42,6 +44,9 @@ class Listed:
         return EntryPoint(self.name, self.place, "").load()
 
 
+DEFAULT = "ppo"
+"""What a behavior is trained with that names no `trainer_type`."""
+
 _ALGORITHMS = (
     Listed("ppo", PPOSettings, "trainers.algorithms.ppo:PPO"),
     Listed("sac", SACSettings, None),
@@ -67,15 +72,18 @@ def algorithm(name: str) -> Listed | None:
     return _find(name, _ALGORITHMS, TRAINER_TYPE, AlgorithmSettings)
 
 
-def algorithms() -> dict[str, Listed]:
-    """Return every algorithm by name: first those of this package, then those of other packages."""
-    return {name: found for name in algorithm_names() if (found := algorithm(name)) is not None}
+def algorithms() -> Iterator[Listed]:
+    """Yield every algorithm: those of this package, then those that other packages add, each imported when it is due.
+
+    Raises:
+        UserError: See ``algorithm``.
+    """
+    yield from _all(_ALGORITHMS, TRAINER_TYPE, AlgorithmSettings)
 
 
 def algorithm_names(trained: bool = False) -> list[str]:
-    """Return the names of all algorithms, or of those that can be trained. This imports no other package."""
-    own = [one.name for one in _ALGORITHMS if one.place is not None or not trained]
-    return [*own, *plugins.names(TRAINER_TYPE)]
+    """Return the names of all algorithms, or of those that can be trained; no added package is imported."""
+    return _names(_ALGORITHMS, TRAINER_TYPE, trained)
 
 
 def signal(name: str) -> Listed | None:
@@ -87,17 +95,32 @@ def signal(name: str) -> Listed | None:
     return _find(name, _SIGNALS, REWARD_SIGNAL, RewardSignalSettings)
 
 
+def signals() -> Iterator[Listed]:
+    """Yield every reward signal; see ``algorithms``."""
+    yield from _all(_SIGNALS, REWARD_SIGNAL, RewardSignalSettings)
+
+
 def signal_names(trained: bool = False) -> list[str]:
-    """Return the names of all reward signals, or of those that can be used. This imports no other package."""
-    own = [one.name for one in _SIGNALS if one.place is not None or not trained]
-    return [*own, *plugins.names(REWARD_SIGNAL)]
+    """Return the names of all reward signals, or of those that can be used; no added package is imported."""
+    return _names(_SIGNALS, REWARD_SIGNAL, trained)
 
 
-def _find(name: str, own: Iterable[Listed], group: str, base: type[Settings]) -> Listed | None:
+def _names(own: Sequence[Listed], group: str, trained: bool) -> list[str]:
+    named = [one.name for one in own if one.place is not None or not trained]
+    return named + plugins.names(group, [one.name for one in own])
+
+
+def _all(own: Sequence[Listed], group: str, base: type[Settings]) -> Iterator[Listed]:
+    yield from own
+    for name in plugins.names(group, [one.name for one in own]):
+        yield _added(name, group, base)
+
+
+def _find(name: str, own: Sequence[Listed], group: str, base: type[Settings]) -> Listed | None:
     for listed in own:
         if listed.name == name:
             return listed
-    return _added(name, group, base) if name in plugins.names(group) else None
+    return _added(name, group, base) if name in plugins.names(group, ()) else None
 
 
 @cache
@@ -105,8 +128,6 @@ def _added(name: str, group: str, base: type[Settings]) -> Listed:
     found = plugins.load(group, name)
     settings = getattr(found, "settings_class", None)
     if not (isinstance(settings, type) and issubclass(settings, base)):
-        raise UserError(
-            f"{name}: settings_class of {found} is {settings!r}; expected a subclass of "
-            f"trainers.config.{base.__name__}"
-        )
+        reason = f"settings_class of {found!r} is {settings!r}, expected a subclass of trainers.config.{base.__name__}"
+        raise plugins.unusable(group, name, reason)
     return Listed(name, settings, f"{found.__module__}:{found.__qualname__}")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from trainers.config import catalogue
@@ -33,33 +34,6 @@ An editor completes and checks a training file with this line at its top (with t
     # yaml-language-server: $schema=unity_configs/schema.json
 """
 
-# Heading and settings class of each table. None is the top level.
-_TABLES = {
-    "Top level": None,
-    "behaviors.NAME and default_settings": "BehaviorSettings",
-    **{f"hyperparameters of {name}": one.settings.__name__ for name, one in catalogue.algorithms().items()},
-    "network_settings": "NetworkSettings",
-    "network_settings.memory": "MemorySettings",
-    "reward_signals": "RewardSignals",
-    "reward_signals.extrinsic": "ExtrinsicSettings",
-    "reward_signals.curiosity": "CuriositySettings",
-    "reward_signals.gail": "GAILSettings",
-    "reward_signals.rnd": "RNDSettings",
-    "behavioral_cloning": "BehavioralCloningSettings",
-    "self_play": "SelfPlaySettings",
-    "env_settings": "EnvSettings",
-    "engine_settings": "EngineSettings",
-    "environment_parameters.NAME": "EnvironmentParameter",
-    "curriculum lesson": "Lesson",
-    "completion_criteria": "CompletionCriteria",
-    "sampler_parameters of constant": "ConstantParameters",
-    "sampler_parameters of uniform": "UniformParameters",
-    "sampler_parameters of gaussian": "GaussianParameters",
-    "sampler_parameters of multirangeuniform": "MultiRangeUniformParameters",
-    "checkpoint_settings": "CheckpointSettings",
-    "torch_settings": "TorchSettings",
-}
-
 _NOTES = {
     "EnvironmentParameter": "A sampler is a map with `sampler_type` (constant, uniform, gaussian or multirangeuniform) "
     "and `sampler_parameters`.",
@@ -71,13 +45,40 @@ _SCALARS = {"boolean": "true or false", "string": "text", "object": "map", "inte
 def docs_text() -> str:
     """Return the text of ``docs/configuration.md``: a table of each block."""
     schema = training_schema()
-    sections = (_section(title, name, schema) for title, name in _TABLES.items())
+    sections = (_section(title, name, schema) for title, name in _tables().items())
     return _INTRODUCTION + "".join(f"\n{section}" for section in sections)
+
+
+@cache
+def _tables() -> dict[str, str | None]:
+    """Return the heading and the class of each table; None is the top level."""
+    return {
+        "Top level": None,
+        "behaviors.NAME and default_settings": "BehaviorSettings",
+        **{f"hyperparameters of {one.name}": one.settings.__name__ for one in catalogue.algorithms()},
+        "network_settings": "NetworkSettings",
+        "network_settings.memory": "MemorySettings",
+        "reward_signals": "RewardSignals",
+        **{f"reward_signals.{one.name}": one.settings.__name__ for one in catalogue.signals()},
+        "behavioral_cloning": "BehavioralCloningSettings",
+        "self_play": "SelfPlaySettings",
+        "env_settings": "EnvSettings",
+        "engine_settings": "EngineSettings",
+        "environment_parameters.NAME": "EnvironmentParameter",
+        "curriculum lesson": "Lesson",
+        "completion_criteria": "CompletionCriteria",
+        "sampler_parameters of constant": "ConstantParameters",
+        "sampler_parameters of uniform": "UniformParameters",
+        "sampler_parameters of gaussian": "GaussianParameters",
+        "sampler_parameters of multirangeuniform": "MultiRangeUniformParameters",
+        "checkpoint_settings": "CheckpointSettings",
+        "torch_settings": "TorchSettings",
+    }
 
 
 def _section(title: str, name: str | None, schema: Mapping[str, Any]) -> str:
     block = schema if name is None else schema["$defs"][name]
-    description = " ".join(block["description"].replace("``", "`").split())
+    description = " ".join(block.get("description", "").replace("``", "`").split())
     text = " ".join(filter(None, (description, _NOTES.get(name or ""))))
     return f"## {title}\n\n{text}\n\n| Key | Type | Default | Meaning | |\n|---|---|---|---|---|\n" + "".join(
         f"| `{key}` | {_kind(field)} | {_default(key, field, block)} | {_meaning(field)} | {_mark(field)} |\n"
@@ -111,7 +112,7 @@ def _bounds(field: Mapping[str, Any]) -> Iterator[str]:
 def _block(reference: str) -> str:
     """Return a link to the table of the block that a schema reference points to."""
     name = reference.rpartition("/")[2]
-    title = next((title for title, table in _TABLES.items() if table == name), None)
+    title = next((title for title, table in _tables().items() if table == name), None)
     if title is None:
         return {"Value": "number or sampler"}.get(name, "map")
     anchor = title.lower().replace(".", "").replace(" ", "-")
@@ -128,7 +129,7 @@ def _default(key: str, field: Mapping[str, Any], block: Mapping[str, Any]) -> st
 
 
 def _meaning(field: Mapping[str, Any]) -> str:
-    return str(field["description"]).removesuffix(" (Extension: not an ML-Agents key.)")
+    return str(field.get("description", "")).removesuffix(" (Extension: not an ML-Agents key.)")
 
 
 def _mark(field: Mapping[str, Any]) -> str:

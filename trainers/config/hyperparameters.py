@@ -141,12 +141,23 @@ class POCASettings(ClippedSettings):
     )
 
 
-class A2CSettings(OptimizerSettings, OnPolicySettings):
-    """Hyperparameters of ``trainer_type: a2c``: the keys of ML-Agents' A2C plugin."""
+class ActorCriticSettings(OptimizerSettings, OnPolicySettings):
+    """All keys that ``OnPolicyLearner`` reads; the settings class of an algorithm adds its own."""
 
-    num_epoch: Count = Field(default=1, description="Passes over the buffer in one update. A2C needs 1.")
+    num_epoch: Count = Field(default=3, description="Passes over the buffer in one update. Typical: 1-10.")
     shared_critic: Flag = Field(
         default=False, description="Whether policy and value function share one network body."
+    )
+    beta_schedule: Schedule = Field(
+        default="linear", description="How beta changes: linear (to 1e-5 at max_steps) or constant."
+    )
+
+
+class A2CSettings(ActorCriticSettings):
+    """Hyperparameters of ``trainer_type: a2c``, the keys of ML-Agents' A2C plugin."""
+
+    num_epoch: Count = Field(
+        default=1, description="Passes over the buffer in one update; A2C makes exactly 1."
     )
     beta_schedule: Schedule = Field(
         default="linear",

@@ -104,5 +104,5 @@ class NetworkSettings(Settings):
 
 
 def encoder_names() -> list[str]:
-    """Return the values of ``vis_encode_type``, those of other packages included."""
-    return [*ENCODERS, *plugins.names(plugins.ENCODER)]
+    """Return what ``vis_encode_type`` may be."""
+    return [*ENCODERS, *plugins.names(plugins.ENCODER, ENCODERS)]

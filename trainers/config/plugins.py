@@ -4,6 +4,7 @@ A package adds one by an entry point. The name of the entry point is the name in
 import path of a class or a function, `package.module:Name`. docs/extending.md has an example of each.
 """
 
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
@@ -22,10 +23,15 @@ width), the number of output units, and the `NetworkSettings`.
 """
 
 
-@cache
-def names(group: str) -> tuple[str, ...]:
-    """Return the names that installed packages add to a group. This imports none of the packages."""
-    return tuple(sorted(entry_points(group=group).names))
+def names(group: str, own: Iterable[str]) -> list[str]:
+    """Return the names that installed packages add to a group; none of them is imported.
+
+    Args:
+        group: One of the groups above.
+        own: The names that this package gives itself, which no other package can take.
+    """
+    taken = set(own)
+    return [name for name in _installed(group) if name not in taken]
 
 
 @cache
@@ -38,8 +44,18 @@ def load(group: str, name: str) -> Any:
     point = next(iter(entry_points(group=group, name=name)))
     try:
         return point.load()
-    except Exception as error:  # the import of an added package may raise anything
-        raise UserError(
-            f"{name}: {point.value} cannot be imported ({type(error).__name__}: {error}); "
-            "repair or uninstall the package that adds it"
+    except Exception as error:  # whatever an added package does when it is imported
+        raise unusable(
+            group, name, f"{point.value} cannot be imported ({type(error).__name__}: {error})"
         ) from error
+
+
+def unusable(group: str, name: str, reason: str) -> UserError:
+    """Return the error that says what is wrong with something that a package adds."""
+    kind = group.rpartition(".")[2]
+    return UserError(f"{kind} {name}: {reason}; mend or uninstall the package that adds it")
+
+
+@cache
+def _installed(group: str) -> tuple[str, ...]:
+    return tuple(sorted(entry_points(group=group).names))

@@ -3,7 +3,9 @@
 import json
 from typing import Any
 
-from trainers.config import catalogue, plugins
+from pydantic import BaseModel
+
+from trainers.config import catalogue
 from trainers.config.environment_parameters import SAMPLERS
 from trainers.config.network import encoder_names
 from trainers.config.run import RunSettings
@@ -33,33 +35,44 @@ def _add_what_is_listed(blocks: dict[str, Any]) -> None:
     ``trainer_type`` determines the keys of ``hyperparameters``. Without it any keys are accepted, because
     ``trainer_type`` may stand in ``default_settings``.
     """
-    algorithms = catalogue.algorithms()
-    for algorithm in algorithms.values():
-        own = algorithm.settings.model_json_schema()
-        blocks.update(own.pop("$defs", {}))
-        blocks[algorithm.settings.__name__] = own
+    algorithms = list(catalogue.algorithms())
+    for algorithm in algorithms:
+        _add_block(blocks, algorithm.settings)
     del blocks["AlgorithmSettings"]
     behavior = blocks["BehaviorSettings"]
-    behavior["properties"]["trainer_type"]["enum"] = list(algorithms)
+    behavior["properties"]["trainer_type"]["enum"] = [algorithm.name for algorithm in algorithms]
     signals = blocks["RewardSignals"]
     signals["additionalProperties"] = False
     del blocks["RewardSignalSettings"]
-    for name in plugins.names(plugins.REWARD_SIGNAL):
-        listed = catalogue.signal(name)
-        assert listed is not None
-        blocks[listed.settings.__name__] = listed.settings.model_json_schema()
-        signals["properties"][name] = {"$ref": f"#/$defs/{listed.settings.__name__}"}
+    for signal in catalogue.signals():
+        if signal.name not in signals["properties"]:
+            block = _add_block(blocks, signal.settings)
+            signals["properties"][signal.name] = {
+                "anyOf": [{"$ref": f"#/$defs/{signal.settings.__name__}"}, {"type": "null"}],
+                "default": None,
+                "description": block.get("description", ""),
+            }
     blocks["NetworkSettings"]["properties"]["vis_encode_type"]["enum"] = encoder_names()
     choice = behavior["properties"]["hyperparameters"]
     choice.pop("$ref", None)
     choice["type"] = "object"
     behavior["allOf"] = [
         {
-            "if": {"properties": {"trainer_type": {"const": name}}, "required": ["trainer_type"]},
+            "if": {
+                "properties": {"trainer_type": {"const": algorithm.name}},
+                "required": ["trainer_type"],
+            },
             "then": {"properties": {"hyperparameters": {"$ref": f"#/$defs/{algorithm.settings.__name__}"}}},
         }
-        for name, algorithm in algorithms.items()
+        for algorithm in algorithms
     ]
+
+
+def _add_block(blocks: dict[str, Any], settings: type[BaseModel]) -> dict[str, Any]:
+    own = settings.model_json_schema()
+    blocks.update(own.pop("$defs", {}))
+    blocks[settings.__name__] = own
+    return own
 
 
 def _allow_bare_values(schema: dict[str, Any]) -> None:

@@ -282,6 +282,11 @@ class ReplayRows:
     places: np.ndarray
 
     @property
+    def settled(self) -> np.ndarray:
+        """See `Rows.settled`."""
+        return self.replay.column("settled", self.places)
+
+    @property
     def reward(self) -> np.ndarray:
         """See `Rows.reward`."""
         return self.replay.column("reward", self.places)

@@ -20,6 +20,10 @@ class Rows(Protocol):
     """n rows, in any order. What a row that is not settled says of rewards and next observations has no meaning."""
 
     @property
+    def settled(self) -> np.ndarray:
+        """(n,) bool, the row's reward has arrived."""
+
+    @property
     def reward(self) -> np.ndarray:
         """(n,) float32, each agent's own reward."""
 

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from gym_adapters.errors import UserError
-from trainers.config import NetworkSettings
+from trainers.config import NetworkSettings, plugins
+from trainers.config.network import ENCODERS
 from trainers.networks.entities import EMBEDDING_SIZE, EntityEncoder
 from trainers.networks.layers import ACTIVATIONS, hidden_layer, initialise
 
@@ -128,11 +129,13 @@ def image_encoder(
     """The encoder that ML-Agents calls `vis_encode_type`: (n, C, H, W) to (n, hidden_units).
 
     `simple`: two convolutions; `nature_cnn`: Mnih et al. 2015; `resnet`: Espeholt et al. 2018;
-    `fully_connected`: no convolution.
+    `fully_connected`: no convolution; any other: what a package adds (`trainers.config.plugins.ENCODER`).
 
     Raises:
-        UserError: the image is smaller than the encoder can take.
+        UserError: the image is smaller than the encoder can take, or an added encoder is not what it should be.
     """
+    if kind not in ENCODERS:
+        return _added_encoder(kind, shape, hidden_units, settings)
     channels, height, width = shape
     smallest = SMALLEST_IMAGE[kind]
     if min(height, width) < smallest:
@@ -157,3 +160,18 @@ def image_encoder(
     with torch.no_grad():
         flat_size = encoder(torch.zeros(1, *shape)).shape[1]
     return encoder.extend([hidden_layer(flat_size, hidden_units, settings), nn.ReLU()])
+
+
+def _added_encoder(
+    kind: str, shape: tuple[int, int, int], hidden_units: int, settings: NetworkSettings
+) -> nn.Sequential:
+    """An encoder of another package, which sees floats in [0, 1]."""
+    added = plugins.load(plugins.ENCODER, kind)(shape, hidden_units, settings)
+    if not isinstance(added, nn.Module):
+        raise plugins.unusable(plugins.ENCODER, kind, f"gives {added!r}, expected a torch.nn.Module")
+    with torch.no_grad():
+        found = tuple(added(torch.zeros(2, *shape)).shape)
+    if found != (2, hidden_units):
+        reason = f"turns 2 images of shape {shape} into {found}, expected (2, {hidden_units})"
+        raise plugins.unusable(plugins.ENCODER, kind, reason)
+    return nn.Sequential(ImageInput(), added)

@@ -10,7 +10,7 @@ from mlagents_envs.base_env import ActionTuple, BehaviorSpec
 from torch import Tensor, nn
 
 from gym_adapters.errors import UserError
-from trainers.config import NetworkSettings
+from trainers.config import NetworkSettings, catalogue
 from trainers.networks.distributions import Actions
 from trainers.networks.exported import ExportedActions
 from trainers.networks.layers import ACTIVATIONS, head_layer, hidden_layer
@@ -105,9 +105,9 @@ class QNetwork(PolicyNetwork):
         branches = spec.action_spec.discrete_branches
         if spec.action_spec.continuous_size or len(branches) != 1:
             raise UserError(
-                f"trainer_type dqn chooses among the actions of one discrete branch, but this behavior has "
+                "this trainer_type chooses among the actions of one discrete branch, but this behavior has "
                 f"{spec.action_spec.continuous_size} continuous actions and {len(branches)} discrete branches; "
-                "use a trainer_type that learns a policy, such as ppo (python -m trainers.ppo)"
+                f"use a trainer_type that learns a policy, such as {catalogue.DEFAULT}"
             )
         self.dueling, self.dueling_units = dueling, dueling_units
         self.body = self.make_body(settings.hidden_units)

@@ -26,7 +26,7 @@ import torch
 from gym_adapters.errors import UserError
 from gym_adapters.make import behavior_name, make_env
 from gym_adapters.vector_env import GAME_SCORE
-from trainers.config import load_settings
+from trainers.config import catalogue, load_settings
 from trainers.playback.evaluation import evaluate
 from trainers.playback.results_table import (
     Evaluation,
@@ -44,7 +44,6 @@ from trainers.records.policy_file import load_policy
 from trainers.records.run_folder import CONFIGURATION
 from trainers.training.environments import tuned_files
 
-TRAINERS = ("ppo", "a2c", "dqn")
 EVALUATION_SEED = 10000
 EVALUATION_SEEDS = {("a2c", "Pendulum-v1"): 210114487, ("ppo", "Pendulum-v1"): 1708180417}
 """The seed of an evaluation's episode 0; for Pendulum-v1 it is that of earlier published figures."""
@@ -87,14 +86,19 @@ class SeedResult:
 def parse_task(text: str) -> Task:
     """Read a task such as `Walker2d-v5`, `Walker2d-v5-10M`, `ALE/Assault-v5` or `a2c/Pendulum-v1`; default PPO."""
     first, _, rest = text.partition("/")
-    name, trainer_type = (rest, first) if first in TRAINERS else (text, "ppo")
+    named = first in catalogue.algorithm_names(trained=True)
+    name, trainer_type = (rest, first) if named else (text, catalogue.DEFAULT)
     files = {path.stem: path for path in tuned_files(trainer_type)}
     return _task_of(files[name], trainer_type) if name in files else Task(name, trainer_type)
 
 
 def tuned_tasks() -> list[Task]:
     """Every tuned training file as a task."""
-    return [_task_of(path, trainer_type) for trainer_type in TRAINERS for path in tuned_files(trainer_type)]
+    return [
+        _task_of(path, trainer_type)
+        for trainer_type in catalogue.algorithm_names(trained=True)
+        for path in tuned_files(trainer_type)
+    ]
 
 
 def _task_of(path: Path, trainer_type: str) -> Task:
@@ -112,13 +116,13 @@ def run_seed(task: Task, seed: int, results: Path, extra: Sequence[str]) -> Seed
     folder = results / f"{task.title}-seed{seed}"
     newest = behavior_folder(folder, behavior_name(task.env_id)) / NEWEST
     if not _is_finished(task, folder, newest):
-        command = [sys.executable, "-m", f"trainers.{task.trainer_type}"]
-        command += ["--run-id", folder.name, "--results-dir", str(results)]
+        command = [sys.executable, "-m", "trainers", "--run-id", folder.name, "--results-dir", str(results)]
         if newest.is_file():
             command.append("--resume")  # its own settings
         else:
-            what = [str(task.file)] if task.file else ["--env", task.env_id]
-            command += [*what, "--seed", str(seed), "--force", *extra]
+            command += [str(task.file)] if task.file else ["--env", task.env_id]
+            command += ["--set", f"behaviors.*.trainer_type={task.trainer_type}"]
+            command += ["--seed", str(seed), "--force", *extra]
         if _run(command) != 0:
             raise UserError(f"training stopped with an error: {' '.join(command)}")
         if not _is_finished(task, folder, newest):

@@ -147,7 +147,7 @@ def environment_of(checkpoint: Path, env_id: str | None = None) -> tuple[str, di
         raise UserError(f"{checkpoint}: trained in the Unity Editor; give --env with a Gymnasium id")
     if looks_like_player(env_id):
         raise UserError(
-            f"{checkpoint}: trained in a Unity player; watch it there: python -m trainers.ppo --resume --inference "
+            f"{checkpoint}: trained in a Unity player; watch it there: python -m trainers --resume --inference "
             f"--deterministic --run-id {checkpoint.parent.parent.name}"
         )
     return env_id, options

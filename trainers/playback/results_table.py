@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gym_adapters.errors import UserError, refusal_named
+from trainers.config import catalogue
 from trainers.records.checkpoint import write_text
 
 BEGIN = "<!-- begin: python -m trainers.benchmark --table -->"
@@ -92,7 +93,7 @@ class TaskScores(_Strict):
     @property
     def command(self) -> str:
         """What makes these figures again."""
-        task = self.task if self.trainer == "ppo" else f"{self.trainer}/{self.task}"
+        task = self.task if self.trainer == catalogue.DEFAULT else f"{self.trainer}/{self.task}"
         seeds = ",".join(str(score.seed) for score in self.seeds)
         return " ".join(["python -m trainers.benchmark", task, "--seeds", seeds, *self.options])
 

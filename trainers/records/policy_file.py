@@ -10,6 +10,7 @@ from mlagents_envs.base_env import ActionTuple
 
 from gym_adapters.errors import UserError
 from trainers.config import catalogue
+from trainers.config.network import encoder_names
 from trainers.networks.behavior_spec import spec_from
 from trainers.networks.policy_network import PolicyNetwork, join_masks
 from trainers.records.checkpoint import BEST, NEWEST, damage_named, load_state
@@ -19,13 +20,16 @@ def build_network(state: dict[str, Any]) -> PolicyNetwork:
     """The network of a checkpoint, with new weights.
 
     Raises:
-        UserError: the checkpoint's `trainer_type` is not installed.
+        UserError: the checkpoint's `trainer_type` or `vis_encode_type` is not installed.
     """
     algorithm = catalogue.algorithm(state["trainer_type"])
     if algorithm is None or algorithm.place is None:
         raise UserError(
             f"trainer_type {state['trainer_type']} is not known; install the package that adds it"
         )
+    encoder = state["behavior"]["network_settings"]["vis_encode_type"]
+    if encoder not in encoder_names():
+        raise UserError(f"vis_encode_type {encoder} is not known; install the package that adds it")
     network: PolicyNetwork = algorithm.load().network_class.build(
         spec_from(state["behavior"]), state["behavior"]
     )

@@ -40,8 +40,16 @@ class RewardSignal(ABC):
         """The rewards of rows as they are learned from, `strength` included, (n,)."""
 
     def update(self, rows: Rows) -> dict[str, float]:
-        """Learn from rows, after the policy has; returns figures by TensorBoard tag."""
+        """Learn from the settled ones of these rows, after the policy has; returns figures by TensorBoard tag.
+
+        They are a whole rollout, or a random minibatch of a replay buffer.
+        """
         return {}
+
+    @property
+    def learns(self) -> bool:
+        """Whether there is an `update`."""
+        return type(self).update is not RewardSignal.update
 
     def earned(self, agents: AgentTable, slots: np.ndarray, own: np.ndarray, group: np.ndarray) -> None:
         """Agents were paid by the environment, (n,) each; called while training, before their rows are settled."""

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gym_adapters.errors import UserError
-from trainers.config import RunSettings, check_supported, load_settings
+from gym_adapters.make import behavior_name
+from trainers.config import RunSettings, catalogue, check_supported, load_settings
 from trainers.config.run import deep_merge
 from trainers.records.progress import LineDisplay
 from trainers.training.api import SAVED, train
@@ -51,12 +52,12 @@ def resolve(arguments: ParsedArguments, trainer_type: str | None) -> RunSettings
     """Find the training file that the arguments mean, and lay the arguments over it.
 
     Without one, `--resume` takes the run's own `configuration.yaml`, and `--env` with a Gymnasium id the file
-    tuned for it; where there is none, the command's algorithm learns with its defaults.
+    tuned for it and the algorithm; where there is none, the algorithm learns with its defaults.
 
     Raises:
         UserError: something in them is wrong.
     """
-    source = arguments.config_path or _default_file(arguments, trainer_type or "ppo")
+    source = arguments.config_path or _default_file(arguments, trainer_type)
     options = arguments.options
     if source is None and trainer_type is not None:
         options = deep_merge({"default_settings": {"trainer_type": trainer_type}}, options)
@@ -65,18 +66,24 @@ def resolve(arguments: ParsedArguments, trainer_type: str | None) -> RunSettings
     return settings
 
 
-def _default_file(arguments: ParsedArguments, trainer_type: str) -> Path | None:
-    about_the_run = [
-        text for text in arguments.overrides if text.startswith(("env_settings.", "checkpoint_settings."))
-    ]
-    settings = load_settings(None, about_the_run, arguments.options)
+def _default_file(arguments: ParsedArguments, trainer_type: str | None) -> Path | None:
+    telling = [text for text in arguments.overrides if _tells_the_file(text.partition("=")[0].strip())]
+    settings = load_settings(None, telling, arguments.options)
     checkpoints = settings.checkpoint_settings
     if checkpoints.resume and checkpoints.run_id is not None:
         own = Path(checkpoints.results_dir, checkpoints.run_id, "configuration.yaml")
         if own.is_file():
             return own
     env_path = settings.env_settings.env_path
-    return None if env_path is None else tuned_file(env_path, trainer_type)
+    if env_path is None:
+        return None
+    asked = settings.behaviors.get(behavior_name(env_path), settings.default_settings)
+    return tuned_file(env_path, trainer_type or (asked.trainer_type if asked else catalogue.DEFAULT))
+
+
+def _tells_the_file(key: str) -> bool:
+    """Whether a `--set` of this key has a say in which training file is meant."""
+    return key.startswith(("env_settings.", "checkpoint_settings.")) or key.endswith(".trainer_type")
 
 
 def _raised_by_environment(error: Exception) -> str:

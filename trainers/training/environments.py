@@ -9,7 +9,8 @@ from mlagents_envs.base_env import BaseEnv
 from bridge.process import looks_like_player
 from gym_adapters.errors import UserError
 from gym_adapters.make import Kind, behavior_name, env_kind, make_env
-from trainers.config import RunSettings
+from trainers.config import RunSettings, catalogue
+from trainers.config.base import one_of
 
 
 def make_environment(settings: RunSettings) -> BaseEnv:
@@ -34,17 +35,18 @@ def make_environment(settings: RunSettings) -> BaseEnv:
 
 
 def tuned_file(env_id: str, trainer_type: str) -> Path | None:
-    """The training file for a Gymnasium id: its own, else the default for its kind; None for a Unity player.
+    """The training file for a Gymnasium id: its own, else the default for its kind.
 
     Files are `unity_configs/<trainer_type>/<behavior name>.yaml`; the kinds are `continuous`, `discrete` and
-    `image` (any image among the observations, whatever the actions).
+    `image` (any image among the observations, whatever the actions). There is none for a Unity player, and none for
+    an algorithm without such a folder, as one that another package adds.
 
     Raises:
         UserError: the id is not known, or the algorithm cannot take its kind.
     """
-    if looks_like_player(env_id):
-        return None
     folder = _folder(trainer_type)
+    if looks_like_player(env_id) or not folder.is_dir():
+        return None
     own = folder / f"{behavior_name(env_id)}.yaml"
     if own.is_file():
         return own
@@ -55,8 +57,9 @@ def tuned_file(env_id: str, trainer_type: str) -> Path | None:
         probe.close()
     path = folder / f"{kind}.yaml"
     if not path.is_file():
+        fitting = [name for name in catalogue.algorithm_names() if (_folder(name) / path.name).is_file()]
         raise UserError(
-            f"{env_id} has {kind} actions, for which {trainer_type} is no use; use trainer_type ppo or a2c"
+            f"{env_id} has {kind} actions, for which {trainer_type} is no use; use trainer_type {one_of(fitting)}"
         )
     return path
 

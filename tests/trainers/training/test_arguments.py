@@ -171,3 +171,12 @@ def test_help_shows_every_option() -> None:
     assert "PPO" in text
     assert all(argv[0] in text for argv, _, _ in OPTIONS)
     assert "--env-args" in text
+
+
+@pytest.mark.parametrize("key", ["behaviors.*", "default_settings", "behaviors.Pendulum-v1"])
+@pytest.mark.parametrize("trainer_type", ["ppo", "a2c"])
+def test_an_override_of_the_trainer_type_chooses_the_tuned_file(key: str, trainer_type: str) -> None:
+    arguments = ["--env", "Pendulum-v1", "--set", f"{key}.trainer_type={trainer_type}"]
+    settings = resolve(parse(arguments, "trainer"), None)
+    assert Path(str(settings.source)).parts[-2:] == (trainer_type, "Pendulum-v1.yaml")
+    assert settings.behavior("Pendulum-v1").trainer_type == trainer_type

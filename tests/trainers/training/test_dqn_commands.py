@@ -74,8 +74,8 @@ def test_errors_are_one_line_and_status_2(pole):
     ppo = pole / "ppo.yaml"
     ppo.write_text(yaml.safe_dump({"default_settings": {"trainer_type": "ppo"}}))
     for arguments, told in (
-        (("small.yaml", "--env", "Pendulum-v1"), "use a trainer_type that learns a policy"),
-        (("ppo.yaml", "--env", "CartPole-v1"), "python -m trainers.ppo"),
+        (("small.yaml", "--env", "Pendulum-v1"), "a trainer_type that learns a policy, such as ppo"),
+        (("ppo.yaml", "--env", "CartPole-v1"), "python -m trainers,"),
         (("small.yaml", "--env", "CartPole-v1", "--run-id", "pole"), "--resume"),
         (
             (

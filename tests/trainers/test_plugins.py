@@ -1,0 +1,316 @@
+"""Packages that add something, really installed: `pip install --target` into a folder that a process then looks in."""
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from command_tools import PATIENCE, REPOSITORY, command
+
+from bridge.onnx_check import check_file
+from trainers import UserError, load_policy
+from trainers.records.checkpoint import load_state
+
+EXAMPLES = REPOSITORY / "docs" / "examples"
+
+FAULTY = {
+    "pyproject.toml": """
+        [build-system]
+        requires = ["setuptools"]
+        build-backend = "setuptools.build_meta"
+        [project]
+        name = "faulty"
+        version = "1"
+        [tool.setuptools]
+        py-modules = ["faulty"]
+        [project.entry-points."mlagents_bridge.trainer_type"]
+        absent = "no_such_module:Algorithm"
+        bare = "faulty:Bare"
+        ppo = "no_such_module:Algorithm"
+        sac = "no_such_module:Algorithm"
+        [project.entry-points."mlagents_bridge.reward_signal"]
+        bare = "faulty:Bare"
+        extrinsic = "no_such_module:Signal"
+        [project.entry-points."mlagents_bridge.encoder"]
+        wide = "faulty:wide"
+        nothing = "faulty:nothing"
+        simple = "no_such_module:encoder"
+        """,
+    "faulty.py": """
+        from torch import nn
+        class Bare:
+            pass
+        def wide(shape, units, settings):
+            return nn.Conv2d(shape[0], units, 1)
+        def nothing(shape, units, settings):
+            pass
+        """,
+}
+
+SAYS_WHAT_IT_SEES = """
+import numpy as np
+from scripted_env import make_spec
+from task_envs import TaskEnv, one_hot
+from trainers import load_policy, train
+
+env = TaskEnv(
+    make_spec((5,), branches=(5,)),
+    lambda rng, age: ([one_hot(rng.integers(5, size=len(age)), 5)], None),
+    lambda obs, action: obs[0].argmax(1) == action.discrete[:, 0],
+)
+hyper = {"batch_size": 128, "buffer_size": 512, "learning_rate": 0.005, "num_epoch": 4, "temperature": 0.5}
+network = {"hidden_units": 32, "num_layers": 1}
+behavior = {
+    "trainer_type": "awr",
+    "hyperparameters": hyper,
+    "network_settings": network,
+    "max_steps": 8000,
+    "reward_signals": {"extrinsic": {"gamma": 0.5}},
+}
+outcome = train(env, {"behaviors": {"Task": behavior}, "env_settings": {"seed": 1}})["Task"]
+observations = [np.eye(5, dtype=np.float32)]
+print("says", load_policy(outcome.folder).act(observations).discrete[:, 0].tolist())
+"""
+
+
+def install(files: Path, target: Path) -> Path:
+    """Install the package of a folder, which is left as it is."""
+    copy = shutil.copytree(files, target.parent / f"{target.name}-source")
+    options = ["--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--disable-pip-version-check"]
+    done = subprocess.run(
+        command("pip", "install", *options, "--target", target, copy), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return target
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory) -> Path:
+    """Where the package of docs/examples is installed."""
+    return install(EXAMPLES, tmp_path_factory.mktemp("examples") / "site")
+
+
+@pytest.fixture(scope="module")
+def faulty(tmp_path_factory) -> Path:
+    """Where a package is installed that adds what cannot be used, and names that are taken."""
+    folder = tmp_path_factory.mktemp("faulty")
+    (folder / "files").mkdir()
+    for name, text in FAULTY.items():
+        lines = [line.removeprefix(" " * 8) for line in text.strip().splitlines()]
+        (folder / "files" / name).write_text("\n".join(lines))
+    return install(folder / "files", folder / "site")
+
+
+def run(site: Path, module: str, *arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess:
+    """A command, in a process that sees the packages of `site`."""
+    paths = map(str, (site, REPOSITORY, REPOSITORY / "tests" / "trainers"))
+    surroundings = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
+    line = command(module, *arguments) if module != "-c" else [sys.executable, "-c", *map(str, arguments)]
+    return subprocess.run(
+        line, env=surroundings, cwd=cwd, capture_output=True, text=True, timeout=2 * PATIENCE
+    )
+
+
+def good(done: subprocess.CompletedProcess) -> str:
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def the_error(done: subprocess.CompletedProcess) -> str:
+    """The one line of a command that ended with status 2."""
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1, done.stderr
+    return done.stderr
+
+
+@pytest.fixture(scope="module")
+def trained(examples, tmp_path_factory) -> Path:
+    """The run `treasure` of docs/examples/treasure.yaml, cut short. Not to be written to."""
+    results = tmp_path_factory.mktemp("trained")
+    few = ["--max-steps", 2048, "--set", "behaviors.*.summary_freq=1024", "--seed", 1]
+    file = EXAMPLES / "treasure.yaml"
+    good(run(examples, "trainers", file, "--run-id", "treasure", "--results-dir", results, *few))
+    return results / "treasure"
+
+
+def saved(run_folder: Path) -> dict:
+    return load_state(run_folder / "Treasure-v0" / "checkpoint.pt")
+
+
+def test_a_file_trains_with_what_the_package_adds(trained):
+    state, configuration = saved(trained), yaml.safe_load((trained / "configuration.yaml").read_text())
+    behavior = configuration["behaviors"]["Treasure-v0"]
+    assert (state["trainer_type"], behavior["hyperparameters"]["temperature"]) == ("awr", 0.5)
+    assert behavior["reward_signals"]["novelty"]["hash_bits"] == 14
+    assert state["behavior"]["reward_streams"] == 2
+    assert int(state["reward_signals"]["novelty"]["counts"].sum()) == 2048
+    with (trained / "Treasure-v0" / "progress.csv").open(newline="") as stream:
+        last = list(csv.DictReader(stream))[-1]
+    assert {"Policy/Novelty Value Estimate", "Policy/Extrinsic Value Estimate"} <= set(last)
+    assert 0 < float(last["Policy/Novelty Reward"]) < 0.02
+    assert check_file(trained / "Treasure-v0.onnx").refused == []
+
+
+def test_it_is_resumed_with_its_counts_and_evaluated(examples, trained, tmp_path):
+    run_folder = shutil.copytree(trained, tmp_path / "treasure")
+    arguments = ["--resume", "--run-id", "treasure", "--results-dir", tmp_path, "--max-steps", 3072]
+    good(run(examples, "trainers", *arguments))
+    assert int(saved(run_folder)["reward_signals"]["novelty"]["counts"].sum()) == 3072
+    played = good(run(examples, "trainers.evaluate", run_folder, "--episodes", 4, "--json"))
+    returns = json.loads(played)["returns"]
+    assert len(returns) == 4
+    assert set(returns) <= {0.0, 1.0}
+
+
+def test_an_algorithm_of_ones_own_learns_on_any_base_env(examples, tmp_path):
+    """One choice of five; the observation names the right one."""
+    assert "says [0, 1, 2, 3, 4]" in good(run(examples, "-c", SAYS_WHAT_IT_SEES, cwd=tmp_path))
+
+
+def test_a_signal_learns_from_a_replay_buffer_too(examples, tmp_path):
+    """One minibatch for every `reward_signal_steps_per_update` agent steps; 160 are there before the first update."""
+    content = {
+        "trainer_type": "dqn",
+        "hyperparameters": {
+            "batch_size": 10,
+            "buffer_size": 1000,
+            "buffer_init_steps": 160,
+            "steps_per_update": 16,
+            "reward_signal_steps_per_update": 32,
+        },
+        "network_settings": {"hidden_units": 8, "num_layers": 1, "vis_encode_type": "grid"},
+        "reward_signals": {"extrinsic": {}, "novelty": {"hash_bits": 8}},
+        "max_steps": 640,
+    }
+    file = tmp_path / "replay.yaml"
+    file.write_text(yaml.safe_dump({"default_settings": content}))
+    arguments = ["--env", "treasure_env:Treasure-v0", "--num-envs", 16, "--run-id", "replay"]
+    good(run(examples, "trainers", file, *arguments, "--results-dir", tmp_path, cwd=tmp_path))
+    counts = saved(tmp_path / "replay")["reward_signals"]["novelty"]["counts"]
+    assert int(counts.sum()) == 10 * (640 - 160) // 32
+    with pytest.raises(
+        UserError, match="vis_encode_type grid is not known; install the package that adds it"
+    ):
+        load_policy(tmp_path / "replay")
+
+
+def test_a_checkpoint_without_its_package_says_what_is_missing(trained):
+    with pytest.raises(UserError, match="trainer_type awr is not known; install the package that adds it"):
+        load_policy(trained)
+
+
+def test_without_a_training_file_its_defaults_are_taken(examples, tmp_path):
+    arguments = ["--env", "Pendulum-v1", "--set", "behaviors.*.trainer_type=awr", "--max-steps", 200]
+    good(run(examples, "trainers", *arguments, "--run-id", "short", "--results-dir", tmp_path))
+    behavior = yaml.safe_load((tmp_path / "short" / "configuration.yaml").read_text())["default_settings"]
+    assert (behavior["trainer_type"], behavior["hyperparameters"]["temperature"]) == ("awr", 1.0)
+
+
+def test_its_keys_are_printed_and_stand_in_schema_and_reference(examples, tmp_path):
+    schema, page = tmp_path / "schema.json", tmp_path / "page.md"
+    file = EXAMPLES / "treasure.yaml"
+    printed = good(
+        run(examples, "trainers.config", file, "--write-schema", schema, "--write-docs", page, cwd=tmp_path)
+    )
+    behavior = yaml.safe_load(printed)["behaviors"]["Treasure-v0"]
+    assert behavior["hyperparameters"] | {"temperature": 0.5, "lambd": 0.95} == behavior["hyperparameters"]
+    assert behavior["reward_signals"]["novelty"]["hash_bits"] == 14
+    blocks = json.loads(schema.read_text())["$defs"]
+    temperature = blocks["AWRSettings"]["properties"]["temperature"]
+    assert temperature["description"].startswith("Advantage by which a decision weighs")
+    assert (temperature["extension"], temperature["exclusiveMinimum"]) == (True, 0)
+    bits = blocks["NoveltySettings"]["properties"]["hash_bits"]
+    assert bits["description"].startswith("Observations are told apart")
+    assert (bits["minimum"], bits["maximum"]) == (1, 24)
+    assert "$defs" not in blocks["NoveltySettings"]
+    assert "awr" in blocks["BehaviorSettings"]["properties"]["trainer_type"]["enum"]
+    assert "grid" in blocks["NetworkSettings"]["properties"]["vis_encode_type"]["enum"]
+    text = page.read_text(encoding="utf-8")
+    assert "## hyperparameters of awr" in text
+    assert "## reward_signals.novelty" in text
+    assert "| `hash_bits` | whole number ≥ 1 and ≤ 24 | `16` |" in text
+
+
+BAD_KEYS = [
+    ("hyperparameters.temprature=1", "hyperparameters.temprature: unknown key; did you mean temperature?"),
+    ("hyperparameters.temperature=0", "hyperparameters.temperature: expected a number > 0, got 0"),
+    (
+        "reward_signals.novelty.hash_bit=3",
+        "reward_signals.novelty.hash_bit: unknown key; did you mean hash_bits?",
+    ),
+    ("reward_signals.novelti={}", "reward_signals.novelti: unknown key; did you mean novelty?"),
+    (
+        "reward_signals.novelty.network_settings={normalize: 3}",
+        "reward_signals.novelty.network_settings.normalize: expected true or false, got 3",
+    ),
+    ("network_settings.vis_encode_type=gird", "'fully_connected' or 'grid', got 'gird'"),
+    ("trainer_type=awl", "'dqn' or 'awr', got 'awl'"),
+]
+
+
+@pytest.mark.parametrize(("override", "told"), BAD_KEYS, ids=[row[0] for row in BAD_KEYS])
+def test_a_mistake_in_its_keys_is_one_line(examples, override, told):
+    file = EXAMPLES / "treasure.yaml"
+    done = run(examples, "trainers.config", file, "--set", f"behaviors.Treasure-v0.{override}")
+    assert told in the_error(done)
+
+
+UNUSABLE = [
+    (
+        {"trainer_type": "absent"},
+        "trainer_type absent: no_such_module:Algorithm cannot be imported (ModuleNotFoundError: No module named "
+        "'no_such_module'); mend or uninstall the package that adds it",
+    ),
+    (
+        {"trainer_type": "bare"},
+        "trainer_type bare: settings_class of <class 'faulty.Bare'> is None, expected",
+    ),
+    ({"reward_signals": {"bare": {}}}, "reward_signal bare: settings_class of <class 'faulty.Bare'> is None"),
+]
+
+
+@pytest.mark.parametrize(("behavior", "told"), UNUSABLE, ids=["absent", "bare", "signal"])
+def test_what_cannot_be_used_is_one_line(faulty, tmp_path, behavior, told):
+    file = tmp_path / "faulty.yaml"
+    file.write_text(yaml.safe_dump({"default_settings": behavior}))
+    assert told in the_error(run(faulty, "trainers.config", file))
+
+
+@pytest.mark.parametrize(
+    ("encoder", "told"),
+    [
+        ("wide", "encoder wide: turns 2 images of shape (2, 8, 8) into (2, 128, 8, 8), expected (2, 128)"),
+        ("nothing", "encoder nothing: gives None, expected a torch.nn.Module"),
+    ],
+)
+def test_an_encoder_that_gives_something_else_is_one_line(faulty, tmp_path, encoder, told):
+    shutil.copy(EXAMPLES / "treasure_env.py", tmp_path)
+    override = f"behaviors.*.network_settings.vis_encode_type={encoder}"
+    arguments = ["--env", "treasure_env:Treasure-v0", "--set", override]
+    assert told in the_error(run(faulty, "trainers", *arguments, cwd=tmp_path))
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_a_name_that_is_taken_stays_with_this_project(faulty, tmp_path):
+    """And a faulty package does no harm to files that do not use it."""
+    content = {
+        "trainer_type": "ppo",
+        "hyperparameters": {"epsilon": 0.1},
+        "reward_signals": {"extrinsic": {}},
+    }
+    file = tmp_path / "plain.yaml"
+    file.write_text(yaml.safe_dump({"default_settings": content}))
+    printed = yaml.safe_load(good(run(faulty, "trainers.config", file)))["default_settings"]
+    assert printed["hyperparameters"]["epsilon"] == 0.1
+    wrong = the_error(run(faulty, "trainers.config", file, "--set", "default_settings.trainer_type=pp"))
+    assert wrong.endswith("expected 'ppo', 'sac', 'poca', 'a2c', 'dqn', 'absent' or 'bare', got 'pp'\n")
+    refused = the_error(
+        run(faulty, "trainers", "--env", "CartPole-v1", "--set", "default_settings.trainer_type=sac")
+    )
+    assert "trainer_type: sac is not supported yet" in refused
