@@ -18,7 +18,11 @@ class Taught(ScriptedEnv):
 
     def __init__(self, own: bool, group: bool) -> None:
         lives = [
-            Life(0, (Visit(count, group=int(group)),), Visit(count + 1, own * count, group_reward=group * count))
+            Life(
+                0,
+                (Visit(count, group=int(group)),),
+                Visit(count + 1, own * count, group_reward=group * count),
+            )
             for count in range(EPISODES)
         ]
         super().__init__({"Task": Behavior(make_spec((3,), continuous=1), lives)})
@@ -30,7 +34,10 @@ class Taught(ScriptedEnv):
 
 def options() -> dict:
     criteria = {"behavior": "Task", "measure": "reward", "min_lesson_length": 100, "threshold": 60.0}
-    lessons = [{"name": "easy", "value": 0.0, "completion_criteria": criteria}, {"name": "hard", "value": 1.0}]
+    lessons = [
+        {"name": "easy", "value": 0.0, "completion_criteria": criteria},
+        {"name": "hard", "value": 1.0},
+    ]
     behavior = {
         "trainer_type": "ppo",
         "hyperparameters": {"batch_size": 16, "buffer_size": 64},
