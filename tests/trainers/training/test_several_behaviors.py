@@ -118,7 +118,7 @@ def learners(kind: str, *names: str) -> dict[str, Learner]:
     with Threads() as threads:
         make = Learners(settings(kind, **dict.fromkeys(names, 1000)), threads, LineDisplay())
         spec = Beside("Any", continuous=int(kind != "dqn")).parts["Any"].spec
-        return {name: make.make(name, spec) for name in names}
+        return {name: make.make(name, spec, {}) for name in names}
 
 
 def side_by_side(env: Beside, learners: dict[str, Learner], steps: int) -> None:
