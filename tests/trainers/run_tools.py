@@ -59,8 +59,8 @@ def options(results: Path, run_id: str = "first", /, behavior: dict | None = Non
     }
 
 
-def read_progress(run: Path) -> list[dict[str, str]]:
-    with (run / "Task" / "progress.csv").open(newline="") as stream:
+def read_progress(run: Path, behavior: str = "Task") -> list[dict[str, str]]:
+    with (run / behavior / "progress.csv").open(newline="") as stream:
         return list(csv.DictReader(stream))
 
 

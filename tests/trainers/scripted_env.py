@@ -30,12 +30,13 @@ LIFE, INDEX, VALUE = 0, 1, 2
 
 @dataclass(frozen=True)
 class Visit:
-    """One appearance of an agent: when, what it pays for the decision before, and its observation's value."""
+    """One appearance of an agent: when, what it pays for the decision before, its observation's value, its group."""
 
     step: int
     reward: float = 0.0
     value: float = 0.0
     group_reward: float = 0.0
+    group: int = 0
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ class ScriptedEnv(BaseEnv):
         decision = DecisionSteps(
             *_arrays(behavior, asking),
             self._masks(behavior, asking),
-            np.zeros(len(asking), np.int32),
+            _column(behavior, asking, lambda visit: visit.group, np.int32),
             _column(behavior, asking, lambda visit: visit.group_reward),
         )
         obs, reward, agents = _arrays(behavior, ending)
@@ -123,7 +124,7 @@ class ScriptedEnv(BaseEnv):
             reward,
             np.array([behavior.lives[number].interrupted for number, _ in ending], bool),
             agents,
-            np.zeros(len(ending), np.int32),
+            _column(behavior, ending, lambda visit: visit.group, np.int32),
             _column(behavior, ending, lambda visit: visit.group_reward),
         )
         return decision, terminal

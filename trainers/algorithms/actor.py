@@ -6,11 +6,11 @@ import numpy as np
 from mlagents_envs.base_env import ActionTuple, DecisionSteps, TerminalSteps
 
 from trainers.experience.agents import AgentBatch, AgentTable
-from trainers.experience.checks import joined_masks, require_finite
+from trainers.experience.checks import require_finite
 from trainers.experience.groups import GroupTable
 from trainers.experience.store import NO_ROW, StepResult, Store
 from trainers.maths.returns import Ending
-from trainers.networks.policy_network import ActionSample, PolicyNetwork
+from trainers.networks.policy_network import ActionSample, PolicyNetwork, join_masks
 
 
 class Mind(Protocol):
@@ -70,7 +70,8 @@ class Actor:
         name, agents = self.mind.name, self.agents
         require_finite(name, decision)
         require_finite(name, terminal)
-        forbidden = joined_masks(name, decision, self.mind.policy.action_spec.discrete_branches)
+        branches = self.mind.policy.action_spec.discrete_branches
+        forbidden = join_masks(name, decision.action_mask, branches, decision.agent_id)
         self._end_episodes(terminal)
 
         slots = agents.find(decision.agent_id)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from gym_adapters.errors import UserError
 from trainers.algorithms.learner import Learner
 from trainers.experience.agents import AgentBatch
-from trainers.experience.replay import Replay, Transitions
+from trainers.experience.replay import ROWS_PER_AGENT, Replay, Transitions, too_small
 from trainers.experience.replay_file import load_replay, save_replay
 from trainers.experience.store import NoStore, Store
 from trainers.experience.task import Task
@@ -183,11 +183,6 @@ class OffPolicyLearner(Learner):
                     self.metrics.add(tag, value)
 
     def _require_room(self) -> None:
-        """A decision is learned from if it is still there when its reward comes, which takes two rows for an agent."""
         living = sum(len(actor.agents) for actor in self.actors.values())
-        if self.replay.capacity < 2 * living:
-            raise UserError(
-                f"behavior {self.name}: hyperparameters.buffer_size ({self.replay.capacity}) is too small for "
-                f"{living} agents, whose decisions would be gone before their rewards come; set it to at least "
-                f"{2 * living}, and better to some thousands"
-            )
+        if self.replay.capacity < ROWS_PER_AGENT * living:
+            raise UserError(f"behavior {self.name}: {too_small(self.replay.capacity, living)}")

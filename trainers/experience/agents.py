@@ -103,6 +103,7 @@ class AgentTable(SlotTable):
         group_return: sum of the raw rewards of its group while it was there.
         group_id: the agent's group, 0 without one.
         group_offset: what its group had earned before the agent joined.
+        group_joining: number of that joining, in order over all groups.
         discounted_return: running discounted sum of rewards, the statistic that `normalize_reward` scales by.
     """
 
@@ -113,6 +114,7 @@ class AgentTable(SlotTable):
     group_return: np.ndarray
     group_id: np.ndarray
     group_offset: np.ndarray
+    group_joining: np.ndarray
     discounted_return: np.ndarray
 
     def __init__(self) -> None:
@@ -125,6 +127,7 @@ class AgentTable(SlotTable):
                 "group_return": np.float64,
                 "group_id": np.int64,
                 "group_offset": np.float64,
+                "group_joining": np.int64,
                 "discounted_return": np.float64,
             }
         )

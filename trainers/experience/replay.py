@@ -20,6 +20,11 @@ from trainers.experience.store import NO_ROW, StepResult
 from trainers.maths.returns import Ending
 from trainers.networks.policy_network import ActionSample
 
+ROWS_PER_AGENT = 3
+"""A decision is learned from if it is still there when its agent has ended and begun again: it, the episode's last
+observation, and the next decision are three rows.
+"""
+
 
 @dataclass(frozen=True)
 class Transitions:
@@ -102,9 +107,7 @@ class Replay:
         """
         count = len(observations[0])
         if count > self.capacity:
-            raise UserError(
-                f"hyperparameters.buffer_size ({self.capacity}) is less than the number of agents ({count}); raise it"
-            )
+            raise UserError(too_small(self.capacity, count))
         rows = np.arange(self.total, self.total + count)
         if not count:
             return rows
@@ -315,3 +318,11 @@ class ReplayRows:
     def next_observations(self) -> list[np.ndarray]:
         """See `Rows.next_observations`."""
         return self.replay.read(self.replay.next_places(self.places))
+
+
+def too_small(capacity: int, agents: int) -> str:
+    """What is wrong with a buffer of fewer than `ROWS_PER_AGENT` rows for each agent, and what to do."""
+    return (
+        f"hyperparameters.buffer_size ({capacity}) is too small for {agents} agents, whose decisions would be gone "
+        f"before they are learned from; set it to at least {ROWS_PER_AGENT * agents}, and better to some thousands"
+    )

@@ -10,6 +10,7 @@ import torch
 from mlagents_envs.base_env import ActionTuple, BehaviorSpec
 from torch import Tensor
 
+from gym_adapters.errors import UserError
 from trainers.config import NetworkSettings
 from trainers.networks.behavior_spec import describe_spec
 from trainers.networks.distributions import Distribution
@@ -100,6 +101,33 @@ class PolicyNetwork(Perception):
         return None if forbidden is None else torch.from_numpy(forbidden).to(self.device)
 
 
-def join_masks(action_mask: Sequence[np.ndarray] | None) -> np.ndarray | None:
-    """The seam's mask, one (n, choices) array per branch, True = forbidden, as one (n, sum of branches) array."""
-    return None if action_mask is None else np.concatenate(list(action_mask), axis=1).astype(np.bool_)
+def join_masks(
+    behavior: str, action_mask: Sequence[np.ndarray] | None, branches: Sequence[int], agents: Sequence[int]
+) -> np.ndarray | None:
+    """The masks of all branches side by side, (n, sum of branch sizes) bool, True = forbidden; None without masks.
+
+    Args:
+        behavior: its name.
+        action_mask: one (n, choices) array per branch, True = forbidden.
+        branches: the branch sizes.
+        agents: (n,) the agents' ids.
+
+    Raises:
+        UserError: the masks have another shape, or an agent may choose nothing in some branch.
+    """
+    if action_mask is None:
+        return None
+    shapes, expected = [mask.shape for mask in action_mask], [(len(agents), size) for size in branches]
+    if shapes != expected:
+        raise UserError(
+            f"behavior {behavior}: expected action masks of shape {', '.join(map(str, expected)) or 'none'}, one for "
+            f"each branch, got {', '.join(map(str, shapes)) or 'none'}"
+        )
+    for branch, mask in enumerate(action_mask):
+        stuck = mask.all(axis=1)
+        if stuck.any():
+            raise UserError(
+                f"behavior {behavior}, agent {agents[int(stuck.argmax())]}: the action mask forbids every action of "
+                f"branch {branch}; leave one allowed, for example one that does nothing"
+            )
+    return np.concatenate(list(action_mask), axis=1).astype(np.bool_) if branches else None

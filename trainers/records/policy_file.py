@@ -126,7 +126,8 @@ class LoadedPolicy:
             `.continuous` (n, size) float32 in [-1, 1] and `.discrete` (n, branches) int32.
 
         Raises:
-            UserError: the observations have another number or shape than those of the training.
+            UserError: the observations or masks have another number or shape than those of the training, or a mask
+                forbids an agent every action of a branch; agents are counted from 0.
         """
         arrays = [observations] if isinstance(observations, np.ndarray) else list(observations)
         expected = [tuple(observation.shape) for observation in self.spec.observation_specs]
@@ -139,7 +140,9 @@ class LoadedPolicy:
         arrays = [
             array if array.dtype == np.uint8 else array.astype(np.float32, copy=False) for array in arrays
         ]
-        sample = self.policy.choose(arrays, join_masks(action_mask), deterministic, self._generator)
+        branches = self.spec.action_spec.discrete_branches
+        forbidden = join_masks(self.name, action_mask, branches, range(len(arrays[0])))
+        sample = self.policy.choose(arrays, forbidden, deterministic, self._generator)
         return self.policy.to_environment(sample)
 
 

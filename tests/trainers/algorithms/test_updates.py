@@ -231,3 +231,20 @@ def test_advantages_follow_the_critic_from_pass_to_pass_if_asked(recompute):
     assert len(shared) >= 8
     moved = [abs(returns[0][row] - returns[2][row]) for row in shared]
     assert (max(moved) > 1e-4) == recompute
+
+
+@pytest.mark.parametrize("recompute", [True, False])
+def test_values_are_clipped_around_those_before_the_update_in_every_pass(recompute):
+    _, seen, updates = scripted_run(
+        num_epoch=3, recompute_advantage=recompute, clip_value_loss=True, learning_rate=0.02
+    )
+    per_update = len(seen) // len(updates)
+    moved = []
+    for begin in range(0, len(seen), per_update):
+        first: dict[tuple, tuple[float, float]] = {}
+        for batch, _ in seen[begin : begin + per_update]:
+            for row, value, target in zip(batch.inputs[0], batch.value, batch.returns, strict=True):
+                old = first.setdefault(tuple(row.tolist()), (value.item(), target.item()))
+                assert value.item() == old[0]
+                moved.append(abs(target.item() - old[1]))
+    assert (max(moved) > 1e-3) == recompute, "what the critic learns does move from pass to pass"

@@ -175,7 +175,7 @@ def check(replay: Replay, expected: dict[int, tuple], n_step: int) -> None:
 @settings(deadline=None, max_examples=25)
 @given(
     seed=st.integers(0, 10**6),
-    capacity=st.integers(14, 200),
+    capacity=st.integers(21, 200),
     steps=st.integers(1, 80),
     shifting=st.sampled_from([0.0, 0.7, 1.0]),
     n_step=st.integers(1, 4),
