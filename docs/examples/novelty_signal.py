@@ -8,12 +8,12 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 
-from trainers.config import Number, RewardSignalSettings, extension
+from trainers.config import RewardSignalSettings, extension, number
 from trainers.experience.rows import Rows
 from trainers.experience.task import Task
 from trainers.rewards.signal import RewardSignal
 
-Bits = Annotated[int, Number(whole=True, ge=1, le=24)]
+Bits = Annotated[int, *number("a whole number", ge=1, le=24)]
 
 
 class NoveltySettings(RewardSignalSettings):

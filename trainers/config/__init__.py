@@ -7,10 +7,10 @@ from trainers.config.base import (
     Flag,
     Fraction,
     NonNegative,
-    Number,
     Positive,
     Real,
     extension,
+    number,
     problem,
 )
 from trainers.config.behavior import BehaviorSettings
@@ -81,7 +81,6 @@ __all__ = [
     "MultiRangeUniformSampler",
     "NetworkSettings",
     "NonNegative",
-    "Number",
     "OffPolicySettings",
     "OnPolicySettings",
     "OptimizerSettings",
@@ -102,5 +101,6 @@ __all__ = [
     "dump_settings",
     "extension",
     "load_settings",
+    "number",
     "problem",
 ]

@@ -81,7 +81,7 @@ def number(kind: str, **bounds: Any) -> tuple[Any, WrapValidator]:
 
 
 def _written_out(value: Any) -> Any:
-    """Return text with an exponent as a number, and whole floats as ints: pydantic reads neither ``1e7`` nor 1e20 as int.
+    """Return text with an exponent as a number, and whole floats as ints, which pydantic itself does not read as int.
 
     Raises:
         ValueError: The value is true or false, or text with an ``e`` that spells no number.

@@ -26,11 +26,26 @@ def first_problem(error: ValidationError) -> tuple[Path, str, int]:
     """Return the key path and the message of the first problem, and the number of further problems."""
     details = [detail for detail in error.errors() if detail["type"] != "default_factory_not_called"]
     first = details[0]
-    return tuple(first["loc"]), problem_text(first), len(details) - 1
+    return tuple(first["loc"]), _text(first), len(details) - 1
 
 
-def problem_text(detail: Mapping[str, Any]) -> str:
-    """Return what one of a validation error's problems says, in our words."""
+def option_reader(kind: Any) -> Callable[[str], Any]:
+    """Return argparse's ``type`` for an option that is read as the settings read a key.
+
+    Args:
+        kind: The type of the key, such as ``Count``.
+    """
+
+    def read(text: str) -> Any:
+        try:
+            return TypeAdapter(kind).validate_python(text)
+        except ValidationError as error:
+            raise ArgumentTypeError(first_problem(error)[1]) from None
+
+    return read
+
+
+def _text(detail: Mapping[str, Any]) -> str:
     kind, got = detail["type"], show(detail["input"])
     if kind == "missing":
         return (

@@ -7,7 +7,6 @@ from pydantic import ConfigDict, Field, SerializeAsAny, TypeAdapter, model_valid
 
 from trainers.config import catalogue
 from trainers.config.base import Settings, problem
-from trainers.config.errors import problem_text
 from trainers.config.signals import (
     CuriositySettings,
     ExtrinsicSettings,
@@ -45,21 +44,13 @@ class RewardSignals(Settings):
         if not isinstance(data, Mapping):
             return data
         read = dict(data)
-        for name in set(data) & set(catalogue.signal_names()) - set(cls.model_fields):
-            listed = catalogue.signal(name)
-            if listed is None or data[name] is None:
-                del read[name]
-                continue
-            try:
-                read[name] = listed.settings.model_validate(data[name])
-            except ValidationError as error:
-                details = [
-                    InitErrorDetails(
-                        type=problem(problem_text(one)), loc=(name, *one["loc"]), input=one["input"]
-                    )
-                    for one in error.errors()
-                ]
-                raise ValidationError.from_exception_data(cls.__name__, details) from None
+        for name in [
+            name for name in catalogue.signal_names() if name in data and name not in cls.model_fields
+        ]:
+            block, listed = read.pop(name), catalogue.signal(name)
+            if block is not None and listed is not None:
+                added = TypeAdapter(dict[str, listed.settings])  # type: ignore[name-defined]
+                read |= added.validate_python({name: block})  # as a map, so that an error names the signal
         return read
 
     @model_validator(mode="after")

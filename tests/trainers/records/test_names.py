@@ -137,7 +137,8 @@ def test_every_behavior_finds_its_own_checkpoint_again_and_nothing_is_written_el
         for name in names:
             keepers.append(CheckpointKeeper(run, name, keep=2))
             state = {"Policy": {}, "behavior": {"name": name}, "global_step": 7}
-            keepers[-1].save(state, None, lambda path: path.write_text("model"))
+            keepers[-1].save(state, None)
+            keepers[-1].export(lambda path: path.write_text("model"))
         status = json.loads(
             json.dumps({name: keeper.status() for name, keeper in zip(names, keepers, strict=True)})
         )
