@@ -45,7 +45,7 @@ def claimed_folder(checkpoints: CheckpointSettings) -> Iterator[None]:
         UserError: the run id is no portable name, a folder is in the way, another process writes the run, or there is
             nothing to resume.
     """
-    folder = _named(checkpoints)
+    folder = _named(checkpoints).absolute()  # an environment may change the current folder
     aside = folder.parent / ASIDE / folder.name
     with locked(folder):
         if aside.exists():  # a process was killed between moving a run aside and saving another one

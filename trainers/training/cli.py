@@ -101,11 +101,14 @@ def _saved(error: Exception) -> str:
 
 
 def _closing_words(name: str, outcome: Outcome) -> str:
-    run = outcome.folder.parent
+    folder = outcome.folder
+    if folder.is_relative_to(Path.cwd()):
+        folder = folder.relative_to(Path.cwd())
+    run = folder.parent
     reached = f"mean return of the last 100: {outcome.mean_return:.1f}" if outcome.episodes else "none ended"
     return (
         f"\n{name}: {outcome.steps:,} steps, {outcome.episodes:,} episodes, {reached}\n"
-        f"  results    {outcome.folder}\n"
-        f"  curves     {outcome.folder / 'reward.png'}, or: tensorboard --logdir {run.parent}\n"
+        f"  results    {folder}\n"
+        f"  curves     {folder / 'reward.png'}, or: tensorboard --logdir {run.parent}\n"
         f"  evaluate   python -m trainers.evaluate {run}"
     )

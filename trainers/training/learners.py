@@ -35,6 +35,7 @@ class Learners:
     ) -> None:
         self.settings, self.threads, self.display = settings, threads, display
         self.collective = collective or Alone()
+        self._results = Path(settings.checkpoint_settings.results_dir).absolute()
         self._made = 0
 
     def make(self, name: str, spec: BehaviorSpec, status: Mapping[str, Any]) -> Learner:
@@ -81,7 +82,7 @@ class Learners:
             return find_checkpoint(Path(init_path))
         if checkpoints.initialize_from is None:
             return None
-        folder = Path(checkpoints.results_dir, checkpoints.initialize_from)
+        folder = self._results / checkpoints.initialize_from
         if not folder.is_dir():
             raise UserError(f"--initialize-from {checkpoints.initialize_from}: no run folder {folder}")
         return find_checkpoint(behavior_folder(folder, name))

@@ -38,7 +38,8 @@ class RunFiles:
     def __init__(self, settings: RunSettings, display: Display, timers: TimerTree) -> None:
         checkpoints = settings.checkpoint_settings
         self.settings, self.display, self.timers = settings, display, timers
-        self.folder = Path(checkpoints.results_dir, str(checkpoints.run_id))
+        # absolute, because an environment may change the current folder
+        self.folder = Path(checkpoints.results_dir, str(checkpoints.run_id)).absolute()
         self._status_path = self.folder / STATUS
         self.status: dict[str, Any] = read_status(self._status_path) if checkpoints.resume else {}
         self.unsaved: set[str] = set()
