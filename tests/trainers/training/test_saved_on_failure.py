@@ -70,7 +70,7 @@ def test_what_an_environment_raises_comes_through_with_a_note_and_the_run_is_sav
     with pytest.raises(type(error)) as caught:
         train(Failing(error).env(), options(tmp_path))
     assert SAVED in caught.value.__notes__
-    assert load_policy(tmp_path / "first").step == 99 * 16
+    assert load_policy(tmp_path / "first").step == 100 * 16
     outcome = train(Stopwatch().env(), options(tmp_path, resume=True))["Task"]
     assert outcome.steps >= 3000
 
@@ -78,7 +78,7 @@ def test_what_an_environment_raises_comes_through_with_a_note_and_the_run_is_sav
 def test_an_environment_that_leaves_with_status_0_is_a_failure(tmp_path):
     with pytest.raises(RuntimeError, match=r"called sys.exit\(0\)"):
         train(Failing(SystemExit(0)).env(), options(tmp_path))
-    assert load_policy(tmp_path / "first").step == 99 * 16
+    assert load_policy(tmp_path / "first").step == 100 * 16
 
 
 def test_a_run_that_learned_nothing_leaves_nothing_that_blocks_the_next(tmp_path):
