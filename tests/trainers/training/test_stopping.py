@@ -15,17 +15,18 @@ import pytest
 from trainers import load_policy
 
 REPOSITORY = Path(__file__).parents[3]
-PATIENCE = 60
+PATIENCE, FOR_EVER = 60.0, 1e9
 TRAINING = """
-import time
-from trainers.training import session
+import sys
+from trainers.training import session, stopping
 from trainers.training.cli import main
 
+stopping.REPEAT_SECONDS = {repeat}
 close = session.Session.close
 
 def slow_close(self):
     print("closing", flush=True)
-    time.sleep({saving})
+    sys.stdin.readline()
     return close(self)
 
 session.Session.close = slow_close
@@ -43,13 +44,14 @@ default_settings:
 
 
 @contextmanager
-def training(folder: Path, saving: float, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """A run whose last save takes so many seconds."""
+def training(folder: Path, repeat: float, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A run whose last save waits for a line; signals within so many seconds are one request."""
     (folder / "task.yaml").write_text(SETTINGS)
     process = subprocess.Popen(
-        [sys.executable, "-c", TRAINING.format(saving=saving, arguments=list(arguments))],
+        [sys.executable, "-c", TRAINING.format(repeat=repeat, arguments=list(arguments))],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -77,13 +79,13 @@ def wait_for_line(process: subprocess.Popen[str], words: str) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_in_quick_succession_are_one_request(number: signal.Signals, tmp_path: Path) -> None:
-    with training(tmp_path, 0.8, "--env", "CartPole-v1") as process:
+    with training(tmp_path, FOR_EVER, "--env", "CartPole-v1") as process:
         wait_until_it_trains(tmp_path, process)
         process.send_signal(number)  # as `timeout` does: to the process, then to its group
         os.killpg(process.pid, number)
         wait_for_line(process, "closing")
         os.killpg(process.pid, number)
-        output, errors = process.communicate(timeout=PATIENCE)
+        output, errors = process.communicate("go on\n", timeout=PATIENCE)
     assert process.returncode == 0, errors
     assert "Traceback" not in errors
     step = load_policy(tmp_path / "runs" / "run").step
@@ -92,15 +94,13 @@ def test_signals_in_quick_succession_are_one_request(number: signal.Signals, tmp
 
 
 def test_a_later_signal_ends_it_at_once(tmp_path: Path) -> None:
-    with training(tmp_path, PATIENCE, "--env", "CartPole-v1") as process:
+    with training(tmp_path, 0.0, "--env", "CartPole-v1") as process:
         wait_until_it_trains(tmp_path, process)
         process.send_signal(signal.SIGINT)
         wait_for_line(process, "closing")
-        time.sleep(2.2)
-        start = time.monotonic()
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=PATIENCE)
-        assert time.monotonic() - start < 5
+        process.wait(PATIENCE)  # although what the save waits for never comes
+        _, errors = process.communicate()
     assert process.returncode == 130
     assert errors.splitlines()[-1] == "interrupted"
     assert "Traceback" not in errors
@@ -111,11 +111,10 @@ def test_before_there_is_a_run_nothing_is_left(number: signal.Signals, tmp_path:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    with training(tmp_path, 0.3, "--base-port", str(port)) as process:
+    with training(tmp_path, FOR_EVER, "--base-port", str(port)) as process:
         wait_for_line(process, "Press Play")
-        for _ in range(3):
-            process.send_signal(number)
-            time.sleep(0.1)
+        process.send_signal(number)
+        os.killpg(process.pid, number)
         _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert errors.splitlines()[-1] == "interrupted"
