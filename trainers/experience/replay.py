@@ -331,5 +331,6 @@ def too_small(capacity: int, agents: int) -> str:
     """Return the error message about a buffer with fewer than `ROWS_PER_AGENT` rows per agent."""
     return (
         f"hyperparameters.buffer_size ({capacity}) is too small for {agents} agents, whose decisions would be "
-        f"overwritten before they are learned from; set it to at least {ROWS_PER_AGENT * agents}, better to several thousand"
+        f"overwritten before they are learned from; set it to at least {ROWS_PER_AGENT * agents}, better to "
+        "several thousand"
     )
