@@ -1,7 +1,8 @@
-"""PPO, A2C and DQN over `mlagents_envs.base_env`: the algorithms, the loop and the command line.
+"""Trains agents in Unity ML-Agents and Gymnasium environments with PPO, A2C and DQN.
 
-From Python: `from trainers import train, load_policy`. Both are imported when first used, so that commands such as
-`python -m trainers.config` start at once.
+From Python: `from trainers import train, load_policy`. A name is imported when it is first used, so that commands such
+as `python -m trainers.config` start quickly.
+The protocol of Unity belongs in `bridge`, and adapters of Gymnasium environments belong in `gym_adapters`.
 """
 
 import importlib
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LoadedPolicy", "Outcome", "UserError", "load_policy", "train"]
 
-_HOMES = {
+_MODULES = {
     "LoadedPolicy": "trainers.records.policy_file",
     "Outcome": "trainers.training.recorder",
     "UserError": "gym_adapters.errors",
@@ -25,8 +26,8 @@ _HOMES = {
     "train": "trainers.training.api",
 }
 
-# Threads that spin while they wait would slow down the environment and whatever runs beside it (a Unity Editor,
-# say); torch reads this when it is imported. A value the user has set is kept.
+# Idle threads that spin would slow down the environment and other programs such as the Unity Editor. Torch reads this
+# variable when it is imported. A value that the user has set is kept.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
@@ -41,6 +42,6 @@ def run_command(module: str, **options: Any) -> int:
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    return getattr(importlib.import_module(_MODULES[name]), name)

@@ -1,4 +1,7 @@
-"""`python -m trainers CONFIG.yaml`, also installed as `bridge-learn`: the file names the algorithm."""
+"""The training command: `python -m trainers CONFIG.yaml`, also installed as `bridge-learn`.
+
+The training file names the algorithm of each behavior.
+"""
 
 from trainers import run_command
 

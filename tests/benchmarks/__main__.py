@@ -1,7 +1,7 @@
 """`python -m tests.benchmarks NAME … | --all`: speed as ratios against peers, measured in one run.
 
-Peers are installed for the measurement only: Stable-Baselines3 and envpool into this Python or the one given with
-`--peers`; the real `mlagents-learn` wherever it is, given with `--mlagents-learn`.
+Peers are installed for the measurement only: Stable-Baselines3 and envpool for this Python or for the one given with
+`--peers`, and the real `mlagents-learn` anywhere, given with `--mlagents-learn`.
 """
 
 import argparse
@@ -21,12 +21,12 @@ BENCHMARKS = {
     "bridge": "the bridge alone against mlagents_envs.UnityEnvironment",
     "workers": "learning with four such players against mlagents-learn",
     "scaling": "µs per agent step for 10 to 10,000 agents and 1 to 8 players",
-    "resources": "a busy neighbour, memory over a long run, time to the first step",
+    "resources": "speed beside a busy process, memory over a long run, time to the first step",
 }
 
 
 def main() -> int:
-    """Run the benchmarks named, print their tables; 1 if one could not run."""
+    """Run the benchmarks named and print their tables. Return 1 if one could not run."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__.splitlines()[0])
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help="; ".join(f"{k}: {v}" for k, v in BENCHMARKS.items())
@@ -36,8 +36,12 @@ def main() -> int:
         "--peers", type=Path, default=Path(sys.executable), metavar="PYTHON", help="Python of the peers"
     )
     parser.add_argument("--mlagents-learn", type=Path, metavar="PATH", help="the real mlagents-learn")
-    parser.add_argument("--repeats", type=int, default=3, help="rounds of which the best counts. Default: 3")
-    parser.add_argument("--quick", action="store_true", help="a tenth of the work, to see that it runs")
+    parser.add_argument(
+        "--repeats", type=int, default=3, help="number of rounds; the best one counts. Default: 3"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="do a tenth of the work, to check that the benchmarks run"
+    )
     arguments = parser.parse_args()
     names = list(BENCHMARKS) if arguments.all else arguments.names
     unknown = sorted(set(names) - set(BENCHMARKS))

@@ -1,4 +1,4 @@
-"""PPO on Assault against Stable-Baselines3, the same settings; image encoders here in whatever precision is fastest."""
+"""PPO on Assault against Stable-Baselines3 with the same settings."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,10 +16,11 @@ ASSAULT = {
     "targets": (1.3, 2.0),
 }
 PRECISIONS = ("auto", "float32")
+"""Precisions of this project's image encoders; `auto` takes the fastest."""
 
 
 def run(options: Options) -> Iterator[Row]:
-    """The Nature CNN shared by actor and critic on both sides."""
+    """Measure with the Nature CNN shared by actor and critic on both sides."""
     for precision in PRECISIONS:
         row = compare(
             options, "ALE/Assault-v5", {**ASSAULT, "set": [f"torch_settings.precision={precision}"]}

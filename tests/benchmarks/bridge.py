@@ -1,4 +1,4 @@
-"""The bridge alone: messages read and actions written, nothing learned."""
+"""The bridge alone: messages read and actions written, without training."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -7,7 +7,7 @@ from tests.benchmarks.common import Options, Row, best, ours
 
 
 def run(options: Options) -> Iterator[Row]:
-    """One player of zero cost with random actions: this bridge against `mlagents_envs.UnityEnvironment`."""
+    """Compare this bridge with `mlagents_envs.UnityEnvironment` on one player of zero cost, with random actions."""
     for agents in (100, 1000):
         measures = [
             partial(ours, "wire", kind, agents, options.work(200_000))

@@ -1,4 +1,7 @@
-"""What the benchmarks share: sides that run as processes of their own, and the table of ratios."""
+"""What the benchmarks share: measurements in separate processes, and the table of results.
+
+A side is a program in `sides/` that measures this project or a peer.
+"""
 
 import json
 import os
@@ -14,7 +17,7 @@ SIDES = Path(__file__).parent / "sides"
 
 
 class SkippedError(Exception):
-    """A benchmark cannot run here; the message says why and what to do."""
+    """A benchmark cannot run on this machine. The message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -22,10 +25,10 @@ class Options:
     """How to measure.
 
     Attributes:
-        peers: Python that has the peers (Stable-Baselines3, envpool).
+        peers: the Python that has the peers (Stable-Baselines3, envpool).
         mlagents_learn: path of `mlagents-learn`, or None.
-        repeats: how often each side is measured; the best counts.
-        quick: a tenth of the work, to see that the commands run.
+        repeats: number of measurements of each side; the best one counts.
+        quick: whether to do only a tenth of the work, to check that the benchmarks run.
     """
 
     peers: Path
@@ -34,23 +37,25 @@ class Options:
     quick: bool
 
     def work(self, amount: int) -> int:
-        """The amount of work, or a tenth of it in a quick run."""
+        """Return the amount of work, or a tenth of it in a quick run."""
         return max(1, amount // 10) if self.quick else amount
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a benchmark's table.
+    """One row of a benchmark's table.
 
     Attributes:
         path: what was measured.
-        ours: our figure.
-        peer: the other side's figure, if there is one.
-        unit: of both.
-        peer_name: who the other side is.
-        ratio: the figure that counts; higher is better, unless `lower_is_better`.
-        at_least: what it should reach, if anything.
-        aim: what it should reach on a good day.
+        ours: this project's figure.
+        unit: unit of both figures.
+        peer: the peer's figure, if there is one.
+        peer_name: name of the peer.
+        ratio: the figure that is judged, if it is not `ours`; higher is better, unless `lower_is_better`.
+        at_least: the target, if there is one.
+        aim: the target under good conditions.
+        lower_is_better: whether a lower figure is better.
+        note: printed after `path`.
     """
 
     path: str
@@ -66,7 +71,7 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        """Whether the target was met."""
+        """Whether the target was met; empty without a target."""
         measure = self.ours if self.ratio is None else self.ratio
         if self.at_least is None:
             return ""
@@ -75,10 +80,16 @@ class Row:
 
 
 def side(python: Path | str, script: str, *arguments: object, timeout: float = 3600) -> Any:
-    """Run `sides/<script>.py` and return what its last line says, as JSON.
+    """Run `sides/<script>.py` and return the last line of its output, parsed as JSON.
+
+    Args:
+        python: the interpreter.
+        script: name of the side.
+        arguments: arguments of the side.
+        timeout: in seconds.
 
     Raises:
-        SkippedError: it failed; the end of what it said is in the message.
+        SkippedError: the side failed; the message ends with its error output.
     """
     command = [str(python), str(SIDES / f"{script}.py"), *map(str, arguments)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
@@ -91,24 +102,25 @@ def side(python: Path | str, script: str, *arguments: object, timeout: float = 3
 
 
 def ours(script: str, *arguments: object, timeout: float = 3600) -> Any:
-    """`side` with the Python that runs the benchmark."""
+    """Run `side` with the Python that runs the benchmark."""
     return side(sys.executable, script, *arguments, timeout=timeout)
 
 
 def best(repeats: int, *measures: Callable[[], float]) -> list[float]:
-    """The best of each measure over so many rounds, each of which runs all of them.
+    """Return the best result of each measure. Every round runs all measures once.
 
-    Whatever else a machine does only takes speed away, so the best round is nearest to what a side can do.
+    Other processes on the machine only make a measurement slower, so the best one is the most accurate.
     """
     rounds = [[measure() for measure in measures] for _ in range(repeats)]
     return [max(column) for column in zip(*rounds, strict=True)]
 
 
 HEADER = "| path | ours | peer | ratio | at least | aim | met |\n|---|---|---|---|---|---|---|"
+"""The head of a table in Markdown."""
 
 
 def line(row: Row) -> str:
-    """The row in Markdown, under `HEADER`."""
+    """Return a row as a line of a table in Markdown."""
     cells = [
         row.path + (f" ({row.note})" if row.note else ""),
         f"{figure(row.ours)} {row.unit}",
@@ -120,5 +132,5 @@ def line(row: Row) -> str:
 
 
 def figure(value: float) -> str:
-    """A number with as many digits as it deserves."""
+    """Format a number with three significant digits; from 100 on, as a whole number."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -1,9 +1,9 @@
-"""One environment against 32 on Walker2d-v5: data and time of an update, and time to a mean training return of 2,000.
+"""One environment against 32 on Walker2d-v5: time of an update with its rollout, and time to a mean return of 2,000.
 
-Rollouts of 2,048 steps of each environment, minibatches of 128, 10 epochs, the rest as in the default file; and 32
-environments that share a rollout of 2,048, which tells the number of environments from the amount of data. Two seeds
-of each, trained at the same time on one thread each. The curves go to `docs/curves/one-or-many-environments.csv` and
-`.png`, unless `--quick` is given.
+Rollouts are 2,048 steps of each environment, minibatches 128, epochs 10; the rest is as in the default file. A third
+case lets 32 environments share a rollout of 2,048 steps, which separates the number of environments from the amount of
+data. Each case trains two seeds at the same time, on one thread each. The curves are written to
+`docs/curves/one-or-many-environments.csv` and `.png`, except with `--quick`.
 """
 
 import csv
@@ -26,7 +26,7 @@ CURVES = ROOT / "docs" / "curves" / "one-or-many-environments"
 
 
 def run(options: Options) -> Iterator[Row]:
-    """Two rows for each case: seconds of an update with its rollout, and seconds to the score."""
+    """Yield two rows per case: seconds of an update with its rollout, and seconds to the score."""
     curves: dict[str, dict[int, float]] = {}
     firsts: dict[str, float] = {}
     for name, envs, rollout in CASES:
@@ -45,7 +45,7 @@ def run(options: Options) -> Iterator[Row]:
 
 
 def _row(path: str, seconds: float, note: str, firsts: dict[str, float]) -> Row:
-    """A row beside that of the first case, whose seconds `firsts` keeps by what was measured."""
+    """Return a row whose peer is the first case; `firsts` keeps the seconds of that case by what was measured."""
     peer = firsts.setdefault(path.partition(": ")[2], seconds)
     return Row(path, seconds, "s", peer, CASES[0][0], peer / seconds, note=note)
 

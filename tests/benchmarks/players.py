@@ -1,4 +1,4 @@
-"""Players of zero cost as files that a trainer can start, and what their times say."""
+"""Players of zero cost as files that a trainer can start, and the speed of a trainer by the players' logs."""
 
 import os
 import shlex
@@ -17,10 +17,11 @@ from tests.benchmarks.common import ROOT, SIDES, SkippedError
 
 WALKER = ROOT / "unity_configs" / "unity" / "Walker.yaml"
 PATIENCE = 1800.0
+"""Seconds after which a trainer counts as failed."""
 
 
 def write_player(folder: Path, *arguments: object) -> Path:
-    """A file that starts a player of zero cost with these arguments."""
+    """Write a file that starts a player of zero cost with these arguments, and return its path."""
     folder.mkdir(exist_ok=True)
     path = folder / "Player.x86_64"
     command = shlex.join([sys.executable, str(SIDES / "zero_player.py"), *map(str, arguments)])
@@ -30,7 +31,11 @@ def write_player(folder: Path, *arguments: object) -> Path:
 
 
 def free_ports(count: int) -> int:
-    """The first of so many neighbouring ports that nobody listens on."""
+    """Return the first of `count` consecutive ports on which no process listens.
+
+    Raises:
+        SkippedError: there are none.
+    """
     for first in range(21000, 30000, count):
         try:
             for port in range(first, first + count):
@@ -43,17 +48,20 @@ def free_ports(count: int) -> int:
 
 
 def train(command: Sequence[str], agents: int, players: int, steps: int) -> float:
-    """Agent steps per second of a trainer with players of zero cost, over whole updates.
+    """Run a trainer with players of zero cost, and return its agent steps per second over whole updates.
 
-    The players count, the same way for every trainer. An update shows in the first player's times as a long wait;
-    what counts is the time from the end of the first update to the end of the last, and the agent steps that all
-    players served in it.
+    The players count the steps, in the same way for every trainer. An update shows in the first player's log as a long
+    wait. The measurement lasts from the end of the first update to the end of the last, and counts the agent steps of
+    all players in that time.
 
     Args:
-        command: The trainer with its training file; the options that both trainers share are added.
-        agents: In each player.
-        players: How many.
-        steps: Agent steps in all after which to stop.
+        command: the trainer with its training file; the options that both trainers share are added.
+        agents: agents per player.
+        players: number of players.
+        steps: total number of agent steps.
+
+    Raises:
+        SkippedError: the trainer failed or took too long.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -89,14 +97,17 @@ def train(command: Sequence[str], agents: int, players: int, steps: int) -> floa
         finally:
             os.killpg(trainer.pid, signal.SIGKILL)
             trainer.wait()
-            time.sleep(1.0)  # the players notice that their trainer is gone
+            time.sleep(1.0)  # time for the players to notice that their trainer has ended
 
 
 def steps_per_second(logs: Sequence[np.ndarray]) -> float:
-    """Agent steps per second between the ends of the first and the last update.
+    """Return agent steps per second between the ends of the first and the last update.
 
     Args:
-        logs: One array per player with rows of time and agent steps served so far.
+        logs: one array per player, whose rows are a time in seconds and the agent steps so far.
+
+    Raises:
+        SkippedError: the log of the first player shows fewer than two updates.
     """
     times = logs[0][:, 0]
     waits = np.diff(times)

@@ -1,4 +1,4 @@
-"""PPO against Stable-Baselines3 with the same settings on both sides: agent steps per second, learning included."""
+"""PPO against Stable-Baselines3 with the same settings: agent steps per second, including updates."""
 
 import json
 import tempfile
@@ -20,12 +20,12 @@ WALKER2D = {
 
 
 def run(options: Options) -> Iterator[Row]:
-    """Walker2d-v5 with networks of [64, 64] on both sides."""
+    """Measure Walker2d-v5 with networks of [64, 64] on both sides."""
     yield compare(options, "Walker2d-v5", WALKER2D)
 
 
 def compare(options: Options, name: str, task: dict) -> Row:
-    """The rate over whole collections and updates, after the first ones."""
+    """Compare the rates over whole rollouts and updates, without the first ones."""
     count = max(1, options.work(task["rollouts"] * 10) // 10)
     rate, peer = best(
         options.repeats, partial(_ours, name, task, count), partial(_sb3, options, name, task, count)

@@ -1,4 +1,4 @@
-"""Learning over Unity's protocol, with one player of zero cost and the Walker training file."""
+"""Training over Unity's protocol with a player of zero cost and the Walker training file."""
 
 import subprocess
 import sys
@@ -13,17 +13,21 @@ from tests.benchmarks.players import WALKER, train
 AGENTS = (10, 100)
 BUFFER = 20480
 LEAD_IN = 100
-"""Steps of each agent until its first trajectory is complete, on average; `mlagents-learn` counts it only then."""
+"""Average steps of an agent until its first trajectory is complete. `mlagents-learn` counts its steps only then."""
 
 
 def run(options: Options) -> Iterator[Row]:
-    """10 and 100 agents in one player: this trainer against `mlagents-learn`."""
+    """Compare this trainer with `mlagents-learn` on one player with 10 and with 100 agents."""
     for agents in AGENTS:
         yield compare(options, agents, players=1)
 
 
 def compare(options: Options, agents: int, players: int) -> Row:
-    """Agent steps per second of both trainers over the same work, which holds several updates of either."""
+    """Measure agent steps per second of both trainers over the same work, which includes several updates of each.
+
+    Raises:
+        SkippedError: there is no `mlagents-learn`, or a trainer failed.
+    """
     if options.mlagents_learn is None:
         raise SkippedError("give the real mlagents-learn with --mlagents-learn PATH")
     steps = int(BUFFER * (3.6 if options.quick else 6.6)) + LEAD_IN * agents * players

@@ -1,4 +1,4 @@
-"""A busy neighbour, memory over a long run, and the time to the first environment step."""
+"""Speed beside a busy process, memory over a long run, and time to the first environment step."""
 
 import json
 import multiprocessing
@@ -11,13 +11,13 @@ from tests.benchmarks.common import Options, Row, best, ours, side
 
 
 def run(options: Options) -> Iterator[Row]:
-    """All three, on Walker2d-v5."""
-    yield _neighbour(options)
+    """Measure all three on Walker2d-v5."""
+    yield _beside_busy_process(options)
     yield _start(options)
     yield _memory(options)
 
 
-def _neighbour(options: Options) -> Row:
+def _beside_busy_process(options: Options) -> Row:
     steps = options.work(100_000)
 
     def alone() -> float:
@@ -39,7 +39,7 @@ def _neighbour(options: Options) -> Row:
 
 
 def spin() -> None:
-    """Keep one core busy until killed."""
+    """Keep one core busy until the process is killed."""
     while True:
         sum(range(10_000))
 

@@ -1,4 +1,4 @@
-"""How the cost of an agent step grows with agents and players: the bridge plus acting."""
+"""The cost of an agent step by the number of agents and players: the bridge and the choice of actions."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -10,11 +10,11 @@ WORKERS = (1, 2, 4, 8)
 
 
 def run(options: Options) -> Iterator[Row]:
-    """µs for an agent step, for agents in all and players that share them.
+    """Measure µs per agent step, with all agents divided among the players.
 
-    In it: the players of zero cost themselves (on the same cores), gRPC, reading observations and rewards, merging the
-    players' batches, seeing whose reward is whose, storing the decision, one pass of the Walker file's actor,
-    sampling, and writing the actions. Not in it: updates, reports.
+    The cost includes the players of zero cost (on the same cores), gRPC, reading observations and rewards, merging the
+    players' batches, assigning rewards to agents, storing the decision, one pass of the Walker file's actor, sampling,
+    and writing the actions. It excludes updates and reports.
     """
     for workers in WORKERS:
         before = None

@@ -1,8 +1,9 @@
-"""Wall-clock to a mean training return of 3,000 on Walker2d-v5 (the last 100 episodes), from the start of the process.
+"""Wall-clock time to a mean training return of 3,000 on Walker2d-v5 (last 100 episodes), from the start of the process.
 
-Ours with the default file; Stable-Baselines3 with 8 environments, VecNormalize, rollouts of 2,048 in all, minibatches
-of 64, 10 epochs, learning rate 3e-4 falling linearly over 1M steps. The median of 5 seeds counts; one that never gets
-there is infinite. Two seeds are trained at the same time, on one thread each, Stable-Baselines3's first.
+This project uses its default training file. Stable-Baselines3 uses 8 environments, VecNormalize, rollouts of 2,048
+steps in total, minibatches of 64, 10 epochs, and a learning rate that falls linearly from 3e-4 over 1M steps. The
+median of 5 seeds counts. A seed that never reaches the score counts as infinite. Two seeds train at the same time, on
+one thread each, Stable-Baselines3's first.
 """
 
 import json
@@ -21,7 +22,7 @@ JOBS = 2
 
 
 def run(options: Options) -> Iterator[Row]:
-    """Both sides; each runs its seeds two at a time, so that both have the same machine."""
+    """Measure both sides, two seeds at a time on the same machine."""
     steps = options.work(1_000_000)
     with ThreadPoolExecutor(JOBS) as pool:
         theirs = list(pool.map(lambda seed: _sb3(options, seed, steps), SEEDS))

@@ -1,4 +1,4 @@
-"""Learning with four players of zero cost at the same time (`--num-envs 4`), with the Walker training file."""
+"""Training with four players of zero cost at the same time (`--num-envs 4`) and the Walker training file."""
 
 from collections.abc import Iterator
 
@@ -7,6 +7,6 @@ from tests.benchmarks.protocol import AGENTS, compare
 
 
 def run(options: Options) -> Iterator[Row]:
-    """Four players of 10 and of 100 agents: this trainer against `mlagents-learn`."""
+    """Compare this trainer with `mlagents-learn` on four players, with 10 and with 100 agents per player."""
     for agents in AGENTS:
         yield compare(options, agents, players=4)

@@ -1,9 +1,9 @@
-"""`python -m tests.same_numbers record|check [RUN …]`: small trainings whose every number is compared.
+"""`python -m tests.same_numbers record|check [RUN …]`: short trainings in which every number is compared.
 
-`record` trains and writes a digest of all weights, of all returns, and of each TensorBoard tag to `digests.json`;
-`check` trains again and names every digest that differs. A change that does not touch learning leaves all of them.
-Digests hold for one kind of processor and one set of packages only, so a record is made before a change and on the
-machine that checks it.
+`record` trains, and writes a digest of all weights, of all returns and of each TensorBoard tag to `digests.json`.
+`check` trains again and names every digest that differs. A change that does not affect learning changes none of them.
+Digests depend on the processor and on the versions of packages. So record them before a change, on the machine that
+checks them.
 """
 
 import argparse
@@ -26,7 +26,7 @@ Digests = dict[str, str]
 
 
 def main() -> int:
-    """Record or check; returns 1 where a number differs."""
+    """Record or check digests. Return 1 if a digest differs."""
     parser = argparse.ArgumentParser(prog="python -m tests.same_numbers", description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=["record", "check"])
     parser.add_argument("runs", nargs="*", metavar="RUN", help=f"of {', '.join(RUNS)}. Default: all.")
@@ -46,7 +46,7 @@ def main() -> int:
 
 
 def train(name: str) -> Digests:
-    """The digests of one run, trained in a process of its own."""
+    """Train one run in a separate process and return its digests."""
     with tempfile.TemporaryDirectory() as results:
         command = [sys.executable, "-m", "tests.same_numbers.runs", name, results]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -56,12 +56,12 @@ def train(name: str) -> Digests:
 
 
 def behaviors(run: Path) -> list[Path]:
-    """The folders of a run's behaviors."""
+    """Return the folders of a run's behaviors."""
     return sorted(path.parent for path in run.glob("*/checkpoint.pt"))
 
 
 def digests(folder: Path) -> Iterable[tuple[str, str]]:
-    """A digest of the weights, of the returns, and of each TensorBoard tag of a behavior, by name."""
+    """Yield the name and digest of a behavior's weights, of its returns, and of each TensorBoard tag."""
     state = torch.load(folder / "checkpoint.pt", weights_only=True)
     weights = hashlib.sha256()
     for name, tensor in sorted(state["Policy"].items()):
@@ -79,7 +79,7 @@ def digests(folder: Path) -> Iterable[tuple[str, str]]:
 
 
 def differences(recorded: Digests, found: Digests) -> list[str]:
-    """What differs, is missing or is new."""
+    """Return the names of digests that differ, are missing or are new."""
     return sorted(key for key in recorded.keys() | found.keys() if recorded.get(key) != found.get(key))
 
 

@@ -1,4 +1,4 @@
-"""The trainings behind `python -m tests.same_numbers`; `python -m tests.same_numbers.runs NAME RESULTS` makes one."""
+"""The runs of `python -m tests.same_numbers`; `python -m tests.same_numbers.runs NAME RESULTS` trains one of them."""
 
 import subprocess
 import sys
@@ -21,7 +21,7 @@ COMMON = {
 
 
 class Both(BaseEnv):
-    """Two environments of one behavior each, side by side, under names of their own."""
+    """Two environments of one behavior each, as one environment in which the behaviors have other names."""
 
     def __init__(self, environments: Mapping[str, BaseEnv]) -> None:
         self._environments = dict(environments)
@@ -50,20 +50,20 @@ class Both(BaseEnv):
             env.close()
 
     def get_steps(self, behavior_name: str) -> tuple[DecisionSteps, TerminalSteps]:
-        """Of the environment with this behavior."""
+        """Return the steps of the environment with this behavior."""
         return self._environments[behavior_name].get_steps(self._inner[behavior_name])
 
     def set_actions(self, behavior_name: str, action: ActionTuple) -> None:
-        """To the environment with this behavior."""
+        """Set the actions of the environment with this behavior."""
         self._environments[behavior_name].set_actions(self._inner[behavior_name], action)
 
     def set_action_for_agent(self, behavior_name: str, agent_id: int, action: ActionTuple) -> None:
-        """To the environment with this behavior."""
+        """Set an agent's action in the environment with this behavior."""
         self._environments[behavior_name].set_action_for_agent(self._inner[behavior_name], agent_id, action)
 
 
 def _file(path: str, behavior: str, max_steps: int, **hyperparameters: Any) -> dict[str, Any]:
-    """A tuned training file, made short."""
+    """Return the content of a tuned training file, with fewer steps."""
     content = yaml.safe_load((CONFIGS / path).read_text())
     settings = content["behaviors"][behavior]
     settings |= {"max_steps": max_steps, "summary_freq": max_steps // 10, "checkpoint_interval": max_steps}
@@ -121,7 +121,7 @@ def pendulum_a2c() -> tuple[Callable[[Any], BaseEnv], dict[str, Any]]:
 
 
 def over_the_wire() -> tuple[Callable[[Any], BaseEnv], dict[str, Any]]:
-    """PPO over Unity's protocol, with `bridge.player` as the Editor: CartPole-v1, agents that decide in turns."""
+    """PPO over Unity's protocol, with `bridge.player` as the Editor: CartPole-v1, whose agents decide in turns."""
 
     def make(settings: Any) -> BaseEnv:
         from bridge.make import make_unity
@@ -140,7 +140,7 @@ RUNS = {
 
 
 def main() -> None:
-    """Make one run."""
+    """Train one run."""
     name, results = sys.argv[1:]
     env, options = RUNS[name]()
     train(env, {**COMMON, **options, "checkpoint_settings": {"run_id": name, "results_dir": results}})

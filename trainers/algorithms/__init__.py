@@ -1,4 +1,4 @@
-"""The algorithms, one file each, and what they share: the learner and its on-policy and off-policy halves.
+"""Algorithms, one module each, and what they share: actors, the learner, and its on-policy and off-policy versions.
 
-Commands, files of a run and the training loop do not belong here.
+Losses belong in `maths`. The training loop, commands and files of a run belong in `training`.
 """

@@ -12,7 +12,10 @@ from trainers.maths.losses import policy_gradient_loss, value_loss
 
 
 class A2C(OnPolicyLearner):
-    """The policy gradient, each rollout once: in minibatches by Adam, or in one step along the natural gradient."""
+    """The policy gradient with an advantage critic. The actor uses each rollout once.
+
+    The actor takes steps of Adam in minibatches, or one step along the natural gradient (`natural_gradient_kl`).
+    """
 
     settings_class = A2CSettings
     hyper: A2CSettings
@@ -24,5 +27,5 @@ class A2C(OnPolicyLearner):
         return AlongTheNaturalGradient(self.hyper.natural_gradient_kl, self.hyper.critic_num_epoch)
 
     def losses(self) -> Losses:
-        """The policy gradient and squared error."""
+        """Return the policy gradient loss and the critic's squared error."""
         return Losses(partial(policy_gradient_loss), partial(value_loss))

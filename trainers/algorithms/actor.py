@@ -1,4 +1,4 @@
-"""One actor for each behavior id: it keeps the agents, their decisions and their rewards together."""
+"""The actor of a behavior id: assigns decisions and rewards to agents."""
 
 from typing import Protocol
 
@@ -14,7 +14,13 @@ from trainers.networks.policy_network import ActionSample, PolicyNetwork, join_m
 
 
 class Mind(Protocol):
-    """Who chooses an actor's actions, and is told what came of them: a learner."""
+    """What an actor needs of a learner.
+
+    Attributes:
+        name: the behavior.
+        policy: its network.
+        time_horizon: decisions after which a trajectory is cut (ML-Agents key).
+    """
 
     name: str
     policy: PolicyNetwork
@@ -22,39 +28,52 @@ class Mind(Protocol):
 
     @property
     def store(self) -> Store:
-        """Where decisions are kept."""
+        """The store of decisions."""
 
     @property
     def ready(self) -> bool:
-        """Whether enough has come together for an update."""
+        """Whether enough decisions have been rewarded for an update."""
 
     def update(self) -> None:
-        """Learn."""
+        """Learn from the stored decisions."""
 
     def choose(self, batch: AgentBatch) -> ActionSample:
-        """Actions for the agents of a batch."""
+        """Choose actions for a batch of agents."""
 
     def noticed(self, batch: AgentBatch) -> None:
-        """Agents ask for a decision."""
+        """Called when a batch of agents requests decisions."""
 
     def earned(self, agents: AgentTable, slots: np.ndarray, own: np.ndarray, group: np.ndarray) -> None:
-        """Agents were paid their own and their group's reward, (n,) each, for a decision."""
+        """Called when agents receive rewards.
+
+        Args:
+            agents: the table of the agents.
+            slots: (n,) slots of the agents.
+            own: (n,) the agents' own rewards.
+            group: (n,) the rewards of their groups.
+        """
 
     def ended(self, own: np.ndarray, group: np.ndarray, lengths: np.ndarray) -> None:
-        """Episodes ended: own and group returns and lengths in decisions, (n,) each."""
+        """Called when episodes have ended.
+
+        Args:
+            own: (n,) sums of the agents' own rewards.
+            group: (n,) sums of their groups' rewards.
+            lengths: (n,) numbers of decisions.
+        """
 
     def groups_ended(self, returns: np.ndarray) -> None:
-        """Groups lost their last member: the sums of their group rewards, (groups,)."""
+        """Called when the last members of groups have left; `returns`, (groups,), are the sums of the group rewards."""
 
 
 class Actor:
     """The agents of one behavior id, such as `Name?team=1`.
 
-    `observe` says who asks for a decision, and `act` takes that. A reward pays for the agent's previous decision, which
-    may lie several environment steps back.
+    `observe` returns the agents that request a decision, and `act` chooses their actions. A reward belongs to the
+    agent's previous decision, which may lie several environment steps back.
 
     Args:
-        mind: who chooses actions and learns from them.
+        mind: chooses actions and learns from them.
     """
 
     def __init__(self, mind: Mind) -> None:
@@ -62,10 +81,19 @@ class Actor:
         self.agents, self.groups = AgentTable(), GroupTable()
 
     def observe(self, decision: DecisionSteps, terminal: TerminalSteps) -> AgentBatch:
-        """Take in what agents saw and earned: endings first, since an id may be in both.
+        """Process what agents observed and received.
+
+        Ended episodes come first, because an agent's id may be in both arguments.
+
+        Args:
+            decision: agents that request a decision.
+            terminal: agents whose episode ended.
+
+        Returns:
+            The agents of `decision`.
 
         Raises:
-            UserError: an observation or reward is not finite, or an agent may choose nothing.
+            UserError: an observation or reward is not finite, or every action of a branch is forbidden for an agent.
         """
         name, agents = self.mind.name, self.agents
         require_finite(name, decision)
@@ -82,27 +110,27 @@ class Actor:
             slots[new] = agents.add(decision.agent_id[new])
         rows = self.mind.store.append(decision.obs, forbidden, previous)
         if not new.all():
-            goes_on = np.full(int((~new).sum()), Ending.GOES_ON, np.int8)
-            self._pay(slots[~new], decision.reward[~new], decision.group_reward[~new], rows[~new], goes_on)
-        self._regroup(slots, decision.group_id)
+            ending = np.full(int((~new).sum()), Ending.GOES_ON, np.int8)
+            self._settle(slots[~new], decision.reward[~new], decision.group_reward[~new], rows[~new], ending)
+        self._update_groups(slots, decision.group_id)
         agents.open_row[slots] = rows
         batch = AgentBatch(slots, decision.agent_id, decision.group_id, decision.obs, forbidden)
         self.mind.noticed(batch)
         return batch
 
     def act(self, batch: AgentBatch) -> ActionTuple:
-        """Choose actions for the agents of a batch, in its order."""
+        """Choose actions for a batch of agents, in the batch's order."""
         sample = self.mind.choose(batch)
         self.mind.store.decide(self.agents.open_row[batch.slots], sample)
         return self.mind.policy.to_environment(sample)
 
     def forget_agents(self) -> None:
-        """The environment was reset: episodes under way are dropped, their last rewards never come."""
+        """Drop all episodes in progress after a reset of the environment. Their last rewards never arrive."""
         self.agents.clear()
         self.groups.clear()
 
     def _end_episodes(self, terminal: TerminalSteps) -> None:
-        """Every ending leaves a row with the last observation."""
+        """Settle the last decisions of ended episodes. The last observations become rows."""
         agents = self.agents
         slots = agents.find(terminal.agent_id)
         known = slots >= 0
@@ -113,12 +141,12 @@ class Actor:
             [observation[known] for observation in terminal.obs], None, agents.open_row[slots]
         )
         ending = np.where(terminal.interrupted[known], Ending.INTERRUPTED, Ending.TERMINATED).astype(np.int8)
-        self._pay(slots, terminal.reward[known], terminal.group_reward[known], last, ending)
+        self._settle(slots, terminal.reward[known], terminal.group_reward[known], last, ending)
         self.mind.ended(agents.episode_return[slots], agents.group_return[slots], agents.episode_steps[slots])
-        self._leave(slots)
+        self._leave_groups(slots)
         agents.remove(slots)
 
-    def _pay(
+    def _settle(
         self,
         slots: np.ndarray,
         reward: np.ndarray,
@@ -140,13 +168,15 @@ class Actor:
         self.mind.earned(agents, slots, reward, group_reward)
         self.mind.store.settle(StepResult(agents.open_row[slots], reward, group_reward, next_row, ending))
 
-    def _regroup(self, slots: np.ndarray, group_ids: np.ndarray) -> None:
+    def _update_groups(self, slots: np.ndarray, group_ids: np.ndarray) -> None:
+        """Move agents to the groups that the environment now reports."""
         moved = self.agents.group_id[slots] != group_ids
         if moved.any():
-            self._leave(slots[moved])
+            self._leave_groups(slots[moved])
             self.groups.join(self.agents, slots[moved], group_ids[moved])
 
-    def _leave(self, slots: np.ndarray) -> None:
+    def _leave_groups(self, slots: np.ndarray) -> None:
+        """Take agents out of their groups."""
         if len(self.groups):
             returns = self.groups.leave(self.agents, slots)
             if len(returns):

@@ -1,4 +1,4 @@
-"""When the actor moves: in the minibatches, with the critic, or in one step of its own before them."""
+"""How an update moves the actor: in minibatches together with the critic, or in one step before the critic's epochs."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -13,17 +13,18 @@ from trainers.networks.actor_critic import ActorCritic
 from trainers.optim.optimizer import FlatAdam
 
 TOLERANCE = 1.5
-"""How much further than asked the natural gradient may move the policy: its step is not made shorter for less."""
+"""A natural gradient step is shortened only if the KL divergence exceeds the one set by more than this factor."""
 
 
 @dataclass(frozen=True)
 class Losses:
-    """What a minibatch is learned with.
+    """The losses of an update.
 
     Attributes:
-        policy: of log_prob (n, columns) now, log_prob (n, columns) when the actions were taken, and advantage (n,).
-        value: of values (n, streams) now, returns (n, streams), and values (n, streams) before the update.
-        whole_action: log_prob has one column, of the whole action; else one for each part of it.
+        policy: a function of log_prob (n, columns) of the present policy, log_prob (n, columns) when the actions were
+            taken, and advantage (n,).
+        value: a function of values (n, streams), returns (n, streams), and values (n, streams) before the update.
+        whole_action: whether log_prob has one column, for the whole action, instead of one for each part.
     """
 
     policy: partial[Tensor]
@@ -32,29 +33,42 @@ class Losses:
 
 
 class ActorStep(Protocol):
-    """How an actor moves in an update."""
+    """How an update moves the actor."""
 
     @property
     def passes(self) -> int:
-        """Over a batch; of the critic alone, if the actor moves apart."""
+        """Epochs over the batch. If the actor is updated apart, they train only the critic."""
 
     @property
     def fresh_targets(self) -> bool:
-        """Every pass begins with advantages and returns by the critic as it then is."""
+        """Whether every epoch computes advantages and returns anew, with the present critic."""
 
     @property
     def apart(self) -> bool:
-        """The actor has moved before the passes."""
+        """Whether the actor is updated before the epochs instead of in them."""
 
     def move(
         self, policy: ActorCritic, optimizer: FlatAdam, losses: Losses, batch: Batch, beta: float
     ) -> None:
-        """Move the actor, if it moves apart; `beta` weights the entropy."""
+        """Update the actor, if it is updated apart.
+
+        Args:
+            policy: the network.
+            optimizer: holds the network's weights in vectors.
+            losses: the losses of this update.
+            batch: all decisions of the rollout.
+            beta: weight of the entropy.
+        """
 
 
 @dataclass(frozen=True)
 class InMinibatches:
-    """Actor and critic descend together."""
+    """Actor and critic are updated together, in minibatches.
+
+    Args:
+        passes: number of epochs (ML-Agents key `num_epoch`).
+        fresh_targets: whether every epoch computes advantages anew (extension key `recompute_advantage`).
+    """
 
     passes: int
     fresh_targets: bool = False
@@ -63,16 +77,16 @@ class InMinibatches:
     def move(
         self, policy: ActorCritic, optimizer: FlatAdam, losses: Losses, batch: Batch, beta: float
     ) -> None:
-        """See `ActorStep.move`; nothing to do."""
+        """See `ActorStep.move`; does nothing."""
 
 
 @dataclass(frozen=True)
 class AlongTheNaturalGradient:
-    """The actor makes one step along the natural gradient; the critic follows with targets made anew for each pass.
+    """The actor takes one step along the natural gradient. Then the critic learns, with new targets in each epoch.
 
     Args:
-        kl: divergence, nats, by which the policy moves (extension key `natural_gradient_kl`).
-        passes: of the critic (extension key `critic_num_epoch`).
+        kl: KL divergence in nats by which the policy moves (extension key `natural_gradient_kl`).
+        passes: epochs of the critic (extension key `critic_num_epoch`).
     """
 
     kl: float

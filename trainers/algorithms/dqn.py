@@ -1,7 +1,7 @@
-"""Deep Q-learning.
+"""Deep Q-learning, with double, dueling and n-step learning as extensions.
 
-Source: Mnih et al. 2015, "Human-level control through deep reinforcement learning"; as extensions double, dueling and
-n-step learning, see `losses.q_target`, `q_network.DuelingHead` and `Replay.transitions`.
+Source: Mnih et al. 2015, "Human-level control through deep reinforcement learning". The extensions are
+`losses.q_target`, `q_network.DuelingHead` and `Replay.transitions`.
 """
 
 from typing import Any
@@ -24,7 +24,7 @@ from trainers.optim.threads import threads_for
 
 
 class DQN(OffPolicyLearner):
-    """Learns the values of one branch's actions, and takes the best one but for some random ones."""
+    """Learns the values of the actions of one branch, and acts epsilon-greedily."""
 
     settings_class = DQNSettings
     network_class = QNetwork
@@ -49,7 +49,7 @@ class DQN(OffPolicyLearner):
 
     @property
     def epsilon(self) -> float:
-        """Chance of a random action at present."""
+        """Present probability of a random action."""
         return self.exploration.epsilon(self.step) if self.training and not self.deterministic else 0.0
 
     def noticed(self, batch: AgentBatch) -> None:
@@ -66,7 +66,7 @@ class DQN(OffPolicyLearner):
             )
 
     def update(self) -> None:
-        """See `OffPolicyLearner.update`; reports the chance of a random action too."""
+        """See `OffPolicyLearner.update`; reports the probability of a random action as well."""
         super().update()
         self.metrics.add("Policy/epsilon", self.epsilon)
 

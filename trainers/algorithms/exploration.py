@@ -1,4 +1,4 @@
-"""How often a DQN acts at random."""
+"""The probability of a random action in DQN."""
 
 from typing import Any
 
@@ -7,10 +7,10 @@ from trainers.maths.schedules import decayed
 
 
 class Exploration:
-    """The chance of a random action: a schedule over agent steps, and raises every so many episodes.
+    """A schedule over agent steps for the probability of a random action, with temporary raises.
 
-    A raise lifts the chance, which then falls linearly back to the schedule. Raises are lower as training goes on, and
-    there are none in its second half.
+    After every `exploration_raise_interval` episodes, the probability is raised and then falls linearly back to the
+    schedule. The raises become lower during training and end at half of `max_steps`.
 
     Args:
         hyper: the `exploration_*` keys and `buffer_init_steps`.
@@ -24,7 +24,12 @@ class Exploration:
         self.raised_to = 0.0
 
     def notice(self, step: int, episodes: int) -> None:
-        """Raise if enough episodes have ended; `episodes` counts all so far."""
+        """Raise the probability if enough episodes have ended.
+
+        Args:
+            step: agent steps so far.
+            episodes: ended episodes so far.
+        """
         interval = self.hyper.exploration_raise_interval
         if interval is not None and episodes // interval > self.raises:
             self.raises = episodes // interval
@@ -32,7 +37,7 @@ class Exploration:
             self.raised_to = self.hyper.exploration_raise_eps * max(0.0, 1.0 - 2.0 * step / self.max_steps)
 
     def epsilon(self, step: int) -> float:
-        """The chance at agent step `step`; 1 until the replay buffer has its first `buffer_init_steps`."""
+        """Return the probability at agent step `step`; it is 1 before `buffer_init_steps`."""
         hyper = self.hyper
         if step < hyper.buffer_init_steps:
             return 1.0
@@ -47,10 +52,10 @@ class Exploration:
         return max(planned, planned + (self.raised_to - planned) * left)
 
     def state_dict(self) -> dict[str, Any]:
-        """The last raise."""
+        """Return the last raise."""
         return {"raises": self.raises, "raised_at": self.raised_at, "raised_to": self.raised_to}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from `state_dict`."""
+        """Restore what `state_dict` returned."""
         self.raises, self.raised_at = state["raises"], state["raised_at"]
         self.raised_to = state["raised_to"]

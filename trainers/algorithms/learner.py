@@ -1,7 +1,7 @@
-"""What every learner has: a policy, reward signals, actors, and a count of decisions.
+"""The base of all learners: a policy, reward signals, actors, and a count of decisions.
 
-The loop asks an `Actor` to observe and to act, and its learner to `update` when it is `ready`. Decisions are kept in
-the learner's `Store`: a rollout that is learned from and dropped, or a replay buffer.
+The training loop asks an `Actor` to observe and to act, and asks its learner to `update` when it is `ready`. Decisions
+are kept in the learner's `Store`, which is a rollout or a replay buffer.
 """
 
 from abc import ABC, abstractmethod
@@ -31,14 +31,22 @@ from trainers.rewards.signal import RewardSignal
 class Learner(ABC):
     """Learns one behavior.
 
-    A subclass names its settings class and its network class, makes the network, and says when and how it updates.
+    A subclass names its settings class and its network class, makes the network and the optimiser, and implements
+    `store`, `ready` and `update`.
+
+    Args:
+        task: the behavior.
 
     Attributes:
         kind: the `trainer_type`.
         step: agent decisions rewarded so far, over all agents.
-        training: False only acts and keeps score.
-        finished: it has had its `max_steps`; it goes on acting, and nothing is counted or scored any more.
-        metrics: episode results and training figures since the last summary.
+        training: whether the learner learns. Otherwise it only acts and records returns.
+        finished: whether it has reached `max_steps`. It then continues to act, but counts and records nothing.
+        deterministic: whether the most likely actions are taken (ML-Agents key).
+        parameters: number of parameters of the policy.
+        signals: the active reward signals.
+        actors: the actors made so far, by behavior id.
+        metrics: episode returns and training figures since the last summary.
     """
 
     settings_class: ClassVar[type[AlgorithmSettings]]
@@ -73,39 +81,39 @@ class Learner(ABC):
     @classmethod
     @abstractmethod
     def make_network(cls, spec: BehaviorSpec, settings: BehaviorSettings) -> PolicyNetwork:
-        """The network, with new weights."""
+        """Return the network, with new weights."""
 
     @property
     @abstractmethod
     def store(self) -> Store:
-        """Where decisions are kept."""
+        """The store of decisions."""
 
     @property
     @abstractmethod
     def ready(self) -> bool:
-        """Enough decisions have been rewarded for an update."""
+        """Whether enough decisions have been rewarded for an update."""
 
     @abstractmethod
     def update(self) -> None:
         """Learn from the rewarded decisions.
 
         Raises:
-            UserError: the weights are no longer finite.
+            UserError: a weight is no longer finite.
         """
 
     def actor(self, behavior_id: str) -> Actor:
-        """The actor of `Name` or `Name?team=1`, made when first asked for."""
+        """Return the actor of `Name` or `Name?team=1`, and make it if it does not exist."""
         if behavior_id not in self.actors:
             self.actors[behavior_id] = Actor(self)
         return self.actors[behavior_id]
 
     def choose(self, batch: AgentBatch) -> ActionSample:
-        """See `Mind.choose`; a pass too short to share runs on one thread."""
+        """See `Mind.choose`."""
         with threads_for(len(batch), self.parameters):
             return self.policy.choose(batch.observations, batch.forbidden, self.deterministic, self.generator)
 
     def noticed(self, batch: AgentBatch) -> None:
-        """See `Mind.noticed`; nothing to do here."""
+        """See `Mind.noticed`; does nothing."""
         del batch
 
     def earned(self, agents: AgentTable, slots: np.ndarray, own: np.ndarray, group: np.ndarray) -> None:
@@ -113,8 +121,8 @@ class Learner(ABC):
         if self.finished:
             return
         if self.training:
-            for one in self.signals:
-                one.earned(agents, slots, own, group)
+            for signal in self.signals:
+                signal.earned(agents, slots, own, group)
         self.step += len(slots)
 
     def ended(self, own: np.ndarray, group: np.ndarray, lengths: np.ndarray) -> None:
@@ -122,10 +130,10 @@ class Learner(ABC):
         if self.finished:
             return
         self.metrics.add_episodes(own, group, lengths)
-        for one in self.signals:
-            worth = one.of_episodes(own, group)
-            if worth is not None:
-                self.metrics.extend(f"Policy/{one.title} Reward", worth)
+        for signal in self.signals:
+            rewards = signal.of_episodes(own, group)
+            if rewards is not None:
+                self.metrics.extend(f"Policy/{signal.title} Reward", rewards)
 
     def groups_ended(self, returns: np.ndarray) -> None:
         """See `Mind.groups_ended`."""
@@ -133,31 +141,31 @@ class Learner(ABC):
             self.metrics.add_groups(returns)
 
     def finish(self) -> None:
-        """Learn and count no more; the policy goes on acting."""
+        """Stop learning and counting. The policy continues to act."""
         self.training, self.finished = False, True
 
     def forget_agents(self) -> None:
-        """The environment was reset: episodes under way are dropped, their last rewards never come."""
+        """Drop all episodes in progress after a reset of the environment. Their last rewards never arrive."""
         for actor in self.actors.values():
             actor.forget_agents()
 
     def set_precision(self, mixed: bool) -> None:
-        """Compute image encoders in bfloat16 from now on, or not."""
+        """Compute image encoders in bfloat16 from now on if `mixed` is true, else in float32."""
         self.policy.mixed_precision = mixed
 
     def description(self) -> dict[str, Any]:
-        """What is needed to build the policy again, as plain types."""
+        """Return what is needed to build the policy again, as plain types."""
         return {"name": self.name, **self.policy.description()}
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that makes the next update what it would have been, as tensors, numbers and strings."""
+        """Return everything that the next update depends on, as tensors, numbers and strings."""
         return {
             "trainer_type": self.kind,
             "global_step": self.step,
             "Policy": self.policy.state_dict(),
             "Optimizer:value_optimizer": self.optimizer.state_dict(),
             "observation_moments": self.observation_moments.state_dict(),
-            "reward_signals": {one.name: one.state_dict() for one in self.signals},
+            "reward_signals": {signal.name: signal.state_dict() for signal in self.signals},
             "recent_returns": list(self.metrics.recent_returns),
             "lesson_returns": list(self.metrics.lesson_returns),
             "episodes": self.metrics.episodes,
@@ -165,15 +173,21 @@ class Learner(ABC):
         }
 
     def load_state_dict(self, state: dict[str, Any], only_weights: bool = False) -> None:
-        """Go on from `state_dict`; `only_weights` starts counting anew (ML-Agents option `--initialize-from`)."""
+        """Restore what `state_dict` returned.
+
+        Args:
+            state: the content of a checkpoint.
+            only_weights: whether to restore only the policy, the moments of observations and the reward signals
+                (ML-Agents option `--initialize-from`).
+        """
         self.policy.load_state_dict(state["Policy"])
         self.observation_moments.load_state_dict(state["observation_moments"])
         known = state.get(
             "reward_signals", {"extrinsic": state}
-        )  # written when extrinsic was the only signal
-        for one in self.signals:
-            if one.name in known:
-                one.load_state_dict(known[one.name])
+        )  # an older checkpoint, in which extrinsic was the only signal
+        for signal in self.signals:
+            if signal.name in known:
+                signal.load_state_dict(known[signal.name])
         if only_weights:
             return
         self.optimizer.load_state_dict(state["Optimizer:value_optimizer"])
@@ -184,26 +198,26 @@ class Learner(ABC):
         self.generator.set_state(state["generator"])
 
     def save_store(self, folder: Path) -> None:
-        """Write the decisions that are worth keeping, beside the checkpoints; called after each. Here: none."""
+        """Write the stored decisions to the folder of the checkpoints. Called after each checkpoint; does nothing."""
         del folder
 
     def load_store(self, folder: Path) -> None:
-        """Read what `save_store` wrote, if it is there; called after `load_state_dict`."""
+        """Read what `save_store` wrote, if it is there. Called after `load_state_dict`; does nothing."""
         del folder
 
     def rewards(self, rows: Rows) -> np.ndarray:
-        """What rows are worth to each reward signal, (n, streams)."""
-        return np.stack([one.rewards(rows) for one in self.signals], axis=1)
+        """Return the rewards of rows from each reward signal, (n, streams)."""
+        return np.stack([signal.rewards(rows) for signal in self.signals], axis=1)
 
     def decayed(self, initial: float, floor: float, schedule: str) -> float:
-        """A scheduled value at the present step."""
+        """Return the present value of a schedule. See `schedules.decayed`."""
         return decayed(initial, floor, schedule, self.step, self.settings.max_steps)
 
     def require_finite_weights(self) -> None:
-        """Refuse weights that have become NaN or infinite.
+        """Require that all weights are finite.
 
         Raises:
-            UserError: says what to change.
+            UserError: a weight is NaN or infinite; the message says which settings to change.
         """
         if not self.optimizer.is_finite:
             raise UserError(

@@ -1,4 +1,4 @@
-"""What algorithms share that learn from a replay buffer: warm-up, how often they update, targets, saving."""
+"""What algorithms with a replay buffer share: the first fill, the number of updates, the target network, saving."""
 
 import copy
 from abc import abstractmethod
@@ -22,13 +22,16 @@ REPLAY_FILE = "last_replay_buffer.npz"
 
 
 class OffPolicyLearner(Learner):
-    """Learns one behavior from random decisions of a replay buffer.
+    """Learns one behavior from random decisions in a replay buffer.
 
-    A subclass says what a gradient step on a minibatch is (`learn`), and makes the optimiser in `make_optimizer`.
+    A subclass implements a gradient step on a minibatch (`learn`) and makes the optimiser (`make_optimizer`).
 
     Attributes:
-        target: a copy of the network that values what follows, and moves slowly; its inputs are prepared already.
+        target: a copy of the network that follows it slowly and gives the values of next observations. It has no
+            normaliser, because its inputs are already prepared.
+        filled: whether the buffer holds enough decisions for the first update.
         learned_until: agent step up to which updates have been made.
+        copied_at: agent step at which the target network was last replaced.
     """
 
     hyper: Any
@@ -48,27 +51,27 @@ class OffPolicyLearner(Learner):
 
     @abstractmethod
     def make_optimizer(self) -> None:
-        """Set `optimizer`."""
+        """Make the optimiser and set `optimizer`."""
 
     @abstractmethod
     def learn(self, transitions: Transitions) -> dict[str, Tensor]:
-        """One gradient step on a minibatch; returns scalars by TensorBoard tag."""
+        """Take one gradient step on a minibatch. Return scalars by TensorBoard tag."""
 
     @property
     def store(self) -> Store:
-        """See `Learner.store`; an actor that is not learned from keeps nothing."""
+        """See `Learner.store`. A learner that does not train keeps nothing."""
         return self.replay if self.training else NoStore()
 
     @property
     def ready(self) -> bool:
-        """`steps_per_update` agent steps have passed, and the buffer holds enough to begin with."""
+        """See `Learner.ready`; whether `steps_per_update` agent steps have passed and the buffer is filled."""
         return self.training and self.filled and self.step - self.learned_until >= self.hyper.steps_per_update
 
     def noticed(self, batch: AgentBatch) -> None:
-        """See `Mind.noticed`; vectors are normalised by all that was ever seen.
+        """See `Mind.noticed`. Vectors are normalised by the moments of all observations so far.
 
         Raises:
-            UserError: more agents live than the buffer has room for.
+            UserError: the buffer is too small for the number of agents.
         """
         if not self.training:
             return
@@ -82,10 +85,10 @@ class OffPolicyLearner(Learner):
             self.learned_until = self.copied_at = float(self.step)
 
     def update(self) -> None:
-        """One gradient step for every `steps_per_update` agent steps since the last.
+        """Take one gradient step for every `steps_per_update` agent steps since the last update.
 
         Raises:
-            UserError: the weights are no longer finite.
+            UserError: a weight is no longer finite.
         """
         self.optimizer.set_learning_rate(self.step)
         if self.policy.normalizer is not None:
@@ -104,14 +107,18 @@ class OffPolicyLearner(Learner):
         self.metrics.add("Policy/Learning Rate", self.optimizer.learning_rate)
 
     def draw(self) -> Transitions:
-        """A random minibatch, with the rewards of all signals added up."""
+        """Draw a random minibatch, with the sum of the rewards of all signals."""
         gamma = float(np.float32(self.signals[0].gamma))
         rows = self.replay.draw(self.hyper.batch_size, self.generator)
         n_step = getattr(self.hyper, "n_step", 1)
         return self.replay.transitions(rows, gamma, n_step, lambda here: self.rewards(here).sum(1))
 
     def move_target(self) -> None:
-        """Towards the network by `tau`; with tau 1, onto it every `target_update_interval` agent steps."""
+        """Move the target network.
+
+        It moves towards the network by the factor `tau`. With tau 1, it is replaced by the network every
+        `target_update_interval` agent steps.
+        """
         if self.hyper.tau == 1.0:
             if self.learned_until - self.copied_at < self.hyper.target_update_interval:
                 return
@@ -124,7 +131,7 @@ class OffPolicyLearner(Learner):
         self.policy.mixed_precision = self.target.mixed_precision = mixed
 
     def state_dict(self) -> dict[str, Any]:
-        """See `Learner.state_dict`; without the replay buffer."""
+        """See `Learner.state_dict`. The replay buffer is not included."""
         return {
             **super().state_dict(),
             "Optimizer:critic": self.target.state_dict(),
@@ -142,23 +149,29 @@ class OffPolicyLearner(Learner):
         self.learned_until, self.copied_at = state["learned_until"], state["copied_at"]
 
     def save_store(self, folder: Path) -> None:
-        """Write the replay buffer, if the ML-Agents key `save_replay_buffer` says so."""
+        """Write the replay buffer if the ML-Agents key `save_replay_buffer` is set."""
         if self.hyper.save_replay_buffer and len(self.replay):
             save_replay(self.replay, folder / REPLAY_FILE)
 
     def load_store(self, folder: Path) -> None:
-        """Read it; without a file, the buffer is filled anew before learning goes on."""
+        """Read the replay buffer if `save_replay_buffer` is set.
+
+        Without a file, the buffer is filled again before learning continues.
+
+        Raises:
+            UserError: the file is damaged or belongs to another behavior.
+        """
         path = folder / REPLAY_FILE
         if self.hyper.save_replay_buffer and path.is_file():
             load_replay(self.replay, path)
             self.filled = self.replay.settled_rows >= self._needed
 
     def tensor(self, array: np.ndarray) -> Tensor:
-        """An array on the learner's device."""
+        """Return an array as a tensor on the learner's device."""
         return torch.from_numpy(array).to(self.device)
 
     def with_own_randomness(self, network: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
-        """A pass with dropout, whose randomness follows from this learner's own."""
+        """Return the output of a network with dropout, whose random numbers come from this learner's generator."""
         seed = int(torch.randint(2**31, (1,), generator=self.generator, device=self.device))
         devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
@@ -169,20 +182,25 @@ class OffPolicyLearner(Learner):
 
     @property
     def _needed(self) -> int:
-        """Settled rows before the first update."""
+        """Settled rows required before the first update."""
         return max(self.hyper.batch_size, self.hyper.buffer_init_steps)
 
     def _update_signals(self, since: float) -> None:
-        """Reward signals that learn do so once for every `reward_signal_steps_per_update` agent steps."""
-        learning = [one for one in self.signals if one.learns]
+        """Update the reward signals that learn, once per `reward_signal_steps_per_update` agent steps (ML-Agents key).
+
+        Args:
+            since: agent step up to which they were updated.
+        """
+        learning = [signal for signal in self.signals if signal.learns]
         interval = self.hyper.reward_signal_steps_per_update
         for _ in range(int(self.learned_until // interval) - int(since // interval) if learning else 0):
             rows = self.replay.rows(self.replay.draw(self.hyper.batch_size, self.generator))
-            for one in learning:
-                for tag, value in one.update(rows).items():
+            for signal in learning:
+                for tag, value in signal.update(rows).items():
                     self.metrics.add(tag, value)
 
     def _require_room(self) -> None:
+        """Require that the buffer has room for all living agents (see `ROWS_PER_AGENT`)."""
         living = sum(len(actor.agents) for actor in self.actors.values())
         if self.replay.capacity < ROWS_PER_AGENT * living:
             raise UserError(f"behavior {self.name}: {too_small(self.replay.capacity, living)}")

@@ -1,4 +1,4 @@
-"""What PPO and A2C share: advantages, and passes over minibatches of one rollout."""
+"""What PPO and A2C share: advantages, and epochs of minibatches over one rollout."""
 
 from abc import abstractmethod
 from collections.abc import Iterator
@@ -31,16 +31,17 @@ from trainers.optim.optimizer import FlatAdam
 from trainers.optim.threads import is_short
 
 WARM_UP = 0.1
-"""Share of a rollout from which a normaliser that knows nothing gets its first moments."""
+"""The part of `buffer_size` from which a new normaliser gets its first moments."""
 VALUE_CHUNK = 4096
+"""Rows whose values are computed at a time."""
 MOMENTS_CHUNK = 4096
-"""Rows whose mean and variance are taken at a time, so that their copies in float64 stay small."""
+"""Rows whose moments are computed at a time, which limits the size of their copies in float64."""
 
 
 class OnPolicyLearner(Learner):
-    """Learns one behavior from its own recent decisions, then forgets them.
+    """Learns one behavior from a rollout, and then drops the rollout.
 
-    A subclass says how the actor moves and what the losses are.
+    A subclass says how the actor moves (`make_actor_step`) and what the losses are (`losses`).
     """
 
     network_class = ActorCritic
@@ -59,8 +60,8 @@ class OnPolicyLearner(Learner):
             self.policy.parameter_groups(), rates, self.hyper, task.settings.max_steps, task.collective
         )
         self.numpy_path: NumpyPath | None = find_path(self.policy)
-        self.gamma = np.array([one.gamma for one in self.signals], np.float32)
-        self.beyond_the_end = np.array([one.beyond_the_end for one in self.signals])
+        self.gamma = np.array([signal.gamma for signal in self.signals], np.float32)
+        self.beyond_the_end = np.array([signal.beyond_the_end for signal in self.signals])
 
     @classmethod
     def make_network(cls, spec: BehaviorSpec, settings: BehaviorSettings) -> ActorCritic:
@@ -71,60 +72,60 @@ class OnPolicyLearner(Learner):
 
     @abstractmethod
     def make_actor_step(self) -> ActorStep:
-        """How the actor moves in an update."""
+        """Return how the actor moves in an update."""
 
     @abstractmethod
     def losses(self) -> Losses:
-        """The losses at the present step."""
+        """Return the losses at the present step."""
 
     @property
     def store(self) -> Store:
-        """See `Learner.store`; an actor that is not learned from keeps nothing."""
+        """See `Learner.store`. A learner that does not train keeps nothing."""
         return self.rollout if self.training else NoStore()
 
     @property
     def ready(self) -> bool:
-        """Enough decisions have been rewarded for an update (ML-Agents key `buffer_size`)."""
+        """See `Learner.ready`; whether `buffer_size` decisions have been rewarded (ML-Agents key)."""
         share = WARM_UP if self.warming_up else 1.0
         return self.training and self.rollout.settled_rows >= share * self.hyper.buffer_size
 
     @property
     def warming_up(self) -> bool:
-        """The normaliser has seen nothing yet."""
+        """Whether the normaliser has no moments yet."""
         return self.policy.normalizer is not None and self.observation_moments.count == 1.0
 
     def choose(self, batch: AgentBatch) -> ActionSample:
-        """See `Learner.choose`; short passes take the numpy path, if there is one."""
+        """See `Mind.choose`. Short passes take the numpy path, if there is one."""
         if self.numpy_path is None or not is_short(len(batch), self.parameters):
             return super().choose(batch)
         return self.numpy_path.choose(batch.observations, batch.forbidden, self.deterministic, self.generator)
 
     def update(self) -> None:
-        """Learn from the rewarded decisions, then drop them; decisions that await a reward are carried over.
+        """Learn from the rewarded decisions, then drop them. Decisions without a reward are kept.
 
-        The first decisions of all only tell the normaliser what observations look like: a policy that had learned on
-        raw ones would be another function once they are normalised.
+        The first decisions only initialise the normaliser. A policy that learned from raw observations would be a
+        different function of normalised ones.
 
         Raises:
-            UserError: the weights are no longer finite.
+            UserError: a weight is no longer finite.
         """
         columns = self.rollout.columns()
         if not self.warming_up:
             self.optimise(columns)
-            for one in self.signals:
-                for tag, value in one.update(columns).items():
+            for signal in self.signals:
+                for tag, value in signal.update(columns).items():
                     self.metrics.add(tag, value)
         if self.policy.normalizer is not None:
             self._update_normalizer(self.policy.normalizer, columns)
         self._carry_over()
 
     def optimise(self, columns: Columns) -> None:
-        """Passes over the rollout, fewer if the policy moves too far from where it started."""
+        """Train for some epochs on the rollout; fewer if the policy moves further than `target_kl` allows."""
         inputs = self.policy.upload(columns.observations)
         batch = self.prepare(columns, inputs)
         start = batch.value
-        for index, one in enumerate(self.signals):
-            self.metrics.add(f"Policy/{one.title} Value Estimate", float(start[:, index].mean()))
+        for index, signal in enumerate(self.signals):
+            self.metrics.add(f"Policy/{signal.title} Value Estimate", float(start[:, index].mean()))
         self.optimizer.set_learning_rate(self.step)
         beta = self.decayed(self.hyper.beta, BETA_FLOOR, self.hyper.beta_schedule)
         losses, actor = self.losses(), self.actor_step
@@ -133,7 +134,7 @@ class OnPolicyLearner(Learner):
         for number in range(actor.passes):
             if number and actor.fresh_targets:
                 batch = replace(self.prepare(columns, inputs), value=start)
-            epoch = list(self._pass(batch, losses, beta))
+            epoch = list(self._epoch(batch, losses, beta))
             figures += epoch
             if self.hyper.target_kl is not None and self._diverged(torch.stack(epoch)[:, 3].mean()):
                 break
@@ -147,7 +148,12 @@ class OnPolicyLearner(Learner):
         self.metrics.add("Policy/Beta", beta)
 
     def prepare(self, columns: Columns, inputs: tuple[Tensor, ...]) -> Batch:
-        """Advantages and returns of all settled rows, as tensors, by the critic as it is now."""
+        """Return all settled rows as tensors, with advantages and returns by the present critic.
+
+        Args:
+            columns: the rollout.
+            inputs: its observations as prepared inputs of the network.
+        """
         with torch.no_grad():
             chunks = [
                 self.policy.value([tensor[start : start + VALUE_CHUNK] for tensor in inputs])
@@ -185,15 +191,16 @@ class OnPolicyLearner(Learner):
         )
 
     def descend(self, minibatch: Batch, losses: Losses, beta: float) -> Tensor:
-        """One gradient step.
+        """Take one gradient step.
 
         Returns:
-            |policy loss|, value loss, entropy and KL divergence of the minibatch, shape (4,).
+            (4,) absolute policy loss, value loss, entropy in nats and KL divergence in nats of the minibatch.
         """
         distribution, value = self.policy(minibatch.inputs, minibatch.forbidden)
         log_prob = distribution.log_prob(minibatch.actions)
         now, old = (
-            one.sum(1, True) if losses.whole_action else one for one in (log_prob, minibatch.log_prob)
+            tensor.sum(1, True) if losses.whole_action else tensor
+            for tensor in (log_prob, minibatch.log_prob)
         )
         if self.actor_step.apart:
             now = now.detach()
@@ -206,30 +213,31 @@ class OnPolicyLearner(Learner):
             divergence = approximate_kl(log_prob.sum(1), minibatch.log_prob.sum(1))
             return torch.stack([policy_loss.abs(), value_loss, entropy, divergence])
 
-    @np.errstate(over="ignore", invalid="ignore")  # weights that are not finite are found after the last pass
+    @np.errstate(over="ignore", invalid="ignore")  # `optimise` checks the weights after the last epoch
     def descend_in_numpy(
         self, path: NumpyPath, minibatch: NumpyBatch, losses: Losses, gradients: Gradients, beta: float
     ) -> Tensor:
-        """The same gradient step as `descend`, without autograd."""
+        """Take the same gradient step as `descend`, without autograd."""
         log_prob, value = path.forward(
             minibatch.inputs[0], minibatch.forbidden, minibatch.continuous, minibatch.discrete
         )
         now, old = (
-            one.sum(1)[:, None] if losses.whole_action else one for one in (log_prob, minibatch.log_prob)
+            array.sum(1)[:, None] if losses.whole_action else array
+            for array in (log_prob, minibatch.log_prob)
         )
-        policy_loss, by_log_prob = gradients.policy(now, old, minibatch.advantage)
-        value_loss, by_value = gradients.value(value, minibatch.returns, minibatch.value)
+        policy_loss, log_prob_gradient = gradients.policy(now, old, minibatch.advantage)
+        value_loss, value_gradient = gradients.value(value, minibatch.returns, minibatch.value)
         if self.actor_step.apart:
-            by_log_prob, beta = np.zeros_like(by_log_prob), 0.0
-        path.backward(by_log_prob, np.float32(self.hyper.value_coefficient) * by_value, beta)
+            log_prob_gradient, beta = np.zeros_like(log_prob_gradient), 0.0
+        path.backward(log_prob_gradient, np.float32(self.hyper.value_coefficient) * value_gradient, beta)
         entropy = path.entropy()
         self.optimizer.step()
         log_ratio = (log_prob - minibatch.log_prob).sum(1)
         divergence = float((np.exp(log_ratio) - 1.0 - log_ratio).sum()) / len(log_ratio)
         return torch.from_numpy(np.array([abs(policy_loss), value_loss, entropy, divergence], np.float32))
 
-    def _pass(self, batch: Batch, losses: Losses, beta: float) -> Iterator[Tensor]:
-        """One pass over the batch, `batch_size` decisions a gradient step; yields what `descend` returns."""
+    def _epoch(self, batch: Batch, losses: Losses, beta: float) -> Iterator[Tensor]:
+        """Yield what `descend` returns for each minibatch of one epoch."""
         size = min(self.hyper.batch_size, len(batch))
         shuffled, parts = self.sampler.draw(batch, size, self.generator)
         if self.hyper.normalize_advantage == "minibatch":
@@ -242,7 +250,7 @@ class OnPolicyLearner(Learner):
         return (self.descend_in_numpy(path, arrays[part], losses, gradients, beta) for part in parts)
 
     def _diverged(self, kl: Tensor) -> bool:
-        """After a pass: adapt the learning rate to hold `target_kl`, or tell that it was exceeded."""
+        """Whether the policy moved too far in an epoch. An adaptive learning rate is adapted instead."""
         divergence, target = float(self.task.collective.mean(kl)), self.hyper.target_kl
         if self.hyper.learning_rate_schedule == "adaptive":
             self.optimizer.adapt(divergence, target)
@@ -250,22 +258,24 @@ class OnPolicyLearner(Learner):
         return bool(divergence > 1.5 * target)
 
     def _carry_over(self) -> None:
-        """Keep the rows of all living agents, which await a reward."""
+        """Drop all rows but those of living agents whose decisions have no reward yet."""
         tables = [actor.agents for actor in self.actors.values()]
         kept = [table.open_row[table.slots] for table in tables]
         moved = self.rollout.restart(np.concatenate(kept))
         for table, rows in zip(
-            tables, np.split(moved, np.cumsum([len(one) for one in kept])[:-1]), strict=True
+            tables, np.split(moved, np.cumsum([len(rows) for rows in kept])[:-1]), strict=True
         ):
             table.open_row[table.slots] = rows
 
     def _follow_log_std_schedule(self) -> None:
+        """Set the log standard deviation to its present scheduled value (extension key `final_log_std`)."""
         network = self.settings.network_settings
         if network.final_log_std is not None:
             value = linear(network.initial_log_std, network.final_log_std, self.step, self.settings.max_steps)
             self.policy.log_std.fill_(value)
 
     def _update_normalizer(self, normalizer: VectorNormalizer, columns: Columns) -> None:
+        """Add the settled rows to the moments of the observations."""
         settled = np.flatnonzero(columns.settled)
         for start in range(0, len(settled), MOMENTS_CHUNK):
             rows = settled[start : start + MOMENTS_CHUNK]
@@ -275,6 +285,6 @@ class OnPolicyLearner(Learner):
 
 
 def _standardised(values: Tensor) -> Tensor:
-    """Mean 0 and deviation 1 along the last axis."""
+    """Shift and scale values to mean 0 and deviation 1 along the last axis."""
     mean, deviation = values.mean(-1, keepdim=True), values.std(-1, unbiased=False, keepdim=True)
     return (values - mean) / (deviation + 1e-10)

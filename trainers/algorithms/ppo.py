@@ -14,14 +14,14 @@ from trainers.maths.schedules import EPSILON_FLOOR
 
 
 class PPO(OnPolicyLearner):
-    """Clipped surrogate objective; the critic may be clipped around its old values too."""
+    """The clipped surrogate objective. The critic may be clipped around its old values too (`clip_value_loss`)."""
 
     settings_class = PPOSettings
     hyper: PPOSettings
 
     @property
     def epsilon(self) -> float:
-        """The clip range at the present step."""
+        """The present clip range."""
         return self.decayed(self.hyper.epsilon, EPSILON_FLOOR, self.hyper.epsilon_schedule)
 
     def make_actor_step(self) -> ActorStep:
@@ -29,7 +29,7 @@ class PPO(OnPolicyLearner):
         return InMinibatches(self.hyper.num_epoch, self.hyper.recompute_advantage)
 
     def losses(self) -> Losses:
-        """The clipped surrogate; squared error, or with `clip_value_loss` clipped around the old value."""
+        """Return the clipped surrogate loss and the critic's squared error, clipped with `clip_value_loss`."""
         value = partial(value_loss)
         if self.hyper.clip_value_loss:
             value = partial(clipped_value_loss, epsilon=self.epsilon)
@@ -37,6 +37,6 @@ class PPO(OnPolicyLearner):
         return Losses(policy, value, whole_action=self.hyper.policy_ratio == "action")
 
     def optimise(self, columns: Columns) -> None:
-        """See `OnPolicyLearner.optimise`; reports the clip range too."""
+        """See `OnPolicyLearner.optimise`; reports the clip range as well."""
         self.metrics.add("Policy/Epsilon", self.epsilon)
         super().optimise(columns)

@@ -1,4 +1,4 @@
-"""What agents saw, did and earned: who is alive, rows of decisions, the rollout and the replay buffer.
+"""Experience: living agents and groups, rows of decisions in a rollout or replay buffer, and batches.
 
-Networks and losses do not belong here.
+Networks belong in `networks`, losses in `maths`, and the choice of actions and updates in `algorithms`.
 """

@@ -1,4 +1,4 @@
-"""Who is alive and waits for a reward: ids mapped to slots of plain arrays."""
+"""Tables of living agents, which map ids to slots of numpy arrays."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ import numpy as np
 
 @dataclass(frozen=True)
 class AgentBatch:
-    """The agents that ask for a decision now, in the environment's order.
+    """The agents that request a decision in this step, in the environment's order.
 
     Attributes:
-        slots: (n,) where each agent is in its `AgentTable`.
+        slots: (n,) slot of each agent in its `AgentTable`.
         agent_ids: (n,) the environment's ids.
-        group_ids: (n,) the ids of their groups, 0 without a group.
+        group_ids: (n,) ids of the agents' groups; 0 without a group.
         observations: one (n, *shape) array per observation.
-        forbidden: (n, sum of branch sizes) bool, or None where everything is allowed.
+        forbidden: (n, sum of branch sizes) bool, True where an action is forbidden; None if none is.
     """
 
     slots: np.ndarray
@@ -30,13 +30,13 @@ class AgentBatch:
 
 
 class SlotTable:
-    """Whatever has an id, one slot each, without a Python object for each.
+    """Maps ids to slots, which index numpy arrays. There is no Python object per id.
 
-    Ids may be any integers, in any order and number, and may never come back. Ids are kept sorted and looked up by
-    bisection. The slot of an id that is gone is used again.
+    Ids may be any integers in any order. They are kept sorted and are found by binary search. The slot of a removed id
+    is used again.
 
     Args:
-        columns: name and type of each column, which becomes an attribute of shape (slots,).
+        columns: name and dtype of each array, which becomes an attribute of shape (slots,).
     """
 
     def __init__(self, columns: Mapping[str, Any]) -> None:
@@ -52,18 +52,18 @@ class SlotTable:
 
     @property
     def slots(self) -> np.ndarray:
-        """Slots in use, in the order of their ids."""
+        """The slots in use, in the order of their ids."""
         return self._slots
 
     def find(self, ids: np.ndarray) -> np.ndarray:
-        """Slots of `ids`, shape (n,); -1 where the id is not known."""
+        """Return the slots of ids (n,), shape (n,); -1 for an unknown id."""
         if not len(self._ids):
             return np.full(len(ids), -1, np.int64)
         position = np.minimum(np.searchsorted(self._ids, ids), len(self._ids) - 1)
         return np.where(self._ids[position] == ids, self._slots[position], -1)
 
     def add(self, ids: np.ndarray) -> np.ndarray:
-        """Give new ids a slot each, all columns zero; returns the slots, shape (n,)."""
+        """Give a slot to each of the new ids (n,), with all columns 0, and return the slots, (n,)."""
         if len(ids) > len(self._free):
             self._grow(len(ids) - len(self._free))
         slots, self._free = self._free[: len(ids)], self._free[len(ids) :]
@@ -75,13 +75,13 @@ class SlotTable:
         return slots
 
     def remove(self, slots: np.ndarray) -> None:
-        """Forget what is in `slots`; they may be used again."""
+        """Remove the ids in these slots. The slots may be used again."""
         gone = np.isin(self._slots, slots)
         self._free = np.concatenate([self._slots[gone], self._free])
         self._ids, self._slots = self._ids[~gone], self._slots[~gone]
 
     def clear(self) -> None:
-        """Forget everything, as when the environment is reset."""
+        """Remove all ids."""
         self.remove(self._slots)
 
     def _grow(self, needed: int) -> None:
@@ -93,18 +93,18 @@ class SlotTable:
 
 
 class AgentTable(SlotTable):
-    """Living agents of one behavior id.
+    """The living agents of one behavior id.
 
-    Attributes (all of shape (slots,), indexed by slot):
-        open_row: row of the decision that this agent is carrying out; its next reward pays for it.
-        trajectory_steps: decisions rewarded since the trajectory was last cut (`time_horizon`).
-        episode_steps: decisions rewarded since the episode began.
-        episode_return: sum of the agent's own raw rewards in the episode.
-        group_return: sum of the raw rewards of its group while it was there.
-        group_id: the agent's group, 0 without one.
-        group_offset: what its group had earned before the agent joined.
-        group_joining: number of that joining, in order over all groups.
-        discounted_return: running discounted sum of rewards, the statistic that `normalize_reward` scales by.
+    Attributes, all of shape (slots,):
+        open_row: row of the agent's newest decision, whose reward has not arrived.
+        trajectory_steps: decisions rewarded since the trajectory was last cut (ML-Agents key `time_horizon`).
+        episode_steps: decisions rewarded in this episode.
+        episode_return: sum of the agent's own raw rewards in this episode.
+        group_return: sum of the raw group rewards that the agent received in this episode.
+        group_id: id of the agent's group; 0 without one.
+        group_offset: the group's total minus the agent's `group_return`.
+        group_joining: position of this joining in the order of all joinings.
+        discounted_return: running discounted sum of the rewards, whose deviation `normalize_reward` divides by.
     """
 
     open_row: np.ndarray

@@ -1,4 +1,4 @@
-"""A batch of finished decisions, ready to learn from."""
+"""A batch of rewarded decisions to learn from."""
 
 from dataclasses import dataclass
 
@@ -10,16 +10,16 @@ from trainers.networks.distributions import Actions
 
 @dataclass(frozen=True)
 class Batch:
-    """`n` decisions with what is known about them; all tensors are on the policy's device.
+    """`n` decisions, as tensors on the policy's device.
 
     Attributes:
-        inputs: prepared network inputs, each (n, ...).
-        forbidden: (n, sum of branch sizes) bool, or None where nothing is forbidden.
-        actions: the actions taken, raw.
-        log_prob: (n, parts) the log-probability of each part of them when they were taken.
-        value: (n, streams) values when the rollout ended.
-        advantage: (n,) advantages, averaged over reward streams.
-        returns: (n, streams) targets of the critic: own advantage + value.
+        inputs: prepared inputs of the network, (n, ...) each.
+        forbidden: (n, sum of branch sizes) bool, True where an action is forbidden; None if none is.
+        actions: the raw actions taken.
+        log_prob: (n, parts) log-probability of each part of the action when it was taken.
+        value: (n, streams) the critic's output before the update.
+        advantage: (n,) mean of the advantages over reward streams.
+        returns: (n, streams) targets of the critic, which are advantage + value of each stream.
     """
 
     inputs: tuple[Tensor, ...]
@@ -45,7 +45,7 @@ class Batch:
         )
 
     def numpy(self) -> "NumpyBatch":
-        """The same memory as numpy arrays; only on the CPU."""
+        """Return numpy views of the tensors, which must be on the CPU."""
         return NumpyBatch(
             inputs=tuple(tensor.numpy() for tensor in self.inputs),
             forbidden=None if self.forbidden is None else self.forbidden.numpy(),
@@ -60,7 +60,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class NumpyBatch:
-    """A `Batch` as numpy arrays, its actions apart."""
+    """A `Batch` as numpy arrays of the same shapes. Continuous and discrete actions are separate."""
 
     inputs: tuple[np.ndarray, ...]
     forbidden: np.ndarray | None

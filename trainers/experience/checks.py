@@ -1,4 +1,4 @@
-"""Guards against what would quietly ruin a policy."""
+"""Checks of what an environment sends."""
 
 import numpy as np
 from mlagents_envs.base_env import DecisionSteps, TerminalSteps
@@ -7,10 +7,10 @@ from gym_adapters.errors import UserError
 
 
 def require_finite(behavior: str, steps: DecisionSteps | TerminalSteps) -> None:
-    """Refuse NaN and infinity from an environment.
+    """Require that observations and rewards are finite.
 
     Raises:
-        UserError: names behavior, agent and place of the first bad number.
+        UserError: a number is NaN or infinite; the message names the behavior, the agent and the place.
     """
     arrays = [
         ("observation", index, array) for index, array in enumerate(steps.obs) if array.dtype != np.uint8
@@ -22,5 +22,5 @@ def require_finite(behavior: str, steps: DecisionSteps | TerminalSteps) -> None:
             where = f"{what} {index}, element {place}" if place else what
             raise UserError(
                 f"behavior {behavior}, agent {steps.agent_id[row]}: {where} is {array[(row, *place)]}; "
-                "a finite number was expected: look at the environment"
+                "expected a finite number; check what the environment computes"
             )

@@ -1,24 +1,26 @@
-"""Images held once: a stack of frames shares all but its newest with the stack before it."""
+"""Storage of images that keeps the frames that stacked images share only once."""
 
 from typing import Any
 
 import numpy as np
 
 CHUNK_BYTES = 1 << 25
+"""Size of a chunk, 32 MiB."""
 
 
 class FrameStore:
-    """One image observation of every row of a replay buffer, kept as single channels.
+    """One image observation of all rows of a replay buffer, stored as single channels.
 
-    An environment that stacks frames shows channels 1 to C-1 of an agent's image again as channels 0 to C-2 of its next
-    one. Where that is so, and only there, the new row keeps one new channel and refers to the old ones; a channel that
-    repeats the one before it in the same image (a stack after a reset) is kept once as well.
+    An environment that stacks frames repeats channels 1 to C-1 of an agent's image as channels 0 to C-2 of its next
+    image. In that case the next row stores only its last channel and refers to the others. A channel that equals the
+    one before it in the same image, as after a reset, is stored once as well.
 
-    Channels are numbered as they come and lie in chunks, which are freed, in order, with the rows that needed them.
+    Channels are numbered in the order in which they are stored, and lie in chunks. A chunk is freed when no row refers
+    to it or to an older one.
 
     Args:
         shape: (channels, height, width).
-        dtype: uint8, or float32.
+        dtype: uint8 or float32.
         capacity: rows of the buffer.
     """
 
@@ -26,7 +28,7 @@ class FrameStore:
         self.shape, self.dtype, self.capacity = shape, dtype, capacity
         self.chunk_size = max(64, CHUNK_BYTES // (shape[1] * shape[2] * dtype.itemsize))
         self._numbers = np.zeros((capacity, shape[0]), np.int64)
-        self._floors = np.zeros(capacity, np.int64)  # no row refers to anything older than its floor
+        self._floors = np.zeros(capacity, np.int64)  # a row refers to no channel below its floor
         self._floor = 0
         self._total = 0
         self._chunks: list[np.ndarray] = []
@@ -34,18 +36,18 @@ class FrameStore:
 
     @property
     def bytes_held(self) -> int:
-        """Memory of all channels and of the references to them."""
+        """Memory of all channels and of the references to them, in bytes."""
         return sum(chunk.nbytes for chunk in self._chunks) + self._numbers.nbytes + self._floors.nbytes
 
     def write(self, places: np.ndarray, images: np.ndarray, before: np.ndarray) -> None:
-        """Put images (n, C, H, W) into rows.
+        """Store images in rows.
 
         Args:
-            places: (n,) where in the buffer, in the order of rows.
-            images: what to keep.
-            before: (n,) place of each agent's row before, -1 without one.
+            places: (n,) places in the buffer, in the order of the rows.
+            images: (n, C, H, W).
+            before: (n,) place of each agent's previous row; -1 without one.
         """
-        # An agent seldom heard of must not hold chunks back: what is older than the floor is written anew.
+        # Channels below the floor are stored again, so that an agent that seldom acts does not keep old chunks.
         reach = max(self.chunk_size, 8 * self.shape[0] * len(images))
         self._floor = max(self._floor, self._total - reach)
         numbers = np.full((len(images), self.shape[0]), -1, np.int64)
@@ -63,25 +65,29 @@ class FrameStore:
         self._floors[places] = self._floor
 
     def read(self, places: np.ndarray) -> np.ndarray:
-        """Images (n, C, H, W) of rows."""
+        """Return the images of rows, (n, C, H, W), given their places, (n,)."""
         return self._channels(self._numbers[places].ravel()).reshape(len(places), *self.shape)
 
     def free(self, oldest: int) -> None:
-        """Free what no row needs; `oldest` is the place of the oldest row."""
+        """Free the chunks that no row refers to; `oldest` is the place of the oldest row."""
         needed = int(self._floors[oldest]) // self.chunk_size
         while self._first_chunk < needed:
             del self._chunks[0]
             self._first_chunk += 1
 
     def state(self, places: np.ndarray) -> dict[str, Any]:
-        """Arrays that `restore` takes; rows in the order of `places`."""
+        """Return arrays for `restore`, with rows in the order of `places`."""
         used = -(-self._total // self.chunk_size) - self._first_chunk
         chunks = {f"chunk{index:05}": chunk for index, chunk in enumerate(self._chunks[:used])}
         counts = np.array([self._floor, self._total, self._first_chunk, self.chunk_size])
         return {"numbers": self._numbers[places], "floors": self._floors[places], "counts": counts, **chunks}
 
     def restore(self, places: np.ndarray, state: dict[str, np.ndarray]) -> None:
-        """Take over what `state` gave."""
+        """Restore what `state` returned.
+
+        Raises:
+            ValueError: the frames have another shape.
+        """
         self._numbers[places], self._floors[places] = state["numbers"], state["floors"]
         self._floor, self._total, self._first_chunk, self.chunk_size = map(int, state["counts"])
         self._chunks = [state[name] for name in sorted(state) if name.startswith("chunk")]
@@ -89,7 +95,7 @@ class FrameStore:
             raise ValueError(f"frames of shape {self._chunks[0].shape[1:]}")
 
     def _continued(self, images: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-        """Which images show the channels `numbers` (n, C), their last apart. Shape: (n,)."""
+        """Return which images repeat the channels `numbers`, (n, C), except in their last channel; (n,) bool."""
         shared: np.ndarray = np.all(numbers[:, :-1] >= self._floor, axis=1)
         if shared.any() and self.shape[0] > 1:
             old = self._channels(numbers[shared, :-1].ravel())
@@ -98,7 +104,7 @@ class FrameStore:
         return shared
 
     def _channels(self, numbers: np.ndarray) -> np.ndarray:
-        """Channels (n, H, W) by number."""
+        """Return channels by number, (n, H, W)."""
         chunk, place = np.divmod(numbers, self.chunk_size)
         chunk -= self._first_chunk
         result = np.empty((len(numbers), *self.shape[1:]), self.dtype)

@@ -1,4 +1,4 @@
-"""Groups of agents: a group reward is one number for the group, however many members receive it."""
+"""Groups of agents. Every member receives a group reward, but it counts only once for the group."""
 
 import numpy as np
 
@@ -6,11 +6,11 @@ from trainers.experience.agents import AgentTable, SlotTable
 
 
 class GroupTable(SlotTable):
-    """Living groups, in slots.
+    """The living groups of one behavior id.
 
-    Attributes (both of shape (slots,)):
-        total: sum of the raw group rewards since the group's first member joined.
-        members: agents that are in it now.
+    Attributes, both of shape (slots,):
+        total: sum of the raw group rewards since the first member joined.
+        members: present number of members.
     """
 
     total: np.ndarray
@@ -21,10 +21,15 @@ class GroupTable(SlotTable):
         self._joinings = 0
 
     def join(self, agents: AgentTable, slots: np.ndarray, group_ids: np.ndarray) -> None:
-        """Agents become members of the groups with these ids; 0 is no group.
+        """Add agents to groups.
 
-        What the group has earned so far is remembered for each, so that a late member's sum is the group's as well.
-        Members that decide at other steps may not have seen all of it yet; `earn` mends that.
+        Each agent stores its offset from the group's total, so that late members give the same total. A total may lack
+        rewards that other members have not reported yet. `earn` then corrects the offset.
+
+        Args:
+            agents: the table of the agents.
+            slots: (n,) slots of the agents.
+            group_ids: (n,) ids of the groups; 0 is no group.
         """
         agents.group_id[slots] = group_ids
         slots, group_ids = slots[group_ids > 0], group_ids[group_ids > 0]
@@ -39,18 +44,24 @@ class GroupTable(SlotTable):
         np.add.at(self.members, groups, 1)
 
     def earn(self, agents: AgentTable, slots: np.ndarray) -> None:
-        """Take in what members have seen their groups earn.
+        """Update the totals of the groups of the agents in `slots`, (n,), after their `group_return` was updated.
 
-        Among members that decide together the one that joined first is right, and the others take over its sum.
+        The member of a group that joined first gives the group's total, and the other members adopt it.
         """
         slots = slots[agents.group_id[slots] > 0]
         slots = slots[np.argsort(-agents.group_joining[slots], kind="stable")]
         groups = self.find(agents.group_id[slots])
-        self.total[groups] = agents.group_offset[slots] + agents.group_return[slots]  # the last one stays
+        self.total[groups] = (
+            agents.group_offset[slots] + agents.group_return[slots]
+        )  # the last member of a group counts
         agents.group_offset[slots] = self.total[groups] - agents.group_return[slots]
 
     def leave(self, agents: AgentTable, slots: np.ndarray) -> np.ndarray:
-        """Agents leave; returns the sums of the groups whose last member has left, (groups,)."""
+        """Remove the agents in `slots`, (n,), from their groups.
+
+        Returns:
+            (groups,) totals of the groups whose last member left.
+        """
         slots = slots[agents.group_id[slots] > 0]
         groups = self.find(agents.group_id[slots])
         np.subtract.at(self.members, groups, 1)

@@ -1,8 +1,8 @@
-"""Decisions kept for a long while: a ring of rows, one per decision, each linked to the agent's next.
+"""The replay buffer: a ring of rows, one per decision, each linked to the agent's next row.
 
-Rows are numbered as they come; row r lies at place r modulo the capacity, and is gone when another takes its place. A
-link always leads to a later row, so what a living row needs is alive as well. An observation is kept once: as what one
-decision saw and what the one before led to.
+Rows are numbered in order of arrival. Row r lies at place r modulo the capacity until a newer row overwrites it. The
+next row of a row is newer, so it is in the buffer as well. Every observation is stored once. It is that of one decision
+and the next observation of the decision before it.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,23 +21,25 @@ from trainers.maths.returns import Ending
 from trainers.networks.policy_network import ActionSample
 
 ROWS_PER_AGENT = 3
-"""A decision is learned from if it is still there when its agent has ended and begun again: it, the episode's last
-observation, and the next decision are three rows.
+"""Rows that the buffer needs per agent.
+
+A decision must still be in the buffer after its episode ended and the next one began. The decision, the episode's last
+observation and the next decision are three rows.
 """
 
 
 @dataclass(frozen=True)
 class Transitions:
-    """`n` decisions with what came of each in up to n-step further ones.
+    """`n` transitions of up to n_step decisions each.
 
     Attributes:
-        observations: what was seen, one (n, *shape) array per observation.
-        continuous: (n, size) float32, raw actions.
-        discrete: (n, branches) int64.
-        reward: (n,) float32, discounted sum of the rewards on the way.
-        next_observations: where the way ended, one (n, *shape) array per observation.
-        next_forbidden: (n, choices) bool, what was forbidden there; None if nothing is.
-        discount: (n,) float32, weight of the value there; 0 after a true end.
+        observations: one (n, *shape) array per observation, at the start.
+        continuous: (n, size) float32 raw actions at the start.
+        discrete: (n, branches) int64 actions at the start.
+        reward: (n,) float32, discounted sum of the rewards.
+        next_observations: one (n, *shape) array per observation, at the end.
+        next_forbidden: (n, choices) bool, True where an action is forbidden at the end; None if none is.
+        discount: (n,) float32, weight of the value at the end; 0 after termination.
     """
 
     observations: list[np.ndarray]
@@ -52,17 +54,17 @@ class Transitions:
 class Replay:
     """The newest `capacity` rows of one behavior.
 
-    The last observation of an episode is a row as well, which lends its value and is never learned from. So is a
-    decision whose reward never comes, as when the environment is reset.
+    Two kinds of rows are never learned from. The last observation of an episode is a row that serves as a next
+    observation. A decision whose reward never arrives, for example because the environment was reset, stays unsettled.
 
     Args:
-        spec: the behavior.
-        capacity: rows held (ML-Agents key `buffer_size`).
+        spec: observations and actions of the behavior.
+        capacity: number of rows (ML-Agents key `buffer_size`).
 
     Attributes:
         first: number of the oldest row.
-        total: number that the next row will have.
-        settled_rows: rows that can be learned from.
+        total: number of the row to be appended next.
+        settled_rows: number of rows that can be learned from.
     """
 
     def __init__(self, spec: BehaviorSpec, capacity: int) -> None:
@@ -88,7 +90,7 @@ class Replay:
 
     @property
     def bytes_held(self) -> int:
-        """Memory in use, once every place has been written."""
+        """Memory in bytes, once every place has been written."""
         columns = sum(column.nbytes for column in self._columns.values())
         return columns + sum(
             part.bytes_held if isinstance(part, FrameStore) else part.nbytes for part in self._observations
@@ -137,12 +139,12 @@ class Replay:
         return rows
 
     def decide(self, rows: np.ndarray, sample: ActionSample) -> None:
-        """See `Store.decide`; log-probabilities are not kept."""
+        """See `Store.decide`. Log-probabilities are not stored."""
         self._columns["continuous"][rows % self.capacity] = sample.continuous
         self._columns["discrete"][rows % self.capacity] = sample.discrete
 
     def settle(self, result: StepResult) -> None:
-        """See `Store.settle`; the rewards of rows that are gone are dropped."""
+        """See `Store.settle`. Results of rows that were overwritten are dropped."""
         alive = result.rows >= self.first
         places = result.rows[alive] % self.capacity
         for name in ("reward", "group_reward", "next_row", "ending"):
@@ -151,7 +153,7 @@ class Replay:
         self.settled_rows += len(places)
 
     def draw(self, count: int, generator: torch.Generator) -> np.ndarray:
-        """Rows to learn from, evenly and with replacement, (count,); there must be one."""
+        """Draw numbers of settled rows, uniformly and with replacement, (count,). There must be a settled row."""
         settled = self._columns["settled"]
         if 4 * self.settled_rows < len(self):
             rows = np.arange(self.first, self.total)
@@ -163,7 +165,7 @@ class Replay:
         return rows
 
     def rows(self, numbers: np.ndarray) -> "ReplayRows":
-        """Rows by number, as reward signals see them."""
+        """Return rows by number, (n,), for reward signals."""
         return ReplayRows(self, numbers % self.capacity)
 
     def transitions(
@@ -173,16 +175,16 @@ class Replay:
         n_step: int = 1,
         rewards: Callable[[Rows], np.ndarray] = own_and_group,
     ) -> Transitions:
-        """What came of decisions within `n_step` further ones of the same agent, as far as they are known.
+        """Return the n-step transitions that start at rows.
 
-        The way ends early where the episode does, or where a reward is still awaited. Source: Sutton and Barto 2018,
-        "Reinforcement Learning", equation 7.1.
+        A transition is shorter where the episode ends, or where a reward has not arrived yet. Source: Sutton and Barto
+        2018, "Reinforcement Learning", equation 7.1.
 
         Args:
-            rows: (n,) settled rows.
-            gamma: discount of one step.
-            n_step: rewards to sum.
-            rewards: what rows are worth, (n,).
+            rows: (n,) numbers of settled rows.
+            gamma: discount per decision.
+            n_step: the most rewards to sum.
+            rewards: returns the rewards of rows, (n,).
         """
         columns, places = self._columns, rows % self.capacity
         reward = np.zeros(len(rows), np.float32)
@@ -207,7 +209,7 @@ class Replay:
         )
 
     def state(self) -> dict[str, np.ndarray]:
-        """All rows, as arrays by name, for `restore`."""
+        """Return all rows as named arrays, for `restore`."""
         rows = np.arange(self.first, self.total)
         places = rows % self.capacity
         arrays: dict[str, np.ndarray] = {name: column[places] for name, column in self._columns.items()}
@@ -218,7 +220,7 @@ class Replay:
         return arrays
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
-        """Take over what `state` gave, its newest rows if there are more than fit."""
+        """Restore what `state` returned, or its newest rows if there are more than the capacity."""
         rows = arrays["rows"]
         kept = slice(max(0, len(rows) - self.capacity), None)
         places = rows[kept] % self.capacity
@@ -243,17 +245,17 @@ class Replay:
         self._any_forbidden = bool(self._columns["forbidden"].any())
 
     def column(self, name: str, places: np.ndarray) -> np.ndarray:
-        """A column at places of the ring."""
+        """Return a column at places of the ring, (n, ...)."""
         values: np.ndarray = self._columns[name][places]
         return values
 
     def next_places(self, places: np.ndarray) -> np.ndarray:
-        """Where the agents' next rows are; rows without one stand for themselves."""
+        """Return the places of the agents' next rows, (n,). A row without a next row gives its own place."""
         following = self._columns["next_row"][places]
         return np.where(following == NO_ROW, places, following % self.capacity)
 
     def read(self, places: np.ndarray) -> list[np.ndarray]:
-        """Observations at places of the ring, one (n, *shape) array each."""
+        """Return the observations at places of the ring, one (n, *shape) array each."""
         return [
             column.read(places) if isinstance(column, FrameStore) else column[places]
             for column in self._observations
@@ -279,7 +281,12 @@ class Replay:
 
 @dataclass(frozen=True)
 class ReplayRows:
-    """Rows of a replay buffer as reward signals see them; each column is read when it is asked for."""
+    """Rows of a replay buffer for reward signals. Each column is read when it is accessed.
+
+    Attributes:
+        replay: the buffer.
+        places: (n,) places of the rows in the ring.
+    """
 
     replay: Replay
     places: np.ndarray
@@ -321,8 +328,9 @@ class ReplayRows:
 
 
 def too_small(capacity: int, agents: int) -> str:
-    """What is wrong with a buffer of fewer than `ROWS_PER_AGENT` rows for each agent, and what to do."""
+    """Return the error message about a buffer with fewer than `ROWS_PER_AGENT` rows per agent."""
     return (
-        f"hyperparameters.buffer_size ({capacity}) is too small for {agents} agents, whose decisions would be gone "
-        f"before they are learned from; set it to at least {ROWS_PER_AGENT * agents}, and better to some thousands"
+        f"hyperparameters.buffer_size ({capacity}) is too small for {agents} agents, whose decisions would be "
+        f"overwritten before they are learned from; set it to at least {ROWS_PER_AGENT * agents}, better to "
+        "several thousand"
     )

@@ -1,4 +1,4 @@
-"""A replay buffer as an uncompressed .npz file."""
+"""Files of replay buffers, in numpy's uncompressed .npz format."""
 
 from pathlib import Path
 from typing import Any
@@ -13,31 +13,33 @@ from trainers.records.checkpoint import write_atomically
 
 
 def save_replay(replay: Replay, path: Path) -> None:
-    """Write all rows, atomically."""
+    """Write all rows of a replay buffer, atomically."""
     arrays: dict[str, Any] = replay.state()
     write_atomically(path, lambda stream: np.savez(stream, **arrays))
 
 
 def load_replay(replay: Replay, path: Path) -> None:
-    """Take over what `save_replay` wrote, its newest rows if there are more than fit. Nothing in the file is executed.
+    """Restore a replay buffer from a file, or its newest rows if there are more than the capacity.
+
+    Nothing in the file is executed.
 
     Raises:
-        UserError: the file is damaged, or of another behavior.
+        UserError: the file is damaged or belongs to another behavior.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
             replay.restore(_with_present_columns({name: file[name] for name in file.files}))
-    except Exception as error:  # whatever a damaged file leads to
+    except Exception as error:  # a damaged file may raise anything
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise UserError(
-            f"{path}: not a replay buffer of this run ({reason}); delete it to go on without it"
+            f"{path}: not a replay buffer of this run ({reason}); delete it to continue without it"
         ) from error
 
 
 def _with_present_columns(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The columns of a file as they are named today.
+    """Return the arrays of a file under the present column names.
 
-    Files written before endings had a code hold one discrete action, and link a true end to nothing.
+    Older files hold one discrete action and no endings. In them, a settled row without a next row has terminated.
     """
     if "action" not in arrays:
         return arrays

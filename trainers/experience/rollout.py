@@ -1,7 +1,7 @@
-"""Decisions waiting to be learned from: an append-only column store, one row per decision.
+"""The rollout: rows of decisions to learn from once, in numpy arrays that grow.
 
-Rows of one agent are linked by `next_row`, so nothing depends on which agents appear in which step. A reward may arrive
-several environment steps after its decision.
+A row is linked to the agent's next row (`next_row`), so agents may appear in any step and in any order. A reward may
+arrive several environment steps after its decision.
 """
 
 from collections.abc import Sequence
@@ -17,21 +17,21 @@ from trainers.networks.policy_network import ActionSample
 
 @dataclass(frozen=True)
 class Columns:
-    """The rows of a rollout, as arrays of `n` rows (views: copy before the rollout changes).
+    """The `n` rows of a rollout, as arrays. They are views: copy them before the rollout changes.
 
     Attributes:
         observations: one (n, *shape) array per observation, float32 or uint8.
-        continuous: (n, continuous actions) float32, raw samples, before clipping.
+        continuous: (n, continuous actions) float32 raw samples, before clipping.
         discrete: (n, branches) int64.
-        forbidden: (n, sum of branch sizes) bool, True where an action must not be chosen.
-        log_prob: (n, continuous actions + branches) float32, log-probability of each part of the row's action when it
-            was sampled.
+        forbidden: (n, sum of branch sizes) bool, True where an action is forbidden.
+        log_prob: (n, continuous actions + branches) float32, log-probability of each part of the action when it was
+            taken.
         reward: (n,) float32, the agent's own reward.
         group_reward: (n,) float32, the reward of the agent's group.
-        next_row: (n,) the agent's following row, or that of its last observation; -1 while the row is not settled.
+        next_row: (n,) the agent's next row, or that of its last observation; -1 while the row is not settled.
         ending: (n,) int8, an `Ending` each.
-        settled: (n,) bool, the row's reward has arrived. Other rows only lend their observation's value.
-        starts: first row of every step batch, ascending; links always lead into a later batch.
+        settled: (n,) bool, whether the row's reward has arrived. Other rows are used only for their value.
+        starts: (batches,) first row of each step batch, ascending. A next row lies in a later batch.
     """
 
     observations: tuple[np.ndarray, ...]
@@ -53,7 +53,16 @@ class Columns:
 
 
 class Rollout:
-    """Rows of one behavior; grows as needed, and keeps its memory from update to update."""
+    """The rows of one behavior. Its arrays grow as needed and are used again after an update.
+
+    Args:
+        spec: observations and actions of the behavior.
+        capacity: initial number of rows.
+
+    Attributes:
+        rows: number of rows.
+        settled_rows: number of rows whose reward has arrived.
+    """
 
     def __init__(self, spec: BehaviorSpec, capacity: int) -> None:
         size, branches = spec.action_spec.continuous_size, spec.action_spec.discrete_branches
@@ -112,7 +121,7 @@ class Rollout:
         self.settled_rows += len(rows)
 
     def columns(self) -> Columns:
-        """All rows so far; there must be one."""
+        """Return all rows. There must be at least one."""
         return Columns(
             observations=tuple(column[: self.rows] for column in self._observations),
             starts=np.asarray(self._starts),
@@ -120,7 +129,7 @@ class Rollout:
         )
 
     def restart(self, kept: np.ndarray) -> np.ndarray:
-        """Drop every row but `kept` (rows that are not settled); returns where those now are, in the same order."""
+        """Drop all rows except `kept`, (n,), which are not settled, and return the new numbers of those, (n,)."""
         kept_sorted = np.sort(kept)
         for column in (*self._observations, *self._columns.values()):
             column[: len(kept)] = column[kept_sorted]

@@ -1,4 +1,4 @@
-"""Settled decisions as reward signals see them."""
+"""The interface of rows, through which reward signals see decisions."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -7,21 +7,21 @@ import numpy as np
 
 
 def storage_type(shape: tuple[int, ...], values: np.ndarray) -> np.dtype:
-    """How an observation is stored: images as uint8 if they come so, everything else as float32.
+    """Return the dtype in which an observation is stored: uint8 for uint8 images, float32 for everything else.
 
     Args:
-        shape: of the observation, from its spec.
-        values: a batch of it that is not empty.
+        shape: shape of the observation in its spec.
+        values: a batch of the observation, not empty.
     """
     return np.dtype(np.uint8 if len(shape) == 3 and values.dtype == np.uint8 else np.float32)
 
 
 class Rows(Protocol):
-    """n rows, in any order. What a row that is not settled says of rewards and next observations has no meaning."""
+    """n rows in any order. Rewards and next observations of rows that are not settled have no meaning."""
 
     @property
     def settled(self) -> np.ndarray:
-        """(n,) bool, the row's reward has arrived."""
+        """(n,) bool, whether the row's reward has arrived."""
 
     @property
     def reward(self) -> np.ndarray:
@@ -33,22 +33,22 @@ class Rows(Protocol):
 
     @property
     def continuous(self) -> np.ndarray:
-        """(n, size) float32, raw actions."""
+        """(n, size) float32 raw actions."""
 
     @property
     def discrete(self) -> np.ndarray:
-        """(n, branches) int64."""
+        """(n, branches) int64 actions."""
 
     @property
     def observations(self) -> Sequence[np.ndarray]:
-        """What the agents saw, one (n, *shape) array per observation."""
+        """The observations, one (n, *shape) array each."""
 
     @property
     def next_observations(self) -> Sequence[np.ndarray]:
-        """What they saw next; at the end of an episode, its last observation."""
+        """The agents' next observations, one (n, *shape) array each; at the end of an episode, its last observation."""
 
 
 def own_and_group(rows: Rows) -> np.ndarray:
-    """An agent's own reward plus its group's, (n,)."""
+    """Return each agent's own reward plus its group's, (n,)."""
     total: np.ndarray = rows.reward + rows.group_reward
     return total

@@ -1,4 +1,4 @@
-"""How a batch is cut into minibatches."""
+"""Division of a batch into minibatches."""
 
 from typing import Protocol
 
@@ -8,20 +8,20 @@ from trainers.experience.batch import Batch
 
 
 class Sampler(Protocol):
-    """Orders a batch anew for each pass over it."""
+    """Puts a batch into a new order for each epoch."""
 
     def draw(self, batch: Batch, size: int, generator: torch.Generator) -> tuple[Batch, list[slice]]:
-        """The batch in the order of this pass, and where in it each minibatch lies.
+        """Return the batch in the order of this epoch, and the slice of each minibatch.
 
         Args:
             batch: n decisions.
-            size: decisions in a minibatch, at most n.
-            generator: on the batch's device.
+            size: decisions per minibatch, at most n.
+            generator: the source of randomness, on the batch's device.
         """
 
 
 class RowSampler:
-    """Single decisions in random order; what is left over after the last whole minibatch is left out of this pass."""
+    """Shuffles single decisions. Those that do not fill a last minibatch are left out of the epoch."""
 
     def draw(self, batch: Batch, size: int, generator: torch.Generator) -> tuple[Batch, list[slice]]:
         """See `Sampler.draw`."""

@@ -1,4 +1,4 @@
-"""What an actor asks of the place where decisions are kept: one row per decision, linked to the agent's next row."""
+"""The interface of a store of decisions: one row per decision, linked to the agent's next row."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,17 +9,18 @@ import numpy as np
 from trainers.networks.policy_network import ActionSample
 
 NO_ROW = -1
+"""Stands for the row before or after a decision where there is none."""
 
 
 @dataclass(frozen=True)
 class StepResult:
-    """What came of n decisions.
+    """The results of n decisions.
 
     Attributes:
-        rows: (n,) the rows of the decisions.
-        reward: (n,) float32, each agent's own reward.
-        group_reward: (n,) float32, the reward of each agent's group.
-        next_row: (n,) the row of each agent's next decision, or of its last observation where its episode ended.
+        rows: (n,) rows of the decisions.
+        reward: (n,) float32, the agents' own rewards.
+        group_reward: (n,) float32, the rewards of the agents' groups.
+        next_row: (n,) row of each agent's next decision, or of its last observation if its episode ended.
         ending: (n,) int8, an `Ending` each.
     """
 
@@ -31,7 +32,10 @@ class StepResult:
 
 
 class Store(Protocol):
-    """Rows of one behavior. A row is appended when an agent asks for a decision, and settled when its reward comes."""
+    """The rows of one behavior.
+
+    A row is appended when an agent requests a decision, and is settled when the decision's reward arrives.
+    """
 
     def append(
         self,
@@ -39,28 +43,28 @@ class Store(Protocol):
         forbidden: np.ndarray | None = None,
         previous: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Add rows that wait for an action and a reward.
+        """Add rows, whose actions and rewards follow later.
 
-        The last observation of an episode is such a row too; it lends its value and is never learned from.
+        The last observation of an episode is a row too. Only its value is used; it is never learned from.
 
         Args:
             observations: one (n, *shape) array per observation.
-            forbidden: (n, sum of branch sizes) bool, or None where everything is allowed.
-            previous: (n,) each agent's row before this one, -1 where its episode begins.
+            forbidden: (n, sum of branch sizes) bool, True where an action is forbidden; None if none is.
+            previous: (n,) each agent's previous row; -1 where an episode begins.
 
         Returns:
             Numbers of the new rows, (n,).
         """
 
     def decide(self, rows: np.ndarray, sample: ActionSample) -> None:
-        """Fill in the actions chosen for rows."""
+        """Store the actions chosen for rows, (n,)."""
 
     def settle(self, result: StepResult) -> None:
-        """Fill in rewards and what follows."""
+        """Store the results of decisions."""
 
 
 class NoStore:
-    """A store that keeps nothing, for actors that are not learned from."""
+    """A store that keeps nothing, for actors that do not learn."""
 
     def append(
         self,
@@ -68,7 +72,7 @@ class NoStore:
         forbidden: np.ndarray | None = None,
         previous: np.ndarray | None = None,
     ) -> np.ndarray:
-        """See `Store.append`; rows are all the same."""
+        """See `Store.append`. All rows have the number 0."""
         return np.zeros(len(observations[0]), np.int64)
 
     def decide(self, rows: np.ndarray, sample: ActionSample) -> None:

@@ -1,4 +1,4 @@
-"""What is to be learned: the one argument that every learner and every reward signal takes."""
+"""The task of a learner: the argument that every learner and every reward signal takes."""
 
 from dataclasses import dataclass, field
 
@@ -11,15 +11,15 @@ from trainers.optim.collective import Alone, Collective
 
 @dataclass(frozen=True)
 class Task:
-    """One behavior.
+    """One behavior to be learned.
 
     Attributes:
-        name: behavior name, without team.
+        name: name of the behavior, without its team.
         spec: its observations and actions.
         settings: its block of the training file.
-        seed: seeds initial weights, action sampling and minibatch order; each behavior of a run has its own.
+        seed: seed of initial weights, action sampling and minibatch order, different for each behavior of a run.
         device: torch device of the networks.
-        collective: the processes that learn it together.
+        collective: the processes that train the behavior together.
     """
 
     name: str

@@ -1,4 +1,5 @@
-"""Pure functions: returns, losses, schedules, the natural gradient. Each has its formula and source beside it.
+"""Pure functions with formula and source: returns, losses, schedules and the natural gradient.
 
-Nothing here holds state, reads settings or knows an agent.
+A function here keeps no state, reads no settings and knows no agents. Networks belong in `networks`, optimisers in
+`optim`, and the order of an update in `algorithms`.
 """

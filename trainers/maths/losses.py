@@ -1,6 +1,7 @@
-"""Loss terms as pure functions of tensors of shape (n,) or (n, streams).
+"""Loss functions on tensors of shape (n,) or (n, streams). All losses are to be minimised.
 
-Each `*_gradient` is the loss beside it written out in numpy: the loss, and its gradient by the first argument.
+A `*_gradient` function computes the same loss in numpy. It returns the loss and the gradient with respect to the first
+argument.
 """
 
 import numpy as np
@@ -9,15 +10,16 @@ from torch import Tensor
 
 
 def clipped_policy_loss(log_prob: Tensor, old_log_prob: Tensor, advantage: Tensor, epsilon: float) -> Tensor:
-    """PPO's clipped surrogate, to be minimised; the mean over rows and columns, each column with a ratio of its own.
+    """PPO's clipped surrogate with the opposite sign: the mean over rows and columns.
 
+    Every column has its own probability ratio.
     Source: Schulman et al. 2017, "Proximal Policy Optimization Algorithms", equation 7.
 
     Args:
-        log_prob: (n, columns) now.
-        old_log_prob: (n, columns) when the actions were taken.
+        log_prob: (n, columns) log-probability under the present policy.
+        old_log_prob: (n, columns) log-probability when the action was taken.
         advantage: (n,).
-        epsilon: how far a ratio may move from 1.
+        epsilon: the clip range: a ratio counts as at least 1 - epsilon and at most 1 + epsilon.
     """
     ratio = (log_prob - old_log_prob).exp()
     clipped = ratio.clamp(1.0 - epsilon, 1.0 + epsilon)
@@ -27,23 +29,25 @@ def clipped_policy_loss(log_prob: Tensor, old_log_prob: Tensor, advantage: Tenso
 def clipped_policy_gradient(
     log_prob: np.ndarray, old_log_prob: np.ndarray, advantage: np.ndarray, epsilon: float
 ) -> tuple[float, np.ndarray]:
-    """`clipped_policy_loss` and its gradient by `log_prob`, (n, columns)."""
+    """Return `clipped_policy_loss` and its gradient with respect to `log_prob`, (n, columns)."""
     ratio = np.exp(log_prob - old_log_prob)
     gain = ratio * advantage[:, None]
     clipped_gain = ratio.clip(1.0 - epsilon, 1.0 + epsilon) * advantage[:, None]
-    slope = np.where(gain <= clipped_gain, gain, 0.0) * np.float32(-1.0 / gain.size)
-    return -float(np.minimum(gain, clipped_gain).sum()) / gain.size, slope
+    gradient = np.where(gain <= clipped_gain, gain, 0.0) * np.float32(-1.0 / gain.size)
+    return -float(np.minimum(gain, clipped_gain).sum()) / gain.size, gradient
 
 
 def policy_gradient_loss(log_prob: Tensor, old_log_prob: Tensor, advantage: Tensor) -> Tensor:
-    """The advantage actor-critic loss, to be minimised, each part of an action weighted by its importance.
+    """The loss of the advantage actor-critic, in which each part of an action has an importance weight.
 
-    Sources: Mnih et al. 2016, section 4; the weight, which is 1 until the policy moves: Degris et al. 2012,
-    "Off-Policy Actor-Critic".
+    The weight is the ratio of the part's probability now to that when the action was taken. It is a constant without
+    gradient, and it is 1 until the policy changes.
+    Sources: Mnih et al. 2016, "Asynchronous Methods for Deep Reinforcement Learning", section 4; for the weight, Degris
+    et al. 2012, "Off-Policy Actor-Critic".
 
     Args:
-        log_prob: (n, parts) of each part of the actions, now.
-        old_log_prob: (n, parts) when the actions were taken.
+        log_prob: (n, parts) log-probability under the present policy.
+        old_log_prob: (n, parts) log-probability when the action was taken.
         advantage: (n,).
     """
     importance = (log_prob - old_log_prob).exp().detach()
@@ -53,15 +57,18 @@ def policy_gradient_loss(log_prob: Tensor, old_log_prob: Tensor, advantage: Tens
 def policy_gradient_gradient(
     log_prob: np.ndarray, old_log_prob: np.ndarray, advantage: np.ndarray
 ) -> tuple[float, np.ndarray]:
-    """`policy_gradient_loss` and its gradient by `log_prob`, (n, parts)."""
-    slope = np.exp(log_prob - old_log_prob) * advantage[:, None] * np.float32(-1.0 / len(advantage))
-    return float(np.vdot(slope, log_prob)), slope
+    """Return `policy_gradient_loss` and its gradient with respect to `log_prob`, (n, parts)."""
+    gradient = np.exp(log_prob - old_log_prob) * advantage[:, None] * np.float32(-1.0 / len(advantage))
+    return float(np.vdot(gradient, log_prob)), gradient
 
 
 def value_loss(value: Tensor, returns: Tensor, old_value: Tensor | None = None) -> Tensor:
-    """Mean squared error, no factor 1/2, averaged over reward streams. Arguments (n, streams).
+    """Mean squared error over rows and reward streams, without a factor of 1/2.
 
-    `old_value` is not looked at; `clipped_value_loss` takes it.
+    Args:
+        value: (n, streams) the critic's output.
+        returns: (n, streams) its targets.
+        old_value: ignored; `clipped_value_loss` uses it.
     """
     return (value - returns).square().mean()
 
@@ -69,15 +76,21 @@ def value_loss(value: Tensor, returns: Tensor, old_value: Tensor | None = None) 
 def value_gradient(
     value: np.ndarray, returns: np.ndarray, old_value: np.ndarray | None = None
 ) -> tuple[float, np.ndarray]:
-    """`value_loss` and its gradient by `value`, (n, streams)."""
+    """Return `value_loss` and its gradient with respect to `value`, (n, streams)."""
     error = value - returns
     return float(np.vdot(error, error)) / error.size, error * np.float32(2.0 / error.size)
 
 
 def clipped_value_loss(value: Tensor, returns: Tensor, old_value: Tensor, epsilon: float) -> Tensor:
-    """Squared error of the value or of the value clipped around the old one, whichever is larger.
+    """The larger squared error of the value and the value clipped around the old one, averaged over rows and streams.
 
-    ML-Agents' PPO clips with the same (decayed) `epsilon` as the policy. Arguments (n, streams).
+    As in ML-Agents' PPO, `epsilon` is the present clip range of the policy.
+
+    Args:
+        value: (n, streams) the critic's output.
+        returns: (n, streams) its targets.
+        old_value: (n, streams) the critic's output before the update.
+        epsilon: largest difference of the clipped value from the old one.
     """
     clipped = old_value + (value - old_value).clamp(-epsilon, epsilon)
     return torch.maximum((value - returns).square(), (clipped - returns).square()).mean()
@@ -86,28 +99,28 @@ def clipped_value_loss(value: Tensor, returns: Tensor, old_value: Tensor, epsilo
 def clipped_value_gradient(
     value: np.ndarray, returns: np.ndarray, old_value: np.ndarray, epsilon: float
 ) -> tuple[float, np.ndarray]:
-    """`clipped_value_loss` and its gradient by `value`, (n, streams)."""
+    """Return `clipped_value_loss` and its gradient with respect to `value`, (n, streams)."""
     error = value - returns
     clipped_error = old_value + (value - old_value).clip(-epsilon, epsilon) - returns
     square, clipped_square = error * error, clipped_error * clipped_error
-    moves = (square >= clipped_square) | (np.abs(value - old_value) <= epsilon)
+    has_gradient = (square >= clipped_square) | (np.abs(value - old_value) <= epsilon)
     loss = float(np.maximum(square, clipped_square).sum()) / error.size
-    return loss, np.where(moves, error, 0.0) * np.float32(2.0 / error.size)
+    return loss, np.where(has_gradient, error, 0.0) * np.float32(2.0 / error.size)
 
 
 def q_target(
     reward: Tensor, discount: Tensor, target_values: Tensor, choosing_values: Tensor | None = None
 ) -> Tensor:
-    """What the value of the action taken should be, (n,).
+    """Return the target for the value of the action taken, (n,).
 
-    Source: Mnih et al. 2015, "Human-level control through deep reinforcement learning", algorithm 1; with
+    Sources: Mnih et al. 2015, "Human-level control through deep reinforcement learning", algorithm 1; with
     `choosing_values`, van Hasselt et al. 2016, "Deep Reinforcement Learning with Double Q-learning", equation 4.
 
     Args:
-        reward: (n,) sum of the rewards on the way.
-        discount: (n,) weight of the value at its end; 0 after a true end.
-        target_values: (n, choices) the target network's values at the end.
-        choosing_values: (n, choices) values by which the action there is chosen; None: the target network's own.
+        reward: (n,) discounted sum of the rewards of the transition.
+        discount: (n,) weight of the value of the next observation; 0 after termination.
+        target_values: (n, choices) values of the next observation by the target network.
+        choosing_values: (n, choices) values that choose the next action; None means `target_values`.
     """
     chooser = target_values if choosing_values is None else choosing_values
     best = target_values.gather(1, chooser.argmax(1, keepdim=True)).squeeze(1)
@@ -115,11 +128,19 @@ def q_target(
 
 
 def q_loss(value: Tensor, target: Tensor) -> Tensor:
-    """Smooth L1 (Huber) loss, as in ML-Agents' DQN plugin: squared up to an error of 1, then linear. Arguments (n,)."""
+    """Mean smooth L1 (Huber) loss, as in ML-Agents' DQN plugin: quadratic up to an error of 1, then linear.
+
+    Args:
+        value: (n,) values of the actions taken.
+        target: (n,).
+    """
     return torch.nn.functional.smooth_l1_loss(value, target)
 
 
 def approximate_kl(log_prob: Tensor, old_log_prob: Tensor) -> Tensor:
-    """Low-variance estimate of KL(old || new), nats. Source: Schulman 2020, "Approximating KL Divergence" (k3)."""
+    """Estimate KL(old || new) in nats from log-probabilities (n,) of sampled actions, with low variance.
+
+    Source: Schulman 2020, "Approximating KL Divergence", estimator k3.
+    """
     log_ratio = log_prob - old_log_prob
     return (log_ratio.exp() - 1.0 - log_ratio).mean()

@@ -1,7 +1,7 @@
-"""The natural gradient: how to move a policy so that it gains most for a given change of what it does.
+"""The natural gradient: the step that lowers a loss most for a given change of the policy.
 
-Sources: Kakade 2001, "A Natural Policy Gradient"; its length, and the products that spare the Fisher matrix: Schulman
-et al. 2015, "Trust Region Policy Optimization", appendix C.
+Sources: Kakade 2001, "A Natural Policy Gradient"; for the step size and for products with the Fisher matrix that do not
+compute the matrix, Schulman et al. 2015, "Trust Region Policy Optimization", appendix C.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,31 +10,33 @@ import torch
 from torch import Tensor
 
 ITERATIONS = 10
+"""Iterations of the conjugate gradient method."""
 DAMPING = 0.1
-"""Added to the diagonal of the Fisher matrix, whose smallest eigenvalues a rollout does not tell from 0."""
+"""Added to the diagonal of the Fisher matrix, because a rollout cannot tell its smallest eigenvalues from 0."""
 HALVINGS = 10
+"""The most often that `move_within` halves a step."""
 
 
 def natural_step(loss: Tensor, divergence: Tensor, parameters: Sequence[Tensor], limit: float) -> Tensor:
-    """The step that lowers `loss` most among those after which the divergence is about `limit`.
+    """Return the step that lowers `loss` most among the steps after which the divergence is about `limit`.
 
-    With the gradient g, the Fisher matrix F (the second derivative of the divergence) and H = F + DAMPING · I, it is
-    s = -c H⁻¹ g with s·H s / 2 = limit.
+    With the gradient g, the Fisher matrix F (the Hessian of the divergence) and H = F + DAMPING · I, the step is
+    s = -c H⁻¹ g, where c > 0 makes s·H s / 2 equal to `limit`.
 
     Args:
         loss: scalar, to be minimised.
-        divergence: scalar KL(old || new), nats, where both are the same.
-        parameters: what both depend on.
-        limit: in nats; damping makes the divergence somewhat smaller.
+        divergence: scalar KL(old || new) in nats, computed where both policies are the same.
+        parameters: the parameters that both depend on.
+        limit: KL divergence in nats. The damping makes the divergence that is reached somewhat smaller.
 
     Returns:
-        (sum of the parameters' sizes,) the step; zeros where the gradient is zero.
+        The step as one vector, (number of parameters,); zeros where the gradient is zero.
     """
     gradient = _joined(torch.autograd.grad(loss, parameters, retain_graph=True))
-    slope = _joined(torch.autograd.grad(divergence, parameters, create_graph=True))
+    divergence_gradient = _joined(torch.autograd.grad(divergence, parameters, create_graph=True))
 
     def product(vector: Tensor) -> Tensor:
-        fisher = torch.autograd.grad(slope @ vector, parameters, retain_graph=True)
+        fisher = torch.autograd.grad(divergence_gradient @ vector, parameters, retain_graph=True)
         return _joined(fisher) + DAMPING * vector
 
     direction = conjugate_gradient(product, -gradient, ITERATIONS)
@@ -44,15 +46,15 @@ def natural_step(loss: Tensor, divergence: Tensor, parameters: Sequence[Tensor],
 
 @torch.no_grad()
 def move_within(weights: Tensor, step: Tensor, divergence: Callable[[], Tensor], limit: float) -> None:
-    """Add a step to weights, halved until the divergence that it leads to is within the limit.
+    """Add a step to weights, and halve the step until the divergence is within the limit.
 
-    The step's length comes from a parabola, which a policy close to certain leaves at once.
+    `natural_step` takes the divergence as quadratic in the step, which is inaccurate for a nearly deterministic policy.
 
     Args:
-        weights: (n,), changed in place; as they were where HALVINGS are not enough.
+        weights: (n,), changed in place. They are restored if HALVINGS halvings are not enough.
         step: (n,).
-        divergence: scalar KL(old || new), nats, with the weights as they then are.
-        limit: in nats.
+        divergence: returns the scalar KL(old || new) in nats for the present content of `weights`.
+        limit: KL divergence in nats.
     """
     start = weights.clone()
     for halvings in range(HALVINGS + 1):
@@ -63,9 +65,14 @@ def move_within(weights: Tensor, step: Tensor, divergence: Callable[[], Tensor],
 
 
 def conjugate_gradient(product: Callable[[Tensor], Tensor], target: Tensor, iterations: int) -> Tensor:
-    """The x, (n,), with A x ≈ target, from products A v with a symmetric positive definite A.
+    """Return an approximate solution x of A x = target, (n,).
 
     Source: Hestenes and Stiefel 1952, "Methods of Conjugate Gradients for Solving Linear Systems".
+
+    Args:
+        product: maps a vector v, (n,), to A v, where A is symmetric and positive definite.
+        target: (n,).
+        iterations: the most iterations.
     """
     x = torch.zeros_like(target)
     residual, direction = target.clone(), target.clone()

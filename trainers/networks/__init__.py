@@ -1,4 +1,4 @@
-"""From observations to actions and values: encoders, bodies, heads, distributions, normalisation.
+"""Networks: encoders, hidden layers, heads, action distributions and the normalisation of observations.
 
-Optimisers and losses do not belong here.
+A network maps observations to actions and values. Losses belong in `maths`, optimisers in `optim`.
 """

@@ -1,4 +1,4 @@
-"""An actor and its critic: from observations to actions and values."""
+"""The actor-critic network: maps observations to an action distribution and to values."""
 
 from collections.abc import Sequence
 from typing import Any, Self
@@ -15,19 +15,23 @@ from trainers.networks.layers import head_layer
 from trainers.networks.policy_network import ActionSample, PolicyNetwork
 
 ACTION_LIMIT = 3.0
+"""Continuous actions are clipped to [-3, 3] and divided by 3, as in ML-Agents' PPO."""
 
 
 class ActorCritic(PolicyNetwork):
-    """Actor and critic over every observation of a behavior.
+    """An actor and a critic over all observations of a behavior.
+
+    Continuous actions are Gaussian, and their standard deviation does not depend on the observation. Every discrete
+    branch is categorical.
 
     Args:
         spec: observations and actions of the behavior.
         settings: ML-Agents' `network_settings`.
-        shared_critic: actor and critic share encoders and hidden layers (ML-Agents key).
-        reward_streams: number of values per observation, one for each reward signal.
+        shared_critic: whether actor and critic share encoders and hidden layers (ML-Agents key).
+        reward_streams: number of reward signals; the critic has one output for each.
 
     Raises:
-        UserError: an observation is neither a vector nor an image nor a list of entities.
+        UserError: an observation is neither a vector nor an image nor a list of entities, or an image is too small.
     """
 
     def __init__(
@@ -55,7 +59,7 @@ class ActorCritic(PolicyNetwork):
 
     @classmethod
     def build(cls, spec: BehaviorSpec, description: dict[str, Any]) -> Self:
-        """See `PolicyNetwork.build`; descriptions without `reward_streams` are of one stream."""
+        """See `PolicyNetwork.build`. A description without `reward_streams` means one stream."""
         settings = NetworkSettings.model_validate(description["network_settings"])
         return cls(spec, settings, description["shared_critic"], description.get("reward_streams", 1))
 
@@ -71,7 +75,7 @@ class ActorCritic(PolicyNetwork):
     def forward(
         self, inputs: Sequence[Tensor], forbidden: Tensor | None
     ) -> tuple[ActionDistribution, Tensor]:
-        """Action distribution and (n, streams) values of prepared inputs."""
+        """Return the action distribution and the values (n, streams) of prepared inputs."""
         features = self.actor(inputs)
         critic_features = features if self.critic is self.actor else self.critic(inputs)
         return self._distribution(features, forbidden), self.value_head(critic_features)
@@ -81,12 +85,12 @@ class ActorCritic(PolicyNetwork):
         return self._distribution(self.actor(inputs), forbidden)
 
     def value(self, inputs: Sequence[Tensor]) -> Tensor:
-        """Values (n, streams) of prepared inputs."""
+        """Return the values of prepared inputs, (n, streams)."""
         result: Tensor = self.value_head(self.critic(inputs))
         return result
 
     def to_environment(self, sample: ActionSample) -> ActionTuple:
-        """Continuous actions as clamp(a, -3, 3) / 3, as ML-Agents' PPO sends them."""
+        """See `PolicyNetwork.to_environment`. A continuous action a becomes clamp(a, -3, 3) / 3."""
         return ActionTuple(
             continuous=np.clip(sample.continuous, -ACTION_LIMIT, ACTION_LIMIT) / np.float32(ACTION_LIMIT),
             discrete=sample.discrete.astype(np.int32),
@@ -115,12 +119,18 @@ class ActorCritic(PolicyNetwork):
         return total
 
     def parameter_groups(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-        """What the actions depend on, layers shared with the critic included, and what the critic has alone."""
+        """Return the learned parameters of the actor and those of the critic.
+
+        Parameters that both share belong to the actor.
+        """
         critic = set(self.value_head.parameters())
         if self.critic is not self.actor:
             critic |= set(self.critic.parameters())
-        learned = [one for one in self.parameters() if one.numel() and one.requires_grad]
-        return [one for one in learned if one not in critic], [one for one in learned if one in critic]
+        learned = [
+            parameter for parameter in self.parameters() if parameter.numel() and parameter.requires_grad
+        ]
+        actor = [parameter for parameter in learned if parameter not in critic]
+        return actor, [parameter for parameter in learned if parameter in critic]
 
     def _distribution(self, features: Tensor, forbidden: Tensor | None) -> ActionDistribution:
         mean = features[:, :0] if self.mean_head is None else self.mean_head(features)
@@ -133,5 +143,5 @@ class ActorCritic(PolicyNetwork):
 
 
 def _scaled(action: Tensor) -> Tensor:
-    """What the environment gets: clamp(a, -3, 3) / 3."""
+    """Return clamp(a, -3, 3) / 3, the continuous action that the environment takes."""
     return action.clamp(-ACTION_LIMIT, ACTION_LIMIT) / ACTION_LIMIT

@@ -1,4 +1,4 @@
-"""A behavior's observations and actions as plain types, as a checkpoint holds them."""
+"""Conversion of a `BehaviorSpec` to plain types, which a checkpoint can hold, and back."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from mlagents_envs.base_env import (
 
 
 def describe_spec(spec: BehaviorSpec) -> dict[str, Any]:
-    """Numbers, strings and lists from which `spec_from` makes the same spec."""
+    """Return a spec as numbers, strings and lists. `spec_from` is the inverse."""
     return {
         "observations": [
             {
@@ -29,7 +29,7 @@ def describe_spec(spec: BehaviorSpec) -> dict[str, Any]:
 
 
 def spec_from(description: dict[str, Any]) -> BehaviorSpec:
-    """The spec that `describe_spec` described."""
+    """Return the spec that `describe_spec` described."""
     observations = [
         ObservationSpec(
             tuple(observation["shape"]),

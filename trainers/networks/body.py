@@ -1,4 +1,4 @@
-"""Encoders and the body that turns all observations of an agent into one feature vector."""
+"""The body of a network: turns all observations of an agent into one feature vector."""
 
 import itertools
 import math
@@ -14,26 +14,31 @@ from trainers.networks.entities import EMBEDDING_SIZE, EntityEncoder
 from trainers.networks.layers import ACTIVATIONS, hidden_layer, initialise
 
 SMALLEST_IMAGE = {"simple": 20, "nature_cnn": 36, "resnet": 15, "fully_connected": 1}
+"""The smallest height and width, in pixels, that each `vis_encode_type` accepts."""
 
 STRIDED = {
     "simple": ((16, 32), ((8, 4), (4, 2))),
     "nature_cnn": ((32, 64, 64), ((8, 4), (4, 2), (3, 1))),
 }
-"""Channels, and kernel and stride, of each convolution."""
+"""The output channels of each encoder's convolutions, and the kernel size and stride of each, in pixels."""
 
 
 class Body(nn.Module):
-    """Vector observations, encoded images and encoded entities, concatenated and passed through the hidden layers.
+    """Encodes images and entities, concatenates them with the vectors, and applies the hidden layers.
 
     Args:
-        vector_size: length of all vector observations together; 0 without any.
+        vector_size: summed length of the vector observations; 0 without any.
         image_shapes: (channels, height, width) of each image observation.
-        row_sizes: numbers per entity, one for each observation of variable length.
+        row_sizes: numbers per entity, for each observation of variable length.
         settings: ML-Agents' `network_settings`.
-        hidden_units: width of the hidden layers and of each image's encoding.
+        hidden_units: width of the hidden layers and length of each encoded image.
 
     Attributes:
-        mixed_precision: image encoders compute in bfloat16 and hand on float32.
+        mixed_precision: whether image encoders compute in bfloat16. Their output is float32 in any case.
+        output_size: length of the feature vector.
+
+    Raises:
+        UserError: an image is smaller than its encoder accepts.
     """
 
     def __init__(
@@ -65,24 +70,24 @@ class Body(nn.Module):
         self.output_size = sizes[-1]
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
-        """Features (n, output_size).
+        """Return features, (n, output_size).
 
         Args:
-            inputs: the vectors as one (n, vector_size), if there are any, then each image, then the entities of each
-                observation, (n, rows, row size).
+            inputs: one (n, vector_size) tensor if there are vectors, then one (n, C, H, W) tensor per image, then one
+                (n, rows, row size) tensor per observation of entities.
         """
         features = list(inputs[:1]) if self.vector_size else []
         rest = inputs[len(features) :]
         features += [self._encode(*pair) for pair in zip(self.image_encoders, rest, strict=False)]
         if self.entity_encoder is not None:
-            own = _side_by_side(features) if features else None
+            own = _concatenated(features) if features else None
             features.append(self.entity_encoder(own, rest[len(self.image_encoders) :]))
-        hidden: Tensor = self.layers(_side_by_side(features))
+        hidden: Tensor = self.layers(_concatenated(features))
         return hidden
 
     def _encode(self, encoder: nn.Module, image: Tensor) -> Tensor:
-        """(n, C, H, W) to (n, hidden_units), in the precision and memory layout that are fastest."""
-        if torch.onnx.is_in_onnx_export():  # for the exported model
+        """Encode an image, (n, C, H, W) to (n, hidden_units), in the fastest precision and memory layout."""
+        if torch.onnx.is_in_onnx_export():  # an exported model is float32 and channels-first
             plain: Tensor = encoder(image)
             return plain
         if self.mixed_precision:
@@ -93,20 +98,20 @@ class Body(nn.Module):
         return encoded
 
 
-def _side_by_side(features: Sequence[Tensor]) -> Tensor:
+def _concatenated(features: Sequence[Tensor]) -> Tensor:
     return features[0] if len(features) == 1 else torch.cat(list(features), dim=1)
 
 
 class ImageInput(nn.Module):
-    """uint8 pixels to [0, 1]; float images are there already."""
+    """Scales uint8 pixels to [0, 1]. Float images are in that range already."""
 
     def forward(self, image: Tensor) -> Tensor:
-        """(n, C, H, W) uint8 or float to float."""
+        """Return a float image of the same shape, (n, C, H, W)."""
         return image.float() / 255.0 if image.dtype == torch.uint8 else image
 
 
 class ResidualBlock(nn.Module):
-    """Two 3 x 3 convolutions beside a skip connection. Source: Espeholt et al. 2018, IMPALA, figure 3."""
+    """Two 3 x 3 convolutions with a skip connection. Source: Espeholt et al. 2018, "IMPALA", figure 3."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -118,7 +123,7 @@ class ResidualBlock(nn.Module):
         )
 
     def forward(self, image: Tensor) -> Tensor:
-        """Same shape in and out, (n, channels, H, W)."""
+        """Return an image of the same shape, (n, channels, H, W)."""
         result: Tensor = image + self.layers(image)
         return result
 
@@ -126,13 +131,20 @@ class ResidualBlock(nn.Module):
 def image_encoder(
     kind: str, shape: tuple[int, int, int], hidden_units: int, settings: NetworkSettings
 ) -> nn.Sequential:
-    """The encoder that ML-Agents calls `vis_encode_type`: (n, C, H, W) to (n, hidden_units).
+    """Return the encoder of ML-Agents' `vis_encode_type`, which maps (n, C, H, W) to (n, hidden_units).
 
-    `simple`: two convolutions; `nature_cnn`: Mnih et al. 2015; `resnet`: Espeholt et al. 2018;
-    `fully_connected`: no convolution; any other: what a package adds (`trainers.config.plugins.ENCODER`).
+    `simple` has two convolutions. `nature_cnn` is that of Mnih et al. 2015, "Human-level control through deep
+    reinforcement learning". `resnet` is that of Espeholt et al. 2018, "IMPALA", figure 3. `fully_connected` has no
+    convolution. Every other name is that of an encoder from another package (`trainers.config.plugins.ENCODER`).
+
+    Args:
+        kind: the value of `vis_encode_type`.
+        shape: (channels, height, width) of the image.
+        hidden_units: length of the encoding.
+        settings: ML-Agents' `network_settings`.
 
     Raises:
-        UserError: the image is smaller than the encoder can take, or an added encoder is not what it should be.
+        UserError: the image is smaller than the encoder accepts, or an encoder of another package is unusable.
     """
     if kind not in ENCODERS:
         return _added_encoder(kind, shape, hidden_units, settings)
@@ -165,7 +177,7 @@ def image_encoder(
 def _added_encoder(
     kind: str, shape: tuple[int, int, int], hidden_units: int, settings: NetworkSettings
 ) -> nn.Sequential:
-    """An encoder of another package, which sees floats in [0, 1]."""
+    """Return an encoder of another package, whose input is float images in [0, 1]."""
     added = plugins.load(plugins.ENCODER, kind)(shape, hidden_units, settings)
     if not isinstance(added, nn.Module):
         raise plugins.unusable(plugins.ENCODER, kind, f"gives {added!r}, expected a torch.nn.Module")

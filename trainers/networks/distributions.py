@@ -1,4 +1,4 @@
-"""What a policy says about actions: a diagonal Gaussian, one categorical per branch, or both."""
+"""Action distributions: a diagonal Gaussian, one categorical per branch, or both."""
 
 import math
 from collections.abc import Sequence
@@ -9,38 +9,47 @@ import torch
 from torch import Tensor
 
 FORBIDDEN_LOGIT = -1e8
+"""The logit of a forbidden action, whose probability then underflows to exactly 0."""
 LOG_2PI = math.log(2.0 * math.pi)
 
 
 @dataclass(frozen=True)
 class Actions:
-    """A batch of actions: `continuous` (n, size) raw samples, `discrete` (n, branches) int64."""
+    """A batch of n actions.
+
+    Attributes:
+        continuous: (n, size) raw samples, before clipping and scaling.
+        discrete: (n, branches) int64.
+    """
 
     continuous: Tensor
     discrete: Tensor
 
 
 class Distribution(Protocol):
-    """What can be chosen from, for each of n observations."""
+    """A distribution over actions for each of n observations."""
 
     def sample(self, generator: torch.Generator | None = None) -> Actions:
-        """Draw one action per row."""
+        """Draw one action per observation."""
 
     def mode(self) -> Actions:
-        """The most likely action per row."""
+        """Return the most likely action per observation."""
 
     def log_prob(self, actions: Actions) -> Tensor:
-        """Log-probability of each part of actions, (n, parts)."""
+        """Return the log-probability of each part of the actions, (n, parts).
+
+        A part is a continuous dimension (log-density) or a discrete branch.
+        """
 
 
 @dataclass(frozen=True)
 class ActionDistribution:
-    """The joint distribution of a hybrid action; its parts are independent given the observation.
+    """The joint distribution of continuous and discrete actions, which are independent given the observation.
 
     Attributes:
         mean: (n, size) means of the continuous actions; size may be 0.
         log_std: (size,) log standard deviations, the same for all observations.
-        log_probs: per branch, (n, choices) normalised log-probabilities.
+        log_probs: one (n, choices) tensor of normalised log-probabilities per branch.
     """
 
     mean: Tensor
@@ -48,20 +57,17 @@ class ActionDistribution:
     log_probs: tuple[Tensor, ...]
 
     def sample(self, generator: torch.Generator | None = None) -> Actions:
-        """Draw one action per row."""
+        """See `Distribution.sample`."""
         noise = torch.empty_like(self.mean).normal_(generator=generator)
         picks = [torch.multinomial(branch.exp(), 1, generator=generator) for branch in self.log_probs]
         return Actions(self.mean + noise * self.log_std.exp(), self._stack(picks))
 
     def mode(self) -> Actions:
-        """The most likely action per row."""
+        """See `Distribution.mode`."""
         return Actions(self.mean, self._stack([branch.argmax(1, keepdim=True) for branch in self.log_probs]))
 
     def log_prob(self, actions: Actions) -> Tensor:
-        """Log-probability of each part of actions, (n, size + branches), whose sum is that of the whole action.
-
-        A part is a continuous dimension (log-density) or a branch.
-        """
+        """See `Distribution.log_prob`; (n, size + branches). The sum over parts is that of the whole action."""
         scaled = (actions.continuous - self.mean) * (-self.log_std).exp()
         density = scaled.square().mul(-0.5) - (self.log_std + 0.5 * LOG_2PI)
         chosen = (
@@ -71,9 +77,9 @@ class ActionDistribution:
         return torch.cat([density, *chosen], dim=1)
 
     def entropy(self) -> Tensor:
-        """Entropy in nats, (n,), on ML-Agents' scale, so that its `beta` means the same here.
+        """Return the entropy in nats, (n,), on ML-Agents' scale, on which `beta` has the same meaning.
 
-        Continuous dimensions are averaged, discrete branches are summed, and both are added.
+        Entropies of continuous dimensions are averaged, those of branches are summed, and the two results are added.
         """
         total = self.mean.new_zeros(len(self.mean))
         if self.mean.shape[1]:
@@ -83,7 +89,7 @@ class ActionDistribution:
         return total
 
     def divergence_from(self, old: "ActionDistribution") -> Tensor:
-        """KL(old || this), nats, (n,): the sum over continuous dimensions and branches."""
+        """Return KL(old || this) in nats, (n,), summed over continuous dimensions and branches."""
         distance = (old.mean - self.mean).square() + (2.0 * old.log_std).exp()
         gaussian = self.log_std - old.log_std + 0.5 * distance * (-2.0 * self.log_std).exp() - 0.5
         total = gaussian.sum(1)
@@ -92,7 +98,7 @@ class ActionDistribution:
         return total
 
     def detach(self) -> "ActionDistribution":
-        """The same numbers, as constants that do not move with the weights."""
+        """Return the same distribution without gradients. It does not change when the weights change."""
         branches = tuple(branch.detach() for branch in self.log_probs)
         return ActionDistribution(self.mean.detach(), self.log_std.detach().clone(), branches)
 
@@ -103,15 +109,15 @@ class ActionDistribution:
 
 
 def branch_log_probs(logits: Tensor, branches: Sequence[int], forbidden: Tensor | None) -> tuple[Tensor, ...]:
-    """Split (n, sum of branches) logits into normalised log-probabilities per branch.
+    """Split logits into the normalised log-probabilities of each branch.
 
     Args:
         logits: (n, sum of branch sizes).
         branches: the branch sizes.
-        forbidden: (n, sum of branch sizes) bool, True where an action must not be chosen (ML-Agents' polarity).
+        forbidden: (n, sum of branch sizes) bool, True where an action is forbidden, as in ML-Agents; None if none is.
 
     Returns:
-        One (n, choices) tensor per branch; forbidden actions have probability exactly 0.
+        One (n, choices) tensor per branch. A forbidden action has probability 0.
     """
     if forbidden is not None:
         logits = logits.masked_fill(forbidden, FORBIDDEN_LOGIT)

@@ -1,4 +1,4 @@
-"""Observations of variable length: whatever stands around an agent, in any number and in no order."""
+"""An encoder of observations of variable length: entities in any number and any order."""
 
 import math
 from collections.abc import Sequence
@@ -10,24 +10,25 @@ from trainers.config import NetworkSettings
 from trainers.networks.layers import ACTIVATIONS, hidden_layer
 
 EMBEDDING_SIZE = 128
-"""Of each entity and of all together, as in ML-Agents."""
+"""Length of each entity's embedding and of the result, as in ML-Agents."""
 
 HEADS = 4
+"""Number of attention heads, as in ML-Agents."""
 MASKED = -1e9
-"""Added to the attention score of a row that is padding, so that its softmax is 0."""
+"""Added to the attention scores of padding rows, so that their weights are 0 after the softmax."""
 
 
 class EntityEncoder(nn.Module):
-    """Entities seen by an agent (Unity's BufferSensor) to one feature vector.
+    """Encodes the entities that an agent observes (Unity's BufferSensor) as one feature vector.
 
-    Each row is embedded together with the agent's own features; rows then attend to each other, and their mean is the
-    result. Rows of zeros are padding: they neither attend nor count. So neither the order of the rows nor the length of
-    the padding matters, and without any entity the result is zero.
+    Each row is one entity. It is embedded together with the agent's own features. The rows then attend to each other,
+    and the result is their mean. Rows of zeros are padding and have no influence. So the result depends neither on the
+    order of the rows nor on the length of the padding. It is zero without any entity.
     Source: Baker et al. 2019, "Emergent Tool Use From Multi-Agent Autocurricula", appendix B.
 
     Args:
-        row_sizes: Numbers per entity, one for each observation of this kind.
-        own_size: Length of the agent's own features; 0 without any.
+        row_sizes: numbers per entity, for each observation of this kind.
+        own_size: length of the agent's own features; 0 without any.
         settings: ML-Agents' `network_settings`.
     """
 
@@ -41,8 +42,13 @@ class EntityEncoder(nn.Module):
         self.norm = nn.LayerNorm(size)
 
     def forward(self, own: Tensor | None, observations: Sequence[Tensor]) -> Tensor:
-        """Features (n, EMBEDDING_SIZE) of observations (n, rows, row size); `own` is (n, own_size)."""
-        # A layer for the row and one for the agent, added, are one layer for both side by side.
+        """Return features, (n, EMBEDDING_SIZE).
+
+        Args:
+            own: (n, own_size) the agent's own features; None without any.
+            observations: one (n, rows, row size) tensor per observation.
+        """
+        # The sum of a layer over the row and a layer over the agent equals one layer over both concatenated.
         rows = torch.cat(
             [layer(rows) for layer, rows in zip(self.row_layers, observations, strict=True)], dim=1
         )
@@ -56,9 +62,10 @@ class EntityEncoder(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    """Every row looks at every row that is present. Source: Vaswani et al. 2017, "Attention Is All You Need", 3.2.
+    """Multi-head self-attention over all rows that are present.
 
-    Written out, because Unity runs only part of what PyTorch's own layer becomes in ONNX.
+    It is written out because Unity runs only part of the ONNX operators that PyTorch's own layer is exported to.
+    Source: Vaswani et al. 2017, "Attention Is All You Need", section 3.2.
     """
 
     def __init__(self, size: int) -> None:
@@ -67,7 +74,12 @@ class SelfAttention(nn.Module):
         self.query, self.key, self.value, self.output = (nn.Linear(size, size) for _ in range(4))
 
     def forward(self, rows: Tensor, present: Tensor) -> Tensor:
-        """Same shape in and out, (n, rows, size); `present` is (n, rows), 1 or 0."""
+        """Return rows of the same shape, (n, rows, size).
+
+        Args:
+            rows: (n, rows, size).
+            present: (n, rows) float, 1 for an entity and 0 for padding.
+        """
         width = self.size // HEADS
         query, key, value = (
             torch.stack(layer(rows).split(width, 2), 1) for layer in (self.query, self.key, self.value)

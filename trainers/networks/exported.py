@@ -1,4 +1,4 @@
-"""Actions inside an exported model, by operators that ONNX opset 9 has."""
+"""Actions of an exported model, computed with operators of ONNX opset 9."""
 
 from dataclasses import dataclass
 
@@ -6,16 +6,16 @@ import torch
 from torch import Tensor
 
 UNIFORM_RANGE = (1e-30, 1.0 - 2.0**-24)
-"""Uniform noise is clamped to this range, so that its logarithm and the logarithm of that are finite in float32."""
+"""Uniform noise u is clamped to this range, so that log(-log u) is finite in float32."""
 
 
 @dataclass(frozen=True)
 class ExportedActions:
-    """What an exported model says, as the environment takes it; None where the behavior has no such actions.
+    """The actions that an exported model outputs; None where the behavior has no such actions.
 
     Attributes:
-        continuous: sampled and likeliest actions, (n, size) each, in [-1, 1].
-        discrete: sampled and likeliest actions, (n, branches) int64 each.
+        continuous: sampled and most likely actions, (n, size) each, in [-1, 1].
+        discrete: sampled and most likely actions, (n, branches) int64 each.
     """
 
     continuous: tuple[Tensor, Tensor] | None
@@ -25,8 +25,8 @@ class ExportedActions:
 def sampled(log_probs: Tensor) -> Tensor:
     """Sample one action per row with the Gumbel-max trick.
 
-    Log-probabilities of forbidden actions lie about 1e8 below the others and the noise is between -5 and 17, so the
-    result is always an allowed action. Source: Maddison et al. 2014, "A* Sampling".
+    The noise lies between -5 and 17, and the log-probability of a forbidden action is about -1e8. So a forbidden action
+    is never sampled. Source: Maddison et al. 2014, "A* Sampling".
 
     Args:
         log_probs: (n, choices).

@@ -1,4 +1,4 @@
-"""The layers that networks are made of, with their initial weights."""
+"""Layers with their initial weights, and activations."""
 
 import math
 from collections.abc import Callable
@@ -16,7 +16,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 
 
 def hidden_layer(inputs: int, outputs: int, settings: NetworkSettings) -> nn.Linear:
-    """A linear layer for the body: He normal as in ML-Agents, or orthogonal with gain sqrt(2)."""
+    """Return a linear layer of a body: He normal weights as in ML-Agents, or orthogonal ones with gain sqrt(2)."""
     layer = nn.Linear(inputs, outputs)
     initialise(layer, settings, gain=math.sqrt(2.0))
     return layer
@@ -25,7 +25,15 @@ def hidden_layer(inputs: int, outputs: int, settings: NetworkSettings) -> nn.Lin
 def head_layer(
     inputs: int, outputs: int, settings: NetworkSettings, gain: float, orthogonal_gain: float
 ) -> nn.Linear:
-    """An output layer: He normal times `gain`, as ML-Agents scales it, or orthogonal with `orthogonal_gain`."""
+    """Return a linear output layer.
+
+    Args:
+        inputs: number of inputs.
+        outputs: number of outputs.
+        settings: ML-Agents' `network_settings`.
+        gain: factor on He normal weights, as in ML-Agents.
+        orthogonal_gain: gain of orthogonal weights (extension key `orthogonal_init`).
+    """
     layer = nn.Linear(inputs, outputs)
     if settings.orthogonal_init:
         initialise(layer, settings, orthogonal_gain)
@@ -37,7 +45,16 @@ def head_layer(
 
 
 def initialise(layer: nn.Linear | nn.Conv2d, settings: NetworkSettings, gain: float) -> None:
-    """Orthogonal weights with this gain where the settings say so, else He normal; biases are 0."""
+    """Initialise a layer: orthogonal (extension key `orthogonal_init`) or He normal weights, biases of 0.
+
+    Sources: Saxe et al. 2014, "Exact Solutions to the Nonlinear Dynamics of Learning in Deep Linear Neural Networks";
+    He et al. 2015, "Delving Deep into Rectifiers".
+
+    Args:
+        layer: changed in place.
+        settings: ML-Agents' `network_settings`.
+        gain: gain of orthogonal weights; He normal weights do not use it.
+    """
     if settings.orthogonal_init:
         nn.init.orthogonal_(layer.weight, gain)
     else:

@@ -1,4 +1,4 @@
-"""Running mean and variance of observations and returns."""
+"""Running mean and variance of vectors, and the normalisation of observations."""
 
 from typing import Any
 
@@ -7,13 +7,22 @@ import torch
 from torch import Tensor, nn
 
 CLIP = 5.0
+"""Normalised values are clipped to [-5, 5], as in ML-Agents."""
 
 
 class RunningMoments:
     """Mean and variance of a stream of vectors, in float64.
 
-    Batches are merged exactly. Source: Chan, Golub and LeVeque 1979, "Updating Formulae and a Pairwise Algorithm
-    for Computing Sample Variances". Starts as ML-Agents does: mean 0, variance 1, weight 1.
+    The initial mean is 0, the initial variance 1 and the initial count 1, as in ML-Agents. Batches are merged exactly.
+    Source: Chan, Golub and LeVeque 1979, "Updating Formulae and a Pairwise Algorithm for Computing Sample Variances".
+
+    Args:
+        size: length of the vectors.
+
+    Attributes:
+        mean: (size,).
+        variance: (size,).
+        count: number of vectors so far, plus 1.
     """
 
     def __init__(self, size: int) -> None:
@@ -22,7 +31,7 @@ class RunningMoments:
         self.count = 1.0
 
     def update(self, values: np.ndarray) -> None:
-        """Take in `values`, shape (n, size)."""
+        """Merge a batch of vectors, (n, size)."""
         if not len(values):
             return
         count, mean, variance = len(values), values.mean(0, np.float64), values.var(0, np.float64)
@@ -34,7 +43,7 @@ class RunningMoments:
         self.count = total
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything needed to go on, as tensors and numbers."""
+        """Return the state as tensors and numbers."""
         return {
             "mean": torch.from_numpy(self.mean.copy()),
             "variance": torch.from_numpy(self.variance.copy()),
@@ -42,16 +51,19 @@ class RunningMoments:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what `state_dict` gave."""
+        """Restore what `state_dict` returned."""
         self.mean = state["mean"].numpy().copy()
         self.variance = state["variance"].numpy().copy()
         self.count = float(state["count"])
 
 
 class VectorNormalizer(nn.Module):
-    """(x - mean) / std, clipped to [-5, 5] (ML-Agents key `normalize`), as the network sees it.
+    """Normalises vectors: (x - mean) / std, clipped to [-5, 5] (ML-Agents key `normalize`).
 
-    The moments are copied in between updates only, so that a policy is the same function from acting to learning.
+    The moments change only between updates, so that a policy is the same function while it acts and while it learns.
+
+    Args:
+        size: length of the vectors.
     """
 
     mean: Tensor
@@ -63,10 +75,10 @@ class VectorNormalizer(nn.Module):
         self.register_buffer("std", torch.ones(size))
 
     def assign(self, moments: RunningMoments) -> None:
-        """Use these moments from now on."""
+        """Normalise by these moments from now on."""
         self.mean.copy_(torch.from_numpy(moments.mean))
         self.std.copy_(torch.from_numpy(np.sqrt(moments.variance + 1e-8)))
 
     def forward(self, values: Tensor) -> Tensor:
-        """Normalise `values`, shape (n, size)."""
+        """Return normalised vectors of the same shape, (n, size)."""
         return ((values - self.mean) / self.std).clamp(-CLIP, CLIP)

@@ -1,4 +1,4 @@
-"""What a network sees: every observation of a behavior, sorted by kind and made ready for its layers."""
+"""Observations as inputs of a network, sorted into vectors, images and entities."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ VECTOR, IMAGE, ENTITIES = "vector", "image", "entities"
 
 
 class Perception(nn.Module):
-    """The part that all networks over a behavior's observations share: inputs, their normaliser, and bodies.
+    """The base of all networks: prepares observations and makes bodies.
 
     Args:
         spec: observations and actions of the behavior.
@@ -24,8 +24,10 @@ class Perception(nn.Module):
 
     Attributes:
         action_spec: the behavior's actions.
-        vector_columns: which observations are vectors; likewise `image_columns` and `entity_columns`.
-        normalizer: of the vectors, None without the ML-Agents key `normalize`.
+        vector_columns: indices of the vector observations. `image_columns` and `entity_columns` are those of the
+            others.
+        vector_size: summed length of the vector observations.
+        normalizer: normalises the vectors; None without vectors or without the ML-Agents key `normalize`.
 
     Raises:
         UserError: an observation is neither a vector nor an image nor a list of entities.
@@ -48,19 +50,23 @@ class Perception(nn.Module):
         )
 
     def make_body(self, hidden_units: int) -> Body:
-        """Encoders and hidden layers over all observations."""
+        """Return a new body over all observations.
+
+        Raises:
+            UserError: an image is smaller than its encoder accepts.
+        """
         images = [(self._shapes[i][0], self._shapes[i][1], self._shapes[i][2]) for i in self.image_columns]
         rows = [self._shapes[index][1] for index in self.entity_columns]
         return Body(self.vector_size, images, rows, self.settings, hidden_units)
 
     @property
     def device(self) -> torch.device:
-        """Where the parameters are."""
+        """The device of the parameters."""
         return next(self.parameters()).device
 
     @property
     def mixed_precision(self) -> bool:
-        """Whether image encoders compute in bfloat16, on CPU or CUDA; everything else is float32."""
+        """Whether image encoders compute in bfloat16. Everything else is float32."""
         return any(body.mixed_precision for body in self._bodies())
 
     @mixed_precision.setter
@@ -77,15 +83,28 @@ class Perception(nn.Module):
         return sum(parameter.numel() for parameter in self.parameters())
 
     def upload(self, observations: Sequence[np.ndarray]) -> tuple[Tensor, ...]:
-        """Arrays of shape (n, *shape), one per observation, to network inputs on the policy's device.
+        """Copy observations to the network's device and prepare them.
 
-        The inputs are all vectors as one normalised (n, vector size) tensor, if there are any, then each image, then
-        the entities of each observation of variable length.
+        Args:
+            observations: one (n, *shape) array per observation.
+
+        Returns:
+            See `prepare`.
         """
         return self.prepare([torch.from_numpy(array).to(self.device) for array in observations])
 
     def prepare(self, observations: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """Observation tensors (n, *shape) to network inputs; the normaliser is fixed, so once per rollout is enough."""
+        """Turn observations into inputs of the network.
+
+        The normaliser does not change during an update, so one call per rollout is enough.
+
+        Args:
+            observations: one (n, *shape) tensor per observation.
+
+        Returns:
+            One normalised (n, vector_size) tensor if there are vectors, then each image, then each observation of
+            entities.
+        """
         inputs: list[Tensor] = []
         if self.vector_columns:
             vectors = [observations[index].float() for index in self.vector_columns]
@@ -95,7 +114,7 @@ class Perception(nn.Module):
 
 
 def _kind(index: int, observation: ObservationSpec) -> str:
-    """What an observation is; only the first dimension of a table may vary in length."""
+    """Return the kind of an observation. Entities are a table whose number of rows varies."""
     shape, properties = tuple(observation.shape), tuple(observation.dimension_property)
     varies = [value == DimensionProperty.VARIABLE_SIZE for value in properties]
     if not any(varies) and len(shape) in (1, 3):

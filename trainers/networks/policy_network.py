@@ -1,4 +1,4 @@
-"""What everything outside `trainers.networks` asks of a policy's network."""
+"""The interface of a network that chooses actions."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -23,10 +23,10 @@ class ActionSample:
     """The actions chosen for n agents.
 
     Attributes:
-        continuous: (n, size) float32, raw: before clipping and scaling.
+        continuous: (n, size) float32 raw samples, before clipping and scaling.
         discrete: (n, branches) int64.
-        log_prob: (n, parts) float32, the log-probability of each continuous dimension and branch; (n, 0) where the
-            algorithm needs none.
+        log_prob: (n, parts) float32 log-probability of each continuous dimension and branch; (n, 0) if the algorithm
+            does not use it.
     """
 
     continuous: np.ndarray
@@ -37,7 +37,7 @@ class ActionSample:
 class PolicyNetwork(Perception):
     """A network that chooses actions.
 
-    A checkpoint holds what `description` returns beside the weights, and `build` makes the network from it again.
+    A checkpoint holds the weights and what `description` returns. `build` makes the network again from the description.
 
     Args:
         spec: observations and actions of the behavior.
@@ -50,27 +50,40 @@ class PolicyNetwork(Perception):
 
     @abstractmethod
     def distribution(self, inputs: Sequence[Tensor], forbidden: Tensor | None) -> Distribution:
-        """What there is to choose from, of prepared inputs; `forbidden` is (n, sum of branch sizes) bool."""
+        """Return the action distribution of prepared inputs.
+
+        Args:
+            inputs: what `prepare` returned.
+            forbidden: (n, sum of branch sizes) bool, True where an action is forbidden; None if none is.
+        """
 
     @abstractmethod
     def to_environment(self, sample: ActionSample) -> ActionTuple:
-        """The actions as the environment takes them, continuous ones in [-1, 1], as in the exported model."""
+        """Return the actions in the form that the environment takes; continuous ones lie in [-1, 1].
+
+        An exported model returns its actions in the same form.
+        """
 
     @abstractmethod
     def exported_actions(self, inputs: Sequence[Tensor], forbidden: Tensor | None) -> ExportedActions:
-        """The actions in an exported model, of prepared inputs; `forbidden` is (n, sum of branch sizes) bool."""
+        """Return the actions of an exported model. See `distribution` for the arguments."""
 
     @abstractmethod
     def trial_loss(self, inputs: Sequence[Tensor]) -> Tensor:
-        """A scalar that depends on every weight; the time of its gradient tells which device is fastest."""
+        """Return a scalar that depends on every weight. The time of its gradient decides which device is used."""
 
     @classmethod
     @abstractmethod
     def build(cls, spec: BehaviorSpec, description: dict[str, Any]) -> Self:
-        """The network with new weights, from its `description`."""
+        """Return a network with new weights.
+
+        Args:
+            spec: observations and actions of the behavior.
+            description: what `description` returned.
+        """
 
     def description(self) -> dict[str, Any]:
-        """What `build` needs, as plain types; subclasses add their own."""
+        """Return what `build` needs, as plain types. Subclasses add their own keys."""
         return {**describe_spec(self.spec), "network_settings": self.settings.model_dump(mode="json")}
 
     @torch.inference_mode()
@@ -81,13 +94,13 @@ class PolicyNetwork(Perception):
         deterministic: bool,
         generator: torch.Generator | None,
     ) -> ActionSample:
-        """Actions for a batch of agents.
+        """Choose actions for n agents.
 
         Args:
             observations: one (n, *shape) array per observation.
-            forbidden: (n, sum of branch sizes) bool, or None where everything is allowed.
-            deterministic: the most likely actions; else samples.
-            generator: the source of randomness, on the network's device.
+            forbidden: (n, sum of branch sizes) bool, True where an action is forbidden; None if none is.
+            deterministic: whether to take the most likely actions instead of samples.
+            generator: the source of randomness, on the network's device; None takes torch's global one.
         """
         distribution = self.distribution(self.upload(observations), self.upload_mask(forbidden))
         actions = distribution.mode() if deterministic else distribution.sample(generator)
@@ -97,23 +110,26 @@ class PolicyNetwork(Perception):
         )
 
     def upload_mask(self, forbidden: np.ndarray | None) -> Tensor | None:
-        """A mask on the network's device."""
+        """Copy an action mask to the network's device."""
         return None if forbidden is None else torch.from_numpy(forbidden).to(self.device)
 
 
 def join_masks(
     behavior: str, action_mask: Sequence[np.ndarray] | None, branches: Sequence[int], agents: Sequence[int]
 ) -> np.ndarray | None:
-    """The masks of all branches side by side, (n, sum of branch sizes) bool, True = forbidden; None without masks.
+    """Concatenate the action masks of all branches.
 
     Args:
-        behavior: its name.
-        action_mask: one (n, choices) array per branch, True = forbidden.
+        behavior: name for the error message.
+        action_mask: one (n, choices) array per branch, True where an action is forbidden; None without masks.
         branches: the branch sizes.
-        agents: (n,) the agents' ids.
+        agents: (n,) ids of the agents, for the error message.
+
+    Returns:
+        (n, sum of branch sizes) bool; None without masks.
 
     Raises:
-        UserError: the masks have another shape, or an agent may choose nothing in some branch.
+        UserError: the masks have another shape, or every action of a branch is forbidden for an agent.
     """
     if action_mask is None:
         return None

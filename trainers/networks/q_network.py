@@ -1,4 +1,4 @@
-"""The network of a DQN: from observations to the value of every action."""
+"""The network of DQN: maps observations to the value of every action."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,23 +17,23 @@ from trainers.networks.layers import ACTIVATIONS, head_layer, hidden_layer
 from trainers.networks.policy_network import ActionSample, PolicyNetwork
 
 NEVER = -1e8
-"""Value of a forbidden action; finite, so that products with 0 stay 0."""
+"""The value of a forbidden action. It is finite, so that its product with 0 is 0."""
 
 
 @dataclass(frozen=True)
 class EpsilonGreedy:
-    """The best action, or with probability `epsilon` any that is allowed.
+    """The epsilon-greedy policy: the best action, or a random allowed action with probability `epsilon`.
 
     Attributes:
-        values: (n, choices), of forbidden actions `NEVER`.
-        epsilon: chance of a random action.
+        values: (n, choices) values of the actions; `NEVER` for forbidden ones.
+        epsilon: probability of a random action.
     """
 
     values: Tensor
     epsilon: float = 0.0
 
     def sample(self, generator: torch.Generator | None = None) -> Actions:
-        """One action per row."""
+        """See `Distribution.sample`."""
         best = self.values.argmax(1, keepdim=True)
         if self.epsilon <= 0.0:
             return self._actions(best)
@@ -43,11 +43,11 @@ class EpsilonGreedy:
         return self._actions(torch.where(explores, random, best))
 
     def mode(self) -> Actions:
-        """The best action per row."""
+        """Return the best action per observation."""
         return self._actions(self.values.argmax(1, keepdim=True))
 
     def log_prob(self, actions: Actions) -> Tensor:
-        """Log-probability of actions, (n, 1)."""
+        """Return the log-probability of the actions, (n, 1)."""
         allowed = (self.values > NEVER).float()
         best = torch.zeros_like(allowed).scatter_(1, self.values.argmax(1, keepdim=True), 1.0)
         probability = self.epsilon * allowed / allowed.sum(1, keepdim=True) + (1.0 - self.epsilon) * best
@@ -58,7 +58,16 @@ class EpsilonGreedy:
 
 
 class DuelingHead(nn.Module):
-    """Q = V + A - mean A. Source: Wang et al. 2016, "Dueling Network Architectures", equation 9."""
+    """Sums a state's value V and its actions' advantages A: Q = V + A - mean(A).
+
+    Source: Wang et al. 2016, "Dueling Network Architectures for Deep Reinforcement Learning", equation 9.
+
+    Args:
+        inputs: length of the features.
+        choices: number of actions.
+        settings: ML-Agents' `network_settings`.
+        units: width of the hidden layer in each of the two streams; None for no hidden layer.
+    """
 
     def __init__(self, inputs: int, choices: int, settings: NetworkSettings, units: int | None) -> None:
         super().__init__()
@@ -66,7 +75,7 @@ class DuelingHead(nn.Module):
         self.advantage = _stream(inputs, choices, settings, units)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(n, inputs) to (n, choices)."""
+        """Return action values, (n, inputs) to (n, choices)."""
         advantage = self.advantage(features)
         result: Tensor = self.value(features) + advantage - advantage.mean(1, keepdim=True)
         return result
@@ -82,13 +91,15 @@ def _stream(inputs: int, outputs: int, settings: NetworkSettings, units: int | N
 
 
 class QNetwork(PolicyNetwork):
-    """Values of the actions of one discrete branch. Source: Mnih et al. 2015, "Human-level control".
+    """Values of the actions of one discrete branch.
+
+    Source: Mnih et al. 2015, "Human-level control through deep reinforcement learning".
 
     Args:
         spec: observations and actions of the behavior.
         settings: ML-Agents' `network_settings`.
-        dueling: separate heads for the state's value and the actions' advantages.
-        dueling_units: units of a hidden layer in each of them, None without one.
+        dueling: whether the head is a `DuelingHead`.
+        dueling_units: width of the hidden layer in each of its streams; None for no hidden layer.
 
     Raises:
         UserError: the actions are not one discrete branch, or an observation is of no known kind.
@@ -105,7 +116,7 @@ class QNetwork(PolicyNetwork):
         branches = spec.action_spec.discrete_branches
         if spec.action_spec.continuous_size or len(branches) != 1:
             raise UserError(
-                "this trainer_type chooses among the actions of one discrete branch, but this behavior has "
+                "this trainer_type needs actions that are one discrete branch, but this behavior has "
                 f"{spec.action_spec.continuous_size} continuous actions and {len(branches)} discrete branches; "
                 f"use a trainer_type that learns a policy, such as {catalogue.DEFAULT}"
             )
@@ -131,19 +142,24 @@ class QNetwork(PolicyNetwork):
         return {**super().description(), "q_network": heads}
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
-        """Values (n, choices) of prepared inputs."""
+        """Return the action values of prepared inputs, (n, choices)."""
         result: Tensor = self.head(self.body(inputs))
         return result
 
     def values(self, inputs: Sequence[Tensor], forbidden: Tensor | None) -> Tensor:
-        """Values (n, choices) of prepared inputs, `NEVER` where `forbidden` (n, choices) is true."""
+        """Return the action values of prepared inputs, (n, choices).
+
+        Args:
+            inputs: what `prepare` returned.
+            forbidden: (n, choices) bool, True where the value is set to `NEVER`; None if no action is forbidden.
+        """
         values: Tensor = self(inputs)
         return values if forbidden is None else values.masked_fill(forbidden, NEVER)
 
     def distribution(
         self, inputs: Sequence[Tensor], forbidden: Tensor | None, epsilon: float = 0.0
     ) -> EpsilonGreedy:
-        """The best action, or with probability `epsilon` a random one."""
+        """See `PolicyNetwork.distribution`; `epsilon` is the probability of a random action."""
         return EpsilonGreedy(self.values(inputs, forbidden), epsilon)
 
     @torch.inference_mode()
@@ -155,7 +171,7 @@ class QNetwork(PolicyNetwork):
         generator: torch.Generator | None,
         epsilon: float = 0.0,
     ) -> ActionSample:
-        """See `PolicyNetwork.choose`; a random action with probability `epsilon`, and no log-probabilities."""
+        """See `PolicyNetwork.choose`. A random action has probability `epsilon`. `log_prob` is (n, 0)."""
         values = self.distribution(
             self.upload(observations), self.upload_mask(forbidden), 0.0 if deterministic else epsilon
         )
@@ -168,7 +184,7 @@ class QNetwork(PolicyNetwork):
         return ActionTuple(continuous=sample.continuous, discrete=sample.discrete.astype(np.int32))
 
     def exported_actions(self, inputs: Sequence[Tensor], forbidden: Tensor | None) -> ExportedActions:
-        """The best action, twice: values give no probabilities."""
+        """See `PolicyNetwork.exported_actions`. Both actions are the best one, since values give no probabilities."""
         best = self.values(inputs, forbidden).argmax(1, keepdim=True)
         return ExportedActions(None, (best, best.clone()))
 

@@ -1,4 +1,4 @@
-"""How weights are moved, and where: the optimiser, the device, threads, and the numpy path for small networks.
+"""Optimisation: the optimiser, the choice of device and threads, and small networks in numpy.
 
-Losses and algorithms do not belong here.
+Losses belong in `maths`, and what an update consists of in `algorithms`.
 """

@@ -1,4 +1,4 @@
-"""What the processes that learn together agree on; a process that learns alone agrees with itself."""
+"""The interface to processes that train one policy together, and its implementation for a single process."""
 
 from typing import Protocol
 
@@ -6,30 +6,25 @@ from torch import Tensor
 
 
 class Collective(Protocol):
-    """Processes that learn one policy together.
+    """The processes that train one policy together.
 
     Attributes:
-        rank: number of this process, from 0.
-        size: how many there are.
+        size: number of processes.
     """
 
-    rank: int
     size: int
 
     def mean(self, values: Tensor) -> Tensor:
-        """The mean over all processes, elementwise, in place where that is possible."""
+        """Return the elementwise mean over all processes. `values` may be changed in place."""
 
     def any(self, flag: bool) -> bool:
-        """Whether it is so in any process."""
-
-    def minimum(self, number: int) -> int:
-        """The least number of any process."""
+        """Return whether `flag` is true in any process."""
 
 
 class Alone:
-    """One process."""
+    """A single process."""
 
-    rank, size = 0, 1
+    size = 1
 
     def mean(self, values: Tensor) -> Tensor:
         """See `Collective.mean`."""
@@ -38,7 +33,3 @@ class Alone:
     def any(self, flag: bool) -> bool:
         """See `Collective.any`."""
         return flag
-
-    def minimum(self, number: int) -> int:
-        """See `Collective.minimum`."""
-        return number

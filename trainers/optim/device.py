@@ -1,4 +1,4 @@
-"""Where and how networks are computed: device, CPU threads, and precision of image encoders, chosen by measurement."""
+"""The choice of device, CPU threads and precision of image encoders, by measurement."""
 
 import time
 from collections.abc import Iterator
@@ -13,19 +13,21 @@ from trainers.optim.numpy_path import SMALL_NETWORK, has_path
 from trainers.optim.threads import torch_threads
 
 MOST_ROWS = 2048
+"""The most rows of a gradient step that is measured."""
 REPEATS = 3
+"""Number of gradient steps measured, of which the shortest counts. One more comes before them to warm up."""
 WORTH_IT = 1.15
-"""A choice further from the plain one must be faster by this factor."""
+"""A more complex choice is taken only if it is faster by this factor."""
 
 
 @dataclass(frozen=True)
 class Compute:
-    """A way of computing a policy.
+    """Where and how a network is computed.
 
     Attributes:
         device: torch device.
-        threads: torch's CPU threads.
-        bfloat16: image encoders in bfloat16; everything else stays float32.
+        threads: CPU threads of torch.
+        bfloat16: whether image encoders compute in bfloat16. Everything else is float32.
     """
 
     device: torch.device
@@ -42,25 +44,28 @@ class Compute:
 def choose_compute(
     policy: PolicyNetwork, batch_size: int, wanted: TorchSettings, most_threads: int
 ) -> tuple[Compute, str]:
-    """How to compute the policy of a behavior, and why.
+    """Choose where and how to compute a behavior's policy.
 
-    What the training file leaves open is measured: some gradient steps on random data.
+    Choices that the training file leaves open are made by measuring gradient steps on random data.
 
     Args:
-        policy: a network like the one to be trained; its weights are left as they are.
-        batch_size: decisions in a gradient step.
+        policy: a network like the one to be trained. Its weights are not changed.
+        batch_size: decisions per gradient step.
         wanted: the training file's `torch_settings`.
-        most_threads: CPU threads there are.
+        most_threads: the most CPU threads to use.
+
+    Returns:
+        The choice, and the reason for it as text for the user.
 
     Raises:
-        UserError: torch has no such device here.
+        UserError: torch has no such device on this machine.
     """
     rows = min(MOST_ROWS, batch_size)
     candidates = list(_candidates(policy, wanted, most_threads))
     if len(candidates) == 1:
         return candidates[0], "as asked" if wanted.device or wanted.num_threads else "the only choice"
     if policy.size <= SMALL_NETWORK and has_path(policy):
-        return candidates[0], "a network this small is computed fastest there"
+        return candidates[0], "a network this small is fastest there"
     times: dict[Compute, float] = {}
     chosen = candidates[0]
     for candidate in candidates:
@@ -68,14 +73,14 @@ def choose_compute(
         if times[candidate] * WORTH_IT < times[chosen]:
             chosen = candidate
     measured = "; ".join(f"{candidate}: {seconds * 1e3:.1f} ms" for candidate, seconds in times.items())
-    return chosen, f"a gradient step on {rows} rows takes, by measurement, {measured}"
+    return chosen, f"measurement of a gradient step on {rows} rows: {measured}"
 
 
 def find_device(name: str) -> torch.device:
-    """The torch device called `name`.
+    """Return the torch device called `name`.
 
     Raises:
-        UserError: torch has no such device here.
+        UserError: torch has no such device on this machine.
     """
     try:
         device = torch.device(name)
@@ -87,7 +92,7 @@ def find_device(name: str) -> torch.device:
 
 
 def _candidates(policy: PolicyNetwork, wanted: TorchSettings, most_threads: int) -> Iterator[Compute]:
-    """The ways that the training file allows, the plainest first."""
+    """Yield the choices that the training file allows, the simplest first."""
     if wanted.device not in (None, "auto"):
         devices = [find_device(str(wanted.device))]
     else:
@@ -104,7 +109,13 @@ def _candidates(policy: PolicyNetwork, wanted: TorchSettings, most_threads: int)
 
 
 def gradient_seconds(policy: PolicyNetwork, compute: Compute, rows: int) -> float:
-    """The shortest of some gradient steps on random observations."""
+    """Return the shortest time of a gradient step on random observations, in seconds.
+
+    Args:
+        policy: moved to the device of `compute`; its weights are not changed.
+        compute: where and how to compute.
+        rows: number of observations.
+    """
     policy = policy.to(compute.device)
     policy.mixed_precision = compute.bfloat16
     generator = torch.Generator().manual_seed(0)

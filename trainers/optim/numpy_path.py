@@ -1,8 +1,8 @@
-"""Fully connected policies written out in numpy: choosing actions for few agents, and gradients of small networks.
+"""Fully connected policies in numpy: chooses actions for few agents, and computes gradients of small networks.
 
-A minibatch of 64 decisions through layers of 64 units is some tens of microseconds of arithmetic, and torch spends
-several times that on bookkeeping. `ActorCritic` and `maths.losses` stay the reference: this module reads and writes the
-same weights and gradients, in place, and its tests compare the two.
+A minibatch of 64 decisions through layers of 64 units takes tens of microseconds of arithmetic, and torch's overhead
+takes several times that. `ActorCritic` and `maths.losses` are the reference. This module reads and writes the same
+weights and gradients in place, and its tests compare both.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ from trainers.networks.normalizer import CLIP
 from trainers.networks.policy_network import ActionSample, PolicyNetwork
 
 SMALL_NETWORK = 200_000
-"""Parameters of a network up to which one thread is as fast as several, and bookkeeping costs more than arithmetic."""
+"""Number of parameters up to which one thread is as fast as several, and torch's overhead exceeds the arithmetic."""
 
 Array = np.ndarray
 Activation = tuple[Callable[[Array], Array], Callable[[Array, Array], Array]]
@@ -33,7 +33,7 @@ def _sigmoid(x: Array) -> Array:
     return np.tanh(x * np.float32(0.5)) * np.float32(0.5) + np.float32(0.5)
 
 
-def _swish_slope(x: Array, y: Array) -> Array:
+def _swish_derivative(x: Array, y: Array) -> Array:
     sigmoid = _sigmoid(x)
     return sigmoid + y * (1.0 - sigmoid)
 
@@ -45,13 +45,13 @@ ACTIVATIONS: dict[str, Activation] = {
         lambda x: np.where(x > 0.0, x, np.expm1(np.minimum(x, 0.0))),
         lambda _, y: np.minimum(y, 0.0) + 1.0,
     ),
-    "swish": (lambda x: x * _sigmoid(x), _swish_slope),
+    "swish": (lambda x: x * _sigmoid(x), _swish_derivative),
 }
-"""y = f(x), and f'(x) from x and y."""
+"""For each activation, the function y = f(x), and its derivative f'(x) as a function of x and y."""
 
 
 class Dense:
-    """A linear layer of torch, seen through numpy views of its weights and their gradients."""
+    """A linear layer of torch, through numpy views of its weights and gradients."""
 
     def __init__(self, layer: nn.Module) -> None:
         assert isinstance(layer, nn.Linear)
@@ -59,54 +59,77 @@ class Dense:
         self.bias, self.bias_gradient = _views(layer.bias)
 
     def forward(self, x: Array) -> Array:
-        """(n, inputs) to (n, outputs)."""
+        """Return outputs, (n, inputs) to (n, outputs)."""
         return x @ self.weight.T + self.bias
 
-    def backward(self, x: Array, slope: Array) -> None:
-        """Set the gradients of weight and bias; `slope` (n, outputs) is that of the loss by this layer's output."""
-        np.matmul(slope.T, x, out=self.weight_gradient)
-        slope.sum(0, out=self.bias_gradient)
+    def backward(self, x: Array, gradient: Array) -> None:
+        """Set the gradients of weight and bias.
+
+        Args:
+            x: (n, inputs) the layer's input.
+            gradient: (n, outputs) gradient of the loss with respect to the layer's output.
+        """
+        np.matmul(gradient.T, x, out=self.weight_gradient)
+        gradient.sum(0, out=self.bias_gradient)
 
 
 class Norm:
-    """A layer normalisation of torch, seen as `Dense` sees a linear layer. Source: Ba et al. 2016, equation 4."""
+    """A layer normalisation of torch, through numpy views of its weights and gradients.
+
+    Source: Ba et al. 2016, "Layer Normalization", equation 4.
+    """
 
     def __init__(self, layer: nn.LayerNorm) -> None:
         self.weight, self.weight_gradient = _views(layer.weight)
         self.bias, self.bias_gradient = _views(layer.bias)
         self.epsilon = np.float32(layer.eps)
-        self.share = np.full(len(self.weight), 1.0 / len(self.weight), np.float32)
+        self.mean_weights = np.full(len(self.weight), 1.0 / len(self.weight), np.float32)
 
     def forward(self, x: Array) -> Array:
-        """(n, units) to the same shape; remembers what `backward` needs."""
-        centred = x - (x @ self.share)[:, None]
-        variance = (centred * centred) @ self.share
+        """Return outputs of the same shape, (n, units), and keep what `backward` needs."""
+        centred = x - (x @ self.mean_weights)[:, None]
+        variance = (centred * centred) @ self.mean_weights
         self._inverse = 1.0 / np.sqrt(variance + self.epsilon)[:, None]
         self._normal = centred * self._inverse
         return self._normal * self.weight + self.bias
 
-    def backward(self, slope: Array) -> Array:
-        """Set the gradients of weight and bias; from the slope by the output to that by the input, (n, units)."""
-        np.einsum("ij,ij->j", slope, self._normal, out=self.weight_gradient)
-        slope.sum(0, out=self.bias_gradient)
-        slope = slope * self.weight
-        along = ((slope * self._normal) @ self.share)[:, None]
-        return (slope - (slope @ self.share)[:, None] - self._normal * along) * self._inverse
+    def backward(self, gradient: Array) -> Array:
+        """Set the gradients of weight and bias.
+
+        Args:
+            gradient: (n, units) gradient of the loss with respect to the output.
+
+        Returns:
+            (n, units) gradient of the loss with respect to the input.
+        """
+        np.einsum("ij,ij->j", gradient, self._normal, out=self.weight_gradient)
+        gradient.sum(0, out=self.bias_gradient)
+        gradient = gradient * self.weight
+        projection = ((gradient * self._normal) @ self.mean_weights)[:, None]
+        return (
+            gradient - (gradient @ self.mean_weights)[:, None] - self._normal * projection
+        ) * self._inverse
 
 
 class Network:
-    """Hidden layers, normalised or not, and the heads on top of them."""
+    """Hidden layers, with or without layer normalisation, and output heads.
+
+    Args:
+        body: the body whose hidden layers are used.
+        heads: linear layers on top of the body.
+        activation: name of the activation.
+    """
 
     def __init__(self, body: Body, heads: Sequence[nn.Module], activation: str) -> None:
         layers = [Dense(layer) for layer in body.layers if isinstance(layer, nn.Linear)]
         norms = [Norm(layer) for layer in body.layers if isinstance(layer, nn.LayerNorm)]
         self.hidden = list(zip_longest(layers, norms))  # None where layers are not normalised
         self.heads = [Dense(head) for head in heads]
-        self.activation, self.slope = ACTIVATIONS[activation]
+        self.activation, self.derivative = ACTIVATIONS[activation]
         self._kept: list[tuple[Array, Array]] = []
 
     def forward(self, x: Array) -> list[Array]:
-        """(n, inputs) to what each head says; remembers what `backward` needs."""
+        """Return the output of each head for inputs (n, inputs), and keep what `backward` needs."""
         self._kept = [(x, x)]
         for layer, norm in self.hidden:
             z = layer.forward(x)
@@ -116,29 +139,33 @@ class Network:
             self._kept.append((z, x))
         return [head.forward(x) for head in self.heads]
 
-    def backward(self, slopes: Sequence[Array]) -> None:
-        """Set all gradients; `slopes` are those of the loss by the heads' outputs, each (n, outputs)."""
+    def backward(self, gradients: Sequence[Array]) -> None:
+        """Set all gradients.
+
+        Args:
+            gradients: (n, outputs) gradient of the loss with respect to the output of each head.
+        """
         z, x = self._kept.pop()
-        for head, by_head in zip(self.heads, slopes, strict=True):
-            head.backward(x, by_head)
-        slope = slopes[0] @ self.heads[0].weight
-        for head, by_head in zip(self.heads[1:], slopes[1:], strict=True):
-            slope += by_head @ head.weight
+        for head, head_gradient in zip(self.heads, gradients, strict=True):
+            head.backward(x, head_gradient)
+        gradient = gradients[0] @ self.heads[0].weight
+        for head, head_gradient in zip(self.heads[1:], gradients[1:], strict=True):
+            gradient += head_gradient @ head.weight
         for layer, norm in reversed(self.hidden):
-            slope = slope * self.slope(z, x)
+            gradient = gradient * self.derivative(z, x)
             if norm is not None:
-                slope = norm.backward(slope)
+                gradient = norm.backward(gradient)
             z, x = self._kept.pop()
-            layer.backward(x, slope)
+            layer.backward(x, gradient)
             if self._kept:
-                slope = slope @ layer.weight
+                gradient = gradient @ layer.weight
 
 
 class NumpyPath:
-    """The actions of a policy, and the gradient of a loss by all its weights.
+    """Chooses actions of a policy, and computes the gradient of a loss with respect to its weights.
 
     Args:
-        policy: on the CPU, with gradients allocated, that sees vectors only.
+        policy: a policy on the CPU whose gradients are allocated and whose observations are vectors.
     """
 
     def __init__(self, policy: ActorCritic) -> None:
@@ -155,8 +182,8 @@ class NumpyPath:
             ]
         if self.continuous:
             self.log_std = policy.log_std.detach().numpy()
-            slope = policy.log_std.grad  # None where it follows a schedule
-            self.log_std_gradient = None if slope is None else slope.numpy()
+            gradient = policy.log_std.grad  # None where it follows a schedule
+            self.log_std_gradient = None if gradient is None else gradient.numpy()
         self._columns, self._moments = policy.vector_columns, None
         if policy.normalizer is not None:
             self._moments = policy.normalizer.mean.numpy(), policy.normalizer.std.numpy()
@@ -168,7 +195,7 @@ class NumpyPath:
         deterministic: bool,
         generator: torch.Generator,
     ) -> ActionSample:
-        """As `PolicyNetwork.choose`; branches are drawn by the largest of log-probability plus Gumbel noise."""
+        """See `PolicyNetwork.choose`. Branches are sampled with the Gumbel-max trick (`exported.sampled`)."""
         vectors = [observations[index] for index in self._columns]
         x = (vectors[0] if len(vectors) == 1 else np.concatenate(vectors, axis=1)).astype(
             np.float32, copy=False
@@ -191,20 +218,20 @@ class NumpyPath:
             for index, branch in enumerate(self._split(heads.pop(0), forbidden)):
                 scores = branch
                 if not deterministic:
-                    waiting = torch.empty(branch.shape).exponential_(generator=generator).numpy()
-                    scores = branch - np.log(waiting)
+                    exponential = torch.empty(branch.shape).exponential_(generator=generator).numpy()
+                    scores = branch - np.log(exponential)
                 discrete[:, index] = scores.argmax(1)
-                log_prob.append(_of_chosen(branch, discrete[:, index]))
+                log_prob.append(_chosen_log_prob(branch, discrete[:, index]))
         return ActionSample(continuous, discrete, np.concatenate(log_prob, axis=1))
 
     def forward(
         self, x: Array, forbidden: Array | None, continuous: Array, discrete: Array
     ) -> tuple[Array, Array]:
-        """Log-probabilities (n, parts) of actions, and values (n, streams).
+        """Return log-probabilities of actions, (n, parts), and values, (n, streams), and keep what `backward` needs.
 
         Args:
-            x: (n, vector size) normalised observations.
-            forbidden: (n, sum of branch sizes) bool, or None.
+            x: (n, vector_size) normalised observations.
+            forbidden: (n, sum of branch sizes) bool, True where an action is forbidden; None if none is.
             continuous: (n, size) raw actions.
             discrete: (n, branches) actions.
         """
@@ -217,11 +244,11 @@ class NumpyPath:
             self._discrete = discrete
             self._log_probs = self._split(heads.pop(0), forbidden)
             for index, branch in enumerate(self._log_probs):
-                log_prob.append(_of_chosen(branch, discrete[:, index]))
+                log_prob.append(_chosen_log_prob(branch, discrete[:, index]))
         return np.concatenate(log_prob, axis=1), value
 
     def entropy(self) -> float:
-        """Mean entropy of the last `forward`, on the scale of `ActionDistribution.entropy`."""
+        """Return the mean entropy of the last `forward` in nats, on the scale of `ActionDistribution.entropy`."""
         total = sum(
             -float((np.exp(branch) * branch).sum()) / len(branch) for branch in self._branch_log_probs
         )
@@ -229,48 +256,50 @@ class NumpyPath:
             total += float(self.log_std.mean()) + 0.5 * (1.0 + LOG_2PI)
         return total
 
-    def backward(self, by_log_prob: Array, by_value: Array, beta: float) -> None:
-        """Set every gradient.
+    def backward(self, log_prob_gradient: Array, value_gradient: Array, beta: float) -> None:
+        """Set every gradient of the loss minus `beta` times the mean entropy.
 
         Args:
-            by_log_prob: slope of the loss by the log-probabilities that `forward` gave, (n, parts), or (n, 1) where all
-                parts have the same.
-            by_value: (n, streams) slope of the loss by the values.
-            beta: weight of the mean entropy, which the loss falls with.
+            log_prob_gradient: (n, parts) gradient of the loss with respect to the log-probabilities that `forward`
+                returned; (n, 1) if it is the same for all parts.
+            value_gradient: (n, streams) gradient of the loss with respect to the values.
+            beta: weight of the entropy.
         """
-        slopes: list[Array] = []
-        by_log_prob = np.broadcast_to(by_log_prob, (len(by_value), self.continuous + len(self.branches)))
+        gradients: list[Array] = []
+        log_prob_gradient = np.broadcast_to(
+            log_prob_gradient, (len(value_gradient), self.continuous + len(self.branches))
+        )
         if self.continuous:
-            weighted = by_log_prob[:, : self.continuous] * self._scaled
-            slopes.append(weighted * np.exp(-self.log_std))
+            weighted = log_prob_gradient[:, : self.continuous] * self._scaled
+            gradients.append(weighted * np.exp(-self.log_std))
             if self.log_std_gradient is not None:
                 np.einsum("ij,ij->j", weighted, self._scaled, out=self.log_std_gradient)
-                self.log_std_gradient -= by_log_prob[:, : self.continuous].sum(0)
+                self.log_std_gradient -= log_prob_gradient[:, : self.continuous].sum(0)
                 self.log_std_gradient -= beta / self.continuous
         if self.branches:
             parts = []
             for index, branch in enumerate(self._log_probs):
                 probability = np.exp(branch)
-                weight = by_log_prob[:, self.continuous + index]
+                weight = log_prob_gradient[:, self.continuous + index]
                 part = -weight[:, None] * probability
                 part[np.arange(len(branch)), self._discrete[:, index]] += weight
                 if beta:
                     entropy = -(probability * branch).sum(1, keepdims=True)
                     part += np.float32(beta / len(branch)) * probability * (branch + entropy)
                 parts.append(part)
-            slopes.append(np.concatenate(parts, axis=1))
-        slopes.append(by_value)
+            gradients.append(np.concatenate(parts, axis=1))
+        gradients.append(value_gradient)
         for network in self.networks:
             count = len(network.heads)
-            network.backward(slopes[:count])
-            slopes = slopes[count:]
+            network.backward(gradients[:count])
+            gradients = gradients[count:]
 
     def _density(self, scaled: Array) -> Array:
-        """Log-density of each dimension, (n, size), from distances to the mean in standard deviations."""
+        """Return the log-density of each dimension, (n, size), given distances from the mean in standard deviations."""
         return scaled * scaled * np.float32(-0.5) - (self.log_std + np.float32(0.5 * LOG_2PI))
 
     def _split(self, logits: Array, forbidden: Array | None) -> list[Array]:
-        """Log-probabilities per branch, (n, choices) each."""
+        """Return the log-probabilities of each branch, (n, choices) each."""
         if forbidden is not None:
             logits[forbidden] = FORBIDDEN_LOGIT
         return [_log_softmax(part) for part in np.split(logits, np.cumsum(self.branches)[:-1], axis=1)]
@@ -281,7 +310,7 @@ class NumpyPath:
 
 
 PATHS: dict[type[PolicyNetwork], Callable[[Any], NumpyPath]] = {ActorCritic: NumpyPath}
-"""The networks that are written out here."""
+"""The networks that this module implements."""
 
 GRADIENTS: dict[Callable[..., Tensor], Callable[..., tuple[float, Array]]] = {
     losses.clipped_policy_loss: losses.clipped_policy_gradient,
@@ -289,30 +318,30 @@ GRADIENTS: dict[Callable[..., Tensor], Callable[..., tuple[float, Array]]] = {
     losses.value_loss: losses.value_gradient,
     losses.clipped_value_loss: losses.clipped_value_gradient,
 }
-"""The losses whose gradients are written out, by the loss; any other loss takes autograd."""
+"""The numpy gradient of each loss that has one. Autograd differentiates all others."""
 
 
 @dataclass(frozen=True)
 class Gradients:
-    """A policy's and a critic's loss, each with its gradient by the first argument."""
+    """The policy loss and the value loss in numpy. Each returns the loss and its gradient by the first argument."""
 
     policy: Callable[..., tuple[float, Array]]
     value: Callable[..., tuple[float, Array]]
 
 
 def find_path(policy: PolicyNetwork) -> NumpyPath | None:
-    """The numpy path of a network whose gradients are allocated; None if it has none."""
+    """Return a network's numpy path, or None if it has none. The network's gradients must be allocated."""
     return PATHS[type(policy)](policy) if has_path(policy) else None
 
 
 def has_path(policy: PolicyNetwork) -> bool:
-    """Whether a network is one of those written out here: it sees vectors only, on the CPU."""
+    """Whether this module implements a network: it is on the CPU, and all its observations are vectors."""
     vectors = not policy.image_columns and not policy.entity_columns
     return type(policy) in PATHS and vectors and policy.device.type == "cpu"
 
 
 def find_gradients(policy_loss: partial[Tensor], value_loss: partial[Tensor]) -> Gradients | None:
-    """The written-out gradients of two losses, with the same keywords; None if one of them has none."""
+    """Return the numpy gradients of two losses, with the same keyword arguments; None unless both have one."""
     found = [
         partial(GRADIENTS[loss.func], **loss.keywords)
         for loss in (policy_loss, value_loss)
@@ -326,8 +355,8 @@ def _views(parameter: Tensor) -> tuple[Array, Array]:
     return parameter.detach().numpy(), parameter.grad.numpy()
 
 
-def _of_chosen(log_probs: Array, chosen: Array) -> Array:
-    """The log-probability of one choice per row, (n, 1), from (n, choices)."""
+def _chosen_log_prob(log_probs: Array, chosen: Array) -> Array:
+    """Return the log-probability of one choice per row, (n, choices) to (n, 1)."""
     return np.take_along_axis(log_probs, chosen[:, None], axis=1)
 
 

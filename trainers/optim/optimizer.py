@@ -1,4 +1,4 @@
-"""Adam: step sizes, their schedules, and the limit on the gradient."""
+"""Adam with learning rate schedules and a limit on the gradient norm."""
 
 import math
 from collections.abc import Sequence
@@ -11,12 +11,13 @@ from torch import Tensor, nn
 from trainers.maths.schedules import LEARNING_RATE_FLOOR, decayed
 from trainers.optim.collective import Alone, Collective
 
+# The constants of `FlatAdam.adapt`.
 ADAPTIVE_FACTOR = 1.5
 ADAPTIVE_RANGE = (1e-6, 1e-2)
 
 
 class StepSettings(Protocol):
-    """The keys of an algorithm's settings that an optimiser reads."""
+    """The settings that the optimiser reads, which are keys of `hyperparameters`."""
 
     learning_rate_schedule: Any
     max_grad_norm: float | None
@@ -24,16 +25,21 @@ class StepSettings(Protocol):
 
 
 class FlatAdam:
-    """Adam over parameters laid side by side, with a schedule for its step sizes and a limit on the gradient.
+    """Adam over parameters that lie in one vector per group, with a learning rate schedule and gradient clipping.
 
     Source: Kingma and Ba 2015, "Adam: A Method for Stochastic Optimization".
 
     Args:
-        groups: parameters that share a step size.
-        rates: the step size of each group at the start; None leaves the group to others.
-        hyper: `learning_rate_schedule`, `adam_epsilon`, `max_grad_norm`.
+        groups: lists of parameters; those of a list share a learning rate.
+        rates: the initial learning rate of each group; None if the optimiser does not move the group.
+        hyper: `learning_rate_schedule`, `adam_epsilon` and `max_grad_norm`.
         max_steps: agent steps over which a linear schedule falls.
-        collective: who learns the same weights; every step follows the mean of all their gradients.
+        collective: the processes that train the same weights. Each step uses the mean of their gradients.
+
+    Attributes:
+        flat: the parameters of each group, as one vector per group.
+        gradient: the gradients of all groups, as one vector.
+        scale: factor on the learning rates, set by `adapt`.
     """
 
     def __init__(
@@ -59,37 +65,37 @@ class FlatAdam:
 
     @property
     def learning_rate(self) -> float:
-        """The step size at present of the first group that has one."""
+        """The present learning rate of the first group that has one."""
         return float(self.adam.param_groups[0]["lr"])
 
     @property
     def is_finite(self) -> bool:
-        """No weight has become NaN or infinite."""
+        """Whether every weight is finite."""
         total = torch.stack(
             [flat.detach().sum() for flat in self.flat]
-        ).sum()  # one that is not shows in the sum
+        ).sum()  # a weight that is not finite makes the sum not finite
         return bool(torch.isfinite(total))
 
     def set_learning_rate(self, step: int) -> None:
-        """Use the step sizes that the schedule gives at agent step `step`."""
+        """Set the learning rates to those of agent step `step`."""
         for group, initial in zip(self.adam.param_groups, self.initial_rates, strict=True):
             rate = decayed(initial, LEARNING_RATE_FLOOR, self.schedule, step, self.max_steps)
             group["lr"] = rate * self.scale
 
     def descend(self, loss: Tensor) -> None:
-        """One gradient step."""
+        """Take one step along the gradient of a scalar loss."""
         self.gradient.zero_()
         loss.backward()
         self.step()
 
     def step(self) -> None:
-        """Move the weights along the gradients that are there, shortened to `max_grad_norm`."""
+        """Take one step along the present gradients, scaled down to a norm of at most `max_grad_norm`."""
         if self.collective.size > 1:
             self.gradient.copy_(self.collective.mean(self.gradient))
         on_cpu = self.gradient.device.type == "cpu"
         if self.max_grad_norm is not None:
             if on_cpu:
-                _shorten(self.gradient.numpy(), self.max_grad_norm)
+                _clip_norm(self.gradient.numpy(), self.max_grad_norm)
             else:
                 norm = torch.linalg.vector_norm(self.gradient)
                 self.gradient.mul_((self.max_grad_norm / (norm + 1e-6)).clamp(max=1.0))
@@ -100,7 +106,7 @@ class FlatAdam:
 
     @torch.no_grad()
     def _step_on_cpu(self) -> None:
-        """`self.adam.step()` without what it does around its kernel, which takes longer than a small network's step."""
+        """Do the same as `self.adam.step()`, whose overhead exceeds the time of its kernel on a small network."""
         for group in self.adam.param_groups:
             (flat,), (beta1, beta2) = group["params"], group["betas"]
             state = self.adam.state[flat]
@@ -122,23 +128,28 @@ class FlatAdam:
             )
 
     def state_dict(self) -> dict[str, Any]:
-        """Adam's moments and the adapted scale."""
+        """Return Adam's state and the scale of the learning rates."""
         return {"adam": self.adam.state_dict(), "scale": self.scale}
 
     def fits(self, state: dict[str, Any]) -> bool:
-        """Whether `state` is that of as many groups."""
+        """Whether a state has as many groups as this optimiser."""
         return len(state["adam"]["param_groups"]) == len(self.adam.param_groups)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from `state_dict`."""
+        """Restore what `state_dict` returned."""
         self.adam.load_state_dict(state["adam"])
         self.scale = state["scale"]
 
     def adapt(self, kl: float, target_kl: float) -> None:
-        """Raise or lower the step sizes so that an epoch moves the policy by about `target_kl`.
+        """Adapt the learning rates so that an epoch changes the policy by a KL divergence of about `target_kl`.
 
-        The rule is the usual one for an adaptive KL: a factor of 1.5 when the divergence leaves [target / 2,
-        2 target]; the actor's rate stays within 1e-6 and 1e-2.
+        The rates are divided by 1.5 if the divergence exceeds 2 target_kl, and multiplied by 1.5 if it is below
+        target_kl / 2. The rate of the first group stays between 1e-6 and 1e-2.
+        Source: Rudin et al. 2022, "Learning to Walk in Minutes Using Massively Parallel Deep Reinforcement Learning".
+
+        Args:
+            kl: KL divergence of the last epoch, in nats.
+            target_kl: in nats.
         """
         if kl > 2.0 * target_kl:
             self.scale /= ADAPTIVE_FACTOR
@@ -151,12 +162,12 @@ class FlatAdam:
 
 
 def flatten(groups: Sequence[Sequence[nn.Parameter]]) -> tuple[list[nn.Parameter], Tensor]:
-    """Lay parameters side by side in one vector per group, so that a step is one operation on it.
+    """Put the parameters of each group into one vector, so that an optimiser step is one operation per group.
 
-    The parameters become views of their group's vector. All gradients lie side by side in one more vector.
+    The parameters become views of their group's vector. Their gradients become views of one vector for all groups.
 
     Returns:
-        The vectors of the groups, and the vector of all gradients.
+        The vector of each group, and the vector of all gradients.
     """
     sizes = [[parameter.numel() for parameter in group] for group in groups]
     gradient = torch.cat([torch.zeros_like(parameter).reshape(-1) for group in groups for parameter in group])
@@ -173,8 +184,8 @@ def flatten(groups: Sequence[Sequence[nn.Parameter]]) -> tuple[list[nn.Parameter
     return flat, gradient
 
 
-def _shorten(gradient: np.ndarray, limit: float) -> None:
-    """Bring the norm of a gradient down to `limit`, in place."""
+def _clip_norm(gradient: np.ndarray, limit: float) -> None:
+    """Scale a gradient down to a norm of at most `limit`, in place."""
     norm = math.sqrt(gradient @ gradient)
     if norm > limit:
         gradient *= np.float32(limit / norm)

@@ -1,4 +1,4 @@
-"""How many threads compute: of the whole run, and of one pass through a network."""
+"""CPU threads of a run, and of one pass through a network."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,14 +9,14 @@ import torch
 from threadpoolctl import threadpool_limits
 
 WORTH_SHARING = 20_000_000
-"""Rows × parameters of a pass from which a second thread gains more than waking it costs: half a millisecond."""
+"""Rows × parameters from which a second thread saves more than the half millisecond that waking it costs."""
 
 
 class Threads:
-    """The threads of a run while this is entered: one of numpy's BLAS, and of torch what its networks need.
+    """A context that sets the threads of a run: one for numpy's BLAS, and for torch as many as the networks need.
 
     Attributes:
-        most: torch's threads before the run.
+        most: torch's threads before the run, which is the most that a network may use.
     """
 
     def __init__(self) -> None:
@@ -34,20 +34,20 @@ class Threads:
         self._blas.restore_original_limits()
 
     def at_least(self, count: int) -> None:
-        """Compute with this many threads of torch, or with more if another network needs them."""
+        """Set torch's threads to `count`, or keep more if another network needs more."""
         self._count = max(self._count, count)
         torch.set_num_threads(self._count)
 
     @contextmanager
     def one(self) -> Iterator[None]:
-        """Compute with one thread of torch for the moment."""
+        """Use one torch thread in this context."""
         with torch_threads(1):
             yield
 
 
 @contextmanager
 def torch_threads(count: int) -> Iterator[None]:
-    """Compute with this many threads of torch for the moment."""
+    """Use this many torch threads in this context."""
     before = torch.get_num_threads()
     if before == count:
         yield
@@ -60,12 +60,12 @@ def torch_threads(count: int) -> Iterator[None]:
 
 
 def is_short(rows: int, parameters: int) -> bool:
-    """Whether a pass through a network takes too little time to be shared among threads."""
+    """Whether a pass through a network is too short to be shared among threads."""
     return rows * parameters < WORTH_SHARING
 
 
 @contextmanager
 def threads_for(rows: int, parameters: int) -> Iterator[None]:
-    """Run a pass through a network on one torch thread if it is too short to share."""
+    """Use one torch thread in this context if the pass through a network is short (see `is_short`)."""
     with torch_threads(1 if is_short(rows, parameters) else torch.get_num_threads()):
         yield

@@ -1,4 +1,4 @@
-"""Reward signals, one file each: what the agents are paid for.
+"""Reward signals, one module each. A reward signal computes the rewards that agents learn from.
 
-Advantages and losses do not belong here.
+Advantages and losses belong in `maths`, networks in `networks`.
 """

@@ -1,4 +1,4 @@
-"""The rewards that the environment pays."""
+"""The reward signal of the environment's own rewards."""
 
 from typing import Any
 
@@ -12,16 +12,20 @@ from trainers.networks.normalizer import RunningMoments
 from trainers.rewards.signal import RewardSignal
 
 SCALED_REWARD_LIMIT = 10.0
+"""Rewards are clipped to [-10, 10] after the division by the deviation."""
 
 
 class Extrinsic(RewardSignal):
-    """An agent's own reward plus that of its group.
+    """An agent's own reward plus its group's.
+
+    With the extension key `reward_clip`, rewards are clipped to [-reward_clip, reward_clip]. With `normalize_reward`,
+    they are divided by the standard deviation of the discounted return.
+    Source of the division: Engstrom et al. 2020, "Implementation Matters in Deep Policy Gradients".
 
     Args:
         name: `extrinsic`.
         settings: its block of the training file.
-        task: the behavior. Its key `reward_clip` is the size that a reward is clipped to; with `normalize_reward`,
-            rewards are divided by the deviation of the discounted return.
+        task: the behavior.
     """
 
     settings_class = ExtrinsicSettings
@@ -40,7 +44,7 @@ class Extrinsic(RewardSignal):
         return np.clip(reward / deviation, -SCALED_REWARD_LIMIT, SCALED_REWARD_LIMIT)
 
     def earned(self, agents: AgentTable, slots: np.ndarray, own: np.ndarray, group: np.ndarray) -> None:
-        """See `RewardSignal.earned`; follows the discounted return."""
+        """See `RewardSignal.earned`. Updates the discounted returns and their deviation."""
         if self.scale:
             gamma = np.float32(self.gamma)
             discounted = agents.discounted_return[slots] * gamma + self._clipped(own, group)

@@ -1,4 +1,4 @@
-"""What a reward signal is: a stream of rewards with a discount and a value of its own."""
+"""The interface of reward signals. Each has its own discount, and its own value in the critic."""
 
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
@@ -17,52 +17,68 @@ class RewardSignal(ABC):
     Args:
         name: the key of its block in `reward_signals`.
         settings: that block.
-        task: the behavior that is paid.
+        task: the behavior that is rewarded.
 
     Attributes:
-        gamma: discount per decision.
-        strength: factor on the rewards.
-        title: the name as TensorBoard tags have it: `Policy/<title> Reward`.
+        gamma: discount per decision (ML-Agents key).
+        strength: factor on the rewards (ML-Agents key).
+        title: the name in the TensorBoard tag `Policy/<title> Reward`.
     """
 
     settings_class: ClassVar[type[RewardSignalSettings]]
     beyond_the_end: ClassVar[bool] = False
-    """Whether the value goes on after a true end, as novelty does, for which an episode's end means nothing."""
+    """Whether the value of the next observation counts after termination too, as it may for novelty rewards.
+
+    Source: Burda et al. 2019, "Exploration by Random Network Distillation", section 2.3.
+    """
 
     def __init__(self, name: str, settings: RewardSignalSettings, task: Task) -> None:
-        del task  # for signals with a network of their own
+        del task  # signals with their own network use it
         self.name, self.settings = name, settings
         self.gamma, self.strength = settings.gamma, settings.strength
         self.title = name.capitalize()
 
     @abstractmethod
     def rewards(self, rows: Rows) -> np.ndarray:
-        """The rewards of rows as they are learned from, `strength` included, (n,)."""
+        """Return the rewards that are learned from, times `strength`, (n,)."""
 
     def update(self, rows: Rows) -> dict[str, float]:
-        """Learn from the settled ones of these rows, after the policy has; returns figures by TensorBoard tag.
+        """Learn from rows, after the policy has learned from them. Return scalars by TensorBoard tag.
 
-        They are a whole rollout, or a random minibatch of a replay buffer.
+        Args:
+            rows: a whole rollout, or a random minibatch of a replay buffer. Only the settled rows count.
         """
         return {}
 
     @property
     def learns(self) -> bool:
-        """Whether there is an `update`."""
+        """Whether the signal implements `update`."""
         return type(self).update is not RewardSignal.update
 
     def earned(self, agents: AgentTable, slots: np.ndarray, own: np.ndarray, group: np.ndarray) -> None:
-        """Agents were paid by the environment, (n,) each; called while training, before their rows are settled."""
+        """Called when agents receive rewards in training, before their rows are settled.
+
+        Args:
+            agents: the table of the agents.
+            slots: (n,) slots of the agents.
+            own: (n,) the agents' own rewards.
+            group: (n,) the rewards of their groups.
+        """
         del agents, slots, own, group
 
     def of_episodes(self, own: np.ndarray, group: np.ndarray) -> np.ndarray | None:
-        """What ended episodes were worth, (n,), from their own and group returns; None where these do not tell."""
+        """Return the sums of this signal's rewards over ended episodes, (n,); None if the returns do not tell them.
+
+        Args:
+            own: (n,) sums of the agents' own rewards.
+            group: (n,) sums of their groups' rewards.
+        """
         return None
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that makes the next rewards what they would have been, as tensors and numbers."""
+        """Return the signal's state as tensors and numbers."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from `state_dict`."""
+        """Restore what `state_dict` returned."""
         del state

@@ -1,4 +1,4 @@
-"""A run: the loop, its session, lessons, environments, signals, and the command line.
+"""Training runs: the loop, its session, curricula, environments, stop signals, and the command line.
 
-The maths of learning does not belong here, nor do file formats.
+The computations of learning belong in `algorithms` and the layers below it, file formats in `records`.
 """

@@ -19,7 +19,9 @@ from trainers.training.session import Session
 from trainers.training.stopping import StopSignals
 
 RANDOM_SEEDS = 10000
+"""A run without a seed draws one from 0 to 9999, as ML-Agents does."""
 SAVED = "What was learned until then is saved."
+"""Note on an exception that `train` raises after it saved the run."""
 
 
 def train(
@@ -32,23 +34,23 @@ def train(
     """Train every behavior of an environment and write a run folder.
 
     Args:
-        env: any `BaseEnv`, or a function that makes one from the resolved settings (its
-            `env_settings.seed` is then a number). It is closed at the end.
-        options: the training file: a path, YAML text, a dictionary, or settings already loaded; None takes
-            ML-Agents' defaults for every behavior.
-        overrides: `KEY=VALUE` strings laid over it, such as `behaviors.Walker.max_steps=1e6`.
-        display: where progress is shown; None picks a live display on a terminal and lines elsewhere.
+        env: any `BaseEnv`, or a function that makes one from the resolved settings, in which `env_settings.seed` is
+            set. It is closed at the end.
+        options: the training file as a path, YAML text, a dictionary or loaded settings; None takes ML-Agents' defaults
+            for every behavior.
+        overrides: `KEY=VALUE` strings that override the training file, such as `behaviors.Walker.max_steps=1e6`.
+        display: shows progress; None takes a live display on a terminal and plain lines elsewhere.
 
     Returns:
-        What was reached, by behavior name.
+        The outcome of each behavior, by name.
 
     Raises:
-        UserError: bad settings, a run folder in the way, a checkpoint that does not fit, or an environment that
-            is lost or gives numbers that are not finite.
-        Exception: whatever else the environment raises.
+        UserError: the settings are wrong, the run folder exists already, a checkpoint does not fit, or the environment
+            is lost or sends a number that is not finite.
+        Exception: the environment raised it.
 
-    Whatever is raised after something was learned, that is saved first, and the exception has the note `SAVED`. Weights
-    that are not finite are never saved.
+    If training has begun, the run is saved before an exception is raised, and the exception has the note `SAVED`.
+    Weights that are not finite are never saved.
     """
     signals = StopSignals()
     with ExitStack() as stack:
@@ -72,8 +74,8 @@ def train(
         except UnityCommunicatorStoppedException:
             session.display.say("The environment has ended the run; it is saved.")
         except BaseException as error:
-            hurried = isinstance(error, KeyboardInterrupt)  # a second Ctrl-C
-            if session.abandon(save=not hurried):
+            at_once = isinstance(error, KeyboardInterrupt)  # a second Ctrl-C
+            if session.abandon(save=not at_once):
                 error.add_note(SAVED)
             raise
         return session.close()

@@ -1,4 +1,4 @@
-"""The command line of training: a thin layer over `trainers.training.api.train`."""
+"""The training command, a thin layer over `trainers.training.api.train`."""
 
 import logging
 import sys
@@ -19,11 +19,11 @@ from trainers.training.session import ENVIRONMENT
 
 
 def main(argv: Sequence[str] | None = None, trainer_type: str | None = None) -> int:
-    """Train as the command line says; returns the exit status.
+    """Train as the command line says, and return the exit status.
 
     Args:
-        argv: the arguments, without the program's name; None takes the process's own.
-        trainer_type: the algorithm of the command (`python -m trainers.ppo`), None where the file decides.
+        argv: the arguments without the program's name; None takes those of the process.
+        trainer_type: the algorithm of the command, such as `python -m trainers.ppo`; None if the training file decides.
     """
     prog = f"python -m trainers.{trainer_type}" if trainer_type else "bridge-learn"
     arguments = parse(argv, prog, trainer_type)
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None, trainer_type: str | None = None) -> 
     except UserError as error:
         print(f"error: {error}{_saved(error)}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:  # before training began, or a second one while it was ending
+    except KeyboardInterrupt:  # before training began, or a second time while it was ending
         print("interrupted", file=sys.stderr)
         return 130
     except Exception as error:
@@ -44,18 +44,22 @@ def main(argv: Sequence[str] | None = None, trainer_type: str | None = None) -> 
         print(f"error: {_raised_by_environment(error)}", file=sys.stderr)
         return 2
     for name, outcome in outcomes.items():
-        LineDisplay().say(_closing_words(name, outcome))
+        LineDisplay().say(_result_text(name, outcome))
     return 0
 
 
 def resolve(arguments: ParsedArguments, trainer_type: str | None) -> RunSettings:
-    """Find the training file that the arguments mean, and lay the arguments over it.
+    """Find the training file and override it with the command line's options.
 
-    Without one, `--resume` takes the run's own `configuration.yaml`, and `--env` with a Gymnasium id the file
-    tuned for it and the algorithm; where there is none, the algorithm learns with its defaults.
+    Without a training file, `--resume` takes the run's own `configuration.yaml`, and `--env` with a Gymnasium id takes
+    the file tuned for it and the algorithm. If there is no such file, the algorithm trains with its defaults.
+
+    Args:
+        arguments: the parsed command line.
+        trainer_type: see `main`.
 
     Raises:
-        UserError: something in them is wrong.
+        UserError: the training file or an option is wrong.
     """
     source = arguments.config_path or _default_file(arguments, trainer_type)
     options = arguments.options
@@ -67,8 +71,8 @@ def resolve(arguments: ParsedArguments, trainer_type: str | None) -> RunSettings
 
 
 def _default_file(arguments: ParsedArguments, trainer_type: str | None) -> Path | None:
-    telling = [text for text in arguments.overrides if _tells_the_file(text.partition("=")[0].strip())]
-    settings = load_settings(None, telling, arguments.options)
+    deciding = [text for text in arguments.overrides if _decides_the_file(text.partition("=")[0].strip())]
+    settings = load_settings(None, deciding, arguments.options)
     checkpoints = settings.checkpoint_settings
     if checkpoints.resume and checkpoints.run_id is not None:
         own = Path(checkpoints.results_dir, checkpoints.run_id, "configuration.yaml")
@@ -77,17 +81,17 @@ def _default_file(arguments: ParsedArguments, trainer_type: str | None) -> Path 
     env_path = settings.env_settings.env_path
     if env_path is None:
         return None
-    asked = settings.behaviors.get(behavior_name(env_path), settings.default_settings)
-    return tuned_file(env_path, trainer_type or (asked.trainer_type if asked else catalogue.DEFAULT))
+    behavior = settings.behaviors.get(behavior_name(env_path), settings.default_settings)
+    return tuned_file(env_path, trainer_type or (behavior.trainer_type if behavior else catalogue.DEFAULT))
 
 
-def _tells_the_file(key: str) -> bool:
-    """Whether a `--set` of this key has a say in which training file is meant."""
+def _decides_the_file(key: str) -> bool:
+    """Whether a `--set` of this key may change which training file is used."""
     return key.startswith(("env_settings.", "checkpoint_settings.")) or key.endswith(".trainer_type")
 
 
 def _raised_by_environment(error: Exception) -> str:
-    """One line on an exception of the environment, with the place in its code that raised it."""
+    """Return one line about an exception of the environment, with the place in the code that raised it."""
     place = traceback.extract_tb(error.__traceback__)[-1]
     text = " ".join(str(error).split())[:300]
     return (
@@ -97,10 +101,12 @@ def _raised_by_environment(error: Exception) -> str:
 
 
 def _saved(error: Exception) -> str:
+    """Return the end of an error message, which says whether the run was saved."""
     return f"; {SAVED[0].lower()}{SAVED[1:]}" if SAVED in getattr(error, "__notes__", ()) else ""
 
 
-def _closing_words(name: str, outcome: Outcome) -> str:
+def _result_text(name: str, outcome: Outcome) -> str:
+    """Return the text that the command prints for a behavior at the end."""
     folder = outcome.folder
     if folder.is_relative_to(Path.cwd()):
         folder = folder.relative_to(Path.cwd())

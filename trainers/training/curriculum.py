@@ -1,4 +1,4 @@
-"""Which lesson each environment parameter is in, and when the next one begins."""
+"""Curricula: the present lesson of each environment parameter, and when the next one begins."""
 
 import logging
 import math
@@ -12,19 +12,18 @@ from gym_adapters.errors import UserError
 from trainers.config.environment_parameters import CompletionCriteria, EnvironmentParameter, Sampler
 
 LESSON_NUMBER = "Environment/Lesson Number/"
-"""TensorBoard tag of a parameter's lesson, before the parameter's name."""
+"""TensorBoard tag of a parameter's lesson; the parameter's name follows it."""
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Measured:
-    """How far a behavior has come.
+    """The progress of a behavior, by which lessons are judged.
 
     Attributes:
         progress: steps / max_steps.
-        returns: raw returns of the episodes ended since the last lesson began, of any parameter; at most the newest
-            `Curriculum.window`.
+        returns: raw returns of the newest episodes since a lesson of any parameter began, at most `Curriculum.window`.
     """
 
     progress: float
@@ -33,11 +32,11 @@ class Measured:
 
 @dataclass(frozen=True)
 class Change:
-    """Lessons that begin.
+    """The lessons that begin.
 
     Attributes:
-        values: the new values of their parameters.
-        reset: whether the environment is to be reset for them.
+        values: the new values of their parameters, by parameter.
+        reset: whether the environment must be reset.
     """
 
     values: dict[str, Sampler] = field(default_factory=dict)
@@ -45,11 +44,12 @@ class Change:
 
 
 class Curriculum:
-    """The lessons of all parameters, each advancing by its own criteria, as in ML-Agents.
+    """The lessons of all parameters. Each parameter advances by its own criteria, as in ML-Agents.
 
     Args:
-        parameters: from the training file.
-        lessons: where an earlier run had come, by parameter; beyond the last lesson means the last.
+        parameters: the training file's `environment_parameters`.
+        lessons: numbers of the lessons that an earlier run had reached, by parameter. A number after the last lesson
+            means the last.
 
     Attributes:
         lessons: number of the present lesson, by parameter.
@@ -69,25 +69,27 @@ class Curriculum:
 
     @property
     def values(self) -> dict[str, Sampler]:
-        """The present value of every parameter."""
+        """The present value of each parameter."""
         return {name: self._curricula[name][number].value for name, number in self.lessons.items()}
 
     @property
     def tags(self) -> dict[str, float]:
-        """The present lessons as TensorBoard shows them."""
+        """The present lessons by TensorBoard tag."""
         return {f"{LESSON_NUMBER}{name}": float(number) for name, number in self.lessons.items()}
 
     def window(self, behavior: str) -> int:
-        """How many of a behavior's newest episodes are measured: its longest `min_lesson_length`, at least 1."""
+        """Return how many of a behavior's newest episodes are measured: its longest `min_lesson_length`, at least 1."""
         criteria = [lesson.completion_criteria for own in self._curricula.values() for lesson in own]
-        lengths = [one.min_lesson_length for one in criteria if one is not None and one.behavior == behavior]
+        lengths = [
+            each.min_lesson_length for each in criteria if each is not None and each.behavior == behavior
+        ]
         return max([1, *lengths])
 
     def advance(self, measured: Mapping[str, Measured]) -> Change:
-        """Begin the next lesson of every parameter whose present one is complete; at most one each.
+        """Begin the next lesson of each parameter whose present lesson is complete.
 
         Args:
-            measured: of every behavior seen so far. After a change, all their `returns` must start afresh.
+            measured: every behavior seen so far. After a change, the caller must clear all their `returns`.
         """
         values, reset = {}, False
         for name, number in self.lessons.items():
@@ -106,7 +108,16 @@ class Curriculum:
 
 
 def judge(criteria: CompletionCriteria, measured: Measured, smoothed: float) -> tuple[bool, float]:
-    """Whether a lesson is complete, and the smoothed reward, which starts at 0 and counts a quarter of the next."""
+    """Return whether a lesson is complete, and the smoothed mean return.
+
+    With `signal_smoothing`, the smoothed value is 0.25 times the one before, which is 0 at first, plus 0.75 times the
+    mean return.
+
+    Args:
+        criteria: the lesson's `completion_criteria`.
+        measured: the behavior that the criteria name.
+        smoothed: the smoothed mean return so far.
+    """
     if len(measured.returns) < criteria.min_lesson_length:
         return False, smoothed
     if criteria.measure == "progress":
@@ -120,14 +131,14 @@ def judge(criteria: CompletionCriteria, measured: Measured, smoothed: float) -> 
 
 
 def lessons_in(status: Mapping[str, object]) -> dict[str, int]:
-    """The lesson of every parameter in a `training_status.json`."""
+    """Return the number of each parameter's lesson in the content of a `training_status.json`."""
     entries = {name: entry for name, entry in status.items() if isinstance(entry, Mapping)}
     numbers = {name: entry.get("lesson_num") for name, entry in entries.items()}
     return {name: number for name, number in numbers.items() if isinstance(number, int) and number >= 0}
 
 
 def smoothed_in(status: Mapping[str, object]) -> dict[str, float]:
-    """The smoothed reward of every parameter in a `training_status.json`."""
+    """Return the smoothed mean return of each parameter in the content of a `training_status.json`."""
     entries = {name: entry for name, entry in status.items() if isinstance(entry, Mapping)}
     rewards = {name: entry.get("smoothed_reward") for name, entry in entries.items()}
     return {
@@ -136,12 +147,12 @@ def smoothed_in(status: Mapping[str, object]) -> dict[str, float]:
 
 
 def send(env: BaseEnv, values: Mapping[str, Sampler]) -> None:
-    """Give an environment new values, which it uses from the next episodes on.
+    """Send new values of parameters to an environment, which uses them from the next episodes on.
 
-    Any environment can take them that has a method `set_parameters(values)`.
+    An environment takes parameters if it has a method `set_parameters(values)`.
 
     Raises:
-        UserError: it has none.
+        UserError: the environment has no such method.
     """
     if not values:
         return

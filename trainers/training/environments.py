@@ -1,4 +1,4 @@
-"""From a training file to an environment, and from an environment id to its training file."""
+"""Makes the environment of a training file, and finds the training file of an environment id."""
 
 from importlib import resources
 from pathlib import Path
@@ -14,12 +14,15 @@ from trainers.config.base import one_of
 
 
 def make_environment(settings: RunSettings) -> BaseEnv:
-    """Make the environment that `env_settings` describes; `env_settings.seed` must be set.
+    """Make the environment that `env_settings` describes.
 
-    `env_path` is the file of a Unity player or a Gymnasium id; without it, the Unity Editor is meant.
+    `env_path` is the file of a Unity player or a Gymnasium id. Without it, the environment is the Unity Editor.
+
+    Args:
+        settings: the resolved training file; `env_settings.seed` must be set.
 
     Raises:
-        UserError: there is no such environment, or the settings ask for what it cannot do.
+        UserError: there is no such environment, or it does not support the settings.
     """
     env = settings.env_settings
     if env.env_path is None or looks_like_player(env.env_path):
@@ -35,14 +38,16 @@ def make_environment(settings: RunSettings) -> BaseEnv:
 
 
 def tuned_file(env_id: str, trainer_type: str) -> Path | None:
-    """The training file for a Gymnasium id: its own, else the default for its kind.
+    """Return the training file tuned for a Gymnasium id, or else the default one of its kind.
 
-    Files are `unity_configs/<trainer_type>/<behavior name>.yaml`; the kinds are `continuous`, `discrete` and
-    `image` (any image among the observations, whatever the actions). There is none for a Unity player, and none for
-    an algorithm without such a folder, as one that another package adds.
+    The files are `unity_configs/<trainer_type>/<behavior name>.yaml` and `unity_configs/<trainer_type>/<kind>.yaml`.
+    The kind is `continuous` or `discrete` by the actions, or `image` if any observation is an image.
+
+    Returns:
+        The path; None for a Unity player, and for an algorithm of another package, which has no such folder.
 
     Raises:
-        UserError: the id is not known, or the algorithm cannot take its kind.
+        UserError: the id is not known, or the algorithm does not support its kind.
     """
     folder = _folder(trainer_type)
     if looks_like_player(env_id) or not folder.is_dir():
@@ -59,13 +64,13 @@ def tuned_file(env_id: str, trainer_type: str) -> Path | None:
     if not path.is_file():
         fitting = [name for name in catalogue.algorithm_names() if (_folder(name) / path.name).is_file()]
         raise UserError(
-            f"{env_id} has {kind} actions, for which {trainer_type} is no use; use trainer_type {one_of(fitting)}"
+            f"{env_id} has {kind} actions, which trainer_type {trainer_type} cannot learn; use {one_of(fitting)}"
         )
     return path
 
 
 def tuned_files(trainer_type: str) -> list[Path]:
-    """The training files of single tasks, in order of their names."""
+    """Return the training files of single tasks, sorted by name."""
     return [path for path in sorted(_folder(trainer_type).glob("*.yaml")) if path.stem not in get_args(Kind)]
 
 

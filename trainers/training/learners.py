@@ -1,4 +1,4 @@
-"""How the learner of a behavior begins: its seed, its device, and the weights it starts from."""
+"""Makes the learners of a run, each with its seed, device and initial weights."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,13 +21,13 @@ from trainers.training.resuming import restore, resumed_settings
 
 
 class Learners:
-    """Makes learners, in the order in which behaviors show up.
+    """Makes learners, in the order in which behaviors appear.
 
     Args:
         settings: the resolved training file.
-        threads: the run's threads, of which a learner may need more.
-        display: is told where a network is computed.
-        collective: the processes that learn together.
+        threads: the run's threads, to which a learner may add.
+        display: shows on which device a network is computed.
+        collective: the processes that train together.
     """
 
     def __init__(
@@ -39,12 +39,12 @@ class Learners:
         self._made = 0
 
     def make(self, name: str, spec: BehaviorSpec, status: Mapping[str, Any]) -> Learner:
-        """A learner with new weights, or with those that the training file says to start from.
+        """Make the learner of a behavior, with new weights or with those that the training file says to start from.
 
         Args:
-            name: behavior name, without team.
+            name: the behavior's name, without team.
             spec: its observations and actions.
-            status: the behavior's part of `training_status.json`; empty for a new run.
+            status: its part of `training_status.json`; empty for a new run.
 
         Raises:
             UserError: the behavior is not in the training file, or the weights to start from do not fit.
@@ -74,7 +74,7 @@ class Learners:
         return learner
 
     def _starting_point(self, name: str, init_path: str | None) -> Path | None:
-        """The checkpoint new weights come from (ML-Agents keys `init_path` and `initialize_from`)."""
+        """Return the checkpoint to take weights from (ML-Agents keys `init_path` and `initialize_from`), or None."""
         checkpoints = self.settings.checkpoint_settings
         if checkpoints.resume:
             return None
@@ -89,7 +89,7 @@ class Learners:
 
 
 def behavior_seed(seed: int, number: int) -> int:
-    """The seed of the run's first, second, ... behavior; the first one's is the run's own."""
+    """Return the seed of a run's behavior `number`, from 0. That of the first behavior is the run's own seed."""
     if number == 0:
         return seed
     return int(np.random.SeedSequence(seed, spawn_key=(number,)).generate_state(1)[0])

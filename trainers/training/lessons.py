@@ -1,4 +1,4 @@
-"""Lessons in a run: who is measured, and what the environment is sent."""
+"""Curricula in a run: measures learners and sends parameters to the environment."""
 
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ class Lessons:
 
     Args:
         parameters: the training file's `environment_parameters`.
-        status: an earlier `training_status.json`, which says where an interrupted run had come.
+        status: content of an earlier `training_status.json`, which holds the lessons that the run had reached.
     """
 
     def __init__(self, parameters: Mapping[str, EnvironmentParameter], status: Mapping[str, Any]) -> None:
@@ -24,31 +24,31 @@ class Lessons:
 
     @property
     def status(self) -> dict[str, dict[str, float]]:
-        """The entry of each parameter in `training_status.json`: its lesson, and how far that has come."""
-        known = self._curriculum
+        """The entry of each parameter in `training_status.json`: its present lesson and its smoothed mean return."""
+        curriculum = self._curriculum
         return {
-            name: {"lesson_num": number, "smoothed_reward": known.smoothed[name]}
-            for name, number in known.lessons.items()
+            name: {"lesson_num": number, "smoothed_reward": curriculum.smoothed[name]}
+            for name, number in curriculum.lessons.items()
         }
 
     def watch(self, learner: Learner) -> None:
-        """Measure a learner, whose summaries show the present lessons."""
+        """Measure a learner, and add the present lessons to its summaries."""
         learner.metrics.lesson_returns = deque(maxlen=self._curriculum.window(learner.name))
         learner.metrics.standing = self._curriculum.tags
 
     def send(self, env: BaseEnv) -> None:
-        """Send all parameters.
+        """Send all parameters to the environment.
 
         Raises:
-            UserError: the environment takes none.
+            UserError: the environment takes no parameters.
         """
         send(env, self._curriculum.values)
 
     def advance(self, env: BaseEnv, learners: Sequence[Learner]) -> bool:
-        """Begin the lessons that are due, and send their parameters.
+        """Begin the lessons that are due, and send their parameters to the environment.
 
         Returns:
-            Whether the environment must now be reset for it; its agents are forgotten.
+            Whether the environment must be reset. The learners have then dropped their agents.
         """
         change = self._curriculum.advance(
             {

@@ -1,4 +1,4 @@
-"""The one training loop."""
+"""The training loop."""
 
 from mlagents_envs.base_env import BaseEnv
 
@@ -6,9 +6,10 @@ from trainers.training.session import Session
 
 
 def run(env: BaseEnv, session: Session) -> None:
-    """Train every behavior of `env` until each has had its `max_steps`, or somebody asks to stop.
+    """Train every behavior of `env` until all have reached `max_steps`, or until a stop is requested.
 
-    Each turn: take in what agents saw and earned, learn if enough has come together, act, step.
+    Each iteration reads observations and rewards, learns if a learner is ready, chooses actions, and steps the
+    environment.
     """
     timers = session.timers
     session.send_lessons(env)
@@ -20,13 +21,13 @@ def run(env: BaseEnv, session: Session) -> None:
                 decision, terminal = env.get_steps(name)
             actor = session.actor(name, env.behavior_specs[name])
             with timers("policy"):
-                asking = actor.observe(decision, terminal)
+                batch = actor.observe(decision, terminal)
             if actor.mind.ready:
                 with timers("update"):
                     actor.mind.update()
-            if len(asking):
+            if len(batch):
                 with timers("policy"):
-                    actions = actor.act(asking)
+                    actions = actor.act(batch)
                 env.set_actions(name, actions)
         must_reset = session.advance_lessons(env)
         session.report()

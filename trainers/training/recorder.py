@@ -1,4 +1,4 @@
-"""What is written for one behavior of a run, and when: summaries, checkpoints, the best policy."""
+"""Writes the summaries and checkpoints of one behavior of a run, and its best policy."""
 
 import math
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ class Outcome:
     """What a run reached for one behavior.
 
     Attributes:
-        steps: agent steps trained in all.
-        episodes: episodes ended in all.
-        mean_return: mean over the last 100 training episodes, NaN without any.
-        best_return: the highest such mean at any summary, NaN before 100 episodes; `best.pt` holds that policy.
-        folder: where checkpoints and curves are.
+        steps: agent steps trained in total.
+        episodes: episodes ended in total.
+        mean_return: mean return of the last 100 training episodes; NaN without any.
+        best_return: the highest such mean at any summary, whose policy `best.pt` holds; NaN before 100 episodes.
+        folder: holds checkpoints and curves.
     """
 
     steps: int
@@ -35,22 +35,24 @@ class Outcome:
 
 
 class Recorder:
-    """A learner with its folder `<run>/<Behavior>/`; see `behavior_folder` for the folder's name.
+    """Writes the folder `<run>/<Behavior>/` of a learner. `behavior_folder` gives the folder's name.
 
     Args:
-        learner: what to record.
+        learner: the learner to record.
         run_folder: the run's folder.
         hyperparameters: the behavior's settings as text, for TensorBoard.
         status: this behavior's part of an earlier `training_status.json`; empty for a new run.
-        resume: go on from the folder's newest checkpoint.
-        wandb: the settings of the run, if it is to be logged to Weights & Biases.
+        resume: whether to continue from the folder's newest checkpoint.
+        wandb: the run's settings if the run is logged to Weights & Biases, else None.
 
     Attributes:
-        notes: lines that the user should see.
+        best_return: the highest mean return at any summary; -inf before 100 episodes.
+        gauges: newest value and range of each TensorBoard tag, for `timers.json`.
+        notes: messages for the user.
 
     Raises:
-        UserError: there is nothing to resume, or it does not fit, or the folder cannot be written to, or
-            Weights & Biases refuses.
+        UserError: there is no checkpoint to resume, or it does not fit, or the folder cannot be written, or Weights &
+            Biases refuses.
     """
 
     def __init__(
@@ -70,9 +72,7 @@ class Recorder:
         if resume:
             path = self.keeper.folder / NEWEST
             if not path.is_file():
-                raise UserError(
-                    f"{path}: there is no checkpoint to resume; leave --resume out or use --force"
-                )
+                raise UserError(f"{path}: there is no checkpoint to resume; remove --resume or use --force")
             self.notes = restore(learner, path)
             learner.load_store(self.keeper.folder)
             self.keeper.restore(status)
@@ -88,21 +88,25 @@ class Recorder:
 
     @property
     def summary_due(self) -> bool:
-        """`summary_freq` agent steps have passed."""
+        """Whether `summary_freq` agent steps have passed since the last summary."""
         return self.learner.step >= self._next_summary
 
     @property
     def checkpoint_due(self) -> bool:
-        """`checkpoint_interval` agent steps have passed."""
+        """Whether `checkpoint_interval` agent steps have passed since the last checkpoint."""
         return self.learner.step >= self._next_checkpoint
 
     @property
     def has_news(self) -> bool:
-        """Decisions were rewarded since the newest checkpoint."""
+        """Whether decisions were rewarded since the newest checkpoint."""
         return self.learner.step > self._saved_step
 
     def summarise(self, elapsed: float) -> Summary | None:
-        """What has happened since the last summary, to be given to `write`; None if nothing has."""
+        """Return a summary of what happened since the last one, for `write`; None if nothing happened.
+
+        Args:
+            elapsed: seconds since the run began.
+        """
         learner = self.learner
         values, histograms, returns = learner.metrics.summarise()
         self._next_summary = next_multiple(learner.step, learner.settings.summary_freq)
@@ -112,14 +116,14 @@ class Recorder:
         return Summary(learner.name, learner.step, elapsed, values, histograms, returns, learner.training)
 
     def write(self, summary: Summary) -> None:
-        """Write a summary everywhere, and the best policy so far if it is this one.
+        """Write a summary to all reports, and the policy if it is the best so far.
 
         Raises:
             OSError: a file could not be written.
         """
         try:
             self._tensorboard.write(summary)
-        finally:  # one of them may be refused
+        finally:  # each report is written even if another one cannot be
             self._csv.write(summary)
         if self.wandb is not None:
             self.wandb.write(summary)
@@ -128,7 +132,7 @@ class Recorder:
             self._keep_if_best(metrics.recent_mean)
 
     def save(self) -> None:
-        """Write a checkpoint, and the decisions that are worth keeping.
+        """Write a checkpoint, and the stored decisions if the learner keeps them.
 
         Raises:
             OSError: a file could not be written.
@@ -140,12 +144,13 @@ class Recorder:
         learner.save_store(self.keeper.folder)
 
     def export(self) -> None:
-        """Write the `.onnx` of the newest checkpoint.
+        """Write the `.onnx` file of the newest checkpoint.
 
         Raises:
-            OSError: a file could not be written.
+            OSError: the file could not be written.
         """
-        from bridge.onnx_export import export_policy  # onnx takes a while to import; a run starts without it
+        # Importing onnx takes seconds, so a run does not import it before it writes a checkpoint.
+        from bridge.onnx_export import export_policy
 
         learner = self.learner
         self.keeper.export(lambda path: export_policy(learner.policy, learner.spec, path, learner.name))
@@ -154,17 +159,17 @@ class Recorder:
         """Draw the plots.
 
         Raises:
-            OSError: one could not be written.
+            OSError: a plot could not be written.
         """
         self._csv.draw()
 
     def status(self) -> dict[str, Any]:
-        """This behavior's part of `training_status.json`."""
+        """Return this behavior's part of `training_status.json`."""
         best = self.best_return if math.isfinite(self.best_return) else None
         return {**self.keeper.status(), BEST_RETURN: best, DEVICE: str(self.learner.device)}
 
     def close(self) -> Outcome:
-        """Close the files; says what was reached."""
+        """Close the files and return the outcome."""
         self._tensorboard.close()
         if self.wandb is not None:
             folder = self.keeper.folder
@@ -174,12 +179,12 @@ class Recorder:
         return Outcome(self.learner.step, metrics.episodes, metrics.recent_mean, best, self.keeper.folder)
 
     def state(self) -> dict[str, Any]:
-        """A whole checkpoint."""
+        """Return the content of a checkpoint."""
         learner = self.learner
         return {**learner.state_dict(), "behavior": learner.description()}
 
     def _gauge(self, values: dict[str, float]) -> None:
-        """Keep the newest value and the range of each tag, as ML-Agents' `timers.json` names them."""
+        """Keep the newest value and the range of each tag, under the names of ML-Agents' `timers.json`."""
         for tag, value in values.items():
             name = f"{self.learner.name}.{tag.replace('/', '.').replace(' ', '')}.mean"
             known = self.gauges.get(name, {"min": value, "max": value, "count": 0})
@@ -197,5 +202,5 @@ class Recorder:
 
 
 def next_multiple(step: int, interval: int) -> int:
-    """The first multiple of `interval` after `step`."""
+    """Return the smallest multiple of `interval` that is greater than `step`."""
     return (step // interval + 1) * interval

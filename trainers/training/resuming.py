@@ -1,4 +1,4 @@
-"""What a run goes on from: the checkpoint, the best return so far, and the device of before."""
+"""Resuming a run: its checkpoint, the best return so far, and the device that it used."""
 
 import hashlib
 import math
@@ -16,20 +16,20 @@ from trainers.records.checkpoint import damage_named, load_state
 from trainers.records.policy_file import check_fits
 
 BEST_RETURN = "best_return"
-"""In `best.pt` and `training_status.json`: the mean return that made the policy the best one."""
+"""Key of the mean return of the best policy, in `best.pt` and `training_status.json`."""
 
 DEVICE = "device"
-"""In `training_status.json`: the torch device that a behavior was computed on."""
+"""Key of a behavior's torch device in `training_status.json`."""
 
 
 def best_return_of(path: Path, status: dict[str, Any]) -> float:
-    """The mean return that a resumed run has to exceed; minus infinity where there is no best policy yet.
+    """Return the mean return that a resumed run has to exceed, or -inf if there is no best policy yet.
 
-    The file itself counts. `training_status.json` is written with each checkpoint only, and so may be older.
+    `best.pt` takes precedence, because `training_status.json` is written only with a checkpoint and may be older.
 
     Args:
         path: the run's `best.pt`.
-        status: the behavior's part of `training_status.json`, for a file of an older version, which has no score.
+        status: the behavior's part of `training_status.json`, for an older `best.pt` that does not hold the return.
 
     Raises:
         UserError: the file is damaged.
@@ -42,18 +42,18 @@ def best_return_of(path: Path, status: dict[str, Any]) -> float:
             best = state.get(BEST_RETURN, status.get(BEST_RETURN))
             return -math.inf if best is None else float(best)
     except UserError as error:
-        raise UserError(f"{error}, or delete it: a run goes on without a best policy") from error
+        raise UserError(f"{error}, or delete it to continue without a best policy") from error
 
 
 def resumed_settings(wanted: TorchSettings, status: Mapping[str, Any]) -> tuple[TorchSettings, str]:
-    """The `torch_settings` of a resumed run: what they leave open is the device that it was computed on before.
+    """Return the `torch_settings` of a resumed run. If they leave the device open, it is the one used before.
 
     Args:
         wanted: the training file's `torch_settings`.
         status: the behavior's part of `training_status.json`.
 
     Returns:
-        The settings, and a line for the user if this machine has no such device; else an empty one.
+        The settings, and a message for the user; empty unless the device used before is not available.
     """
     device = status.get(DEVICE)
     if device is None or wanted.device not in (None, "auto"):
@@ -66,13 +66,13 @@ def resumed_settings(wanted: TorchSettings, status: Mapping[str, Any]) -> tuple[
 
 
 def generator_state(saved: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """The state that `generator` goes on from: the saved one if it can, else that of a seed made of the saved one.
+    """Return a state for `generator`: the saved one if it fits, else that of a seed computed from the saved one.
 
-    The state of a random generator means nothing on another kind of device, where it has another length.
+    A generator's state cannot be used on another kind of device, where it has another length.
 
     Args:
-        saved: uint8, shape (n,), from `torch.Generator.get_state`.
-        generator: the one that is to go on; it is left as it is.
+        saved: (n,) uint8, from `torch.Generator.get_state`.
+        generator: not changed.
     """
     if len(saved) == len(generator.get_state()):
         return saved
@@ -83,8 +83,13 @@ def generator_state(saved: torch.Tensor, generator: torch.Generator) -> torch.Te
 def restore(learner: Learner, path: Path, only_weights: bool = False) -> list[str]:
     """Load a checkpoint into a learner.
 
+    Args:
+        learner: the learner.
+        path: the checkpoint.
+        only_weights: see `Learner.load_state_dict`.
+
     Returns:
-        Lines that the user should see.
+        Messages for the user.
 
     Raises:
         UserError: the file is damaged, or belongs to another network or algorithm.
@@ -106,13 +111,15 @@ def restore(learner: Learner, path: Path, only_weights: bool = False) -> list[st
 
 
 def _check_resumable(learner: Learner, path: Path, state: dict[str, Any]) -> None:
-    """Refuse what a learner can start from but not go on with."""
+    """Require that the learner can resume from a checkpoint, and not only start from its weights."""
     if state["trainer_type"] != learner.kind:
         raise UserError(f"{path}: written by {state['trainer_type']}, cannot be resumed with {learner.kind}")
     if "Optimizer:value_optimizer" not in state:
-        raise UserError(f"{path}: a kept policy, without the optimiser's state; use --initialize-from")
+        raise UserError(
+            f"{path}: a policy without the optimiser's state, which cannot be resumed; use --initialize-from"
+        )
     if not learner.optimizer.fits(state["Optimizer:value_optimizer"]):
         raise UserError(
-            f"{path}: its optimiser moved other weights than this one would; set natural_gradient_kl as it was, "
+            f"{path}: its optimiser trained other weights than this run would; set natural_gradient_kl as it was, "
             "or use --initialize-from"
         )

@@ -22,17 +22,21 @@ from trainers.training.recorder import Recorder
 
 
 class RunFiles:
-    """Writes a run's folder. What the system refuses to write (a full disk, another program's lock) ends nothing.
+    """Writes a run's folder.
+
+    Training continues if a file cannot be written, for example because the disk is full or another program locks the
+    file.
 
     Args:
-        settings: the resolved training file; its `checkpoint_settings.run_id` is set.
-        display: is told what could not be written.
-        timers: of the run.
+        settings: the resolved training file; `checkpoint_settings.run_id` is set.
+        display: shows what could not be written.
+        timers: the run's timers.
 
     Attributes:
-        folder: the run's folder.
-        status: the content of `training_status.json`.
-        unsaved: behaviors whose newest checkpoint could not be written; likewise `unexported`, the `.onnx`.
+        folder: the run's folder, as an absolute path.
+        status: content of `training_status.json`.
+        unsaved: behaviors whose newest checkpoint could not be written.
+        unexported: behaviors whose newest `.onnx` file could not be written.
     """
 
     def __init__(self, settings: RunSettings, display: Display, timers: TimerTree) -> None:
@@ -46,10 +50,10 @@ class RunFiles:
         self.unexported: set[str] = set()
 
     def record(self, learner: Learner) -> Recorder:
-        """The recorder of a learner, which goes on from its newest checkpoint if the run is resumed.
+        """Return the recorder of a learner. If the run is resumed, it continues from the newest checkpoint.
 
         Raises:
-            UserError: there is nothing to resume, or it does not fit, or the folder cannot be written to.
+            UserError: there is no checkpoint to resume, or it does not fit, or the folder cannot be written.
         """
         return Recorder(
             learner,
@@ -65,28 +69,32 @@ class RunFiles:
         summary = recorder.summarise(self.timers.elapsed)
         if summary is not None:
             self.display.summarise(summary)
-            with self._kept_going(f"the summary of {summary.behavior}"):
+            with self._failure_reported(f"the summary of {summary.behavior}"):
                 recorder.write(summary)
 
     def checkpoint(self, recorder: Recorder, lessons: Mapping[str, Mapping[str, float]]) -> None:
-        """Write a behavior's checkpoint, its `.onnx`, the run's status with the present lessons, and the plots.
+        """Write a behavior's checkpoint, its `.onnx` file, the run's status and the plots.
 
-        Each is written even if another one is refused.
+        Each is written even if another one cannot be.
+
+        Args:
+            recorder: the recorder of the behavior.
+            lessons: the entry of each parameter in `training_status.json`.
         """
         name = recorder.learner.name
         self.unsaved.add(name)
         self.unexported.add(name)
         with self.timers("checkpoint"):
-            with self._kept_going(f"the checkpoint of {name} at {recorder.learner.step:,}"):
+            with self._failure_reported(f"the checkpoint of {name} at {recorder.learner.step:,}"):
                 recorder.save()
                 self.unsaved.remove(name)
             if name not in self.unsaved:
-                with self._kept_going(f"the .onnx of {name}"):
+                with self._failure_reported(f"the .onnx of {name}"):
                     recorder.export()
                     self.unexported.remove(name)
-                with self._kept_going(STATUS.name):
+                with self._failure_reported(STATUS.name):
                     self._write_status(recorder, lessons)
-            with self._kept_going(f"the plots of {name}"):
+            with self._failure_reported(f"the plots of {name}"):
                 recorder.draw()
 
     def _write_status(self, recorder: Recorder, lessons: Mapping[str, Mapping[str, float]]) -> None:
@@ -98,58 +106,58 @@ class RunFiles:
             "mlagents_version": metadata.version("mlagents-envs"),
             "torch_version": torch.__version__,
         }
-        if not (self.folder / CONFIGURATION).is_file():  # somebody deleted the run's folder
+        if not (self.folder / CONFIGURATION).is_file():  # the run's folder was deleted
             self.write_configuration()
         write_text(self._status_path, json.dumps(self.status, indent=4))
 
     def write_configuration(self) -> None:
-        """Write the settings as resolved.
+        """Write the resolved settings.
 
         Raises:
-            UserError: the system refuses.
+            UserError: the file cannot be written.
         """
         path = self.folder / CONFIGURATION
         with refusal_named(path):
             write_text(path, dump_settings(self.settings))
 
     def require_saved(self) -> None:
-        """Refuse to end as if all was written.
+        """Require that all newest checkpoints and `.onnx` files could be written.
 
         Raises:
-            UserError: the last checkpoint or `.onnx` of a behavior could not be written.
+            UserError: the last checkpoint or `.onnx` file of a behavior could not be written.
         """
         if self.unsaved:
             raise UserError(
                 f"{self.folder}: the last checkpoint of {', '.join(sorted(self.unsaved))} could not be written, for "
-                "the reason above; make room for it, then --resume goes on from the one before, if there is one"
+                "the reason above; remove the cause, then use --resume to continue from the checkpoint before, if any"
             )
         if self.unexported:
             raise UserError(
                 f"{self.folder}: the last .onnx of {', '.join(sorted(self.unexported))} could not be written, for the "
-                f"reason above; make room for it, then: python -m bridge.onnx_export {self.folder}"
+                f"reason above; remove the cause, then run: python -m bridge.onnx_export {self.folder}"
             )
 
     def close(self, recorders: Sequence[Recorder]) -> None:
-        """Write the timers; without any recorder, free the name of a run that never began."""
+        """Write the timers. Without any recorder, the run never began, and its folder is removed."""
         if not recorders:
-            self._withdraw()
+            self._remove_unused()
             return
-        with self._kept_going("run_logs/timers.json"):
+        with self._failure_reported("run_logs/timers.json"):
             tree: dict[str, Any] = self.timers.as_dict()
-            tree["gauges"] = {key: value for one in recorders for key, value in one.gauges.items()}
+            tree["gauges"] = {key: value for recorder in recorders for key, value in recorder.gauges.items()}
             tree["metadata"] = {"torch_version": torch.__version__}
             write_text(self.folder / "run_logs" / "timers.json", json.dumps(tree, indent=4))
 
     @contextmanager
-    def _kept_going(self, what: str) -> Iterator[None]:
-        """Say what the system refuses to write, and go on."""
+    def _failure_reported(self, what: str) -> Iterator[None]:
+        """Report a file that cannot be written, and continue."""
         try:
             yield
         except OSError as error:
             self.display.say(f"Not written: {what} ({error})")
 
-    def _withdraw(self) -> None:
-        """Remove the folder, unless something worth reading was written."""
+    def _remove_unused(self) -> None:
+        """Remove the folder unless it holds more than the settings."""
         files = [path for path in self.folder.rglob("*") if path.is_file()]
         if not self.settings.checkpoint_settings.resume and files == [self.folder / CONFIGURATION]:
             shutil.rmtree(self.folder)

@@ -1,4 +1,4 @@
-"""One run: which behaviors there are, and when they begin, are reported, and end."""
+"""One run: its behaviors, and when each begins, is recorded and ends."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,19 +20,24 @@ from trainers.training.recorder import Outcome, Recorder
 from trainers.training.run_files import RunFiles
 
 ENVIRONMENT = "It was raised by the environment."
+"""Note on an exception that the environment raised."""
 
 
 class Session:
-    """What the loop asks about a run.
+    """The state of a run, as the training loop sees it.
 
     Args:
-        settings: the resolved training file; its `checkpoint_settings.run_id` is set.
-        display: where progress is shown.
+        settings: the resolved training file; `checkpoint_settings.run_id` is set.
+        display: shows progress.
         threads: the run's threads.
 
     Attributes:
         stop_requested: set it to leave the loop after the present step.
-        timers: where the run's time went.
+        timers: the time that each part of the run took.
+        recorders: the recorder of each behavior seen so far, by name.
+
+    Raises:
+        UserError: the torch device or Weights & Biases is not available, or the run's folder cannot be written.
     """
 
     def __init__(self, settings: RunSettings, display: Display, threads: Threads) -> None:
@@ -49,7 +54,7 @@ class Session:
         self.files = RunFiles(settings, display, self.timers)
         self.lessons = Lessons(settings.environment_parameters or {}, self.files.status)
         self._learners = Learners(settings, threads, display, self.collective)
-        if not checkpoints.resume:  # a resume that fails leaves the run as it was
+        if not checkpoints.resume:  # a resumed run writes it after its checkpoint was loaded
             self.files.write_configuration()
 
     @property
@@ -59,12 +64,18 @@ class Session:
 
     @property
     def finished(self) -> bool:
-        """A stop was asked for, or every behavior seen has had its `max_steps` (inference goes on until stopped)."""
+        """Whether a stop was requested, or every behavior seen has reached `max_steps`. Inference never does."""
         done = bool(self.learners) and all(learner.finished for learner in self.learners)
         return self.collective.any(self.stop_requested) or done
 
     def actor(self, behavior_id: str, spec: BehaviorSpec) -> Actor:
-        """The actor of `Name?team=0`; all teams of `Name` have one learner, made when the first is seen.
+        """Return the actor of a behavior id.
+
+        All teams of a behavior share one learner, which is made when the first of them appears.
+
+        Args:
+            behavior_id: `Name` or `Name?team=0`.
+            spec: observations and actions of the behavior.
 
         Raises:
             UserError: the behavior is not in the training file, or its checkpoint does not fit.
@@ -76,24 +87,24 @@ class Session:
 
     @contextmanager
     def environment(self) -> Iterator[None]:
-        """Time a call into the environment, and mark what it raises with the note `ENVIRONMENT`.
+        """Measure the time of a call to the environment, and give its exceptions the note `ENVIRONMENT`.
 
         Raises:
-            RuntimeError: the environment left with `sys.exit`, which must not end the run as if all was well.
+            RuntimeError: the environment called `sys.exit`, which would end the run as if it had succeeded.
         """
         with self.timers("env"):
             try:
                 yield
             except SystemExit as error:
-                left = RuntimeError(f"the environment called sys.exit({error.code!r})")
-                left.add_note(ENVIRONMENT)
-                raise left from error
+                failure = RuntimeError(f"the environment called sys.exit({error.code!r})")
+                failure.add_note(ENVIRONMENT)
+                raise failure from error
             except Exception as error:
                 error.add_note(ENVIRONMENT)
                 raise
 
     def report(self) -> None:
-        """Write and show what is due; called every environment step."""
+        """Write and show what is due. Called every environment step."""
         for recorder in self.recorders.values():
             learner = recorder.learner
             self.display.tick(learner.name, learner.step, learner.settings.max_steps, self.timers)
@@ -104,29 +115,29 @@ class Session:
                 self.files.checkpoint(recorder, self.lessons.status)
 
     def end_training(self) -> None:
-        """Behaviors that have had their `max_steps` learn no more; called after they were reported."""
+        """Finish learners that have reached `max_steps`. Called after `report`."""
         for learner in self.learners:
             if _ends(learner):
                 learner.finish()
 
     def send_lessons(self, env: BaseEnv) -> None:
-        """Send the environment all its parameters; called before its first reset.
+        """Send all parameters to the environment. Called before its first reset.
 
         Raises:
-            UserError: it takes none.
+            UserError: the environment takes no parameters.
         """
         self.lessons.send(env)
 
     def advance_lessons(self, env: BaseEnv) -> bool:
-        """Send the parameters whose next lesson begins; called every environment step.
+        """Begin the lessons that are due, and send their parameters to the environment. Called every environment step.
 
         Returns:
-            Whether the environment must now be reset for it; its agents are forgotten.
+            Whether the environment must be reset. The learners have then dropped their agents.
         """
         return self.lessons.advance(env, self.learners)
 
     def take_statistics(self, env: BaseEnv) -> None:
-        """Add what the environment reports of itself, if it does (Unity's `StatsRecorder`), to every behavior."""
+        """Add the environment's own statistics (Unity's `StatsRecorder`), if any, to every behavior's summary."""
         take = getattr(env, "take_stats", None)
         if take is not None:
             reported = take()
@@ -135,7 +146,7 @@ class Session:
                     learner.metrics.add_reported(reported)
 
     def close(self) -> dict[str, Outcome]:
-        """Write the last summary and checkpoint, and close every file.
+        """Write the last summary and checkpoint, close every file, and return the outcome of each behavior.
 
         Raises:
             UserError: the last checkpoint could not be written.
@@ -145,7 +156,7 @@ class Session:
             self.files.summarise(recorder)
             if (
                 recorder.learner.training or name in self.files.unsaved
-            ):  # a finished one was saved when it ended
+            ):  # a finished learner was saved when it finished
                 self.files.checkpoint(recorder, self.lessons.status)
             outcomes[name] = recorder.close()
         self._close_files()
@@ -154,20 +165,24 @@ class Session:
         return outcomes
 
     def abandon(self, save: bool) -> bool:
-        """Close every file after a failure, and save what was learned first; nothing is raised.
+        """Save the run if `save` is true and it can be saved, and close every file, after a failure. Nothing is raised.
 
         Returns:
-            Whether anything was saved. Weights that are not finite are not, nor is a run in which nothing was learned.
+            Whether anything was saved. A behavior is not saved if it has learned nothing or if a weight is not finite.
         """
         saved = False
         for recorder in self.recorders.values():
-            with suppress(Exception):  # the failure that led here is the one to tell
+            with suppress(Exception):  # the first failure is the one to report
                 learner = recorder.learner
                 if save and recorder.has_news and learner.training and learner.optimizer.is_finite:
                     self.files.summarise(recorder)
                     self.files.checkpoint(recorder, self.lessons.status)
                     saved = saved or learner.name not in self.files.unsaved
-        for close in (*(one.close for one in self.recorders.values()), self._close_files, self.display.close):
+        for close in (
+            *(recorder.close for recorder in self.recorders.values()),
+            self._close_files,
+            self.display.close,
+        ):
             with suppress(Exception):
                 close()
         return saved
@@ -189,5 +204,5 @@ class Session:
 
 
 def _ends(learner: Learner) -> bool:
-    """Whether a learner has had its `max_steps` and is still learning."""
+    """Whether a learner has reached `max_steps` and is still learning."""
     return learner.training and learner.step >= learner.settings.max_steps

@@ -1,4 +1,4 @@
-"""SIGINT (Ctrl-C), SIGTERM and SIGHUP (a closed terminal): how a run is asked to end."""
+"""Stopping a run with SIGINT (Ctrl-C), SIGTERM or SIGHUP (a closed terminal)."""
 
 import signal
 import threading
@@ -9,13 +9,13 @@ from contextlib import contextmanager, suppress
 from trainers.training.session import Session
 
 REPEAT_SECONDS = 2.0
-"""Signals this soon after the first are the same request: `timeout`, shells and impatient fingers send several."""
+"""Signals within this time after the first count as the same request, because `timeout` and shells may send several."""
 
 
 class StopSignals:
-    """While this is entered, the first signal ends the run, saved; a later one ends the process at once, unsaved.
+    """Handles stop signals: the first ends and saves the run, a later one ends the process at once without saving.
 
-    Before `ending` there is nothing to save yet, so that the first signal is a `KeyboardInterrupt`.
+    A signal before `ending` is entered raises `KeyboardInterrupt`, because there is nothing to save yet.
     """
 
     def __init__(self) -> None:
@@ -25,11 +25,14 @@ class StopSignals:
 
     @contextmanager
     def handled(self) -> Iterator[None]:
-        """Take the signals, and give them back at the end; elsewhere than in the main thread, leave them alone."""
+        """Handle the signals in this context, and restore their former handlers at the end.
+
+        Outside the main thread, signals cannot be handled, and the context does nothing.
+        """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        previous = {number: signal.signal(number, self._receive) for number in _taken()}
+        previous = {number: signal.signal(number, self._receive) for number in _handled_signals()}
         try:
             yield
         finally:
@@ -38,9 +41,9 @@ class StopSignals:
 
     @contextmanager
     def ending(self, session: Session) -> Iterator[None]:
-        """Let the first signal end this run, and with it this block.
+        """Let the first signal end this run and leave this context.
 
-        The present step is carried through, but an environment that is being waited for is left where it is.
+        The present step is completed first. If the run is waiting for the environment, it leaves at once.
         """
         self._session, self._running = session, True
         with suppress(_LeaveEnvironmentError):
@@ -48,7 +51,7 @@ class StopSignals:
         self._running = False
 
     def leaving(self, close: Callable[[], None]) -> None:
-        """Close the environment of a run that has ended; a signal leaves one that does not end by itself."""
+        """Close the environment of a run that has ended. A signal interrupts a `close` that does not return."""
         self._leaving = True
         with suppress(KeyboardInterrupt):
             close()
@@ -65,8 +68,8 @@ class StopSignals:
             raise KeyboardInterrupt
 
 
-def _taken() -> list[signal.Signals]:
-    """The signals that ask a run to end; not SIGHUP where it is ignored on purpose, as by `nohup`."""
+def _handled_signals() -> list[signal.Signals]:
+    """Return the signals to handle. SIGHUP is left alone if it is ignored, as under `nohup`."""
     taken = [signal.SIGINT, signal.SIGTERM]
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         taken.append(signal.SIGHUP)
@@ -74,4 +77,4 @@ def _taken() -> list[signal.Signals]:
 
 
 class _LeaveEnvironmentError(BaseException):
-    """Leaves a call into the environment; no `except Exception` on the way may hold it up."""
+    """Leaves a call to the environment. It is a `BaseException`, so that no `except Exception` catches it."""

@@ -1,6 +1,6 @@
-"""`memory.py EARLY LATE`: resident memory in MiB of a Walker2d-v5 run after so many agent steps.
+"""`memory.py EARLY LATE`: resident memory, in MiB, of a Walker2d-v5 run after EARLY and after LATE agent steps.
 
-One epoch per update, since what is kept does not depend on how often it is learned from.
+It trains one epoch per update, since the memory in use does not depend on the number of epochs.
 """
 
 import json
@@ -14,13 +14,13 @@ from trainers.training.environments import make_environment
 
 
 def resident() -> float:
-    """This process's memory now, MiB (Linux)."""
+    """Return the present resident memory of this process in MiB (Linux only)."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 class Watch:
-    """A display that reads the memory at two steps."""
+    """A display that records the memory at two steps."""
 
     def __init__(self, early, late):
         self.wanted = {"early": early, "late": late}

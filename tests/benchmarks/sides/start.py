@@ -1,4 +1,4 @@
-"""Seconds from the start of `python -m trainers.ppo --env Walker2d-v5` to its first environment step."""
+"""Prints the seconds from the start of `python -m trainers.ppo --env Walker2d-v5` to its first environment step."""
 
 import subprocess
 import sys

@@ -1,6 +1,6 @@
-"""`step.py KIND TASK ENVS STEPS`: environment steps per second with random actions, one number on the last line.
+"""`step.py KIND TASK ENVS STEPS`: prints environment steps per second with random actions.
 
-KIND: adapter (this project's), sync (Gymnasium's), physics (`mujoco.batch` with nothing around it), envpool.
+KIND: adapter (this project's), sync (Gymnasium's), physics (`mujoco.batch` alone), envpool.
 """
 
 import sys
@@ -55,9 +55,7 @@ def physics(task, count):
     def step(i):
         inner._ctrl[:] = actions[i % 64]
         batch.step(nstep=frames)
-        if (
-            i % 50 == 49
-        ):  # about the length of a random episode, so that bodies do not lie on the ground for good
+        if i % 50 == 49:  # about the length of a random episode, so that bodies do not stay on the ground
             state.qpos[:], state.qvel[:] = start
 
     return step

@@ -1,7 +1,7 @@
-"""`train_ours.py FILE ENV JSON`: train with a file of this project and watch, one JSON line at the end.
+"""`train_ours.py FILE ENV JSON`: trains with a training file of this project, and prints one line of JSON.
 
-JSON keys: `set` (overrides), `between` (agent steps from and to which the rate is measured), `score` (stop when the
-mean of the last 100 training episodes gets there). The line holds that mean at every summary as `curve`: agent step,
+JSON keys: `set` (overrides), `between` (agent steps between which the rate is measured), `score` (the mean return of
+the last 100 training episodes at which to stop). The output has that mean at every summary as `curve`: agent step,
 seconds since the start of the process, mean.
 """
 
@@ -23,7 +23,7 @@ class ReachedError(Exception):
 
 
 class Watch:
-    """A display that takes times instead of showing anything."""
+    """A display that records times and returns."""
 
     def __init__(self, between, score):
         self.between, self.score = between, score

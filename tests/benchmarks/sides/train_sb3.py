@@ -1,8 +1,8 @@
-"""`train_sb3.py JSON`: Stable-Baselines3's PPO, one JSON line at the end.
+"""`train_sb3.py JSON`: trains with Stable-Baselines3's PPO, and prints one line of JSON.
 
 JSON keys: `env`, `seed`, `threads` (torch's), `steps`, `envs`, `rollout` (steps of each environment), `minibatch`,
-`epochs`, `linear` (the learning rate falls), `between` (numbers of rollouts from and to which the rate is measured),
-`score` (stop when the mean of the last 100 episodes gets there).
+`epochs`, `linear` (whether the learning rate falls), `between` (numbers of rollouts between which the rate is
+measured), `score` (the mean return of the last 100 episodes at which to stop).
 """
 
 import time
@@ -21,7 +21,7 @@ from stable_baselines3.common.vec_env import VecFrameStack, VecNormalize  # noqa
 
 
 class Watch(BaseCallback):
-    """Takes the time at each rollout's start, and stops at a score."""
+    """Records the time at each rollout's start, and stops at a score."""
 
     def __init__(self, score):
         super().__init__()

@@ -1,6 +1,6 @@
-"""`wire.py KIND AGENTS STEPS`: agent steps per second over Unity's protocol, one number on the last line.
+"""`wire.py KIND AGENTS STEPS`: prints agent steps per second over Unity's protocol.
 
-KIND: unity_env (this project's), mlagents_envs (Unity's, on the same protobuf), both with random actions; workers-N
+KIND: unity_env (this project's) and mlagents_envs (Unity's, on the same protobuf), both with random actions; workers-N
 (AGENTS over N players, with a learner of the Walker file that observes and acts, and never updates).
 """
 
@@ -35,7 +35,7 @@ def mlagents_envs(folder, agents):
 
 
 def workers(folder, agents, count):
-    import trainers  # before torch, whose idle threads it puts to sleep
+    import trainers  # before torch: it lets torch's idle threads sleep
 
     # isort: split
     import torch

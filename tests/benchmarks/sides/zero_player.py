@@ -1,9 +1,8 @@
-"""A player of zero cost: it answers with messages that were serialised before it began, and keeps the times.
+"""A player of zero cost: it answers with messages that it serialised at its start, and records times.
 
-Walker's shape: 243 observations and 39 continuous actions for each agent. There is nothing behind it: observations
-and rewards are random, each agent's episode ends every 200 steps, a tenth of the agents at a time, and actions are
-not read.
-Whoever trains it, `--times FOLDER` gets one file for each player once it has served `--steps` agent steps.
+It has Walker's shape: 243 observations and 39 continuous actions per agent. There is no simulation. Observations and
+rewards are random, each agent's episode ends every 200 steps, a tenth of the agents at a time, and actions are ignored.
+With `--times FOLDER`, a player writes one file with its times once it has served `--steps` agent steps.
 """
 
 import argparse
@@ -18,13 +17,14 @@ from bridge import wire
 BEHAVIOR = "Walker?team=0"
 OBSERVATIONS, ACTIONS = 243, 39
 SHARES = 10
-"""Into how many parts the agents are divided; one part's episodes end at a time, every 20 messages."""
+"""Number of parts of the agents. The episodes of one part end at the same time."""
 EVERY = 20
+"""Messages from the end of one part's episodes to the end of the next part's."""
 QUIT = wire.message(wire.QUIT).SerializeToString()
 
 
 def batch(agents: int, ending: int, rng: np.random.Generator) -> tuple[bytes, int]:
-    """One message and the number of agents in it that ask for a decision; those of part `ending` end."""
+    """Return one message, and the number of its agents that request a decision. The episodes of part `ending` end."""
     message = wire.message()
     values = message.unity_output.rl_output.agentInfos[BEHAVIOR].value
     observations = rng.standard_normal((agents, OBSERVATIONS), np.float32)
@@ -42,7 +42,7 @@ def batch(agents: int, ending: int, rng: np.random.Generator) -> tuple[bytes, in
 
 
 def first_batch(agents: int, rng: np.random.Generator) -> bytes:
-    """A message that introduces the behavior."""
+    """Return a message that introduces the behavior."""
     message = wire.UnityMessage.FromString(batch(agents, -1, rng)[0])
     parameters = message.unity_output.rl_initialization_output.brain_parameters.add(
         brain_name=BEHAVIOR, is_training=True
@@ -52,7 +52,7 @@ def first_batch(agents: int, rng: np.random.Generator) -> bytes:
 
 
 def hello() -> bytes:
-    """The message that introduces the player."""
+    """Return the message that introduces the player."""
     message = wire.message()
     output = message.unity_output.rl_initialization_output
     output.name, output.communication_version, output.package_version = "zero", wire.API_VERSION, "2.3.0"
@@ -61,7 +61,14 @@ def hello() -> bytes:
 
 
 def serve(port: int, agents: int, steps: int, times: Path | None) -> None:
-    """Play until the trainer leaves."""
+    """Play until the trainer leaves.
+
+    Args:
+        port: the trainer's port.
+        agents: number of agents.
+        steps: agent steps after which the times are written.
+        times: the folder for the times; None writes none.
+    """
     rng = np.random.default_rng(port)
     plain = [batch(agents, -1, rng) for _ in range(16 if agents <= 1000 else 2)]
     ending = [batch(agents, part, rng) for part in range(min(SHARES, agents))]
@@ -88,7 +95,7 @@ def serve(port: int, agents: int, steps: int, times: Path | None) -> None:
 
 
 def write(path: Path, log: list[tuple[float, int]]) -> None:
-    """The times and numbers of agent steps served, all at once."""
+    """Write the times in seconds and the agent steps served so far, atomically."""
     unfinished = path.with_suffix(".part")
     with unfinished.open("wb") as file:
         np.save(file, np.array(log))
@@ -96,7 +103,7 @@ def write(path: Path, log: list[tuple[float, int]]) -> None:
 
 
 def main() -> None:
-    """Read the command line of a player."""
+    """Serve a trainer as the command line says."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--mlagents-port", type=int, default=5004)
     parser.add_argument("--agents", type=int, default=10)
@@ -106,7 +113,7 @@ def main() -> None:
     try:
         serve(arguments.mlagents_port, arguments.agents, arguments.steps, arguments.times)
     except grpc.RpcError as error:
-        raise SystemExit(f"the trainer is gone: {error.details()}") from None
+        raise SystemExit(f"the trainer has ended: {error.details()}") from None
 
 
 if __name__ == "__main__":
