@@ -14,7 +14,7 @@ from trainers.algorithms.exploration import Exploration
 from trainers.algorithms.off_policy import OffPolicyLearner
 from trainers.config import BehaviorSettings, DQNSettings
 from trainers.experience.agents import AgentBatch
-from trainers.experience.replay import Transitions
+from trainers.experience.rows import Transitions
 from trainers.experience.task import Task
 from trainers.maths.losses import q_loss, q_target
 from trainers.networks.policy_network import ActionSample

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from gym_adapters.errors import UserError
 from trainers.algorithms.learner import Learner
 from trainers.experience.agents import AgentBatch
-from trainers.experience.replay import ROWS_PER_AGENT, Replay, Transitions, too_small
+from trainers.experience.replay import ROWS_PER_AGENT, Replay, too_small
 from trainers.experience.replay_file import load_replay, save_replay
+from trainers.experience.rows import Transitions
 from trainers.experience.store import NoStore, Store
 from trainers.experience.task import Task
 from trainers.optim.optimizer import flatten

@@ -15,7 +15,7 @@ from mlagents_envs.base_env import BehaviorSpec
 
 from gym_adapters.errors import UserError
 from trainers.experience.frames import FrameStore
-from trainers.experience.rows import Rows, own_and_group, storage_type
+from trainers.experience.rows import Rows, Transitions, own_and_group, storage_type
 from trainers.experience.store import NO_ROW, StepResult
 from trainers.maths.returns import Ending
 from trainers.networks.policy_network import ActionSample
@@ -26,29 +26,6 @@ ROWS_PER_AGENT = 3
 A decision must still be in the buffer after its episode ended and the next one began. The decision, the episode's last
 observation and the next decision are three rows.
 """
-
-
-@dataclass(frozen=True)
-class Transitions:
-    """`n` transitions of up to n_step decisions each.
-
-    Attributes:
-        observations: one (n, *shape) array per observation, at the start.
-        continuous: (n, size) float32 raw actions at the start.
-        discrete: (n, branches) int64 actions at the start.
-        reward: (n,) float32, discounted sum of the rewards.
-        next_observations: one (n, *shape) array per observation, at the end.
-        next_forbidden: (n, choices) bool, True where an action is forbidden at the end; None if none is.
-        discount: (n,) float32, weight of the value at the end; 0 after termination.
-    """
-
-    observations: list[np.ndarray]
-    continuous: np.ndarray
-    discrete: np.ndarray
-    reward: np.ndarray
-    next_observations: list[np.ndarray]
-    next_forbidden: np.ndarray | None
-    discount: np.ndarray
 
 
 class Replay:

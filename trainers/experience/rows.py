@@ -1,6 +1,7 @@
 """The interface of rows, through which reward signals see decisions."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -52,3 +53,26 @@ def own_and_group(rows: Rows) -> np.ndarray:
     """Return each agent's own reward plus its group's, (n,)."""
     total: np.ndarray = rows.reward + rows.group_reward
     return total
+
+
+@dataclass(frozen=True)
+class Transitions:
+    """`n` transitions of up to n_step decisions each.
+
+    Attributes:
+        observations: one (n, *shape) array per observation, at the start.
+        continuous: (n, size) float32 raw actions at the start.
+        discrete: (n, branches) int64 actions at the start.
+        reward: (n,) float32, discounted sum of the rewards.
+        next_observations: one (n, *shape) array per observation, at the end.
+        next_forbidden: (n, choices) bool, True where an action is forbidden at the end; None if none is.
+        discount: (n,) float32, weight of the value at the end; 0 after termination.
+    """
+
+    observations: list[np.ndarray]
+    continuous: np.ndarray
+    discrete: np.ndarray
+    reward: np.ndarray
+    next_observations: list[np.ndarray]
+    next_forbidden: np.ndarray | None
+    discount: np.ndarray

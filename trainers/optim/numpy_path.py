@@ -8,157 +8,21 @@ weights and gradients in place, and its tests compare both.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from trainers.maths import losses
 from trainers.networks.actor_critic import ActorCritic
-from trainers.networks.body import Body
 from trainers.networks.distributions import FORBIDDEN_LOGIT, LOG_2PI
 from trainers.networks.normalizer import CLIP
 from trainers.networks.policy_network import ActionSample, PolicyNetwork
+from trainers.optim.numpy_layers import Array, Network
 
 SMALL_NETWORK = 200_000
 """Number of parameters up to which one thread is as fast as several, and torch's overhead exceeds the arithmetic."""
-
-Array = np.ndarray
-Activation = tuple[Callable[[Array], Array], Callable[[Array, Array], Array]]
-
-
-def _sigmoid(x: Array) -> Array:
-    return np.tanh(x * np.float32(0.5)) * np.float32(0.5) + np.float32(0.5)
-
-
-def _swish_derivative(x: Array, y: Array) -> Array:
-    sigmoid = _sigmoid(x)
-    return sigmoid + y * (1.0 - sigmoid)
-
-
-ACTIVATIONS: dict[str, Activation] = {
-    "tanh": (np.tanh, lambda _, y: 1.0 - y * y),
-    "relu": (lambda x: np.maximum(x, 0.0), lambda _, y: (y > 0.0).astype(np.float32)),
-    "elu": (
-        lambda x: np.where(x > 0.0, x, np.expm1(np.minimum(x, 0.0))),
-        lambda _, y: np.minimum(y, 0.0) + 1.0,
-    ),
-    "swish": (lambda x: x * _sigmoid(x), _swish_derivative),
-}
-"""For each activation, the function y = f(x), and its derivative f'(x) as a function of x and y."""
-
-
-class Dense:
-    """A linear layer of torch, through numpy views of its weights and gradients."""
-
-    def __init__(self, layer: nn.Module) -> None:
-        assert isinstance(layer, nn.Linear)
-        self.weight, self.weight_gradient = _views(layer.weight)
-        self.bias, self.bias_gradient = _views(layer.bias)
-
-    def forward(self, x: Array) -> Array:
-        """Return outputs, (n, inputs) to (n, outputs)."""
-        return x @ self.weight.T + self.bias
-
-    def backward(self, x: Array, gradient: Array) -> None:
-        """Set the gradients of weight and bias.
-
-        Args:
-            x: (n, inputs) the layer's input.
-            gradient: (n, outputs) gradient of the loss with respect to the layer's output.
-        """
-        np.matmul(gradient.T, x, out=self.weight_gradient)
-        gradient.sum(0, out=self.bias_gradient)
-
-
-class Norm:
-    """A layer normalisation of torch, through numpy views of its weights and gradients.
-
-    Source: Ba et al. 2016, "Layer Normalization", equation 4.
-    """
-
-    def __init__(self, layer: nn.LayerNorm) -> None:
-        self.weight, self.weight_gradient = _views(layer.weight)
-        self.bias, self.bias_gradient = _views(layer.bias)
-        self.epsilon = np.float32(layer.eps)
-        self.mean_weights = np.full(len(self.weight), 1.0 / len(self.weight), np.float32)
-
-    def forward(self, x: Array) -> Array:
-        """Return outputs of the same shape, (n, units), and keep what `backward` needs."""
-        centred = x - (x @ self.mean_weights)[:, None]
-        variance = (centred * centred) @ self.mean_weights
-        self._inverse = 1.0 / np.sqrt(variance + self.epsilon)[:, None]
-        self._normal = centred * self._inverse
-        return self._normal * self.weight + self.bias
-
-    def backward(self, gradient: Array) -> Array:
-        """Set the gradients of weight and bias.
-
-        Args:
-            gradient: (n, units) gradient of the loss with respect to the output.
-
-        Returns:
-            (n, units) gradient of the loss with respect to the input.
-        """
-        np.einsum("ij,ij->j", gradient, self._normal, out=self.weight_gradient)
-        gradient.sum(0, out=self.bias_gradient)
-        gradient = gradient * self.weight
-        projection = ((gradient * self._normal) @ self.mean_weights)[:, None]
-        return (
-            gradient - (gradient @ self.mean_weights)[:, None] - self._normal * projection
-        ) * self._inverse
-
-
-class Network:
-    """Hidden layers, with or without layer normalisation, and output heads.
-
-    Args:
-        body: the body whose hidden layers are used.
-        heads: linear layers on top of the body.
-        activation: name of the activation.
-    """
-
-    def __init__(self, body: Body, heads: Sequence[nn.Module], activation: str) -> None:
-        layers = [Dense(layer) for layer in body.layers if isinstance(layer, nn.Linear)]
-        norms = [Norm(layer) for layer in body.layers if isinstance(layer, nn.LayerNorm)]
-        self.hidden = list(zip_longest(layers, norms))  # None where layers are not normalised
-        self.heads = [Dense(head) for head in heads]
-        self.activation, self.derivative = ACTIVATIONS[activation]
-        self._kept: list[tuple[Array, Array]] = []
-
-    def forward(self, x: Array) -> list[Array]:
-        """Return the output of each head for inputs (n, inputs), and keep what `backward` needs."""
-        self._kept = [(x, x)]
-        for layer, norm in self.hidden:
-            z = layer.forward(x)
-            if norm is not None:
-                z = norm.forward(z)
-            x = self.activation(z)
-            self._kept.append((z, x))
-        return [head.forward(x) for head in self.heads]
-
-    def backward(self, gradients: Sequence[Array]) -> None:
-        """Set all gradients.
-
-        Args:
-            gradients: (n, outputs) gradient of the loss with respect to the output of each head.
-        """
-        z, x = self._kept.pop()
-        for head, head_gradient in zip(self.heads, gradients, strict=True):
-            head.backward(x, head_gradient)
-        gradient = gradients[0] @ self.heads[0].weight
-        for head, head_gradient in zip(self.heads[1:], gradients[1:], strict=True):
-            gradient += head_gradient @ head.weight
-        for layer, norm in reversed(self.hidden):
-            gradient = gradient * self.derivative(z, x)
-            if norm is not None:
-                gradient = norm.backward(gradient)
-            z, x = self._kept.pop()
-            layer.backward(x, gradient)
-            if self._kept:
-                gradient = gradient @ layer.weight
 
 
 class NumpyPath:
@@ -348,11 +212,6 @@ def find_gradients(policy_loss: partial[Tensor], value_loss: partial[Tensor]) ->
         if loss.func in GRADIENTS
     ]
     return Gradients(*found) if len(found) == 2 else None
-
-
-def _views(parameter: Tensor) -> tuple[Array, Array]:
-    assert parameter.grad is not None
-    return parameter.detach().numpy(), parameter.grad.numpy()
 
 
 def _chosen_log_prob(log_probs: Array, chosen: Array) -> Array:
