@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
+from trainers.config.network import ENCODERS
 from trainers.config.run import RunSettings
 
 _GYMNASIUM_ID = re.compile(r"([\w.-]+:)?([\w-]+/)*[\w.-]+-v\d+")
@@ -19,10 +20,11 @@ def dump_settings(settings: RunSettings, for_mlagents: bool = False) -> str:
     Args:
         settings: What to write.
         for_mlagents: Write only what mlagents-learn 1.1.0 accepts. Extension and deprecated keys are left
-            out, and so are keys without a value where mlagents-learn has no null; an adaptive learning rate
-            becomes linear. An ``env_path`` that is a Gymnasium id (``Walker2d-v5``, with no file of that
-            name) goes, and ``num_envs`` with it, since mlagents-learn would try to start it. ``trainer_type:
-            a2c`` and ``dqn`` stay: they need ML-Agents' plugins.
+            out, and so are keys without a value where mlagents-learn has no null, and reward signals of other
+            packages. An adaptive learning rate becomes linear, an encoder of another package becomes simple. An
+            ``env_path`` that is a Gymnasium id (``Walker2d-v5``, with no file of that name) goes, and
+            ``num_envs`` with it, since mlagents-learn would try to start it. ``trainer_type: a2c`` and ``dqn``,
+            and the types of other packages, stay: they need plugins of ML-Agents.
     """
     tree = _for_mlagents(settings) if for_mlagents else settings.model_dump(mode="json")
     return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=100)
@@ -43,6 +45,9 @@ def _for_mlagents(settings: RunSettings) -> dict[str, Any]:
         hyperparameters = behavior.get("hyperparameters", {})
         if hyperparameters.get("learning_rate_schedule") == "adaptive":
             hyperparameters["learning_rate_schedule"] = "linear"
+        network = behavior.get("network_settings", {})
+        if network.get("vis_encode_type", "simple") not in ENCODERS:
+            network["vis_encode_type"] = "simple"
         signals = behavior.get("reward_signals", {})
         for name in [name for name, signal in signals.items() if signal is None]:
             del signals[name]
