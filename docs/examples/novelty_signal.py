@@ -42,8 +42,8 @@ class Novelty(RewardSignal):
 
     def rewards(self, rows: Rows) -> np.ndarray:
         """The bonus of each row, (n,) float32."""
-        bonus = self.strength / np.sqrt(1.0 + self.counts[self.hashes(rows)])
-        return bonus.astype(np.float32)
+        bonus: np.ndarray = self.strength / np.sqrt(1.0 + self.counts[self.hashes(rows)])
+        return bonus.astype(np.float32, copy=False)
 
     def update(self, rows: Rows) -> dict[str, float]:
         """Count what was reached."""

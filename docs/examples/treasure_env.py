@@ -41,4 +41,4 @@ class Treasure(gymnasium.Env):
         return seen
 
 
-gymnasium.register("Treasure-v0", Treasure, max_episode_steps=30)
+gymnasium.register("Treasure-v0", "treasure_env:Treasure", max_episode_steps=30)

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
+from trainers.config.network import ENCODERS
 from trainers.config.run import RunSettings
 
 _GYMNASIUM_ID = re.compile(r"([\w.-]+:)?([\w-]+/)*[\w.-]+-v\d+")
@@ -18,10 +19,11 @@ def dump_settings(settings: RunSettings, for_mlagents: bool = False) -> str:
 
     Args:
         settings: The settings to write.
-        for_mlagents: Write only what mlagents-learn 1.1.0 accepts. This leaves out extension and deprecated keys, and
-            null where mlagents-learn does not accept it. An adaptive learning rate becomes linear. If ``env_path`` is
-            a Gymnasium id and no file of that name exists, it is left out together with ``num_envs``, because
-            mlagents-learn would start it as a player. ``trainer_type: a2c`` and ``dqn`` stay; they need ML-Agents'
+        for_mlagents: Write only what mlagents-learn 1.1.0 accepts. This leaves out extension and deprecated keys, reward
+            signals of other packages, and null where mlagents-learn does not accept it. An adaptive learning rate
+            becomes linear, an encoder of another package becomes simple. If ``env_path`` is a Gymnasium id and no file
+            of that name exists, it is left out together with ``num_envs``, because mlagents-learn would start it as a
+            player. ``trainer_type: a2c`` and ``dqn``, and the types of other packages, stay; they need ML-Agents'
             plugins.
     """
     tree = _for_mlagents(settings) if for_mlagents else settings.model_dump(mode="json")
@@ -43,6 +45,9 @@ def _for_mlagents(settings: RunSettings) -> dict[str, Any]:
         hyperparameters = behavior.get("hyperparameters", {})
         if hyperparameters.get("learning_rate_schedule") == "adaptive":
             hyperparameters["learning_rate_schedule"] = "linear"
+        network = behavior.get("network_settings", {})
+        if network.get("vis_encode_type", "simple") not in ENCODERS:
+            network["vis_encode_type"] = "simple"
         signals = behavior.get("reward_signals", {})
         for name in [name for name, signal in signals.items() if signal is None]:
             del signals[name]
