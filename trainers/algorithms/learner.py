@@ -182,9 +182,8 @@ class Learner(ABC):
         """
         self.policy.load_state_dict(state["Policy"])
         self.observation_moments.load_state_dict(state["observation_moments"])
-        known = state.get(
-            "reward_signals", {"extrinsic": state}
-        )  # an older checkpoint, in which extrinsic was the only signal
+        # In an older checkpoint, extrinsic is the only signal.
+        known = state.get("reward_signals", {"extrinsic": state})
         for signal in self.signals:
             if signal.name in known:
                 signal.load_state_dict(known[signal.name])

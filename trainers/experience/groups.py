@@ -49,11 +49,10 @@ class GroupTable(SlotTable):
         The member of a group that joined first gives the group's total, and the other members adopt it.
         """
         slots = slots[agents.group_id[slots] > 0]
+        # The member that joined first comes last, so that its total overwrites those of the others.
         slots = slots[np.argsort(-agents.group_joining[slots], kind="stable")]
         groups = self.find(agents.group_id[slots])
-        self.total[groups] = (
-            agents.group_offset[slots] + agents.group_return[slots]
-        )  # the last member of a group counts
+        self.total[groups] = agents.group_offset[slots] + agents.group_return[slots]
         agents.group_offset[slots] = self.total[groups] - agents.group_return[slots]
 
     def leave(self, agents: AgentTable, slots: np.ndarray) -> np.ndarray:

@@ -71,9 +71,8 @@ class FlatAdam:
     @property
     def is_finite(self) -> bool:
         """Whether every weight is finite."""
-        total = torch.stack(
-            [flat.detach().sum() for flat in self.flat]
-        ).sum()  # a weight that is not finite makes the sum not finite
+        # A weight that is not finite makes the sum not finite.
+        total = torch.stack([flat.detach().sum() for flat in self.flat]).sum()
         return bool(torch.isfinite(total))
 
     def set_learning_rate(self, step: int) -> None:

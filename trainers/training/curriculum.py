@@ -53,7 +53,7 @@ class Curriculum:
 
     Attributes:
         lessons: number of the present lesson, by parameter.
-        smoothed: the smoothed reward of its criteria, by parameter.
+        smoothed: the smoothed mean return by which a lesson is judged, by parameter.
     """
 
     def __init__(

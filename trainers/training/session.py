@@ -154,9 +154,8 @@ class Session:
         outcomes: dict[str, Outcome] = {}
         for name, recorder in self.recorders.items():
             self.files.summarise(recorder)
-            if (
-                recorder.learner.training or name in self.files.unsaved
-            ):  # a finished learner was saved when it finished
+            # A learner that has finished was saved when it finished.
+            if recorder.learner.training or name in self.files.unsaved:
                 self.files.checkpoint(recorder, self.lessons.status)
             outcomes[name] = recorder.close()
         self._close_files()
