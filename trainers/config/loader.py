@@ -58,7 +58,7 @@ def load_settings(
         others = f" (and {more} more)" if more else ""
         key = ".".join(map(str, path))
         raise UserError(": ".join(filter(None, (_origin(path, layers, label), key, text))) + others) from None
-    settings._source = label if source is not None else None
+    settings._source = label if source is not None else None  # noqa: SLF001 - no key of the training file
     return settings
 
 
