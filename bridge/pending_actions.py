@@ -4,6 +4,8 @@ import numpy as np
 from mlagents_envs.base_env import ActionTuple, BaseEnv
 from mlagents_envs.exception import UnityActionException
 
+from gym_adapters.actions import checked_actions
+
 
 class PendingActions(BaseEnv):
     """Implements `set_actions` and `set_action_for_agent`; subclasses send the actions in `_actions`, by behavior."""
@@ -19,7 +21,7 @@ class PendingActions(BaseEnv):
         """
         decisions, _ = self.get_steps(behavior_name)
         spec = self.behavior_specs[behavior_name].action_spec
-        self._actions[behavior_name] = spec._validate_action(action, len(decisions), behavior_name)
+        self._actions[behavior_name] = checked_actions(spec, action, len(decisions), behavior_name)
 
     def set_action_for_agent(self, behavior_name: str, agent_id: int, action: ActionTuple) -> None:
         """Set the action of one agent of the last `DecisionSteps`.
@@ -34,6 +36,6 @@ class PendingActions(BaseEnv):
         if not len(rows):
             raise UnityActionException(f"agent {agent_id} of {behavior_name} did not ask for a decision")
         spec = self.behavior_specs[behavior_name].action_spec
-        action = spec._validate_action(action, 1, behavior_name)
+        action = checked_actions(spec, action, 1, behavior_name)
         actions = self._actions.setdefault(behavior_name, spec.empty_action(len(decisions)))
         actions.continuous[rows[0]], actions.discrete[rows[0]] = action.continuous[0], action.discrete[0]

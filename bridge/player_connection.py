@@ -54,6 +54,7 @@ class PlayerConnection:
 
     Attributes:
         first_side_channel: The packed side-channel messages that came with the trainer's first reset.
+        message: The `UnityMessageProto` that the next `exchange` sends.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class PlayerConnection:
         self.channels_last, self.compress = channels_last, compress
         self.first_side_channel = b""
         self._behaviors: dict[str, _Behavior] = {}
-        self._message = wire.message()
+        self.message = wire.message()
         options = (*wire.CHANNEL_OPTIONS, ("grpc.enable_http_proxy", 0), *channel_options)
         self._channel = grpc.insecure_channel(f"localhost:{port}", options=options)
         self._call = self._channel.unary_unary(
@@ -106,9 +107,14 @@ class PlayerConnection:
         self.first_side_channel = first.unity_input.rl_input.side_channel
         return setup.unity_input.rl_initialization_input
 
-    def add_behavior(self, name: str, observations: Sequence[ObservationSpec], actions: ActionSpec) -> None:
-        """Declare a behavior. It is announced to the trainer with its first agent."""
-        self._behaviors[name] = _Behavior(observations, actions)
+    def add_behavior(
+        self, name: str, observations: Sequence[ObservationSpec], actions: ActionSpec, announce: bool = True
+    ) -> None:
+        """Declare a behavior, in place of one of the same name.
+
+        It is announced to the trainer with its first agent, unless `announce` is false.
+        """
+        self._behaviors[name] = _Behavior(observations, actions, announced=not announce)
 
     def put(
         self,
@@ -137,7 +143,7 @@ class PlayerConnection:
             group_reward: The reward of its group since it was last added.
         """
         behavior = self._behaviors[name]
-        info = self._message.unity_output.rl_output.agentInfos[name].value.add(
+        info = self.message.unity_output.rl_output.agentInfos[name].value.add(
             id=agent_id,
             reward=reward,
             done=done,
@@ -155,7 +161,7 @@ class PlayerConnection:
     @property
     def has_batch(self) -> bool:
         """Whether an agent was added since the last exchange."""
-        return bool(self._message.unity_output.rl_output.agentInfos)
+        return bool(self.message.unity_output.rl_output.agentInfos)
 
     def exchange(self, side_channel: bytes = b"") -> Reply:
         """Send the batch and wait for the answer.
@@ -163,7 +169,7 @@ class PlayerConnection:
         Raises:
             TrainerLeft: The trainer ended the session, or is gone.
         """
-        message, self._message = self._message, wire.message()
+        message, self.message = self.message, wire.message()
         message.unity_output.rl_output.side_channel = side_channel
         self._announce(message.unity_output)
         answer = self._exchange(message).unity_input.rl_input

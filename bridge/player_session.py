@@ -87,6 +87,7 @@ class PlayerSession:
 
     Attributes:
         communicator: The server that it connects to.
+        process: The player's process; None if it was not started here.
 
     Raises:
         UserError: The port is taken, or the player cannot be started.
@@ -94,13 +95,13 @@ class PlayerSession:
 
     def __init__(self, options: PlayerOptions) -> None:
         self.options = options
-        self._process: PlayerProcess | None = None
+        self.process: PlayerProcess | None = None
         self._editor: Process | None = None
         self._due = _Due("", "", 0.0, 0.0)
         self.communicator = self._listen()
         try:
             if options.file_name is not None:
-                self._process = self._launch(options.file_name)
+                self.process = self._launch(options.file_name)
         except BaseException:
             self.close(patience=0)
             raise
@@ -108,17 +109,17 @@ class PlayerSession:
     @property
     def player(self) -> str:
         """The player's name in messages to the user."""
-        return "the Unity Editor" if self._process is None else f"player {self._process.name}"
+        return "the Unity Editor" if self.process is None else f"player {self.process.name}"
 
     def connect(self) -> None:
         """Wait for the player to introduce itself, and check that both speak the same version."""
-        if self._process is None:
+        if self.process is None:
             port = self.communicator.port
             print(  # noqa: T201
                 f"Listening on port {port}. Press Play in the Unity Editor to start training.", flush=True
             )
         output = self.receive("did not connect", PLAYER_CHECKS).rl_initialization_output
-        if self._process is None:
+        if self.process is None:
             self._editor = self.communicator.player_process
         answer = wire.message()
         setup = answer.unity_input.rl_initialization_input
@@ -153,7 +154,7 @@ class PlayerSession:
             complaint: What the player failed to do if none comes.
             checks: What the user should check then. The Editor has its own list.
         """
-        advice = EDITOR_CHECKS if self._process is None else checks
+        advice = EDITOR_CHECKS if self.process is None else checks
         now = time.monotonic()
         self._due = _Due(complaint, advice, now, now + HINT_SECONDS)
 
@@ -175,7 +176,7 @@ class PlayerSession:
                 self._complain(due)
             return None
         if message.header.status == wire.QUIT:
-            if self._process is None:
+            if self.process is None:
                 raise PlayerStoppedError("the Unity Editor stopped playing")
             raise PlayerLostError(self._ending("quit"))
         return message.unity_output
@@ -183,18 +184,18 @@ class PlayerSession:
     def close(self, patience: float = QUIT_SECONDS) -> None:
         """Tell the player to quit. A player that was started here is killed after `patience` seconds."""
         self.communicator.close()
-        if self._process is not None:
-            self._process.end(patience)
+        if self.process is not None:
+            self.process.end(patience)
 
     def _complain(self, due: "_Due") -> None:
         """Tell the user every minute that a message is late, and raise if none will come."""
         now, timeout = time.monotonic(), self.options.timeout
-        if self._process is not None and self._process.exit_code is not None:
+        if self.process is not None and self.process.exit_code is not None:
             raise PlayerLostError(self._ending(due.complaint))
         if self._editor is not None and not self._editor.is_alive:
             raise PlayerLostError(f"the Unity Editor, {self._editor}, is gone; it may have crashed")
         if timeout is not None and now >= due.start + timeout:
-            words = "" if self._process is None else self._process.last_words()
+            words = "" if self.process is None else self.process.last_words()
             raise PlayerLostError(f"{self.player} {due.complaint} within {timeout:g} s; {due.advice}{words}")
         if now >= due.hint:
             due.hint += HINT_SECONDS
@@ -223,7 +224,7 @@ class PlayerSession:
 
     def _ending(self, otherwise: str) -> str:
         """Describe how the player ended. `otherwise` is used if it still runs or was not started here."""
-        if self._process is not None and self._process.wait(5.0):
-            return f"{self.player} {self._process.obituary()}"
-        words = "" if self._process is None else self._process.last_words()
+        if self.process is not None and self.process.wait(5.0):
+            return f"{self.player} {self.process.obituary()}"
+        words = "" if self.process is None else self.process.last_words()
         return f"{self.player} {otherwise}{words}"

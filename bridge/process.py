@@ -78,6 +78,11 @@ class PlayerProcess:
                 output.close()
 
     @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    @property
     def exit_code(self) -> int | None:
         """The exit code; None while the process runs."""
         return self._process.poll()

@@ -16,6 +16,7 @@ from mlagents_envs.base_env import (
 )
 from mlagents_envs.exception import UnityActionException
 
+from gym_adapters.actions import checked_actions
 from gym_adapters.errors import UserError
 from gym_adapters.spaces import ActionMapping, ObservationMapping
 
@@ -168,7 +169,7 @@ class VectorEnvAdapter(BaseEnv):
 
     def _set_rows(self, agent_ids: np.ndarray, action: ActionTuple) -> None:
         spec = self._spec.action_spec
-        spec._validate_action(action, len(agent_ids), self._name)
+        checked_actions(spec, action, len(agent_ids), self._name)
         if ((action.discrete < 0) | (action.discrete >= np.array(spec.discrete_branches))).any():
             raise UnityActionException(
                 f"a discrete action of {self._name} lies outside its branches {spec.discrete_branches}"

@@ -43,7 +43,7 @@ def stacked(connection: PlayerConnection) -> None:
     while True:
         for agent in range(3):
             connection.put("Stacked", agent, [stacked_pixels(), np.arange(6) + agent], 0.0)
-        for info in connection._message.unity_output.rl_output.agentInfos["Stacked"].value:
+        for info in connection.message.unity_output.rl_output.agentInfos["Stacked"].value:
             info.observations[0].compressed_channel_mapping.extend([0, 0, 0, 1, 1, 1])
         connection.exchange()
 
@@ -74,10 +74,7 @@ def change(
     """Give the agents of `Simple` other sensors or actions; only "silent" does not announce them."""
     while not connection.exchange().reset and when == "reset":
         put_simple(connection)
-    if when == "silent":
-        connection._behaviors["Simple"].specs = observations
-    else:
-        connection.add_behavior("Simple", observations, actions)
+    connection.add_behavior("Simple", observations, actions, announce=when != "silent")
     while True:
         for agent in range(2):
             connection.put("Simple", agent, [np.zeros(spec.shape, np.float32) for spec in observations], 0.0)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+PATIENCE = 60.0  # seconds; a busy machine may take a while to start a process
 PLAYER = Path(__file__).with_name("scripted_player.py")
 
 

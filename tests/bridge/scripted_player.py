@@ -81,8 +81,8 @@ class Member:
 class Ledger:
     """Agents of two behaviors that come and go; every number sent is written to a file."""
 
-    def __init__(self, connection: PlayerConnection, path: str, agents: int, delay: float) -> None:
-        self.connection, self.last_id, self.mismatches, self.delay = connection, 0, 0, delay
+    def __init__(self, connection: PlayerConnection, path: str, agents: int) -> None:
+        self.connection, self.last_id, self.mismatches = connection, 0, 0
         self.echoes: list[tuple[uuid.UUID, bytes]] = []
         self.file = Path(path).open("w")  # noqa: SIM115 - closed with the process
         for name, actions in ACTIONS.items():
@@ -97,7 +97,6 @@ class Ledger:
         number = 0
         self.listen(self.connection.first_side_channel)
         while number != steps:
-            time.sleep(self.delay)
             asked = [
                 member for member in self.members if number % member.period == member.slot % member.period
             ]
@@ -168,7 +167,6 @@ def main() -> int:
     parser.add_argument("--ledger", default=os.devnull)
     parser.add_argument("--agents", type=int, default=6)
     parser.add_argument("--steps", type=int, default=3)
-    parser.add_argument("--delay", type=float, default=0.0)
     parser.add_argument("--channels-last", action="store_true")
     parser.add_argument("--when", choices=["step", "reset", "silent"], default="step")
     arguments, _ = parser.parse_known_args()
@@ -187,9 +185,9 @@ def main() -> int:
         if arguments.script == "stacked":
             stacked(connection)
         if arguments.script == "ledger":
-            Ledger(connection, arguments.ledger, arguments.agents, arguments.delay).run()
+            Ledger(connection, arguments.ledger, arguments.agents).run()
         if arguments.script == "lessons":
-            Pupils(connection, arguments.ledger, arguments.agents, arguments.delay).run()
+            Pupils(connection, arguments.ledger, arguments.agents).run()
         return misbehave(arguments.script, connection, arguments.steps, arguments.when)
     except TrainerLeft as end:
         say(f"left: {end}")

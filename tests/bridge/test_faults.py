@@ -5,16 +5,15 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import grpc
 import pytest
 from mlagents_envs.exception import UnityCommunicatorStoppedException
-from processes import PLAYER, ROOT, free_port, running, write_player
+from processes import PATIENCE, PLAYER, ROOT, free_port, running, write_player
 
-from bridge import event_loop, wire
+from bridge import wire
 from bridge.communicator import Communicator
 from bridge.faults import PlayerLostError, PlayerStoppedError, PortInUseError
 from bridge.player_connection import PlayerConnection, TrainerLeft
@@ -45,7 +44,7 @@ def run_editor(script: str, port: int, timeout: float = 30.0, **options: int) ->
 
 
 def run_player(
-    script: str, folder: Path, port: int, timeout: float = 30.0, answer_within: float = 10.0
+    script: str, folder: Path, port: int, timeout: float = 30.0, answer_within: float | None = 10.0
 ) -> UnityEnv:
     """The same with the script as an executable; gives the environment, which is closed."""
     path = write_player(folder, PLAYER, script)
@@ -72,10 +71,9 @@ def test_player_that_exits_in_mid_run(tmp_path: Path, port: int) -> None:
 
 
 def test_player_that_is_killed(tmp_path: Path, port: int) -> None:
-    start = time.monotonic()
+    """Nothing limits the wait for its answer."""
     with pytest.raises(PlayerLostError, match=r"exited with code -9 \(SIGKILL\)"):
-        run_player("kill", tmp_path, port)
-    assert time.monotonic() - start < 8
+        run_player("kill", tmp_path, port, answer_within=None)
 
 
 def test_player_that_hangs(tmp_path: Path, port: int) -> None:
@@ -175,10 +173,10 @@ def test_strangers_before_the_player_do_not_take_its_place(port: int) -> None:
         env.close()
 
 
-def test_waiting_for_play_hints_and_ends_at_once_with_ctrl_c(port: int) -> None:
+def test_waiting_for_play_hints_for_ever_and_ends_with_ctrl_c(port: int) -> None:
     code = (
         "import logging; logging.basicConfig(level=logging.INFO)\n"
-        "from bridge import player_session as p; p.HINT_SECONDS = 0.5\n"
+        "from bridge import player_session as p; p.HINT_SECONDS = 0.2\n"
         "from bridge.unity_env import UnityEnv\n"
         f"UnityEnv(p.PlayerOptions(port={port}))"
     )
@@ -190,15 +188,15 @@ def test_waiting_for_play_hints_and_ends_at_once_with_ctrl_c(port: int) -> None:
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert process.stdout is not None
+    assert process.stderr is not None
     assert "Press Play" in process.stdout.readline()
-    time.sleep(1.2)
-    start = time.monotonic()
+    for _ in range(2):
+        hint = process.stderr.readline()
+        assert "did not connect for" in hint
+        assert "Behavior Type is Default" in hint
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=10)
-    assert time.monotonic() - start < 2
+    _, errors = process.communicate(timeout=PATIENCE)
     assert "KeyboardInterrupt" in errors
-    assert "did not connect for" in errors
-    assert "Behavior Type is Default" in errors
 
 
 def test_wider_listening_is_warned_about(caplog: pytest.LogCaptureFixture) -> None:
@@ -208,12 +206,18 @@ def test_wider_listening_is_warned_about(caplog: pytest.LogCaptureFixture) -> No
 
 
 def test_player_leaves_when_the_trainer_is_gone(port: int) -> None:
-    with running("-m", "bridge.player", "--env", "CartPole-v1", "--mlagents-port", port) as process:
-        env = UnityEnv(PlayerOptions(port=port, timeout=10))
-        env.reset()
-        event_loop.run(env.session.communicator._server.stop(0))
-        assert process.wait(5) == 0
-        env.close()
+    code = (
+        "from bridge.unity_env import PlayerOptions, UnityEnv\n"
+        f"env = UnityEnv(PlayerOptions(port={port}, timeout=20))\n"
+        "env.reset()\n"
+        "import os, signal\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    with (
+        running("-c", code) as trainer,
+        running("-m", "bridge.player", "--env", "CartPole-v1", "--mlagents-port", port) as player,
+    ):
+        assert (trainer.wait(PATIENCE), player.wait(PATIENCE)) == (-signal.SIGKILL, 0)
 
 
 def test_a_trainer_that_fails_ends_and_so_does_its_player(port: int) -> None:
@@ -227,6 +231,6 @@ def test_a_trainer_that_fails_ends_and_so_does_its_player(port: int) -> None:
         running("-c", code) as trainer,
         running("-m", "bridge.player", "--env", "CartPole-v1", "--mlagents-port", port) as player,
     ):
-        output, _ = trainer.communicate(timeout=20)
+        output, _ = trainer.communicate(timeout=PATIENCE)
         assert "a bug of the caller" in output
-        assert (trainer.returncode, player.wait(5)) == (1, 0)
+        assert (trainer.returncode, player.wait(PATIENCE)) == (1, 0)

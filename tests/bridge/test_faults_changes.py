@@ -98,7 +98,7 @@ def test_a_replacement_that_differs(tmp_path: Path) -> None:
     env = Workers(make, 1, RestartLimits())
     try:
         env.reset()
-        os.kill(started[0].session._process._process.pid, signal.SIGKILL)  # type: ignore[union-attr]
+        os.kill(started[0].session.process.pid, signal.SIGKILL)  # type: ignore[union-attr]
         with pytest.raises(UserError, match=r"observation 0 is .*\(243,\).* now, .*\(3,\).* before"):
             env.step()
     finally:

@@ -124,7 +124,7 @@ def test_training_goes_on_over_a_killed_player(tmp_path: Path) -> None:
     def kill() -> None:
         while not (tmp_path / "runs" / "run" / "CartPole-v1" / "progress.csv").exists():
             time.sleep(0.02)
-        os.kill(started[1].session._process._process.pid, signal.SIGKILL)  # type: ignore[union-attr]
+        os.kill(started[1].session.process.pid, signal.SIGKILL)  # type: ignore[union-attr]
 
     killer = threading.Thread(target=kill)
     killer.start()

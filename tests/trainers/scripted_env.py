@@ -24,6 +24,8 @@ from mlagents_envs.base_env import (
 )
 from mlagents_envs.exception import UnityActionException
 
+from gym_adapters.actions import checked_actions
+
 LIFE, INDEX, VALUE = 0, 1, 2
 """Columns of the observation: number of the life, number of the visit in it, and what the critic shall say."""
 
@@ -132,7 +134,7 @@ class ScriptedEnv(BaseEnv):
     def set_actions(self, behavior_name: str, action: ActionTuple) -> None:
         behavior = self._behavior(behavior_name)
         asking = behavior.asking[self.now]
-        behavior.spec.action_spec._validate_action(action, len(asking), behavior_name)
+        checked_actions(behavior.spec.action_spec, action, len(asking), behavior_name)
         masks = self._masks(behavior, asking)
         for row, who in enumerate(asking):
             for branch, choice in enumerate(action.discrete[row]):
@@ -144,7 +146,7 @@ class ScriptedEnv(BaseEnv):
         behavior = self._behavior(behavior_name)
         for who in behavior.asking[self.now]:
             if behavior.lives[who[0]].agent == agent_id:
-                behavior.spec.action_spec._validate_action(action, 1, behavior_name)
+                checked_actions(behavior.spec.action_spec, action, 1, behavior_name)
                 behavior.actions[who] = (action.continuous[0].copy(), action.discrete[0].copy())
                 return
         raise UnityActionException(f"agent {agent_id} did not ask")

@@ -12,6 +12,8 @@ from mlagents_envs.base_env import (
     TerminalSteps,
 )
 
+from gym_adapters.actions import checked_actions
+
 Observations = list[np.ndarray]
 Masks = list[np.ndarray] | None
 
@@ -62,7 +64,7 @@ class TaskEnv(BaseEnv):
 
     def set_actions(self, behavior_name: str, action: ActionTuple) -> None:
         assert behavior_name == self.name
-        self.spec.action_spec._validate_action(action, self.agents, behavior_name)
+        checked_actions(self.spec.action_spec, action, self.agents, behavior_name)
         for branch, mask in enumerate(self.masks or ()):
             assert not mask[np.arange(self.agents), action.discrete[:, branch]].any(), "forbidden"
         self.action = action

@@ -53,7 +53,7 @@ def load_settings(
         key = ".".join(map(str, path))
         origin = next((name for known, name in reversed(origins) if path[: len(known)] == known), label)
         raise UserError(": ".join(filter(None, (origin, key, text))) + others) from None
-    settings._source = label if source is not None else None
+    settings._source = label if source is not None else None  # noqa: SLF001 - no key of the training file
     return settings
 
 

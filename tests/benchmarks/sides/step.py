@@ -3,6 +3,7 @@
 KIND: adapter (this project's), sync (Gymnasium's), physics (`mujoco.batch` alone), envpool.
 """
 
+import os
 import sys
 import time
 
@@ -42,21 +43,22 @@ def sync(task, count):
 
 
 def physics(task, count):
-    from gym_adapters import make_env
+    import gymnasium
+    from mujoco.batch import Batch
 
-    env = make_env(task, count)
-    env.reset()
-    inner = env.vector_env
-    space = inner.single_action_space
+    env = gymnasium.make(task).unwrapped
+    env.reset(seed=0)
+    space = env.action_space
     actions = np.random.default_rng(0).uniform(space.low, space.high, (64, count, *space.shape))
-    frames, batch, state = inner._template.frame_skip, inner._batch, inner._state
-    start = state.qpos.copy(), state.qvel.copy()
+    batch = Batch(env.model, nsim=count, nthread=min(count, os.cpu_count() or 1), persistent=True)
+    control, position, velocity = (batch.bind(name) for name in ("ctrl", "qpos", "qvel"))
+    position[:], velocity[:] = env.data.qpos, env.data.qvel
 
     def step(i):
-        inner._ctrl[:] = actions[i % 64]
-        batch.step(nstep=frames)
+        control[:] = actions[i % 64]
+        batch.step(nstep=env.frame_skip)
         if i % 50 == 49:  # about the length of a random episode, so that bodies do not stay on the ground
-            state.qpos[:], state.qvel[:] = start
+            position[:], velocity[:] = env.data.qpos, env.data.qvel
 
     return step
 

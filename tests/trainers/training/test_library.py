@@ -13,6 +13,7 @@ from scripted_env import make_spec
 from task_envs import TaskEnv, one_hot
 
 import trainers
+from gym_adapters.actions import checked_actions
 from trainers import LoadedPolicy, Outcome, UserError, load_policy, train
 from trainers.config import RunSettings, load_settings
 
@@ -153,7 +154,7 @@ def test_actions_come_in_the_form_the_environment_takes(policy):
         observations = [rng.normal(size=(rows, 3)).astype(np.float32), one_hot(rng.integers(2, size=rows), 2)]
         for deterministic in (True, False):
             action = policy.act(observations, deterministic)
-            policy.spec.action_spec._validate_action(action, rows, policy.name)
+            checked_actions(policy.spec.action_spec, action, rows, policy.name)
             assert np.abs(action.continuous).max() <= 1.0
             assert (action.discrete < np.array([3, 2])).all()
             assert (action.discrete >= 0).all()
