@@ -20,8 +20,8 @@ def dump_settings(settings: RunSettings, for_mlagents: bool = False) -> str:
     Args:
         settings: The settings to write.
         for_mlagents: Write only what mlagents-learn 1.1.0 accepts. This leaves out extension and deprecated keys,
-            reward signals of other packages, and null where mlagents-learn does not accept it. An adaptive learning rate
-            becomes linear, an encoder of another package becomes simple. If ``env_path`` is a Gymnasium id and no file
+            reward signals of other packages, and null where mlagents-learn does not accept it. An adaptive learning
+            rate becomes linear, an encoder of another package becomes simple. If ``env_path`` is a Gymnasium id and no file
             of that name exists, it is left out together with ``num_envs``, because mlagents-learn would start it as a
             player. ``trainer_type: a2c`` and ``dqn``, and the types of other packages, stay; they need ML-Agents'
             plugins.
