@@ -48,7 +48,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"behaviors": {"W": {"init_path": ["a"]}}}, "behaviors.W.init_path: expected text, got ['a']"),
     (
         {"behaviors": {"W": {"trainer_type": "pp"}}},
-        "behaviors.W.trainer_type: expected 'ppo', 'sac', 'poca', 'a2c' or 'dqn', got 'pp'",
+        "behaviors.W.trainer_type: expected 'ppo', 'sac', 'poca', 'a2c'",
     ),
     (
         {"behaviors": {"W": {"hyperparameters": {"beta": 1}}}},
