@@ -21,10 +21,10 @@ def dump_settings(settings: RunSettings, for_mlagents: bool = False) -> str:
         settings: The settings to write.
         for_mlagents: Write only what mlagents-learn 1.1.0 accepts. This leaves out extension and deprecated keys,
             reward signals of other packages, and null where mlagents-learn does not accept it. An adaptive learning
-            rate becomes linear, an encoder of another package becomes simple. If ``env_path`` is a Gymnasium id and no file
-            of that name exists, it is left out together with ``num_envs``, because mlagents-learn would start it as a
-            player. ``trainer_type: a2c`` and ``dqn``, and the types of other packages, stay; they need ML-Agents'
-            plugins.
+            rate becomes linear, an encoder of another package becomes simple. If ``env_path`` is a Gymnasium id and
+            no file of that name exists, it is left out together with ``num_envs``, because mlagents-learn would
+            start it as a player. ``trainer_type: a2c`` and ``dqn``, and the types of other packages, stay; they need
+            ML-Agents' plugins.
     """
     tree = _for_mlagents(settings) if for_mlagents else settings.model_dump(mode="json")
     return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=100)
