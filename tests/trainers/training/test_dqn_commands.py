@@ -127,4 +127,4 @@ def test_without_a_file_for_its_kind_the_command_says_so(capfd, tmp_path):
     assert main(["--env", "Pendulum-v1", "--results-dir", str(tmp_path)], "dqn") == 2
     lines = capfd.readouterr().err.splitlines()
     assert len(lines) == 1
-    assert "use a trainer_type that learns a policy" in lines[0]
+    assert "Pendulum-v1 has continuous actions, which trainer_type dqn cannot learn; use " in lines[0]
