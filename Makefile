@@ -14,7 +14,7 @@ test: $(VENV)/ready-to-test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/pytest -rs
+	$(BIN)/pytest
 
 gallery: $(VENV)/ready-to-film
 	$(BIN)/python -m trainers.gallery

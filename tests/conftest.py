@@ -1,6 +1,23 @@
-"""Ctrl-C reaches the commands under test even where the suite itself was started in the background of a shell."""
+"""Ctrl-C reaches the commands under test, also from a suite in the background; skipped tests are listed at the end."""
 
 import signal
+from collections import Counter
+from collections.abc import Generator
+
+import pytest
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # which every process it starts would inherit
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
+    """End with what was skipped and why, whatever else has been said."""
+    try:
+        return (yield)
+    finally:
+        terminal = session.config.pluginmanager.get_plugin("terminalreporter")
+        skipped = terminal.stats.get("skipped", []) if terminal else []
+        reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in skipped)
+        for reason, count in sorted(reasons.items()):
+            terminal.write_line(f"not tested ({count}): {reason}")

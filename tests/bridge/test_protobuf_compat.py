@@ -14,7 +14,7 @@ from bridge.distutils_version import LooseVersion, StrictVersion
 
 protobuf_compat.install()
 needs_the_hook = pytest.mark.skipif(
-    int(google.protobuf.__version__.split(".")[0]) < 4, reason="this protobuf loads the modules as they are"
+    int(google.protobuf.__version__.split(".")[0]) < 4, reason="needs protobuf 4 or newer"
 )
 
 

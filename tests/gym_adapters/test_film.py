@@ -1,7 +1,5 @@
 """An episode is repeated exactly, with its pictures."""
 
-import ctypes.util
-import importlib.util
 import os
 import subprocess
 import sys
@@ -14,15 +12,11 @@ from mlagents_envs.base_env import ActionTuple
 
 from gym_adapters import UserError, make_env
 from gym_adapters.film import Film
+from tests.needs import EGL, LINUX, PYGAME
 
-NEEDS_PYGAME = pytest.mark.skipif(importlib.util.find_spec("pygame") is None, reason="pygame draws these")
-NEEDS_EGL = pytest.mark.skipif(
-    sys.platform == "linux" and not os.environ.get("DISPLAY") and ctypes.util.find_library("EGL") is None,
-    reason="no display, and no EGL: apt-get install libegl1 libgl1",
-)
 ENVIRONMENTS = [
-    pytest.param("CartPole-v1", (400, 600, 3), 50, marks=NEEDS_PYGAME),
-    pytest.param("Walker2d-v5", (480, 480, 3), 125, marks=NEEDS_EGL),
+    pytest.param("CartPole-v1", (400, 600, 3), 50, marks=PYGAME),
+    pytest.param("Walker2d-v5", (480, 480, 3), 125, marks=EGL),
     ("ALE/Assault-v5", (210, 160, 3), 15),
 ]
 
@@ -91,8 +85,8 @@ def test_atari_shows_in_colour_what_the_policy_saw():
         assert rows > 0.97
 
 
+@PYGAME
 def test_another_episode_is_noticed():
-    pytest.importorskip("pygame", reason="pygame draws CartPole")
     (actions,), _, _ = random_episodes("CartPole-v1", 1, 3)
     film = Film("CartPole-v1")
     for wrong in (actions[:-1], [*actions, actions[-1]]):
@@ -115,7 +109,7 @@ def test_what_draws_nothing_is_refused_in_one_line():
         del gymnasium.registry["Dark-v0"]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="EGL is for Linux without a display")
+@LINUX
 @pytest.mark.parametrize("own", [None, "nonsense"])
 def test_without_egl_or_with_a_value_of_ones_own(tmp_path, own):
     (tmp_path / "libEGL.so.1").touch()  # found before the real one, and no library

@@ -8,7 +8,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gym_adapters import make_env, mujoco
 from gym_adapters.mujoco import BatchedMujoco, supports
 
-pytestmark = pytest.mark.skipif(mujoco.Batch is None, reason="mujoco.batch comes with MuJoCo 4.0")
+pytestmark = pytest.mark.skipif(mujoco.Batch is None, reason="needs MuJoCo 4.0: mujoco.batch")
 
 STEPS = {  # of 4 environments: 20,000 environment steps where it is 5000
     "Ant-v5": 1020,

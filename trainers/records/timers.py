@@ -1,7 +1,7 @@
 """A tree of wall-clock timers, written as ML-Agents' `run_logs/timers.json`."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,23 +29,28 @@ class Timer:
 
 
 class TimerTree:
-    """Timers of nested blocks of code; a block is timed by `with timers("update"):`."""
+    """Timers of nested blocks of code; a block is timed by `with timers("update"):`.
 
-    def __init__(self) -> None:
+    Args:
+        clock: tells the seconds since some moment.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self.root = Timer(count=1)
         self._stack = [self.root]
-        self._start = time.perf_counter()
+        self._clock = clock
+        self._start = clock()
 
     @contextmanager
     def __call__(self, name: str) -> Iterator[None]:
         """Time a block, as a child of the block that is being timed now."""
         timer = self._stack[-1].children.setdefault(name, Timer())
         self._stack.append(timer)
-        start = time.perf_counter()
+        start = self._clock()
         try:
             yield
         finally:
-            timer.total += time.perf_counter() - start
+            timer.total += self._clock() - start
             timer.count += 1
             self._stack.pop()
 
@@ -56,7 +61,7 @@ class TimerTree:
     @property
     def elapsed(self) -> float:
         """Seconds since the tree was made."""
-        return time.perf_counter() - self._start
+        return self._clock() - self._start
 
     def shares(self) -> dict[str, float]:
         """Share of the run spent in each top-level block, between 0 and 1."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.needs import PLOTLY, SHELL
 from tests.trainers.compare.synthetic import rewards, write_events, write_run
 from trainers.compare.cli import main
 from trainers.compare.experiments import change, load_experiments, slug, stability
@@ -57,8 +58,8 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
     return error
 
 
+@PLOTLY
 def test_two_runs_become_a_table_and_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("plotly")
     ours = write_run(tmp_path / "ours", rewards(1, 5))
     theirs = write_run(tmp_path / "theirs", rewards(2, 3), ours=False, hyperparameters={"beta": 0.01})
     assert main([str(ours), str(theirs), "--out", "page"]) == 0
@@ -81,8 +82,8 @@ def test_bad_input_is_one_line_and_status_2(tmp_path: Path, capsys: pytest.Captu
     assert "has no summary" in refused(capsys, empty)
 
 
+@PLOTLY
 def test_a_truncated_file_is_used_and_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("plotly")
     folder = write_run(tmp_path / "a", rewards(1, 2, 3))
     file = next((folder / "Task").glob("events*"))
     file.write_bytes(file.read_bytes()[:-5])
@@ -147,9 +148,9 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONUNBUFFERED": "1"}
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="the player is a shell script")
+@SHELL
+@PLOTLY
 def test_both_trainers_are_trained_and_a_second_call_trains_nothing(stand_in: Path) -> None:
-    pytest.importorskip("plotly")
     command = compare(stand_in, 800)
     first = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
     assert (first.returncode, first.stderr) == (0, "")
@@ -170,9 +171,9 @@ def test_both_trainers_are_trained_and_a_second_call_trains_nothing(stand_in: Pa
     assert "has other settings" in other.stderr
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="the player is a shell script")
+@SHELL
+@PLOTLY
 def test_an_interrupted_comparison_goes_on_where_it_stopped(stand_in: Path) -> None:
-    pytest.importorskip("plotly")
     command = compare(stand_in, 1_000_000)
     reached = 0
     for expected in ("[1/2]", "[1/2]"):
@@ -216,9 +217,9 @@ def test_the_experiments_are_the_four_of_the_course(tmp_path: Path) -> None:
     assert len(plan.jobs()) == 20
 
 
+@PLOTLY
 def test_experiments_report_what_each_variant_did(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Runs that are there count; nothing is trained, because mlagents-learn is missing."""
-    pytest.importorskip("plotly")
     (tmp_path / "base.yaml").write_text("behaviors: {Task: {trainer_type: ppo}}")
     Path("few.yaml").write_text(
         "env: CartPole-v1\nbase: base.yaml\nvariants: {large beta: {behaviors.Task.hyperparameters.beta: 0.1}}\n"

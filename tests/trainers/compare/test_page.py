@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from tests.needs import PLOTLY
 from tests.trainers.compare.chromium import Page, browse, find_chromium
 from tests.trainers.compare.synthetic import write_run
 from trainers.compare.page import write_page
@@ -17,10 +18,10 @@ from trainers.compare.report import CHARTS, make_report
 from trainers.compare.runs import group_runs, read_runs
 from trainers.records.metrics import EPISODE_LENGTH, REWARD
 
-pytest.importorskip("plotly", reason="needs the extra compare")
+pytestmark = PLOTLY
 BROWSER = find_chromium()
 NEEDS_BROWSER = pytest.mark.skipif(
-    BROWSER is None, reason="not run: no Chromium on PATH; install one, or set CHROMIUM to its path"
+    BROWSER is None, reason="needs Chromium: on PATH, or CHROMIUM set to its path"
 )
 MOST_BYTES = 3_000_000
 POINTS = 12

@@ -1,7 +1,5 @@
 """Videos of trained policies, read back by a decoder, and the policies kept to be watched."""
 
-import ctypes.util
-import importlib.util
 import json
 import os
 import re
@@ -18,6 +16,7 @@ import yaml
 
 from bridge.onnx_check import check_file
 from gym_adapters.errors import UserError
+from tests.needs import EGL, VIDEO
 from trainers import load_policy, train
 from trainers.playback.evaluation import main as evaluate_main
 from trainers.playback.gallery import main as gallery_main
@@ -30,14 +29,6 @@ from trainers.training.cli import main as train_main
 from trainers.training.environments import make_environment
 
 REPOSITORY = Path(__file__).parents[3]
-NEEDS_FFMPEG = pytest.mark.skipif(
-    importlib.util.find_spec("imageio_ffmpeg") is None or importlib.util.find_spec("pygame") is None,
-    reason="needs the extra video",
-)
-NEEDS_EGL = pytest.mark.skipif(
-    sys.platform == "linux" and not os.environ.get("DISPLAY") and ctypes.util.find_library("EGL") is None,
-    reason="no display, and no EGL: apt-get install libegl1 libgl1",
-)
 
 
 def trained(env_id: str, folder: Path, shared_critic: bool = False, **network: object) -> Path:
@@ -98,7 +89,7 @@ def decoded(path: Path) -> tuple[np.ndarray, float]:
     return np.frombuffer(content, np.uint8).reshape(-1, height, width, 3), fps
 
 
-@NEEDS_FFMPEG
+@VIDEO
 def test_cartpole_video_has_every_step_and_the_returns_are_the_same(cartpole, tmp_path):
     options = (cartpole, "--episodes", 3, "--seed", 11)
     film = tmp_path / "new folder" / "film.mp4"
@@ -110,8 +101,8 @@ def test_cartpole_video_has_every_step_and_the_returns_are_the_same(cartpole, tm
     assert list(film.parent.iterdir()) == [film]
 
 
-@NEEDS_FFMPEG
-@NEEDS_EGL
+@VIDEO
+@EGL
 def test_mujoco_video_without_a_display(tmp_path):
     run = trained("Walker2d-v5", tmp_path)
     film = tmp_path / "film.mp4"
@@ -127,7 +118,7 @@ def test_mujoco_video_without_a_display(tmp_path):
     assert purple.any(axis=(1, 2)).all(), "the second leg is in every picture"
 
 
-@NEEDS_FFMPEG
+@VIDEO
 def test_atari_video_is_large_and_in_colour(assault, tmp_path):
     film = tmp_path / "film.mp4"
     found = returns(assault, "--seed", 4, "--video", film)
@@ -138,7 +129,7 @@ def test_atari_video_is_large_and_in_colour(assault, tmp_path):
     assert np.ptp(frames[50].astype(int), axis=2).max() > 50
 
 
-@NEEDS_FFMPEG
+@VIDEO
 def test_gif_keeps_time(cartpole, tmp_path, capsys):
     film = tmp_path / "film.gif"
     assert evaluate_main([str(cartpole), "--video", str(film), "--seed", "2", "--json"]) == 0
@@ -147,7 +138,7 @@ def test_gif_keeps_time(cartpole, tmp_path, capsys):
     assert len(frames) / fps == pytest.approx((length + 1) / 50, abs=0.05)
 
 
-@NEEDS_FFMPEG
+@VIDEO
 def test_an_episode_that_comes_out_otherwise_gives_no_video(tmp_path):
     from mlagents_envs.base_env import ActionTuple
 
@@ -159,7 +150,7 @@ def test_an_episode_that_comes_out_otherwise_gives_no_video(tmp_path):
     assert not film.exists()
 
 
-@NEEDS_FFMPEG
+@VIDEO
 def test_bad_names_and_places_are_told_before_anything_is_played(cartpole, tmp_path, capfd):
     (tmp_path / "file").touch()
     for name, told in (("film.webm", ".mp4 or .gif"), ("file/film.mp4", "file/film.mp4")):
@@ -244,7 +235,7 @@ def test_the_policies_in_docs_can_be_shown_at_once(folder, capsys):
     assert settings["checkpoint_settings"]["results_dir"] == "runs"
 
 
-@NEEDS_FFMPEG
+@VIDEO
 def test_gallery_films_runs_and_leaves_out_what_is_missing(cartpole, tmp_path, capsys):
     out = tmp_path / "gallery"
     assert gallery_main([str(cartpole), "--out", str(out)]) == 0

@@ -1,6 +1,5 @@
 """Runs logged to Weights & Biases, without a network: what is written for `wandb sync`."""
 
-import importlib.util
 import json
 import os
 import struct
@@ -14,8 +13,9 @@ import pytest
 import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from tests.needs import WANDB
+
 REPOSITORY = Path(__file__).parents[3]
-NEEDS_WANDB = pytest.mark.skipif(importlib.util.find_spec("wandb") is None, reason="needs the extra wandb")
 
 
 def run_trainer(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -73,7 +73,7 @@ def records(path: Path) -> Iterator[Any]:
             whole = b""
 
 
-@NEEDS_WANDB
+@WANDB
 def test_offline_run_has_tensorboards_scalars_settings_code_and_models(tmp_path):
     summaries = (
         "--set",
@@ -133,7 +133,7 @@ def test_offline_run_has_tensorboards_scalars_settings_code_and_models(tmp_path)
     assert yaml.safe_load((run / "configuration.yaml").read_text())["wandb"] == "bridge-test"
 
 
-@NEEDS_WANDB
+@WANDB
 def test_no_key_is_one_line(tmp_path):
     done = run_trainer(tmp_path, *SMALL)
     assert done.returncode == 2

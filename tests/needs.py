@@ -1,0 +1,24 @@
+"""What some tests need beyond Python and the packages of `make train`: marks that skip them and say what is missing."""
+
+import ctypes.util
+import importlib.util
+import os
+import sys
+
+import pytest
+
+
+def _lacking(*modules: str) -> bool:
+    return any(importlib.util.find_spec(module) is None for module in modules)
+
+
+WANDB = pytest.mark.skipif(_lacking("wandb"), reason="needs the extra wandb")
+VIDEO = pytest.mark.skipif(_lacking("imageio_ffmpeg", "pygame"), reason="needs the extra video")
+PYGAME = pytest.mark.skipif(_lacking("pygame"), reason="needs pygame: the extra box2d or video")
+PLOTLY = pytest.mark.skipif(_lacking("plotly"), reason="needs the extra compare")
+EGL = pytest.mark.skipif(
+    sys.platform == "linux" and not os.environ.get("DISPLAY") and ctypes.util.find_library("EGL") is None,
+    reason="needs a display, or EGL: apt-get install libegl1 libgl1",
+)
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
+SHELL = pytest.mark.skipif(sys.platform == "win32", reason="needs a shell: the player is a shell script")
