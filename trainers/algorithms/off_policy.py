@@ -118,10 +118,10 @@ class OffPolicyLearner(Learner):
         """Move the target network.
 
         It moves towards the network by the factor `tau`. With tau 1, it is replaced by the network every
-        `target_update_interval` agent steps.
+        `target_update_interval` agent steps, or at every update if the algorithm has no such key.
         """
         if self.hyper.tau == 1.0:
-            if self.learned_until - self.copied_at < self.hyper.target_update_interval:
+            if self.learned_until - self.copied_at < getattr(self.hyper, "target_update_interval", 1):
                 return
             self.copied_at = self.learned_until
         with torch.no_grad():

@@ -25,7 +25,8 @@ def locked(folder: Path) -> Iterator[None]:
     """
     name = unicodedata.normalize("NFC", folder.name).casefold()
     place = folder.parent / LOCKS
-    lock, owner = FileLock(place / f"{name}.lock"), place / f"{name}.json"
+    held, owner = place / f"{name}.lock", place / f"{name}.json"
+    lock = FileLock(held)
     try:
         place.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
@@ -41,9 +42,15 @@ def locked(folder: Path) -> Iterator[None]:
             owner.write_text(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}), encoding="utf-8")
         yield
     finally:
-        with suppress(OSError):
-            owner.unlink(missing_ok=True)
+        for path in (owner, held):  # on Windows the lock cannot be deleted before it is released
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
         lock.release()
+        if os.name == "nt":  # elsewhere it may be another process's lock by now
+            with suppress(OSError):
+                held.unlink(missing_ok=True)
+        with suppress(OSError):
+            place.rmdir()  # works on an empty folder only
 
 
 def _named(owner: Path) -> str:

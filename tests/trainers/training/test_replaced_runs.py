@@ -30,7 +30,7 @@ def test_the_earlier_run_comes_back_even_if_the_player_left_a_log(tmp_path):
         fail_to_start(tmp_path, checkpoints)
     assert (tmp_path / "walk" / "configuration.yaml").read_text() == "earlier"
     assert (tmp_path / "walk" / "Walker" / "checkpoint.pt").is_file()
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".locks", "walk"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["walk"]
 
 
 def test_the_earlier_run_is_gone_once_the_new_one_has_saved_something(tmp_path):
@@ -38,4 +38,4 @@ def test_the_earlier_run_is_gone_once_the_new_one_has_saved_something(tmp_path):
         (tmp_path / "walk" / "Walker").mkdir()
         (tmp_path / "walk" / "Walker" / "best.pt").touch()
     assert [path.name for path in (tmp_path / "walk").rglob("*.pt")] == ["best.pt"]
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".locks", "walk"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["walk"]
