@@ -56,6 +56,12 @@ def unusable(group: str, name: str, reason: str) -> UserError:
     return UserError(f"{kind} {name}: {reason}; mend or uninstall the package that adds it")
 
 
+def look_again() -> None:
+    """Forget what was found, so that packages installed since are found too."""
+    _installed.cache_clear()
+    load.cache_clear()
+
+
 @cache
 def _installed(group: str) -> tuple[str, ...]:
     return tuple(sorted(entry_points(group=group).names))

@@ -101,7 +101,7 @@ class RunFiles:
         self.status[recorder.learner.name] = recorder.status()
         for parameter, lesson in lessons.items():
             self.status.setdefault(parameter, {}).update(lesson)
-        self.status["metadata"] = {
+        self.status["metadata"] = self.status.get("metadata", {}) | {
             "stats_format_version": "0.3.0",
             "mlagents_version": metadata.version("mlagents-envs"),
             "torch_version": torch.__version__,

@@ -51,13 +51,12 @@ def scripted_signal(tmp_path, monkeypatch):
         """)
     )
     monkeypatch.syspath_prepend(str(package))
-    plugins.names.cache_clear()
+    plugins.look_again()
     invalidate_caches()
     yield
     sys.modules.pop("scripted_signal", None)
     monkeypatch.undo()
-    plugins.names.cache_clear()
-    plugins.load.cache_clear()
+    plugins.look_again()
 
 
 def two_streams(trainer_type: str = "ppo", **hyper) -> OnPolicyLearner:

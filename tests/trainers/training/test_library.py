@@ -83,7 +83,7 @@ def test_every_form_of_the_training_file_means_the_same():
             outcomes = train(simple_env(), form, overrides=[f"checkpoint_settings.run_id={name}"])
         assert list(outcomes) == ["Task"]
         assert isinstance(outcomes["Task"], Outcome)
-        assert outcomes["Task"].folder == Path("runs", name, "Task")
+        assert outcomes["Task"].folder == Path("runs", name, "Task").absolute()
         assert 300 <= outcomes["Task"].steps < 316
         assert outcomes["Task"].episodes > 0
         assert torch.equal(weights(Path("runs", name)), weights(Path("runs", "map")))

@@ -158,12 +158,22 @@ def test_a_closed_terminal_saves_the_run(tmp_path):
         env=environment(tmp_path),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(
+            signal.SIGHUP, signal.SIG_DFL
+        ),  # `nohup` would pass on that it is ignored
     )
-    progress, deadline = tmp_path / "runs" / "run" / "Trouble-v0" / "progress.csv", time.monotonic() + 60
-    while not progress.exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGHUP)
-    _, errors = process.communicate(timeout=60)
+    with process:
+        try:
+            progress, deadline = (
+                tmp_path / "runs" / "run" / "Trouble-v0" / "progress.csv",
+                time.monotonic() + 60,
+            )
+            while not progress.exists() and time.monotonic() < deadline:
+                time.sleep(0.05)
+            process.send_signal(signal.SIGHUP)
+            _, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 0, errors
     assert load_policy(tmp_path / "runs" / "run").step >= 100
 
