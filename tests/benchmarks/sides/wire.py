@@ -45,6 +45,7 @@ def workers(folder, agents, count):
     from bridge.workers import Workers
     from trainers.algorithms.ppo import PPO
     from trainers.config import load_settings
+    from trainers.experience.task import Task
 
     threadpool_limits(1, user_api="blas")  # as in a run
     port = free_ports(count)
@@ -61,12 +62,13 @@ def workers(folder, agents, count):
         nonlocal learner
         if learner is None:
             settings = load_settings(WALKER).behaviors["Walker"]
-            learner = PPO(name, env.behavior_specs[name], settings, 0, torch.device("cpu"))
-        learner.observe(decisions, terminals)
+            learner = PPO(Task(name, env.behavior_specs[name], settings, 0, torch.device("cpu")))
+        actor = learner.actor(name)
+        asking = actor.observe(decisions, terminals)
         if learner.rollout.rows > max(20480, 2 * agents):  # as after an update
-            living = learner.agents.slots
-            learner.agents.open_row[living] = learner.rollout.restart(learner.agents.open_row[living])
-        return learner.act() if len(decisions) else None
+            living = actor.agents.slots
+            actor.agents.open_row[living] = learner.rollout.restart(actor.agents.open_row[living])
+        return actor.act(asking) if len(asking) else None
 
     assert trainers
     return Workers(start, count), act
