@@ -1,7 +1,8 @@
 """The runs in old_runs/, and the tasks they were trained on.
 
 They were written by the code of commit acaa80c, in a tree of that commit with this file and `task_envs.py` beside it:
-`python old_tasks.py FOLDER`. What no test reads was left out afterwards.
+`python old_tasks.py FOLDER`. What no test reads was left out afterwards. `actions.json` holds the likeliest actions of
+their policies for every observation of a decision, by the same code.
 """
 
 import sys
