@@ -13,6 +13,7 @@ from mlagents_envs.side_channel.environment_parameters_channel import Environmen
 from mlagents_envs.side_channel.stats_side_channel import EnvironmentStats, StatsSideChannel
 
 from gym_adapters.errors import UserError
+from gym_adapters.text import one_line
 
 __all__ = [
     "EngineConfig",
@@ -55,7 +56,7 @@ class SideChannels:
         """Give the player's messages to their channels, and drop those of unknown channels.
 
         Raises:
-            UserError: The data is damaged.
+            UserError: The data is damaged, or its channel cannot read it.
         """
         try:
             messages = wire.unpack_side_channels(data)
@@ -64,7 +65,17 @@ class SideChannels:
         for channel_id, content in messages:
             channel = self._channels.get(channel_id)
             if channel is not None:
-                channel.on_message_received(IncomingMessage(content))
+                self._deliver(channel, content)
             elif channel_id not in self._strangers:
                 self._strangers.add(channel_id)
                 logger.warning("the player sends on side channel %s, which nobody reads here", channel_id)
+
+    @staticmethod
+    def _deliver(channel: SideChannel, content: bytes) -> None:
+        try:
+            channel.on_message_received(IncomingMessage(content))
+        except Exception as error:
+            raise UserError(
+                f"side channel {channel.channel_id} ({type(channel).__name__}) cannot read a message of {len(content)} "
+                f"bytes ({type(error).__name__}: {one_line(str(error), 200)}); check what the player sends on it"
+            ) from error

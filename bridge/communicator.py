@@ -40,12 +40,14 @@ class _Call:
     """A call of the player.
 
     Attributes:
-        message: The player's message; None once its connection broke.
+        message: The player's message; None once its connection broke, or if it sent what it must not.
         answer: Receives the serialised answer; None if nobody waits for one.
+        fault: What the player sent that it must not.
     """
 
     message: Any
     answer: "asyncio.Future[bytes] | None" = None
+    fault: str = ""
 
 
 class Communicator:
@@ -98,7 +100,8 @@ class Communicator:
         """Return the player's next message, or None after `timeout` seconds. Ctrl-C interrupts the wait.
 
         Raises:
-            ConnectionError: The player's connection broke.
+            ConnectionAbortedError: The player sent what it must not, which the error's text names.
+            ConnectionResetError: The player's connection broke.
         """
         deadline = time.monotonic() + timeout
         while True:
@@ -111,7 +114,9 @@ class Communicator:
                     return None
         self._open = call
         if call.message is None:
-            raise ConnectionError("the connection broke")
+            if call.fault:
+                raise ConnectionAbortedError(call.fault)
+            raise ConnectionResetError("the connection broke")
         return call.message
 
     def send(self, message: Any) -> None:
@@ -121,7 +126,7 @@ class Communicator:
             self._open = None
 
     def close(self) -> None:
-        """Tell the player to quit, and stop listening. A waiting `receive` raises ConnectionError."""
+        """Tell the player to quit, and stop listening. A waiting `receive` raises ConnectionResetError."""
         self._closing = True
         self.send(wire.message(wire.QUIT))
         while not self._calls.empty():
@@ -155,16 +160,18 @@ class Communicator:
 
     async def _serve(self, request: bytes, context: grpc.aio.ServicerContext) -> bytes:
         """Serve one call and return the serialised answer."""
-        try:
-            message = wire.UnityMessage.FromString(request)
-        except DecodeError:
-            logger.warning("port %d: refused a message from %s that is none", self.port, context.peer())
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "not an ML-Agents message")
         if self._closing:
             return bytes(wire.message(wire.QUIT).SerializeToString())
-        refusal = self._refusal(message, context.peer())
+        peer = context.peer()
+        try:
+            message = wire.UnityMessage.FromString(request)
+            refusal = self._refusal(message, peer)
+        except DecodeError:
+            refusal = "something that is not an ML-Agents message"
         if refusal:
-            logger.warning("port %d: refused %s: %s", self.port, context.peer(), refusal)
+            logger.warning("port %d: refused %s: %s", self.port, peer, refusal)
+            if peer == self._player:
+                self._arrive(_Call(None, fault=refusal))
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, refusal)
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         call = _Call(message, answer)
@@ -200,7 +207,9 @@ class Communicator:
             return f"an unknown status {message.header.status}"
         if introduces:
             if self._player is not None:
-                return "another player is connected already"
+                return (
+                    "a second introduction" if peer == self._player else "another player is connected already"
+                )
             self._player = peer
         elif peer != self._player:
             if not self._may_be_the_player(message):

@@ -1,5 +1,7 @@
 """Decodes a player's messages into `DecisionSteps` and `TerminalSteps`."""
 
+import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import attrgetter
@@ -17,8 +19,10 @@ from mlagents_envs.base_env import (
 )
 
 from bridge import wire
+from bridge.declarations import plain_name, require_usable
 from bridge.images import decode_png
 from gym_adapters.errors import UserError
+from gym_adapters.text import one_line
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,11 @@ class _Layout:
     channels_last: bool
     dtype: type[np.generic]
 
+    @property
+    def name(self) -> str:
+        """The sensor's name for messages to the user."""
+        return one_line(self.spec.name, 100)
+
 
 class BehaviorDecoder:
     """Decodes the agents of one behavior.
@@ -49,21 +58,17 @@ class BehaviorDecoder:
         info: The `AgentInfoProto` of its first agent, whose observations define those of all agents.
 
     Attributes:
+        name: The behavior's name for messages to the user.
         spec: Observations and actions; images are channel-first, whatever the player sends.
 
     Raises:
-        UserError: The player's package is too old.
+        UserError: The behavior cannot be trained.
     """
 
     def __init__(self, name: str, parameters: Any, info: Any) -> None:
-        self.name = name
+        require_usable(name, parameters, info)
+        self.name = plain_name(name)
         actions = parameters.action_spec
-        if len(parameters.vector_action_size_deprecated) and not (
-            actions.num_continuous_actions or actions.num_discrete_actions
-        ):
-            raise UserError(
-                f"behavior {name}: the player comes from a com.unity.ml-agents package older than 2.0; update it"
-            )
         self._layouts = [_layout(index, proto) for index, proto in enumerate(info.observations)]
         action_spec = ActionSpec(actions.num_continuous_actions, tuple(actions.discrete_branch_sizes))
         self.spec = BehaviorSpec([layout.spec for layout in self._layouts], action_spec)
@@ -79,18 +84,20 @@ class BehaviorDecoder:
             `obs[i]` has shape (agents, *spec.observation_specs[i].shape).
 
         Raises:
-            UserError: A value is not finite, or an observation is not what the spec says.
+            UserError: A value is not finite, an observation is not what the spec says, or an agent is there twice.
         """
         infos = list(infos)
         ended = [info for info in infos if info.done]
         deciding = [info for info in infos if not info.done] if ended else infos
+        self._require_single(deciding, "asks")
+        self._require_single(ended, "ends")
         return (
             DecisionSteps(
                 self._observations(deciding),
                 self._rewards(deciding, "reward"),
                 _column(deciding, "id", np.int32),
                 self._masks(deciding),
-                _column(deciding, "group_id", np.int32),
+                self._groups(deciding),
                 self._rewards(deciding, "group_reward"),
             ),
             TerminalSteps(
@@ -98,7 +105,7 @@ class BehaviorDecoder:
                 self._rewards(ended, "reward"),
                 _column(ended, "max_step_reached", np.bool_),
                 _column(ended, "id", np.int32),
-                _column(ended, "group_id", np.int32),
+                self._groups(ended),
                 self._rewards(ended, "group_reward"),
             ),
         )
@@ -109,9 +116,12 @@ class BehaviorDecoder:
         for info, protos in zip(infos, sensors, strict=True):
             if len(protos) != count:
                 raise self._changed(info, f"{len(protos)} observations now, {count} before")
-        for layout, proto in zip(self._layouts, sensors[0] if infos else (), strict=False):
-            if tuple(proto.shape) != layout.shape:  # checked even if the number of values is unchanged
-                raise self._reshaped(layout, infos[0])
+        for layout in self._layouts:
+            for info, protos in zip(infos, sensors, strict=True):
+                if (
+                    tuple(protos[layout.index].shape) != layout.shape
+                ):  # even if the number of values is unchanged
+                    raise self._reshaped(layout, info)
         return [
             self._observation(layout, infos, [protos[layout.index] for protos in sensors])
             for layout in self._layouts
@@ -125,7 +135,7 @@ class BehaviorDecoder:
             return np.stack([self._image(layout, info) for info in infos])
         index = layout.index
         rows = [proto.float_data.data for proto in protos]
-        size = 4 * int(np.prod(layout.shape))
+        size = 4 * math.prod(layout.shape)
         if any(len(row) != size for row in rows):
             wrong = next(info for info, row in zip(infos, rows, strict=True) if len(row) != size)
             raise self._reshaped(layout, wrong)
@@ -134,7 +144,7 @@ class BehaviorDecoder:
             row, *place = (int(axis[0]) for axis in np.nonzero(~np.isfinite(values)))
             where = place[0] if len(place) == 1 else tuple(place)
             raise UserError(
-                f"behavior {self.name}, agent {infos[row].id}: observation {index} ({layout.spec.name}) is "
+                f"behavior {self.name}, agent {infos[row].id}: observation {index} ({layout.name}) is "
                 f"{values[row, *place]} at index {where}; the player must send finite numbers"
             )
         return np.ascontiguousarray(values.transpose(0, 3, 1, 2)) if layout.channels_last else values
@@ -148,7 +158,7 @@ class BehaviorDecoder:
             image = decode_png(proto.compressed_data, shape[0], proto.compressed_channel_mapping)
         except ValueError as error:
             raise UserError(
-                f"behavior {self.name}, agent {info.id}: image observation {layout.index} ({layout.spec.name}): {error}"
+                f"behavior {self.name}, agent {info.id}: image observation {layout.index} ({layout.name}): {error}"
             ) from error
         if image.shape != shape:
             raise self._changed(
@@ -166,6 +176,24 @@ class BehaviorDecoder:
             )
         return rewards
 
+    def _groups(self, infos: Sequence[Any]) -> np.ndarray:
+        groups = _column(infos, "group_id", np.int32)
+        if groups.min(initial=0) < 0:
+            row = int(groups.argmin())
+            raise UserError(
+                f"behavior {self.name}, agent {infos[row].id}: group id {groups[row]}; groups count from 1, "
+                "and 0 is none"
+            )
+        return groups
+
+    def _require_single(self, infos: Sequence[Any], does: str) -> None:
+        """An agent may ask for a decision and end in one message, but neither twice."""
+        if len({info.id for info in infos}) < len(infos):
+            twice = Counter(info.id for info in infos).most_common(1)[0][0]
+            raise UserError(
+                f"behavior {self.name}: agent {twice} {does} twice in one message; each agent needs an id of its own"
+            )
+
     def _masks(self, infos: Sequence[Any]) -> list[np.ndarray] | None:
         """One mask per branch, shape (agents, choices), True = forbidden; None without branches."""
         branches = self.spec.action_spec.discrete_branches
@@ -177,7 +205,7 @@ class BehaviorDecoder:
         for info, row in zip(infos, rows, strict=True):
             if len(row) != total:
                 raise self._changed(info, f"an action mask of {len(row)}, expected {total}")
-        mask = np.frombuffer(bytearray().join(rows), np.bool_).reshape(len(rows), total)
+        mask = (np.frombuffer(b"".join(rows), np.uint8) != 0).reshape(len(rows), total)
         return [np.ascontiguousarray(part) for part in np.split(mask, np.cumsum(branches)[:-1], axis=1)]
 
     def _reshaped(self, layout: _Layout, info: Any) -> UserError:
@@ -185,10 +213,15 @@ class BehaviorDecoder:
         found = tuple(proto.shape)
         if found == layout.shape and proto.compression_type == wire.PNG:
             return self._changed(info, f"observation {layout.index} is a PNG now, it was none before")
-        size = len(proto.float_data.data) // 4
-        what = f"of shape {found}" if size == int(np.prod(found)) else f"{size} numbers for a shape {found}"
+        if found == layout.shape:
+            size = len(proto.float_data.data)
+            holds = f"{size} bytes" if size % 4 else f"{size // 4} numbers"
+            return UserError(
+                f"behavior {self.name}, agent {info.id}: observation {layout.index} ({layout.name}) of shape {found} "
+                f"holds {holds}; the sensor must write {math.prod(found)} numbers"
+            )
         return self._changed(
-            info, f"observation {layout.index} is {what} now, of shape {layout.shape} before"
+            info, f"observation {layout.index} is of shape {found} now, of shape {layout.shape} before"
         )
 
     def _changed(self, info: Any, what: str) -> UserError:

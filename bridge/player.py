@@ -30,6 +30,7 @@ from bridge.ports import EDITOR_PORT, LAST_PORT
 from gym_adapters.errors import UserError
 from gym_adapters.make import behavior_name
 from gym_adapters.spaces import ActionMapping, ObservationMapping
+from gym_adapters.text import log_to_terminal
 
 logger = logging.getLogger(__name__)
 
@@ -235,7 +236,7 @@ def _at_least(least: int, most: int | None = None) -> Callable[[str], int]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the player and return the exit status."""
-    logging.basicConfig(format="[%(levelname)s] %(message)s", level=logging.INFO)
+    log_to_terminal()
     settings, connection = parse(argv)
     try:
         play(settings, connection)

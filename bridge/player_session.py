@@ -13,6 +13,7 @@ from bridge.faults import PlayerLostError, PlayerStoppedError, PortInUseError
 from bridge.ports import BASE_PORT, EDITOR_PORT, Process
 from bridge.process import PlayerProcess
 from gym_adapters.errors import UserError
+from gym_adapters.text import one_line
 
 logger = logging.getLogger(__name__)
 
@@ -128,13 +129,15 @@ class PlayerSession:
         wire.set_capabilities(setup.capabilities)
         self.communicator.send(answer)
         self.receive("did not go on after connecting")
-        theirs = output.communication_version
+        theirs, package = (
+            one_line(text, 40) for text in (output.communication_version, output.package_version)
+        )
         if theirs.split(".")[0] != wire.API_VERSION.split(".")[0]:
             raise UserError(
-                f"{self.player} speaks communicator API {theirs} (package {output.package_version}), this trainer "
+                f"{self.player} speaks communicator API {theirs} (package {package}), this trainer "
                 f"{wire.API_VERSION}; use com.unity.ml-agents 2.x to 4.x"
             )
-        logger.info("connected to %s, package %s, API %s", self.player, output.package_version, theirs)
+        logger.info("connected to %s, package %s, API %s", self.player, package, theirs)
 
     def send(self, message: Any) -> None:
         """Answer the player."""
@@ -162,14 +165,18 @@ class PlayerSession:
         """Return the player's next `UnityOutputProto`, or None if none comes within `seconds`.
 
         Raises:
-            PlayerLostError: The player exited, or did not answer within its timeout.
+            PlayerLostError: The player exited, did not answer within its timeout, or sent what is no message.
             PlayerStoppedError: The Editor's Stop was pressed.
         """
         due, timeout = self._due, self.options.timeout
         left = seconds if timeout is None else min(seconds, due.start + timeout - time.monotonic())
         try:
             message = self.communicator.receive(max(0.0, left))
-        except ConnectionError:
+        except ConnectionAbortedError as error:
+            raise PlayerLostError(
+                f"{self.player} sent {error}; use com.unity.ml-agents 2.x to 4.x, and one player for each port"
+            ) from None
+        except ConnectionResetError:
             raise PlayerLostError(self._ending("broke the connection")) from None
         if message is None:
             if not self.communicator.ready:

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gym_adapters.errors import UserError
+from gym_adapters.text import one_line
 
-LOG_LINES = 20
+LOG_LINES, LINE_LETTERS, LOG_BYTES = 20, 200, 2**16
+"""What is shown of a log's end, and how much of it is read for that."""
 SUFFIXES = ("", ".x86_64", ".x86", ".exe", ".app")
 
 
@@ -102,11 +104,12 @@ class PlayerProcess:
         return f"exited with code {code}{killed}{self.last_words()}"
 
     def last_words(self) -> str:
-        """Return the last lines of its log, to be added to a message."""
+        """Return the last lines of its log, shortened and fit for a terminal, to be added to a message."""
         try:
-            lines = self.log.read_text("utf-8", "replace").splitlines()[-LOG_LINES:] if self.log else []
+            words = _end(self.log) if self.log else ""
         except OSError:
-            lines = []
+            words = ""
+        lines = [one_line(line, LINE_LETTERS) for line in words.splitlines()[-LOG_LINES:]]
         return "".join([f"; the end of {self.log}:", *(f"\n    {line}" for line in lines)]) if lines else ""
 
     def end(self, patience: float) -> None:
@@ -123,3 +126,10 @@ class PlayerProcess:
                 os.killpg(self._process.pid, signal.SIGKILL)
         except ProcessLookupError:
             return
+
+
+def _end(path: Path) -> str:
+    """Return the last `LOG_BYTES` of a text file."""
+    with path.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_BYTES))
+        return file.read(LOG_BYTES).decode("utf-8", "replace")

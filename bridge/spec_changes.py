@@ -2,7 +2,9 @@
 
 from mlagents_envs.base_env import ActionSpec, BehaviorSpec, ObservationSpec
 
+from bridge.declarations import plain_name
 from gym_adapters.errors import UserError
+from gym_adapters.text import one_line
 
 
 def require_same(name: str, before: BehaviorSpec, now: BehaviorSpec) -> None:
@@ -13,8 +15,9 @@ def require_same(name: str, before: BehaviorSpec, now: BehaviorSpec) -> None:
     """
     if before != now:
         raise UserError(
-            f"behavior {name}: {_difference(before, now)}; all agents of a behavior, in every player, must have the "
-            "same sensors and actions for the whole run: make them alike, or give them different Behavior Names"
+            f"behavior {plain_name(name)}: {_difference(before, now)}; all agents of a behavior, in every player, "
+            "must have the same sensors and actions for the whole run: make them alike, or give them different "
+            "Behavior Names"
         )
 
 
@@ -30,7 +33,7 @@ def _difference(before: BehaviorSpec, now: BehaviorSpec) -> str:
 
 def _observation(spec: ObservationSpec) -> str:
     dimensions = ", ".join(value.name or str(value) for value in spec.dimension_property)
-    return f"{spec.name} of shape {tuple(spec.shape)} ({dimensions}; {spec.observation_type.name})"
+    return f"{one_line(spec.name, 100)} of shape {tuple(spec.shape)} ({dimensions}; {spec.observation_type.name})"
 
 
 def _actions(spec: ActionSpec) -> str:

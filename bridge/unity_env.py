@@ -20,12 +20,14 @@ from bridge.channels import (
     SideChannels,
     StatsSideChannel,
 )
+from bridge.declarations import plain_name
 from bridge.decoding import BehaviorDecoder
 from bridge.encoding import write_actions
 from bridge.environment_parameters import send_parameters
 from bridge.pending_actions import PendingActions
 from bridge.player_session import QUIT_SECONDS, PlayerOptions, PlayerSession
 from bridge.spec_changes import require_same
+from gym_adapters.errors import UserError
 from trainers.config.environment_parameters import Sampler
 
 
@@ -172,8 +174,15 @@ class UnityEnv(PendingActions):
         """Add new behaviors. Known behaviors must keep their specs."""
         for parameters in output.rl_initialization_output.brain_parameters:
             self._parameters[parameters.brain_name] = parameters
+        agents = output.rl_output.agentInfos
+        for name in agents:
+            if name not in self._parameters and name not in self._decoders:
+                raise UserError(
+                    f"behavior {plain_name(name)}: the player did not declare the sensors and actions of its agents; "
+                    "start the player again"
+                )
         for name in list(self._parameters):
-            infos = output.rl_output.agentInfos[name].value
+            infos = agents[name].value
             if infos:
                 decoder = BehaviorDecoder(name, self._parameters.pop(name), infos[0])
                 require_same(name, self._decoders.setdefault(name, decoder).spec, decoder.spec)

@@ -4,13 +4,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from gym_adapters.text import printable
+
 
 class UserError(Exception):
     """Bad input, with a message of one line.
 
     The message names the file, key or value at fault, and says what was expected and what to do. Commands print
     it without a traceback and exit with status 2. It is defined in the lowest package, so that all three can use it.
+    Names and values in it may come from anywhere: as text, it cannot control a terminal.
     """
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class EnvironmentLostError(UserError):

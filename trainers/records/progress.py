@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from gym_adapters.text import one_line, printable
 from trainers.records.metrics import EPISODE_LENGTH, REWARD, Summary
 from trainers.records.reports import console_line
 from trainers.records.timers import TimerTree
@@ -49,7 +50,7 @@ class LineDisplay:
     def say(self, text: str) -> None:
         """Print the line without buffering it."""
         try:
-            sys.stdout.write(text + "\n")
+            sys.stdout.write(printable(text) + "\n")
             sys.stdout.flush()
         except (OSError, ValueError):  # its reader is gone: a pipe to `head`, a terminal that was closed
             silence_stdout()
@@ -89,7 +90,7 @@ class LiveDisplay:
         self._moved[behavior] = now
         self._timers = timers
         if behavior not in self._tasks:
-            name = escape(behavior)  # square brackets would be read as markup
+            name = escape(one_line(behavior))  # square brackets would be read as markup
             self._tasks[behavior] = self._progress.add_task(name, total=max_steps, speed="", result="")
         task = self._tasks[behavior]
         self._progress.update(task, completed=min(step, max_steps))
@@ -106,7 +107,7 @@ class LiveDisplay:
     def say(self, text: str) -> None:
         """Print the line above the bars."""
         with suppress(OSError):  # the terminal was closed
-            self._live.console.print(Text(text))
+            self._live.console.print(Text(printable(text)))
 
     def close(self) -> None:
         """Stop drawing; the last state stays on the screen."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gym_adapters.errors import UserError
 from gym_adapters.make import behavior_name
+from gym_adapters.text import log_to_terminal, one_line
 from trainers.config import RunSettings, catalogue, check_supported, load_settings
 from trainers.config.run import deep_merge
 from trainers.records.progress import LineDisplay
@@ -27,7 +28,7 @@ def main(argv: Sequence[str] | None = None, trainer_type: str | None = None) -> 
     """
     prog = f"python -m trainers.{trainer_type}" if trainer_type else "bridge-learn"
     arguments = parse(argv, prog, trainer_type)
-    logging.basicConfig(format="[%(levelname)s] %(message)s", level=logging.INFO)
+    log_to_terminal()
     logging.getLogger("matplotlib").setLevel(logging.WARNING)
     try:
         settings = resolve(arguments, trainer_type)
@@ -93,7 +94,7 @@ def _decides_the_file(key: str) -> bool:
 def _raised_by_environment(error: Exception) -> str:
     """Return one line about an exception of the environment, with the place in the code that raised it."""
     place = traceback.extract_tb(error.__traceback__)[-1]
-    text = " ".join(str(error).split())[:300]
+    text = one_line(" ".join(str(error).split()), 300)
     return (
         f"the environment raised {type(error).__name__}: {text} ({place.filename}, line {place.lineno})"
         f"{_saved(error)}"

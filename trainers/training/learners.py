@@ -8,6 +8,7 @@ import numpy as np
 from mlagents_envs.base_env import BehaviorSpec
 
 from gym_adapters.errors import UserError
+from gym_adapters.text import one_line
 from trainers.algorithms.learner import Learner
 from trainers.config import RunSettings, catalogue
 from trainers.experience.task import Task
@@ -57,7 +58,10 @@ class Learners:
         assert algorithm is not None
         learner_class: type[Learner] = algorithm.load()
         batch_size = settings.hyperparameters.batch_size
-        trial = learner_class.make_network(spec, settings)
+        try:
+            trial = learner_class.make_network(spec, settings)
+        except UserError as error:
+            raise UserError(f"behavior {one_line(name, 100)}: {error}") from error
         compute, reason = choose_compute(trial, batch_size, wanted, self.threads.most)
         if wanted.device == "auto" or "measurement" in reason:
             self.display.say(f"{name} is computed on {compute}: {reason}")

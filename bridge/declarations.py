@@ -1,0 +1,84 @@
+"""Refuses behaviors that cannot be trained, as their player declares them and as their first agent observes."""
+
+from typing import Any
+
+from gym_adapters.errors import UserError
+from gym_adapters.text import one_line
+
+LONGEST_NAME = 255
+COMPONENT = "the Behavior Parameters component of its agents"
+OBSERVATION_TYPES = COMPRESSION_TYPES = (0, 1)
+"""Default and goal signal; none and PNG."""
+
+
+def plain_name(behavior_id: str) -> str:
+    """Return a behavior's name as messages to the user show it: without its team, and fit for a terminal."""
+    return one_line(behavior_id.split("?", 1)[0], 100)
+
+
+def require_usable(behavior_id: str, parameters: Any, info: Any) -> None:
+    """Refuse a behavior that cannot be trained.
+
+    Args:
+        behavior_id: Its name, with its team.
+        parameters: Its `BrainParametersProto`.
+        info: The `AgentInfoProto` of its first agent.
+
+    Raises:
+        UserError: Its name cannot be shown, it has no action or no sensor, or one that this trainer does not know.
+    """
+    reason = (
+        _odd_name(behavior_id)
+        or _odd_actions(parameters)
+        or ("" if info.observations else f"its agents have no sensor; in {COMPONENT}, set Vector Observation > "
+            "Space Size above 0, or give the agents a sensor component")
+        or next(filter(None, map(_odd_observation, range(len(info.observations)), info.observations)), "")
+    )  # fmt: skip
+    if reason:
+        raise UserError(f"behavior {plain_name(behavior_id)}: {reason}")
+
+
+def _odd_name(behavior_id: str) -> str:
+    if behavior_id.isprintable() and len(behavior_id) <= LONGEST_NAME:
+        return ""
+    return f"a Behavior Name has at most {LONGEST_NAME} letters, all printable; rename it in {COMPONENT}"
+
+
+def _odd_actions(parameters: Any) -> str:
+    actions = parameters.action_spec
+    continuous, branches = actions.num_continuous_actions, tuple(actions.discrete_branch_sizes)
+    if not continuous and not actions.num_discrete_actions and not branches:
+        if len(parameters.vector_action_size_deprecated):
+            return "the player comes from a com.unity.ml-agents package older than 2.0; update it"
+        return (
+            "its agents have no action; set Actions > Continuous Actions or Discrete Branches above 0 in "
+            f"{COMPONENT}"
+        )
+    if continuous < 0:
+        return (
+            f"{continuous} continuous actions; set Actions > Continuous Actions in {COMPONENT} to 0 or more"
+        )
+    if actions.num_discrete_actions != len(branches):
+        return (
+            f"{actions.num_discrete_actions} discrete branches with {len(branches)} sizes; set Actions > "
+            f"Discrete Branches again in {COMPONENT}"
+        )
+    for branch, size in enumerate(branches):
+        if size < 1:
+            return (
+                f"branch {branch} has size {size}; set Actions > Branch {branch} Size above 0 in {COMPONENT}"
+            )
+    return ""
+
+
+def _odd_observation(index: int, proto: Any) -> str:
+    where = f"observation {index} ({one_line(proto.name, 100)})"
+    if not proto.shape or min(proto.shape) < 1:
+        return f"{where} has shape {tuple(proto.shape)}; the sensor must have dimensions of size 1 or more"
+    for what, value, known in (
+        ("observation type", proto.observation_type, OBSERVATION_TYPES),
+        ("compression type", proto.compression_type, COMPRESSION_TYPES),
+    ):
+        if value not in known:
+            return f"{where} has the unknown {what} {value}; use com.unity.ml-agents 2.x to 4.x"
+    return ""

@@ -1,0 +1,48 @@
+"""Text from elsewhere, such as names and logs of a player, made fit for a terminal."""
+
+import logging
+import re
+import unicodedata
+
+LONGEST_LINE = 2000
+"""Letters of a line that a command prints."""
+
+_SEQUENCE = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # colours and movements of the cursor
+    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"  # titles, links, the clipboard
+    r"|\x1b[ -/]*[0-~]"
+)
+"""Control sequences. Source: ECMA-48, sections 5.4 and 5.6."""
+
+
+def one_line(text: str, most: int = LONGEST_LINE) -> str:
+    """Return a text as one line of at most `most` letters, which cannot control a terminal.
+
+    Control sequences are dropped. Every other character that has no picture, such as a line break, a bell or a
+    change of the writing direction, is written as an escape.
+    """
+    plain = "".join(map(_visible, _SEQUENCE.sub("", text[: 10 * most])))
+    return plain if len(plain) <= most else plain[: most - 1] + "…"
+
+
+def printable(text: str) -> str:
+    """Return a text whose lines are each as `one_line` returns them."""
+    return "\n".join(one_line(line) for line in text.split("\n"))
+
+
+def log_to_terminal() -> None:
+    """Print log messages from INFO on to standard error."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_PrintableFormatter("[%(levelname)s] %(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.INFO)
+
+
+class _PrintableFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
+
+
+def _visible(letter: str) -> str:
+    if letter.isprintable():
+        return letter
+    return " " if letter == "\t" or unicodedata.category(letter) == "Zs" else ascii(letter)[1:-1]
