@@ -72,8 +72,11 @@ class SideChannels:
 
     @staticmethod
     def _deliver(channel: SideChannel, content: bytes) -> None:
+        message = IncomingMessage(content)
         try:
-            channel.on_message_received(IncomingMessage(content))
+            channel.on_message_received(message)
+            if message.offset > len(content):
+                raise ValueError("a text in it is cut off")
         except Exception as error:
             raise UserError(
                 f"side channel {channel.channel_id} ({type(channel).__name__}) cannot read a message of {len(content)} "

@@ -1,7 +1,9 @@
 """Refuses behaviors that cannot be trained, as their player declares them and as their first agent observes."""
 
+import math
 from typing import Any
 
+from bridge import wire
 from gym_adapters.errors import UserError
 from gym_adapters.text import one_line
 
@@ -81,4 +83,16 @@ def _odd_observation(index: int, proto: Any) -> str:
     ):
         if value not in known:
             return f"{where} has the unknown {what} {value}; use com.unity.ml-agents 2.x to 4.x"
-    return ""
+    return "" if proto.compression_type == wire.PNG else odd_numbers(index, proto)
+
+
+def odd_numbers(index: int, proto: Any) -> str:
+    """Return what is wrong with the number of values of an observation; nothing if it fits the shape."""
+    shape, size = tuple(proto.shape), len(proto.float_data.data)
+    if size == 4 * math.prod(shape):
+        return ""
+    holds = f"{size} bytes" if size % 4 else f"{size // 4} numbers"
+    return (
+        f"observation {index} ({one_line(proto.name, 100)}) of shape {shape} holds {holds}; the sensor must write "
+        f"{math.prod(shape)} numbers"
+    )

@@ -19,7 +19,7 @@ from mlagents_envs.base_env import (
 )
 
 from bridge import wire
-from bridge.declarations import plain_name, require_usable
+from bridge.declarations import odd_numbers, plain_name, require_usable
 from bridge.images import decode_png
 from gym_adapters.errors import UserError
 from gym_adapters.text import one_line
@@ -214,12 +214,7 @@ class BehaviorDecoder:
         if found == layout.shape and proto.compression_type == wire.PNG:
             return self._changed(info, f"observation {layout.index} is a PNG now, it was none before")
         if found == layout.shape:
-            size = len(proto.float_data.data)
-            holds = f"{size} bytes" if size % 4 else f"{size // 4} numbers"
-            return UserError(
-                f"behavior {self.name}, agent {info.id}: observation {layout.index} ({layout.name}) of shape {found} "
-                f"holds {holds}; the sensor must write {math.prod(found)} numbers"
-            )
+            return UserError(f"behavior {self.name}, agent {info.id}: {odd_numbers(layout.index, proto)}")
         return self._changed(
             info, f"observation {layout.index} is of shape {found} now, of shape {layout.shape} before"
         )

@@ -324,9 +324,10 @@ def statistics() -> Iterator[Odd]:
         "negative text": struct.pack("<i", -5) + b"Jump", "longest text": struct.pack("<i", 2**31 - 1) + b"Jump",
         "not UTF-8": struct.pack("<i", 4) + b"\xff\xfe\xfd\xfc" + value + method, "short": b"\1\2",
         "method 4": text + value + struct.pack("<i", 4), "method -1": text + value + struct.pack("<i", -1),
-        "text only": text, "empty": b"",
     }.items():  # fmt: skip
         yield odd_opening(name, "side channel", side_channel=wire.pack_side_channels([(STATS, content)]))
+    for name, content in {"text only": text, "empty": b"", "longer": text + value + method + b"more"}.items():
+        yield odd_opening(name, SURVIVED, side_channel=wire.pack_side_channels([(STATS, content)]))
     for key in ("Jump", "", "step", "a/b", "../../x", NASTY, "k" * 3000, "Environment/Cumulative Reward"):
         for number, aggregation in ((1.0, 0), (np.nan, 1), (np.inf, 0), (-3e38, 2), (1.0, 3)):
             encoded = key.encode()
@@ -340,6 +341,8 @@ def statistics() -> Iterator[Odd]:
 def later_messages() -> Iterator[Odd]:
     """What changes after a good beginning."""
     good = [*opening(agent(1), agent(2)), step(agent(1), agent(2))]
+    late = step(declared=[behavior("Late")])
+    late.unity_output.rl_output.agentInfos["Late"].value.append(agent(9))
     for name, later, says in (
         ("fewer numbers", step(agent(1, vector([1]))), "agent 1: observation 0 is of shape (1,) now"),
         ("another sensor", step(agent(1, vector(), vector())), "agent 1: 2 observations now, 1 before"),
@@ -348,7 +351,7 @@ def later_messages() -> Iterator[Odd]:
         ("same id twice", step(agent(1), agent(1)), "agent 1 asks twice"),
         ("undeclared behavior", step(name="Other"), "Other: "),
         ("other agents", step(agent(7), agent(8)), SURVIVED),
-        ("late behavior", step(name="Late", declared=[behavior("Late")]), SURVIVED),
+        ("late behavior", late, SURVIVED),
         (
             "late behavior without action",
             step(name="Late", declared=[behavior("Late", 0)]),
