@@ -17,7 +17,8 @@ from gym_adapters import UserError
 from tests.faults.fault import Fault
 
 # isort: split
-from messages import MAX_STEPS, NAME, Message, agent, behavior, hello, opening, step, train_on, vector
+from messages import NAME, Message, agent, behavior, hello, opening, step, vector
+from speaker import MAX_STEPS, train_on
 
 from bridge.channels import EngineConfigurationChannel, EnvironmentParametersChannel, StatsSideChannel
 
