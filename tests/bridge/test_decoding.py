@@ -111,7 +111,7 @@ def test_decisions_and_endings_are_told_apart() -> None:
 
 
 def test_masks_true_is_forbidden() -> None:
-    infos = [vector_info([0], action_mask=bytes([0, 1, 0, 0, 1])), vector_info([0])]
+    infos = [vector_info([0], id=1, action_mask=bytes([0, 1, 0, 0, 1])), vector_info([0], id=2)]
     mask = behavior(infos[0], 0, (3, 2)).decode(infos)[0].action_mask
     assert mask[0].tolist() == [[False, True, False], [False] * 3]
     assert mask[1].tolist() == [[False, True], [False] * 2]
