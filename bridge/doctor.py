@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bridge.ports import BASE_PORT, EDITOR_PORT, is_free, port_owner
+from gym_adapters.text import one_line
 
 REQUIRED = ("mlagents-envs", "protobuf", "grpcio", "numpy", "torch", "gymnasium", "onnx", "tensorboard")
 OPTIONAL = {
@@ -142,7 +143,7 @@ def main() -> int:
     findings = list(examine())
     for finding in findings:
         verdict = f"[{STYLES[finding.verdict]}]{finding.verdict}[/]"
-        table.add_row(finding.subject, finding.found, verdict, finding.advice)
+        table.add_row(finding.subject, one_line(finding.found), verdict, one_line(finding.advice))
     Console().print(table)
     return int(any(finding.verdict == "fails" for finding in findings))
 

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from bridge.onnx_check import check_file
 from gym_adapters.errors import UserError, refusal_named
+from gym_adapters.text import printable
 from trainers.networks.policy_network import PolicyNetwork
 from trainers.records.checkpoint import write_atomically
 from trainers.records.names import file_name
@@ -175,7 +176,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if arguments.check is not None:
             report = check_file(arguments.check)
-            sys.stdout.write(report.text(arguments.check))
+            sys.stdout.write(printable(report.text(arguments.check)))
             return 1 if report.refused else 0
         for path in export_run(arguments.run, arguments.which):
             sys.stdout.write(f"{path}\n")

@@ -14,6 +14,8 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bars
 
+from gym_adapters.text import printable
+
 
 class Progress:
     """Two progress bars on a terminal, for all runs and for the current run. Lines of text elsewhere.
@@ -73,7 +75,7 @@ class Progress:
     def say(self, text: str) -> None:
         """Print one line."""
         if self._live:
-            self._bars.console.print(text, highlight=False, markup=False)
+            self._bars.console.print(printable(text), highlight=False, markup=False)
         else:
-            sys.stdout.write(text + "\n")
+            sys.stdout.write(printable(text) + "\n")
             sys.stdout.flush()

@@ -2,7 +2,9 @@
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from gym_adapters.text import one_line, printable
 from trainers.compare.report import Report, Section, show
 
 
@@ -11,22 +13,27 @@ def print_report(report: Report, console: Console) -> None:
     for section in report.sections:
         console.print(figures(section))
         for sentence in section.sentences:
-            console.print(f"  {sentence}", highlight=False)
+            console.print(f"  {printable(sentence)}", highlight=False, markup=False)
         if section.differences:
             console.print(differences(section))
         else:
             console.print("The configurations do not differ.", style="dim")
         console.print()
     for note in report.notes:
-        console.print(f"note: {note}", highlight=False, soft_wrap=True, markup=False)
+        console.print(f"note: {printable(note)}", highlight=False, soft_wrap=True, markup=False)
 
 
 def figures(section: Section) -> Table:
     """Return the table of figures, with a column for each group."""
-    table = Table(title=section.title, caption=caption(section), title_justify="left", caption_justify="left")
+    table = Table(
+        title=Text(one_line(section.title)),
+        caption=caption(section),
+        title_justify="left",
+        caption_justify="left",
+    )
     table.add_column("")
     for group in section.groups:
-        table.add_column(f"{group.name}\n{seeds(len(group.runs))}", justify="right")
+        table.add_column(Text(f"{one_line(group.name)}\n{seeds(len(group.runs))}"), justify="right")
     for row in section.rows:
         table.add_row(row.label, *(show(cell, row.style) for cell in row.cells))
     return table
@@ -37,9 +44,9 @@ def differences(section: Section) -> Table:
     table = Table(title="keys that differ", title_justify="left")
     table.add_column("key")
     for group in section.groups:
-        table.add_column(group.name, justify="right")
+        table.add_column(Text(one_line(group.name)), justify="right")
     for key, values in section.differences.items():
-        table.add_row(key, *values)
+        table.add_row(*(Text(one_line(text)) for text in (key, *values)))
     return table
 
 

@@ -13,6 +13,7 @@ from mlagents_envs.base_env import ActionTuple
 
 from gym_adapters.errors import UserError
 from gym_adapters.make import make_env
+from gym_adapters.text import one_line
 from trainers.playback.evaluation import environment_of, evaluate
 from trainers.playback.keep import POLICIES
 from trainers.playback.video import Episode, Look, check_video, write_video
@@ -56,7 +57,7 @@ def film(run: Path, folder: Path, checkpoint: str = "last", seed: int = 0) -> li
         env.close()
     for file, look in zip(files, (FILM, PREVIEW), strict=True):
         write_video(file, env_id, options, [Episode(seed, played[0], returns[0])], look)
-    print(f"{policy.name}: {policy.step:,} steps, this episode's return is {returns[0]:,.1f}")
+    print(f"{one_line(policy.name)}: {policy.step:,} steps, this episode's return is {returns[0]:,.1f}")
     return files
 
 

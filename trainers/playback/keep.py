@@ -18,6 +18,7 @@ from torch import Tensor
 from bridge.onnx_compact import store_in_eight_bits
 from bridge.onnx_export import export_policy
 from gym_adapters.errors import UserError, refusal_named
+from gym_adapters.text import printable
 from trainers.config import CheckpointSettings, RunSettings, dump_settings, load_settings
 from trainers.records.checkpoint import NEWEST, SCALES, load_state, state_bytes, write_atomically, write_text
 from trainers.records.names import behavior_folder, file_name
@@ -135,5 +136,5 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print("\n".join(lines))
+    print(printable("\n".join(lines)))
     return 0
