@@ -10,6 +10,7 @@ import numpy as np
 REWARD = "Environment/Cumulative Reward"
 GROUP_REWARD = "Environment/Group Cumulative Reward"
 EPISODE_LENGTH = "Environment/Episode Length"
+SPEED = "Speed/Steps per Second"
 BEST_WINDOW = 100
 
 

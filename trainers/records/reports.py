@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from trainers.records.checkpoint import write_text
-from trainers.records.metrics import EPISODE_LENGTH, GROUP_REWARD, REWARD, Summary
+from trainers.records.metrics import EPISODE_LENGTH, GROUP_REWARD, REWARD, SPEED, Summary
 
 CSV_TAGS = (
     REWARD,
@@ -20,6 +20,7 @@ CSV_TAGS = (
     "Policy/Learning Rate",
     "Policy/Epsilon",
     "Policy/Beta",
+    SPEED,
 )
 
 LARGEST_SHOWN = 1e19

@@ -9,7 +9,7 @@ from gym_adapters.errors import UserError, refusal_named
 from trainers.algorithms.learner import Learner
 from trainers.config import RunSettings
 from trainers.records.checkpoint import BEST, NEWEST, CheckpointKeeper
-from trainers.records.metrics import Summary
+from trainers.records.metrics import SPEED, Summary
 from trainers.records.reports import CsvReport, TensorBoardReport
 from trainers.records.wandb_report import WandbReport
 from trainers.training.resuming import BEST_RETURN, DEVICE, best_return_of, restore
@@ -83,6 +83,7 @@ class Recorder:
         with refusal_named(self.keeper.folder):
             self._tensorboard = TensorBoardReport(self.keeper.folder, hyperparameters, step)
         self._csv = CsvReport(self.keeper.folder, step)
+        self._summary_at = (0.0, learner.step)
         self._next_summary = next_multiple(learner.step, learner.settings.summary_freq)
         self._next_checkpoint = next_multiple(learner.step, learner.settings.checkpoint_interval)
 
@@ -112,6 +113,10 @@ class Recorder:
         self._next_summary = next_multiple(learner.step, learner.settings.summary_freq)
         if not values:
             return None
+        seconds, steps = elapsed - self._summary_at[0], learner.step - self._summary_at[1]
+        self._summary_at = (elapsed, learner.step)
+        if seconds > 0 and steps:
+            values[SPEED] = steps / seconds
         self._gauge(values)
         return Summary(learner.name, learner.step, elapsed, values, histograms, returns, learner.training)
 
