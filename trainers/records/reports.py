@@ -112,12 +112,12 @@ class CsvReport:
         writer.writerows(self._rows)
         write_text(self.path, text.getvalue())
 
-    def draw(self) -> None:
-        """Draw `reward.png` and `losses.png` beside the file."""
+    def draw(self, title: str) -> None:
+        """Draw `reward.png` and `losses.png` beside the file, with this title."""
         # Here, because matplotlib takes a while to import and a run starts without it.
         from trainers.records.plots import draw_plots
 
-        draw_plots(self._rows, self.path.parent)
+        draw_plots(self._rows, self.path.parent, title)
 
 
 def console_line(summary: Summary) -> str:

@@ -166,7 +166,8 @@ class Recorder:
         Raises:
             OSError: a plot could not be written.
         """
-        self._csv.draw()
+        learner = self.learner
+        self._csv.draw(f"{learner.name}, {learner.kind}, seed {learner.task.seed}")
 
     def status(self) -> dict[str, Any]:
         """Return this behavior's part of `training_status.json`."""

@@ -31,6 +31,7 @@ PPO_TAGS = {
 }
 # What is reported beside them.
 OWN_TAGS = {
+    "Environment/Cumulative Reward Deviation",
     "Policy/Approximate KL",
     "Policy/Clip Fraction",
     "Policy/Action Deviation",
