@@ -44,6 +44,7 @@ class Recorder:
         status: this behavior's part of an earlier `training_status.json`; empty for a new run.
         resume: whether to continue from the folder's newest checkpoint.
         wandb: the run's settings if the run is logged to Weights & Biases, else None.
+        spaces: descriptions of the observation and action space, if there are any, for `LoadedPolicy.predict`.
 
     Attributes:
         best_return: the highest mean return at any summary; -inf before 100 episodes.
@@ -63,8 +64,10 @@ class Recorder:
         status: dict[str, Any],
         resume: bool,
         wandb: RunSettings | None = None,
+        spaces: list[dict[str, Any]] | None = None,
     ) -> None:
         self.learner = learner
+        self.spaces = spaces
         self.keeper = CheckpointKeeper(run_folder, learner.name, learner.settings.keep_checkpoints)
         self.best_return = -math.inf
         self.gauges: dict[str, dict[str, float]] = {}
@@ -186,8 +189,8 @@ class Recorder:
 
     def state(self) -> dict[str, Any]:
         """Return the content of a checkpoint."""
-        learner = self.learner
-        return {**learner.state_dict(), "behavior": learner.description()}
+        spaces = {} if self.spaces is None else {"spaces": self.spaces}
+        return {**self.learner.state_dict(), "behavior": {**self.learner.description(), **spaces}}
 
     def _gauge(self, values: dict[str, float]) -> None:
         """Keep the newest value and the range of each tag, under the names of ML-Agents' `timers.json`."""
