@@ -44,6 +44,7 @@ class _Leaf:
     path: tuple[Any, ...]
     spec: ObservationSpec
     convert: Convert
+    dimensions: int
 
 
 class ObservationMapping:
@@ -75,6 +76,11 @@ class ObservationMapping:
             New arrays, one per spec. Shape: (num_envs, *spec.shape), float32 or uint8.
         """
         return [leaf.convert(_follow(observation, leaf.path)) for leaf in self._leaves]
+
+    def is_one(self, observation: Any) -> bool:
+        """Whether an observation is that of a single environment; else it has the form that `convert` takes."""
+        leaf = self._leaves[0]
+        return np.ndim(_follow(observation, leaf.path)) == leaf.dimensions
 
     def convert_rows(self, rows: Sequence[Any]) -> list[np.ndarray]:
         """Converts a list of observations, each in the form that a single environment returns."""
@@ -163,7 +169,12 @@ def _leaves(space: Space, path: tuple[Any, ...]) -> Iterator[_Leaf]:
             yield from _leaves(child, (*path, index))
     else:
         shape, convert = _shape_and_conversion(space)
-        yield _Leaf(path, _observation_spec(shape, "/".join(map(str, path)) or "observation"), convert)
+        yield _Leaf(
+            path,
+            _observation_spec(shape, "/".join(map(str, path)) or "observation"),
+            convert,
+            len(space.shape or ()),
+        )
 
 
 def _one_line(space: Space) -> str:

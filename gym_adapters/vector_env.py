@@ -4,7 +4,7 @@ from enum import Enum
 from typing import Any
 
 import numpy as np
-from gymnasium import spaces
+from gymnasium import Space, spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 from mlagents_envs.base_env import (
     ActionTuple,
@@ -63,6 +63,11 @@ class VectorEnvAdapter(BaseEnv):
     def behavior_specs(self) -> BehaviorMapping:
         """The behavior's name and its `BehaviorSpec`."""
         return BehaviorMapping({self._name: self._spec})
+
+    @property
+    def spaces(self) -> dict[str, tuple[Space, Space]]:
+        """The spaces of one environment's observation and action, by the behavior's name."""
+        return {self._name: (self._observations.space, self._actions.space)}
 
     def reset(self) -> None:
         """Begins a new episode in every environment."""

@@ -12,6 +12,7 @@ from command_tools import write_file
 from run_tools import Stopwatch, options
 
 from trainers import Outcome, train
+from trainers.optim import measured
 from trainers.training.cli import main
 
 torch.set_num_threads(1)
@@ -22,6 +23,7 @@ for variable in ("FORCE_COLOR", "TTY_COMPATIBLE"):  # they make rich take a pipe
 @pytest.fixture(autouse=True)
 def _own_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(measured, "user_cache_path", lambda *_, **__: tmp_path / "cache")
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """How an update moves the actor: in minibatches together with the critic, or in one step before the critic's epochs."""
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -25,11 +26,13 @@ class Losses:
             taken, and advantage (n,).
         value: a function of values (n, streams), returns (n, streams), and values (n, streams) before the update.
         whole_action: whether log_prob has one column, for the whole action, instead of one for each part.
+        clip_range: the policy loss clips a ratio of probabilities that is further from 1; infinite if it clips none.
     """
 
     policy: partial[Tensor]
     value: partial[Tensor]
     whole_action: bool = False
+    clip_range: float = math.inf
 
 
 class ActorStep(Protocol):

@@ -86,11 +86,12 @@ class DQN(OffPolicyLearner):
         values = self.with_own_randomness(self.policy, inputs) if dropout else self.policy(inputs)
         value = values.gather(1, self.tensor(transitions.discrete)).squeeze(1)
         loss = q_loss(value, target)
-        self.optimizer.descend(loss)
+        norm = self.optimizer.descend(loss)
         title = self.signals[0].title
         return {
             "Losses/Value Loss": loss.detach(),
             f"Policy/{title} Value Estimate": value.detach().mean(),
+            "Losses/Gradient Norm": norm,
         }
 
     def state_dict(self) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What PPO and A2C share: advantages, and epochs of minibatches over one rollout."""
 
+import math
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,7 +20,7 @@ from trainers.experience.rollout import Columns, Rollout
 from trainers.experience.samplers import RowSampler, Sampler
 from trainers.experience.store import NoStore, Store
 from trainers.experience.task import Task
-from trainers.maths.losses import approximate_kl
+from trainers.maths.losses import approximate_kl, explained_variance, outside
 from trainers.maths.returns import gae
 from trainers.maths.schedules import BETA_FLOOR, linear
 from trainers.networks.actor_critic import ActorCritic
@@ -36,6 +37,16 @@ VALUE_CHUNK = 4096
 """Rows whose values are computed at a time."""
 MOMENTS_CHUNK = 4096
 """Rows whose moments are computed at a time, which limits the size of their copies in float64."""
+FIGURES = (
+    "Losses/Policy Loss",
+    "Losses/Value Loss",
+    "Policy/Entropy",
+    "Policy/Approximate KL",
+    "Policy/Clip Fraction",
+    "Losses/Gradient Norm",
+)
+"""What `descend` returns, by TensorBoard tag."""
+KL = FIGURES.index("Policy/Approximate KL")
 
 
 class OnPolicyLearner(Learner):
@@ -126,6 +137,8 @@ class OnPolicyLearner(Learner):
         start = batch.value
         for index, signal in enumerate(self.signals):
             self.metrics.add(f"Policy/{signal.title} Value Estimate", float(start[:, index].mean()))
+            explained = explained_variance(start[:, index], batch.returns[:, index])
+            self.metrics.add(f"Policy/{signal.title} Explained Variance", float(explained))
         self.optimizer.set_learning_rate(self.step)
         beta = self.decayed(self.hyper.beta, BETA_FLOOR, self.hyper.beta_schedule)
         losses, actor = self.losses(), self.actor_step
@@ -136,14 +149,15 @@ class OnPolicyLearner(Learner):
                 batch = replace(self.prepare(columns, inputs), value=start)
             epoch = list(self._epoch(batch, losses, beta))
             figures += epoch
-            if self.hyper.target_kl is not None and self._diverged(torch.stack(epoch)[:, 3].mean()):
+            if self.hyper.target_kl is not None and self._diverged(torch.stack(epoch)[:, KL].mean()):
                 break
         self.require_finite_weights()
         self._follow_log_std_schedule()
-        policy_loss, value_loss, entropy, _ = torch.stack(figures).mean(0).tolist()
-        self.metrics.add("Losses/Policy Loss", policy_loss)
-        self.metrics.add("Losses/Value Loss", value_loss)
-        self.metrics.add("Policy/Entropy", entropy)
+        for tag, value in zip(FIGURES, torch.stack(figures).mean(0).tolist(), strict=True):
+            if tag != "Policy/Clip Fraction" or losses.clip_range < math.inf:
+                self.metrics.add(tag, value)
+        if self.policy.log_std.numel():
+            self.metrics.add("Policy/Action Deviation", float(self.policy.log_std.detach().exp().mean()))
         self.metrics.add("Policy/Learning Rate", self.optimizer.learning_rate)
         self.metrics.add("Policy/Beta", beta)
 
@@ -194,7 +208,8 @@ class OnPolicyLearner(Learner):
         """Take one gradient step.
 
         Returns:
-            (4,) absolute policy loss, value loss, entropy in nats and KL divergence in nats of the minibatch.
+            (6,) absolute policy loss, value loss, entropy in nats, KL divergence in nats since the rollout, the part of
+            clipped ratios, and the gradient's norm, of the minibatch. `FIGURES` has their tags.
         """
         distribution, value = self.policy(minibatch.inputs, minibatch.forbidden)
         log_prob = distribution.log_prob(minibatch.actions)
@@ -208,10 +223,11 @@ class OnPolicyLearner(Learner):
         value_loss = losses.value(value, minibatch.returns, minibatch.value)
         entropy = distribution.entropy().mean()
         loss = policy_loss + self.hyper.value_coefficient * value_loss
-        self.optimizer.descend(loss if self.actor_step.apart else loss - beta * entropy)
+        norm = self.optimizer.descend(loss if self.actor_step.apart else loss - beta * entropy)
         with torch.no_grad():
             divergence = approximate_kl(log_prob.sum(1), minibatch.log_prob.sum(1))
-            return torch.stack([policy_loss.abs(), value_loss, entropy, divergence])
+            clipped = outside(now - old, losses.clip_range).float().mean()
+            return torch.stack([policy_loss.abs(), value_loss, entropy, divergence, clipped, norm])
 
     @np.errstate(over="ignore", invalid="ignore")  # `optimise` checks the weights after the last epoch
     def descend_in_numpy(
@@ -231,10 +247,13 @@ class OnPolicyLearner(Learner):
             log_prob_gradient, beta = np.zeros_like(log_prob_gradient), 0.0
         path.backward(log_prob_gradient, np.float32(self.hyper.value_coefficient) * value_gradient, beta)
         entropy = path.entropy()
-        self.optimizer.step()
+        norm = self.optimizer.step()
         log_ratio = (log_prob - minibatch.log_prob).sum(1)
         divergence = float((np.exp(log_ratio) - 1.0 - log_ratio).sum()) / len(log_ratio)
-        return torch.from_numpy(np.array([abs(policy_loss), value_loss, entropy, divergence], np.float32))
+        clipped = float(outside(now - old, losses.clip_range).mean())
+        return torch.from_numpy(
+            np.array([abs(policy_loss), value_loss, entropy, divergence, clipped, norm], np.float32)
+        )
 
     def _epoch(self, batch: Batch, losses: Losses, beta: float) -> Iterator[Tensor]:
         """Yield what `descend` returns for each minibatch of one epoch."""

@@ -34,7 +34,7 @@ class PPO(OnPolicyLearner):
         if self.hyper.clip_value_loss:
             value = partial(clipped_value_loss, epsilon=self.epsilon)
         policy = partial(clipped_policy_loss, epsilon=self.epsilon)
-        return Losses(policy, value, whole_action=self.hyper.policy_ratio == "action")
+        return Losses(policy, value, self.hyper.policy_ratio == "action", clip_range=self.epsilon)
 
     def optimise(self, columns: Columns) -> None:
         """See `OnPolicyLearner.optimise`; reports the clip range as well."""

@@ -4,9 +4,14 @@ A `*_gradient` function computes the same loss in numpy. It returns the loss and
 argument.
 """
 
+import math
+from typing import TypeVar
+
 import numpy as np
 import torch
 from torch import Tensor
+
+Numbers = TypeVar("Numbers", Tensor, np.ndarray)
 
 
 def clipped_policy_loss(log_prob: Tensor, old_log_prob: Tensor, advantage: Tensor, epsilon: float) -> Tensor:
@@ -144,3 +149,18 @@ def approximate_kl(log_prob: Tensor, old_log_prob: Tensor) -> Tensor:
     """
     log_ratio = log_prob - old_log_prob
     return (log_ratio.exp() - 1.0 - log_ratio).mean()
+
+
+def outside(log_ratio: Numbers, epsilon: float) -> Numbers:
+    """Whether ratios of probabilities are below 1 - epsilon or above 1 + epsilon, from their logarithms, any shape."""
+    low = math.log1p(-epsilon) if epsilon < 1.0 else -math.inf
+    return (log_ratio < low) | (log_ratio > math.log1p(epsilon))
+
+
+def explained_variance(value: Tensor, returns: Tensor) -> Tensor:
+    """The part of the returns' variance that the values explain: 1 - Var(returns - value) / Var(returns); both (n,).
+
+    It is 1 for a perfect critic, 0 for a constant one, and negative for a worse one; 0 if all returns are equal.
+    """
+    variance = returns.var(unbiased=False)
+    return torch.where(variance > 0, 1.0 - (returns - value).var(unbiased=False) / variance, 0.0)

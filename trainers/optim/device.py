@@ -1,14 +1,18 @@
 """The choice of device, CPU threads and precision of image encoders, by measurement."""
 
+import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
+import psutil
 import torch
 
 from gym_adapters.errors import UserError
 from trainers.config import TorchSettings
 from trainers.networks.policy_network import PolicyNetwork
+from trainers.optim.measured import Measured
 from trainers.optim.numpy_path import SMALL_NETWORK, has_path
 from trainers.optim.threads import torch_threads
 
@@ -18,6 +22,8 @@ REPEATS = 3
 """Number of gradient steps measured, of which the shortest counts. One more comes before them to warm up."""
 WORTH_IT = 1.15
 """A more complex choice is taken only if it is faster by this factor."""
+HOPELESS = 2.0
+"""The measurement of a choice ends after a step that took this many times as long as the best choice's."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +47,22 @@ class Compute:
         return f"{self.device}{threads}{', images in bfloat16' if self.bfloat16 else ''}"
 
 
+class Choice(NamedTuple):
+    """Where and how to compute, the reason as text for the user, and whether it comes from a measurement."""
+
+    compute: Compute
+    reason: str
+    by_measurement: bool = False
+
+
 def choose_compute(
-    policy: PolicyNetwork, batch_size: int, wanted: TorchSettings, most_threads: int
-) -> tuple[Compute, str]:
+    policy: PolicyNetwork,
+    batch_size: int,
+    wanted: TorchSettings,
+    most_threads: int,
+    measured: Measured,
+    say: Callable[[str], object],
+) -> Choice:
     """Choose where and how to compute a behavior's policy.
 
     Choices that the training file leaves open are made by measuring gradient steps on random data.
@@ -53,9 +72,8 @@ def choose_compute(
         batch_size: decisions per gradient step.
         wanted: the training file's `torch_settings`.
         most_threads: the most CPU threads to use.
-
-    Returns:
-        The choice, and the reason for it as text for the user.
+        measured: earlier results of this machine. A new one is added.
+        say: is told before a measurement, which may take seconds.
 
     Raises:
         UserError: torch has no such device on this machine.
@@ -63,17 +81,38 @@ def choose_compute(
     rows = min(MOST_ROWS, batch_size)
     candidates = list(_candidates(policy, wanted, most_threads))
     if len(candidates) == 1:
-        return candidates[0], "as asked" if wanted.device or wanted.num_threads else "the only choice"
+        asked = wanted.device or wanted.num_threads
+        return Choice(candidates[0], "as asked" if asked else "the only choice")
     if policy.size <= SMALL_NETWORK and has_path(policy):
-        return candidates[0], "a network this small is fastest there"
-    times: dict[Compute, float] = {}
+        return Choice(candidates[0], "a network this small is fastest there")
+    conditions = {
+        "network": policy.description(),
+        "rows": rows,
+        "choices": [str(candidate) for candidate in candidates],
+        "machine": [platform.node(), platform.processor(), psutil.cpu_count(), torch.__version__],
+    }
+    known = measured.read(**conditions)
+    for candidate in candidates:
+        if known and known.get("chosen") == str(candidate):
+            return Choice(candidate, f"measured earlier on this machine: {known.get('times')}", True)
+    say(f"measuring which of {len(candidates)} ways of computing this network is fastest ...")
+    times: dict[Compute, list[float]] = {}
     chosen = candidates[0]
     for candidate in candidates:
-        times[candidate] = gradient_seconds(policy, candidate, rows)
-        if times[candidate] * WORTH_IT < times[chosen]:
+        times[candidate] = list(gradient_seconds(policy, candidate, rows, times.get(chosen)))
+        complete = len(times[candidate]) == len(times[chosen])
+        if complete and _shortest(times[candidate]) * WORTH_IT < _shortest(times[chosen]):
             chosen = candidate
-    measured = "; ".join(f"{candidate}: {seconds * 1e3:.1f} ms" for candidate, seconds in times.items())
-    return chosen, f"measurement of a gradient step on {rows} rows: {measured}"
+    text = "; ".join(
+        f"{candidate}: {_shortest(seconds) * 1e3:.1f} ms" for candidate, seconds in times.items()
+    )
+    measured.write({"chosen": str(chosen), "times": text}, **conditions)
+    return Choice(chosen, f"measurement of a gradient step on {rows} rows: {text}", True)
+
+
+def _shortest(seconds: Sequence[float]) -> float:
+    """The shortest step, without the warm-up if there is another."""
+    return min(seconds[1:] or seconds)
 
 
 def find_device(name: str) -> torch.device:
@@ -98,23 +137,29 @@ def _candidates(policy: PolicyNetwork, wanted: TorchSettings, most_threads: int)
     else:
         devices = [torch.device("cpu"), *([torch.device("cuda")] if torch.cuda.is_available() else [])]
     small = policy.size <= SMALL_NETWORK and not policy.image_columns
+    asked = wanted.precision == "bfloat16"
     for device in devices:
         several = device.type == "cpu" and not small and most_threads > 1
         counts = [wanted.num_threads] if wanted.num_threads else [1, most_threads] if several else [1]
         for threads in counts:
             if wanted.precision != "bfloat16" or not policy.image_columns:
                 yield Compute(device, threads)
-            if wanted.precision != "float32" and policy.image_columns and device.type in ("cpu", "cuda"):
+            halved = device.type == "cuda" or (device.type == "cpu" and (asked or has_bfloat16()))
+            if wanted.precision != "float32" and policy.image_columns and halved:
                 yield Compute(device, threads, bfloat16=True)
 
 
-def gradient_seconds(policy: PolicyNetwork, compute: Compute, rows: int) -> float:
-    """Return the shortest time of a gradient step on random observations, in seconds.
+def gradient_seconds(
+    policy: PolicyNetwork, compute: Compute, rows: int, best: Sequence[float] | None = None
+) -> Iterator[float]:
+    """Yield the times of gradient steps on random observations, in seconds; the first one warms up.
 
     Args:
         policy: moved to the device of `compute`; its weights are not changed.
         compute: where and how to compute.
         rows: number of observations.
+        best: the times of the best choice so far. There are no further steps after one that is hopeless beside the
+            same step of this choice. Nothing is concluded from the warm-up of a GPU, which starts its driver.
     """
     policy = policy.to(compute.device)
     policy.mixed_precision = compute.bfloat16
@@ -125,13 +170,25 @@ def gradient_seconds(policy: PolicyNetwork, compute: Compute, rows: int) -> floa
         values = torch.randint(256, shape, dtype=torch.uint8, generator=generator)
         images = len(observation.shape) == 3
         observations.append((values if images else values.float() / 255.0).to(compute.device))
-    with torch_threads(compute.threads):
-        seconds = [_timed_step(policy, observations) for _ in range(1 + REPEATS)]
+    for step in range(1 + REPEATS):
+        with torch_threads(compute.threads):
+            seconds = timed_step(policy, observations)
+        yield seconds
+        counts = step > 0 or compute.device.type == "cpu"
+        if best is not None and counts and seconds > HOPELESS * best[step]:
+            break
     policy.zero_grad()
-    return min(seconds[1:])
 
 
-def _timed_step(policy: PolicyNetwork, observations: list[torch.Tensor]) -> float:
+def has_bfloat16() -> bool:
+    """Whether the CPU computes in bfloat16 itself; true if torch does not know. Emulation is many times slower."""
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    known = [bool(has) for name, has in capabilities.items() if "bf16" in name]
+    return not known or any(known)
+
+
+def timed_step(policy: PolicyNetwork, observations: list[torch.Tensor]) -> float:
+    """Return the time of one gradient step on these observations, in seconds."""
     start = time.perf_counter()
     loss = policy.trial_loss(policy.prepare(observations))
     loss.backward()

@@ -81,27 +81,33 @@ class FlatAdam:
             rate = decayed(initial, LEARNING_RATE_FLOOR, self.schedule, step, self.max_steps)
             group["lr"] = rate * self.scale
 
-    def descend(self, loss: Tensor) -> None:
-        """Take one step along the gradient of a scalar loss."""
+    def descend(self, loss: Tensor) -> Tensor:
+        """Take one step along the gradient of a scalar loss, and return the gradient's norm (see `step`)."""
         self.gradient.zero_()
         loss.backward()
-        self.step()
+        return torch.as_tensor(self.step())
 
-    def step(self) -> None:
-        """Take one step along the present gradients, scaled down to a norm of at most `max_grad_norm`."""
+    def step(self) -> float | Tensor:
+        """Take one step along the present gradients, scaled down to a norm of at most `max_grad_norm`.
+
+        Returns:
+            The norm before it was scaled down; on a GPU as a tensor, so that nothing waits for it.
+        """
         if self.collective.size > 1:
             self.gradient.copy_(self.collective.mean(self.gradient))
         on_cpu = self.gradient.device.type == "cpu"
-        if self.max_grad_norm is not None:
-            if on_cpu:
-                _clip_norm(self.gradient.numpy(), self.max_grad_norm)
-            else:
-                norm = torch.linalg.vector_norm(self.gradient)
-                self.gradient.mul_((self.max_grad_norm / (norm + 1e-6)).clamp(max=1.0))
+        norm = _norm(self.gradient.numpy()) if on_cpu else torch.linalg.vector_norm(self.gradient)
+        limit = self.max_grad_norm
+        if limit is not None:
+            if isinstance(norm, Tensor):
+                self.gradient.mul_((limit / (norm + 1e-6)).clamp(max=1.0))
+            elif norm > limit:
+                self.gradient.numpy()[:] *= np.float32(limit / norm)
         if on_cpu and self.adam.state:  # the first step allocates the moments
             self._step_on_cpu()
         else:
             self.adam.step()
+        return norm
 
     @torch.no_grad()
     def _step_on_cpu(self) -> None:
@@ -183,8 +189,6 @@ def flatten(groups: Sequence[Sequence[nn.Parameter]]) -> tuple[list[nn.Parameter
     return flat, gradient
 
 
-def _clip_norm(gradient: np.ndarray, limit: float) -> None:
-    """Scale a gradient down to a norm of at most `limit`, in place."""
-    norm = math.sqrt(gradient @ gradient)
-    if norm > limit:
-        gradient *= np.float32(limit / norm)
+def _norm(gradient: np.ndarray) -> float:
+    """The Euclidean norm; it takes a third of the time of `np.linalg.norm` on a small network."""
+    return math.sqrt(gradient @ gradient)

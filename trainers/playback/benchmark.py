@@ -39,7 +39,7 @@ from trainers.playback.results_table import (
 from trainers.records.checkpoint import NEWEST, load_state, write_text
 from trainers.records.metrics import REWARD
 from trainers.records.names import behavior_folder
-from trainers.records.plots import draw_curves
+from trainers.records.plots import draw_seeds
 from trainers.records.policy_file import load_policy
 from trainers.records.run_folder import CONFIGURATION
 from trainers.training.environments import tuned_files
@@ -198,7 +198,7 @@ def write_curves(title: str, results: Sequence[SeedResult], folder: Path) -> Non
     for step in sorted(set().union(*curves.values())):
         writer.writerow([step, *(f"{curve[step]:.1f}" if step in curve else "" for curve in curves.values())])
     write_text(folder / f"{title}.csv", text.getvalue())
-    draw_curves(title, {f"seed {seed}": curve for seed, curve in curves.items()}, folder / f"{title}.png")
+    draw_seeds(title, curves, folder / f"{title}.png")
 
 
 def _curve(progress: Sequence[Mapping[str, str]]) -> dict[int, float]:

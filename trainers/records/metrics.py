@@ -9,7 +9,9 @@ import numpy as np
 
 REWARD = "Environment/Cumulative Reward"
 GROUP_REWARD = "Environment/Group Cumulative Reward"
+REWARD_DEVIATION = "Environment/Cumulative Reward Deviation"
 EPISODE_LENGTH = "Environment/Episode Length"
+SPEED = "Speed/Steps per Second"
 BEST_WINDOW = 100
 
 
@@ -119,6 +121,7 @@ class Metrics:
         histograms, returns = dict(self._histograms), self.episode_returns
         if returns:
             histograms[f"{REWARD}_hist"] = returns
+            values[REWARD_DEVIATION] = float(np.std(returns))
         self.episode_returns = []
         for collected in (self._values, self._sums, self._latest, self._histograms):
             collected.clear()

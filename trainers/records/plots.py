@@ -5,11 +5,14 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
+import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
 
 from trainers.records.checkpoint import write_atomically
-from trainers.records.metrics import EPISODE_LENGTH, REWARD
+from trainers.records.metrics import EPISODE_LENGTH, REWARD, REWARD_DEVIATION
 
 COLUMNS = 2
 REWARD_PLOTS = {REWARD: "mean return of training episodes", EPISODE_LENGTH: "episode length, decisions"}
@@ -19,28 +22,35 @@ LOSS_PLOTS = {
     "Policy/Entropy": "entropy, nats",
     "Policy/Learning Rate": "learning rate",
 }
+LOGARITHMIC = ("Losses/Policy Loss", "Losses/Value Loss")
+"""Tags that are drawn on a logarithmic scale, if all their values are positive."""
+SPREAD_FROM = 3
+"""Runs from which a band says more than a curve for each."""
 
 
-def draw_plots(rows: Sequence[Mapping[str, str]], folder: Path) -> None:
+def draw_plots(rows: Sequence[Mapping[str, str]], folder: Path, title: str) -> None:
     """Draw `reward.png` and `losses.png`; each tag is a curve over agent steps.
+
+    The mean return has its deviation over the episodes as a band, and a mark at its highest value.
 
     Args:
         rows: lines of `progress.csv` by column name; an empty cell leaves a gap.
         folder: where the images go.
+        title: stands above the pictures.
     """
     for name, plots in (("reward.png", REWARD_PLOTS), ("losses.png", LOSS_PLOTS)):
         lines = (len(plots) + 1) // COLUMNS
         figure = _figure(5 * COLUMNS, 3.2 * lines)
         for axes, (tag, label) in zip(figure.subplots(lines, COLUMNS).flat, plots.items(), strict=True):
-            points = [(float(row["step"]), float(row[tag])) for row in rows if row.get(tag)]
-            axes.plot(
-                [step for step, _ in points],
-                [value for _, value in points],
-                marker="." if len(points) < 3 else "",
-            )
-            axes.set(xlabel="agent steps", ylabel=label)
-            axes.grid(alpha=0.3)
-        figure.suptitle(folder.name, parse_math=False)
+            steps, values = _curve(rows, tag)
+            axes.plot(steps, values, marker="." if len(steps) < 3 else "")
+            if tag == REWARD and len(steps):
+                _add_band(axes, rows)
+                _mark_highest(axes, steps, values)
+            if tag in LOGARITHMIC and len(values) and values.min() > 0.0:
+                axes.set_yscale("log")
+            _label(axes, "agent steps", label)
+        figure.suptitle(title, parse_math=False)
         _save(figure, folder / name)
 
 
@@ -59,10 +69,60 @@ def draw_curves(
     axes = figure.subplots()
     for label, curve in curves.items():
         axes.plot(list(curve), list(curve.values()), label=label)
-    axes.set(title=title, xlabel=over, ylabel="mean return of training episodes")
-    axes.grid(alpha=0.3)
+    axes.set(title=title)
+    _label(axes, over, "mean return of training episodes")
     axes.legend()
     _save(figure, path)
+
+
+def draw_seeds(title: str, curves: Mapping[int, Mapping[int, float]], path: Path) -> None:
+    """Draw the runs of one task: their mean and the band from the lowest to the highest, or each of up to two runs.
+
+    Args:
+        title: stands above the picture.
+        curves: for each run's seed, the mean return by agent step.
+        path: the .png to write.
+    """
+    if len(curves) < SPREAD_FROM:
+        draw_curves(title, {f"seed {seed}": curve for seed, curve in curves.items()}, path)
+        return
+    start, end = max(map(min, curves.values())), min(map(max, curves.values()))
+    steps = np.linspace(start, end, 400)
+    runs = np.stack([np.interp(steps, list(curve), list(curve.values())) for curve in curves.values()])
+    figure = _figure(7, 4)
+    axes = figure.subplots()
+    axes.fill_between(steps, runs.min(0), runs.max(0), alpha=0.25, linewidth=0, label="lowest to highest")
+    axes.plot(steps, runs.mean(0), label=f"mean of {len(runs)} seeds")
+    axes.set(title=title)
+    _label(axes, "agent steps", "mean return of training episodes")
+    axes.legend(loc="upper left")
+    _save(figure, path)
+
+
+def _curve(rows: Sequence[Mapping[str, str]], tag: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the agent steps and values of a tag, without the empty cells."""
+    points = [(float(row["step"]), float(row[tag])) for row in rows if row.get(tag)]
+    steps, values = np.array(points, np.float64).reshape(-1, 2).T
+    return steps, values
+
+
+def _add_band(axes: Axes, rows: Sequence[Mapping[str, str]]) -> None:
+    both = [row for row in rows if row.get(REWARD) and row.get(REWARD_DEVIATION)]
+    steps, means = _curve(both, REWARD)
+    deviations = _curve(both, REWARD_DEVIATION)[1]
+    axes.fill_between(steps, means - deviations, means + deviations, alpha=0.2, linewidth=0)
+
+
+def _mark_highest(axes: Axes, steps: np.ndarray, values: np.ndarray) -> None:
+    best = int(np.argmax(values))
+    axes.plot(steps[best], values[best], "o", color="tab:green", label=f"best: {values[best]:,.4g}")
+    axes.legend(loc="best")
+
+
+def _label(axes: Axes, over: str, label: str) -> None:
+    axes.set(xlabel=over, ylabel=label)
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.grid(alpha=0.3)
 
 
 def _figure(width: float, height: float) -> Figure:

@@ -9,6 +9,8 @@ import torch
 from mlagents_envs.base_env import ActionTuple
 
 from gym_adapters.errors import UserError
+from gym_adapters.space_description import space_from
+from gym_adapters.spaces import ActionMapping, ObservationMapping
 from trainers.config import catalogue
 from trainers.config.network import encoder_names
 from trainers.networks.behavior_spec import spec_from
@@ -104,6 +106,10 @@ class LoadedPolicy:
         self.policy.load_state_dict(state["Policy"])
         self.policy.eval()
         self._generator = torch.Generator().manual_seed(0)
+        self._mappings: tuple[ObservationMapping, ActionMapping] | None = None
+        if "spaces" in description:
+            seen, done = (space_from(space) for space in description["spaces"])
+            self._mappings = ObservationMapping(seen), ActionMapping(done)
 
     def seed(self, seed: int) -> None:
         """Make the sampling of `act(..., deterministic=False)` repeatable."""
@@ -144,6 +150,41 @@ class LoadedPolicy:
         forbidden = join_masks(self.name, action_mask, branches, range(len(arrays[0])))
         sample = self.policy.choose(arrays, forbidden, deterministic, self._generator)
         return self.policy.to_environment(sample)
+
+    def predict(
+        self,
+        observation: Any,
+        deterministic: bool = True,
+        action_mask: Sequence[np.ndarray] | None = None,
+    ) -> Any:
+        """Choose the action for one observation, or the actions for a batch, in the environment's own units.
+
+        With a Gymnasium task, `env.step(policy.predict(observation))` takes what `env.reset()` and `env.step()` gave;
+        so does a vector environment. A policy from elsewhere takes the arrays of `act`. It answers with an array, or
+        with a pair of arrays if actions are both continuous and discrete.
+
+        Args:
+            observation: of one agent, or with n of them along a first axis.
+            deterministic: take the most likely action; else draw a sample.
+            action_mask: see `act`; for one observation as well, with n = 1.
+
+        Raises:
+            UserError: see `act`.
+        """
+        if self._mappings is None:
+            arrays = [observation] if isinstance(observation, np.ndarray) else list(observation)
+            one = np.ndim(arrays[0]) == len(self.spec.observation_specs[0].shape)
+            arrays = [np.asarray(array)[None] if one else np.asarray(array) for array in arrays]
+            action = self.act(arrays, deterministic, action_mask)
+            parts = [
+                part[0] if one else part for part in (action.continuous, action.discrete) if part.shape[1]
+            ]
+            return parts[0] if len(parts) == 1 else tuple(parts)
+        observations, actions = self._mappings
+        one = observations.is_one(observation)
+        arrays = observations.convert_rows([observation]) if one else observations.convert(observation)
+        found = actions.convert(self.act(arrays, deterministic, action_mask))
+        return found[0] if one else found
 
 
 def load_policy(run_or_checkpoint: str | Path, which: str = "last") -> LoadedPolicy:

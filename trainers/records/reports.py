@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from trainers.records.checkpoint import write_text
-from trainers.records.metrics import EPISODE_LENGTH, GROUP_REWARD, REWARD, Summary
+from trainers.records.metrics import EPISODE_LENGTH, GROUP_REWARD, REWARD, SPEED, Summary
 
 CSV_TAGS = (
     REWARD,
@@ -20,6 +20,7 @@ CSV_TAGS = (
     "Policy/Learning Rate",
     "Policy/Epsilon",
     "Policy/Beta",
+    SPEED,
 )
 
 LARGEST_SHOWN = 1e19
@@ -111,12 +112,12 @@ class CsvReport:
         writer.writerows(self._rows)
         write_text(self.path, text.getvalue())
 
-    def draw(self) -> None:
-        """Draw `reward.png` and `losses.png` beside the file."""
+    def draw(self, title: str) -> None:
+        """Draw `reward.png` and `losses.png` beside the file, with this title."""
         # Here, because matplotlib takes a while to import and a run starts without it.
         from trainers.records.plots import draw_plots
 
-        draw_plots(self._rows, self.path.parent)
+        draw_plots(self._rows, self.path.parent, title)
 
 
 def console_line(summary: Summary) -> str:

@@ -14,6 +14,7 @@ from trainers.config import RunSettings, catalogue
 from trainers.experience.task import Task
 from trainers.optim.collective import Alone, Collective
 from trainers.optim.device import choose_compute
+from trainers.optim.measured import Measured
 from trainers.optim.threads import Threads
 from trainers.records.names import behavior_folder
 from trainers.records.policy_file import find_checkpoint
@@ -62,8 +63,15 @@ class Learners:
             trial = learner_class.make_network(spec, settings)
         except UserError as error:
             raise UserError(f"behavior {one_line(name, 100)}: {error}") from error
-        compute, reason = choose_compute(trial, batch_size, wanted, self.threads.most)
-        if wanted.device == "auto" or "measurement" in reason:
+        compute, reason, by_measurement = choose_compute(
+            trial,
+            batch_size,
+            wanted,
+            self.threads.most,
+            Measured(),
+            lambda text: self.display.say(f"{name}: {text}"),
+        )
+        if wanted.device == "auto" or by_measurement:
             self.display.say(f"{name} is computed on {compute}: {reason}")
         seed = behavior_seed(self.settings.env_settings.seed, self._made)
         self._made += 1

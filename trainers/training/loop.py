@@ -13,6 +13,7 @@ def run(env: BaseEnv, session: Session) -> None:
     """
     timers = session.timers
     session.send_lessons(env)
+    session.note_spaces(env)
     with session.environment():
         env.reset()
     while not session.finished:

@@ -9,7 +9,7 @@ from gym_adapters.errors import UserError, refusal_named
 from trainers.algorithms.learner import Learner
 from trainers.config import RunSettings
 from trainers.records.checkpoint import BEST, NEWEST, CheckpointKeeper
-from trainers.records.metrics import Summary
+from trainers.records.metrics import SPEED, Summary
 from trainers.records.reports import CsvReport, TensorBoardReport
 from trainers.records.wandb_report import WandbReport
 from trainers.training.resuming import BEST_RETURN, DEVICE, best_return_of, restore
@@ -44,6 +44,7 @@ class Recorder:
         status: this behavior's part of an earlier `training_status.json`; empty for a new run.
         resume: whether to continue from the folder's newest checkpoint.
         wandb: the run's settings if the run is logged to Weights & Biases, else None.
+        spaces: descriptions of the observation and action space, if there are any, for `LoadedPolicy.predict`.
 
     Attributes:
         best_return: the highest mean return at any summary; -inf before 100 episodes.
@@ -63,8 +64,10 @@ class Recorder:
         status: dict[str, Any],
         resume: bool,
         wandb: RunSettings | None = None,
+        spaces: list[dict[str, Any]] | None = None,
     ) -> None:
         self.learner = learner
+        self.spaces = spaces
         self.keeper = CheckpointKeeper(run_folder, learner.name, learner.settings.keep_checkpoints)
         self.best_return = -math.inf
         self.gauges: dict[str, dict[str, float]] = {}
@@ -83,6 +86,7 @@ class Recorder:
         with refusal_named(self.keeper.folder):
             self._tensorboard = TensorBoardReport(self.keeper.folder, hyperparameters, step)
         self._csv = CsvReport(self.keeper.folder, step)
+        self._summary_at = (0.0, learner.step)
         self._next_summary = next_multiple(learner.step, learner.settings.summary_freq)
         self._next_checkpoint = next_multiple(learner.step, learner.settings.checkpoint_interval)
 
@@ -112,6 +116,10 @@ class Recorder:
         self._next_summary = next_multiple(learner.step, learner.settings.summary_freq)
         if not values:
             return None
+        seconds, steps = elapsed - self._summary_at[0], learner.step - self._summary_at[1]
+        self._summary_at = (elapsed, learner.step)
+        if seconds > 0 and steps:
+            values[SPEED] = steps / seconds
         self._gauge(values)
         return Summary(learner.name, learner.step, elapsed, values, histograms, returns, learner.training)
 
@@ -161,7 +169,8 @@ class Recorder:
         Raises:
             OSError: a plot could not be written.
         """
-        self._csv.draw()
+        learner = self.learner
+        self._csv.draw(f"{learner.name}, {learner.kind}, seed {learner.task.seed}")
 
     def status(self) -> dict[str, Any]:
         """Return this behavior's part of `training_status.json`."""
@@ -180,8 +189,8 @@ class Recorder:
 
     def state(self) -> dict[str, Any]:
         """Return the content of a checkpoint."""
-        learner = self.learner
-        return {**learner.state_dict(), "behavior": learner.description()}
+        spaces = {} if self.spaces is None else {"spaces": self.spaces}
+        return {**self.learner.state_dict(), "behavior": {**self.learner.description(), **spaces}}
 
     def _gauge(self, values: dict[str, float]) -> None:
         """Keep the newest value and the range of each tag, under the names of ML-Agents' `timers.json`."""

@@ -49,8 +49,12 @@ class RunFiles:
         self.unsaved: set[str] = set()
         self.unexported: set[str] = set()
 
-    def record(self, learner: Learner) -> Recorder:
+    def record(self, learner: Learner, spaces: list[dict[str, Any]] | None = None) -> Recorder:
         """Return the recorder of a learner. If the run is resumed, it continues from the newest checkpoint.
+
+        Args:
+            learner: the learner of a behavior.
+            spaces: descriptions of its observation and action space, if it comes from Gymnasium.
 
         Raises:
             UserError: there is no checkpoint to resume, or it does not fit, or the folder cannot be written.
@@ -62,6 +66,7 @@ class RunFiles:
             self.status.get(learner.name, {}),
             self.settings.checkpoint_settings.resume,
             self.settings if self.settings.wandb else None,
+            spaces,
         )
 
     def summarise(self, recorder: Recorder) -> None:

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 from mlagents_envs.base_env import BaseEnv, BehaviorSpec
 
+from gym_adapters.space_description import describe
 from trainers.algorithms.actor import Actor
 from trainers.algorithms.learner import Learner
 from trainers.config import RunSettings
@@ -51,6 +53,7 @@ class Session:
         self.stop_requested = False
         self.collective = Alone()
         self.recorders: dict[str, Recorder] = {}
+        self._spaces: dict[str, list[dict[str, Any]]] = {}
         self.files = RunFiles(settings, display, self.timers)
         self.lessons = Lessons(settings.environment_parameters or {}, self.files.status)
         self._learners = Learners(settings, threads, display, self.collective)
@@ -119,6 +122,11 @@ class Session:
         for learner in self.learners:
             if _ends(learner):
                 learner.finish()
+
+    def note_spaces(self, env: BaseEnv) -> None:
+        """Keep the environment's Gymnasium spaces, if it has any, for the checkpoints (see `LoadedPolicy.predict`)."""
+        for name, pair in getattr(env, "spaces", {}).items():
+            self._spaces[name] = [describe(space) for space in pair]
 
     def send_lessons(self, env: BaseEnv) -> None:
         """Send all parameters to the environment. Called before its first reset.
@@ -192,7 +200,7 @@ class Session:
     def _begin(self, name: str, spec: BehaviorSpec) -> Recorder:
         learner = self._learners.make(name, spec, self.files.status.get(name, {}))
         self.lessons.watch(learner)
-        recorder = self.files.record(learner)
+        recorder = self.files.record(learner, self._spaces.get(name))
         for note in recorder.notes:
             self.display.say(f"{name}: {note}")
         if recorder.wandb is not None:

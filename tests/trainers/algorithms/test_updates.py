@@ -1,12 +1,16 @@
 """What an update does to a policy and its critic."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 from learner_tools import behavior_settings, drive, log_ratio, make_learner, scripted_run, watch_minibatches
+from mlagents_envs.base_env import BehaviorSpec
 from scripted_env import INDEX, LIFE, Behavior, Life, ScriptedEnv, Visit, crowd, make_spec
 
 from trainers.algorithms.on_policy import OnPolicyLearner
+from trainers.config import BehaviorSettings
 from trainers.experience.batch import Batch
 from trainers.experience.rollout import Columns
 
@@ -120,9 +124,9 @@ def test_total_loss_is_policy_plus_value_minus_entropy_with_their_weights(traine
     batches = watch_minibatches(learner)
     descend = learner.optimizer.descend
 
-    def compare(loss: torch.Tensor) -> None:
+    def compare(loss: torch.Tensor) -> torch.Tensor:
         losses.append((loss.item(), loss_by_hand(learner, batches[-1][0], ratio, clipped)))
-        descend(loss)
+        return descend(loss)
 
     learner.optimizer.descend = compare  # type: ignore[method-assign]
     drive(ScriptedEnv({"Test": Behavior(spec, crowd(4, 30, 7))}), learner, 30)
@@ -185,10 +189,14 @@ def test_gradients_are_shortened_to_the_limit():
     )
     norms = []
     step = learner.optimizer.step
-    learner.optimizer.step = lambda: (  # type: ignore[method-assign]
-        step(),
-        norms.append(learner.optimizer.gradient.norm().item()),
-    )
+
+    def watched() -> float:
+        before = step()
+        norms.append(learner.optimizer.gradient.norm().item())
+        assert norms[-1] == pytest.approx(min(before, 0.25), rel=1e-4)
+        return before
+
+    learner.optimizer.step = watched  # type: ignore[method-assign]
     drive(ScriptedEnv({"Test": Behavior(spec, crowd(4, 20, 6))}), learner, 20)
     assert len(norms) >= 3
     assert max(norms) <= 0.25 * (1 + 1e-4)
@@ -248,3 +256,48 @@ def test_values_are_clipped_around_those_before_the_update_in_every_pass(recompu
                 assert value.item() == old[0]
                 moved.append(abs(target.item() - old[1]))
     assert (max(moved) > 1e-3) == recompute, "what the critic learns does move from pass to pass"
+
+
+@pytest.mark.parametrize("numpy_path", [True, False])
+def test_figures_tell_how_far_the_policy_moved(numpy_path):
+    """The first minibatch is the policy that acted: no divergence, no clipped ratio. Large steps then show."""
+    spec = make_spec((3,), continuous=1, branches=(3,))
+    keys = {"buffer_size": 24, "batch_size": 24, "num_epoch": 1, "learning_rate": 0.3, "epsilon": 0.1}
+    keys |= {"learning_rate_schedule": "constant", "epsilon_schedule": "constant"}
+    first, *_, later = figures_of(behavior_settings("ppo", keys), spec, numpy_path)
+    assert first["Policy/Approximate KL"] == pytest.approx(0.0, abs=1e-6)
+    assert first["Policy/Clip Fraction"] == 0.0
+    assert first["Policy/Action Deviation"] > 0.0
+    first, *_, later = figures_of(behavior_settings("ppo", {**keys, "num_epoch": 4}), spec, numpy_path)
+    assert first["Policy/Approximate KL"] > 1e-3
+    assert 0.0 < first["Policy/Clip Fraction"] <= 1.0
+    assert 0.0 < first["Losses/Gradient Norm"] < math.inf
+    assert later["Policy/Extrinsic Explained Variance"] <= 1.0
+
+
+def test_only_what_an_algorithm_does_is_reported():
+    """A2C clips no ratio, and discrete actions have no deviation."""
+    spec = make_spec((3,), branches=(3,))
+    settings = behavior_settings("a2c", {"buffer_size": 24, "batch_size": 24})
+    (first, *_) = figures_of(settings, spec, True)
+    assert "Policy/Approximate KL" in first
+    assert not {"Policy/Clip Fraction", "Policy/Action Deviation"} & set(first)
+
+
+def figures_of(settings: BehaviorSettings, spec: BehaviorSpec, numpy_path: bool) -> list[dict[str, float]]:
+    """The figures of each update."""
+    learner = make_learner(spec, settings)
+    if not numpy_path:
+        learner.numpy_path = None
+    found: list[dict[str, float]] = []
+    update = learner.update
+
+    def watched() -> None:
+        learner.metrics.summarise()
+        update()
+        found.append(learner.metrics.summarise()[0])
+
+    learner.update = watched  # type: ignore[method-assign]
+    drive(ScriptedEnv({"Test": Behavior(spec, crowd(4, 30, 7))}), learner, 30)
+    assert len(found) >= 2
+    return found

@@ -11,6 +11,8 @@ from trainers.maths.losses import (
     approximate_kl,
     clipped_policy_loss,
     clipped_value_loss,
+    explained_variance,
+    outside,
     policy_gradient_loss,
     value_loss,
 )
@@ -134,3 +136,24 @@ def test_approximate_kl_estimates_the_divergence_and_is_never_negative():
         new_log_prob, old_log_prob, _ = batch(seed)
         assert approximate_kl(new_log_prob, old_log_prob) >= 0.0
     assert approximate_kl(new_log_prob, new_log_prob) == 0.0
+
+
+@settings(deadline=None, max_examples=30)
+@given(seed=st.integers(0, 10_000), epsilon=st.floats(0.01, 3.0))
+def test_ratios_outside_the_clip_range_are_counted_alike_in_numpy_and_torch(seed, epsilon):
+    new, old, _ = batch(seed)
+    ratio = (new - old).exp()
+    expected = (ratio - 1.0).abs() > epsilon
+    assume(((ratio - 1.0).abs() - epsilon).abs().min() > 1e-9)
+    assert torch.equal(outside(new - old, epsilon), expected)
+    assert (outside((new - old).numpy(), epsilon) == expected.numpy()).all()
+    assert not outside(new - old, math.inf).any()
+
+
+def test_explained_variance_of_known_critics():
+    returns = torch.tensor([1.0, 2.0, 3.0, 6.0])
+    assert explained_variance(returns, returns) == 1.0
+    assert explained_variance(returns + 5.0, returns) == 1.0, "a constant error is no variance"
+    assert explained_variance(torch.full((4,), 2.5), returns) == 0.0
+    assert explained_variance(-returns, returns) == pytest.approx(-3.0)
+    assert explained_variance(torch.zeros(4), torch.ones(4)) == 0.0

@@ -11,7 +11,8 @@ from gym_adapters.errors import UserError
 from trainers.config import TorchSettings
 from trainers.networks.actor_critic import ActorCritic
 from trainers.optim import device
-from trainers.optim.device import Compute, choose_compute, find_device
+from trainers.optim.device import Compute, choose_compute, find_device, gradient_seconds, has_bfloat16
+from trainers.optim.measured import Measured
 
 CPU = torch.device("cpu")
 IMAGE = make_spec((3, 24, 24), branches=(4,))
@@ -21,15 +22,30 @@ def network(spec: BehaviorSpec) -> ActorCritic:
     return ActorCritic(spec, behavior_settings().network_settings)
 
 
-def test_small_networks_are_not_measured(monkeypatch):
+@pytest.fixture
+def choose(tmp_path):
+    """`choose_compute` with results kept in the test's folder, and what it said."""
+
+    def choose(policy: ActorCritic, wanted: TorchSettings, most_threads: int, name: str = "compute.json"):
+        said: list[str] = []
+        return choose_compute(policy, 64, wanted, most_threads, Measured(tmp_path / name), said.append), said
+
+    return choose
+
+
+def test_small_networks_are_not_measured(monkeypatch, choose):
     monkeypatch.setattr(device, "gradient_seconds", None)
-    compute, reason = choose_compute(network(make_spec((3,), continuous=1)), 64, TorchSettings(), 8)
+    (compute, reason, by_measurement), said = choose(
+        network(make_spec((3,), continuous=1)), TorchSettings(), 8
+    )
     assert compute == Compute(CPU, 1)
     assert "only choice" in reason or "this small" in reason
+    assert not by_measurement
+    assert not said
 
 
 def seconds(times: dict[tuple[int, bool], float]):
-    return lambda policy, compute, rows: times[compute.threads, compute.bfloat16]
+    return lambda policy, compute, rows, best: [times[compute.threads, compute.bfloat16]] * 4
 
 
 @pytest.mark.parametrize(
@@ -40,11 +56,36 @@ def seconds(times: dict[tuple[int, bool], float]):
         ({(1, False): 1.0, (1, True): 0.95, (4, False): 0.9, (4, True): 0.91}, Compute(CPU, 1)),
     ],
 )
-def test_what_is_faster_is_taken_and_the_plainer_if_there_is_little_in_it(monkeypatch, times, expected):
+def test_what_is_faster_is_taken_and_the_plainer_if_there_is_little_in_it(
+    monkeypatch, choose, times, expected
+):
+    monkeypatch.setattr(device, "has_bfloat16", lambda: True)
     monkeypatch.setattr(device, "gradient_seconds", seconds(times))
-    compute, reason = choose_compute(network(IMAGE), 64, TorchSettings(device="auto"), 4)
+    (compute, reason, by_measurement), said = choose(network(IMAGE), TorchSettings(device="auto"), 4)
     assert compute == expected
     assert all(f"{time * 1e3:.1f} ms" in reason for time in times.values())
+    assert by_measurement
+    assert len(said) == 1
+    assert said[0].startswith("measuring which of 4 ways")
+
+
+def test_a_result_is_kept_for_the_machine(monkeypatch, choose, tmp_path):
+    times = {(1, False): 1.0, (1, True): 0.5, (4, False): 0.8, (4, True): 0.45}
+    monkeypatch.setattr(device, "has_bfloat16", lambda: True)
+    monkeypatch.setattr(device, "gradient_seconds", seconds(times))
+    first, _ = choose(network(IMAGE), TorchSettings(), 4)
+    monkeypatch.setattr(device, "gradient_seconds", None)
+    again, said = choose(network(IMAGE), TorchSettings(), 4)
+    assert again.compute == first.compute
+    assert "500.0 ms" in again.reason
+    assert not said
+    monkeypatch.setattr(device, "gradient_seconds", seconds(dict.fromkeys(times, 1.0)))
+    (tmp_path / "compute.json").write_text('{"damaged')
+    assert choose(network(IMAGE), TorchSettings(), 4)[0].compute == Compute(CPU, 1), "measured anew"
+    (tmp_path / "file").write_text("")
+    assert choose(network(IMAGE), TorchSettings(), 4, "file/compute.json")[0].by_measurement, (
+        "no place to keep it"
+    )
 
 
 @pytest.mark.parametrize(
@@ -54,17 +95,37 @@ def test_what_is_faster_is_taken_and_the_plainer_if_there_is_little_in_it(monkey
         ({"num_threads": 3, "precision": "bfloat16"}, Compute(CPU, 3, True)),
     ],
 )
-def test_what_is_asked_for_is_not_measured(monkeypatch, wanted, expected):
+def test_what_is_asked_for_is_not_measured(monkeypatch, choose, wanted, expected):
     monkeypatch.setattr(device, "gradient_seconds", None)
-    assert choose_compute(network(IMAGE), 64, TorchSettings(device="cpu", **wanted), 4)[0] == expected
+    monkeypatch.setattr(device, "has_bfloat16", lambda: False)
+    assert choose(network(IMAGE), TorchSettings(device="cpu", **wanted), 4)[0].compute == expected
 
 
-def test_measuring_is_real_and_leaves_threads_alone():
+def test_measuring_is_real_and_leaves_threads_alone(choose):
     before = torch.get_num_threads()
-    compute, reason = choose_compute(network(IMAGE), 64, TorchSettings(), 2)
+    (compute, reason, _), _ = choose(network(IMAGE), TorchSettings(), 2)
     assert compute.device == CPU
-    assert reason.count(" ms") == 4
+    assert reason.count(" ms") == (4 if has_bfloat16() else 2)
     assert torch.get_num_threads() == before
+
+
+def test_a_hopeless_choice_is_measured_once(monkeypatch):
+    steps = iter([0.1, 0.1, 0.1, 0.1, 0.21])
+    monkeypatch.setattr(device, "timed_step", lambda policy, observations: next(steps))
+    best = list(gradient_seconds(network(IMAGE), Compute(CPU, 1), 8))
+    assert best == [0.1] * 4
+    assert list(gradient_seconds(network(IMAGE), Compute(CPU, 1, True), 8, best)) == [0.21]
+
+
+def test_bfloat16_is_no_choice_without_instructions_for_it(monkeypatch, choose):
+    monkeypatch.setattr(
+        torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": False}, raising=False
+    )
+    assert not has_bfloat16()
+    assert "bfloat16" not in choose(network(IMAGE), TorchSettings(), 2)[0].reason
+    for flags in ({"avx512_bf16": False, "amx_bf16": True}, {}):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda flags=flags: flags, raising=False)
+        assert has_bfloat16()
 
 
 def test_devices_that_are_not_there():

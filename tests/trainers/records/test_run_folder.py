@@ -29,6 +29,17 @@ PPO_TAGS = {
     "Losses/Policy Loss",
     "Losses/Value Loss",
 }
+# What is reported beside them.
+OWN_TAGS = {
+    "Environment/Cumulative Reward Deviation",
+    "Policy/Approximate KL",
+    "Policy/Clip Fraction",
+    "Policy/Action Deviation",
+    "Policy/Extrinsic Explained Variance",
+    "Losses/Gradient Norm",
+    "Speed/Steps per Second",
+}
+TAGS = PPO_TAGS | OWN_TAGS
 HISTOGRAM = "Environment/Cumulative Reward_hist"
 
 
@@ -66,10 +77,10 @@ def test_run_folder_has_the_layout_of_mlagents_learn_and_no_leftovers(finished_r
         assert (run / "Task" / picture).read_bytes().startswith(b"\x89PNG")
 
 
-def test_tensorboard_has_mlagents_tags_and_no_others(finished_run):
+def test_tensorboard_has_mlagents_tags_and_those_of_our_own(finished_run):
     run, _ = finished_run
     tags = read_events(run).Tags()
-    assert set(tags["scalars"]) == PPO_TAGS
+    assert set(tags["scalars"]) == TAGS
     assert tags["histograms"] == [HISTOGRAM]
     assert tags["tensors"] == ["Hyperparameters/text_summary"]
     assert not any(
@@ -103,8 +114,8 @@ def test_tensorboard_counts_agent_steps_and_means_what_it_says(finished_run):
 def test_progress_is_the_same_curve_as_tensorboard(finished_run):
     run, _ = finished_run
     rows, events = read_progress(run), read_events(run)
-    assert set(rows[0]) == {"step", "seconds", *PPO_TAGS}
-    for tag in PPO_TAGS:
+    assert set(rows[0]) == {"step", "seconds", *TAGS}
+    for tag in TAGS:
         expected = [(event.step, pytest.approx(event.value, rel=1e-5)) for event in events.Scalars(tag)]
         assert [(int(row["step"]), float(row[tag])) for row in rows if row[tag]] == expected
     seconds = [float(row["seconds"]) for row in rows]

@@ -1,0 +1,95 @@
+"""A trained policy answers one observation or a batch with what the environment takes."""
+
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium import spaces
+from run_tools import Stopwatch, options
+
+from gym_adapters import make_env
+from trainers import load_policy, train
+
+BEHAVIOR = {
+    "trainer_type": "ppo",
+    "hyperparameters": {"batch_size": 32, "buffer_size": 64},
+    "network_settings": {"hidden_units": 8, "num_layers": 1},
+    "max_steps": 100,
+}
+
+
+class Odd(gymnasium.Env):
+    """Nested observations and actions that do not count from 0."""
+
+    observation_space = spaces.Dict({"place": spaces.Discrete(3, start=2), "speed": spaces.Box(-1, 1, (2,))})
+    action_space = spaces.MultiDiscrete([3, 2], start=[5, -1])
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return self._look(), {}
+
+    def step(self, action):
+        assert self.action_space.contains(np.asarray(action))
+        return self._look(), 1.0, bool(self.np_random.random() < 0.1), False, {}
+
+    def _look(self) -> dict[str, Any]:
+        return {
+            "place": np.int64(self.np_random.integers(2, 5)),
+            "speed": self.np_random.uniform(-1, 1, 2).astype(np.float32),
+        }
+
+
+gymnasium.register("Odd-v0", Odd, max_episode_steps=20)
+
+
+@pytest.mark.parametrize("env_id", ["Pendulum-v1", "CartPole-v1", "Odd-v0"])
+def test_answers_go_straight_into_the_environment(env_id, tmp_path):
+    run = {
+        "behaviors": {env_id: BEHAVIOR},
+        "checkpoint_settings": {"results_dir": str(tmp_path), "run_id": "one"},
+    }
+    train(make_env(env_id, num_envs=4, seed=0), run)
+    policy = load_policy(tmp_path / "one")
+
+    env = gymnasium.make(env_id)
+    observation, _ = env.reset(seed=0)
+    for _ in range(5):
+        action = policy.predict(observation)
+        assert env.action_space.contains(action), action
+        observation, _, _, _, _ = env.step(action)
+    env.close()
+
+    several = gymnasium.make_vec(env_id, num_envs=3, vectorization_mode="sync")
+    batch, _ = several.reset(seed=0)
+    actions = policy.predict(batch)
+    assert several.action_space.contains(actions)
+    for index, one in enumerate(gymnasium.vector.utils.iterate(several.observation_space, batch)):
+        np.testing.assert_allclose(policy.predict(one), actions[index], rtol=1e-5)
+    several.close()
+
+
+def test_a_pendulum_is_turned_with_its_own_torque(tmp_path):
+    """The task takes -2 to 2, a policy gives -1 to 1."""
+    run = {"behaviors": {"Pendulum-v1": BEHAVIOR}}
+    run["checkpoint_settings"] = {"results_dir": str(tmp_path), "run_id": "one"}
+    train(make_env("Pendulum-v1", num_envs=4, seed=0), run)
+    policy = load_policy(Path(tmp_path, "one"))
+    observations = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 8.0]], np.float32)
+    np.testing.assert_allclose(
+        policy.predict(observations), 2.0 * policy.act(observations).continuous, rtol=1e-6
+    )
+
+
+def test_without_gymnasium_the_arrays_are_those_of_act(tmp_path):
+    train(Stopwatch().env(), options(tmp_path, behavior={"max_steps": 300}))
+    policy = load_policy(tmp_path / "first")
+    observations = np.eye(4, dtype=np.float32)
+    expected = policy.act(observations)
+    continuous, discrete = policy.predict(observations)
+    np.testing.assert_array_equal(continuous, expected.continuous)
+    np.testing.assert_array_equal(discrete, expected.discrete)
+    continuous, discrete = policy.predict(observations[1])
+    np.testing.assert_allclose(continuous, expected.continuous[1], rtol=1e-6)
+    assert discrete.shape == (1,)
