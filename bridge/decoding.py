@@ -1,5 +1,6 @@
 """Decodes a player's messages into `DecisionSteps` and `TerminalSteps`."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import attrgetter
@@ -19,6 +20,7 @@ from mlagents_envs.base_env import (
 from bridge import wire
 from bridge.images import decode_png
 from gym_adapters.errors import UserError
+from gym_adapters.sizes import check_actions, check_observations, require_memory
 
 
 @dataclass(frozen=True)
@@ -52,21 +54,26 @@ class BehaviorDecoder:
         spec: Observations and actions; images are channel-first, whatever the player sends.
 
     Raises:
-        UserError: The player's package is too old.
+        UserError: The player's package is too old, or a size is out of range.
     """
 
     def __init__(self, name: str, parameters: Any, info: Any) -> None:
         self.name = name
-        actions = parameters.action_spec
+        actions, owner = parameters.action_spec, f"behavior {name}, agent {info.id}"
         if len(parameters.vector_action_size_deprecated) and not (
             actions.num_continuous_actions or actions.num_discrete_actions
         ):
             raise UserError(
                 f"behavior {name}: the player comes from a com.unity.ml-agents package older than 2.0; update it"
             )
+        check_observations(owner, [proto.shape for proto in info.observations])
+        check_actions(owner, actions.num_continuous_actions, actions.discrete_branch_sizes)
         self._layouts = [_layout(index, proto) for index, proto in enumerate(info.observations)]
         action_spec = ActionSpec(actions.num_continuous_actions, tuple(actions.discrete_branch_sizes))
         self.spec = BehaviorSpec([layout.spec for layout in self._layouts], action_spec)
+        self._agent_bytes = sum(action_spec.discrete_branches) + sum(
+            math.prod(layout.shape) * np.dtype(layout.dtype).itemsize for layout in self._layouts
+        )
 
     def decode(self, infos: Sequence[Any]) -> tuple[DecisionSteps, TerminalSteps]:
         """Decode all agents of one message.
@@ -79,9 +86,15 @@ class BehaviorDecoder:
             `obs[i]` has shape (agents, *spec.observation_specs[i].shape).
 
         Raises:
-            UserError: A value is not finite, or an observation is not what the spec says.
+            UserError: A value is not finite, an observation is not what the spec says, or the agents need more memory than
+            there is.
         """
         infos = list(infos)
+        require_memory(
+            self._agent_bytes * len(infos),
+            f"behavior {self.name}: a message of {len(infos):,} agents",
+            "use fewer agents or smaller observations",
+        )
         ended = [info for info in infos if info.done]
         deciding = [info for info in infos if not info.done] if ended else infos
         return (
@@ -145,15 +158,11 @@ class BehaviorDecoder:
         if proto.compression_type != wire.PNG:
             raise self._changed(info, f"observation {layout.index} is no PNG now, it was before")
         try:
-            image = decode_png(proto.compressed_data, shape[0], proto.compressed_channel_mapping)
+            image = decode_png(proto.compressed_data, shape, proto.compressed_channel_mapping)
         except ValueError as error:
             raise UserError(
                 f"behavior {self.name}, agent {info.id}: image observation {layout.index} ({layout.spec.name}): {error}"
             ) from error
-        if image.shape != shape:
-            raise self._changed(
-                info, f"observation {layout.index} is of shape {image.shape} now, {shape} before"
-            )
         return image
 
     def _rewards(self, infos: Sequence[Any], field: str) -> np.ndarray:

@@ -28,6 +28,9 @@ UNITS = 2**14
 LAYERS = 100
 """Hidden layers."""
 
+BEHAVIORS = 1_000
+"""Behaviors of a training file: each has a network."""
+
 SNAPSHOTS = 1_000
 """Past policies that self-play holds in memory."""
 

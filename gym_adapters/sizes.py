@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import cache
 
 import psutil
 
@@ -66,6 +67,12 @@ def check_actions(owner: str, continuous: int, branches: Sequence[int]) -> None:
         )
 
 
+@cache
+def machine_memory() -> int:
+    """Returns the whole memory of this machine in bytes."""
+    return int(psutil.virtual_memory().total)
+
+
 def require_memory(needed: int, what: str, advice: str) -> None:
     """Check that this machine could hold something at all, before it is made.
 
@@ -77,7 +84,7 @@ def require_memory(needed: int, what: str, advice: str) -> None:
     Raises:
         UserError: it is larger than the whole memory of the machine.
     """
-    whole = psutil.virtual_memory().total
+    whole = machine_memory()
     if needed > whole:
         raise UserError(
             f"{what} needs {needed / 2**30:,.1f} GiB of memory or more, this machine has {whole / 2**30:,.1f}; {advice}"
