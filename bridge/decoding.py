@@ -86,8 +86,8 @@ class BehaviorDecoder:
             `obs[i]` has shape (agents, *spec.observation_specs[i].shape).
 
         Raises:
-            UserError: A value is not finite, an observation is not what the spec says, or the agents need more memory than
-            there is.
+            UserError: A value is not finite, an observation is not what the spec says, or the agents need more memory
+                than there is.
         """
         infos = list(infos)
         require_memory(

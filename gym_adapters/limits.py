@@ -52,5 +52,8 @@ OBSERVATION_VALUES = 2**24
 ACTIONS = 100_000
 """Continuous actions and choices of all branches of one agent together: each is an output of the network."""
 
+SMALL_NETWORK_BYTES = 2**30
+"""Bytes of a network that is not measured before it is made: 1 GiB, as roughly estimated."""
+
 TRIAL_BYTES = 2**28
 """Bytes of the observations of a gradient step that is only measured: 256 MiB."""

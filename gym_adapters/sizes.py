@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from functools import cache
 
+import numpy as np
 import psutil
 
 from gym_adapters.errors import UserError
@@ -13,16 +14,17 @@ SHOWN = 6
 """Numbers of a shape or of branches that a message shows."""
 
 
-def check_observations(owner: str, shapes: Sequence[Sequence[int]]) -> None:
+def check_observations(owner: str, shapes: Sequence[Sequence[int]], least: int = 1) -> None:
     """Check the shapes of an agent's observations.
 
     Args:
         owner: whose they are, for the message.
         shapes: the shape of each observation.
+        least: the smallest size of a dimension.
 
     Raises:
-        UserError: there are too many of them, a shape has too many dimensions or one below 1, or all of them together
-            have more numbers than `limits.OBSERVATION_VALUES`.
+        UserError: there are too many of them, a shape has too many dimensions or one below `least`, or all of them
+            together have more numbers than `limits.OBSERVATION_VALUES`.
     """
     if len(shapes) > OBSERVATIONS:
         raise UserError(
@@ -30,10 +32,10 @@ def check_observations(owner: str, shapes: Sequence[Sequence[int]]) -> None:
         )
     total = 0
     for index, shape in enumerate(shapes):
-        if len(shape) > DIMENSIONS or any(size < 1 for size in shape):
+        if len(shape) > DIMENSIONS or any(size < least for size in shape):
             raise UserError(
                 f"{owner}: observation {index} has the shape {_shown(shape)}; expected up to {DIMENSIONS} dimensions "
-                "of 1 or more; correct its sensor"
+                f"of {least} or more; correct its sensor"
             )
         total += math.prod(map(int, shape))
         if total > OBSERVATION_VALUES:
@@ -43,7 +45,7 @@ def check_observations(owner: str, shapes: Sequence[Sequence[int]]) -> None:
             )
 
 
-def check_actions(owner: str, continuous: int, branches: Sequence[int]) -> None:
+def check_actions(owner: str, continuous: int, branches: Sequence[int] | np.ndarray) -> None:
     """Check the sizes of an agent's actions.
 
     Args:
@@ -54,6 +56,10 @@ def check_actions(owner: str, continuous: int, branches: Sequence[int]) -> None:
     Raises:
         UserError: a size is negative, a branch has no choice, or there are more than `limits.ACTIONS` in all.
     """
+    if len(branches) > ACTIONS:
+        raise UserError(
+            f"{owner}: expected at most {ACTIONS:,} discrete branches, got {len(branches):,}; use fewer"
+        )
     if continuous < 0 or any(size < 1 for size in branches):
         raise UserError(
             f"{owner}: expected 0 or more continuous actions and 1 or more choices in each discrete branch, got "
@@ -91,6 +97,6 @@ def require_memory(needed: int, what: str, advice: str) -> None:
         )
 
 
-def _shown(sizes: Sequence[int]) -> str:
+def _shown(sizes: Sequence[int] | np.ndarray) -> str:
     rest = ", ..." if len(sizes) > SHOWN else ""
     return f"({', '.join(str(size) for size in sizes[:SHOWN])}{rest})"

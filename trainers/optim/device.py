@@ -1,5 +1,6 @@
 """The choice of device, CPU threads and precision of image encoders, by measurement."""
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from gym_adapters.errors import UserError
+from gym_adapters.limits import TRIAL_BYTES
 from trainers.config import TorchSettings
 from trainers.networks.policy_network import PolicyNetwork
 from trainers.optim.numpy_path import SMALL_NETWORK, has_path
@@ -60,7 +62,8 @@ def choose_compute(
     Raises:
         UserError: torch has no such device on this machine.
     """
-    rows = min(MOST_ROWS, batch_size)
+    row_bytes = 4 * sum(math.prod(observation.shape) for observation in policy.spec.observation_specs)
+    rows = max(1, min(MOST_ROWS, batch_size, TRIAL_BYTES // max(1, row_bytes)))
     candidates = list(_candidates(policy, wanted, most_threads))
     if len(candidates) == 1:
         return candidates[0], "as asked" if wanted.device or wanted.num_threads else "the only choice"

@@ -11,6 +11,7 @@ from gym_adapters.errors import UserError
 from trainers.algorithms.learner import Learner
 from trainers.config import RunSettings, catalogue
 from trainers.experience.task import Task
+from trainers.networks.weights import require_room
 from trainers.optim.collective import Alone, Collective
 from trainers.optim.device import choose_compute
 from trainers.optim.threads import Threads
@@ -47,7 +48,8 @@ class Learners:
             status: its part of `training_status.json`; empty for a new run.
 
         Raises:
-            UserError: the behavior is not in the training file, or the weights to start from do not fit.
+            UserError: the behavior is not in the training file, its network is too large for this machine,
+                or the weights to start from do not fit.
         """
         settings = self.settings.behavior(name)
         wanted, note = resumed_settings(self.settings.torch_settings, status)
@@ -57,6 +59,8 @@ class Learners:
         assert algorithm is not None
         learner_class: type[Learner] = algorithm.load()
         batch_size = settings.hyperparameters.batch_size
+        network, owner = settings.network_settings, f"behavior {name}"
+        require_room(owner, spec, network, lambda: learner_class.make_network(spec, settings), copies=4)
         trial = learner_class.make_network(spec, settings)
         compute, reason = choose_compute(trial, batch_size, wanted, self.threads.most)
         if wanted.device == "auto" or "measurement" in reason:

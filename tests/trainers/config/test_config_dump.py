@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gym_adapters.limits import UNITS
+from gym_adapters.limits import ENVIRONMENTS, UNITS
 from trainers.config import RunSettings, dump_settings, load_settings
 from trainers.config.schema import training_schema
 
@@ -81,7 +81,7 @@ files = st.fixed_dictionaries(
         "env_settings": st.fixed_dictionaries(
             {"env_path": st.sampled_from(["Walker2d-v5", "ALE/Assault-v5", "builds/walker.x86_64"])},
             optional={
-                "num_envs": counts,
+                "num_envs": st.integers(1, ENVIRONMENTS),
                 "env_options": st.just({"hard": [1, None]}),
                 "env_args": st.just(["-a"]),
             },
