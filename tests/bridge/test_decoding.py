@@ -71,6 +71,19 @@ def test_bad_png(data: bytes, channels: int, mapping: tuple[int, ...], words: st
         decode_png(data, (channels, 2, 2), mapping)
 
 
+def test_a_png_of_another_size_is_not_decompressed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("PIL.Image.open", lambda _: pytest.fail("was opened"))
+    data = encode_png(np.zeros((3, 2, 2), np.uint8))
+    with pytest.raises(ValueError, match="a PNG of 2 x 2 pixels, expected 3 x 2"):
+        decode_png(data, (3, 2, 3))
+
+
+def test_more_pngs_than_channels_are_refused() -> None:
+    data = encode_png(np.zeros((6, 2, 2), np.uint8))
+    with pytest.raises(ValueError, match="more than 1 PNGs for 1 channels"):
+        decode_png(data, (1, 2, 2))
+
+
 @pytest.mark.parametrize(
     ("shape", "properties", "expected"),
     [
