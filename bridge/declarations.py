@@ -5,6 +5,7 @@ from typing import Any
 
 from bridge import wire
 from gym_adapters.errors import UserError
+from gym_adapters.sizes import check_actions, check_observations
 from gym_adapters.text import one_line
 
 LONGEST_NAME = 255
@@ -27,17 +28,24 @@ def require_usable(behavior_id: str, parameters: Any, info: Any) -> None:
         info: The `AgentInfoProto` of its first agent.
 
     Raises:
-        UserError: Its name cannot be shown, it has no action or no sensor, or one that this trainer does not know.
+        UserError: Its name cannot be shown, it has no action or no sensor, or one that this trainer does not know, or a
+            size is out of range.
     """
     reason = (
         _odd_name(behavior_id)
         or _odd_actions(parameters)
         or ("" if info.observations else f"its agents have no sensor; in {COMPONENT}, set Vector Observation > "
             "Space Size above 0, or give the agents a sensor component")
-        or next(filter(None, map(_odd_observation, range(len(info.observations)), info.observations)), "")
     )  # fmt: skip
+    owner, actions = f"behavior {plain_name(behavior_id)}", parameters.action_spec
     if reason:
-        raise UserError(f"behavior {plain_name(behavior_id)}: {reason}")
+        raise UserError(f"{owner}: {reason}")
+    check_actions(owner, actions.num_continuous_actions, actions.discrete_branch_sizes)
+    check_observations(owner, [proto.shape for proto in info.observations])
+    for index, proto in enumerate(info.observations):
+        reason = _odd_observation(index, proto)
+        if reason:
+            raise UserError(f"{owner}: {reason}")
 
 
 def _odd_name(behavior_id: str) -> str:
@@ -75,8 +83,8 @@ def _odd_actions(parameters: Any) -> str:
 
 def _odd_observation(index: int, proto: Any) -> str:
     where = f"observation {index} ({one_line(proto.name, 100)})"
-    if not proto.shape or min(proto.shape) < 1:
-        return f"{where} has shape {tuple(proto.shape)}; the sensor must have dimensions of size 1 or more"
+    if not proto.shape:
+        return f"{where} has no shape; the sensor must have dimensions of size 1 or more"
     for what, value, known in (
         ("observation type", proto.observation_type, OBSERVATION_TYPES),
         ("compression type", proto.compression_type, COMPRESSION_TYPES),

@@ -22,6 +22,7 @@ from bridge import wire
 from bridge.declarations import odd_numbers, plain_name, require_usable
 from bridge.images import decode_png
 from gym_adapters.errors import UserError
+from gym_adapters.sizes import require_memory
 from gym_adapters.text import one_line
 
 
@@ -72,6 +73,9 @@ class BehaviorDecoder:
         self._layouts = [_layout(index, proto) for index, proto in enumerate(info.observations)]
         action_spec = ActionSpec(actions.num_continuous_actions, tuple(actions.discrete_branch_sizes))
         self.spec = BehaviorSpec([layout.spec for layout in self._layouts], action_spec)
+        self._agent_bytes = sum(action_spec.discrete_branches) + sum(
+            math.prod(layout.shape) * np.dtype(layout.dtype).itemsize for layout in self._layouts
+        )
 
     def decode(self, infos: Sequence[Any]) -> tuple[DecisionSteps, TerminalSteps]:
         """Decode all agents of one message.
@@ -84,9 +88,15 @@ class BehaviorDecoder:
             `obs[i]` has shape (agents, *spec.observation_specs[i].shape).
 
         Raises:
-            UserError: A value is not finite, an observation is not what the spec says, or an agent is there twice.
+            UserError: A value is not finite, an observation is not what the spec says, an agent is there twice, or the
+                agents need more memory than there is.
         """
         infos = list(infos)
+        require_memory(
+            self._agent_bytes * len(infos),
+            f"behavior {self.name}: a message of {len(infos):,} agents",
+            "use fewer agents or smaller observations",
+        )
         ended = [info for info in infos if info.done]
         deciding = [info for info in infos if not info.done] if ended else infos
         self._require_single(deciding, "asks")
@@ -155,15 +165,11 @@ class BehaviorDecoder:
         if proto.compression_type != wire.PNG:
             raise self._changed(info, f"observation {layout.index} is no PNG now, it was before")
         try:
-            image = decode_png(proto.compressed_data, shape[0], proto.compressed_channel_mapping)
+            image = decode_png(proto.compressed_data, shape, proto.compressed_channel_mapping)
         except ValueError as error:
             raise UserError(
                 f"behavior {self.name}, agent {info.id}: image observation {layout.index} ({layout.name}): {error}"
             ) from error
-        if image.shape != shape:
-            raise self._changed(
-                info, f"observation {layout.index} is of shape {image.shape} now, {shape} before"
-            )
         return image
 
     def _rewards(self, infos: Sequence[Any], field: str) -> np.ndarray:

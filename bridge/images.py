@@ -9,6 +9,8 @@ from PIL import Image
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 CHANNELS_PER_PNG = 3
+SIZE_AT, HEADER_BYTES = 16, 33
+"""Where width and height stand in a PNG, and the bytes of its signature and its first chunk, which holds them."""
 
 
 def encode_png(image: np.ndarray) -> bytes:
@@ -28,12 +30,12 @@ def encode_png(image: np.ndarray) -> bytes:
     return stream.getvalue()
 
 
-def decode_png(data: bytes, channels: int, mapping: Sequence[int] = ()) -> np.ndarray:
-    """Decode a compressed observation.
+def decode_png(data: bytes, shape: Sequence[int], mapping: Sequence[int] = ()) -> np.ndarray:
+    """Decode a compressed observation. Pictures of another size than the observation's are not decompressed.
 
     Args:
-        data: One or more PNGs.
-        channels: The number of channels of the observation.
+        data: One or more PNGs, at most one for each channel.
+        shape: The observation's (channels, height, width).
         mapping: For each channel in the PNGs, the observation's channel that it belongs to; -1 means none. Several
             channels with one target are averaged. Without a mapping, the first `channels` channels are taken, and a
             single channel is the mean of the first PNG's channels.
@@ -42,18 +44,24 @@ def decode_png(data: bytes, channels: int, mapping: Sequence[int] = ()) -> np.nd
         Shape: (channels, height, width), uint8.
 
     Raises:
-        ValueError: The data is damaged, or its channels do not fit.
+        ValueError: The data is damaged, or its size or its channels do not fit.
     """
-    pictures = []
+    channels, height, width = shape
+    pictures: list[np.ndarray] = []
     for part in _split(data):
+        if len(pictures) == channels:
+            raise ValueError(f"more than {channels} PNGs for {channels} channels")
+        found = struct.unpack_from(">II", part, SIZE_AT)
+        if found != (width, height):
+            raise ValueError(f"a PNG of {found[0]} x {found[1]} pixels, expected {width} x {height}")
         try:
             with Image.open(io.BytesIO(part)) as opened:
                 picture = np.asarray(opened if opened.mode in ("RGB", "RGBA", "L") else opened.convert("RGB"))
-        except (OSError, SyntaxError) as error:
+        except (OSError, SyntaxError, ValueError) as error:
             raise ValueError(f"a PNG that cannot be read ({error})") from error
         pictures.append(picture.reshape(*picture.shape[:2], -1).transpose(2, 0, 1))
-    if len({picture.shape[1:] for picture in pictures}) != 1:
-        raise ValueError(f"{len(pictures)} PNGs that differ in size")
+    if not pictures:
+        raise ValueError("no PNG")
     stack = np.concatenate(pictures)
     groups = _groups(channels, mapping, len(pictures[0]), len(stack))
     return np.stack([_mean(stack[group]) for group in groups])
@@ -65,6 +73,8 @@ def _split(data: bytes) -> Iterator[bytes]:
     while start < len(data):
         if not data.startswith(PNG_SIGNATURE, start):
             raise ValueError("no PNG where one should begin")
+        if data[start + 12 : start + SIZE_AT] != b"IHDR" or len(data) < start + HEADER_BYTES:
+            raise ValueError("a PNG without a header")
         position, kind = start + len(PNG_SIGNATURE), b""
         while kind != b"IEND":
             if position + 12 > len(data):

@@ -28,6 +28,7 @@ from mlagents_envs.base_env import ActionTuple
 from bridge.player_connection import PlayerConnection, TrainerLeft
 from bridge.ports import EDITOR_PORT, LAST_PORT
 from gym_adapters.errors import UserError
+from gym_adapters.limits import ENVIRONMENTS
 from gym_adapters.make import behavior_name
 from gym_adapters.spaces import ActionMapping, ObservationMapping
 from gym_adapters.text import log_to_terminal
@@ -130,6 +131,11 @@ def play(settings: PlayerSettings, connection: PlayerConnection) -> None:
     seed = setup.seed if settings.seed is None else settings.seed
     name = behavior_name(settings.env_id)
     count = settings.agents * max(1, setup.num_areas)
+    if count > ENVIRONMENTS:
+        raise UserError(
+            f"--agents {settings.agents}: with the trainer's num_areas {setup.num_areas}, expected at most "
+            f"{ENVIRONMENTS:,} environments, got {count:,}; lower one of them"
+        )
     new_id = itertools.count().__next__
     envs = [first, *(make_single(settings) for _ in range(count - 1))]
     agents = [GymAgent(env, connection, name, new_id, seed + index) for index, env in enumerate(envs)]
@@ -183,7 +189,9 @@ def parse(argv: Sequence[str] | None) -> tuple[PlayerSettings, PlayerConnection]
         allow_abbrev=False,
     )
     parser.add_argument("--env", required=True, help="Gymnasium id, such as Walker2d-v5")
-    parser.add_argument("--agents", type=_at_least(1), default=1, help="number of environments (default: 1)")
+    parser.add_argument(
+        "--agents", type=_at_least(1, ENVIRONMENTS), default=1, help="number of environments (default: 1)"
+    )
     parser.add_argument(
         "--mlagents-port", type=_at_least(1, LAST_PORT), default=EDITOR_PORT, help="trainer's port (5004)"
     )

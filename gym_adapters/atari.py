@@ -1,5 +1,6 @@
 """Atari games through ale_py's own vector environment."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +9,11 @@ import gymnasium
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
+
+from gym_adapters.sizes import check_observations, require_memory
+
+PICTURE = {"stack_num": 4, "img_height": 84, "img_width": 84}
+"""The options of an observation's shape, and their defaults in ale_py."""
 
 gymnasium.register_envs(ale_py)
 ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
@@ -28,7 +34,14 @@ def make_atari(spec: EnvSpec, num_envs: int, options: Mapping[str, Any]) -> Vect
         Observations are uint8. Shape: (num_envs, 4, 84, 84). Rewards are int32. `final_obs` is a dense batch.
         With the option `life_loss_info`, each life is an episode, and `take_scores` returns the scores of whole
         games.
+
+    Raises:
+        UserError: The options ask for pictures that are too large.
     """
+    shape = [options.get(name, usual) for name, usual in PICTURE.items()]
+    if all(isinstance(size, int) for size in shape):
+        check_observations(f"environment {spec.id!r}, its options", [shape])
+        require_memory(num_envs * math.prod(shape), f"{num_envs:,} environments {spec.id!r}", "use fewer")
     settings = {"reward_clipping": False, "autoreset_mode": AutoresetMode.SAME_STEP, **options}
     games = gymnasium.make_vec(spec, num_envs=num_envs, vectorization_mode="vector_entry_point", **settings)
     return WholeGames(games) if settings.get("life_loss_info") else games

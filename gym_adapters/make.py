@@ -13,6 +13,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from mlagents_envs.base_env import BaseEnv, BehaviorSpec
 
 from gym_adapters.errors import UserError
+from gym_adapters.limits import ENVIRONMENTS
 from gym_adapters.vector_env import VectorEnvAdapter
 
 logger = logging.getLogger(__name__)
@@ -38,12 +39,12 @@ def make_env(
         options: Keyword arguments of the environment itself.
 
     Raises:
-        UserError: The id is unknown, a package is missing, the environment refuses the options, or a seed is out of
+        UserError: The id is unknown, a package is missing, the environment refuses the options, or a number is out of
             range.
     """
     count = DEFAULT_NUM_ENVS if num_envs is None else num_envs
-    if count < 1:
-        raise UserError(f"num_envs is {num_envs}; expected 1 or more")
+    if not 1 <= count <= ENVIRONMENTS:
+        raise UserError(f"num_envs is {num_envs}; expected 1 to {ENVIRONMENTS:,} environments")
     if not 0 <= seed <= SEED_LIMIT - count:
         raise UserError(
             f"seed is {seed}; expected 0 to {SEED_LIMIT - count}, since environment i of {count} gets seed + i"

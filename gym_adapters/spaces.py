@@ -6,6 +6,7 @@ to the argument of an environment's `step`.
 """
 
 import logging
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -23,6 +24,7 @@ from mlagents_envs.base_env import (
 )
 
 from gym_adapters.errors import UserError
+from gym_adapters.sizes import check_actions, check_observations
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +67,7 @@ class ObservationMapping:
         self.specs = [leaf.spec for leaf in self._leaves]
         if not self._leaves:
             raise UserError(f"observation space {space} is empty; an agent needs at least one observation")
+        check_observations("the environment", [spec.shape for spec in self.specs], least=0)
 
     def convert(self, observation: Any) -> list[np.ndarray]:
         """Converts a batch of observations.
@@ -102,6 +105,7 @@ class ActionMapping:
     def __init__(self, space: Space) -> None:
         self.space = space
         self._first = np.zeros(0, dtype=np.int64)
+        _check_size(space)
         match space:
             case spaces.Box():
                 self.spec = ActionSpec.create_continuous(int(np.prod(space.shape)))
@@ -157,6 +161,19 @@ class ActionMapping:
         unit = np.where(self._bounded, np.clip(raw, -1.0, 1.0), raw)
         scaled = np.clip(self._center + self._half_width * unit, self._low, self._high)
         return np.rint(scaled) if np.issubdtype(self.space.dtype, np.integer) else scaled
+
+
+def _check_size(space: Space) -> None:
+    """Check the number of actions before a list of them is made."""
+    match space:
+        case spaces.Box():
+            check_actions("the environment", math.prod(space.shape), ())
+        case spaces.Discrete():
+            check_actions("the environment", 0, (int(space.n),))
+        case spaces.MultiDiscrete():
+            check_actions("the environment", 0, space.nvec.ravel())
+        case spaces.MultiBinary():
+            check_actions("the environment", 0, np.broadcast_to(2, math.prod(space.shape)))
 
 
 def _leaves(space: Space, path: tuple[Any, ...]) -> Iterator[_Leaf]:

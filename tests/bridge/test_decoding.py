@@ -41,17 +41,17 @@ def image_info(image: np.ndarray, properties: tuple[int, ...] = ()) -> Any:
 def test_png_round_trip(channels: int) -> None:
     image = RNG.integers(0, 256, (channels, 5, 6), dtype=np.uint8)
     data = encode_png(image)
-    np.testing.assert_array_equal(decode_png(data, channels), image)
+    np.testing.assert_array_equal(decode_png(data, image.shape), image)
 
 
 def test_png_signature_inside_a_png_is_no_new_one() -> None:
     image = np.frombuffer(b"\x89PNG\r\n\x1a\n" * 36, np.uint8).reshape(3, 8, 12)
-    np.testing.assert_array_equal(decode_png(encode_png(image), 3), image)
+    np.testing.assert_array_equal(decode_png(encode_png(image), image.shape), image)
 
 
 def test_channel_mapping_averages_and_drops() -> None:
     image = np.stack([np.full((2, 2), value, np.uint8) for value in (10, 20, 31, 40, 50, 60)])
-    decoded = decode_png(encode_png(image), 2, [1, 0, 0, -1, 1, -1])
+    decoded = decode_png(encode_png(image), (2, 2, 2), [1, 0, 0, -1, 1, -1])
     assert decoded[:, 0, 0].tolist() == [26, 30]
 
 
@@ -68,7 +68,20 @@ def test_channel_mapping_averages_and_drops() -> None:
 )
 def test_bad_png(data: bytes, channels: int, mapping: tuple[int, ...], words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        decode_png(data, channels, mapping)
+        decode_png(data, (channels, 2, 2), mapping)
+
+
+def test_a_png_of_another_size_is_not_decompressed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("PIL.Image.open", lambda _: pytest.fail("was opened"))
+    data = encode_png(np.zeros((3, 2, 2), np.uint8))
+    with pytest.raises(ValueError, match="a PNG of 2 x 2 pixels, expected 3 x 2"):
+        decode_png(data, (3, 2, 3))
+
+
+def test_more_pngs_than_channels_are_refused() -> None:
+    data = encode_png(np.zeros((6, 2, 2), np.uint8))
+    with pytest.raises(ValueError, match="more than 1 PNGs for 1 channels"):
+        decode_png(data, (1, 2, 2))
 
 
 @pytest.mark.parametrize(

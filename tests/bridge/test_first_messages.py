@@ -44,7 +44,7 @@ def declared(**fields: Any) -> Any:
         (declared(num_discrete_actions=2), agent(), "2 discrete branches with 0 sizes"),
         (behavior(), agent(1, vector(observation_type=7)), "observation 0 (body) has the unknown observation type 7"),
         (behavior(), agent(1, vector(compression_type=7)), "observation 0 (body) has the unknown compression type 7"),
-        (behavior(), agent(1, vector([])), "observation 0 (body) has shape (0,)"),
+        (behavior(), agent(1, vector([])), "observation 0 has the shape (0)"),
     ],
 )  # fmt: skip
 def test_behaviors_that_cannot_be_trained(parameters: Any, info: Any, words: str) -> None:

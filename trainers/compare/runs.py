@@ -16,6 +16,7 @@ from trainers.compare.events import PATTERN, read_events
 from trainers.compare.numbers import Curve, time_shares
 from trainers.config import dump_settings, load_settings
 from trainers.config.overrides import leaves
+from trainers.config.reader import read_source
 from trainers.records.run_folder import CONFIGURATION, behaviors_by_folder
 
 OURS, THEIRS = "bridge-learn", "mlagents-learn"
@@ -158,11 +159,10 @@ def _settings_of(tree: Mapping[str, Any], behavior: str) -> dict[str, Any]:
 
 def _read_yaml(path: Path, notes: list[str]) -> dict[str, Any]:
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return dict(read_source(path)[1])
+    except UserError:
         notes.append(f"{path}: cannot be read; the settings are not compared")
         return {}
-    return tree if isinstance(tree, dict) else {}
 
 
 def _read_shares(folder: Path, notes: list[str]) -> dict[str, float] | None:

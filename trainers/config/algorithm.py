@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from trainers.config.base import Count, Positive, Settings
+from trainers.config.base import Positive, Rows, Settings
 
 
 class AlgorithmSettings(Settings):
@@ -16,6 +16,6 @@ class AlgorithmSettings(Settings):
 
     allows_dropout: ClassVar[bool] = False
 
-    batch_size: Count = Field(default=1024, description="Agent steps in one minibatch.")
-    buffer_size: Count = Field(default=10240, description="Agent steps held for learning.")
+    batch_size: Rows = Field(default=1024, description="Agent steps in one minibatch.")
+    buffer_size: Rows = Field(default=10240, description="Agent steps held for learning.")
     learning_rate: Positive = Field(default=3e-4, description="Step size of the optimiser.")

@@ -15,6 +15,8 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from gym_adapters.limits import ENVIRONMENTS, LAYERS, ROWS, SNAPSHOTS, STEPS, UNITS, WINDOW_PIXELS
+
 INT32_MAX, FLOAT32_MAX = 2**31 - 1, 3.4e38
 """The largest whole number and the largest number that a message to a player holds."""
 
@@ -57,7 +59,7 @@ def deprecated(default: Any = None, *, description: str) -> Any:
     return Field(default, description=description, json_schema_extra={"deprecated": True})
 
 
-def number(kind: str, **bounds: Any) -> tuple[Any, WrapValidator]:
+def number(kind: str, most: int | None = None, **bounds: Any) -> tuple[Any, WrapValidator]:
     """Return the ``Annotated`` metadata of a numeric key.
 
     Text counts as the number that it spells, because YAML 1.1 reads ``3e-4`` and ``1e7`` as text. A whole number may
@@ -65,6 +67,7 @@ def number(kind: str, **bounds: Any) -> tuple[Any, WrapValidator]:
 
     Args:
         kind: ``a number`` or ``a whole number``, for error texts.
+        most: The largest that ``limits`` allow, which only the error about a larger number names.
         bounds: ``ge``, ``gt`` and ``le``, as pydantic's ``Field`` takes them.
     """
     signs = {"ge": ">=", "gt": ">", "le": "<="}
@@ -75,9 +78,19 @@ def number(kind: str, **bounds: Any) -> tuple[Any, WrapValidator]:
         try:
             return handler(_written_out(value))
         except (ValueError, OverflowError):
-            raise problem(f"expected {expected}, got {show(value)}") from None
+            needed = expected if most is None or not _exceeds(value, most) else f"{kind} up to {most:,}"
+            raise problem(f"expected {needed}, got {show(value)}") from None
 
+    if most is not None:
+        bounds["le"] = most
     return Field(allow_inf_nan=False, **bounds), WrapValidator(read)
+
+
+def _exceeds(value: Any, most: int) -> bool:
+    try:
+        return float(value) > most
+    except (TypeError, ValueError, OverflowError):
+        return isinstance(value, int)
 
 
 def _written_out(value: Any) -> Any:
@@ -97,13 +110,19 @@ Real = Annotated[float, *number("a number")]
 Positive = Annotated[float, *number("a number", gt=0)]
 NonNegative = Annotated[float, *number("a number", ge=0)]
 Fraction = Annotated[float, *number("a number", ge=0, le=1)]
-Count = Annotated[int, *number("a whole number", ge=1)]
-CountOrZero = Annotated[int, *number("a whole number", ge=0)]
-CountOrUnlimited = Annotated[int, *number("a whole number", ge=-1)]
+Count = Annotated[int, *number("a whole number", most=STEPS, ge=1)]
+CountOrZero = Annotated[int, *number("a whole number", most=STEPS, ge=0)]
+CountOrUnlimited = Annotated[int, *number("a whole number", most=STEPS, ge=-1)]
+Rows = Annotated[int, *number("a whole number", most=ROWS, ge=1)]
+RowsOrZero = Annotated[int, *number("a whole number", most=ROWS, ge=0)]
+Units = Annotated[int, *number("a whole number", most=UNITS, ge=1)]
+Layers = Annotated[int, *number("a whole number", most=LAYERS, ge=1)]
+Snapshots = Annotated[int, *number("a whole number", most=SNAPSHOTS, ge=1)]
+Environments = Annotated[int, *number("a whole number", most=ENVIRONMENTS, ge=1)]
+Pixels = Annotated[int, *number("a whole number", most=WINDOW_PIXELS, ge=0)]
 Port = Annotated[int, *number("a whole number", ge=1, le=65535)]
 Threads = Annotated[int, *number("a whole number", ge=1, le=1024)]
 Seed = Annotated[int, *number("a whole number", ge=-1, le=INT32_MAX)]
-SentCount = Annotated[int, *number("a whole number", ge=1, le=INT32_MAX)]
 SentCountOrZero = Annotated[int, *number("a whole number", ge=0, le=INT32_MAX)]
 SentCountOrUnlimited = Annotated[int, *number("a whole number", ge=-1, le=INT32_MAX)]
 SentPositive = Annotated[float, *number("a number", gt=0, le=FLOAT32_MAX)]

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from trainers.config.base import Count, CountOrZero, NonNegative, Settings
+from trainers.config.base import Count, CountOrZero, NonNegative, Rows, RowsOrZero, Settings
 
 
 class BehavioralCloningSettings(Settings):
@@ -15,7 +15,7 @@ class BehavioralCloningSettings(Settings):
     strength: NonNegative = Field(
         default=1.0, description="Learning rate of imitation, as a factor on the policy's."
     )
-    samples_per_update: CountOrZero = Field(
+    samples_per_update: RowsOrZero = Field(
         default=0,
         description="Most samples in an imitation update. 0: all, up to buffer_size.",
     )
@@ -23,6 +23,6 @@ class BehavioralCloningSettings(Settings):
         default=None,
         description="Passes over the samples in an imitation update. null: that of hyperparameters.",
     )
-    batch_size: Count | None = Field(
+    batch_size: Rows | None = Field(
         default=None, description="Samples in an imitation minibatch. null: that of hyperparameters."
     )

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
+from gym_adapters.limits import STEPS
 from trainers.config import catalogue
 from trainers.config.schema import training_schema
 
@@ -26,6 +27,7 @@ Keys marked **ext** are extensions that `mlagents-learn` does not know; to write
 - `--set` needs the whole path of the key: `--set behaviors.Walker.hyperparameters.learning_rate=1e-4`. The behavior
   name `*` stands for every behavior of the file and for `default_settings`.
 - An agent step is one decision of one agent. All counts of steps are sums over agents and environments.
+- Sizes have limits, which docs/security.md lists; no count may exceed 1e15.
 - Known, but not supported yet: `trainer_type` sac and poca; the signals curiosity, gail and rnd; `self_play`,
   `behavioral_cloning`, `memory`, and `vis_encode_type: match3`.
 
@@ -105,7 +107,7 @@ def _kind(field: Mapping[str, Any]) -> str:
 
 def _bounds(field: Mapping[str, Any]) -> Iterator[str]:
     for name, sign in (("minimum", "≥"), ("exclusiveMinimum", ">"), ("maximum", "≤")):
-        if name in field:
+        if name in field and field[name] != STEPS:
             yield f"{sign} {field[name]:.10g}"
 
 

@@ -12,6 +12,7 @@ from trainers.config.base import (
     Fraction,
     NonNegative,
     Positive,
+    Rows,
     Settings,
     extension,
     problem,
@@ -26,12 +27,12 @@ AdvantageNormalization = Literal["buffer", "minibatch", "none"]
 class OnPolicySettings(AlgorithmSettings):
     """The keys of algorithms that learn only from trajectories of the current policy."""
 
-    batch_size: Count = Field(
+    batch_size: Rows = Field(
         default=1024,
         description="Agent steps in one minibatch. Typical: 512-5120 with continuous actions, 32-512 with "
         "discrete.",
     )
-    buffer_size: Count = Field(
+    buffer_size: Rows = Field(
         default=10240,
         description="Agent steps that are collected before an update; a multiple of batch_size. Typical: 2048-409600.",
     )

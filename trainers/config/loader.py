@@ -7,13 +7,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from gym_adapters.errors import UserError
+from gym_adapters.limits import YAML_LEVELS
 from trainers.config import errors
 from trainers.config.overrides import every_behavior, key_path, leaves, put
 from trainers.config.reader import parse_yaml, read_source
 from trainers.config.run import RunSettings, deep_merge
-
-MOST_LEVELS = 100
-"""How deep a key of ``--set`` may lie."""
 
 
 def load_settings(
@@ -65,8 +63,8 @@ def _apply(override: str, content: dict[str, Any]) -> tuple[dict[str, Any], list
         raise UserError(f"--set {override}: expected KEY=VALUE, for example debug=true")
     label = f"--set {key}"
     path = key_path(key, content)
-    if len(path) > MOST_LEVELS:
-        raise UserError(f"--set {key[:40]}...: expected at most {MOST_LEVELS} levels, got {len(path)}")
+    if len(path) > YAML_LEVELS:
+        raise UserError(f"--set {key[:40]}...: expected at most {YAML_LEVELS} levels, got {len(path)}")
     value = parse_yaml(text, label)
     if path[:2] == ("behaviors", "*"):
         given = every_behavior(put({}, path, value, label), content)

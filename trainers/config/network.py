@@ -5,16 +5,28 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from trainers.config import plugins
-from trainers.config.base import Count, Flag, Real, Settings, extension, number, one_of, problem, show
+from trainers.config.base import (
+    Flag,
+    Layers,
+    Real,
+    Rows,
+    Settings,
+    Units,
+    extension,
+    number,
+    one_of,
+    problem,
+    show,
+)
 
 
 class MemorySettings(Settings):
     """The ``memory`` block: a recurrent (LSTM) layer."""
 
-    sequence_length: Count = Field(
+    sequence_length: Rows = Field(
         default=64, description="Steps in a training sequence, at most batch_size. Typical: 4-128."
     )
-    memory_size: Count = Field(
+    memory_size: Units = Field(
         default=128,
         description="Floats in the memory of an agent: the hidden and the cell state. An even number. "
         "Typical: 32-256.",
@@ -38,8 +50,8 @@ class NetworkSettings(Settings):
         default=False,
         description="Whether vector observations are normalised by their running mean and variance.",
     )
-    hidden_units: Count = Field(default=128, description="Units in each hidden layer. Typical: 32-512.")
-    num_layers: Count = Field(
+    hidden_units: Units = Field(default=128, description="Units in each hidden layer. Typical: 32-512.")
+    num_layers: Layers = Field(
         default=2, description="Hidden layers after the observation encoders. Typical: 1-3."
     )
     vis_encode_type: str = Field(
@@ -71,10 +83,10 @@ class NetworkSettings(Settings):
         "being learned. null: it is learned. Only for ppo and a2c.",
     )
     layer_norm: Flag = extension(False, description="Whether layer normalisation follows each hidden layer.")
-    critic_hidden_units: Count | None = extension(
+    critic_hidden_units: Units | None = extension(
         None, description="Units in each hidden layer of the critic. null: hidden_units."
     )
-    conv_channels: tuple[Count, ...] | None = extension(
+    conv_channels: tuple[Units, ...] | None = extension(
         None,
         description="Channels of each convolution of vis_encode_type simple (2 numbers) or nature_cnn (3 numbers). "
         "null: 16 and 32 for simple; 32, 64 and 64 for nature_cnn.",

@@ -7,10 +7,12 @@ from pydantic import Field, model_validator
 from trainers.config.algorithm import AlgorithmSettings
 from trainers.config.base import (
     Count,
-    CountOrZero,
     Flag,
     Fraction,
     Positive,
+    Rows,
+    RowsOrZero,
+    Units,
     extension,
     problem,
 )
@@ -21,12 +23,12 @@ Schedule = Literal["linear", "constant"]
 class OffPolicySettings(AlgorithmSettings):
     """The keys of algorithms that learn from a replay buffer."""
 
-    batch_size: Count = Field(
+    batch_size: Rows = Field(
         default=128,
         description="Agent steps in one minibatch. Typical: 128-1024 with continuous actions, 32-512 with "
         "discrete.",
     )
-    buffer_size: Count = Field(
+    buffer_size: Rows = Field(
         default=50000, description="Agent steps in the replay buffer. Typical: 50000-1000000."
     )
     learning_rate: Positive = Field(
@@ -35,7 +37,7 @@ class OffPolicySettings(AlgorithmSettings):
     learning_rate_schedule: Schedule = Field(
         default="constant", description="How learning_rate changes: linear or constant."
     )
-    buffer_init_steps: CountOrZero = Field(
+    buffer_init_steps: RowsOrZero = Field(
         default=0, description="Agent steps with random actions before the first update. Typical: 1000-10000."
     )
     tau: Fraction = Field(
@@ -118,11 +120,11 @@ class DQNSettings(OffPolicySettings):
         False,
         description="Whether the value of a state and the advantages of the actions have separate heads.",
     )
-    dueling_units: Count | None = extension(
+    dueling_units: Units | None = extension(
         None,
         description="Units in the hidden layer of each of the two heads. It needs dueling. null: no such layer.",
     )
-    n_step: Count = extension(
+    n_step: Rows = extension(
         1, description="Rewards in the n-step return, before the value of the target network."
     )
     max_grad_norm: Positive | None = extension(

@@ -7,11 +7,21 @@ from typing import Any
 import yaml
 
 from gym_adapters.errors import UserError
+from gym_adapters.limits import NUMBER_LETTERS, TEXT_BYTES, YAML_LEVELS, YAML_VALUES
 from trainers.config.base import show
+
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """PyYAML's safe loader that refuses a repeated key in a map."""
+    """PyYAML's safe loader that refuses a repeated key in a map, and what is larger than it looks."""
+
+    def get_single_node(self) -> yaml.Node | None:
+        """Return the tree of the text, or raise an error if it stands for more than `limits` allow."""
+        root: yaml.Node | None = super().get_single_node()
+        if root is not None:
+            _measure(root, {})
+        return root
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """Build a map, or raise an error if a key is repeated. A merge key (``<<``) may be overridden."""
@@ -26,6 +36,43 @@ class _StrictLoader(yaml.SafeLoader):
                 )
             lines[key.value] = key.start_mark.line + 1
         return super().construct_mapping(node, deep=deep)
+
+
+def _measure(node: yaml.Node, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
+    """Return the number of values below a node and their levels, with every alias written out.
+
+    Args:
+        node: A node of the composed tree, in which all aliases of an anchor are one node.
+        known: The results so far, by the node's identity.
+
+    Raises:
+        ConstructorError: They are more than `limits` allow, or an anchor contains itself.
+    """
+    if isinstance(node, yaml.ScalarNode):
+        if node.tag in _NUMBERS and len(node.value) > NUMBER_LETTERS:
+            raise _too_large(
+                node, f"a number of {len(node.value):,} letters; expected at most {NUMBER_LETTERS}"
+            )
+        return 1, 1
+    if id(node) not in known:
+        known[id(node)] = YAML_VALUES, YAML_LEVELS  # until it is measured; found only below itself
+        pairs = isinstance(node, yaml.MappingNode)
+        below = [child for pair in node.value for child in pair] if pairs else node.value
+        sizes = [_measure(child, known) for child in below]
+        values = 1 + sum(size for size, _ in sizes)
+        levels = 1 + max((depth for _, depth in sizes), default=0)
+        if values > YAML_VALUES:
+            raise _too_large(
+                node, f"more than {YAML_VALUES:,} values with every alias (*) written out; use fewer"
+            )
+        if levels > YAML_LEVELS:
+            raise _too_large(node, f"more than {YAML_LEVELS} levels of maps and lists; use fewer")
+        known[id(node)] = values, levels
+    return known[id(node)]
+
+
+def _too_large(node: yaml.Node, what: str) -> yaml.constructor.ConstructorError:
+    return yaml.constructor.ConstructorError(None, None, what, node.start_mark)
 
 
 def read_source(source: Path | str | Mapping[str, Any] | None) -> tuple[str, Mapping[str, Any]]:
@@ -56,8 +103,11 @@ def parse_yaml(text: str, label: str) -> Any:
     """Return the content of YAML text.
 
     Raises:
-        UserError: The text is not YAML. The message starts with ``label`` and names the line and column.
+        UserError: The text is not YAML, or stands for more than `limits` allow. The message starts with ``label`` and
+            names the line and column.
     """
+    if len(text) > TEXT_BYTES:
+        raise UserError(f"{label}: expected at most {TEXT_BYTES:,} letters of YAML, got {len(text):,}")
     try:
         return yaml.load(text, Loader=_StrictLoader)
     except yaml.MarkedYAMLError as error:
@@ -83,7 +133,13 @@ def _is_text(source: str) -> bool:
 
 def _read_file(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        with path.open("rb") as stream:
+            content = stream.read(TEXT_BYTES + 1)
+        if len(content) > TEXT_BYTES:
+            raise UserError(
+                f"{path}: is larger than {TEXT_BYTES:,} bytes; give the path of a training file (.yaml)"
+            )
+        return content.decode("utf-8")
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; give the path of a training file (.yaml)") from None
     except IsADirectoryError:

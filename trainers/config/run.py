@@ -7,13 +7,15 @@ from pydantic import Field, PrivateAttr, ValidationError, ValidationInfo, field_
 from pydantic_core import InitErrorDetails, to_json
 
 from gym_adapters.errors import UserError
+from gym_adapters.limits import BEHAVIORS
 from trainers.config.base import (
     Count,
     CountOrUnlimited,
+    Environments,
     Flag,
+    Pixels,
     Port,
     Seed,
-    SentCount,
     SentCountOrUnlimited,
     SentCountOrZero,
     SentPositive,
@@ -42,10 +44,10 @@ class EnvSettings(Settings):
     base_port: Port = Field(
         default=5005, description="Port of the first player. Each further player takes the next port."
     )
-    num_envs: Count = Field(
+    num_envs: Environments = Field(
         default=1, description="Environments that run at the same time. More than 1 needs env_path."
     )
-    num_areas: SentCount = Field(default=1, description="Training areas in each player.")
+    num_areas: Environments = Field(default=1, description="Training areas in each player.")
     timeout_wait: Count = Field(default=60, description="Seconds to wait for each message of a player.")
     seed: Seed = Field(default=-1, description="Seed of all random numbers. -1: a random one from 0 to 9999.")
     max_lifetime_restarts: CountOrUnlimited = Field(
@@ -86,8 +88,8 @@ class EnvSettings(Settings):
 class EngineSettings(Settings):
     """How the Unity player runs."""
 
-    width: SentCountOrZero = Field(default=84, description="Width of the player's window in pixels.")
-    height: SentCountOrZero = Field(default=84, description="Height of the player's window in pixels.")
+    width: Pixels = Field(default=84, description="Width of the player's window in pixels.")
+    height: Pixels = Field(default=84, description="Height of the player's window in pixels.")
     quality_level: SentCountOrZero = Field(default=5, description="Unity's quality level, 0 to 5.")
     time_scale: SentPositive = Field(
         default=20.0, description="Game seconds per real second. Unity allows 1 to 100."
@@ -240,7 +242,9 @@ class RunSettings(Settings):
 
     @field_validator("behaviors", mode="before")
     @classmethod
-    def _empty_means_none(cls, behaviors: Any) -> Any:
+    def _no_more_than_fit(cls, behaviors: Any) -> Any:
+        if isinstance(behaviors, Mapping) and len(behaviors) > BEHAVIORS:
+            raise problem(f"expected at most {BEHAVIORS:,} behaviors, got {len(behaviors):,}")
         return {} if behaviors is None else behaviors
 
 

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from trainers.config.base import Count, Fraction, Real, Settings
+from trainers.config.base import Count, Fraction, Real, Settings, Snapshots
 
 
 class SelfPlaySettings(Settings):
@@ -18,7 +18,7 @@ class SelfPlaySettings(Settings):
     swap_steps: Count = Field(
         default=2000, description="Opponent steps before another opponent is chosen. Typical: 10000-100000."
     )
-    window: Count = Field(default=10, description="Saved policies to choose from. Typical: 5-30.")
+    window: Snapshots = Field(default=10, description="Saved policies to choose from. Typical: 5-30.")
     play_against_latest_model_ratio: Fraction = Field(
         default=0.5, description="Probability that the opponent is the latest policy."
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from trainers.config.base import Count, Flag, Fraction, NonNegative, Positive, Settings, deprecated
+from trainers.config.base import Flag, Fraction, NonNegative, Positive, Settings, Units, deprecated
 from trainers.config.network import NetworkSettings
 
 
@@ -30,7 +30,7 @@ class LearnedSignalSettings(RewardSignalSettings):
     learning_rate: Positive = Field(
         default=3e-4, description="Step size of the signal's optimiser. Typical: 1e-5-1e-3."
     )
-    encoding_size: Count | None = deprecated(
+    encoding_size: Units | None = deprecated(
         description="Deprecated: sets network_settings.hidden_units if network_settings is not given."
     )
 

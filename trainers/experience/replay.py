@@ -15,7 +15,7 @@ from mlagents_envs.base_env import BehaviorSpec
 
 from gym_adapters.errors import UserError
 from trainers.experience.frames import FrameStore
-from trainers.experience.rows import Rows, Transitions, own_and_group, storage_type
+from trainers.experience.rows import Rows, Transitions, own_and_group, require_rows, storage_type
 from trainers.experience.store import NO_ROW, StepResult
 from trainers.maths.returns import Ending
 from trainers.networks.policy_network import ActionSample
@@ -38,6 +38,9 @@ class Replay:
         spec: observations and actions of the behavior.
         capacity: number of rows (ML-Agents key `buffer_size`).
 
+    Raises:
+        UserError: the rows need more memory than this machine has.
+
     Attributes:
         first: number of the oldest row.
         total: number of the row to be appended next.
@@ -47,6 +50,7 @@ class Replay:
     def __init__(self, spec: BehaviorSpec, capacity: int) -> None:
         self.capacity = capacity
         branches = spec.action_spec.discrete_branches
+        require_rows(spec, capacity)
         self._shapes = [tuple(observation.shape) for observation in spec.observation_specs]
         self._observations: list[np.ndarray | FrameStore] = []
         self._columns: dict[str, np.ndarray] = {

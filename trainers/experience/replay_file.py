@@ -1,5 +1,7 @@
 """Files of replay buffers, in numpy's uncompressed .npz format."""
 
+import math
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,10 @@ from gym_adapters.errors import UserError
 from trainers.experience.replay import Replay
 from trainers.experience.store import NO_ROW
 from trainers.maths.returns import Ending
-from trainers.records.checkpoint import write_atomically
+from trainers.records.checkpoint import require_small_parts, write_atomically
+
+HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+"""Readers of the header of an array, by its version."""
 
 
 def save_replay(replay: Replay, path: Path) -> None:
@@ -27,6 +32,7 @@ def load_replay(replay: Replay, path: Path) -> None:
         UserError: the file is damaged or belongs to another behavior.
     """
     try:
+        _require_small(path)
         with np.load(path, allow_pickle=False) as file:
             replay.restore(_with_present_columns({name: file[name] for name in file.files}))
     except Exception as error:  # a damaged file may raise anything
@@ -34,6 +40,22 @@ def load_replay(replay: Replay, path: Path) -> None:
         raise UserError(
             f"{path}: not a replay buffer of this run ({reason}); delete it to continue without it"
         ) from error
+
+
+def _require_small(path: Path) -> None:
+    """Require that no array is larger than its part of the file, before memory is asked for.
+
+    Raises:
+        ValueError: an array, or the whole file, would be larger when it is read.
+    """
+    with zipfile.ZipFile(path) as file:
+        require_small_parts(file, path)
+        for part in file.infolist():
+            with file.open(part) as stream:
+                read_header = HEADERS[np.lib.format.read_magic(stream)]
+                shape, _, dtype = read_header(stream)
+            if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize > part.file_size:
+                raise ValueError(f"{part.filename} is larger than its part of the file")
 
 
 def _with_present_columns(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

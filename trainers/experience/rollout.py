@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from mlagents_envs.base_env import BehaviorSpec
 
-from trainers.experience.rows import storage_type
+from trainers.experience.rows import require_rows, storage_type
 from trainers.experience.store import NO_ROW, StepResult
 from trainers.networks.policy_network import ActionSample
 
@@ -59,6 +59,9 @@ class Rollout:
         spec: observations and actions of the behavior.
         capacity: initial number of rows.
 
+    Raises:
+        UserError: the rows need more memory than this machine has.
+
     Attributes:
         rows: number of rows.
         settled_rows: number of rows whose reward has arrived.
@@ -66,6 +69,7 @@ class Rollout:
 
     def __init__(self, spec: BehaviorSpec, capacity: int) -> None:
         size, branches = spec.action_spec.continuous_size, spec.action_spec.discrete_branches
+        require_rows(spec, capacity)
         self._shapes = [tuple(observation.shape) for observation in spec.observation_specs]
         self._observations: list[np.ndarray] = []
         self._columns = {

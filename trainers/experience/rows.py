@@ -1,10 +1,20 @@
 """The interface of rows, through which reward signals see decisions."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from mlagents_envs.base_env import BehaviorSpec
+
+from gym_adapters.sizes import require_memory
+
+OTHER_COLUMNS = 18
+"""Bytes of a row besides observations and actions: two rewards, the next row, the ending, whether it is settled.
+
+An image counts as one uint8 channel, since a replay buffer keeps the channels of stacked images once.
+"""
 
 
 def storage_type(shape: tuple[int, ...], values: np.ndarray) -> np.dtype:
@@ -15,6 +25,27 @@ def storage_type(shape: tuple[int, ...], values: np.ndarray) -> np.dtype:
         values: a batch of the observation, not empty.
     """
     return np.dtype(np.uint8 if len(shape) == 3 and values.dtype == np.uint8 else np.float32)
+
+
+def require_rows(spec: BehaviorSpec, capacity: int) -> None:
+    """Require that this machine could hold so many rows, before any memory is asked for.
+
+    Args:
+        spec: observations and actions of the behavior.
+        capacity: number of rows.
+
+    Raises:
+        UserError: they are larger than the machine's memory.
+    """
+    row = OTHER_COLUMNS + 4 * spec.action_spec.continuous_size + sum(spec.action_spec.discrete_branches)
+    for observation in spec.observation_specs:
+        shape = observation.shape
+        row += math.prod(shape[1:]) if len(shape) == 3 else 4 * math.prod(shape)
+    require_memory(
+        capacity * row,
+        f"hyperparameters.buffer_size: {capacity:,} rows of at least {row:,} bytes",
+        "lower it, or use smaller observations",
+    )
 
 
 class Rows(Protocol):

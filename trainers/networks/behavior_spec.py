@@ -10,6 +10,8 @@ from mlagents_envs.base_env import (
     ObservationType,
 )
 
+from gym_adapters.sizes import check_actions, check_observations
+
 
 def describe_spec(spec: BehaviorSpec) -> dict[str, Any]:
     """Return a spec as numbers, strings and lists. `spec_from` is the inverse."""
@@ -29,7 +31,14 @@ def describe_spec(spec: BehaviorSpec) -> dict[str, Any]:
 
 
 def spec_from(description: dict[str, Any]) -> BehaviorSpec:
-    """Return the spec that `describe_spec` described."""
+    """Return the spec that `describe_spec` described.
+
+    Raises:
+        UserError: a size is out of range.
+    """
+    owner = f"behavior {description['name']}"
+    check_observations(owner, [observation["shape"] for observation in description["observations"]], least=0)
+    check_actions(owner, description["continuous_size"], description["discrete_branches"])
     observations = [
         ObservationSpec(
             tuple(observation["shape"]),

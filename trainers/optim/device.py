@@ -1,5 +1,6 @@
 """The choice of device, CPU threads and precision of image encoders, by measurement."""
 
+import math
 import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -10,6 +11,7 @@ import psutil
 import torch
 
 from gym_adapters.errors import UserError
+from gym_adapters.limits import TRIAL_BYTES
 from trainers.config import TorchSettings
 from trainers.networks.policy_network import PolicyNetwork
 from trainers.optim.measured import Measured
@@ -78,7 +80,8 @@ def choose_compute(
     Raises:
         UserError: torch has no such device on this machine.
     """
-    rows = min(MOST_ROWS, batch_size)
+    row_bytes = 4 * sum(math.prod(observation.shape) for observation in policy.spec.observation_specs)
+    rows = max(1, min(MOST_ROWS, batch_size, TRIAL_BYTES // max(1, row_bytes)))
     candidates = list(_candidates(policy, wanted, most_threads))
     if len(candidates) == 1:
         asked = wanted.device or wanted.num_threads

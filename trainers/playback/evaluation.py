@@ -12,7 +12,9 @@ from mlagents_envs.base_env import ActionTuple, BaseEnv
 
 from bridge.process import looks_like_player
 from gym_adapters.errors import UserError
+from gym_adapters.limits import ENVIRONMENTS
 from gym_adapters.make import make_env, with_whole_episodes
+from gym_adapters.trust import needs_trust
 from trainers.config import load_settings
 from trainers.experience.checks import require_finite
 from trainers.playback.video import Episode, check_video, write_video
@@ -101,10 +103,12 @@ def _evaluate_run(arguments: argparse.Namespace) -> list[float]:
     """Play as the command line says, one environment for each episode; environment i is seeded S + i."""
     video: Path | None = arguments.video
     episodes = (1 if video else EPISODES) if arguments.episodes is None else arguments.episodes
-    if episodes < 1:
-        raise UserError(f"--episodes {episodes}: expected 1 or more")
+    if not 1 <= episodes <= ENVIRONMENTS:
+        raise UserError(
+            f"--episodes {episodes}: expected 1 to {ENVIRONMENTS:,}, which are played at the same time"
+        )
     checkpoint = find_checkpoint(arguments.run, arguments.checkpoint)
-    env_id, options = environment_of(checkpoint, arguments.env)
+    env_id, options = environment_of(checkpoint, arguments.env, arguments.trust)
     policy = load_policy(checkpoint)
     policy.seed(arguments.seed)
     if video is not None:
@@ -124,7 +128,9 @@ def _evaluate_run(arguments: argparse.Namespace) -> list[float]:
     return returns
 
 
-def environment_of(checkpoint: Path, env_id: str | None = None) -> tuple[str, dict[str, Any]]:
+def environment_of(
+    checkpoint: Path, env_id: str | None = None, trust: bool = False
+) -> tuple[str, dict[str, Any]]:
     """The Gymnasium id and options that a checkpoint was trained with.
 
     Options that end an episode with each life of a game are left out: whole games are evaluated.
@@ -132,13 +138,16 @@ def environment_of(checkpoint: Path, env_id: str | None = None) -> tuple[str, di
     Args:
         checkpoint: `<run>/<Behavior>/<file>.pt`.
         env_id: another id to take instead; it has no options.
+        trust: whether the run may import modules and open files; what it would do is then printed.
 
     Raises:
-        UserError: the run's configuration is missing, or the run was trained in Unity.
+        UserError: the run's configuration is missing, the run was trained in Unity, or it is not trusted and names
+            more than a registered Gymnasium id.
     """
     options: dict[str, Any] = {}
+    typed = env_id is not None
+    configuration = checkpoint.parent.parent / "configuration.yaml"
     if env_id is None:
-        configuration = checkpoint.parent.parent / "configuration.yaml"
         if not configuration.is_file():
             raise UserError(f"{configuration}: not found, so the environment is not known; give --env")
         settings = load_settings(configuration).env_settings
@@ -150,6 +159,13 @@ def environment_of(checkpoint: Path, env_id: str | None = None) -> tuple[str, di
             f"{checkpoint}: trained in a Unity player; watch it there: python -m trainers --resume --inference "
             f"--deterministic --run-id {checkpoint.parent.parent.name}"
         )
+    asked = "" if typed else needs_trust(env_id, options)
+    if asked and not trust:
+        raise UserError(
+            f"{configuration}: it would {asked}; add --trust if you trust this run, or name an environment with --env"
+        )
+    if asked:
+        print(f"{configuration}: trusted to {asked}", file=sys.stderr)
     return env_id, options
 
 
@@ -170,6 +186,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--stochastic", action="store_true", help="sample actions instead of taking the likeliest"
+    )
+    parser.add_argument(
+        "--trust", action="store_true", help="let the run's configuration import a module or name a file"
     )
     parser.add_argument("--env", default=None, help="Gymnasium id, if not the one the run was trained on")
     parser.add_argument(

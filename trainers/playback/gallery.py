@@ -29,7 +29,7 @@ FILM = Look(width=360, seconds=8, most_fps=34)
 PREVIEW = Look(width=240, seconds=3, most_fps=13, colours=32)
 
 
-def film(run: Path, folder: Path, checkpoint: str = "last", seed: int = 0) -> list[Path]:
+def film(run: Path, folder: Path, checkpoint: str = "last", seed: int = 0, trust: bool = False) -> list[Path]:
     """Play one episode and write its `.mp4` and `.gif`.
 
     Args:
@@ -37,15 +37,16 @@ def film(run: Path, folder: Path, checkpoint: str = "last", seed: int = 0) -> li
         folder: where the files go.
         checkpoint: `last`, `best`, or an agent-step count.
         seed: the episode's seed.
+        trust: see `environment_of`.
 
     Returns:
         The two files.
 
     Raises:
-        UserError: the run cannot be played, or its environment draws no pictures.
+        UserError: the run cannot be played, is not trusted, or its environment draws no pictures.
     """
     path = find_checkpoint(run, checkpoint)
-    env_id, options = environment_of(path)
+    env_id, options = environment_of(path, trust=trust)
     policy = load_policy(path)
     files = [folder / f"{file_name(policy.name)}{suffix}" for suffix in (".mp4", ".gif")]
     check_video(files[0], env_id, options)
@@ -70,6 +71,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--checkpoint", default="last", metavar="last|best|STEP", help="Default: last.")
     parser.add_argument("--seed", type=int, default=0, help="of the episode. Default: 0.")
     parser.add_argument("--out", type=Path, default=GALLERY, help=f"where to. Default: {GALLERY}.")
+    parser.add_argument(
+        "--trust", action="store_true", help="let a run's configuration import a module or name a file"
+    )
     arguments = parser.parse_args(argv)
     try:
         for run in arguments.runs or [POLICIES / task for task in TASKS]:
@@ -78,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                     f"{run.name}: left out, no policy is kept in {run}; add one: python -m trainers.keep RUN"
                 )
                 continue
-            for file in film(run, arguments.out, arguments.checkpoint, arguments.seed):
+            for file in film(run, arguments.out, arguments.checkpoint, arguments.seed, arguments.trust):
                 print(f"  {file}  {file.stat().st_size:,} bytes")
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import pickletools
 import tempfile
 import time
 import zipfile
@@ -20,6 +21,12 @@ NEWEST, BEST = "checkpoint.pt", "best.pt"
 
 DRAFT = ".draft"
 """Ending of a file that is being written; its name begins with a dot."""
+
+MOST_VIEWS = 4
+"""How often tensors may show the same bytes of a checkpoint, as an optimiser's flat vector and its parts do."""
+
+MADE = ("collections OrderedDict", "torch._utils _rebuild_tensor_v2")
+"""What a checkpoint's pickle may make besides storages, lists and maps; torch would allow `bytearray(10**12)` too."""
 
 SCALES = "scales"
 """Key in a kept policy: for each parameter stored in 8 bits, the factor of every row."""
@@ -101,6 +108,8 @@ def load_state(path: Path) -> dict[str, Any]:
     with damage_named(path):
         _require_whole(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
+        if _tensor_bytes(state) > MOST_VIEWS * path.stat().st_size:
+            raise ValueError("its tensors are larger than the file")
     if not isinstance(state, dict) or "Policy" not in state or "behavior" not in state:
         raise UserError(f"{path}: not a checkpoint of this trainer (it has no policy); use another one")
     with damage_named(path):
@@ -222,14 +231,52 @@ def read_status(path: Path) -> dict[str, Any]:
     return status if isinstance(status, dict) else {}
 
 
+def require_small_parts(file: zipfile.ZipFile, path: Path) -> None:
+    """Require that a zip file grows no larger when it is read, before memory is asked for.
+
+    Raises:
+        ValueError: its parts are larger than the file, or two have the same name.
+    """
+    parts = file.infolist()
+    if sum(part.file_size for part in parts) > path.stat().st_size:
+        raise ValueError("its parts are larger than the file")
+    if len({part.filename for part in parts}) < len(parts):
+        raise ValueError("two of its parts have the same name")
+
+
 def _require_whole(path: Path) -> None:
     """Compare every part of a file with its checksum, and its parts with its size, before memory is asked for."""
     with zipfile.ZipFile(path) as file:
-        if sum(part.file_size for part in file.infolist()) > path.stat().st_size:
-            raise ValueError("its parts are larger than the file")
+        require_small_parts(file, path)
         damaged = file.testzip()
         if damaged is not None:
             raise ValueError(f"the checksum of {damaged[-60:]!r} is wrong")
+        for name in file.namelist():
+            if name.endswith(".pkl"):
+                _require_known(file.read(name))
+
+
+def _require_known(pickled: bytes) -> None:
+    for operation, argument, _ in pickletools.genops(pickled):
+        if operation.name == "GLOBAL" and argument not in MADE:
+            module, _, name = str(argument).partition(" ")
+            if module != "torch" or not name.endswith("Storage"):
+                raise ValueError(f"it would make a {str(argument)[:60]}")
+
+
+def _tensor_bytes(tree: Any) -> int:
+    """The bytes of all tensors in nested maps and lists; one that is named several times counts once."""
+    tensors: dict[tuple[int, torch.Size], int] = {}
+    seen: set[int] = set()
+    rest = [tree]
+    while rest:
+        value = rest.pop()
+        if isinstance(value, torch.Tensor):
+            tensors[value.data_ptr(), value.shape] = value.numel() * value.element_size()
+        elif isinstance(value, dict | list | tuple | set) and id(value) not in seen:
+            seen.add(id(value))
+            rest += value.values() if isinstance(value, dict) else value
+    return sum(tensors.values())
 
 
 def _in_32_bits(weights: dict[str, torch.Tensor], scales: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

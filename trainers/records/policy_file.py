@@ -11,10 +11,11 @@ from mlagents_envs.base_env import ActionTuple
 from gym_adapters.errors import UserError
 from gym_adapters.space_description import space_from
 from gym_adapters.spaces import ActionMapping, ObservationMapping
-from trainers.config import catalogue
+from trainers.config import NetworkSettings, catalogue
 from trainers.config.network import encoder_names
 from trainers.networks.behavior_spec import spec_from
 from trainers.networks.policy_network import PolicyNetwork, join_masks
+from trainers.networks.weights import require_room
 from trainers.records.checkpoint import BEST, NEWEST, damage_named, load_state
 
 
@@ -22,7 +23,7 @@ def build_network(state: dict[str, Any]) -> PolicyNetwork:
     """The network of a checkpoint, with new weights.
 
     Raises:
-        UserError: the checkpoint's `trainer_type` or `vis_encode_type` is not installed.
+        UserError: the checkpoint's `trainer_type` or `vis_encode_type` is not installed, or the network is too large.
     """
     algorithm = catalogue.algorithm(state["trainer_type"])
     if algorithm is None or algorithm.place is None:
@@ -32,10 +33,12 @@ def build_network(state: dict[str, Any]) -> PolicyNetwork:
     encoder = state["behavior"]["network_settings"]["vis_encode_type"]
     if encoder not in encoder_names():
         raise UserError(f"vis_encode_type {encoder} is not known; install the package that adds it")
-    network: PolicyNetwork = algorithm.load().network_class.build(
-        spec_from(state["behavior"]), state["behavior"]
-    )
-    return network
+    network_class: type[PolicyNetwork] = algorithm.load().network_class
+    spec = spec_from(state["behavior"])
+    settings = NetworkSettings.model_validate(state["behavior"]["network_settings"])
+    name = f"behavior {state['behavior']['name']}"
+    require_room(name, spec, settings, lambda: network_class.build(spec, state["behavior"]), copies=1)
+    return network_class.build(spec, state["behavior"])
 
 
 def check_fits(path: Path, state: dict[str, Any], policy: PolicyNetwork) -> None:

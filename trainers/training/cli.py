@@ -6,12 +6,15 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
+from bridge.process import looks_like_player
 from gym_adapters.errors import UserError
 from gym_adapters.make import behavior_name
 from gym_adapters.text import log_to_terminal, one_line
-from trainers.config import RunSettings, catalogue, check_supported, load_settings
+from gym_adapters.trust import needs_trust
+from trainers.config import EnvSettings, RunSettings, catalogue, check_supported, load_settings
 from trainers.config.run import deep_merge
 from trainers.records.progress import LineDisplay
+from trainers.records.run_folder import CONFIGURATION
 from trainers.training.api import SAVED, train
 from trainers.training.arguments import ParsedArguments, parse
 from trainers.training.environments import make_environment, tuned_file
@@ -45,7 +48,7 @@ def main(argv: Sequence[str] | None = None, trainer_type: str | None = None) -> 
         print(f"error: {_raised_by_environment(error)}", file=sys.stderr)
         return 2
     for name, outcome in outcomes.items():
-        LineDisplay().say(_result_text(name, outcome))
+        LineDisplay().say(_result_text(name, outcome, settings.env_settings))
     return 0
 
 
@@ -66,6 +69,9 @@ def resolve(arguments: ParsedArguments, trainer_type: str | None) -> RunSettings
     options = arguments.options
     if source is None and trainer_type is not None:
         options = deep_merge({"default_settings": {"trainer_type": trainer_type}}, options)
+    elif source is not None and arguments.config_path is None and source.name == CONFIGURATION:
+        here = {"checkpoint_settings": {"results_dir": str(source.parent.parent)}}  # whatever the file names
+        options = deep_merge(here, options)
     settings = load_settings(source, arguments.overrides, options)
     check_supported(settings, trainer_type)
     return settings
@@ -76,7 +82,7 @@ def _default_file(arguments: ParsedArguments, trainer_type: str | None) -> Path 
     settings = load_settings(None, deciding, arguments.options)
     checkpoints = settings.checkpoint_settings
     if checkpoints.resume and checkpoints.run_id is not None:
-        own = Path(checkpoints.results_dir, checkpoints.run_id, "configuration.yaml")
+        own = Path(checkpoints.results_dir, checkpoints.run_id, CONFIGURATION)
         if own.is_file():
             return own
     env_path = settings.env_settings.env_path
@@ -106,16 +112,18 @@ def _saved(error: Exception) -> str:
     return f"; {SAVED[0].lower()}{SAVED[1:]}" if SAVED in getattr(error, "__notes__", ()) else ""
 
 
-def _result_text(name: str, outcome: Outcome) -> str:
+def _result_text(name: str, outcome: Outcome, env: EnvSettings) -> str:
     """Return the text that the command prints for a behavior at the end."""
     folder = outcome.folder
     if folder.is_relative_to(Path.cwd()):
         folder = folder.relative_to(Path.cwd())
     run = folder.parent
+    is_player = env.env_path is None or looks_like_player(env.env_path)
+    trust = "" if is_player or not needs_trust(str(env.env_path), env.env_options) else " --trust"
     reached = f"mean return of the last 100: {outcome.mean_return:.1f}" if outcome.episodes else "none ended"
     return (
         f"\n{name}: {outcome.steps:,} steps, {outcome.episodes:,} episodes, {reached}\n"
         f"  results    {folder}\n"
         f"  curves     {folder / 'reward.png'}, or: tensorboard --logdir {run.parent}\n"
-        f"  evaluate   python -m trainers.evaluate {run}"
+        f"  evaluate   python -m trainers.evaluate {run}{trust}"
     )

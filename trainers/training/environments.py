@@ -1,5 +1,6 @@
 """Makes the environment of a training file, and finds the training file of an environment id."""
 
+import logging
 from importlib import resources
 from pathlib import Path
 from typing import get_args
@@ -9,8 +10,11 @@ from mlagents_envs.base_env import BaseEnv
 from bridge.process import looks_like_player
 from gym_adapters.errors import UserError
 from gym_adapters.make import Kind, behavior_name, env_kind, make_env
-from trainers.config import RunSettings, catalogue
+from gym_adapters.trust import needs_trust
+from trainers.config import EnvSettings, RunSettings, catalogue
 from trainers.config.base import one_of
+
+logger = logging.getLogger(__name__)
 
 
 def make_environment(settings: RunSettings) -> BaseEnv:
@@ -25,6 +29,8 @@ def make_environment(settings: RunSettings) -> BaseEnv:
         UserError: there is no such environment, or it does not support the settings.
     """
     env = settings.env_settings
+    if settings.checkpoint_settings.resume:
+        logger.info("--resume starts %s", _named(env))
     if env.env_path is None or looks_like_player(env.env_path):
         from bridge.make import make_unity
 
@@ -35,6 +41,16 @@ def make_environment(settings: RunSettings) -> BaseEnv:
             "or use env_settings.env_options"
         )
     return make_env(env.env_path, env.num_envs, env.seed, env.env_options)
+
+
+def _named(env: EnvSettings) -> str:
+    """Return what is started for an environment, with every control code escaped."""
+    if env.env_path is None:
+        return "nothing; it waits for the Unity Editor"
+    if looks_like_player(env.env_path):
+        return f"the Unity player {' '.join(map(repr, (env.env_path, *(env.env_args or ()))))}"
+    asked = needs_trust(env.env_path, env.env_options)
+    return f"the Gymnasium environment {env.env_path!r}{f', which will {asked}' if asked else ''}"
 
 
 def tuned_file(env_id: str, trainer_type: str) -> Path | None:

@@ -12,6 +12,7 @@ from gym_adapters.text import one_line
 from trainers.algorithms.learner import Learner
 from trainers.config import RunSettings, catalogue
 from trainers.experience.task import Task
+from trainers.networks.weights import require_room
 from trainers.optim.collective import Alone, Collective
 from trainers.optim.device import choose_compute
 from trainers.optim.measured import Measured
@@ -49,7 +50,8 @@ class Learners:
             status: its part of `training_status.json`; empty for a new run.
 
         Raises:
-            UserError: the behavior is not in the training file, or the weights to start from do not fit.
+            UserError: the behavior is not in the training file, its network is too large for this machine,
+                or the weights to start from do not fit.
         """
         settings = self.settings.behavior(name)
         wanted, note = resumed_settings(self.settings.torch_settings, status)
@@ -59,10 +61,12 @@ class Learners:
         assert algorithm is not None
         learner_class: type[Learner] = algorithm.load()
         batch_size = settings.hyperparameters.batch_size
+        network, owner = settings.network_settings, f"behavior {one_line(name, 100)}"
+        require_room(owner, spec, network, lambda: learner_class.make_network(spec, settings), copies=4)
         try:
             trial = learner_class.make_network(spec, settings)
         except UserError as error:
-            raise UserError(f"behavior {one_line(name, 100)}: {error}") from error
+            raise UserError(f"{owner}: {error}") from error
         compute, reason, by_measurement = choose_compute(
             trial,
             batch_size,

@@ -8,6 +8,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gym_adapters.limits import ENVIRONMENTS, UNITS
 from trainers.config import RunSettings, dump_settings, load_settings
 from trainers.config.schema import training_schema
 
@@ -21,13 +22,14 @@ EXTENSION_KEYS = {
 
 numbers = st.floats(1e-9, 1e9)
 counts = st.integers(1, 10**9)
+units = st.integers(1, UNITS)
 networks = st.fixed_dictionaries(
     {},
     optional={
         "normalize": st.booleans(),
-        "hidden_units": counts,
+        "hidden_units": units,
         "activation": st.sampled_from(["swish", "tanh", "relu", "elu"]),
-        "critic_hidden_units": st.none() | counts,
+        "critic_hidden_units": st.none() | units,
         "memory": st.none() | st.just({"memory_size": 64, "sequence_length": 1}),
     },
 )
@@ -79,7 +81,7 @@ files = st.fixed_dictionaries(
         "env_settings": st.fixed_dictionaries(
             {"env_path": st.sampled_from(["Walker2d-v5", "ALE/Assault-v5", "builds/walker.x86_64"])},
             optional={
-                "num_envs": counts,
+                "num_envs": st.integers(1, ENVIRONMENTS),
                 "env_options": st.just({"hard": [1, None]}),
                 "env_args": st.just(["-a"]),
             },

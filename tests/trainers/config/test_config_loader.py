@@ -1,5 +1,6 @@
 """Sources of settings, their precedence, and errors that name where a value came from."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -109,10 +110,23 @@ def test_bad_files_are_refused_in_one_line(tmp_path: Path, text: str, message: s
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["&a {b: *a}", "{a: " * 300 + "1" + "}" * 300], ids=["endless", "deep"])
-def test_values_that_cannot_be_written_to_the_run_folder_are_refused(text: str) -> None:
+def _endless() -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    options["b"] = options
+    return options
+
+
+def _deep() -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    for _ in range(300):
+        options = {"a": options}
+    return options
+
+
+@pytest.mark.parametrize("make", [_endless, _deep])
+def test_values_that_cannot_be_written_to_the_run_folder_are_refused(make: Callable[[], Any]) -> None:
     with pytest.raises(UserError, match=r"^settings: env_settings\.env_options: expected values that a YAML"):
-        load_settings(f"env_settings:\n  env_options: {text}\n")
+        load_settings({"env_settings": {"env_options": make()}})
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
