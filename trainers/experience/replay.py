@@ -39,13 +39,14 @@ class Replay:
         capacity: number of rows (ML-Agents key `buffer_size`).
 
     Attributes:
+        spec: observations and actions of the behavior.
         first: number of the oldest row.
         total: number of the row to be appended next.
         settled_rows: number of rows that can be learned from.
     """
 
     def __init__(self, spec: BehaviorSpec, capacity: int) -> None:
-        self.capacity = capacity
+        self.spec, self.capacity = spec, capacity
         branches = spec.action_spec.discrete_branches
         self._shapes = [tuple(observation.shape) for observation in spec.observation_specs]
         self._observations: list[np.ndarray | FrameStore] = []

@@ -14,6 +14,7 @@ from trainers.config.network import encoder_names
 from trainers.networks.behavior_spec import spec_from
 from trainers.networks.policy_network import PolicyNetwork, join_masks
 from trainers.records.checkpoint import BEST, NEWEST, damage_named, load_state
+from trainers.records.checkpoint_content import require_alike
 
 
 def build_network(state: dict[str, Any]) -> PolicyNetwork:
@@ -37,10 +38,10 @@ def build_network(state: dict[str, Any]) -> PolicyNetwork:
 
 
 def check_fits(path: Path, state: dict[str, Any], policy: PolicyNetwork) -> None:
-    """Check that the parameters of a checkpoint are those of a network.
+    """Check that the parameters of a checkpoint are those of a network, and finite.
 
     Raises:
-        UserError: a parameter differs. The line names the first one, with both shapes.
+        UserError: a parameter differs. The line names the first one, with both shapes or with what is wrong.
     """
     expected = {name: tuple(tensor.shape) for name, tensor in policy.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in state["Policy"].items()}
@@ -51,6 +52,10 @@ def check_fits(path: Path, state: dict[str, Any], policy: PolicyNetwork) -> None
                 f"this run has {expected.get(name, 'no such parameter')}; "
                 "use the network_settings and the environment it was trained with"
             )
+    with damage_named(path):
+        require_alike(state["Policy"], policy.state_dict(), "Policy")
+        if policy.normalizer is not None and not (state["Policy"]["normalizer.std"] > 0).all():
+            raise ValueError("Policy.normalizer.std: expected deviations above 0")
 
 
 def find_checkpoint(path: Path, which: str = "last") -> Path:

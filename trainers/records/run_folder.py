@@ -8,9 +8,10 @@ from pathlib import Path
 
 from gym_adapters.errors import UserError
 from trainers.config import CheckpointSettings, RunSettings
-from trainers.records.checkpoint import DRAFT, read_status
+from trainers.records.checkpoint import DRAFT
 from trainers.records.names import MOST_LETTERS, behavior_folder, file_name, is_portable
 from trainers.records.run_lock import locked
+from trainers.records.run_status import read_status
 
 CONFIGURATION = "configuration.yaml"
 STATUS = Path("run_logs", "training_status.json")
@@ -99,7 +100,7 @@ def behaviors_by_folder(run: Path) -> dict[str, str]:
     """The behaviors that a run's `training_status.json` names, by the names of their folders.
 
     Raises:
-        UserError: the file is not JSON.
+        UserError: the file is damaged.
     """
     return {behavior_folder(run, name).name: name for name in read_status(run / STATUS)}
 

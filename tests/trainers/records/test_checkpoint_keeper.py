@@ -11,8 +11,9 @@ from scripted_env import make_spec
 
 from trainers import UserError, load_policy
 from trainers.algorithms.on_policy import OnPolicyLearner
-from trainers.records.checkpoint import CheckpointKeeper, load_state, read_status, save_state
+from trainers.records.checkpoint import CheckpointKeeper, load_state, save_state
 from trainers.records.policy_file import find_checkpoint
+from trainers.records.run_status import read_status
 from trainers.training.recorder import Recorder
 
 SPEC = make_spec((4,), continuous=2, branches=(3, 2))
