@@ -46,10 +46,19 @@ OBSERVATION = ("behavior", "observations", 0)
 WEIGHT = ("Policy", "value_head.weight")
 CHANGES: dict[str, list[tuple[str, tuple[Any, ...], Change]]] = {
     "ppo": [
-        *((f"without {key}", (key,), _is(MISSING)) for key in ("trainer_type", "global_step", "Policy", "behavior")),
         *(
             (f"without {key}", (key,), _is(MISSING))
-            for key in ("Optimizer:value_optimizer", "observation_moments", "recent_returns", "episodes", "generator")
+            for key in ("trainer_type", "global_step", "Policy", "behavior")
+        ),
+        *(
+            (f"without {key}", (key,), _is(MISSING))
+            for key in (
+                "Optimizer:value_optimizer",
+                "observation_moments",
+                "recent_returns",
+                "episodes",
+                "generator",
+            )
         ),
         ("trainer_type is unknown", ("trainer_type",), _is("alchemy")),
         ("trainer_type is a number", ("trainer_type",), _is(3)),
@@ -192,7 +201,9 @@ def _wrong_value(kind: str, name: str, path: tuple[Any, ...], change: Change) ->
 def _use(kind: str, file: Path, folder: Path) -> None:
     """Act by a checkpoint and start another run from it; each may refuse it."""
     refusal(lambda: load_policy(file), str(file))
-    settings = options(folder, "second", behavior={"init_path": str(file), "max_steps": 20, "checkpoint_interval": 9999})
+    settings = options(
+        folder, "second", behavior={"init_path": str(file), "max_steps": 20, "checkpoint_interval": 9999}
+    )
     settings["behaviors"]["Task"]["trainer_type"] = kind
     if kind == "dqn":
         settings["behaviors"]["Task"]["hyperparameters"] = {"batch_size": 16, "buffer_size": 200}
@@ -239,9 +250,12 @@ def faults(whole: bool) -> Iterable[Fault]:
                 yield Fault(name, _wrong_value(kind, name, path, change))
     for number in range(20 if whole else 1):
         yield Fault(
-            f"cut at {number + 1} of 21", _bytes(lambda content, n=number: content[: len(content) * (n + 1) // 21], True)
+            f"cut at {number + 1} of 21",
+            _bytes(lambda content, n=number: content[: len(content) * (n + 1) // 21], True),
         )
     for number in range(60 if whole else 1):
-        yield Fault(f"bit {number}", _bytes(lambda content, n=number: _flipped(content, random.Random(n)), whole))
+        yield Fault(
+            f"bit {number}", _bytes(lambda content, n=number: _flipped(content, random.Random(n)), whole)
+        )
     for name, make in _swapped().items() if whole else ():
         yield Fault(name, _bytes(lambda _, make=make: make(), True))

@@ -168,14 +168,19 @@ if os.name == "posix":
         (run / EVENTS).unlink(),
         (run / EVENTS).symlink_to(run / EVENTS),
     )
-FEW = ("events: a .meta file", "configuration: Python's tags", "timers: children are a list", "events: times are NaN")
+FEW = (
+    "events: a .meta file",
+    "configuration: Python's tags",
+    "timers: children are a list",
+    "events: times are NaN",
+)
 
 
 def _attempt(damage: Damage, refused: bool, folder: Path) -> None:
     good = write_run(folder / "good", rewards(1, 2, 3, 4))
     bad = write_run(folder / "bad", rewards(2, 3, 4, 5))
     damage(bad)
-    for number, runs in enumerate(([bad], [good, bad], [bad, good])):
+    for number, runs in enumerate(([bad], [good, bad])):
         page = folder / f"page{number}"
         status, line = command(main, *runs, "--out", page, "--behavior", "Task")
         assert status == (2 if refused else 0), line

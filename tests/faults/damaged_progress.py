@@ -99,7 +99,19 @@ def _set_aside(edit: Edit) -> Callable[[Path], None]:
     return attempt
 
 
-STATISTICS = ("step", "seconds", "", "a,b", 'a"b', "two\nlines", "a\rb", "\0", "\ud800", "x" * 10_000, "Ünï ✓")
+STATISTICS = (
+    "step",
+    "seconds",
+    "",
+    "a,b",
+    'a"b',
+    "two\nlines",
+    "a\rb",
+    "\0",
+    "\ud800",
+    "x" * 10_000,
+    "Ünï ✓",
+)
 
 
 def _statistic(name: str) -> Callable[[Path], None]:

@@ -38,13 +38,27 @@ def _without(name: str) -> Edit:
     return lambda arrays: {key: value for key, value in arrays.items() if key != name}
 
 
-COLUMNS = ("continuous", "discrete", "reward", "group_reward", "next_row", "ending", "settled", "forbidden", "rows")
+COLUMNS = (
+    "continuous",
+    "discrete",
+    "reward",
+    "group_reward",
+    "next_row",
+    "ending",
+    "settled",
+    "forbidden",
+    "rows",
+)
 EDITS: dict[str, Edit] = {
     "no array": lambda _: {},
     "another array": lambda _: {"weights": np.zeros(3)},
     **{f"without {name}": _without(name) for name in COLUMNS},
     **{f"{name} is short": _as(name, lambda array: array[:-1]) for name in COLUMNS},
-    **{f"{name} is flat": _as(name, lambda array: array.ravel()[0]) for name in COLUMNS if name != "continuous"},
+    **{
+        f"{name} is flat": _as(name, lambda array: array.ravel()[0])
+        for name in COLUMNS
+        if name != "continuous"
+    },
     **{f"{name} is wide": _as(name, lambda array: np.stack([array, array], -1)) for name in COLUMNS},
     **{f"{name} is text": _as(name, lambda array: np.full(array.shape, "1")) for name in COLUMNS},
     "discrete is fractions": _as("discrete", lambda array: array + 0.5),
@@ -107,7 +121,13 @@ FILES: dict[str, Callable[[bytes], bytes]] = {
     "a bit of a header": lambda content: content[:-30] + bytes([content[-30] ^ 8]) + content[-29:],
     "a bit of an array": lambda content: content[:600] + bytes([content[600] ^ 8]) + content[601:],
 }
-FEW = ("action is 3 of 3", "reward is NaN", "next row is the row", "image: channel beyond the end", "rows have a gap")
+FEW = (
+    "action is 3 of 3",
+    "reward is NaN",
+    "next row is the row",
+    "image: channel beyond the end",
+    "rows have a gap",
+)
 
 
 def _resumed(change: Callable[[Path], None]) -> Callable[[Path], None]:
@@ -138,7 +158,9 @@ def _images() -> Replay:
     before = None
     for number in range(40):
         row = replay.append([frames[None, number : number + 3]], previous=before)
-        replay.decide(row, ActionSample(np.zeros((1, 0), np.float32), np.zeros((1, 1), np.int64), np.zeros((1, 0))))
+        replay.decide(
+            row, ActionSample(np.zeros((1, 0), np.float32), np.zeros((1, 1), np.int64), np.zeros((1, 0)))
+        )
         if before is not None:
             zero = np.zeros(1, np.float32)
             replay.settle(StepResult(before, zero, zero, row, np.zeros(1, np.int8)))
@@ -151,7 +173,9 @@ def _image(edit: Edit) -> Callable[[Path], None]:
     def attempt(folder: Path) -> None:
         save_replay(_images(), folder / "buffer.npz")
         _edited(edit)(folder / "buffer.npz")
-        line = refusal(lambda: load_replay(Replay(make_spec((3, 4, 4), branches=(2,)), 60), folder / "buffer.npz"))
+        line = refusal(
+            lambda: load_replay(Replay(make_spec((3, 4, 4), branches=(2,)), 60), folder / "buffer.npz")
+        )
         assert line is not None, "it was read"
         assert "buffer.npz" in line
 
@@ -170,5 +194,3 @@ def faults(whole: bool) -> Iterable[Fault]:
         *(Fault(name, raw(edit)) for name, edit in FILES.items()),
     ]
     yield from (fault for fault in made if whole or fault.name in FEW)
-
-

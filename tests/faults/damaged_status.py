@@ -73,7 +73,10 @@ EDITS: dict[str, Edit] = {
     "lesson is far": lambda status: {**status, "gravity": {"lesson_num": 10**30}},
     "lesson is a number": lambda status: {**status, "gravity": 2},
     "smoothed is text": lambda status: {**status, "gravity": {"lesson_num": 0, "smoothed_reward": "x"}},
-    "smoothed is NaN": lambda status: {**status, "gravity": {"lesson_num": 0, "smoothed_reward": float("nan")}},
+    "smoothed is NaN": lambda status: {
+        **status,
+        "gravity": {"lesson_num": 0, "smoothed_reward": float("nan")},
+    },
 }
 REFUSED = set(EDITS) - {
     "byte order mark",

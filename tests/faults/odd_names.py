@@ -53,7 +53,7 @@ def _learn(kind: str) -> Callable[..., int]:
 
 
 def commands(name: str) -> Iterator[tuple[str, Callable[..., int], list[str]]]:
-    """Every command, with the name in each of its places. `RUN` stands for a finished run, `FILE` for a training file."""
+    """Every command, with the name in each place. `RUN` stands for a finished run, `FILE` for a training file."""
     for kind in TRAINED:
         main = _learn(kind)
         yield f"{kind} FILE", main, [name, *QUICK, "--run-id", "a"]
@@ -62,17 +62,29 @@ def commands(name: str) -> Iterator[tuple[str, Callable[..., int], list[str]]]:
         yield f"{kind} --results-dir", main, ["FILE", *QUICK, "--run-id", "c", f"--results-dir={name}"]
         yield f"{kind} --resume", main, ["FILE", *QUICK, f"--run-id={name}", "--resume"]
         for key in ("behaviors.*.init_path", "env_settings.listen", "default_settings.trainer_type", name):
-            yield f"{kind} --set {key[:30]}", main, ["FILE", *QUICK, "--run-id", "d", "--set", f"{key}={name}"]
+            yield (
+                f"{kind} --set {key[:30]}",
+                main,
+                ["FILE", *QUICK, "--run-id", "d", "--set", f"{key}={name}"],
+            )
     yield "evaluate RUN", evaluate, [name]
     for option in ("--checkpoint", "--env", "--video"):
-        yield f"evaluate {option}", evaluate, ["RUN", "--episodes", "1", "--env=CartPole-v1", f"{option}={name}"]
+        yield (
+            f"evaluate {option}",
+            evaluate,
+            ["RUN", "--episodes", "1", "--env=CartPole-v1", f"{option}={name}"],
+        )
     yield "evaluate --video FILE.mp4", evaluate, ["RUN", "--env=CartPole-v1", f"--video={name}.mp4"]
     yield "compare RUN", compare, [name]
     for option in ("--out", "--behavior", "--names"):
         yield f"compare {option}", compare, ["RUN", f"{option}={name}"]
     yield "compare --train", compare, [f"--train={name}", "--env", "CartPole-v1", "--mlagents-learn=none"]
     yield "compare --experiments", compare, [f"--experiments={name}", "--mlagents-learn=none"]
-    yield "compare --mlagents-learn", compare, ["--train=FILE", "--env=CartPole-v1", f"--mlagents-learn={name}"]
+    yield (
+        "compare --mlagents-learn",
+        compare,
+        ["--train=FILE", "--env=CartPole-v1", f"--mlagents-learn={name}"],
+    )
     yield "config FILE", trainers.config.__main__.main, [name]
     for option in ("--write-schema", "--write-docs", "--set"):
         yield f"config {option}", trainers.config.__main__.main, ["FILE", f"{option}={name}"]
@@ -108,7 +120,11 @@ def _named(name: str, folder: Path) -> None:
     assert not fell, " | ".join(fell)
 
 
-TEXTS = ("checkpoint_settings.run_id", "checkpoint_settings.results_dir", "checkpoint_settings.initialize_from")
+TEXTS = (
+    "checkpoint_settings.run_id",
+    "checkpoint_settings.results_dir",
+    "checkpoint_settings.initialize_from",
+)
 TEXTS += ("env_settings.env_path", "env_settings.listen", "wandb", "torch_settings.device")
 
 
@@ -217,5 +233,3 @@ def faults(whole: bool) -> Iterable[Fault]:
         yield Fault("results-dir is a file", partial(_results_dir, _file))
         yield Fault("results-dir in a file", partial(_results_dir, lambda folder: _file(folder) / "deeper"))
         yield Fault("results-dir is long", partial(_results_dir, lambda folder: folder / ("x" * 5000)))
-
-

@@ -18,14 +18,91 @@ from trainers.training.arguments import parse
 
 WORDS = (
     *("nan", ".nan", ".NaN", "inf", ".inf", "-.inf", "+.Inf", "1e400", "-1e400", "1e-400", "1e1000000000"),
-    *("-0", "-0.0", "0", "0x", "0x10", "0b1", "0o17", "010", "08", "1_000", "_1", "1__0", "1:30", "1:30.5", "190:20:30"),
-    *("true", "false", "yes", "off", "null", "~", "''", '""', "' '", "[]", "[1]", "{}", "{a: 1}", "2020-01-02"),
-    *("2020-99-99", "2020-01-02T03:04:05Z", "!!float nan", "!!int '3'", "!!binary aGk=", "!!set {a}", "!!str 5"),
-    *("1,5", "1.5.2", "1e", "e1", "--1", "+5", "5 %", "1/3", "½", "٣", "１２", "∞", "1\u00a0000", "'1\\n'", "|", ">", "&a 1"),
-    *("*a", "@", "`", "%", "9" * 400, "9" * 5000, "-" + "9" * 400, "0." + "0" * 400 + "1", "1" + "0" * 400 + ".5", "\ud800"),
+    *(
+        "-0",
+        "-0.0",
+        "0",
+        "0x",
+        "0x10",
+        "0b1",
+        "0o17",
+        "010",
+        "08",
+        "1_000",
+        "_1",
+        "1__0",
+        "1:30",
+        "1:30.5",
+        "190:20:30",
+    ),
+    *(
+        "true",
+        "false",
+        "yes",
+        "off",
+        "null",
+        "~",
+        "''",
+        '""',
+        "' '",
+        "[]",
+        "[1]",
+        "{}",
+        "{a: 1}",
+        "2020-01-02",
+    ),
+    *(
+        "2020-99-99",
+        "2020-01-02T03:04:05Z",
+        "!!float nan",
+        "!!int '3'",
+        "!!binary aGk=",
+        "!!set {a}",
+        "!!str 5",
+    ),
+    *(
+        "1,5",
+        "1.5.2",
+        "1e",
+        "e1",
+        "--1",
+        "+5",
+        "5 %",
+        "1/3",
+        "½",
+        "٣",
+        "１２",
+        "∞",
+        "1\u00a0000",
+        "'1\\n'",
+        "|",
+        ">",
+        "&a 1",
+    ),
+    *(
+        "*a",
+        "@",
+        "`",
+        "%",
+        "9" * 400,
+        "9" * 5000,
+        "-" + "9" * 400,
+        "0." + "0" * 400 + "1",
+        "1" + "0" * 400 + ".5",
+        "\ud800",
+    ),
 )
 FEW = (".nan", "1e400", "true", "2020-99-99", "9" * 5000)
-OPTIONS = ("--seed", "--base-port", "--num-envs", "--num-areas", "--max-steps", "--timeout-wait", "--time-scale", "--width")
+OPTIONS = (
+    "--seed",
+    "--base-port",
+    "--num-envs",
+    "--num-areas",
+    "--max-steps",
+    "--timeout-wait",
+    "--time-scale",
+    "--width",
+)
 KINDS = ("ppo", "a2c", "dqn")
 
 
@@ -37,7 +114,9 @@ def numeric_keys(kind: str) -> list[tuple[str, ...]]:
     return [
         tuple(map(str, path))
         for path, value in leaves(settings)
-        if (value is None or isinstance(value, int | float)) and not isinstance(value, bool) and path[0] != "debug"
+        if (value is None or isinstance(value, int | float))
+        and not isinstance(value, bool)
+        and path[0] != "debug"
     ]
 
 
@@ -64,7 +143,8 @@ def _in_the_file(word: str, folder: Path) -> None:
             place[key[-1]] = "WORD"
             path = folder / "file.yaml"
             path.write_text(
-                yaml.safe_dump(tree).replace("WORD", word.encode("utf-8", "replace").decode()), encoding="utf-8"
+                yaml.safe_dump(tree).replace("WORD", word.encode("utf-8", "replace").decode()),
+                encoding="utf-8",
             )
             refusal(partial(_accepted, kind, key, path, []), "file.yaml")
 
@@ -86,16 +166,18 @@ def _in_an_override(word: str, _: Path) -> None:
 
 def _in_an_option(word: str, _: Path) -> None:
     for option in OPTIONS:
-        told = io.StringIO()
+        told, status = io.StringIO(), 0
         with contextlib.redirect_stderr(told):
             try:
-                given = parse([f"{option}={word}"], "test")
+                options = parse([f"{option}={word}"], "test").options
             except SystemExit as end:
-                assert end.code == 2
-                lines = [line for line in told.getvalue().splitlines() if "error: " in line]
-                assert len(lines) == 1 and option in lines[0], told.getvalue()
-                continue
-        refusal(lambda options=given.options: _accepted("ppo", (option,), None, []) or load_settings(None, [], options))
+                status = end.code
+        if status:
+            lines = [line for line in told.getvalue().splitlines() if "error: " in line]
+            assert (status, len(lines)) == (2, 1), told.getvalue()
+            assert option in lines[0]
+        else:
+            refusal(partial(load_settings, None, [], options))
 
 
 def faults(whole: bool) -> Iterable[Fault]:

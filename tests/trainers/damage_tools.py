@@ -90,7 +90,9 @@ def refusal(action: Callable[[], object], *words: str) -> str | None:
         action()
     except UserError as error:
         line = str(error)
-        assert line.strip() and "\n" not in line and len(line) < 1500, line
+        assert line.strip()
+        assert "\n" not in line
+        assert len(line) < 1500, line
         missing = [word for word in words if word not in line]
         assert not missing, f"{missing} are not named: {line}"
         return line
@@ -103,7 +105,10 @@ def command(main: Callable[..., int], *arguments: object) -> tuple[int, str]:
     Returns:
         The status, and the line; argparse's usage is left out.
     """
-    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors=kind) for kind in ("strict", "backslashreplace"))
+    out, err = (
+        io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors=kind)
+        for kind in ("strict", "backslashreplace")
+    )
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
             status = main([str(argument) for argument in arguments])

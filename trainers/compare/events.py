@@ -95,7 +95,8 @@ def _scalars(file: Path) -> tuple[dict[str, list[tuple[int, float, float]]], int
         for tag in tags
     }
     usable = {
-        tag: [point for point in rows if point[0] >= 0 and math.isfinite(point[1])] for tag, rows in points.items()
+        tag: [point for point in rows if point[0] >= 0 and math.isfinite(point[1])]
+        for tag, rows in points.items()
     }
     left_out = sum(map(len, points.values())) - sum(map(len, usable.values()))
     return {tag: rows for tag, rows in usable.items() if rows}, left_out

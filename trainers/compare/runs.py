@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
-from gym_adapters.errors import UserError
+from gym_adapters.errors import UserError, unread_named
 from trainers.compare.events import PATTERN, event_files, read_events
 from trainers.compare.numbers import Curve, time_shares
 from trainers.config import dump_settings, load_settings
@@ -82,7 +82,10 @@ def read_runs(folders: Sequence[Path], behavior: str | None = None) -> list[Run]
     Raises:
         UserError: A folder is not a run folder, or the runs do not have exactly one behavior in common.
     """
-    behaviors = {folder: folders_of(folder) for folder in folders}
+    behaviors = {}
+    for folder in folders:
+        with unread_named(folder):
+            behaviors[folder] = folders_of(folder)
     common = set.intersection(*map(set, behaviors.values()))
     if behavior is not None:
         for folder, names in behaviors.items():
@@ -96,7 +99,11 @@ def read_runs(folders: Sequence[Path], behavior: str | None = None) -> list[Run]
             f"the runs have several behaviors; choose with --behavior: {', '.join(sorted(common))}"
         )
     name = behavior or common.pop()
-    return [_read_run(folder, name, behaviors[folder][name]) for folder in folders]
+    runs = []
+    for folder in folders:
+        with unread_named(folder):
+            runs.append(_read_run(folder, name, behaviors[folder][name]))
+    return runs
 
 
 def folders_of(folder: Path) -> dict[str, Path]:

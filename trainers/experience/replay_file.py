@@ -69,7 +69,9 @@ def _require_sound(arrays: dict[str, np.ndarray], spec: BehaviorSpec) -> None:
     for name, (kind, shape) in expected.items():
         array = arrays[name]
         if array.dtype != kind or array.shape != shape:
-            raise ValueError(f"{name} is {array.shape} of {array.dtype}, expected {shape} of {np.dtype(kind)}")
+            raise ValueError(
+                f"{name} is {array.shape} of {array.dtype}, expected {shape} of {np.dtype(kind)}"
+            )
     for name, array in arrays.items():
         if array.dtype == np.float32 and ".chunk" not in name and not np.isfinite(array).all():
             raise ValueError(f"{name} has numbers that are not finite")

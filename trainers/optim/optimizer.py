@@ -209,7 +209,13 @@ def _clip_norm(gradient: np.ndarray, limit: float) -> None:
 def _require_moments(state: dict[str, Tensor], flat: Tensor) -> None:
     """Require that Adam's state of one vector of parameters fits it."""
     step, mean, square = state["step"], state["exp_avg"], state["exp_avg_sq"]
-    if step.shape != () or any((part.shape, part.dtype) != (flat.shape, flat.dtype) for part in (mean, square)):
-        raise ValueError(f"moments of {tuple(mean.shape)} and {tuple(square.shape)} for {tuple(flat.shape)} weights")
-    if not (step >= 1 and all(torch.isfinite(part).all() for part in (step, mean, square)) and (square >= 0).all()):
+    if step.shape != () or any(
+        (part.shape, part.dtype) != (flat.shape, flat.dtype) for part in (mean, square)
+    ):
+        raise ValueError(
+            f"moments of {tuple(mean.shape)} and {tuple(square.shape)} for {tuple(flat.shape)} weights"
+        )
+    if not (
+        step >= 1 and all(torch.isfinite(part).all() for part in (step, mean, square)) and (square >= 0).all()
+    ):
         raise ValueError("moments that are negative or not finite")

@@ -47,7 +47,9 @@ class EventFile:
         """Write values and distributions, (n,) each, of one agent step, by tag."""
         from torch.utils.tensorboard.summary import histogram
 
-        found = [Summary(value=[Summary.Value(tag=tag, simple_value=value)]) for tag, value in scalars.items()]
+        found = [
+            Summary(value=[Summary.Value(tag=tag, simple_value=value)]) for tag, value in scalars.items()
+        ]
         found += [histogram(tag, values, BINS) for tag, values in histograms.items()]
         self._append(*(Event(step=step, summary=summary) for summary in found))
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from mlagents_envs.base_env import ActionTuple
 
-from gym_adapters.errors import UserError
+from gym_adapters.errors import UserError, unread_named
 from trainers.config import catalogue
 from trainers.config.network import encoder_names
 from trainers.networks.behavior_spec import spec_from
@@ -68,6 +68,11 @@ def find_checkpoint(path: Path, which: str = "last") -> Path:
     Raises:
         UserError: there is none, or the run has several behaviors.
     """
+    with unread_named(path):
+        return _found(path, which)
+
+
+def _found(path: Path, which: str) -> Path:
     if path.suffix == ".pt" and not path.is_dir():
         return path
     if not path.is_dir():

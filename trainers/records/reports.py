@@ -53,9 +53,12 @@ class TensorBoardReport:
         file, self._file = self._file or EventFile(self._folder), None
         shown = {tag: np.asarray(values, np.float64) for tag, values in summary.histograms.items()}
         shown = {
-            tag: values[np.isfinite(values)].clip(-LARGEST_SHOWN, LARGEST_SHOWN) for tag, values in shown.items()
+            tag: values[np.isfinite(values)].clip(-LARGEST_SHOWN, LARGEST_SHOWN)
+            for tag, values in shown.items()
         }
-        file.write(summary.step, summary.values, {tag: values for tag, values in shown.items() if len(values)})
+        file.write(
+            summary.step, summary.values, {tag: values for tag, values in shown.items() if len(values)}
+        )
         self._file = file
 
 
@@ -118,7 +121,9 @@ class CsvReport:
             with refusal_named(self.path):
                 self.path.replace(kept)
             reason = " ".join(str(error).split())[:200]
-            self.note = f"{self.path} cannot be read ({reason}): it is kept as {kept.name}, and a new one begins"
+            self.note = (
+                f"{self.path} cannot be read ({reason}): it is kept as {kept.name}, and a new one begins"
+            )
             return
         self._rows = [row for row in rows if int(row["step"]) <= resumed_step]
         self.earlier_seconds = float(self._rows[-1]["seconds"]) if self._rows else 0.0

@@ -142,7 +142,9 @@ def _require_sound(learner: Learner, state: dict[str, Any], only_weights: bool) 
         name: signal for name, signal in expected["reward_signals"].items() if name in known
     }
     for key, value in expected.items():
-        is_used = key in STARTING or (not only_weights and key not in ("Optimizer:value_optimizer", "generator"))
+        is_used = key in STARTING or (
+            not only_weights and key not in ("Optimizer:value_optimizer", "generator")
+        )
         if is_used and (key in state or key not in LATER):
             require_alike(state.get(key), value, key)
 
