@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from trainers.config.errors import first_problem
+
 LARGEST_STEP = 2**63 - 1
 """TensorBoard's files hold steps in 64 bits."""
 
@@ -53,8 +55,8 @@ def require_policy(state: dict[str, Any]) -> None:
     try:
         _POLICY.validate_python(state)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        where, text, _ = first_problem(error)
+        raise ValueError(f"{'.'.join(map(str, where))}: {text}") from None
 
 
 def require_alike(found: Any, expected: Any, where: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter, ValidationError
 
 from gym_adapters.errors import UserError
+from trainers.config.errors import first_problem
 
 
 class ListedCheckpoint(BaseModel):
@@ -48,9 +49,9 @@ def read_status(path: Path) -> dict[str, dict[str, Any]]:
     except FileNotFoundError:
         return {}
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the whole"
-        reason = f"{where}: {first['msg']}"
+        path_in, text, _ = first_problem(error)
+        where = " ".join(".".join(map(str, path_in)).split())
+        reason = f"{where[:100] or 'the whole'}: {text}"
     except OSError as error:
         reason = error.strerror or str(error)
     except (ValueError, RecursionError) as error:
