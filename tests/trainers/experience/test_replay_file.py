@@ -54,7 +54,7 @@ def test_what_was_written_is_read(kind, tmp_path):
 @pytest.mark.parametrize(
     ("kind", "name", "change"),
     [
-        ("vectors", "discrete", lambda array: array + [0, 2]),
+        ("vectors", "discrete", lambda array: array + 2),
         ("vectors", "discrete", lambda array: array - 2),
         ("vectors", "discrete", lambda array: array + 0.5),
         ("vectors", "reward", lambda array: np.where(np.arange(ROWS) == 5, np.float32(np.nan), array)),

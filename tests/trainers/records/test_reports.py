@@ -14,6 +14,10 @@ from trainers.records.reports import CsvReport, TensorBoardReport
 
 
 def summary(step: int, **values: float) -> Summary:
+    return of_values(step, values)
+
+
+def of_values(step: int, values: dict[str, float]) -> Summary:
     return Summary("Task", step, 1.0, values, {}, [], training=True)
 
 
@@ -105,13 +109,13 @@ def test_a_statistic_may_have_any_name(tmp_path):
     metrics.add_reported({name: [(3.5, SimpleNamespace(name="AVERAGE"))] for name in names})
     values, _, _ = metrics.summarise()
     before = CsvReport(tmp_path, None)
-    before.write(summary(100, **values))
+    before.write(of_values(100, values))
     after = CsvReport(tmp_path, resumed_step=100)
     assert after.note == ""
-    after.write(summary(200, **values))
+    after.write(of_values(200, values))
     found = rows(before.path)
     assert [(row["step"], row["seconds"]) for row in found] == [("100", "1.0"), ("200", "2.0")]
     assert [found[0][f"{name} (statistic)"] for name in ("step", "seconds")] == ["3.5", "3.5"]
     report = TensorBoardReport(tmp_path / "run" / "Task", "", None)
-    report.write(summary(100, **values))
+    report.write(of_values(100, values))
     assert [event.value for event in read_events(tmp_path / "run").Scalars("step")] == [3.5]
