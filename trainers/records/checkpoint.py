@@ -80,8 +80,10 @@ def damage_named(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except UserError:
-        raise
+    except UserError as error:
+        if str(path) in str(error):
+            raise
+        raise UserError(f"{path}: {error}") from error
     except Exception as error:
         raise UserError(
             f"{path}: not a readable checkpoint ({_first_line(error)}); use another one"
