@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from bridge.onnx_check import check_file
 from gym_adapters.errors import UserError, refusal_named
 from gym_adapters.text import printable
+from trainers.config.errors import path_option
 from trainers.networks.policy_network import PolicyNetwork
 from trainers.records.checkpoint import write_atomically
 from trainers.records.names import file_name
@@ -167,9 +168,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="python -m bridge.onnx_export",
         description="Write the .onnx files that Unity runs, or check one.",
     )
-    parser.add_argument("run", nargs="?", type=Path, help="run folder, behavior folder or .pt file")
+    parser.add_argument("run", nargs="?", type=path_option, help="run folder, behavior folder or .pt file")
     parser.add_argument("--which", default="last", help="last, best or an agent-step count (default: last)")
-    parser.add_argument("--check", type=Path, metavar="FILE.onnx", help="say what Unity would refuse")
+    parser.add_argument("--check", type=path_option, metavar="FILE.onnx", help="say what Unity would refuse")
     arguments = parser.parse_args(argv)
     if (arguments.run is None) == (arguments.check is None):
         parser.error("give either a run or --check FILE.onnx")

@@ -24,6 +24,21 @@ class EnvironmentLostError(UserError):
 
 
 @contextmanager
+def unread_named(path: Path) -> Iterator[None]:
+    """Turns a failure to look at a file or folder into an error that names it.
+
+    Raises:
+        UserError: the file or folder cannot be read.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"{path!s:.300}: cannot be read ({error.strerror or error}); check its name and its permissions"
+        ) from error
+
+
+@contextmanager
 def refusal_named(path: Path) -> Iterator[None]:
     """Turns a failure to write a file or folder into an error that names it.
 

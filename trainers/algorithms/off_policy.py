@@ -141,11 +141,17 @@ class OffPolicyLearner(Learner):
         }
 
     def load_state_dict(self, state: dict[str, Any], only_weights: bool = False) -> None:
-        """See `Learner.load_state_dict`."""
+        """See `Learner.load_state_dict`.
+
+        Raises:
+            ValueError: the counts of steps contradict each other.
+        """
         super().load_state_dict(state, only_weights)
         if only_weights:
             self._target_weights[0].data.copy_(self.optimizer.flat[0].detach())
             return
+        if not 0 <= state["copied_at"] <= state["learned_until"] <= state["global_step"]:
+            raise ValueError("learned_until and copied_at: expected steps up to global_step")
         self.target.load_state_dict(state["Optimizer:critic"])
         self.learned_until, self.copied_at = state["learned_until"], state["copied_at"]
 

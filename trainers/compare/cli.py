@@ -1,6 +1,7 @@
 """The command `python -m trainers.compare`."""
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,8 +17,8 @@ from trainers.compare.report import Report, make_report
 from trainers.compare.runs import Run, group_runs, read_runs
 from trainers.compare.table import print_report
 from trainers.compare.training import train_all
-from trainers.config.base import Count, SentCountOrZero
-from trainers.config.errors import option_reader
+from trainers.config.base import Count, PathText, SentCountOrZero
+from trainers.config.errors import option_reader, path_option
 
 PAGE = "report.html"
 USAGE = """
@@ -28,6 +29,8 @@ USAGE = """
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 0, 2 after an error that the user can fix, 130 after Ctrl-C."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a behavior may have letters that it cannot show
+        sys.stdout.reconfigure(errors="replace")
     parser = _parser()
     arguments = parser.parse_args(argv)
     if sum(map(bool, (arguments.runs, arguments.train, arguments.experiments))) != 1:
@@ -140,7 +143,7 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument(
-        "runs", nargs="*", type=Path, metavar="RUN", help="run folders, runs/<id> or results/<id>"
+        "runs", nargs="*", type=path_option, metavar="RUN", help="run folders, runs/<id> or results/<id>"
     )
     parser.add_argument(
         "--names",
@@ -151,20 +154,27 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--behavior", help="the behavior to compare, if the runs have several")
     parser.add_argument(
         "--out",
-        type=Path,
+        type=path_option,
         metavar="DIR",
         help="folder of report.html. Default: comparison, or comparison/<name of the file>",
     )
     parser.add_argument(
-        "--train", type=Path, metavar="CONFIG", help="training file with which both trainers train first"
+        "--train",
+        type=path_option,
+        metavar="CONFIG",
+        help="training file with which both trainers train first",
     )
     parser.add_argument(
-        "--experiments", type=Path, metavar="FILE", help="file with variants of a training file"
+        "--experiments", type=path_option, metavar="FILE", help="file with variants of a training file"
     )
     parser.add_argument(
-        "--env", help="Gymnasium id, which runs in bridge.player, or the path of a Unity player"
+        "--env",
+        type=option_reader(PathText),
+        help="Gymnasium id, which runs in bridge.player, or the path of a Unity player",
     )
-    parser.add_argument("--mlagents-learn", metavar="PATH", help="program mlagents-learn")
+    parser.add_argument(
+        "--mlagents-learn", type=option_reader(PathText), metavar="PATH", help="program mlagents-learn"
+    )
     parser.add_argument(
         "--seeds", type=_seeds, help="seeds, separated by commas. Default: 0,1,2, or those of the file"
     )

@@ -1,10 +1,12 @@
 """The scalars of one behavior, read from its TensorBoard files."""
 
+import math
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from google.protobuf.message import DecodeError
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.compat.tensorflow_stub.errors import DataLossError, OutOfRangeError
 from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import PyRecordReader_New
@@ -40,7 +42,7 @@ def read_events(folder: Path) -> Events:
     Raises:
         UserError: There is no events file, or none of them has a summary.
     """
-    files = sorted(folder.glob(PATTERN))
+    files = event_files(folder)
     if not files:
         raise UserError(f"{folder}: expected a TensorBoard file ({PATTERN}), found none")
     points: dict[str, list[tuple[int, float, float]]] = {}
@@ -49,7 +51,9 @@ def read_events(folder: Path) -> Events:
         unread = unreadable_bytes(file)
         if unread:
             notes.append(f"{file}: the last {unread:,} bytes are cut off or damaged and are not used")
-        scalars = _scalars(file)
+        scalars, unusable = _scalars(file)
+        if unusable:
+            notes.append(f"{file}: {unusable:,} values have no possible step or time and are not used")
         if not scalars:
             continue
         sessions += 1
@@ -66,18 +70,36 @@ def read_events(folder: Path) -> Events:
     return Events(curves, sessions, notes)
 
 
-def _scalars(file: Path) -> dict[str, list[tuple[int, float, float]]]:
-    """Return the points of each tag: (agent steps, seconds since the file was created, value)."""
+def event_files(folder: Path) -> list[Path]:
+    """Return the events files of a behavior's folder, in the order in which they were created.
+
+    In a Unity project, a `.meta` file lies beside each of them.
+    """
+    return sorted(path for path in folder.glob(PATTERN) if path.suffix != ".meta" and path.is_file())
+
+
+def _scalars(file: Path) -> tuple[dict[str, list[tuple[int, float, float]]], int]:
+    """Return the points of each tag: (agent steps, seconds since the file was created, value).
+
+    The second value is the number of points that are left out, because their step or time is none.
+    """
     accumulator = EventAccumulator(str(file), size_guidance={"scalars": 0})
-    accumulator.Reload()
+    with suppress(DecodeError):  # a record that is no event; those before it are there
+        accumulator.Reload()
     tags = accumulator.Tags()["scalars"]
     if not tags:
-        return {}
+        return {}, 0
     start = accumulator.FirstEventTimestamp()
-    return {
+    points = {
         tag: [(event.step, event.wall_time - start, event.value) for event in accumulator.Scalars(tag)]
         for tag in tags
     }
+    usable = {
+        tag: [point for point in rows if point[0] >= 0 and math.isfinite(point[1])]
+        for tag, rows in points.items()
+    }
+    left_out = sum(map(len, points.values())) - sum(map(len, usable.values()))
+    return {tag: rows for tag, rows in usable.items() if rows}, left_out
 
 
 def unreadable_bytes(file: Path) -> int:

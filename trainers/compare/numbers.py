@@ -66,8 +66,10 @@ class Spread:
 
 
 def final(curve: Curve) -> float:
-    """Return the mean of the summaries after 0.9 × the last step."""
-    return float(np.mean(curve.values[curve.steps > (1 - LAST) * curve.steps[-1]]))
+    """Return the mean of the summaries after 0.9 × the last step, the last one included."""
+    late = curve.steps > (1 - LAST) * curve.steps[-1]
+    late[-1] = True  # if its step is 0
+    return float(np.mean(curve.values[late]))
 
 
 def best(curve: Curve) -> float:

@@ -54,7 +54,7 @@ def write_page(report: Report, path: Path) -> None:
         ) from None
     text = render(report, get_plotlyjs())
     with refusal_named(path):
-        write_text(path, text)
+        write_text(path, text.encode("utf-8", "replace").decode())
 
 
 def render(report: Report, library: str) -> str:

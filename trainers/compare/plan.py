@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bridge.process import looks_like_player
-from trainers.compare.events import PATTERN
+from trainers.compare.events import event_files
 from trainers.compare.runs import OURS, THEIRS, flatten
 from trainers.config import BehaviorSettings, RunSettings, check_supported, dump_settings, load_settings
 
@@ -109,4 +109,4 @@ def is_finished(plan: Plan, side: str, variant: Variant, seed: int) -> bool:
 def begun(plan: Plan) -> list[Path]:
     """Return the run folders that have TensorBoard files."""
     folders = [plan.folder(*job) for job in plan.jobs()]
-    return [folder for folder in folders if any(folder.glob(f"*/{PATTERN}"))]
+    return [folder for folder in folders if any(map(event_files, folder.glob("*/")))]

@@ -1,6 +1,5 @@
 """Run folders of both trainers, and their grouping by settings."""
 
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -10,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
-from gym_adapters.errors import UserError
-from trainers.compare.events import PATTERN, read_events
+from gym_adapters.errors import UserError, unread_named
+from trainers.compare.events import PATTERN, event_files, read_events
 from trainers.compare.numbers import Curve, time_shares
 from trainers.config import dump_settings, load_settings
 from trainers.config.overrides import leaves
@@ -28,6 +28,7 @@ _NOT_COMPARED = (
     "env_settings.env_path",
     "wandb",
 )
+_UNREAD = "cannot be read"
 _SEED_SUFFIX = re.compile(r"[-_.]?(seed|s)?[-_.]?\d+$")
 
 
@@ -81,7 +82,10 @@ def read_runs(folders: Sequence[Path], behavior: str | None = None) -> list[Run]
     Raises:
         UserError: A folder is not a run folder, or the runs do not have exactly one behavior in common.
     """
-    behaviors = {folder: folders_of(folder) for folder in folders}
+    behaviors = {}
+    for folder in folders:
+        with unread_named(folder):
+            behaviors[folder] = folders_of(folder)
     common = set.intersection(*map(set, behaviors.values()))
     if behavior is not None:
         for folder, names in behaviors.items():
@@ -95,7 +99,11 @@ def read_runs(folders: Sequence[Path], behavior: str | None = None) -> list[Run]
             f"the runs have several behaviors; choose with --behavior: {', '.join(sorted(common))}"
         )
     name = behavior or common.pop()
-    return [_read_run(folder, name, behaviors[folder][name]) for folder in folders]
+    runs = []
+    for folder in folders:
+        with unread_named(folder):
+            runs.append(_read_run(folder, name, behaviors[folder][name]))
+    return runs
 
 
 def folders_of(folder: Path) -> dict[str, Path]:
@@ -106,7 +114,7 @@ def folders_of(folder: Path) -> dict[str, Path]:
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
-    places = sorted({file.parent for file in folder.glob(f"*/{PATTERN}")})
+    places = sorted({file.parent for file in folder.glob(f"*/{PATTERN}") if event_files(file.parent)})
     if not places:
         raise UserError(f"{folder}: is not a run folder; it has no <Behavior>/{PATTERN}")
     names: dict[str, str] = {}
@@ -122,13 +130,13 @@ def _read_run(folder: Path, behavior: str, place: Path) -> Run:
         notes.append(
             f"{folder}: trained in {events.sessions} sessions; its time shares are those of the last one"
         )
-    tree = _read_yaml(folder / CONFIGURATION, notes)
-    own = _settings_of(tree, behavior)
+    tree = _read_settings(folder / CONFIGURATION, notes)
+    own = _settings_of(tree or {}, behavior)
     side = OURS if (place / "progress.csv").is_file() else THEIRS
     full, unknown = own, frozenset[str]()
     with suppress(UserError):  # settings that only mlagents-learn accepts are compared without defaults
         settings = load_settings(tree or {})
-        full = _settings_of(settings.model_dump(mode="json"), behavior) if tree else own
+        full = _settings_of(settings.model_dump(mode="json"), behavior)
         if side == THEIRS:
             shared = yaml.safe_load(dump_settings(settings, for_mlagents=True))
             unknown = frozenset(full) - frozenset(_settings_of(shared, behavior))
@@ -136,6 +144,8 @@ def _read_run(folder: Path, behavior: str, place: Path) -> Run:
     if isinstance(most, int) and last < most:
         notes.append(f"{folder}: ended after {last:,} of {most:,} steps")
     compared = {key: value for key, value in full.items() if not key.startswith(_NOT_COMPARED)}
+    if tree is None:  # no other run is known to have the same settings
+        compared, unknown = {CONFIGURATION: f"{folder}: {_UNREAD}"}, frozenset()
     return Run(
         folder,
         side,
@@ -154,22 +164,34 @@ def _settings_of(tree: Mapping[str, Any], behavior: str) -> dict[str, Any]:
     behaviors = tree.get("behaviors")
     own = behaviors.get(behavior) if isinstance(behaviors, Mapping) else None
     rest = {key: value for key, value in tree.items() if key not in ("behaviors", "default_settings")}
-    return flatten(own or tree.get("default_settings") or {}) | flatten(rest)
+    for block in (own, tree.get("default_settings")):
+        if isinstance(block, Mapping) and block:
+            return flatten(block) | flatten(rest)
+    return flatten(rest)
 
 
-def _read_yaml(path: Path, notes: list[str]) -> dict[str, Any]:
+def _read_settings(path: Path, notes: list[str]) -> Mapping[str, Any] | None:
     try:
-        return dict(read_source(path)[1])
-    except UserError:
-        notes.append(f"{path}: cannot be read; the settings are not compared")
-        return {}
+        return read_source(path)[1]
+    except UserError as error:
+        notes.append(f"{error}; the settings of this run are not compared")
+        return None
+
+
+class _Timer(BaseModel):
+    """A timer in the `timers.json` of either trainer."""
+
+    model_config = ConfigDict(strict=True)
+
+    total: FiniteFloat = Field(ge=0)
+    children: dict[str, "_Timer"] = {}
 
 
 def _read_shares(folder: Path, notes: list[str]) -> dict[str, float] | None:
     path = folder / "run_logs" / "timers.json"
     try:
-        return time_shares(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError):
+        return time_shares(_Timer.model_validate_json(path.read_bytes()).model_dump())
+    except (OSError, ValueError, ZeroDivisionError):
         notes.append(f"{path}: cannot be read (is the run still going on?); the time shares are left out")
         return None
 
@@ -216,17 +238,23 @@ def _stem(folder: Path) -> str:
 def differing_keys(groups: Sequence[Group]) -> dict[str, list[str]]:
     """Return the keys whose values differ, with each group's value as YAML.
 
-    A key that a trainer does not have counts as its default and is shown as a dash.
+    A key that a trainer does not have counts as its default and is shown as a dash. So does a key of a run whose
+    settings cannot be read.
     """
     runs = [group.runs[0] for group in groups]
     keys = dict.fromkeys(key for run in runs for key in run.configuration)
     rows = {}
+    if any(CONFIGURATION in run.configuration for run in runs):
+        read = [_UNREAD if CONFIGURATION in run.configuration else "–" for run in runs]
+        rows[CONFIGURATION] = read
+        del keys[CONFIGURATION]
+    known = [run for run in runs if CONFIGURATION not in run.configuration]
     for key in keys:
-        values = [run.configuration.get(key) for run in runs]
+        values = [run.configuration.get(key) for run in known]
         if any(value != values[0] for value in values):
             rows[key] = [
                 "–" if key in run.unknown or key not in run.configuration else as_yaml(value)
-                for run, value in zip(runs, values, strict=True)
+                for run, value in ((run, run.configuration.get(key)) for run in runs)
             ]
     return rows
 

@@ -3,11 +3,11 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from gym_adapters.errors import UserError, refusal_named
 from trainers.config.docs import docs_text
 from trainers.config.dump import dump_settings
+from trainers.config.errors import path_option
 from trainers.config.loader import load_settings
 from trainers.config.schema import schema_text
 
@@ -38,7 +38,7 @@ def _build_parser() -> argparse.ArgumentParser:
         prog="python -m trainers.config",
         description="Check a training file and print it with all defaults.",
     )
-    parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="training file (.yaml)")
+    parser.add_argument("file", nargs="?", type=path_option, metavar="FILE", help="training file (.yaml)")
     parser.add_argument(
         "--set",
         action="append",
@@ -51,10 +51,10 @@ def _build_parser() -> argparse.ArgumentParser:
         "--for-mlagents", action="store_true", help="print only what mlagents-learn 1.1.0 accepts"
     )
     parser.add_argument(
-        "--write-schema", type=Path, metavar="PATH", help="write the JSON Schema of training files"
+        "--write-schema", type=path_option, metavar="PATH", help="write the JSON Schema of training files"
     )
     parser.add_argument(
-        "--write-docs", type=Path, metavar="PATH", help="write the reference page of all keys"
+        "--write-docs", type=path_option, metavar="PATH", help="write the reference page of all keys"
     )
     return parser
 

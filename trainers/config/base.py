@@ -1,10 +1,12 @@
 """What the settings blocks share: their base class, the types of their keys, and the words of their errors."""
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -19,6 +21,9 @@ from gym_adapters.limits import ENVIRONMENTS, LAYERS, ROWS, SNAPSHOTS, STEPS, UN
 
 INT32_MAX, FLOAT32_MAX = 2**31 - 1, 3.4e38
 """The largest whole number and the largest number that a message to a player holds."""
+
+NAME_BYTES, PATH_BYTES = 255, 4000
+"""The longest name of a file or folder, and about the longest path, that Linux and macOS take."""
 
 
 def problem(message: str) -> PydanticCustomError:
@@ -57,6 +62,21 @@ def extension(default: Any = ..., *, description: str, **options: Any) -> Any:
 def deprecated(default: Any = None, *, description: str) -> Any:
     """Return the field of a deprecated ML-Agents key; the schema marks it ``deprecated: true``."""
     return Field(default, description=description, json_schema_extra={"deprecated": True})
+
+
+def possible_path(text: str) -> str:
+    """Return a path that a system can open and every report can hold.
+
+    Raises:
+        PydanticCustomError: it has NUL or half a surrogate pair, as undecodable bytes become, or a name is too long.
+    """
+    if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise problem(f"expected a path of letters that UTF-8 has, without NUL, got {text!a:.60}")
+    if len(text.encode()) > PATH_BYTES or any(
+        len(name.encode()) > NAME_BYTES for name in re.split(r"[/\\]", text)
+    ):
+        raise problem(f"expected a path of at most {NAME_BYTES} bytes in each name, got {text!a:.60}")
+    return text
 
 
 def number(kind: str, most: int | None = None, **bounds: Any) -> tuple[Any, WrapValidator]:
@@ -127,6 +147,7 @@ SentCountOrZero = Annotated[int, *number("a whole number", ge=0, le=INT32_MAX)]
 SentCountOrUnlimited = Annotated[int, *number("a whole number", ge=-1, le=INT32_MAX)]
 SentPositive = Annotated[float, *number("a number", gt=0, le=FLOAT32_MAX)]
 Flag = Annotated[bool, Field(strict=True)]
+PathText = Annotated[str, AfterValidator(possible_path)]
 
 
 class Settings(BaseModel):

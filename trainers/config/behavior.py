@@ -10,6 +10,7 @@ from trainers.config.algorithm import AlgorithmSettings
 from trainers.config.base import (
     Count,
     Flag,
+    PathText,
     Positive,
     Settings,
     deprecated,
@@ -60,7 +61,7 @@ class BehaviorSettings(Settings):
     checkpoint_interval: Count = Field(
         default=500000, validate_default=True, description="Agent steps between two checkpoints."
     )
-    init_path: str | None = Field(
+    init_path: PathText | None = Field(
         default=None,
         description="A .pt file or a run folder that the networks start from. null: new networks.",
     )

@@ -1,12 +1,13 @@
 """The one line that reports a validation error."""
 
+import pathlib
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from trainers.config.base import show
+from trainers.config.base import PathText, show
 
 _EXPECTED = {
     "bool_type": "true or false",
@@ -43,6 +44,11 @@ def option_reader(kind: Any) -> Callable[[str], Any]:
             raise ArgumentTypeError(first_problem(error)[1]) from None
 
     return read
+
+
+def path_option(text: str) -> pathlib.Path:
+    """Return a path, as argparse's ``type``. One that no system can open is refused."""
+    return pathlib.Path(option_reader(PathText)(text))
 
 
 def _text(detail: Mapping[str, Any]) -> str:

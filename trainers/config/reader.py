@@ -148,3 +148,5 @@ def _read_file(path: Path) -> str:
         raise UserError(f"{path}: is not UTF-8 text; give the path of a training file (.yaml)") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    except ValueError as error:  # NUL, or half a surrogate pair
+        raise UserError(f"{str(path)!a}: cannot be the path of a file: {error}") from None

@@ -13,6 +13,7 @@ from trainers.config.base import (
     CountOrUnlimited,
     Environments,
     Flag,
+    PathText,
     Pixels,
     Port,
     Seed,
@@ -33,7 +34,7 @@ from trainers.config.environment_parameters import EnvironmentParameter
 class EnvSettings(Settings):
     """The environment: a Unity player, the Unity Editor or a Gymnasium id."""
 
-    env_path: str | None = Field(
+    env_path: PathText | None = Field(
         default=None,
         description="Path of a Unity player. null: the Editor. As an extension, the id of a Gymnasium "
         "environment.",
@@ -115,14 +116,14 @@ class CheckpointSettings(Settings):
     )
     load_model: Flag = deprecated(False, description="Deprecated name of resume; read and ignored.")
     resume: Flag = Field(default=False, description="Whether the run of this name continues.")
-    initialize_from: str | None = Field(
+    initialize_from: PathText | None = Field(
         default=None,
         description="Run whose policies this run starts from. It has no effect if resume is true.",
     )
     force: Flag = Field(default=False, description="Whether a run of the same name is overwritten.")
     train_model: Flag = deprecated(False, description="Deprecated opposite of inference; read and ignored.")
     inference: Flag = Field(default=False, description="Whether the policies act without learning.")
-    results_dir: str = Field(
+    results_dir: PathText = Field(
         default="runs", description="Folder of all run folders (mlagents-learn: results)."
     )
 

@@ -86,13 +86,31 @@ class FrameStore:
         """Restore what `state` returned.
 
         Raises:
-            ValueError: the frames have another shape.
+            ValueError: the frames have another shape or type, or a row refers to a channel that is not there.
         """
-        self._numbers[places], self._floors[places] = state["numbers"], state["floors"]
-        self._floor, self._total, self._first_chunk, self.chunk_size = map(int, state["counts"])
-        self._chunks = [state[name] for name in sorted(state) if name.startswith("chunk")]
-        if self._chunks and self._chunks[0].shape != (self.chunk_size, *self.shape[1:]):
-            raise ValueError(f"frames of shape {self._chunks[0].shape[1:]}")
+        numbers, floors, counts = (state[name] for name in ("numbers", "floors", "counts"))
+        chunks = [state[name] for name in sorted(state) if name.startswith("chunk")]
+        if {part.dtype for part in (numbers, floors, counts)} != {np.dtype(np.int64)} or counts.shape != (4,):
+            raise ValueError("channels that are not numbered")
+        floor, total, first_chunk, size = map(int, counts)
+        if not (0 <= floor <= total and first_chunk >= 0 and size > 0):
+            raise ValueError(f"channels counted as {counts.tolist()}")
+        if self.dtype not in (np.uint8, np.float32):
+            raise ValueError(f"frames of {self.dtype}")
+        if any((chunk.shape, chunk.dtype) != ((size, *self.shape[1:]), self.dtype) for chunk in chunks):
+            raise ValueError(f"frames of shape {chunks[0].shape[1:]}")
+        if len(chunks) != -(-total // size) - first_chunk:
+            raise ValueError(f"{len(chunks)} chunks of channels")
+        if (numbers < first_chunk * size).any() or (numbers >= total).any():
+            raise ValueError("a row refers to a channel that is not there")
+        if (floors < 0).any() or (floors > numbers.min(1)).any() or (np.diff(floors) < 0).any():
+            raise ValueError("a row refers to a channel below its floor")
+        for index, chunk in enumerate(chunks, first_chunk):
+            if self.dtype != np.uint8 and not np.isfinite(chunk[: total - index * size]).all():
+                raise ValueError("a channel has numbers that are not finite")
+        self._numbers[places], self._floors[places] = numbers, floors
+        self._floor, self._total, self._first_chunk, self.chunk_size = floor, total, first_chunk, size
+        self._chunks = chunks
 
     def _continued(self, images: np.ndarray, numbers: np.ndarray) -> np.ndarray:
         """Return which images repeat the channels `numbers`, (n, C), except in their last channel; (n,) bool."""

@@ -42,13 +42,14 @@ class Replay:
         UserError: the rows need more memory than this machine has.
 
     Attributes:
+        spec: observations and actions of the behavior.
         first: number of the oldest row.
         total: number of the row to be appended next.
         settled_rows: number of rows that can be learned from.
     """
 
     def __init__(self, spec: BehaviorSpec, capacity: int) -> None:
-        self.capacity = capacity
+        self.spec, self.capacity = spec, capacity
         branches = spec.action_spec.discrete_branches
         require_rows(spec, capacity)
         self._shapes = [tuple(observation.shape) for observation in spec.observation_specs]

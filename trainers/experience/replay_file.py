@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mlagents_envs.base_env import BehaviorSpec
 
 from gym_adapters.errors import UserError
 from trainers.experience.replay import Replay
@@ -15,6 +16,9 @@ from trainers.records.checkpoint import require_small_parts, write_atomically
 
 HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 """Readers of the header of an array, by its version."""
+
+MOST_ROWS = 2**62
+"""The largest number of a row, with room for those that follow."""
 
 
 def save_replay(replay: Replay, path: Path) -> None:
@@ -33,8 +37,10 @@ def load_replay(replay: Replay, path: Path) -> None:
     """
     try:
         _require_small(path)
-        with np.load(path, allow_pickle=False) as file:
-            replay.restore(_with_present_columns({name: file[name] for name in file.files}))
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+            arrays = _with_present_columns({name: file[name] for name in file.files})
+        _require_sound(arrays, replay.spec)
+        replay.restore(arrays)
     except Exception as error:  # a damaged file may raise anything
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise UserError(
@@ -56,6 +62,50 @@ def _require_small(path: Path) -> None:
                 shape, _, dtype = read_header(stream)
             if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize > part.file_size:
                 raise ValueError(f"{part.filename} is larger than its part of the file")
+
+
+def _require_sound(arrays: dict[str, np.ndarray], spec: BehaviorSpec) -> None:
+    """Require that a buffer's arrays have the types and shapes of a behavior, and numbers in their ranges.
+
+    `FrameStore.restore` does the same for images.
+
+    Raises:
+        ValueError: an array differs; the message names it.
+    """
+    rows, actions = arrays["rows"], spec.action_spec
+    branches, count = actions.discrete_branches, len(arrays["rows"])
+    expected: dict[str, tuple[type, tuple[int, ...]]] = {
+        "rows": (np.int64, (count,)),
+        "next_row": (np.int64, (count,)),
+        "ending": (np.int8, (count,)),
+        "settled": (np.bool_, (count,)),
+        "forbidden": (np.bool_, (count, sum(branches))),
+        "discrete": (np.int64, (count, len(branches))),
+        "continuous": (np.float32, (count, actions.continuous_size)),
+        "reward": (np.float32, (count,)),
+        "group_reward": (np.float32, (count,)),
+    }
+    for index, observation in enumerate(spec.observation_specs):
+        if len(observation.shape) != 3:
+            expected[f"observation{index}.values"] = (np.float32, (count, *observation.shape))
+    for name, (kind, shape) in expected.items():
+        array = arrays[name]
+        if array.dtype != kind or array.shape != shape:
+            raise ValueError(
+                f"{name} is {array.shape} of {array.dtype}, expected {shape} of {np.dtype(kind)}"
+            )
+    for name, array in arrays.items():
+        if array.dtype == np.float32 and ".chunk" not in name and not np.isfinite(array).all():
+            raise ValueError(f"{name} has numbers that are not finite")
+    if not count or rows[0] < 0 or rows[-1] > MOST_ROWS or (np.diff(rows) != 1).any():
+        raise ValueError("its rows are not numbered one after the other")
+    following = arrays["next_row"]
+    if ((following != NO_ROW) & ((following <= rows) | (following > rows[-1]))).any():
+        raise ValueError("a row refers to a next row that is not there")
+    if not np.isin(arrays["ending"], list(Ending)).all():
+        raise ValueError("an ending that there is not")
+    if ((arrays["discrete"] < 0) | (arrays["discrete"] >= np.array(branches, np.int64))).any():
+        raise ValueError("an action that there is not")
 
 
 def _with_present_columns(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

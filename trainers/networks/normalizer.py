@@ -51,7 +51,13 @@ class RunningMoments:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned."""
+        """Restore what `state_dict` returned.
+
+        Raises:
+            ValueError: a variance is negative, or the count is below 1.
+        """
+        if state["count"] < 1 or (state["variance"] < 0).any():
+            raise ValueError("moments of a negative variance, or of no value")
         self.mean = state["mean"].numpy().copy()
         self.variance = state["variance"].numpy().copy()
         self.count = float(state["count"])

@@ -141,9 +141,25 @@ class FlatAdam:
         return len(state["adam"]["param_groups"]) == len(self.adam.param_groups)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned."""
-        self.adam.load_state_dict(state["adam"])
-        self.scale = state["scale"]
+        """Restore what `state_dict` returned.
+
+        The learning rates are those of the state. All other settings are this optimiser's own.
+
+        Raises:
+            ValueError: a moment has another shape, or a number is out of its range.
+        """
+        moments, groups = state["adam"]["state"], state["adam"]["param_groups"]
+        own = self.adam.state_dict()["param_groups"]
+        rates = [group["lr"] for group in groups]
+        numbers = [state["scale"], *rates]
+        if not all(type(number) in (int, float) and 0 < number < math.inf for number in numbers):
+            raise ValueError(f"learning rates {rates} with scale {state['scale']}")
+        if moments:
+            for index, group in enumerate(self.adam.param_groups):
+                _require_moments(moments[index], group["params"][0])
+        groups = [{**mine, "lr": rate} for mine, rate in zip(own, rates, strict=True)]
+        self.adam.load_state_dict({"state": moments, "param_groups": groups})
+        self.scale = float(state["scale"])
 
     def adapt(self, kl: float, target_kl: float) -> None:
         """Adapt the learning rates so that an epoch changes the policy by a KL divergence of about `target_kl`.
@@ -192,3 +208,18 @@ def flatten(groups: Sequence[Sequence[nn.Parameter]]) -> tuple[list[nn.Parameter
 def _norm(gradient: np.ndarray) -> float:
     """The Euclidean norm; it takes a third of the time of `np.linalg.norm` on a small network."""
     return math.sqrt(gradient @ gradient)
+
+
+def _require_moments(state: dict[str, Tensor], flat: Tensor) -> None:
+    """Require that Adam's state of one vector of parameters fits it."""
+    step, mean, square = state["step"], state["exp_avg"], state["exp_avg_sq"]
+    if step.shape != () or any(
+        (part.shape, part.dtype) != (flat.shape, flat.dtype) for part in (mean, square)
+    ):
+        raise ValueError(
+            f"moments of {tuple(mean.shape)} and {tuple(square.shape)} for {tuple(flat.shape)} weights"
+        )
+    if not (
+        step >= 1 and all(torch.isfinite(part).all() for part in (step, mean, square)) and (square >= 0).all()
+    ):
+        raise ValueError("moments that are negative or not finite")

@@ -27,6 +27,7 @@ from gym_adapters.errors import UserError
 from gym_adapters.make import behavior_name, make_env
 from gym_adapters.vector_env import GAME_SCORE
 from trainers.config import catalogue, load_settings
+from trainers.config.errors import path_option
 from trainers.playback.evaluation import evaluate
 from trainers.playback.results_table import (
     Evaluation,
@@ -217,10 +218,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="Gymnasium id or tuned file, or TRAINER/task. Default: every tuned file.",
     )
     parser.add_argument("--seeds", default="0,1,2", help="comma-separated. Default: 0,1,2.")
-    parser.add_argument("--results-dir", type=Path, default=Path("runs"), help="Default: runs.")
+    parser.add_argument("--results-dir", type=path_option, default=Path("runs"), help="Default: runs.")
     parser.add_argument(
         "--out",
-        type=Path,
+        type=path_option,
         default=Path("docs"),
         help="folder of curves/, results/ and results.md. Default: docs.",
     )

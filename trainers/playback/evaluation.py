@@ -16,6 +16,8 @@ from gym_adapters.limits import ENVIRONMENTS
 from gym_adapters.make import make_env, with_whole_episodes
 from gym_adapters.trust import needs_trust
 from trainers.config import load_settings
+from trainers.config.base import PathText
+from trainers.config.errors import option_reader, path_option
 from trainers.experience.checks import require_finite
 from trainers.playback.video import Episode, check_video, write_video
 from trainers.records.policy_file import LoadedPolicy, find_checkpoint, load_policy
@@ -174,7 +176,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m trainers.evaluate",
         description="Play episodes with a trained policy and print the returns.",
     )
-    parser.add_argument("run", type=Path, help="run folder, behavior folder or .pt file")
+    parser.add_argument("run", type=path_option, help="run folder, behavior folder or .pt file")
     parser.add_argument(
         "--checkpoint", default="last", metavar="last|best|STEP", help="which one. Default: last."
     )
@@ -190,9 +192,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--trust", action="store_true", help="let the run's configuration import a module or name a file"
     )
-    parser.add_argument("--env", default=None, help="Gymnasium id, if not the one the run was trained on")
     parser.add_argument(
-        "--video", type=Path, metavar="FILE.mp4", help="also write the episodes as a video, .mp4 or .gif"
+        "--env", type=option_reader(PathText), help="Gymnasium id, if not the one the run was trained on"
+    )
+    parser.add_argument(
+        "--video",
+        type=path_option,
+        metavar="FILE.mp4",
+        help="also write the episodes as a video, .mp4 or .gif",
     )
     parser.add_argument("--json", action="store_true", help='print {"mean": …, "std": …, "returns": […]}')
     return parser

@@ -14,6 +14,7 @@ from mlagents_envs.base_env import ActionTuple
 from gym_adapters.errors import UserError
 from gym_adapters.make import make_env
 from gym_adapters.text import one_line
+from trainers.config.errors import path_option
 from trainers.playback.evaluation import environment_of, evaluate
 from trainers.playback.keep import POLICIES
 from trainers.playback.video import Episode, Look, check_video, write_video
@@ -66,11 +67,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Film as the command line says; returns the exit status, 2 if the files are too large."""
     parser = argparse.ArgumentParser(prog="python -m trainers.gallery", description="Film trained policies.")
     parser.add_argument(
-        "runs", nargs="*", type=Path, help=f"run folders. Default: {', '.join(TASKS)} in {POLICIES}."
+        "runs", nargs="*", type=path_option, help=f"run folders. Default: {', '.join(TASKS)} in {POLICIES}."
     )
     parser.add_argument("--checkpoint", default="last", metavar="last|best|STEP", help="Default: last.")
     parser.add_argument("--seed", type=int, default=0, help="of the episode. Default: 0.")
-    parser.add_argument("--out", type=Path, default=GALLERY, help=f"where to. Default: {GALLERY}.")
+    parser.add_argument("--out", type=path_option, default=GALLERY, help=f"where to. Default: {GALLERY}.")
     parser.add_argument(
         "--trust", action="store_true", help="let a run's configuration import a module or name a file"
     )

@@ -20,6 +20,7 @@ from bridge.onnx_export import export_policy
 from gym_adapters.errors import UserError, refusal_named
 from gym_adapters.text import printable
 from trainers.config import CheckpointSettings, RunSettings, dump_settings, load_settings
+from trainers.config.errors import path_option
 from trainers.records.checkpoint import NEWEST, SCALES, load_state, state_bytes, write_atomically, write_text
 from trainers.records.names import behavior_folder, file_name
 from trainers.records.policy_file import LoadedPolicy, find_checkpoint
@@ -125,11 +126,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m trainers.keep", description="Keep a trained policy in docs/."
     )
-    parser.add_argument("run", type=Path, help="run folder or behavior folder")
+    parser.add_argument("run", type=path_option, help="run folder or behavior folder")
     parser.add_argument(
         "--checkpoint", default="last", metavar="last|best|STEP", help="which one. Default: last."
     )
-    parser.add_argument("--out", type=Path, default=POLICIES, help=f"where to. Default: {POLICIES}.")
+    parser.add_argument("--out", type=path_option, default=POLICIES, help=f"where to. Default: {POLICIES}.")
     arguments = parser.parse_args(argv)
     try:
         lines = keep(arguments.run, arguments.checkpoint, arguments.out)

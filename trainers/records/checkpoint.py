@@ -1,9 +1,9 @@
-"""Checkpoints and `training_status.json`: reading them, and writing them atomically."""
+"""Checkpoints: reading them, and writing them atomically."""
 
 import io
-import json
 import os
 import pickletools
+import re
 import tempfile
 import time
 import zipfile
@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 import torch
 
 from gym_adapters.errors import UserError
+from trainers.records.checkpoint_content import require_policy
 from trainers.records.names import behavior_folder
 
 NEWEST, BEST = "checkpoint.pt", "best.pt"
@@ -86,8 +87,10 @@ def damage_named(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except UserError:
-        raise
+    except UserError as error:
+        if str(path) in str(error):
+            raise
+        raise UserError(f"{path}: {error}") from error
     except Exception as error:
         raise UserError(
             f"{path}: not a readable checkpoint ({_first_line(error)}); use another one"
@@ -113,6 +116,7 @@ def load_state(path: Path) -> dict[str, Any]:
     if not isinstance(state, dict) or "Policy" not in state or "behavior" not in state:
         raise UserError(f"{path}: not a checkpoint of this trainer (it has no policy); use another one")
     with damage_named(path):
+        require_policy(state)
         state["Policy"] = _in_32_bits(state["Policy"], state.pop(SCALES, {}))
     return state
 
@@ -198,12 +202,25 @@ class CheckpointKeeper:
         return {"checkpoints": self.entries, "final_checkpoint": {**self.entries[-1], **files}}
 
     def restore(self, status: dict[str, Any]) -> None:
-        """Take over the list of an earlier run, without the entries whose files are missing."""
-        entries = status.get("checkpoints", [])
+        """Take over the list of an earlier run, without the entries whose weights are missing.
+
+        A process that is killed while it writes a checkpoint, or deletes one, leaves files that are not on the list.
+        They are deleted.
+        """
+        entries: list[dict[str, Any]] | None = status.get("checkpoints")
+        if entries is None:
+            return
+        there = {self._relative(path) for path in self.folder.iterdir() if path.is_file()}
+        listed = {name for entry in entries for name in _names(entry)}
+        own = re.compile(re.escape(self.folder.name) + r"-\d+\.(pt|onnx)")
+        for name in there - listed:
+            path = self.folder.parent / name
+            if own.fullmatch(path.name):
+                path.unlink(missing_ok=True)
         self.entries = [
-            entry
+            entry if entry["file_path"] in there else {**entry, "file_path": entry["auxillary_file_paths"][0]}
             for entry in entries
-            if all(path.is_file() and path.parent == self.folder for path in self._files(entry))
+            if entry["auxillary_file_paths"] and there.issuperset(entry["auxillary_file_paths"])
         ]
 
     @property
@@ -215,20 +232,12 @@ class CheckpointKeeper:
         return path.relative_to(self.folder.parent).as_posix()
 
     def _files(self, entry: dict[str, Any]) -> list[Path]:
-        return [self.folder.parent / name for name in (entry["file_path"], *entry["auxillary_file_paths"])]
+        return [self.folder.parent / name for name in _names(entry)]
 
 
-def read_status(path: Path) -> dict[str, Any]:
-    """Read `training_status.json`; an empty dictionary if there is no such file.
-
-    Raises:
-        UserError: the file is not JSON.
-    """
-    try:
-        status = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    except ValueError as error:
-        raise UserError(f"{path}: not valid JSON ({error}); restore it or delete it") from error
-    return status if isinstance(status, dict) else {}
+def _names(entry: dict[str, Any]) -> list[str]:
+    """Return the files of a listed checkpoint, relative to the run folder."""
+    return [entry["file_path"], *entry["auxillary_file_paths"]]
 
 
 def require_small_parts(file: zipfile.ZipFile, path: Path) -> None:

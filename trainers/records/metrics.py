@@ -97,7 +97,8 @@ class Metrics:
 
     def add_reported(self, statistics: Mapping[str, Sequence[tuple[float, Enum]]]) -> None:
         """Record the statistics of a Unity environment: for each tag, values with their `StatsAggregationMethod`."""
-        for tag, reports in statistics.items():
+        for name, reports in statistics.items():
+            tag = _printable(name)
             for value, method in reports:
                 if method.name == "AVERAGE":
                     self._values[tag].append(value)
@@ -126,3 +127,8 @@ class Metrics:
         for collected in (self._values, self._sums, self._latest, self._histograms):
             collected.clear()
         return values, histograms, returns
+
+
+def _printable(name: str) -> str:
+    """Return a name that every report can hold, without line ends, control codes and halves of surrogate pairs."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from mlagents_envs.base_env import ActionTuple
 
-from gym_adapters.errors import UserError
+from gym_adapters.errors import UserError, unread_named
 from gym_adapters.space_description import space_from
 from gym_adapters.spaces import ActionMapping, ObservationMapping
 from trainers.config import NetworkSettings, catalogue
@@ -17,6 +17,7 @@ from trainers.networks.behavior_spec import spec_from
 from trainers.networks.policy_network import PolicyNetwork, join_masks
 from trainers.networks.weights import require_room
 from trainers.records.checkpoint import BEST, NEWEST, damage_named, load_state
+from trainers.records.checkpoint_content import require_alike
 
 
 def build_network(state: dict[str, Any]) -> PolicyNetwork:
@@ -42,10 +43,10 @@ def build_network(state: dict[str, Any]) -> PolicyNetwork:
 
 
 def check_fits(path: Path, state: dict[str, Any], policy: PolicyNetwork) -> None:
-    """Check that the parameters of a checkpoint are those of a network.
+    """Check that the parameters of a checkpoint are those of a network, and finite.
 
     Raises:
-        UserError: a parameter differs. The line names the first one, with both shapes.
+        UserError: a parameter differs. The line names the first one, with both shapes or with what is wrong.
     """
     expected = {name: tuple(tensor.shape) for name, tensor in policy.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in state["Policy"].items()}
@@ -56,6 +57,10 @@ def check_fits(path: Path, state: dict[str, Any], policy: PolicyNetwork) -> None
                 f"this run has {expected.get(name, 'no such parameter')}; "
                 "use the network_settings and the environment it was trained with"
             )
+    with damage_named(path):
+        require_alike(state["Policy"], policy.state_dict(), "Policy")
+        if policy.normalizer is not None and not (state["Policy"]["normalizer.std"] > 0).all():
+            raise ValueError("Policy.normalizer.std: expected deviations above 0")
 
 
 def find_checkpoint(path: Path, which: str = "last") -> Path:
@@ -68,6 +73,11 @@ def find_checkpoint(path: Path, which: str = "last") -> Path:
     Raises:
         UserError: there is none, or the run has several behaviors.
     """
+    with unread_named(path):
+        return _found(path, which)
+
+
+def _found(path: Path, which: str) -> Path:
     if path.suffix == ".pt" and not path.is_dir():
         return path
     if not path.is_dir():

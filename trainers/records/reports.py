@@ -2,14 +2,18 @@
 
 import csv
 import io
-from contextlib import suppress
-from functools import partial
+import itertools
 from pathlib import Path
 
 import numpy as np
 
+from gym_adapters.errors import refusal_named
 from trainers.records.checkpoint import write_text
+from trainers.records.event_file import EventFile
 from trainers.records.metrics import EPISODE_LENGTH, GROUP_REWARD, REWARD, SPEED, Summary
+
+PLACE = ("step", "seconds")
+"""The first columns of `progress.csv`. The others are tags."""
 
 CSV_TAGS = (
     REWARD,
@@ -37,36 +41,26 @@ class TensorBoardReport:
     """
 
     def __init__(self, folder: Path, hyperparameters: str, resumed_step: int | None) -> None:
-        from torch.utils.tensorboard import SummaryWriter
-
-        purge_step = None if resumed_step is None else resumed_step + 1
-        self._open = partial(SummaryWriter, str(folder))
-        self._writer: SummaryWriter | None = self._open(purge_step=purge_step)
-        self._writer.add_text("Hyperparameters", f"```yaml\n{hyperparameters}\n```")
+        self._folder = folder
+        self._file: EventFile | None = EventFile(folder, None if resumed_step is None else resumed_step + 1)
+        self._file.write_text("Hyperparameters", f"```yaml\n{hyperparameters}\n```")
 
     def write(self, summary: Summary) -> None:
         """Add every value as a scalar, and every histogram.
 
         Raises:
-            OSError: the file could not be written. TensorBoard's writer has ended then; the next summary begins
-                another file.
+            OSError: the file could not be written. The next summary begins another file.
         """
-        writer, self._writer = self._writer or self._open(), None
-        for tag, value in summary.values.items():
-            writer.add_scalar(tag, value, summary.step)
-        for tag, values in summary.histograms.items():
-            shown = np.asarray(values, np.float64)
-            shown = shown[np.isfinite(shown)].clip(-LARGEST_SHOWN, LARGEST_SHOWN)
-            if len(shown):
-                writer.add_histogram(tag, shown, summary.step)
-        writer.flush()
-        self._writer = writer
-
-    def close(self) -> None:
-        """Close the file; `write` has flushed every summary already."""
-        if self._writer is not None:
-            with suppress(OSError):  # only the settings can be unwritten
-                self._writer.close()
+        file, self._file = self._file or EventFile(self._folder), None
+        shown = {tag: np.asarray(values, np.float64) for tag, values in summary.histograms.items()}
+        shown = {
+            tag: values[np.isfinite(values)].clip(-LARGEST_SHOWN, LARGEST_SHOWN)
+            for tag, values in shown.items()
+        }
+        file.write(
+            summary.step, summary.values, {tag: values for tag, values in shown.items() if len(values)}
+        )
+        self._file = file
 
 
 class CsvReport:
@@ -80,19 +74,19 @@ class CsvReport:
 
     Attributes:
         earlier_seconds: seconds of the run before this session.
+        note: a message for the user, if the earlier file cannot be read; else empty.
+
+    Raises:
+        UserError: the earlier file can neither be read nor renamed.
     """
 
     def __init__(self, folder: Path, resumed_step: int | None) -> None:
         self.path = folder / "progress.csv"
         self._rows: list[dict[str, str]] = []
-        self._columns = ["step", "seconds", *CSV_TAGS]
-        self.earlier_seconds = 0.0
+        self._columns = [*PLACE, *CSV_TAGS]
+        self.earlier_seconds, self.note = 0.0, ""
         if resumed_step is not None and self.path.is_file():
-            with self.path.open(newline="", encoding="utf-8") as stream:
-                reader = csv.DictReader(stream)
-                rows = [row for row in reader if int(row["step"]) <= resumed_step]
-            self._rows, self._columns = rows, list(reader.fieldnames or self._columns)
-            self.earlier_seconds = float(rows[-1]["seconds"]) if rows else 0.0
+            self._take_over(resumed_step)
 
     def write(self, summary: Summary) -> None:
         """Add a line; the whole file is replaced atomically.
@@ -100,9 +94,9 @@ class CsvReport:
         Raises:
             OSError: the file could not be written. The next call writes this line too.
         """
-        row = {tag: f"{value:.6g}" for tag, value in summary.values.items()}
+        row = {_column(tag): f"{value:.6g}" for tag, value in summary.values.items()}
         seconds = self.earlier_seconds + summary.elapsed
-        self._rows.append({"step": str(summary.step), "seconds": f"{seconds:.1f}", **row})
+        self._rows.append({**row, "step": str(summary.step), "seconds": f"{seconds:.1f}"})
         for tag in row:
             if tag not in self._columns:
                 self._columns.append(tag)
@@ -119,6 +113,49 @@ class CsvReport:
 
         draw_plots(self._rows, self.path.parent, title)
 
+    def _take_over(self, resumed_step: int) -> None:
+        """Go on with the lines up to a step. A file that cannot be read is kept under another name."""
+        try:
+            rows, self._columns = read_progress(self.path)
+        except (OSError, ValueError, csv.Error) as error:
+            kept = _unused(self.path)
+            with refusal_named(self.path):
+                self.path.replace(kept)
+            reason = " ".join(str(error).split())[:200]
+            self.note = (
+                f"{self.path} cannot be read ({reason}): it is kept as {kept.name}, and a new one begins"
+            )
+            return
+        self._rows = [row for row in rows if int(row["step"]) <= resumed_step]
+        self.earlier_seconds = float(self._rows[-1]["seconds"]) if self._rows else 0.0
+
+
+def read_progress(path: Path) -> tuple[list[dict[str, str]], list[str]]:
+    """Read a `progress.csv`.
+
+    Returns:
+        Its lines by column, and the columns.
+
+    Raises:
+        OSError: the system refuses.
+        ValueError: a column or a cell is not what `CsvReport` writes; the message names the line.
+        csv.Error: it is not CSV.
+    """
+    with path.open(newline="", encoding="utf-8-sig") as stream:
+        columns, *lines = list(csv.reader(stream, strict=True)) or [[]]
+    if tuple(columns[:2]) != PLACE or len(set(columns)) < len(columns):
+        raise ValueError(f"expected the columns {', '.join(PLACE)} and tags, each once")
+    before = 0
+    for number, cells in enumerate(lines, 2):
+        if len(cells) != len(columns):
+            raise ValueError(f"line {number} has {len(cells)} cells, the header {len(columns)}")
+        step, seconds, *values = cells
+        numbers = [float(value) for value in (seconds, *values) if value]
+        if not (before <= int(step) and seconds and 0 <= numbers[0] < float("inf")):
+            raise ValueError(f"line {number}: step {step[:20]} after {before}, seconds {seconds[:20]}")
+        before = int(step)
+    return [dict(zip(columns, cells, strict=True)) for cells in lines], columns
+
 
 def console_line(summary: Summary) -> str:
     """ML-Agents' summary line."""
@@ -130,3 +167,14 @@ def console_line(summary: Summary) -> str:
     group = summary.values.get(GROUP_REWARD)
     middle = "" if group is None else f"Mean Group Reward: {group:.3f}. "
     return f"{start}Mean Reward: {mean:.3f}. {middle}Std of Reward: {std:.3f}. {state}"
+
+
+def _column(tag: str) -> str:
+    """Return the column of a tag. An environment may call a statistic `step`."""
+    return f"{tag} (statistic)" if tag in PLACE else tag
+
+
+def _unused(path: Path) -> Path:
+    """Return a name beside `path` that no file has yet."""
+    names = (path.with_name(f"{path.stem}.damaged-{count}{path.suffix}") for count in itertools.count(1))
+    return next(name for name in names if not name.exists())

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from gym_adapters.errors import UserError
 from trainers.config import CheckpointSettings, RunSettings
-from trainers.records.checkpoint import DRAFT, read_status
+from trainers.records.checkpoint import DRAFT
 from trainers.records.names import MOST_LETTERS, behavior_folder, file_name, is_portable
 from trainers.records.run_lock import locked
+from trainers.records.run_status import read_status
 
 CONFIGURATION = "configuration.yaml"
 STATUS = Path("run_logs", "training_status.json")
@@ -48,24 +49,33 @@ def claimed_folder(checkpoints: CheckpointSettings) -> Iterator[None]:
     folder = _named(checkpoints).absolute()  # an environment may change the current folder
     aside = folder.parent / ASIDE / folder.name
     with locked(folder):
-        if aside.exists():  # a process was killed between moving a run aside and saving another one
-            _settle(folder, aside)
-        _check(folder, checkpoints)
-        _sweep(folder)
-        if not checkpoints.resume and _is_used(folder):
-            aside.parent.mkdir(exist_ok=True)
-            folder.replace(aside)
+        with _refusal_of(folder):
+            if aside.exists():  # a process was killed between moving a run aside and saving another one
+                _settle(folder, aside)
+            _check(folder, checkpoints)
+            _sweep(folder)
+            if not checkpoints.resume and _is_used(folder):
+                aside.parent.mkdir(exist_ok=True)
+                folder.replace(aside)
         try:
-            try:
+            with _refusal_of(folder):
                 folder.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise UserError(f"--results-dir: cannot make {folder}: {error.strerror}") from error
             yield
         finally:
             if not checkpoints.resume and not _worth_keeping(folder):
                 shutil.rmtree(folder, ignore_errors=True)
             if aside.exists():
                 _settle(folder, aside)
+
+
+@contextmanager
+def _refusal_of(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"--results-dir: cannot use {folder!s:.300}: {error.strerror or error}; choose another place"
+        ) from error
 
 
 def has_checkpoint(folder: Path) -> bool:
@@ -99,7 +109,7 @@ def behaviors_by_folder(run: Path) -> dict[str, str]:
     """The behaviors that a run's `training_status.json` names, by the names of their folders.
 
     Raises:
-        UserError: the file is not JSON.
+        UserError: the file is damaged.
     """
     return {behavior_folder(run, name).name: name for name in read_status(run / STATUS)}
 

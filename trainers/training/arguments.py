@@ -10,7 +10,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from trainers.config import BehaviorSettings, NetworkSettings, RunSettings
-from trainers.config.errors import option_reader
+from trainers.config.errors import option_reader, path_option
 from trainers.config.overrides import put
 
 _LOGGER = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ def build_parser(prog: str, trainer_type: str | None = None) -> argparse.Argumen
         allow_abbrev=False,
     )
     parser.add_argument(
-        "trainer_config_path", nargs="?", type=Path, default=None, help="Training file (.yaml)."
+        "trainer_config_path", nargs="?", type=path_option, default=None, help="Training file (.yaml)."
     )
     for option, key in _OPTIONS.items():
         _add_option(parser, option, key)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from mlagents_envs.base_env import BehaviorSpec
 
-from gym_adapters.errors import UserError
+from gym_adapters.errors import UserError, unread_named
 from gym_adapters.text import one_line
 from trainers.algorithms.learner import Learner
 from trainers.config import RunSettings, catalogue
@@ -99,9 +99,10 @@ class Learners:
         if checkpoints.initialize_from is None:
             return None
         folder = self._results / checkpoints.initialize_from
-        if not folder.is_dir():
-            raise UserError(f"--initialize-from {checkpoints.initialize_from}: no run folder {folder}")
-        return find_checkpoint(behavior_folder(folder, name))
+        with unread_named(folder):
+            if not folder.is_dir():
+                raise UserError(f"--initialize-from {checkpoints.initialize_from}: no run folder {folder}")
+            return find_checkpoint(behavior_folder(folder, name))
 
 
 def behavior_seed(seed: int, number: int) -> int:

@@ -87,6 +87,7 @@ class Recorder:
             self._tensorboard = TensorBoardReport(self.keeper.folder, hyperparameters, step)
         self._csv = CsvReport(self.keeper.folder, step)
         self._summary_at = (0.0, learner.step)
+        self.notes += [self._csv.note] if self._csv.note else []
         self._next_summary = next_multiple(learner.step, learner.settings.summary_freq)
         self._next_checkpoint = next_multiple(learner.step, learner.settings.checkpoint_interval)
 
@@ -179,7 +180,6 @@ class Recorder:
 
     def close(self) -> Outcome:
         """Close the files and return the outcome."""
-        self._tensorboard.close()
         if self.wandb is not None:
             folder = self.keeper.folder
             self.wandb.close([self.keeper.final_model, folder / NEWEST, folder / BEST])

@@ -13,6 +13,7 @@ from trainers.algorithms.learner import Learner
 from trainers.config import TorchSettings
 from trainers.optim.device import find_device
 from trainers.records.checkpoint import damage_named, load_state
+from trainers.records.checkpoint_content import require_alike
 from trainers.records.policy_file import check_fits
 
 BEST_RETURN = "best_return"
@@ -20,6 +21,13 @@ BEST_RETURN = "best_return"
 
 DEVICE = "device"
 """Key of a behavior's torch device in `training_status.json`."""
+
+
+STARTING = ("observation_moments", "reward_signals")
+"""What `--initialize-from` takes of a checkpoint besides the policy."""
+
+LATER = ("reward_signals", "lesson_returns")
+"""What the checkpoints of earlier versions do not have."""
 
 
 def best_return_of(path: Path, status: dict[str, Any]) -> float:
@@ -40,7 +48,10 @@ def best_return_of(path: Path, status: dict[str, Any]) -> float:
         state = load_state(path)
         with damage_named(path):
             best = state.get(BEST_RETURN, status.get(BEST_RETURN))
-            return -math.inf if best is None else float(best)
+            if best is None:
+                return -math.inf
+            require_alike(best, 0.0, BEST_RETURN)
+            return float(best)
     except UserError as error:
         raise UserError(f"{error}, or delete it to continue without a best policy") from error
 
@@ -73,7 +84,12 @@ def generator_state(saved: torch.Tensor, generator: torch.Generator) -> torch.Te
     Args:
         saved: (n,) uint8, from `torch.Generator.get_state`.
         generator: not changed.
+
+    Raises:
+        ValueError: what is saved is no state of a generator.
     """
+    if not isinstance(saved, torch.Tensor) or saved.dtype != torch.uint8 or saved.dim() != 1:
+        raise ValueError("generator: expected bytes")
     if len(saved) == len(generator.get_state()):
         return saved
     seed = int.from_bytes(hashlib.sha256(saved.numpy().tobytes()).digest()[:7], "little")
@@ -98,6 +114,7 @@ def restore(learner: Learner, path: Path, only_weights: bool = False) -> list[st
     state = load_state(path)
     with damage_named(path):
         check_fits(path, state, learner.policy)
+        _require_sound(learner, state, only_weights)
         if not only_weights:
             _check_resumable(learner, path, state)
             saved = state["generator"]
@@ -110,8 +127,35 @@ def restore(learner: Learner, path: Path, only_weights: bool = False) -> list[st
     return notes
 
 
+def _require_sound(learner: Learner, state: dict[str, Any], only_weights: bool) -> None:
+    """Require that a checkpoint's values have the kinds and shapes of the learner's.
+
+    The optimiser and the moments check their own.
+
+    Raises:
+        ValueError: a value differs; the message names it.
+    """
+    expected = learner.state_dict()
+    known = state.get("reward_signals", {})
+    require_alike(known, {}, "reward_signals")
+    expected["reward_signals"] = {
+        name: signal for name, signal in expected["reward_signals"].items() if name in known
+    }
+    for key, value in expected.items():
+        is_used = key in STARTING or (
+            not only_weights and key not in ("Optimizer:value_optimizer", "generator")
+        )
+        if is_used and (key in state or key not in LATER):
+            require_alike(state.get(key), value, key)
+
+
 def _check_resumable(learner: Learner, path: Path, state: dict[str, Any]) -> None:
     """Require that the learner can resume from a checkpoint, and not only start from its weights."""
+    if state["behavior"]["name"] != learner.name:
+        raise UserError(
+            f"{path}: written by the behavior {state['behavior']['name']}, cannot be resumed by {learner.name}; "
+            "put the file back in its place, or use --initialize-from"
+        )
     if state["trainer_type"] != learner.kind:
         raise UserError(f"{path}: written by {state['trainer_type']}, cannot be resumed with {learner.kind}")
     if "Optimizer:value_optimizer" not in state:

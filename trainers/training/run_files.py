@@ -14,9 +14,10 @@ import yaml
 from gym_adapters.errors import UserError, refusal_named
 from trainers.algorithms.learner import Learner
 from trainers.config import RunSettings, dump_settings
-from trainers.records.checkpoint import read_status, write_text
+from trainers.records.checkpoint import write_text
 from trainers.records.progress import Display
 from trainers.records.run_folder import CONFIGURATION, STATUS
+from trainers.records.run_status import read_status
 from trainers.records.timers import TimerTree
 from trainers.training.recorder import Recorder
 

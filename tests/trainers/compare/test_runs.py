@@ -170,3 +170,61 @@ def test_the_table_holds_what_the_curves_say(tmp_path: Path) -> None:
     assert rows["speed"] == (10, 10)
     assert rows["share_env"] == (0.5, 0.5)
     assert rows["share_other"] == pytest.approx((0.05, 0.05))
+
+
+def test_runs_whose_settings_cannot_be_read_are_no_seeds_of_one_setting(tmp_path: Path) -> None:
+    folders = [write_run(tmp_path / name, rewards(1, 2)) for name in ("a", "b", "c")]
+    (folders[0] / "configuration.yaml").write_text("behaviors: !!python/object/apply:os.getcwd []\n")
+    (folders[1] / "configuration.yaml").unlink()
+    groups = read(*folders)
+    assert [len(group.runs) for group in groups] == [1, 1, 1]
+    assert differing_keys(groups) == {"configuration.yaml": ["cannot be read", "cannot be read", "–"]}
+    told = [any("configuration.yaml" in note for note in group.runs[0].notes) for group in groups]
+    assert told == [True, True, False]
+
+
+def test_files_of_unity_beside_the_events_are_none(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "a", rewards(1, 2))
+    (events,) = (folder / "Task").glob("events*")
+    Path(f"{events}.meta").write_text("guid: 0123456789abcdef\n")
+    (folder / "Task" / "events.out.tfevents.2").mkdir()
+    (run,) = read_runs([folder])
+    assert run.notes == [f"{folder}: ended after 20 of 100 steps"]
+
+
+@pytest.mark.parametrize(
+    "timers",
+    [
+        "",
+        "[1]",
+        '{"total": 0, "children": {}}',
+        '{"total": NaN, "children": {}}',
+        '{"total": 1, "children": []}',
+        '{"total": 1, "children": {"env": 5}}',
+        '{"total": 1, "children": {"env": {"total": "x"}}}',
+        "[" * 100_000,
+    ],
+)
+def test_damaged_timers_cost_the_time_shares_alone(timers: str, tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "a", rewards(1, 2))
+    (folder / "run_logs" / "timers.json").write_text(timers)
+    (run,) = read_runs([folder])
+    assert run.shares is None
+    assert sum("timers.json" in note for note in run.notes) == 1
+
+
+def test_values_at_no_possible_step_or_time_are_left_out_with_a_note(tmp_path: Path) -> None:
+    nan = float("nan")
+    points = {REWARD: [(-5, 1.0, 1.0), (10, nan, 2.0), (20, 2.0, 3.0), (30, 3.0, nan)]}
+    (run,) = read_runs([write_run(tmp_path / "a", points)])
+    assert run.curves[REWARD].steps.tolist() == [20, 30]
+    assert "2 values have no possible step or time" in run.notes[0]
+
+
+@pytest.mark.parametrize(
+    "text", ["behaviors: [1]", "behaviors: {Task: ppo}", "default_settings: 5", "{1: {2: 3}}"]
+)
+def test_settings_of_another_shape_are_compared_as_far_as_they_go(text: str, tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "a", rewards(1, 2))
+    (folder / "configuration.yaml").write_text(text)
+    make_report(read(folder, write_run(tmp_path / "b", rewards(1, 2))))

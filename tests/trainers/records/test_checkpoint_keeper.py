@@ -11,8 +11,9 @@ from scripted_env import make_spec
 
 from trainers import UserError, load_policy
 from trainers.algorithms.on_policy import OnPolicyLearner
-from trainers.records.checkpoint import CheckpointKeeper, load_state, read_status, save_state
+from trainers.records.checkpoint import CheckpointKeeper, load_state, save_state
 from trainers.records.policy_file import find_checkpoint
+from trainers.records.run_status import read_status
 from trainers.training.recorder import Recorder
 
 SPEC = make_spec((4,), continuous=2, branches=(3, 2))
@@ -63,6 +64,33 @@ def test_the_newest_checkpoints_are_kept_and_older_ones_deleted(tmp_path):
     later.save(whole_state(learner), None)
     names = {path.name for path in keeper.folder.glob("Test-*.pt")}
     assert names == {"Test-50.pt", "Test-60.pt"}
+
+
+def test_files_of_a_checkpoint_that_a_kill_cut_short_are_swept_and_no_others(tmp_path):
+    learner = make_learner(SPEC, SETTINGS)
+    keeper = CheckpointKeeper(tmp_path, "Test", keep=3)
+    for step in (10, 20):
+        learner.step = step
+        keeper.save(whole_state(learner), None)
+        keeper.export(export_nothing)
+    keeper.save_best(whole_state(learner))
+    status = keeper.status()
+    others = ("Test-30.pt.bak", "Test-x.pt", "Other-30.pt", "Test-30.txt", "Test--30.pt", "Test-10.onnx")
+    for name in (*others, "Test-30.pt", "Test-30.onnx", "Test-5.onnx"):
+        (keeper.folder / name).touch()
+    (keeper.folder / "Test-10.onnx").unlink()  # by hand
+
+    CheckpointKeeper(tmp_path, "Test", keep=3).restore({})
+    assert (keeper.folder / "Test-30.pt").is_file(), "without a list, nothing is known to be left over"
+    later = CheckpointKeeper(tmp_path, "Test", keep=3)
+    later.restore(status)
+    names = {path.name for path in keeper.folder.iterdir()}
+    listed = {"Test-10.pt", "Test-20.pt", "Test-20.onnx", "checkpoint.pt", "best.pt"}
+    assert names == listed | set(others) - {"Test-10.onnx"}
+    assert [entry["steps"] for entry in later.entries] == [10, 20]
+    again = CheckpointKeeper(tmp_path, "Test", keep=3)
+    again.restore(later.status())
+    assert names == {path.name for path in keeper.folder.iterdir()}
 
 
 def end_episodes(learner: OnPolicyLearner, returns: list[float], at_step: int) -> None:

@@ -2,16 +2,28 @@
 
 import csv
 import threading
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from run_tools import read_events
 
-from trainers.records.metrics import Summary
+from trainers.records.event_file import BINS
+from trainers.records.metrics import Metrics, Summary
 from trainers.records.reports import CsvReport, TensorBoardReport
 
 
 def summary(step: int, **values: float) -> Summary:
+    return of_values(step, values)
+
+
+def of_values(step: int, values: dict[str, float]) -> Summary:
     return Summary("Task", step, 1.0, values, {}, [], training=True)
+
+
+def rows(path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
 
 
 def test_columns_of_before_an_interruption_stay_when_the_next_line_has_no_value_for_them(tmp_path):
@@ -28,19 +40,82 @@ def test_columns_of_before_an_interruption_stay_when_the_next_line_has_no_value_
     assert rows == [("100", "100.5", ""), ("200", "200.5", ""), ("250", "", "2"), ("350", "3", "")]
 
 
-def test_tensorboard_begins_another_file_after_one_was_refused(tmp_path, monkeypatch):
-    # The writer's thread ends with the error, and says so.
-    monkeypatch.setattr(threading, "excepthook", lambda arguments: None)
+def test_tensorboard_begins_another_file_after_one_was_refused(tmp_path):
     others, folder = set(threading.enumerate()), tmp_path / "run" / "Task"
     report = TensorBoardReport(folder, "", None)
     report.write(summary(1, tag=0.5))
     folder.rename(tmp_path / "moved")
     with pytest.raises(OSError, match="Task"):
         report.write(summary(2, tag=0.5))
-    for thread in set(threading.enumerate()) - others:
-        thread.join(10)
+    assert set(threading.enumerate()) == others, "a thread would print its traceback"
     report.write(summary(3, tag=0.5))
-    report.close()
     (tmp_path / "moved").rename(folder / "Task")
     assert [event.step for event in read_events(tmp_path / "run").Scalars("tag")] == [3]
     assert [event.step for event in read_events(folder).Scalars("tag")] == [1]
+
+
+def test_histograms_have_the_edges_of_tensorboards_own():
+    edges = [1e-12]
+    while edges[-1] < 1e20 / 1.1:
+        edges.append(edges[-1] * 1.1)
+    np.testing.assert_allclose(BINS, [*(-edge for edge in reversed(edges)), 0.0, *edges])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"step;seconds\n100;1\n",
+        b"step,seconds\n100,\xe9\n",
+        b"step,seconds\n100,\n",
+        b"step,seconds\nmany,1\n",
+        b"step,seconds\n200,1\n100,2\n",
+        b"step,seconds\n100,nan\n",
+        b"step,seconds,step\n100,1,1\n",
+        b"step,seconds,tag\n100,1\n",
+        b"step,seconds,tag\n100,1,n/a\n",
+        b'step,seconds,tag\n100,1,"',
+        b"step,seconds,tag\n100,1," + b"1" * 200_000 + b"\n",
+        bytes(100),
+    ],
+)
+def test_a_damaged_file_is_kept_and_a_new_one_begins(content, tmp_path):
+    path = tmp_path / "progress.csv"
+    for count in (1, 2):
+        path.write_bytes(content)
+        report = CsvReport(tmp_path, resumed_step=300)
+        assert f"{path} cannot be read" in report.note
+        assert f"kept as progress.damaged-{count}.csv" in report.note
+        assert "\n" not in report.note
+        report.write(summary(350, tag=1.0))
+        assert (tmp_path / f"progress.damaged-{count}.csv").read_bytes() == content
+        assert [row["step"] for row in rows(path)] == ["350"]
+
+
+def test_a_file_saved_by_an_editor_goes_on(tmp_path):
+    before = CsvReport(tmp_path, None)
+    before.write(summary(100, tag=0.5))
+    text = before.path.read_text(encoding="utf-8")
+    before.path.write_bytes(text.replace("\n", "\r\n").encode("utf-8-sig"))
+    after = CsvReport(tmp_path, resumed_step=100)
+    assert after.note == ""
+    after.write(summary(200, tag=1.5))
+    assert [(row["step"], row["tag"]) for row in rows(before.path)] == [("100", "0.5"), ("200", "1.5")]
+
+
+def test_a_statistic_may_have_any_name(tmp_path):
+    names = ("step", "seconds", "a\rb", "two\nlines", "\ud800", "\0", 'a,"b"', "")
+    metrics = Metrics()
+    metrics.add_reported({name: [(3.5, SimpleNamespace(name="AVERAGE"))] for name in names})
+    values, _, _ = metrics.summarise()
+    before = CsvReport(tmp_path, None)
+    before.write(of_values(100, values))
+    after = CsvReport(tmp_path, resumed_step=100)
+    assert after.note == ""
+    after.write(of_values(200, values))
+    found = rows(before.path)
+    assert [(row["step"], row["seconds"]) for row in found] == [("100", "1.0"), ("200", "2.0")]
+    assert [found[0][f"{name} (statistic)"] for name in ("step", "seconds")] == ["3.5", "3.5"]
+    report = TensorBoardReport(tmp_path / "run" / "Task", "", None)
+    report.write(of_values(100, values))
+    assert [event.value for event in read_events(tmp_path / "run").Scalars("step")] == [3.5]

@@ -1,0 +1,65 @@
+"""`training_status.json`: what a run has reached, by the names of its behaviors and parameters."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter, ValidationError
+
+from gym_adapters.errors import UserError
+from trainers.config.errors import first_problem
+
+
+class ListedCheckpoint(BaseModel):
+    """One checkpoint of a behavior's list; the paths are relative to the run folder."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    steps: int = Field(ge=0)
+    file_path: str
+    reward: float | None = None
+    auxillary_file_paths: list[str]
+
+
+class Reached(BaseModel):
+    """What a behavior or a parameter has reached. Both trainers write this file, each with keys of its own."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    checkpoints: list[ListedCheckpoint] = []
+    final_checkpoint: ListedCheckpoint | None = None
+    best_return: FiniteFloat | None = None
+    device: str | None = None
+    lesson_num: int = Field(default=0, ge=0)
+    smoothed_reward: FiniteFloat = 0.0
+
+
+_STATUS = TypeAdapter(dict[str, Reached])
+
+
+def read_status(path: Path) -> dict[str, dict[str, Any]]:
+    """Read `training_status.json`; an empty dictionary if there is no such file.
+
+    Raises:
+        UserError: the file cannot be read, is not JSON, or has a value of the wrong kind, which is named.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        _STATUS.validate_python(content)
+    except FileNotFoundError:
+        return {}
+    except ValidationError as error:
+        path_in, text, _ = first_problem(error)
+        where = " ".join(".".join(map(str, path_in)).split())
+        reason = f"{where[:100] or 'the whole'}: {text}"
+    except OSError as error:
+        reason = error.strerror or str(error)
+    except (ValueError, RecursionError) as error:
+        reason = f"not valid JSON: {str(error).splitlines()[0]}"
+    else:
+        status: dict[str, dict[str, Any]] = content
+        return status
+    raise UserError(
+        f"{path}: cannot be used ({reason}); restore it, or delete it to go on without the lessons and the list of "
+        "checkpoints that it holds"
+    )
