@@ -5,7 +5,7 @@ from enum import Enum
 import numpy as np
 import pytest
 
-from trainers.records.metrics import EPISODE_LENGTH, REWARD, Metrics
+from trainers.records.metrics import EPISODE_LENGTH, REWARD, REWARD_DEVIATION, Metrics
 
 
 class Aggregation(Enum):
@@ -31,7 +31,7 @@ def test_episodes_are_averaged_and_shown_as_a_distribution():
     metrics = Metrics()
     metrics.add_episodes(np.array([1.0, 3.0]), np.zeros(2), np.array([10, 30]))
     values, histograms, returns = metrics.summarise()
-    assert values == {REWARD: 2.0, EPISODE_LENGTH: 20.0}
+    assert values == {REWARD: 2.0, REWARD_DEVIATION: 1.0, EPISODE_LENGTH: 20.0}
     assert histograms == {f"{REWARD}_hist": [1.0, 3.0]}
     assert returns == [1.0, 3.0]
     assert metrics.recent_mean == pytest.approx(2.0), "the window of the best policy goes on"
