@@ -139,7 +139,7 @@ class CheckedResults(gymnasium.Wrapper):
         return fitted(self._space, observation, f"{self._where}: observation")
 
     def _number(self, reward: Any) -> float:
-        array = _numbers(reward)
+        array = as_numbers(reward)
         if array is None or array.size != 1:
             raise UserError(
                 f"{self._where}: the reward is {described(reward)}; expected one number; change step()"
@@ -147,7 +147,7 @@ class CheckedResults(gymnasium.Wrapper):
         return float(array.item())
 
     def _flag(self, what: str, value: Any) -> bool:
-        array = _numbers(value)
+        array = as_numbers(value)
         if array is None or array.size != 1 or array.item() not in (0, 1):
             raise UserError(
                 f"{self._where}: {what} is {described(value)}; expected True or False; change step()"
@@ -228,6 +228,17 @@ def branches_of(space: Space) -> tuple[int, ...] | None:
     return None
 
 
+def as_numbers(value: Any) -> np.ndarray | None:
+    """Returns a value, such as a list, as an array of real numbers; None if it holds anything else."""
+    try:
+        array = np.asarray(value)
+        if array.dtype == object:
+            array = np.array(array.tolist())
+    except Exception:  # ragged lists, tensors of another device
+        return None
+    return array if array.dtype.kind in "biuf" else None
+
+
 def described(value: Any) -> str:
     """Returns a value in at most 80 characters: an array's shape and type, anything else as Python writes it."""
     if isinstance(value, np.ndarray) and value.size > 8:
@@ -241,7 +252,7 @@ def described(value: Any) -> str:
 
 def _fitted_array(space: Space, value: Any, where: str) -> np.ndarray:
     shape, dtype = space.shape or (), np.dtype(space.dtype)
-    array = _numbers(value)
+    array = as_numbers(value)
     if array is None or array.shape != shape:
         came = described(value) if array is None else f"{described(value)} of shape {array.shape}"
         _refuse(where, came, f"numbers of shape {shape} and type {dtype}")
@@ -250,17 +261,6 @@ def _fitted_array(space: Space, value: Any, where: str) -> np.ndarray:
     if dtype.kind != "f" and not np.array_equal(converted, array):
         _refuse(where, f"{described(value)} of type {array.dtype}", f"numbers of type {dtype}")
     return converted
-
-
-def _numbers(value: Any) -> np.ndarray | None:
-    """Returns a value as an array of real numbers; None if it is none."""
-    try:
-        array = np.asarray(value)
-        if array.dtype == object:
-            array = np.array(array.tolist())
-    except Exception:  # ragged lists, tensors of another device
-        return None
-    return array if array.dtype.kind in "biuf" else None
 
 
 def _refuse(where: str, came: str, expected: str) -> NoReturn:

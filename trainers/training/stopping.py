@@ -1,12 +1,16 @@
 """Stopping a run with SIGINT (Ctrl-C), SIGTERM or SIGHUP (a closed terminal)."""
 
+import logging
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+from gym_adapters.errors import raised
 from trainers.training.session import Session
+
+logger = logging.getLogger(__name__)
 
 REPEAT_SECONDS = 2.0
 """Signals within this time after the first count as the same request, because `timeout` and shells may send several."""
@@ -51,10 +55,16 @@ class StopSignals:
         self._running = False
 
     def leaving(self, close: Callable[[], None]) -> None:
-        """Close the environment of a run that has ended. A signal interrupts a `close` that does not return."""
+        """Close the environment of a run that has ended. A signal interrupts a `close` that does not return.
+
+        An exception of `close` is reported and goes no further: the run is saved, or its own failure is on its way.
+        """
         self._leaving = True
         with suppress(KeyboardInterrupt):
-            close()
+            try:
+                close()
+            except (Exception, SystemExit) as error:
+                logger.warning("Closing the environment failed with %s.", raised(error))
 
     def _receive(self, number: int, frame: object) -> None:
         now = time.monotonic()
