@@ -30,9 +30,9 @@ def checked_spec(spec: EnvSpec) -> EnvSpec:
     if entry is None:
         return checked
 
-    def create(**options: Any) -> gymnasium.Env:
+    def create(**options: Any) -> Any:
         env = (entry if callable(entry) else load_env_creator(entry))(**options)
-        return WholeResults(env) if isinstance(env, gymnasium.Env) else env
+        return WholeResults(env) if isinstance(env, gymnasium.Env) else env  # Gymnasium refuses others
 
     # Gymnasium reads the render modes of the class.
     metadata = getattr(entry if callable(entry) else load_env_creator(entry), "metadata", None)

@@ -1,9 +1,13 @@
 """Exceptions whose cause the user can fix."""
 
+import logging
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+
+logger = logging.getLogger(__name__)
 
 
 class UserError(Exception):
@@ -53,6 +57,14 @@ def environment_called() -> Iterator[None]:
     except BaseException as error:  # a library in another language may raise its own
         error.add_note(ENVIRONMENT)
         raise
+
+
+def close_reported(close: Callable[[], None]) -> None:
+    """Closes an environment that is no longer needed. What it raises then is logged, since nothing is lost by it."""
+    try:
+        close()
+    except (Exception, SystemExit) as error:
+        logger.warning("Closing the environment failed with %s.", raised(error))
 
 
 def from_environment(error: BaseException) -> bool:

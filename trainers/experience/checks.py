@@ -41,8 +41,8 @@ def require_learnable(behavior: str, spec: BehaviorSpec) -> None:
     shapes, actions = [tuple(one.shape) for one in spec.observation_specs], spec.action_spec
     if not shapes or not all(shape and all(_is_size(size) for size in shape) for shape in shapes):
         raise UserError(
-            f"behavior {behavior}: observations of shape {', '.join(map(str, shapes)) or 'none'}; expected at least one, "
-            "with positive sizes; change its observation_specs"
+            f"behavior {behavior}: observations of shape {', '.join(map(str, shapes)) or 'none'}; expected at least "
+            "one, with positive sizes; change its observation_specs"
         )
     branches = tuple(actions.discrete_branches)
     sizes = (*branches, *([actions.continuous_size] if actions.continuous_size else []))
@@ -110,8 +110,8 @@ class StepsChecker:
         """Return steps whose arrays fit the spec.
 
         Raises:
-            UserError: an array has another shape or type, a number is NaN or infinite, an id is there twice, or an image
-                has changed from bytes to floats or back. The message names the behavior, the agent and the place.
+            UserError: an array has another shape or type, a number is NaN or infinite, an id is there twice, or an
+                image has changed from bytes to floats or back. The message names the behavior and the place.
         """
         if not self._fits(steps):
             steps = self._converted(steps)
@@ -269,7 +269,7 @@ class StepsChecker:
 
 
 def _is_size(size: Any) -> bool:
-    return isinstance(size, int | np.integer) and size > 0
+    return isinstance(size, int | np.integer) and bool(size > 0)
 
 
 def _sizes(spec: BehaviorSpec) -> tuple[list[tuple[int, ...]], int, tuple[int, ...]]:

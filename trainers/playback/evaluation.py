@@ -12,7 +12,7 @@ import numpy as np
 from mlagents_envs.base_env import ActionTuple, BaseEnv
 
 from bridge.process import looks_like_player
-from gym_adapters.errors import UserError, environment_called, from_environment, raised
+from gym_adapters.errors import UserError, close_reported, environment_called, from_environment, raised
 from gym_adapters.make import make_env, with_whole_episodes
 from trainers.config import load_settings
 from trainers.experience.checks import StepsChecker, checked_pair, checked_specs
@@ -141,7 +141,7 @@ def _evaluate_run(arguments: argparse.Namespace) -> list[float]:
     try:
         returns = evaluate(env, policy, not arguments.stochastic, played if video else None)
     finally:
-        env.close()
+        close_reported(env.close)
     if video is not None:
         seeds = range(arguments.seed, arguments.seed + episodes)
         shown = [

@@ -130,8 +130,7 @@ class Session:
         Raises:
             UserError: the environment takes no parameters.
         """
-        with self.environment():
-            self.lessons.send(env)
+        self.lessons.send(env)
 
     def advance_lessons(self, env: BaseEnv) -> bool:
         """Begin the lessons that are due, and send their parameters to the environment. Called every environment step.
@@ -139,8 +138,7 @@ class Session:
         Returns:
             Whether the environment must be reset. The learners have then dropped their agents.
         """
-        with self.environment():
-            return self.lessons.advance(env, self.learners)
+        return self.lessons.advance(env, self.learners)
 
     def take_statistics(self, env: BaseEnv) -> None:
         """Add the environment's own statistics (Unity's `StatsRecorder`), if any, to every behavior's summary."""

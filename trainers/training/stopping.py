@@ -1,16 +1,14 @@
 """Stopping a run with SIGINT (Ctrl-C), SIGTERM or SIGHUP (a closed terminal)."""
 
-import logging
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from gym_adapters.errors import raised
+from gym_adapters.errors import close_reported
 from trainers.training.session import Session
 
-logger = logging.getLogger(__name__)
 
 REPEAT_SECONDS = 2.0
 """Signals within this time after the first count as the same request, because `timeout` and shells may send several."""
@@ -61,10 +59,7 @@ class StopSignals:
         """
         self._leaving = True
         with suppress(KeyboardInterrupt):
-            try:
-                close()
-            except (Exception, SystemExit) as error:
-                logger.warning("Closing the environment failed with %s.", raised(error))
+            close_reported(close)
 
     def _receive(self, number: int, frame: object) -> None:
         now = time.monotonic()
