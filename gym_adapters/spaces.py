@@ -32,6 +32,10 @@ MIN_IMAGE_SIDE = 8
 MAX_GREY_RATIO = 4
 """A two-dimensional observation of bytes also needs sides whose ratio is at most this; others are stacked vectors."""
 
+FLOAT32 = np.dtype(np.float32)
+LARGEST_EXACT = 2.0**24
+"""Up to here, float32 holds every integer."""
+
 Convert = Callable[[np.ndarray], np.ndarray]
 
 
@@ -238,9 +242,9 @@ def _shape_and_conversion(space: Space) -> tuple[tuple[int, ...], Convert]:
     match space:
         case spaces.Box():
             order = _image_axes(space)
-            return _vector(space.shape) if order is None else _image(space, order)
+            return _vector(space) if order is None else _image(space, order)
         case spaces.MultiBinary():
-            return _vector(space.shape)
+            return _vector(space)
         case spaces.Discrete():
             return _one_hot(np.array([space.n]), np.array([space.start]))
         case spaces.MultiDiscrete():
@@ -251,12 +255,22 @@ def _shape_and_conversion(space: Space) -> tuple[tuple[int, ...], Convert]:
     )
 
 
-def _vector(shape: tuple[int, ...]) -> tuple[tuple[int, ...], Convert]:
-    size = int(np.prod(shape))
+def _vector(space: Space) -> tuple[tuple[int, ...], Convert]:
+    size = int(np.prod(space.shape or ()))
+    told = np.dtype(space.dtype).itemsize <= FLOAT32.itemsize  # numbers of these types are seldom so large
 
     def convert(batch: np.ndarray) -> np.ndarray:
+        nonlocal told
         with np.errstate(over="ignore"):  # an infinite number is refused by those who read it
-            return np.array(batch, dtype=np.float32).reshape(len(batch), size)
+            converted = np.array(batch, dtype=FLOAT32).reshape(len(batch), size)
+        if not told and (np.abs(converted) > LARGEST_EXACT).any():
+            told = True
+            logger.warning(
+                "observations reach %g, where float32 merges integers; subtract an offset or scale them in the "
+                "environment",
+                np.abs(converted).max(),
+            )
+        return converted
 
     return (size,), convert
 
@@ -310,7 +324,7 @@ def _image(space: spaces.Box, order: tuple[int, ...]) -> tuple[tuple[int, ...], 
     shape = (int(np.prod(space.shape)) // (height * width), height, width)
     batch_order = (0, *(axis + 1 for axis in order))
     low, high = float(space.low.min()), float(space.high.max())
-    is_bytes = space.dtype == np.uint8
+    is_bytes = space.dtype == np.uint8 and high > 1
     rescale = (
         np.isfinite([low, high]).all() and high > low and (low, high) != (0.0, 255.0 if is_bytes else 1.0)
     )

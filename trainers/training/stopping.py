@@ -9,7 +9,6 @@ from contextlib import contextmanager, suppress
 from gym_adapters.errors import close_reported
 from trainers.training.session import Session
 
-
 REPEAT_SECONDS = 2.0
 """Signals within this time after the first count as the same request, because `timeout` and shells may send several."""
 
