@@ -80,7 +80,7 @@ class ObservationMapping:
         self.specs = [leaf.spec for leaf in self._leaves]
         if not self._leaves or any(0 in spec.shape for spec in self.specs):
             raise UserError(
-                f"{self._where}: the space {_one_line(space)} is empty or has an empty part; expected at least one "
+                f"{self._where} space {_one_line(space)} is empty or has an empty part; expected at least one "
                 "number in each; leave the part out"
             )
 

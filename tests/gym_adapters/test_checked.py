@@ -21,7 +21,7 @@ class Small(gymnasium.Env):
     """Returns what it is told to."""
 
     def __init__(self, result=None, start=(ZEROS, {}), space=None, actions=None) -> None:
-        self.observation_space = space or spaces.Box(-1, 1, (2,), np.float32)
+        self.observation_space = spaces.Box(-1, 1, (2,), np.float32) if space is None else space
         self.action_space = actions or spaces.Discrete(3)
         self.result, self.start = result or (start[0], 1.0, False, False, {}), start
 

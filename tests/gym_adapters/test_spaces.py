@@ -266,7 +266,7 @@ def test_a_few_vectors_of_bytes_are_no_picture():
 
 @pytest.mark.parametrize("largest", [np.finfo(np.float32).max, np.inf])
 def test_bounds_that_mean_none_are_none(largest, caplog):
-    mapping = ActionMapping(spaces.Box(np.full(1, -largest), np.full(1, largest), dtype=np.float32))
+    mapping = ActionMapping(spaces.Box(np.float32(-largest), np.float32(largest), (1,), np.float32))
     action = ActionTuple(np.array([[0.25]], np.float32), np.zeros((1, 0), np.int32))
     assert mapping.convert(action) == 0.25
     assert "lies in [-1, 1]" in caplog.text
