@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import gymnasium
+
 from gym_adapters.errors import UserError
 from gym_adapters.text import one_line
 
@@ -32,7 +34,12 @@ def find_player(path: str | Path) -> Path | None:
 
 
 def looks_like_player(path: str) -> bool:
-    """Whether a text is a player's path, existing or not, rather than a Gymnasium id such as ALE/Assault-v5."""
+    """Whether a text is a player's path, existing or not, rather than a Gymnasium id such as ALE/Assault-v5.
+
+    An id needs no version if it is registered or if a module to import stands before it, as in `package:games/Chess`.
+    """
+    if path in gymnasium.registry or re.fullmatch(r"[A-Za-z_][\w.]+:[^\\]+", path):
+        return False
     return (
         Path(path).is_absolute()
         or path.startswith((".", "~"))

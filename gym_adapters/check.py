@@ -12,6 +12,8 @@ from mlagents_envs.base_env import (
     TerminalSteps,
 )
 
+from gym_adapters.checked import described
+
 
 class ContractError(AssertionError):
     """An environment breaks the contract of `BaseEnv`. The message names the agent, array or call."""
@@ -70,7 +72,10 @@ class _Checker:
         earlier, self.given = self.given, []
         for name, spec in self.env.behavior_specs.items():
             _require(self.specs.setdefault(name, spec) == spec, f"the spec of {name} changed")
-            decisions, terminals = self.env.get_steps(name)
+            pair = self.env.get_steps(name)
+            is_pair = isinstance(pair, tuple | list) and len(pair) == 2
+            _require(is_pair, f"{name}: get_steps() returned {described(pair)}, expected two values")
+            decisions, terminals = pair
             _require(isinstance(decisions, DecisionSteps), f"{name}: get_steps()[0] is not a DecisionSteps")
             _require(isinstance(terminals, TerminalSteps), f"{name}: get_steps()[1] is not a TerminalSteps")
             self._check_arrays(f"{name} DecisionSteps", spec, decisions)
@@ -97,12 +102,15 @@ class _Checker:
                 self.env.set_action_for_agent(name, int(decisions.agent_id[row]), single)
 
     def _check_arrays(self, where: str, spec: BehaviorSpec, steps: DecisionSteps | TerminalSteps) -> None:
-        count = len(steps.agent_id)
+        count = np.size(steps.agent_id)
         _check_array(f"{where}.agent_id", steps.agent_id, (count,), "iu")
         _require(len(set(steps.agent_id.tolist())) == count, f"{where}.agent_id holds an id twice")
         _check_array(f"{where}.group_id", steps.group_id, (count,), "iu")
         for rewards, values in (("reward", steps.reward), ("group_reward", steps.group_reward)):
             _check_array(f"{where}.{rewards}", values, (count,), "f")
+        _require(
+            isinstance(steps.obs, list | tuple), f"{where}.obs is {described(steps.obs)}, expected a list"
+        )
         _require(len(steps.obs) == len(spec.observation_specs), f"{where}.obs has {len(steps.obs)} arrays")
         for index, (array, observation) in enumerate(zip(steps.obs, spec.observation_specs, strict=True)):
             kinds = "fu" if len(observation.shape) == 3 else "f"

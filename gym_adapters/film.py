@@ -13,8 +13,8 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode, VectorEnv
 from mlagents_envs.base_env import ActionTuple
 
-from gym_adapters.errors import UserError
-from gym_adapters.make import find_spec, install_hint
+from gym_adapters.errors import UserError, raised
+from gym_adapters.make import find_spec, install_hint, make_checked
 from gym_adapters.spaces import ActionMapping
 
 ATARI_PICTURE = {
@@ -107,13 +107,8 @@ class Film:
             fps = 60 / options.get("frameskip", 4)
             return make_atari(spec, 1, {**options, **ATARI_PICTURE}), {"render_fps": fps}
         with self._failing_clearly(), _warnings_to_log(spec):
-            vector_env = gymnasium.make_vec(
-                spec,
-                num_envs=1,
-                vectorization_mode="sync",
-                vector_kwargs={"autoreset_mode": AutoresetMode.DISABLED},
-                **{**_following_camera(spec, options), **options, "render_mode": "rgb_array"},
-            )
+            options = {**_following_camera(spec, options), **options, "render_mode": "rgb_array"}
+            vector_env = make_checked(spec, 1, AutoresetMode.DISABLED, options)
         metadata = vector_env.envs[0].metadata  # type: ignore[attr-defined]
         if "rgb_array" not in metadata.get("render_modes", ()):
             vector_env.close()
@@ -139,8 +134,7 @@ class Film:
         except gymnasium.error.DependencyNotInstalled as error:
             raise UserError(f"{self.env_id}: pictures need a package; {install_hint(error)}") from error
         except Exception as error:
-            told = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-            raise UserError(f"{self.env_id}: draws no pictures: {told}{_egl_hint()}") from error
+            raise UserError(f"{self.env_id}: draws no pictures: {raised(error)}{_egl_hint()}") from error
 
 
 def _render_without_display() -> None:

@@ -12,7 +12,8 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode, VectorEnv
 from mlagents_envs.base_env import BaseEnv, BehaviorSpec
 
-from gym_adapters.errors import UserError
+from gym_adapters.checked import CheckedResults, checked_spec
+from gym_adapters.errors import UserError, raised
 from gym_adapters.limits import ENVIRONMENTS
 from gym_adapters.vector_env import VectorEnvAdapter
 
@@ -39,7 +40,8 @@ def make_env(
         options: Keyword arguments of the environment itself.
 
     Raises:
-        UserError: The id is unknown, a package is missing, the environment refuses the options, or a number is out of
+        UserError: The id is unknown, a package is missing, the environment refuses the options or cannot be made, its
+            spaces are not supported, or a number is out of
             range.
     """
     count = DEFAULT_NUM_ENVS if num_envs is None else num_envs
@@ -98,6 +100,10 @@ def find_spec(env_id: str) -> EnvSpec:
         near = difflib.get_close_matches(env_id, list(gymnasium.registry), n=3, cutoff=0.4)
         hint = f"did you mean {' or '.join(near)}?" if near else "see gymnasium.pprint_registry()"
         raise UserError(f"environment {env_id!r} is not a registered Gymnasium id; {hint}") from error
+    except (Exception, SystemExit) as error:
+        raise UserError(
+            f"environment {env_id!r}: importing {module} failed with {raised(error)}; mend that module"
+        ) from error
 
 
 def _make_vector_env(spec: EnvSpec, num_envs: int, options: dict[str, Any]) -> VectorEnv:
@@ -107,10 +113,12 @@ def _make_vector_env(spec: EnvSpec, num_envs: int, options: dict[str, Any]) -> V
         raise UserError(
             f"environment {spec.id!r} needs a package that is missing; {install_hint(error)}"
         ) from error
-    except TypeError as error:
-        if not options:
-            raise
-        raise UserError(f"environment {spec.id!r} refuses its options {options}: {error}") from error
+    except UserError:
+        raise
+    except (Exception, SystemExit) as error:
+        if isinstance(error, TypeError) and options:
+            raise UserError(f"environment {spec.id!r} refuses its options {options}: {error}") from error
+        raise UserError(f"environment {spec.id!r} cannot be made: {raised(error)}; mend its code") from error
 
 
 def _fastest_vector_env(spec: EnvSpec, num_envs: int, options: dict[str, Any]) -> VectorEnv:
@@ -124,11 +132,17 @@ def _fastest_vector_env(spec: EnvSpec, num_envs: int, options: dict[str, Any]) -
 
         if mujoco.supports(spec, options):
             return mujoco.BatchedMujoco(spec, num_envs, options)
+    return make_checked(spec, num_envs, AutoresetMode.SAME_STEP, options)
+
+
+def make_checked(spec: EnvSpec, num_envs: int, mode: AutoresetMode, options: Mapping[str, Any]) -> VectorEnv:
+    """Makes environments that step one after the other, and whose results are checked."""
     return gymnasium.make_vec(
-        spec,
+        checked_spec(spec),
         num_envs=num_envs,
         vectorization_mode="sync",
-        vector_kwargs={"autoreset_mode": AutoresetMode.SAME_STEP},
+        wrappers=[CheckedResults],
+        vector_kwargs={"autoreset_mode": mode},
         **options,
     )
 

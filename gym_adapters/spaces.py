@@ -23,6 +23,7 @@ from mlagents_envs.base_env import (
     ObservationType,
 )
 
+from gym_adapters.checked import described, fitted
 from gym_adapters.errors import UserError
 from gym_adapters.sizes import check_actions, check_observations
 
@@ -30,6 +31,12 @@ logger = logging.getLogger(__name__)
 
 MIN_IMAGE_SIDE = 8
 """A three-dimensional observation counts as an image if it is at least this high and wide, in pixels."""
+MAX_GREY_RATIO = 4
+"""A two-dimensional observation of bytes also needs sides whose ratio is at most this; others are stacked vectors."""
+
+FLOAT32 = np.dtype(np.float32)
+LARGEST_EXACT = 2.0**24
+"""Up to here, float32 holds every integer."""
 
 Convert = Callable[[np.ndarray], np.ndarray]
 
@@ -41,33 +48,44 @@ def behavior_spec(observation_space: Space, action_space: Space) -> BehaviorSpec
 
 @dataclass(frozen=True)
 class _Leaf:
-    """One observation array: its path in a nested observation, its spec and its conversion."""
+    """One observation array: its path in a nested observation, its shape there, its spec and its conversion."""
 
     path: tuple[Any, ...]
+    shape: tuple[int, ...]
     spec: ObservationSpec
     convert: Convert
-    dimensions: int
 
 
 class ObservationMapping:
     """Converts batched observations of one space to the arrays of `DecisionSteps.obs`.
 
-    Vectors become float32. Images become channel-first and keep uint8; a float image is scaled to [0, 1] if
-    its space has finite bounds. `Dict` and `Tuple` spaces give one array per entry, in the space's order;
-    `Discrete` and `MultiDiscrete` values become one-hot vectors.
+    Vectors become float32. Images become channel-first and keep uint8, spread over 0 to 255 if the space has other
+    bounds; a float image is scaled to [0, 1] if its space has finite bounds. `Dict` and `Tuple` spaces give one array
+    per entry, in the space's order; `Discrete` and `MultiDiscrete` values become one-hot vectors.
+
+    Args:
+        space: The space of one environment's observation.
+        name: The environment's name, for messages.
 
     Attributes:
         space: The space of one environment's observation.
         specs: One `ObservationSpec` per array.
+
+    Raises:
+        UserError: The space is empty or of a kind that is not supported.
     """
 
-    def __init__(self, space: Space) -> None:
+    def __init__(self, space: Space, name: str = "") -> None:
         self.space = space
+        self._where = f"environment {name}: observation" if name else "observation"
         self._leaves = list(_leaves(space, ()))
         self.specs = [leaf.spec for leaf in self._leaves]
-        if not self._leaves:
-            raise UserError(f"observation space {space} is empty; an agent needs at least one observation")
-        check_observations("the environment", [spec.shape for spec in self.specs], least=0)
+        if not self._leaves or any(0 in spec.shape for spec in self.specs):
+            raise UserError(
+                f"{self._where} space {_one_line(space)} is empty or has an empty part; expected at least one "
+                "number in each; leave the part out"
+            )
+        check_observations("the environment", [spec.shape for spec in self.specs])
 
     def convert(self, observation: Any) -> list[np.ndarray]:
         """Converts a batch of observations.
@@ -77,25 +95,48 @@ class ObservationMapping:
 
         Returns:
             New arrays, one per spec. Shape: (num_envs, *spec.shape), float32 or uint8.
+
+        Raises:
+            UserError: An array is missing, has another shape, or holds values outside a space of integers.
         """
-        return [leaf.convert(_follow(observation, leaf.path)) for leaf in self._leaves]
+        return [self._converted(observation, leaf) for leaf in self._leaves]
 
     def is_one(self, observation: Any) -> bool:
         """Whether an observation is that of a single environment; else it has the form that `convert` takes."""
         leaf = self._leaves[0]
-        return np.ndim(_follow(observation, leaf.path)) == leaf.dimensions
+        return np.ndim(_follow(observation, leaf.path)) == len(leaf.shape)
 
     def convert_rows(self, rows: Sequence[Any]) -> list[np.ndarray]:
         """Converts a list of observations, each in the form that a single environment returns."""
         batch = create_empty_array(self.space, n=len(rows))
+        rows = [fitted(self.space, row, self._where) for row in rows]
         return self.convert(concatenate(self.space, rows, cast(Any, batch)) if rows else batch)
+
+    def _converted(self, observation: Any, leaf: "_Leaf") -> np.ndarray:
+        try:
+            batch = np.asarray(_follow(observation, leaf.path))
+        except (LookupError, TypeError, ValueError):
+            batch = np.empty(0, object)
+        where = "/".join([self._where, *map(str, leaf.path)])
+        if batch.shape[1:] != leaf.shape or batch.dtype.kind not in "biuf":
+            raise UserError(
+                f"{where}: a batch is {described(observation)}; expected numbers of shape (environments, "
+                f"{', '.join(map(str, leaf.shape))}), as the observation space says; change one of the two"
+            )
+        try:
+            return leaf.convert(batch)
+        except _OutsideError as error:
+            raise UserError(
+                f"{where}: {error}; expected values of its observation space; change one of the two"
+            ) from None
 
 
 class ActionMapping:
     """Converts `ActionTuple`s to batched actions of one space.
 
-    A bounded dimension of a `Box` is clipped to [-1, 1] and mapped linearly to [low, high]; an unbounded one
-    is passed on unchanged. `Discrete`, `MultiDiscrete` and `MultiBinary` become branches counted from 0.
+    A bounded dimension of a `Box` is clipped to [-1, 1] and mapped linearly to [low, high]; an unbounded one, or one
+    bounded only by the largest numbers of its type, is passed on unchanged. `Discrete`, `MultiDiscrete` and
+    `MultiBinary` become branches counted from 0.
 
     Attributes:
         space: The space of one environment's action.
@@ -144,10 +185,11 @@ class ActionMapping:
 
     def _set_bounds(self, space: spaces.Box) -> None:
         low, high = space.low.ravel().astype(np.float64), space.high.ravel().astype(np.float64)
-        bounded = np.isfinite(low) & np.isfinite(high)
+        bounded = (low > -_largest(space.dtype)) & (high < _largest(space.dtype))
         if not bounded.all():
             logger.warning(
-                "action space %s: %d of %d dimensions are unbounded and take the policy's value unchanged",
+                "action space %s: %d of %d dimensions are unbounded and take the policy's value unchanged, which lies "
+                "in [-1, 1]; if other values are needed, give the space bounds",
                 _one_line(space),
                 np.count_nonzero(~bounded),
                 bounded.size,
@@ -176,6 +218,13 @@ def _check_size(space: Space) -> None:
             check_actions("the environment", 0, np.broadcast_to(2, math.prod(space.shape)))
 
 
+def _largest(dtype: Any) -> float:
+    """Returns the largest number of a type, at most that of float32 or int32, that stands for "unbounded" in bounds."""
+    if np.issubdtype(dtype, np.floating):
+        return float(min(np.finfo(dtype).max, np.finfo(np.float32).max))
+    return float(np.iinfo(np.int32).max)
+
+
 def _leaves(space: Space, path: tuple[Any, ...]) -> Iterator[_Leaf]:
     """Yields every array in a (nested) observation space, depth first, in the order of the space."""
     if isinstance(space, spaces.Dict):
@@ -186,12 +235,12 @@ def _leaves(space: Space, path: tuple[Any, ...]) -> Iterator[_Leaf]:
             yield from _leaves(child, (*path, index))
     else:
         shape, convert = _shape_and_conversion(space)
-        yield _Leaf(
-            path,
-            _observation_spec(shape, "/".join(map(str, path)) or "observation"),
-            convert,
-            len(space.shape or ()),
-        )
+        name = "/".join(map(str, path)) or "observation"
+        yield _Leaf(path, space.shape or (), _observation_spec(shape, name), convert)
+
+
+class _OutsideError(Exception):
+    """Values lie outside their space."""
 
 
 def _one_line(space: Space) -> str:
@@ -215,9 +264,9 @@ def _shape_and_conversion(space: Space) -> tuple[tuple[int, ...], Convert]:
     match space:
         case spaces.Box():
             order = _image_axes(space)
-            return _vector(space.shape) if order is None else _image(space, order)
+            return _vector(space) if order is None else _image(space, order)
         case spaces.MultiBinary():
-            return _vector(space.shape)
+            return _vector(space)
         case spaces.Discrete():
             return _one_hot(np.array([space.n]), np.array([space.start]))
         case spaces.MultiDiscrete():
@@ -228,9 +277,24 @@ def _shape_and_conversion(space: Space) -> tuple[tuple[int, ...], Convert]:
     )
 
 
-def _vector(shape: tuple[int, ...]) -> tuple[tuple[int, ...], Convert]:
-    size = int(np.prod(shape))
-    return (size,), lambda batch: np.array(batch, dtype=np.float32).reshape(len(batch), size)
+def _vector(space: Space) -> tuple[tuple[int, ...], Convert]:
+    size = int(np.prod(space.shape or ()))
+    told = np.dtype(space.dtype).itemsize <= FLOAT32.itemsize  # numbers of these types are seldom so large
+
+    def convert(batch: np.ndarray) -> np.ndarray:
+        nonlocal told
+        with np.errstate(over="ignore"):  # an infinite number is refused by those who read it
+            converted = np.array(batch, dtype=FLOAT32).reshape(len(batch), size)
+        if not told and (np.abs(converted) > LARGEST_EXACT).any():
+            told = True
+            logger.warning(
+                "observations reach %g, where float32 merges integers; subtract an offset or scale them in the "
+                "environment",
+                np.abs(converted).max(),
+            )
+        return converted
+
+    return (size,), convert
 
 
 def _one_hot(sizes: np.ndarray, start: np.ndarray) -> tuple[tuple[int, ...], Convert]:
@@ -239,7 +303,14 @@ def _one_hot(sizes: np.ndarray, start: np.ndarray) -> tuple[tuple[int, ...], Con
     total = int(sizes.sum())
 
     def convert(batch: np.ndarray) -> np.ndarray:
-        columns = np.asarray(batch).reshape(len(batch), sizes.size) + first
+        values = batch.reshape(len(batch), sizes.size)
+        counted = values - start
+        outside = (counted < 0) | (counted >= sizes)
+        if outside.any():
+            row, place = np.argwhere(outside)[0]
+            low = start[place]
+            raise _OutsideError(f"value {values[row, place]} is outside {low} to {low + sizes[place] - 1}")
+        columns = values + first
         encoded = np.zeros((len(columns), total), dtype=np.float32)
         np.put_along_axis(encoded, columns, 1.0, axis=1)
         return encoded
@@ -250,15 +321,17 @@ def _one_hot(sizes: np.ndarray, start: np.ndarray) -> tuple[tuple[int, ...], Con
 def _image_axes(space: spaces.Box) -> tuple[int, ...] | None:
     """Returns the axes of an image in the order (frames), channels, height, width; None if it is no image.
 
-    In a shape (a, b, c), the smaller of a and c is the number of channels; if both are equal, c is.
+    In a shape (a, b, c), c is the number of channels if a = b, and a is if b = c. In all other shapes, the smaller of a
+    and c is.
     """
     shape = space.shape
     if len(shape) == 2:
         order: tuple[int, ...] = (0, 1)
-        is_image = space.dtype == np.uint8
+        is_image = space.dtype == np.uint8 and max(shape) <= MAX_GREY_RATIO * min(shape)
     elif len(shape) in (3, 4):
         frames, (first, middle, last) = tuple(range(len(shape) - 3)), range(len(shape) - 3, len(shape))
-        channels_first = shape[first] < shape[last]
+        a, b, c = shape[-3:]
+        channels_first = b == c if (a == b) != (b == c) else a < c
         order = (*frames, first, middle, last) if channels_first else (*frames, last, first, middle)
         is_image = True
     else:
@@ -274,12 +347,21 @@ def _image(space: spaces.Box, order: tuple[int, ...]) -> tuple[tuple[int, ...], 
     batch_order = (0, *(axis + 1 for axis in order))
     low, high = float(space.low.min()), float(space.high.max())
     is_bytes = space.dtype == np.uint8 and high > 1
-    rescale = not is_bytes and np.isfinite([low, high]).all() and (low, high) != (0.0, 1.0) and high > low
+    rescale = (
+        np.isfinite([low, high]).all() and high > low and (low, high) != (0.0, 255.0 if is_bytes else 1.0)
+    )
+    spread = np.rint(np.clip((np.arange(256) - low) / max(high - low, 1), 0, 1) * 255).astype(np.uint8)
 
     def convert(batch: np.ndarray) -> np.ndarray:
         dtype = np.uint8 if is_bytes else np.float32
-        channel_first = np.asarray(batch).transpose(batch_order)
+        channel_first = batch.transpose(batch_order)
         pixels: np.ndarray = np.array(channel_first, dtype=dtype, order="C").reshape(len(batch), *shape)
-        return ((pixels - low) / (high - low)).astype(np.float32) if rescale else pixels
+        if not rescale:
+            return pixels
+        if not is_bytes:
+            return ((pixels - low) / (high - low)).astype(np.float32)
+        if pixels.max(initial=low) > high or pixels.min(initial=high) < low:
+            raise _OutsideError(f"a value lies outside {low:.0f} to {high:.0f}")
+        return spread[pixels]
 
     return shape, convert

@@ -1,10 +1,12 @@
 """A Gymnasium vector environment as a `BaseEnv`: one agent per environment."""
 
+import logging
+from collections.abc import Mapping
 from enum import Enum
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
-from gymnasium import Space, spaces
+from gymnasium import Space
 from gymnasium.vector import AutoresetMode, VectorEnv
 from mlagents_envs.base_env import (
     ActionTuple,
@@ -17,8 +19,11 @@ from mlagents_envs.base_env import (
 from mlagents_envs.exception import UnityActionException
 
 from gym_adapters.actions import checked_actions
+from gym_adapters.checked import ACTION_MASK, branches_of, described, flat_mask
 from gym_adapters.errors import UserError
 from gym_adapters.spaces import ActionMapping, ObservationMapping
+
+logger = logging.getLogger(__name__)
 
 GAME_SCORE = "Environment/Game Score"
 
@@ -36,8 +41,12 @@ class VectorEnvAdapter(BaseEnv):
     with the last observation of that episode. Its next episode begins in the `DecisionSteps` of the same
     step (environments that reset only on demand are reset at once), or of the next step in `NEXT_STEP` mode.
 
+    The action mask in `infos["action_mask"]` has 1 for an allowed action. It is used for `Discrete` and
+    one-dimensional `MultiDiscrete` actions, whose mask is one array over all branches or a tuple with one per branch.
+
     Args:
-        vector_env: The environments, in any autoreset mode.
+        vector_env: The environments, in any autoreset mode. In `SAME_STEP` mode, `final_obs` must not be an array that
+            the environment writes its next episode into.
         behavior_name: The name under which the agents appear.
         seed: The first reset seeds environment i with `seed + i`; later resets continue its random numbers.
 
@@ -52,7 +61,9 @@ class VectorEnvAdapter(BaseEnv):
         self._name = behavior_name
         self._seed: int | None = seed
         self._autoreset_mode = _autoreset_mode(vector_env)
-        self._observations = ObservationMapping(vector_env.single_observation_space)
+        self._observations = ObservationMapping(vector_env.single_observation_space, behavior_name)
+        self._branches = branches_of(vector_env.single_action_space)
+        self._mask_ignored = False
         self._actions = ActionMapping(vector_env.single_action_space)
         self._spec = BehaviorSpec(self._observations.specs, self._actions.spec)
         self._ended = np.zeros(self.num_envs, dtype=bool)
@@ -70,8 +81,12 @@ class VectorEnvAdapter(BaseEnv):
         return {self._name: (self._observations.space, self._actions.space)}
 
     def reset(self) -> None:
-        """Begins a new episode in every environment."""
-        observation, infos = self.vector_env.reset(seed=self._seed)
+        """Begins a new episode in every environment.
+
+        Raises:
+            UserError: The environments return what does not fit their spaces. So do `step`'s.
+        """
+        observation, infos = self._reset(seed=self._seed)
         self._seed = None
         self._ended = np.zeros(self.num_envs, dtype=bool)
         self._clear_actions()
@@ -90,13 +105,17 @@ class VectorEnvAdapter(BaseEnv):
             self.reset()
             return
         began_only = self._ended  # NEXT_STEP: these environments reset now, and ignore their action
-        observation, rewards, terminated, truncated, infos = self.vector_env.step(
-            self._actions.convert(self._pending)
-        )
+        result = self.vector_env.step(self._actions.convert(self._pending))
         self._clear_actions()
-        terminated, truncated = np.asarray(terminated, bool), np.asarray(truncated, bool)
+        if not isinstance(result, tuple) or len(result) != 5 or not isinstance(result[4], Mapping):
+            self._refuse("step()", result, "observation, rewards, terminated, truncated, infos")
+        observation, _, _, _, infos = result
+        terminated, truncated = (
+            self._column(result[2], "terminated", bool),
+            self._column(result[3], "truncated", bool),
+        )
         ended = terminated | truncated
-        rewards = np.asarray(rewards, dtype=np.float32)
+        rewards = self._column(result[1], "rewards", np.float32)
         converted = self._observations.convert(observation)
         mask = self._action_mask(infos)
         if self._autoreset_mode is AutoresetMode.NEXT_STEP:
@@ -157,8 +176,11 @@ class VectorEnvAdapter(BaseEnv):
         return {} if take is None else {GAME_SCORE: [(score, Aggregation.AVERAGE) for score in take()]}
 
     def close(self) -> None:
-        """Closes the environments."""
-        self.vector_env.close()
+        """Closes the environments. If that fails, it is not tried again."""
+        try:
+            self.vector_env.close()
+        finally:
+            self.vector_env.closed = True
 
     def _check_name(self, behavior_name: str) -> None:
         if behavior_name != self._name:
@@ -186,7 +208,7 @@ class VectorEnvAdapter(BaseEnv):
         self, ended: np.ndarray, mask: np.ndarray | None
     ) -> tuple[list[np.ndarray], np.ndarray | None]:
         """Resets these environments; returns the observations of all environments and the updated action mask."""
-        observation, infos = self.vector_env.reset(options={"reset_mask": ended.copy()})
+        observation, infos = self._reset(options={"reset_mask": ended.copy()})
         fresh_mask = self._action_mask(infos)
         if mask is not None and fresh_mask is not None:
             mask[ended] = fresh_mask[ended]
@@ -200,19 +222,55 @@ class VectorEnvAdapter(BaseEnv):
         """
         if not ended.any():
             return self._observations.convert_rows([])
-        final = infos["final_obs"]
+        final = infos.get("final_obs")
+        if final is None:
+            self._refuse(
+                "step()", "no final_obs in infos", "the last observations of ended episodes in SAME_STEP mode"
+            )
         if isinstance(final, np.ndarray) and final.dtype == object:
             return self._observations.convert_rows(list(final[ended]))
         return [rows[ended] for rows in self._observations.convert(final)]
 
-    def _action_mask(self, infos: dict[str, Any]) -> np.ndarray | None:
+    def _action_mask(self, infos: Mapping[str, Any]) -> np.ndarray | None:
         """Returns masks with True = forbidden from Gymnasium's 1 = allowed. Shape: (num_envs, actions)."""
-        space = self._actions.space
-        if "action_mask" not in infos or not isinstance(space, spaces.Discrete):
+        masks = infos.get(ACTION_MASK)
+        if masks is None:
             return None
-        forbidden = np.asarray(infos["action_mask"]) == 0
-        given = infos.get("_action_mask")
-        return forbidden if given is None else forbidden & np.asarray(given, dtype=bool)[:, None]
+        if self._branches is None:
+            if not self._mask_ignored:
+                logger.warning(
+                    "environment %s: info[%r] is ignored; such actions have no mask", self._name, ACTION_MASK
+                )
+            self._mask_ignored = True
+            return None
+        given = np.asarray(infos.get("_" + ACTION_MASK, np.ones(self.num_envs, bool)), bool)
+        if len(masks) != self.num_envs:
+            self._refuse("the action mask", masks, f"{self.num_envs} masks")
+        forbidden = np.zeros((self.num_envs, sum(self._branches)), bool)
+        for i in np.flatnonzero(given):
+            if masks[i] is not None:
+                forbidden[i] = flat_mask(masks[i], self._branches, f"environment {self._name}") == 0
+        return forbidden
+
+    def _reset(self, **arguments: Any) -> tuple[Any, Mapping[str, Any]]:
+        result = self.vector_env.reset(**arguments)
+        if not isinstance(result, tuple) or len(result) != 2 or not isinstance(result[1], Mapping):
+            self._refuse("reset()", result, "observation, infos")
+        return result
+
+    def _column(self, values: Any, what: str, dtype: type) -> np.ndarray:
+        """Returns one number or flag per environment, shape (num_envs,)."""
+        array = np.asarray(values)
+        if array.shape != (self.num_envs,) or array.dtype.kind not in "biuf":
+            self._refuse(what, values, f"shape ({self.num_envs},)")
+        with np.errstate(over="ignore"):  # an infinite number is refused by those who read it
+            return array.astype(dtype, copy=False)
+
+    def _refuse(self, what: str, came: Any, expected: str) -> NoReturn:
+        came = came if isinstance(came, str) else described(came)
+        raise UserError(
+            f"environment {self._name}: {what} gave {came}; expected {expected}; change the environment"
+        )
 
     def _decision_steps(
         self, rows: np.ndarray, obs: list[np.ndarray], rewards: np.ndarray, mask: np.ndarray | None
@@ -221,7 +279,9 @@ class VectorEnvAdapter(BaseEnv):
         zeros = np.zeros(len(ids), dtype=np.float32)
         if len(ids) < len(rows):
             obs = [batch[rows] for batch in obs]
-        masks = None if mask is None else [mask[rows]]
+        masks = None
+        if mask is not None and self._branches is not None:
+            masks = np.split(mask[rows], np.cumsum(self._branches)[:-1], axis=1)
         return DecisionSteps(obs, rewards[rows], ids, masks, zeros.astype(np.int32), zeros)
 
 

@@ -84,9 +84,17 @@ def test_path_that_does_not_exist(path: str) -> None:
         make_environment(settings(env_path=path))
 
 
-@pytest.mark.parametrize("env_id", ["Walker2d-v5", "ALE/Assault-v5", "module:Env-v0", "Nothing-v0"])
+@pytest.mark.parametrize(
+    "env_id", ["Walker2d-v5", "ALE/Assault-v5", "module:Env-v0", "Nothing-v0", "pkg.mod:a/Chess"]
+)
 def test_gymnasium_ids_are_no_paths(env_id: str) -> None:
     assert not looks_like_player(env_id)
+
+
+def test_a_registered_id_needs_no_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert looks_like_player("games/Chess")
+    monkeypatch.setitem(gymnasium.registry, "games/Chess", gymnasium.spec("CartPole-v1"))
+    assert not looks_like_player("games/Chess")
 
 
 def test_ports_that_do_not_exist(tmp_path: Path) -> None:

@@ -179,3 +179,13 @@ def test_faulty_environments_are_caught(kind, message):
     env = kind(scripted(FLOATS, spaces.Discrete(2)).vector_env, NAME)
     with pytest.raises(ContractError, match=message):
         check_env(env, steps=20)
+
+
+@pytest.mark.parametrize("steps", [None, (), (None, None)])
+def test_what_is_no_pair_of_steps_is_named(steps):
+    class Odd(VectorEnvAdapter):
+        def get_steps(self, behavior_name):
+            return steps
+
+    with pytest.raises(ContractError, match=r"get_steps\(\)"):
+        check_env(Odd(scripted(FLOATS, spaces.Discrete(2)).vector_env, NAME), steps=2)

@@ -224,3 +224,65 @@ def test_other_action_spaces_are_refused_by_name(space):
 def test_other_observation_spaces_are_refused_by_name(space):
     with pytest.raises(UserError, match="observation space"):
         ObservationMapping(space)
+
+
+@pytest.mark.parametrize("value", [-1, 4])
+def test_integers_outside_their_space_are_refused(value):
+    with pytest.raises(UserError, match=rf"{value} is outside 0 to 3"):
+        ObservationMapping(spaces.Discrete(4)).convert(np.array([2, value]))
+
+
+@pytest.mark.parametrize("high", [3, 19, 100])
+def test_byte_maps_are_seen_on_the_scale_of_their_space(high):
+    space = spaces.Box(0, high, (20, 20, 1), np.uint8)
+    values = np.arange(400, dtype=np.uint8).reshape(1, 20, 20, 1) % (high + 1)
+    (seen,) = ObservationMapping(space).convert(values)
+    assert seen.dtype == np.uint8
+    np.testing.assert_allclose(seen[0, 0] / 255.0, values[0, :, :, 0] / high, atol=0.5 / 255.0)
+    with pytest.raises(UserError, match=f"outside 0 to {high}"):
+        ObservationMapping(space).convert(values + np.uint8(high))
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ((20, 20, 32), (32, 20, 20)),
+        ((32, 20, 20), (32, 20, 20)),
+        ((8, 8, 111), (111, 8, 8)),
+        ((20, 20, 20), (20, 20, 20)),
+        ((210, 160, 3), (3, 210, 160)),
+        ((3, 210, 160), (3, 210, 160)),
+        ((4, 20, 20, 32), (128, 20, 20)),
+    ],
+)
+def test_equal_sides_are_height_and_width(shape, expected):
+    """However many channels there are."""
+    assert ObservationMapping(spaces.Box(0.0, 1.0, shape, np.float32)).specs[0].shape == expected
+
+
+def test_a_few_vectors_of_bytes_are_no_picture():
+    assert ObservationMapping(image(8, 128)).specs[0].shape == (1024,)
+
+
+@pytest.mark.parametrize("largest", [np.finfo(np.float32).max, np.inf])
+def test_bounds_that_mean_none_are_none(largest, caplog):
+    mapping = ActionMapping(spaces.Box(np.float32(-largest), np.float32(largest), (1,), np.float32))
+    action = ActionTuple(np.array([[0.25]], np.float32), np.zeros((1, 0), np.int32))
+    assert mapping.convert(action) == 0.25
+    assert "lies in [-1, 1]" in caplog.text
+
+
+def test_numbers_that_float32_merges_are_said_once(caplog):
+    mapping = ObservationMapping(spaces.Box(0, np.inf, (1,), np.float64))
+    for value in (2.0**24, 1.7e9, 1.8e9):
+        mapping.convert(np.array([[value]]))
+    assert [record.getMessage()[:26] for record in caplog.records] == ["observations reach 1.7e+09"]
+
+
+def test_an_empty_or_wrong_batch_of_a_vector_environment_is_refused():
+    mapping = ObservationMapping(spaces.Dict({"a": spaces.Box(0, 1, (2,))}), "Env")
+    for batch in (None, {}, {"a": np.zeros((3, 1))}, {"a": np.zeros((3, 2), complex)}):
+        with pytest.raises(
+            UserError, match=r"environment Env: observation/a: a batch is .* \(environments, 2\)"
+        ):
+            mapping.convert(batch)

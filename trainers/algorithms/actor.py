@@ -6,7 +6,7 @@ import numpy as np
 from mlagents_envs.base_env import ActionTuple, DecisionSteps, TerminalSteps
 
 from trainers.experience.agents import AgentBatch, AgentTable
-from trainers.experience.checks import require_finite
+from trainers.experience.checks import StepsChecker
 from trainers.experience.groups import GroupTable
 from trainers.experience.store import NO_ROW, StepResult, Store
 from trainers.maths.returns import Ending
@@ -79,6 +79,7 @@ class Actor:
     def __init__(self, mind: Mind) -> None:
         self.mind = mind
         self.agents, self.groups = AgentTable(), GroupTable()
+        self._checker = StepsChecker(mind.name, mind.policy.spec)
 
     def observe(self, decision: DecisionSteps, terminal: TerminalSteps) -> AgentBatch:
         """Process what agents observed and received.
@@ -93,11 +94,11 @@ class Actor:
             The agents of `decision`.
 
         Raises:
-            UserError: an observation or reward is not finite, or every action of a branch is forbidden for an agent.
+            UserError: an array does not fit the behavior or holds a number that is not finite, or every action of a
+                branch is forbidden for an agent.
         """
         name, agents = self.mind.name, self.agents
-        require_finite(name, decision)
-        require_finite(name, terminal)
+        decision, terminal = self._checker.checked(decision), self._checker.checked(terminal)
         branches = self.mind.policy.action_spec.discrete_branches
         forbidden = join_masks(name, decision.action_mask, branches, decision.agent_id)
         self._end_episodes(terminal)

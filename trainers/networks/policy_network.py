@@ -10,6 +10,7 @@ import torch
 from mlagents_envs.base_env import ActionTuple, BehaviorSpec
 from torch import Tensor
 
+from gym_adapters.checked import as_numbers
 from gym_adapters.errors import UserError
 from trainers.config import NetworkSettings
 from trainers.networks.behavior_spec import describe_spec
@@ -133,6 +134,10 @@ def join_masks(
     """
     if action_mask is None:
         return None
+    masks = [mask if isinstance(mask, np.ndarray) else as_numbers(mask) for mask in action_mask]
+    if not len(agents) and len(masks) == len(branches):
+        return None
+    action_mask = [np.zeros(0) if mask is None or mask.dtype.kind not in "biuf" else mask for mask in masks]
     shapes, expected = [mask.shape for mask in action_mask], [(len(agents), size) for size in branches]
     if shapes != expected:
         raise UserError(

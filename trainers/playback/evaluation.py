@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,18 +12,22 @@ import numpy as np
 from mlagents_envs.base_env import ActionTuple, BaseEnv
 
 from bridge.process import looks_like_player
-from gym_adapters.errors import UserError
+from gym_adapters.errors import UserError, close_reported, environment_called, from_environment, raised
 from gym_adapters.limits import ENVIRONMENTS
 from gym_adapters.make import make_env, with_whole_episodes
 from gym_adapters.trust import needs_trust
 from trainers.config import load_settings
 from trainers.config.base import PathText
 from trainers.config.errors import option_reader, path_option
-from trainers.experience.checks import require_finite
+from trainers.experience.checks import StepsChecker, checked_pair, checked_specs
 from trainers.playback.video import Episode, check_video, write_video
 from trainers.records.policy_file import LoadedPolicy, find_checkpoint, load_policy
 
+logger = logging.getLogger(__name__)
+
 EPISODES = 20
+FIRST_NOTICE = 5000
+"""Steps after which it is said that episodes have not ended; said again after twice as many, and so on."""
 
 
 def evaluate(
@@ -43,41 +48,55 @@ def evaluate(
         Raw returns, in order of agent id.
 
     Raises:
-        UserError: the environment has no such behavior, or gives numbers that are not finite.
+        UserError: the environment has no such behavior, or sends what does not fit it or is not
+            finite.
     """
-    env.reset()
-    names = [name for name in env.behavior_specs if name.split("?", 1)[0] == policy.name]
-    if not names:
-        raise UserError(
-            f"the environment has {', '.join(env.behavior_specs)}; the policy is for {policy.name}"
-        )
+    with environment_called():
+        env.reset()
+        specs = checked_specs(env.behavior_specs)
+    checkers = {
+        name: StepsChecker(name, spec) for name, spec in specs.items() if name.split("?", 1)[0] == policy.name
+    }
+    if not checkers:
+        raise UserError(f"the environment has {', '.join(specs)}; the policy is for {policy.name}")
     running: dict[int, float] = {}
     finished: dict[int, float] = {}
-    first_step = True
-    while first_step or running:
-        for name in names:
-            decision, terminal = env.get_steps(name)
-            require_finite(name, decision)
-            require_finite(name, terminal)
+    step, notice = 0, FIRST_NOTICE
+    while not step or running:
+        for name, checker in checkers.items():
+            with environment_called():
+                steps = checked_pair(name, env.get_steps(name))
+            decision, terminal = checker.checked(steps[0]), checker.checked(steps[1])
             for agent, reward in zip(terminal.agent_id.tolist(), terminal.reward.tolist(), strict=True):
                 if agent in running:
                     finished[agent] = running.pop(agent) + reward
             for agent, reward in zip(decision.agent_id.tolist(), decision.reward.tolist(), strict=True):
-                if first_step:
+                if not step:
                     running[agent] = 0.0
                 elif agent in running:
                     running[agent] += reward
             if len(decision):
                 actions = policy.act(decision.obs, deterministic, decision.action_mask)
-                env.set_actions(name, actions)
+                with environment_called():
+                    env.set_actions(name, actions)
                 if played is not None:
                     for row, agent in enumerate(decision.agent_id.tolist()):
                         if agent in running:
                             one = slice(row, row + 1)
                             action = ActionTuple(actions.continuous[one], actions.discrete[one])
                             played.setdefault(agent, []).append(action)
-        first_step = False
-        env.step()
+        step += 1
+        if step == notice:
+            logger.warning(
+                "%s: %d of %d episodes have ended after %d steps; playing goes on until all have, Ctrl-C stops it",
+                policy.name,
+                len(finished),
+                len(finished) + len(running),
+                step,
+            )
+            notice *= 2
+        with environment_called():
+            env.step()
     return [finished[agent] for agent in sorted(finished)]
 
 
@@ -88,6 +107,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         returns = _evaluate_run(arguments)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BaseException as error:  # libraries in other languages raise their own
+        if not from_environment(error):
+            raise
+        print(f"error: the environment raised {raised(error)}", file=sys.stderr)
         return 2
     mean, std = float(np.mean(returns)), float(np.std(returns))
     if arguments.json:
@@ -120,7 +147,7 @@ def _evaluate_run(arguments: argparse.Namespace) -> list[float]:
     try:
         returns = evaluate(env, policy, not arguments.stochastic, played if video else None)
     finally:
-        env.close()
+        close_reported(env.close)
     if video is not None:
         seeds = range(arguments.seed, arguments.seed + episodes)
         shown = [

@@ -2,14 +2,13 @@
 
 import logging
 import sys
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
 from bridge.process import looks_like_player
-from gym_adapters.errors import UserError
+from gym_adapters.errors import UserError, from_environment, raised
 from gym_adapters.make import behavior_name
-from gym_adapters.text import log_to_terminal, one_line
+from gym_adapters.text import log_to_terminal
 from gym_adapters.trust import needs_trust
 from trainers.config import EnvSettings, RunSettings, catalogue, check_supported, load_settings
 from trainers.config.run import deep_merge
@@ -19,7 +18,6 @@ from trainers.training.api import SAVED, train
 from trainers.training.arguments import ParsedArguments, parse
 from trainers.training.environments import make_environment, tuned_file
 from trainers.training.recorder import Outcome
-from trainers.training.session import ENVIRONMENT
 
 
 def main(argv: Sequence[str] | None = None, trainer_type: str | None = None) -> int:
@@ -42,10 +40,10 @@ def main(argv: Sequence[str] | None = None, trainer_type: str | None = None) -> 
     except KeyboardInterrupt:  # before training began, or a second time while it was ending
         print("interrupted", file=sys.stderr)
         return 130
-    except Exception as error:
-        if ENVIRONMENT not in getattr(error, "__notes__", ()):
+    except BaseException as error:  # libraries in other languages raise their own
+        if not from_environment(error):
             raise
-        print(f"error: {_raised_by_environment(error)}", file=sys.stderr)
+        print(f"error: the environment raised {raised(error)}{_saved(error)}", file=sys.stderr)
         return 2
     for name, outcome in outcomes.items():
         LineDisplay().say(_result_text(name, outcome, settings.env_settings))
@@ -97,17 +95,7 @@ def _decides_the_file(key: str) -> bool:
     return key.startswith(("env_settings.", "checkpoint_settings.")) or key.endswith(".trainer_type")
 
 
-def _raised_by_environment(error: Exception) -> str:
-    """Return one line about an exception of the environment, with the place in the code that raised it."""
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    text = one_line(" ".join(str(error).split()), 300)
-    return (
-        f"the environment raised {type(error).__name__}: {text} ({place.filename}, line {place.lineno})"
-        f"{_saved(error)}"
-    )
-
-
-def _saved(error: Exception) -> str:
+def _saved(error: BaseException) -> str:
     """Return the end of an error message, which says whether the run was saved."""
     return f"; {SAVED[0].lower()}{SAVED[1:]}" if SAVED in getattr(error, "__notes__", ()) else ""
 

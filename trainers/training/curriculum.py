@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from mlagents_envs.base_env import BaseEnv
 
-from gym_adapters.errors import UserError
+from gym_adapters.errors import UserError, environment_called
 from trainers.config.environment_parameters import CompletionCriteria, EnvironmentParameter, Sampler
 
 LESSON_NUMBER = "Environment/Lesson Number/"
@@ -162,4 +162,5 @@ def send(env: BaseEnv, values: Mapping[str, Sampler]) -> None:
             f"environment_parameters: {type(env).__name__} takes none (it has no method set_parameters); "
             "remove the block"
         )
-    set_parameters(values)
+    with environment_called():
+        set_parameters(values)

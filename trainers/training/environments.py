@@ -8,7 +8,7 @@ from typing import get_args
 from mlagents_envs.base_env import BaseEnv
 
 from bridge.process import looks_like_player
-from gym_adapters.errors import UserError
+from gym_adapters.errors import UserError, close_reported
 from gym_adapters.make import Kind, behavior_name, env_kind, make_env
 from gym_adapters.trust import needs_trust
 from trainers.config import EnvSettings, RunSettings, catalogue
@@ -75,7 +75,7 @@ def tuned_file(env_id: str, trainer_type: str) -> Path | None:
     try:
         kind = env_kind(probe)
     finally:
-        probe.close()
+        close_reported(probe.close)
     path = folder / f"{kind}.yaml"
     if not path.is_file():
         fitting = [name for name in catalogue.algorithm_names() if (_folder(name) / path.name).is_file()]

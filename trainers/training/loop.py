@@ -2,6 +2,7 @@
 
 from mlagents_envs.base_env import BaseEnv
 
+from trainers.experience.checks import checked_pair
 from trainers.training.session import Session
 
 
@@ -17,19 +18,20 @@ def run(env: BaseEnv, session: Session) -> None:
     with session.environment():
         env.reset()
     while not session.finished:
-        for name in list(env.behavior_specs):
+        for name, spec in session.behaviors(env).items():
             with session.environment():
-                decision, terminal = env.get_steps(name)
-            actor = session.actor(name, env.behavior_specs[name])
+                steps = checked_pair(name, env.get_steps(name))
+            actor = session.actor(name, spec)
             with timers("policy"):
-                batch = actor.observe(decision, terminal)
+                batch = actor.observe(*steps)
             if actor.mind.ready:
                 with timers("update"):
                     actor.mind.update()
             if len(batch):
                 with timers("policy"):
                     actions = actor.act(batch)
-                env.set_actions(name, actions)
+                with session.environment():
+                    env.set_actions(name, actions)
         must_reset = session.advance_lessons(env)
         session.report()
         session.end_training()

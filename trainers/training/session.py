@@ -6,10 +6,12 @@ from typing import Any
 
 from mlagents_envs.base_env import BaseEnv, BehaviorSpec
 
+from gym_adapters.errors import environment_called
 from gym_adapters.space_description import describe
 from trainers.algorithms.actor import Actor
 from trainers.algorithms.learner import Learner
 from trainers.config import RunSettings
+from trainers.experience.checks import checked_specs, require_learnable, require_same
 from trainers.optim.collective import Alone
 from trainers.optim.device import find_device
 from trainers.optim.threads import Threads
@@ -20,9 +22,6 @@ from trainers.training.learners import Learners
 from trainers.training.lessons import Lessons
 from trainers.training.recorder import Outcome, Recorder
 from trainers.training.run_files import RunFiles
-
-ENVIRONMENT = "It was raised by the environment."
-"""Note on an exception that the environment raised."""
 
 
 class Session:
@@ -81,30 +80,35 @@ class Session:
             spec: observations and actions of the behavior.
 
         Raises:
-            UserError: the behavior is not in the training file, or its checkpoint does not fit.
+            UserError: the behavior is not in the training file, has no observations or actions or changes them, or its
+                checkpoint does not fit.
         """
         name = behavior_id.split("?", 1)[0]
         if name not in self.recorders:
+            require_learnable(behavior_id, spec)
             self.recorders[name] = self._begin(name, spec)
-        return self.recorders[name].learner.actor(behavior_id)
+        learner = self.recorders[name].learner
+        require_same(behavior_id, spec, learner.spec)
+        return learner.actor(behavior_id)
 
     @contextmanager
     def environment(self) -> Iterator[None]:
-        """Measure the time of a call to the environment, and give its exceptions the note `ENVIRONMENT`.
+        """Measure the time of a call to the environment, and mark its exceptions as its own.
 
         Raises:
             RuntimeError: the environment called `sys.exit`, which would end the run as if it had succeeded.
         """
-        with self.timers("env"):
-            try:
-                yield
-            except SystemExit as error:
-                failure = RuntimeError(f"the environment called sys.exit({error.code!r})")
-                failure.add_note(ENVIRONMENT)
-                raise failure from error
-            except Exception as error:
-                error.add_note(ENVIRONMENT)
-                raise
+        with self.timers("env"), environment_called():
+            yield
+
+    def behaviors(self, env: BaseEnv) -> dict[str, BehaviorSpec]:
+        """Return the behaviors that an environment has now, by behavior id.
+
+        Raises:
+            UserError: they are no mapping of names to `BehaviorSpec`s.
+        """
+        with self.environment():
+            return checked_specs(env.behavior_specs)
 
     def report(self) -> None:
         """Write and show what is due. Called every environment step."""
@@ -148,7 +152,8 @@ class Session:
         """Add the environment's own statistics (Unity's `StatsRecorder`), if any, to every behavior's summary."""
         take = getattr(env, "take_stats", None)
         if take is not None:
-            reported = take()
+            with self.environment():
+                reported = take()
             for learner in self.learners:
                 if not learner.finished:
                     learner.metrics.add_reported(reported)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+from gym_adapters.errors import close_reported
 from trainers.training.session import Session
 
 REPEAT_SECONDS = 2.0
@@ -51,10 +52,13 @@ class StopSignals:
         self._running = False
 
     def leaving(self, close: Callable[[], None]) -> None:
-        """Close the environment of a run that has ended. A signal interrupts a `close` that does not return."""
+        """Close the environment of a run that has ended. A signal interrupts a `close` that does not return.
+
+        An exception of `close` is reported and goes no further: the run is saved, or its own failure is on its way.
+        """
         self._leaving = True
         with suppress(KeyboardInterrupt):
-            close()
+            close_reported(close)
 
     def _receive(self, number: int, frame: object) -> None:
         now = time.monotonic()

@@ -10,8 +10,12 @@ import sys
 import numpy as np
 import pytest
 from command_tools import returns_by_hand, the_error
+from gymnasium.envs.classic_control import CartPoleEnv
+from run_tools import Stopwatch
 
-from trainers.playback.evaluation import environment_of
+from trainers import load_policy
+from trainers.playback import evaluation
+from trainers.playback.evaluation import environment_of, evaluate
 from trainers.playback.evaluation import main as evaluate_main
 
 
@@ -91,3 +95,20 @@ def test_games_trained_life_by_life_are_evaluated_as_a_whole(tmp_path):
     )
     checkpoint = path.parent / "Assault-v5" / "checkpoint.pt"
     assert environment_of(checkpoint) == ("ALE/Assault-v5", {"stack_num": 2})
+
+
+def test_episodes_that_do_not_end_are_reported(finished_run, monkeypatch, caplog):
+    monkeypatch.setattr(evaluation, "FIRST_NOTICE", 1)
+    assert len(evaluate(Stopwatch().env(), load_policy(finished_run[0]))) == 16
+    first, second, *_ = [record.getMessage() for record in caplog.records]
+    assert first.startswith("Task: 0 of 16 episodes have ended after 1 steps; playing goes on")
+    assert second.startswith("Task: 4 of 16 episodes have ended after 2 steps")
+
+
+def test_what_an_environment_raises_is_one_line(cartpole, monkeypatch, capsys):
+    def step(self, action):
+        raise ValueError("no fuel")
+
+    monkeypatch.setattr(CartPoleEnv, "step", step)
+    assert evaluation.main([str(cartpole / "pole"), "--episodes", "2"]) == 2
+    assert capsys.readouterr().err.startswith("error: the environment raised ValueError: no fuel (")

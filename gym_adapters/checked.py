@@ -1,0 +1,277 @@
+"""Checks what a Gymnasium environment returns, before a vector environment batches it."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+
+import gymnasium
+import numpy as np
+from gymnasium import Space, spaces
+from gymnasium.envs.registration import EnvSpec, load_env_creator
+
+from gym_adapters.errors import UserError
+
+ACTION_MASK = "action_mask"
+"""Key of `info` whose value has 1 for each action that is allowed."""
+
+PLAIN_NUMBERS = (float, int, np.float64, np.float32)
+PLAIN_FLAGS = (bool, np.bool_)
+
+
+def checked_spec(spec: EnvSpec) -> EnvSpec:
+    """Returns a spec whose environments name what is wrong when `step` or `reset` gives another number of values.
+
+    Gymnasium's own wrappers, such as `TimeLimit`, unpack these values, so the check is next to the environment.
+    Gymnasium's checker is left out, because `CheckedResults` takes its place.
+    """
+    checked = copy.deepcopy(spec)
+    checked.disable_env_checker = True
+    entry = spec.entry_point
+    if entry is None:
+        return checked
+
+    def create(**options: Any) -> Any:
+        env = (entry if callable(entry) else load_env_creator(entry))(**options)
+        return WholeResults(env) if isinstance(env, gymnasium.Env) else env  # Gymnasium refuses others
+
+    # Gymnasium reads the render modes of the class.
+    metadata = getattr(entry if callable(entry) else load_env_creator(entry), "metadata", None)
+    if isinstance(metadata, dict):
+        create.metadata = metadata  # type: ignore[attr-defined]
+    checked.entry_point = create
+    return checked
+
+
+class WholeResults(gymnasium.Wrapper):
+    """Requires that `step` returns five values and `reset` two, and that `info` is a dictionary."""
+
+    def step(self, action: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        """See `gymnasium.Env.step`.
+
+        Raises:
+            UserError: Another number of values came, or `info` is no dictionary.
+        """
+        result = self.env.step(action)
+        if not (isinstance(result, tuple | list) and len(result) == 5 and isinstance(result[4], dict)):
+            self._refuse("step", result, "observation, reward, terminated, truncated, info")
+        return result
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """See `gymnasium.Env.reset`.
+
+        Raises:
+            UserError: Another number of values came, or `info` is no dictionary.
+        """
+        result = self.env.reset(seed=seed, options=options)
+        if not (isinstance(result, tuple | list) and len(result) == 2 and isinstance(result[1], dict)):
+            self._refuse("reset", result, "observation, info")
+        return result
+
+    def _refuse(self, method: str, result: Any, expected: str) -> NoReturn:
+        where, count = f"environment {_name(self)}: {method}()", expected.count(",") + 1
+        if isinstance(result, tuple | list) and len(result) == count:
+            raise UserError(
+                f"{where} returned {described(result[-1])} as info; expected a dictionary; return {{}} if there is "
+                "nothing to tell"
+            )
+        came = f"{len(result)} values" if isinstance(result, tuple | list) else described(result)
+        raise UserError(f"{where} returned {came}; expected {count} values: {expected}; change {method}()")
+
+
+class CheckedResults(gymnasium.Wrapper):
+    """Requires that results fit the environment's spaces, and gives them in one form.
+
+    Observations that hold the right numbers in another form, such as a list, are converted. The last observation of
+    an episode is a copy, since many environments write the next episode into the same array. Of `info`, only the
+    action mask is passed on.
+
+    Args:
+        env: The environment, with all of its wrappers.
+    """
+
+    def __init__(self, env: gymnasium.Env) -> None:
+        super().__init__(env)
+        self._where = f"environment {_name(env)}"
+        self._space = env.observation_space
+        is_box = isinstance(self._space, spaces.Box)
+        self._shape = self._space.shape if is_box else None
+        self._dtype = self._space.dtype
+        self._branches = branches_of(env.action_space)
+
+    def step(self, action: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        """See `gymnasium.Env.step`.
+
+        Raises:
+            UserError: A result does not fit the observation space, or is not what Gymnasium defines.
+        """
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        observation = self._fitted(observation)
+        if type(reward) not in PLAIN_NUMBERS:
+            reward = self._number(reward)
+        if type(terminated) not in PLAIN_FLAGS:
+            terminated = self._flag("terminated", terminated)
+        if type(truncated) not in PLAIN_FLAGS:
+            truncated = self._flag("truncated", truncated)
+        if terminated or truncated:
+            observation = copy.deepcopy(observation)
+        return observation, reward, terminated, truncated, self._used(info)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """See `gymnasium.Env.reset`.
+
+        Raises:
+            UserError: The observation does not fit the observation space.
+        """
+        observation, info = self.env.reset(seed=seed, options=options)
+        return self._fitted(observation), self._used(info)
+
+    def _fitted(self, observation: Any) -> Any:
+        if (
+            type(observation) is np.ndarray
+            and observation.shape == self._shape
+            and observation.dtype == self._dtype
+        ):
+            return observation
+        return fitted(self._space, observation, f"{self._where}: observation")
+
+    def _number(self, reward: Any) -> float:
+        array = as_numbers(reward)
+        if array is None or array.size != 1:
+            raise UserError(
+                f"{self._where}: the reward is {described(reward)}; expected one number; change step()"
+            )
+        return float(array.item())
+
+    def _flag(self, what: str, value: Any) -> bool:
+        array = as_numbers(value)
+        if array is None or array.size != 1 or array.item() not in (0, 1):
+            raise UserError(
+                f"{self._where}: {what} is {described(value)}; expected True or False; change step()"
+            )
+        return bool(array.item())
+
+    def _used(self, info: dict[str, Any]) -> dict[str, Any]:
+        mask = info.get(ACTION_MASK)
+        if mask is None:
+            return {}
+        if self._branches is not None:
+            mask = flat_mask(mask, self._branches, self._where)
+        return {ACTION_MASK: mask}
+
+
+def fitted(space: Space, value: Any, where: str) -> Any:
+    """Returns an observation in the form of a space.
+
+    Args:
+        space: The observation space. Values of kinds of spaces that are not supported are returned as they are.
+        value: What an environment returned.
+        where: The environment and the part of the observation, for the message.
+
+    Raises:
+        UserError: The value does not hold numbers of the space's shape and type. Bounds are not checked.
+    """
+    match space:
+        case spaces.Dict():
+            if not isinstance(value, Mapping):
+                _refuse(where, described(value), f"a dictionary with the keys {_keys(space.spaces)}")
+            if value.keys() != space.spaces.keys():
+                _refuse(
+                    where, f"a dictionary with the keys {_keys(value)}", f"the keys {_keys(space.spaces)}"
+                )
+            return {key: fitted(child, value[key], f"{where} {key!r}") for key, child in space.spaces.items()}
+        case spaces.Tuple():
+            if not isinstance(value, Sequence) or len(value) != len(space.spaces):
+                _refuse(where, described(value), f"a tuple of {len(space.spaces)}")
+            return tuple(
+                fitted(child, value[index], f"{where}[{index}]") for index, child in enumerate(space.spaces)
+            )
+        case spaces.Box() | spaces.Discrete() | spaces.MultiDiscrete() | spaces.MultiBinary():
+            return _fitted_array(space, value, where)
+    return value
+
+
+def flat_mask(mask: Any, branches: Sequence[int], where: str) -> np.ndarray:
+    """Returns an action mask as one array, shape (sum of branches,), with 1 = allowed.
+
+    Args:
+        mask: An array or sequence with one entry per action; with several branches also a sequence of masks.
+        branches: The number of actions of each branch.
+        where: The environment, for the message.
+
+    Raises:
+        UserError: The mask has another length, or holds other numbers than 0 and 1.
+    """
+    try:
+        is_array = isinstance(mask, np.ndarray) and mask.dtype != object
+        flat = np.ravel(mask) if is_array else np.concatenate([np.ravel(part) for part in mask])
+    except (TypeError, ValueError):
+        flat = np.empty(0, object)
+    size = sum(branches)
+    if flat.shape != (size,) or flat.dtype.kind not in "biuf" or not ((flat == 0) | (flat == 1)).all():
+        raise UserError(
+            f"{where}: info[{ACTION_MASK!r}] is {described(mask)}; expected {size} numbers, one per action, 1 if it is "
+            "allowed and 0 if not"
+        )
+    return flat.astype(np.int8)
+
+
+def branches_of(space: Space) -> tuple[int, ...] | None:
+    """Returns the number of actions of each branch; None if a space's actions cannot be masked."""
+    if isinstance(space, spaces.Discrete):
+        return (int(space.n),)
+    if isinstance(space, spaces.MultiDiscrete) and space.nvec.ndim == 1:
+        return tuple(int(n) for n in space.nvec)
+    return None
+
+
+def as_numbers(value: Any) -> np.ndarray | None:
+    """Returns a value, such as a list, as an array of real numbers; None if it holds anything else."""
+    try:
+        array = np.asarray(value)
+        if array.dtype == object:
+            array = np.array(array.tolist())
+    except Exception:  # ragged lists, tensors of another device
+        return None
+    return array if array.dtype.kind in "biuf" else None
+
+
+def described(value: Any) -> str:
+    """Returns a value in at most 80 characters: an array's shape and type, anything else as Python writes it."""
+    if isinstance(value, np.ndarray) and value.size > 8:
+        return f"an array of shape {value.shape} and type {value.dtype}"
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:
+        text = ""
+    return text if text and len(text) <= 80 else f"{text[:60]}… ({type(value).__name__})"
+
+
+def _fitted_array(space: Space, value: Any, where: str) -> np.ndarray:
+    shape, dtype = space.shape or (), np.dtype(space.dtype)
+    array = as_numbers(value)
+    if array is None or array.shape != shape:
+        came = described(value) if array is None else f"{described(value)} of shape {array.shape}"
+        _refuse(where, came, f"numbers of shape {shape} and type {dtype}")
+    with np.errstate(over="ignore", invalid="ignore"):
+        converted: np.ndarray = array.astype(dtype)
+    if dtype.kind != "f" and not np.array_equal(converted, array):
+        _refuse(where, f"{described(value)} of type {array.dtype}", f"numbers of type {dtype}")
+    return converted
+
+
+def _refuse(where: str, came: str, expected: str) -> NoReturn:
+    raise UserError(
+        f"{where} is {came}; expected {expected}, as its observation_space says; change one of the two"
+    )
+
+
+def _keys(mapping: Mapping[Any, Any]) -> str:
+    return ", ".join(map(repr, mapping)) or "none"
+
+
+def _name(env: gymnasium.Env) -> str:
+    return repr(env.spec.id) if env.spec is not None else str(env)
