@@ -1,7 +1,6 @@
 """Signals that ask a training to stop, at every stage of it."""
 
 import importlib
-import os
 import signal
 import subprocess
 import sys
@@ -80,7 +79,7 @@ def importing(number: int, seconds: float, folder: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", IMPORTING, *trainings.new(folder, "ppo", 1_000_000, interval=1000)],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(trainings.ROOT)},
+        env=trainings.surroundings(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

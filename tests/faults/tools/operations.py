@@ -4,7 +4,9 @@ An operation is a line: what is done, and the name of the file, for example `os.
 that is written atomically has two of the name `written`: when half of it is on the disk, and when all of it is.
 """
 
+import itertools
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -31,30 +33,49 @@ def listing(record: Path) -> None:
 
 def stopping_at(number: int) -> None:
     """End the process, without any clean-up, before the operation of this number from now on."""
-    done = 0
+    numbers = itertools.count()
 
     def count(_: str) -> None:
-        nonlocal done
-        if done == number:
+        if next(numbers) == number:
             os._exit(STATUS)
-        done += 1
 
     _before_each(count)
 
 
-def refusing(error: int, *words: str) -> None:
-    """Have the system refuse each operation with one of these words in its line, with this error number."""
+def deleting_at(number: int) -> None:
+    """Delete the run's folder before the operation of this number from now on."""
+    numbers = itertools.count()
+
+    def count(_: str) -> None:
+        if next(numbers) == number:
+            shutil.rmtree(Path("runs", "run"), ignore_errors=True)
+
+    _before_each(count)
+
+
+def refusing(error: int, *words: str, skip: int = 0, times: int = sys.maxsize, place: str = "runs") -> None:
+    """Have the system refuse operations.
+
+    Args:
+        error: the error's number.
+        words: an operation with one of them in its line is refused, unless it is a removal, which needs no room.
+        skip: so many operations come first, of whatever kind.
+        times: after so many refusals there are no more.
+        place: the folder of the files.
+    """
+    seen, refused = itertools.count(), itertools.count()
 
     def refuse(operation: str) -> None:
-        if any(word in operation for word in words):
+        wanted = any(word in operation for word in words) and not operation.startswith("os.remove")
+        if next(seen) >= skip and wanted and next(refused) < times:
             raise OSError(error, os.strerror(error), operation)
 
-    _before_each(refuse)
+    _before_each(refuse, place)
 
 
-def _before_each(act: Callable[[str], None]) -> None:
-    """Call `act` before each operation on the files in `runs`."""
-    place, fsync, name = str(Path("runs").absolute()), os.fsync, ""
+def _before_each(act: Callable[[str], None], folder: str = "runs") -> None:
+    """Call `act` before each operation on the files in a folder."""
+    place, fsync, name = str(Path(folder).absolute()), os.fsync, ""
 
     def hook(event: str, arguments: tuple) -> None:
         nonlocal name
@@ -65,6 +86,8 @@ def _before_each(act: Callable[[str], None]) -> None:
                 act(f"{event} {name}")
 
     def written(file: int) -> None:
+        if not name:
+            return fsync(file)
         size = os.fstat(file).st_size
         os.lseek(file, 0, os.SEEK_SET)
         content = os.read(file, size)
@@ -73,7 +96,7 @@ def _before_each(act: Callable[[str], None]) -> None:
         os.lseek(file, 0, os.SEEK_SET)
         os.write(file, content)
         act(f"written {name}")
-        fsync(file)
+        return fsync(file)
 
     sys.addaudithook(hook)
     os.fsync = written

@@ -80,7 +80,7 @@ class Training:
     ) -> None:
         self.folder = folder
         words = [str(argument) for argument in arguments]
-        self.process: BaseProcess = _server().Process(target=_train, args=(folder, learner, words, disturb))
+        self.process: BaseProcess = server().Process(target=_train, args=(folder, learner, words, disturb))
         self.process.start()
 
     def until(self, reached: Callable[[], object]) -> None:
@@ -127,6 +127,11 @@ def new(folder: Path, learner: str, steps: int, interval: int, **behavior: Any) 
     }
     (folder / "file.yaml").write_text(yaml.safe_dump({"default_settings": settings}), encoding="utf-8")
     return ["file.yaml", "--env", ENV, "--run-id", "run", "--seed", "1", "--num-envs", "1"]
+
+
+def surroundings() -> dict[str, str]:
+    """The environment variables of a command that is started afresh."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 
 
 RESUME = ("--run-id", "run", "--resume")
@@ -193,7 +198,8 @@ def _write_plots(_: object, folder: Path) -> None:
 
 
 @cache
-def _server() -> Any:
+def server() -> Any:
+    """The context of `multiprocessing` whose processes start quickly where that is possible."""
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
     from multiprocessing import forkserver
