@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-from tests.faults.tools.campaign import Attempt, attempts
 from tests.faults.fault import faults, kinds
+from tests.faults.tools.campaign import Attempt, attempts
 from tests.faults.tools.table import written
 
 

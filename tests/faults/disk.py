@@ -75,7 +75,9 @@ def refused_once(error: int, what: str, folder: Path) -> None:
 def never_begins(error: int, what: str, folder: Path) -> None:
     """What a run needs at its start is refused: one line, and nothing is left."""
     refuse = partial(operations.refusing, error, *AT_THE_START[what])
-    trainings.trained(folder, "ppo", *trainings.new(folder, "ppo", 200, interval=100), disturb=refuse).refused()
+    trainings.trained(
+        folder, "ppo", *trainings.new(folder, "ppo", 200, interval=100), disturb=refuse
+    ).refused()
     assert not (folder / "runs" / "run").exists()
 
 
@@ -116,7 +118,9 @@ def _goes_on(folder: Path, learner: str = "dqn") -> None:
     """Once there is room, the run is resumed, or begun anew if it saved nothing."""
     step = trainings.newest_step(folder)
     if step is None:
-        trainings.trained(folder, learner, *trainings.new(folder, learner, 100, interval=50), "--force").well()
+        trainings.trained(
+            folder, learner, *trainings.new(folder, learner, 100, interval=50), "--force"
+        ).well()
     else:
         trainings.trained(folder, learner, *trainings.RESUME, "--max-steps", step + 50).well()
         assert trainings.newest_step(folder) == step + 50

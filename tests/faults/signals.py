@@ -43,7 +43,7 @@ raise SystemExit(trainers.run_command("trainers.training.cli", trainer_type="ppo
 
 def faults(whole: bool) -> Iterator[Fault]:
     """Each signal, once and twice in quick succession, at each stage, and while Python imports."""
-    for number in NUMBERS if whole else NUMBERS[:1]:
+    for number in NUMBERS if whole else NUMBERS[-1:]:
         for times in (1, 2) if whole else (2,):
             for stage in STAGES if whole else ("environment-step", "checkpoint"):
                 yield Fault(f"{number.name}-{stage}-{times}", partial(saved, stage, number, times))

@@ -7,6 +7,7 @@ seconds that Python and torch take to start.
 import json
 import multiprocessing
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -103,12 +104,16 @@ class Training:
         if hangs:
             self.process.kill()
             self.process.join()
-        ended = Ended(self.process.exitcode or 0, *(_text(self.folder / name) for name in ("output", "errors")))
+        ended = Ended(
+            self.process.exitcode or 0, *(_text(self.folder / name) for name in ("output", "errors"))
+        )
         assert not hangs, f"it does not end: {ended}"
         return ended
 
 
-def trained(folder: Path, learner: str, *arguments: object, disturb: Callable[[], object] | None = None) -> Ended:
+def trained(
+    folder: Path, learner: str, *arguments: object, disturb: Callable[[], object] | None = None
+) -> Ended:
     """Start a training and wait for its end."""
     return Training(folder, learner, *arguments, disturb=disturb).end()
 
@@ -150,9 +155,13 @@ def newest_step(folder: Path) -> int | None:
 def require_whole(folder: Path) -> None:
     """Require that a run's folder agrees with itself: every listed file is there and loads, no half file is left."""
     run = folder / "runs" / "run"
-    assert not [path for path in run.rglob(f"*{DRAFT}")]
+    assert not list(run.rglob(f"*{DRAFT}"))
     status = json.loads((run / "run_logs" / "training_status.json").read_text(encoding="utf-8"))[BEHAVIOR]
-    listed = {name for entry in status["checkpoints"] for name in (entry["file_path"], *entry["auxillary_file_paths"])}
+    listed = {
+        name
+        for entry in status["checkpoints"]
+        for name in (entry["file_path"], *entry["auxillary_file_paths"])
+    }
     assert all((run / name).is_file() for name in listed), listed
     for path in (*run.glob("*/*.pt"), run / BEHAVIOR / "checkpoint.pt"):
         load_state(path)
@@ -184,6 +193,9 @@ def _train(folder: Path, learner: str, words: list[str], disturb: Callable[[], o
     for number, name in ((1, "output"), (2, "errors")):
         os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     sys.stdout, sys.stderr = (open(number, "w", buffering=1, encoding="utf-8") for number in (1, 2))  # noqa: PTH123, SIM115
+    for name in ("SIGINT", "SIGHUP"):  # one that is ignored, as in the background, would stay so
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.default_int_handler)
     torch.set_num_threads(1)
     plots.draw_plots = _write_plots  # to draw them takes longer than all the rest
     if disturb is not None:

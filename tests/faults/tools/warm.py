@@ -12,7 +12,10 @@ import trainers.training.environments
 from trainers.config import catalogue
 
 MODULES = (bridge.onnx_export, trainers.records.plots, trainers.training.cli, trainers.training.environments)
-ALGORITHMS, SIGNALS = catalogue.algorithm_names(), catalogue.signal_names()  # looks at every installed package
+ALGORITHMS, SIGNALS = (
+    catalogue.algorithm_names(),
+    catalogue.signal_names(),
+)  # looks at every installed package
 OPTIMIZER = torch.optim.Adam([torch.zeros(1, requires_grad=True)])  # imports much of torch when it is made
 FIGURE = matplotlib.figure.Figure()
 
