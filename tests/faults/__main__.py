@@ -1,6 +1,7 @@
-"""Tries every fault: `python -m tests.faults [KIND ...] [--few] [--jobs N] [--json FILE] [--write FILE]`."""
+"""Tries every fault; `python -m tests.faults --help` says how."""
 
 import argparse
+import fnmatch
 import json
 import sys
 import tempfile
@@ -16,13 +17,16 @@ from tests.faults.tools.table import written
 def main(argv: Sequence[str] | None = None) -> int:
     """Try the faults; return 1 if anything fell."""
     known = kinds()
-    parser = argparse.ArgumentParser(prog="python -m tests.faults", description="Tries every fault.")
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description="Tries faults.")
     parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"of {', '.join(known)}; default: all")
     parser.add_argument("--few", action="store_true", help="only the faults that `make test` tries")
+    parser.add_argument("--only", default="*", metavar="PATTERN", help="faults of such a name, as ppo-1*")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="faults tried at the same time")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what came of each fault")
     parser.add_argument("--write", type=Path, metavar="FILE", help="replace the table of counts in this page")
     arguments = parser.parse_args(argv)
+    if arguments.write and (arguments.few or arguments.only != "*"):
+        parser.error("--write: the table is of all faults; leave --few and --only out")
     unknown = sorted(set(arguments.kinds) - set(known))
     if unknown or arguments.jobs < 1:
         parser.error(f"unknown kind {unknown[0]!r}" if unknown else "--jobs: expected 1 or more")
@@ -32,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="faults-", ignore_cleanup_errors=True) as folder:
         for name, kind in chosen.items():
             names = [fault.name for fault in faults(kind, not arguments.few)]
+            names = fnmatch.filter(names, arguments.only)
             place = Path(folder, name)
             results[name] = attempts(name, names, not arguments.few, arguments.jobs, place)
             report(kind, name, results[name])
