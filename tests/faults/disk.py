@@ -45,7 +45,8 @@ def faults(whole: bool) -> Iterator[Fault]:
             yield Fault(f"{name}-{what}-once".replace(" ", "-"), partial(refused_once, error, what))
         for what in AT_THE_START if whole else ():
             yield Fault(f"{name}-{what}-at-the-start".replace(" ", "-"), partial(never_begins, error, what))
-        yield Fault(f"{name}-temporary-folder", partial(no_temporary_folder, error))
+        if whole:
+            yield Fault(f"{name}-temporary-folder", partial(no_temporary_folder, error))
     if sys.platform != "win32":
         yield from (Fault(f"at-most-{size}-bytes", partial(small_files, size)) for size in SIZES if whole)
     yield from (Fault(f"deleted-at-{number}", partial(deleted, number)) for number in DELETED_AT if whole)
