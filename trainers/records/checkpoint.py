@@ -153,8 +153,8 @@ class CheckpointKeeper:
         weights = self.folder / f"{self.folder.name}-{step}.pt"
         listed = any(known["steps"] == step for known in self.entries)
         try:
+            save_state(self.folder / NEWEST, state)  # first, so that whatever comes next, it can be resumed
             save_state(weights, state)
-            save_state(self.folder / NEWEST, state)
         except OSError:
             if not listed:
                 weights.unlink(missing_ok=True)

@@ -126,6 +126,21 @@ def silence_stdout() -> None:
         os.dup2(sys.stdout.fileno(), 1)
 
 
+def open_missing_streams() -> None:
+    """Open the standard streams that were closed when Python started, to nowhere.
+
+    Otherwise the next file that is opened takes a stream's number, and whatever is printed goes into it.
+    """
+    for number in range(3):
+        with suppress(OSError):
+            os.fstat(number)
+            continue
+        os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+
+
 def make_display() -> Display:
     """The live display if standard output is a terminal, else lines."""
     console = Console()

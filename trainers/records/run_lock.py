@@ -28,8 +28,7 @@ def locked(folder: Path) -> Iterator[None]:
     held, owner = place / f"{name}.lock", place / f"{name}.json"
     lock = FileLock(held)
     try:
-        place.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
+        _acquire(lock, place)
     except Timeout:
         raise UserError(
             f"{folder}: {_named(owner)} is writing this run; wait until it ends, or choose another --run-id"
@@ -51,6 +50,18 @@ def locked(folder: Path) -> Iterator[None]:
                 held.unlink(missing_ok=True)
         with suppress(OSError):
             place.rmdir()  # works on an empty folder only
+
+
+def _acquire(lock: FileLock, place: Path) -> None:
+    """Acquire a lock at once or not at all; its folder may be deleted, being empty, just after it was made."""
+    for last in (*(False,) * 99, True):
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+            lock.acquire(timeout=0)
+            return
+        except FileNotFoundError:
+            if last:
+                raise
 
 
 def _named(owner: Path) -> str:

@@ -12,7 +12,7 @@ from gym_adapters.text import log_to_terminal
 from gym_adapters.trust import needs_trust
 from trainers.config import EnvSettings, RunSettings, catalogue, check_supported, load_settings
 from trainers.config.run import deep_merge
-from trainers.records.progress import LineDisplay
+from trainers.records.progress import LineDisplay, open_missing_streams
 from trainers.records.run_folder import CONFIGURATION
 from trainers.training.api import SAVED, train
 from trainers.training.arguments import ParsedArguments, parse
@@ -27,6 +27,7 @@ def main(argv: Sequence[str] | None = None, trainer_type: str | None = None) -> 
         argv: the arguments without the program's name; None takes those of the process.
         trainer_type: the algorithm of the command, such as `python -m trainers.ppo`; None if the training file decides.
     """
+    open_missing_streams()
     prog = f"python -m trainers.{trainer_type}" if trainer_type else "bridge-learn"
     arguments = parse(argv, prog, trainer_type)
     log_to_terminal()

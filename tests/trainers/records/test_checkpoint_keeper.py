@@ -246,3 +246,15 @@ def test_status_that_is_not_json_is_a_user_error(tmp_path):
     path.write_text('{"Test": ')
     with pytest.raises(UserError, match="not valid JSON"):
         read_status(path)
+
+
+def test_a_process_that_is_killed_between_two_files_leaves_one_to_resume_from(tmp_path):
+    """A folder in the place of the numbered file stops the writer there, as a kill does."""
+    keeper = CheckpointKeeper(tmp_path, "Test", keep=2)
+    learner = make_learner(SPEC, SETTINGS)
+    learner.step = 10
+    (keeper.folder / "Test-10.pt" / "in the way").mkdir(parents=True)
+    with pytest.raises(OSError, match=r"Test-10\.pt"):
+        keeper.save(whole_state(learner), None)
+    assert load_state(keeper.folder / "checkpoint.pt")["global_step"] == 10
+    assert keeper.entries == []

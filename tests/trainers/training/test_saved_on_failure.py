@@ -2,10 +2,8 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -134,48 +132,6 @@ def test_the_command_says_in_one_line_what_the_environment_raised(trouble, told,
     assert last.endswith("what was learned until then is saved.")
     assert "Traceback" not in done.stderr
     assert load_policy(tmp_path / "runs" / "run").step == 599
-
-
-def test_a_reader_that_leaves_does_not_end_the_run(tmp_path):
-    """As with `| head -1`; the run ends at its `max_steps`, and so does the exit status."""
-    words = command(tmp_path, "pass", "--max-steps", "900")
-    process = subprocess.Popen(
-        words, cwd=tmp_path, env=environment(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline()
-    process.stdout.close()
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == 0, errors
-    assert load_policy(tmp_path / "runs" / "run").step == 900
-
-
-@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no SIGHUP")
-def test_a_closed_terminal_saves_the_run(tmp_path):
-    process = subprocess.Popen(
-        command(tmp_path, "pass"),
-        cwd=tmp_path,
-        env=environment(tmp_path),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        preexec_fn=lambda: signal.signal(
-            signal.SIGHUP, signal.SIG_DFL
-        ),  # `nohup` would pass on that it is ignored
-    )
-    with process:
-        try:
-            progress, deadline = (
-                tmp_path / "runs" / "run" / "Trouble-v0" / "progress.csv",
-                time.monotonic() + 60,
-            )
-            while not progress.exists() and time.monotonic() < deadline:
-                time.sleep(0.05)
-            process.send_signal(signal.SIGHUP)
-            _, errors = process.communicate(timeout=60)
-        finally:
-            process.kill()
-    assert process.returncode == 0, errors
-    assert load_policy(tmp_path / "runs" / "run").step >= 100
 
 
 def test_two_trainings_of_one_run_are_refused_and_the_owner_is_named(tmp_path):

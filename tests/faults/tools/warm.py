@@ -1,0 +1,23 @@
+"""What the server of trainings imports and does once, before it makes copies of itself."""
+
+import gc
+
+import matplotlib.figure
+import torch
+
+import bridge.onnx_export
+import trainers.records.plots
+import trainers.training.cli
+import trainers.training.environments
+from trainers.config import catalogue
+
+MODULES = (bridge.onnx_export, trainers.records.plots, trainers.training.cli, trainers.training.environments)
+ALGORITHMS, SIGNALS = (
+    catalogue.algorithm_names(),
+    catalogue.signal_names(),
+)  # looks at every installed package
+OPTIMIZER = torch.optim.Adam([torch.zeros(1, requires_grad=True)])  # imports much of torch when it is made
+FIGURE = matplotlib.figure.Figure()
+
+gc.collect()
+gc.freeze()  # what is there stays, so no copy need look through it again
