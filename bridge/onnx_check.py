@@ -4,7 +4,8 @@ The checks are those of com.unity.ml-agents when a model is assigned to an agent
 need only the file. Only Unity can check whether the model fits the agent's sensors and actions.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,13 @@ from gym_adapters.errors import UserError
 OPSETS = range(7, 16)
 """The opset versions that Unity's Inference Engine reads."""
 
-VERSIONS = (2.0, 3.0)
+OLD_VERSION, VERSION = 2, 3
+"""`version_number` of the models of ML-Agents 1.x, which later packages still run, and of all later models."""
+
 FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
 EXTRA_INPUTS = {"action_masks", "recurrent_in", "prev_action", "epsilon", "sequence_length"}
-OLD_NAMES = {"is_continuous_control", "action", "action_output_shape", "vector_observation", "value_estimate"}
+OLD_ACTIONS = {"is_continuous_control", "action", "action_output_shape"}
+OLD_NAMES = {*OLD_ACTIONS, "vector_observation", "value_estimate"}
 
 
 @dataclass
@@ -73,11 +77,18 @@ def check_model(model: onnx.ModelProto) -> Report:
     opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
     if opset not in OPSETS:
         report.refused.append(f"opset {opset}; expected {OPSETS[0]} to {OPSETS[-1]} (ML-Agents writes 9)")
-    if OLD_NAMES & (inputs.keys() | outputs.keys()):
-        report.refused.append("tensor names of ML-Agents 1.x; train again with a current trainer")
     _check_constants(report, outputs, constants)
+    version = constants.get("version_number")
+    if version is not None and version.ravel()[0] == OLD_VERSION:
+        _check_old(report, inputs, outputs, constants)
+        return report
+    if OLD_NAMES & (inputs.keys() | outputs.keys()):
+        report.refused.append(
+            f"tensor names of ML-Agents 1.x, which need version_number {OLD_VERSION}; "
+            "train again with a current trainer"
+        )
     _check_inputs(report, inputs)
-    _check_actions(report, inputs, outputs)
+    _check_actions(report, inputs, outputs, (INT64,))
     _check_memory(report, inputs, outputs, constants)
     return report
 
@@ -92,8 +103,31 @@ def _check_constants(report: Report, outputs: Tensors, constants: dict[str, np.n
         elif outputs[name][0] != FLOAT or constants.get(name) is None:
             report.refused.append(f"{name} is not a constant float")
     version = constants.get("version_number")
-    if version is not None and version.ravel()[0] not in VERSIONS:
-        report.refused.append(f"version_number is {version.ravel()[0]:g}; expected 2 or 3")
+    if version is not None and version.ravel()[0] not in (OLD_VERSION, VERSION):
+        report.refused.append(
+            f"version_number is {version.ravel()[0]:g}; expected {OLD_VERSION} or {VERSION}"
+        )
+
+
+def _check_old(report: Report, inputs: Tensors, outputs: Tensors, constants: dict[str, np.ndarray]) -> None:
+    """Check a model of ML-Agents 1.x, which has names of its own for observations, and perhaps for actions."""
+    known = [
+        name for name in inputs if re.fullmatch(r"vector_observation|(visual_observation|obs)_\d+", name)
+    ]
+    if not known:
+        report.refused.append("there is no input vector_observation, visual_observation_0 or obs_0")
+    _check_input_types(report, inputs, known)
+    if "action" in outputs and not {"continuous_actions", "discrete_actions"} & outputs.keys():
+        missing = sorted(OLD_ACTIONS - outputs.keys())
+        report.refused += [f"there is no output {name}" for name in missing]
+        discrete = constants.get("is_continuous_control")
+        if discrete is not None and not discrete.any() and "action_masks" not in inputs:
+            report.refused.append("discrete actions, but no input action_masks")
+    else:
+        _check_actions(report, inputs, outputs, (FLOAT, INT64))
+    memory = constants.get("memory_size")
+    if memory is not None and memory.ravel()[0] > 0:
+        report.refused.append("a model with memory of ML-Agents 1.x; train again with a current trainer")
 
 
 def _check_inputs(report: Report, inputs: Tensors) -> None:
@@ -103,24 +137,30 @@ def _check_inputs(report: Report, inputs: Tensors) -> None:
         report.refused.append("there is no input obs_0")
     elif sorted(expected) != sensors:
         report.refused.append(f"inputs {', '.join(sensors)}; expected {', '.join(expected)}")
+    _check_input_types(report, inputs, expected)
+
+
+def _check_input_types(report: Report, inputs: Tensors, known: Collection[str]) -> None:
     for name, (kind, _) in inputs.items():
         if kind != FLOAT:
             report.refused.append(f"input {name} is not float")
-        if name not in EXTRA_INPUTS and name not in expected:
+        if name not in EXTRA_INPUTS and name not in known:
             report.warnings.append(f"Unity does not know input {name}")
 
 
-def _check_actions(report: Report, inputs: Tensors, outputs: Tensors) -> None:
+def _check_actions(
+    report: Report, inputs: Tensors, outputs: Tensors, discrete_types: tuple[int, ...]
+) -> None:
     kinds = [kind for kind in ("continuous", "discrete") if f"{kind}_actions" in outputs]
     if not kinds:
         report.refused.append("there is no output continuous_actions or discrete_actions")
     for kind in kinds:
-        expected = FLOAT if kind == "continuous" else INT64
+        expected = (FLOAT,) if kind == "continuous" else discrete_types
         for name in (f"{kind}_actions", f"deterministic_{kind}_actions"):
             if name not in outputs:
                 report.warnings.append(f"there is no output {name}; deterministic inference will not work")
-            elif outputs[name][0] != expected:
-                report.refused.append(f"{name} is not {_type_name(expected)}")
+            elif outputs[name][0] not in expected:
+                report.refused.append(f"{name} is not {' or '.join(map(_type_name, expected))}")
         shape = f"{kind}_action_output_shape"
         if shape not in outputs:
             report.refused.append(f"there is no output {shape}")

@@ -15,9 +15,8 @@ from mlagents_envs.base_env import (
     ObservationSpec,
     ObservationType,
 )
-from onnx import TensorProto, helper
 
-from bridge.onnx_check import check_file, check_model
+from bridge.onnx_check import check_file
 from bridge.onnx_export import export_policy, export_run, main
 from trainers.config import NetworkSettings
 from trainers.networks.actor_critic import ActorCritic
@@ -255,63 +254,3 @@ def test_export_leaves_the_policy_alone(tmp_path: Path) -> None:
     export_policy(policy, spec, tmp_path / "Model.onnx")
     assert policy.training
     assert all(torch.equal(tensor, before[name]) for name, tensor in policy.state_dict().items())
-
-
-def rename(model: onnx.ModelProto, old: str, new: str) -> None:
-    for value in (*model.graph.input, *model.graph.output):
-        if value.name == old:
-            value.name = new
-    for node in model.graph.node:
-        for names in (node.input, node.output):
-            names[:] = [new if name == old else name for name in names]
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "words"),
-    [
-        ("version_number", "version", "no output version_number"),
-        ("memory_size", "memory", "no output memory_size"),
-        ("obs_0", "obs_1", "inputs obs_1; expected obs_0"),
-        ("obs_0", "observation", "no input obs_0"),
-        ("obs_0", "vector_observation", "ML-Agents 1.x"),
-        ("action_masks", "masks", "no input action_masks"),
-        ("discrete_actions", "actions", "no output continuous_actions or discrete_actions"),
-        ("discrete_action_output_shape", "shape", "no output discrete_action_output_shape"),
-    ],
-)
-def test_check_refuses_other_names(old: str, new: str, words: str, tmp_path: Path) -> None:
-    spec, path = make_spec(VECTOR, (0, (3,))), tmp_path / "Model.onnx"
-    export_policy(make_policy(spec, SETTINGS["plain"]), spec, path)
-    model = onnx.load(str(path))
-    rename(model, old, new)
-    assert any(words in line for line in check_model(model).refused)
-
-
-def test_check_reads_values_types_and_opset() -> None:
-    def constant(name: str, value: float, kind: int = TensorProto.FLOAT) -> onnx.NodeProto:
-        tensor = helper.make_tensor(f"{name}_value", kind, [1], [value])
-        return helper.make_node("Constant", [], [name], value=tensor)
-
-    outputs = {"version_number": 1.0, "memory_size": 8.0, "continuous_action_output_shape": 2.0}
-    nodes = [constant(name, value) for name, value in outputs.items()]
-    nodes.append(helper.make_node("Identity", ["obs_0"], ["continuous_actions"]))
-    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in outputs]
-    values.append(helper.make_tensor_value_info("continuous_actions", TensorProto.DOUBLE, ["batch", 2]))
-    inputs = [
-        helper.make_tensor_value_info("obs_0", TensorProto.DOUBLE, ["batch", 2]),
-        helper.make_tensor_value_info("extra", TensorProto.FLOAT, [1]),
-    ]
-    graph = helper.make_graph(nodes, "graph", inputs, values)
-    report = check_model(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]))
-    assert report.refused == [
-        "opset 17; expected 7 to 15 (ML-Agents writes 9)",
-        "version_number is 1; expected 2 or 3",
-        "input obs_0 is not float",
-        "continuous_actions is not float",
-        "memory_size is 8, but there is no recurrent_in",
-        "memory_size is 8, but there is no recurrent_out",
-    ]
-    assert report.warnings == [
-        "Unity does not know input extra",
-        "there is no output deterministic_continuous_actions; deterministic inference will not work",
-    ]

@@ -15,9 +15,10 @@ from gym_adapters.errors import UserError, unread_named
 from trainers.compare.events import PATTERN, event_files, read_events
 from trainers.compare.numbers import Curve, time_shares
 from trainers.config import dump_settings, load_settings
+from trainers.config.loader import CONFIGURATION
 from trainers.config.overrides import leaves
 from trainers.config.reader import read_source
-from trainers.records.run_folder import CONFIGURATION, behaviors_by_folder
+from trainers.records.run_folder import behaviors_by_folder
 
 OURS, THEIRS = "bridge-learn", "mlagents-learn"
 FOLDER_SIDES = (OURS, THEIRS)

@@ -63,7 +63,8 @@ class BehaviorSettings(Settings):
     )
     init_path: PathText | None = Field(
         default=None,
-        description="A .pt file or a run folder that the networks start from. null: new networks.",
+        description="A .pt file or a run folder that the networks start from. With initialize_from, a file name "
+        "without a folder is a checkpoint of that run. null: new networks.",
     )
     threaded: Flag = Field(
         default=False,

@@ -11,7 +11,10 @@ from gym_adapters.limits import YAML_LEVELS
 from trainers.config import errors
 from trainers.config.overrides import every_behavior, key_path, leaves, put
 from trainers.config.reader import parse_yaml, read_source
-from trainers.config.run import RunSettings, deep_merge
+from trainers.config.run import ONE_START, RunSettings, deep_merge
+
+CONFIGURATION = "configuration.yaml"
+"""The file in which a run keeps its settings."""
 
 
 def load_settings(
@@ -27,6 +30,9 @@ def load_settings(
         overrides: ``--set`` strings such as ``behaviors.Walker.max_steps=1e6``; the value is YAML.
         options: The options that the command line gave, in the structure of the training file.
 
+    If the file is the ``configuration.yaml`` in a run's folder, its ``resume``, ``force`` and ``inference`` are those
+    of an earlier start and do not count.
+
     In ``options`` and ``overrides``, the behavior name ``*`` stands for each behavior of the file and for
     ``default_settings``. If the file has neither, it stands for ``default_settings``.
 
@@ -34,7 +40,7 @@ def load_settings(
         UserError: One line that names the file, the key, what was expected and what was found.
     """
     label, content = read_source(source)
-    merged = dict(content)
+    merged = _without_earlier_start(label, content)
     origins: list[tuple[errors.Path, str]] = []
     if options:
         given = every_behavior(options, merged)
@@ -53,6 +59,16 @@ def load_settings(
         raise UserError(": ".join(filter(None, (origin, key, text))) + others) from None
     settings._source = label if source is not None else None  # noqa: SLF001 - no key of the training file
     return settings
+
+
+def _without_earlier_start(label: str, content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the content of a training file; that of a run's own record without the keys in ``ONE_START``."""
+    path, block = Path(label), content.get("checkpoint_settings")
+    is_record = path.name == CONFIGURATION and path.with_name("run_logs").is_dir()
+    if not is_record or not isinstance(block, Mapping):
+        return dict(content)
+    kept = {key: value for key, value in block.items() if key not in ONE_START}
+    return {**content, "checkpoint_settings": kept}
 
 
 def _apply(override: str, content: dict[str, Any]) -> tuple[dict[str, Any], list[errors.Path]]:

@@ -107,6 +107,10 @@ class EngineSettings(Settings):
     )
 
 
+ONE_START = ("resume", "force", "inference")
+"""The keys of `checkpoint_settings` that are about one start of a run. A run's own record does not repeat them."""
+
+
 class CheckpointSettings(Settings):
     """Where a run is saved and what it starts from."""
 

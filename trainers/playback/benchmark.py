@@ -28,6 +28,7 @@ from gym_adapters.make import behavior_name, make_env
 from gym_adapters.vector_env import GAME_SCORE
 from trainers.config import catalogue, load_settings
 from trainers.config.errors import path_option
+from trainers.config.loader import CONFIGURATION
 from trainers.playback.evaluation import evaluate
 from trainers.playback.results_table import (
     Evaluation,
@@ -42,7 +43,6 @@ from trainers.records.metrics import REWARD
 from trainers.records.names import behavior_folder
 from trainers.records.plots import draw_seeds
 from trainers.records.policy_file import load_policy
-from trainers.records.run_folder import CONFIGURATION
 from trainers.training.environments import tuned_files
 
 EVALUATION_SEED = 10000

@@ -21,10 +21,10 @@ from gym_adapters.errors import UserError, refusal_named
 from gym_adapters.text import printable
 from trainers.config import CheckpointSettings, RunSettings, dump_settings, load_settings
 from trainers.config.errors import path_option
+from trainers.config.loader import CONFIGURATION
 from trainers.records.checkpoint import NEWEST, SCALES, load_state, state_bytes, write_atomically, write_text
 from trainers.records.names import behavior_folder, file_name
 from trainers.records.policy_file import LoadedPolicy, find_checkpoint
-from trainers.records.run_folder import CONFIGURATION
 
 POLICIES = Path("docs", "policies")
 MOST_BYTES = 2_000_000

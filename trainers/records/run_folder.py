@@ -7,13 +7,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gym_adapters.errors import UserError
+from gym_adapters.make import behavior_name
 from trainers.config import CheckpointSettings, RunSettings
+from trainers.config.loader import CONFIGURATION
 from trainers.records.checkpoint import DRAFT
 from trainers.records.names import MOST_LETTERS, behavior_folder, file_name, is_portable
 from trainers.records.run_lock import locked
 from trainers.records.run_status import read_status
 
-CONFIGURATION = "configuration.yaml"
 STATUS = Path("run_logs", "training_status.json")
 
 ASIDE = ".replaced"
@@ -26,7 +27,9 @@ def with_run_id(settings: RunSettings) -> RunSettings:
     if checkpoints.run_id is not None:
         return settings
     env_path = settings.env_settings.env_path
-    name = file_name(Path(env_path).stem if env_path else next(iter(settings.behaviors), "run"))
+    name = file_name(
+        Path(behavior_name(env_path)).stem if env_path else next(iter(settings.behaviors), "run")
+    )
     stem = f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
     ids = (f"{stem}-{count}" if count > 1 else stem for count in range(1, 1000))
     run_id = next(run_id for run_id in ids if not Path(checkpoints.results_dir, run_id).exists())

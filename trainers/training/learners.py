@@ -1,5 +1,6 @@
 """Makes the learners of a run, each with its seed, device and initial weights."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -90,11 +91,16 @@ class Learners:
         return learner
 
     def _starting_point(self, name: str, init_path: str | None) -> Path | None:
-        """Return the checkpoint to take weights from (ML-Agents keys `init_path` and `initialize_from`), or None."""
+        """Return the checkpoint to take weights from (ML-Agents keys `init_path` and `initialize_from`), or None.
+
+        As in ML-Agents, an `init_path` that is the name of a file, without a folder, is a checkpoint of the run that
+        `initialize_from` names.
+        """
         checkpoints = self.settings.checkpoint_settings
         if checkpoints.resume:
             return None
-        if init_path is not None:
+        is_name = init_path is not None and re.fullmatch(r"[^/\\:]+\.pt", init_path) is not None
+        if init_path is not None and not (is_name and checkpoints.initialize_from is not None):
             return find_checkpoint(Path(init_path))
         if checkpoints.initialize_from is None:
             return None
@@ -102,7 +108,8 @@ class Learners:
         with unread_named(folder):
             if not folder.is_dir():
                 raise UserError(f"--initialize-from {checkpoints.initialize_from}: no run folder {folder}")
-            return find_checkpoint(behavior_folder(folder, name))
+            own = behavior_folder(folder, name)
+            return find_checkpoint(own if init_path is None else own / init_path)
 
 
 def behavior_seed(seed: int, number: int) -> int:

@@ -14,9 +14,11 @@ import yaml
 from gym_adapters.errors import UserError, refusal_named
 from trainers.algorithms.learner import Learner
 from trainers.config import RunSettings, dump_settings
+from trainers.config.loader import CONFIGURATION
+from trainers.config.run import ONE_START
 from trainers.records.checkpoint import write_text
 from trainers.records.progress import Display
-from trainers.records.run_folder import CONFIGURATION, STATUS
+from trainers.records.run_folder import STATUS
 from trainers.records.run_status import read_status
 from trainers.records.timers import TimerTree
 from trainers.training.recorder import Recorder
@@ -117,14 +119,15 @@ class RunFiles:
         write_text(self._status_path, json.dumps(self.status, indent=4))
 
     def write_configuration(self) -> None:
-        """Write the resolved settings.
+        """Write the resolved settings, without the keys that are about one start of the run.
 
         Raises:
             UserError: the file cannot be written.
         """
         path = self.folder / CONFIGURATION
+        lasting = self.settings.checkpoint_settings.model_copy(update=dict.fromkeys(ONE_START, False))
         with refusal_named(path):
-            write_text(path, dump_settings(self.settings))
+            write_text(path, dump_settings(self.settings.model_copy(update={"checkpoint_settings": lasting})))
 
     def require_saved(self) -> None:
         """Require that all newest checkpoints and `.onnx` files could be written.

@@ -210,7 +210,8 @@ class Session:
             self.display.say(f"{name}: {note}")
         if recorder.wandb is not None:
             self.display.say(f"{name} is logged to {recorder.wandb.place}")
-        if self.settings.checkpoint_settings.resume:
+        checkpoints = self.settings.checkpoint_settings
+        if checkpoints.resume and not checkpoints.inference:  # watching changes nothing of the run
             self.files.write_configuration()
         return recorder
 

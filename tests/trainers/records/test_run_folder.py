@@ -14,7 +14,9 @@ from scripted_env import Behavior, ScriptedEnv, crowd, make_spec
 
 from bridge.onnx_check import check_file
 from trainers import UserError, load_policy, train
+from trainers.config import load_settings
 from trainers.records.checkpoint import load_state
+from trainers.records.run_folder import with_run_id
 
 # The tags of mlagents-learn's own PPO runs, to the letter.
 PPO_TAGS = {
@@ -195,6 +197,21 @@ def test_a_run_id_cannot_lead_out_of_the_results_folder(tmp_path, run_id):
     with pytest.raises(UserError, match="run-id"):
         train(Stopwatch().env(), options(tmp_path / "results", run_id, force=True))
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("env_path", "stem"),
+    [
+        ("my_module:Maze-v0", "Maze-v0"),
+        ("my.module:team/Maze-v0", "Maze-v0"),
+        ("ALE/Assault-v5", "Assault-v5"),
+        ("Build/Walker.x86_64", "Walker"),
+        ("./Build/My Game.app", "My Game"),
+    ],
+)
+def test_a_run_without_a_name_gets_that_of_its_environment(env_path, stem):
+    settings = with_run_id(load_settings({"env_settings": {"env_path": env_path}}))
+    assert re.fullmatch(re.escape(stem) + r"-\d{8}-\d{6}", str(settings.checkpoint_settings.run_id))
 
 
 def test_a_signal_ends_the_run_saved_and_handlers_are_put_back(tmp_path):

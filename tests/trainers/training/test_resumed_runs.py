@@ -5,9 +5,11 @@ import shutil
 
 import pytest
 import torch
+import yaml
 from run_tools import OPTIONS, Stopwatch, options, read_events, read_progress
 
 from trainers import UserError, load_policy, train
+from trainers.config import load_settings
 from trainers.records.checkpoint import load_state
 from trainers.training.api import SAVED
 
@@ -129,6 +131,58 @@ def test_init_path_takes_weights_from_a_run_or_a_file(run_copy, of):
     train(Stopwatch().env(), settings)
     found = load_policy(run_copy.parent / "second").policy.state_dict()
     assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
+
+
+def test_init_path_without_a_folder_is_a_checkpoint_of_the_run_to_start_from(run_copy):
+    earlier = sorted((run_copy / "Task").glob("Task-*.pt"))[0]
+    expected = load_policy(earlier).policy.state_dict()
+    behavior = {"max_steps": 50, "init_path": earlier.name}
+    train(Stopwatch().env(), options(run_copy.parent, "second", behavior=behavior, initialize_from="first"))
+    found = load_policy(run_copy.parent / "second").policy.state_dict()
+    assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
+    behavior["init_path"] = str(run_copy / "Task" / "best.pt")  # with a folder it stays what it is
+    train(Stopwatch().env(), options(run_copy.parent, "third", behavior=behavior, initialize_from="nothing"))
+    behavior["init_path"] = "Task-1.pt"
+    with pytest.raises(UserError, match=r"first.Task.Task-1\.pt"):
+        train(
+            Stopwatch().env(), options(run_copy.parent, "fourth", behavior=behavior, initialize_from="first")
+        )
+
+
+def test_watching_with_other_options_changes_nothing_of_the_run(run_copy):
+    before = (run_copy / "configuration.yaml").read_bytes()
+    watched = options(run_copy.parent, resume=True, inference=True)
+    watched["behaviors"]["Task"]["network_settings"] = {
+        **OPTIONS["behaviors"]["Task"]["network_settings"],
+        "deterministic": True,
+    }
+    watched["engine_settings"] = {"time_scale": 1}
+    train(Stopwatch(stop_after=20).env(), watched)
+    assert (run_copy / "configuration.yaml").read_bytes() == before
+
+
+def test_what_a_run_was_started_with_does_not_stick(tmp_path):
+    train(Stopwatch().env(), options(tmp_path, behavior={"max_steps": 50}, force=True))
+    train(Stopwatch().env(), options(tmp_path, behavior={"max_steps": 100}, resume=True))
+    train(Stopwatch(stop_after=2).env(), options(tmp_path, "watched", inference=True))
+    for run in ("first", "watched"):
+        written = yaml.safe_load((tmp_path / run / "configuration.yaml").read_text())["checkpoint_settings"]
+        assert not any(written[key] for key in ("force", "resume", "inference"))
+
+
+@pytest.mark.parametrize("key", ["force", "resume", "inference"])
+@pytest.mark.parametrize("as_text", [False, True])
+def test_the_record_of_a_run_of_old_cannot_overwrite_resume_or_watch_it(run_copy, key, as_text):
+    path = run_copy / "configuration.yaml"
+    content = yaml.safe_load(path.read_text())
+    content["checkpoint_settings"] |= {key: True, "results_dir": str(run_copy.parent)}
+    path.write_text(yaml.safe_dump(content))
+    (run_copy / "notes.txt").write_text("mine")
+    with pytest.raises(UserError, match="exists already"):
+        train(Stopwatch().env(), str(path) if as_text else path)
+    assert (run_copy / "notes.txt").read_text() == "mine"
+    again = load_settings(path, ["checkpoint_settings.resume=true"]).checkpoint_settings
+    assert (again.resume, again.force, again.inference) == (True, False, False)
 
 
 def test_inference_goes_on_until_stopped_and_learns_nothing(run_copy):
