@@ -1,13 +1,31 @@
-# `make train`, `make test` and `make gallery`. Each does all its own set-up in .venv.
+# `make train`, `make evaluate`, `make tensorboard`, `make test` and `make gallery`. Each does all its own set-up in .venv.
+# ENV names the environment, RUN a run folder (else the newest), ARGS further options of the command.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
+ENV ?= Walker2d-v5
+ARGS ?=
+RUN ?= $(shell ls -td runs/*/ 2>/dev/null | head -n 1)
+UV := $(shell command -v uv 2>/dev/null)
+ifdef UV
+MAKE_VENV = $(UV) venv --quiet --seed --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(VENV)
+INSTALL := $(UV) pip install --python $(BIN)/python --constraint constraints.txt --editable
+else
+MAKE_VENV = $(PYTHON) -m venv $(VENV)
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt --editable
+endif
 
-.PHONY: train test gallery clean
+.PHONY: train evaluate tensorboard test gallery clean
 
 train: $(VENV)/ready-to-train
-	$(BIN)/python -m trainers.ppo --env Walker2d-v5 --seed 0
+	$(BIN)/python -m trainers.ppo --env $(ENV) --seed 0 $(ARGS)
+
+evaluate: $(VENV)/ready-to-train
+	@test -n "$(RUN)" || { echo "error: there is no run in runs/; train first, or give one: make evaluate RUN=runs/<run-id>" >&2; exit 2; }
+	$(BIN)/python -m trainers.evaluate "$(RUN)" $(ARGS)
+
+tensorboard: $(VENV)/ready-to-train
+	$(BIN)/tensorboard --logdir runs $(ARGS)
 
 test: $(VENV)/ready-to-test
 	$(BIN)/ruff format --check .
@@ -19,25 +37,29 @@ test: $(VENV)/ready-to-test
 gallery: $(VENV)/ready-to-film
 	$(BIN)/python -m trainers.gallery
 
-$(BIN)/python:
-	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11')"
-	$(PYTHON) -m venv $(VENV)
+# A stamp is written last, so what was interrupted is done again. A .venv whose pip runs is kept as it is.
+$(VENV)/made:
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'error: Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11')"
+	@$(BIN)/python -m pip --version > /dev/null 2>&1 || { \
+		rm -rf $(VENV) && echo "Making $(VENV) ..." && $(MAKE_VENV) \
+		|| { rm -rf $(VENV); echo "error: $(VENV) could not be made, for the reason above; then run make again" >&2; exit 1; }; }
+	@touch $@
 
-$(VENV)/ready-to-train: pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/ready-to-train: pyproject.toml constraints.txt | $(VENV)/made
 	@echo "Installing the pinned packages into $(VENV) (once, a few minutes) ..."
 	$(INSTALL) .
-	touch $@
+	@touch $@
 
-$(VENV)/ready-to-test: pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/ready-to-test: pyproject.toml constraints.txt | $(VENV)/made
 	@echo "Installing the pinned packages and the development tools into $(VENV) (once, a few minutes) ..."
 	$(INSTALL) ".[dev,box2d,video,wandb,compare]"
 	@tests/install-chromium.sh
-	touch $@
+	@touch $@
 
-$(VENV)/ready-to-film: pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/ready-to-film: pyproject.toml constraints.txt | $(VENV)/made
 	@echo "Installing the pinned packages and what videos need into $(VENV) (once, a few minutes) ..."
 	$(INSTALL) ".[video]"
-	touch $@
+	@touch $@
 
 clean:
 	rm -rf $(VENV)

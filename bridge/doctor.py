@@ -3,10 +3,11 @@
 The exit status is 1 if training would fail. Lesser problems are notes.
 """
 
+import argparse
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module, metadata
 from typing import Literal
@@ -137,8 +138,9 @@ def devices() -> Finding:
     return Finding("devices", ", ".join(found))
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Print the table and return the exit status."""
+    argparse.ArgumentParser(prog="python -m bridge.doctor", description=__doc__).parse_args(argv)
     table = Table("", "found", "", "what to do", title="mlagents-bridge doctor")
     findings = list(examine())
     for finding in findings:

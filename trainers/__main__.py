@@ -4,10 +4,12 @@ The training file names the algorithm of each behavior.
 """
 
 from trainers import run_command
+from trainers.commands import import_from_here
 
 
 def main() -> int:
     """Train; returns the exit status."""
+    import_from_here()
     return run_command("trainers.training.cli")
 
 

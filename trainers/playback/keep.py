@@ -34,19 +34,21 @@ KEPT_SIGNALS = ("extrinsic",)
 """The keys of a checkpoint, and of its `reward_signals`, that acting and `--initialize-from` need."""
 
 
-def keep(run: Path, which: str = "last", policies: Path = POLICIES) -> list[str]:
+def keep(run: Path, which: str = "last", policies: Path = POLICIES, force: bool = False) -> list[str]:
     """Write `<policies>/<Behavior>/` from a run.
 
     Args:
         run: run folder or behavior folder.
         which: `last`, `best`, or an agent-step count.
         policies: the folder of all kept policies.
+        force: whether a kept policy of the same behavior is overwritten.
 
     Returns:
         A line for each file, with its size.
 
     Raises:
-        UserError: there is no such checkpoint, its settings are missing, or the system refuses to write.
+        UserError: there is no such checkpoint, its settings are missing, a policy of the behavior is kept already, or
+            the system refuses to write.
     """
     source = find_checkpoint(run, which)
     configuration = source.parent.parent / CONFIGURATION
@@ -56,6 +58,10 @@ def keep(run: Path, which: str = "last", policies: Path = POLICIES) -> list[str]
     state = load_state(source)
     loaded = LoadedPolicy(state, source)
     folder = behavior_folder(policies, loaded.name)
+    if folder.exists() and not force:
+        raise UserError(
+            f"{folder}: a policy is kept there already; use --force to overwrite it, or another --out"
+        )
     settings = settings.model_copy(
         update={"checkpoint_settings": CheckpointSettings(run_id=folder.name), "wandb": None}
     )
@@ -131,9 +137,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--checkpoint", default="last", metavar="last|best|STEP", help="which one. Default: last."
     )
     parser.add_argument("--out", type=path_option, default=POLICIES, help=f"where to. Default: {POLICIES}.")
+    parser.add_argument("--force", action="store_true", help="overwrite the policy that is kept there")
     arguments = parser.parse_args(argv)
     try:
-        lines = keep(arguments.run, arguments.checkpoint, arguments.out)
+        lines = keep(arguments.run, arguments.checkpoint, arguments.out, arguments.force)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

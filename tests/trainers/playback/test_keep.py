@@ -12,6 +12,7 @@ from learner_tools import assert_same, flat
 from trainers import load_policy
 from trainers.playback.evaluation import main as evaluate_main
 from trainers.playback.keep import MOST_BYTES, keep
+from trainers.playback.keep import main as keep_main
 from trainers.records.checkpoint import load_state, save_state
 from trainers.training.cli import main as train_main
 
@@ -49,6 +50,12 @@ def test_a_kept_policy_of_any_algorithm_acts_as_it_did_and_starts_another_run(tr
     keep(run, policies=tmp_path / "kept")
     kept = tmp_path / "kept" / "CartPole-v1"
     assert evaluated(kept, capsys) == evaluated(run, capsys)
+
+    before = {path: path.read_bytes() for path in kept.rglob("*") if path.is_file()}
+    assert keep_main([str(run), "--out", str(tmp_path / "kept")]) == 2
+    assert "is kept there already; use --force" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in kept.rglob("*") if path.is_file()} == before
+    assert keep_main([str(run), "--out", str(tmp_path / "kept"), "--force"]) == 0
 
     (tmp_path / "kept" / "CartPole-v1").rename(tmp_path / "policy")
     later = trained(trainer_type, tmp_path, "later", "--initialize-from", "policy", "--max-steps", "1")

@@ -24,7 +24,7 @@ from trainers.playback.keep import MOST_BYTES, keep
 from trainers.playback.keep import main as keep_main
 from trainers.playback.video import Episode, Look, write_video
 from trainers.records.checkpoint import load_state
-from trainers.records.run_folder import CONFIGURATION
+from trainers.config.loader import CONFIGURATION
 from trainers.training.cli import main as train_main
 from trainers.training.environments import make_environment
 
