@@ -20,7 +20,7 @@ from mlagents_envs.base_env import (
 
 from bridge import wire
 from bridge.declarations import odd_numbers, plain_name, require_usable
-from bridge.images import decode_png
+from bridge.images import averages, decode_png
 from gym_adapters.errors import UserError
 from gym_adapters.sizes import require_memory
 from gym_adapters.text import one_line
@@ -32,16 +32,20 @@ class _Layout:
 
     Attributes:
         index: Its index among an agent's observations.
-        shape: Its shape as the player sends it.
+        shape: Its shape as the player declares it.
+        sent: The shape in whose order the player sends the numbers, if it sends numbers.
         spec: Its spec as trainers see it; images are channel-first.
-        channels_last: Whether the player sends an image's channels as the last dimension.
-        dtype: uint8 for PNG, float32 for everything else.
+        channels_last: Whether an image's channels are the last dimension of `sent`.
+        is_png: Whether it is sent as PNG.
+        dtype: uint8 for PNG without averaged channels, float32 for everything else.
     """
 
     index: int
     shape: tuple[int, ...]
+    sent: tuple[int, ...]
     spec: ObservationSpec
     channels_last: bool
+    is_png: bool
     dtype: type[np.generic]
 
     @property
@@ -57,20 +61,24 @@ class BehaviorDecoder:
         name: The behavior's name.
         parameters: Its `BrainParametersProto`.
         info: The `AgentInfoProto` of its first agent, whose observations define those of all agents.
+        pixelwise: Whether raw images are sent pixel by pixel although their shape is channel-first; see
+            `bridge.packages`.
 
     Attributes:
         name: The behavior's name for messages to the user.
         spec: Observations and actions; images are channel-first, whatever the player sends.
+        reordered: Whether there are such images.
 
     Raises:
         UserError: The behavior cannot be trained.
     """
 
-    def __init__(self, name: str, parameters: Any, info: Any) -> None:
+    def __init__(self, name: str, parameters: Any, info: Any, pixelwise: bool = False) -> None:
         require_usable(name, parameters, info)
         self.name = plain_name(name)
         actions = parameters.action_spec
-        self._layouts = [_layout(index, proto) for index, proto in enumerate(info.observations)]
+        self._layouts = [_layout(index, proto, pixelwise) for index, proto in enumerate(info.observations)]
+        self.reordered = any(layout.sent != layout.shape for layout in self._layouts)
         action_spec = ActionSpec(actions.num_continuous_actions, tuple(actions.discrete_branch_sizes))
         self.spec = BehaviorSpec([layout.spec for layout in self._layouts], action_spec)
         self._agent_bytes = sum(action_spec.discrete_branches) + sum(
@@ -141,7 +149,7 @@ class BehaviorDecoder:
         """Decode one observation of all agents; `protos` holds it for each agent."""
         if not infos:
             return np.zeros((0, *layout.spec.shape), layout.dtype)
-        if layout.dtype is np.uint8:
+        if layout.is_png:
             return np.stack([self._image(layout, info) for info in infos])
         index = layout.index
         rows = [proto.float_data.data for proto in protos]
@@ -149,7 +157,7 @@ class BehaviorDecoder:
         if any(len(row) != size for row in rows):
             wrong = next(info for info, row in zip(infos, rows, strict=True) if len(row) != size)
             raise self._reshaped(layout, wrong)
-        values = np.frombuffer(bytearray().join(rows), np.float32).reshape(len(infos), *layout.shape)
+        values = np.frombuffer(bytearray().join(rows), np.float32).reshape(len(infos), *layout.sent)
         if not np.isfinite(values).all():
             row, *place = (int(axis[0]) for axis in np.nonzero(~np.isfinite(values)))
             where = place[0] if len(place) == 1 else tuple(place)
@@ -170,6 +178,8 @@ class BehaviorDecoder:
             raise UserError(
                 f"behavior {self.name}, agent {info.id}: image observation {layout.index} ({layout.name}): {error}"
             ) from error
+        if image.dtype != layout.dtype:
+            raise self._changed(info, f"the channel mapping of observation {layout.index} is another one now")
         return image
 
     def _rewards(self, infos: Sequence[Any], field: str) -> np.ndarray:
@@ -237,7 +247,7 @@ def _column(infos: Sequence[Any], field: str, dtype: type[np.generic]) -> np.nda
     return np.fromiter(map(attrgetter(field), infos), dtype, len(infos))
 
 
-def _layout(index: int, proto: Any) -> _Layout:
+def _layout(index: int, proto: Any, pixelwise: bool) -> _Layout:
     shape = tuple(proto.shape)
     properties = tuple(DimensionProperty(value) for value in proto.dimension_properties)
     if len(properties) != len(shape):
@@ -247,7 +257,11 @@ def _layout(index: int, proto: Any) -> _Layout:
     seen_properties = (properties[2], *properties[:2]) if channels_last else properties
     spec = ObservationSpec(seen, seen_properties, ObservationType(proto.observation_type), proto.name)
     is_png = proto.compression_type == wire.PNG
-    return _Layout(index, shape, spec, channels_last, np.uint8 if is_png else np.float32)
+    sent = shape
+    if pixelwise and len(shape) == 3 and not channels_last and not is_png:
+        sent, channels_last = (*shape[1:], shape[0]), True
+    whole = is_png and not averages(proto.compressed_channel_mapping)
+    return _Layout(index, shape, sent, spec, channels_last, is_png, np.uint8 if whole else np.float32)
 
 
 def _channels_are_last(shape: tuple[int, ...], properties: tuple[DimensionProperty, ...]) -> bool:

@@ -41,7 +41,8 @@ def decode_png(data: bytes, shape: Sequence[int], mapping: Sequence[int] = ()) -
             single channel is the mean of the first PNG's channels.
 
     Returns:
-        Shape: (channels, height, width), uint8.
+        Shape: (channels, height, width); uint8, or float32 from 0 to 1 if the mapping averages channels, since means
+        have fractions.
 
     Raises:
         ValueError: The data is damaged, or its size or its channels do not fit.
@@ -64,7 +65,15 @@ def decode_png(data: bytes, shape: Sequence[int], mapping: Sequence[int] = ()) -
         raise ValueError("no PNG")
     stack = np.concatenate(pictures)
     groups = _groups(channels, mapping, len(pictures[0]), len(stack))
+    if averages(mapping):
+        return np.stack([stack[group].mean(axis=0, dtype=np.float32) / np.float32(255) for group in groups])
     return np.stack([_mean(stack[group]) for group in groups])
+
+
+def averages(mapping: Sequence[int]) -> bool:
+    """Whether a mapping gives one channel of the observation several channels of the PNGs, as for grey cameras."""
+    targets = [target for target in mapping if target >= 0]
+    return len(set(targets)) < len(targets)
 
 
 def _split(data: bytes) -> Iterator[bytes]:

@@ -56,6 +56,7 @@ def player_options(settings: RunSettings, worker: int) -> PlayerOptions:
         port=EDITOR_PORT if is_editor and env.base_port == BASE_PORT else env.base_port,
         worker_id=worker,
         listen=_address(env.listen),
+        reorder_images=env.reorder_raw_images,
         timeout=None if is_editor and env.timeout_wait == DEFAULT_TIMEOUT else env.timeout_wait,
         seed=(env.seed + worker * SEEDS_PER_PLAYER) % SEED_LIMIT,
         num_areas=env.num_areas,

@@ -92,7 +92,7 @@ class PlayerConnection:
         hello = wire.message()
         output = hello.unity_output.rl_initialization_output
         output.name, output.communication_version = "bridge.player", self.api_version
-        output.package_version = "4.0.0" if not self.channels_last else "2.0.1"
+        output.package_version = "4.0.1" if not self.channels_last else "2.0.1"
         wire.set_capabilities(output.capabilities)
         try:
             setup = self._exchange(hello, self.timeout, wait_for_ready=True)

@@ -48,6 +48,7 @@ class PlayerOptions:
         log_folder: The folder of `Player-<worker id>.log`; None means no log.
         engine: Resolution, quality and speed; None keeps the player's own.
         listen: The address to listen on.
+        reorder_images: Whether raw images that arrive in another order than their shape says are put in order.
     """
 
     file_name: str | Path | None = None
@@ -61,6 +62,7 @@ class PlayerOptions:
     log_folder: Path | None = None
     engine: EngineConfig | None = None
     listen: str = LOOPBACK
+    reorder_images: bool = True
 
 
 @dataclass
@@ -89,6 +91,7 @@ class PlayerSession:
     Attributes:
         communicator: The server that it connects to.
         process: The player's process; None if it was not started here.
+        package: The version of com.unity.ml-agents that the player reports; empty before it has connected.
 
     Raises:
         UserError: The port is taken, or the player cannot be started.
@@ -97,6 +100,7 @@ class PlayerSession:
     def __init__(self, options: PlayerOptions) -> None:
         self.options = options
         self.process: PlayerProcess | None = None
+        self.package = ""
         self._editor: Process | None = None
         self._due = _Due("", "", 0.0, 0.0)
         self.communicator = self._listen()
@@ -132,6 +136,7 @@ class PlayerSession:
         theirs, package = (
             one_line(text, 40) for text in (output.communication_version, output.package_version)
         )
+        self.package = package
         if theirs.split(".")[0] != wire.API_VERSION.split(".")[0]:
             raise UserError(
                 f"{self.player} speaks communicator API {theirs} (package {package}), this trainer "

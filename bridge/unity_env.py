@@ -1,6 +1,8 @@
 """The Unity Editor, or a built player, as a `BaseEnv`."""
 
+import logging
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from mlagents_envs.base_env import (
@@ -24,11 +26,24 @@ from bridge.declarations import plain_name
 from bridge.decoding import BehaviorDecoder
 from bridge.encoding import write_actions
 from bridge.environment_parameters import send_parameters
+from bridge.packages import sends_images_pixelwise
 from bridge.pending_actions import PendingActions
 from bridge.player_session import QUIT_SECONDS, PlayerOptions, PlayerSession
 from bridge.spec_changes import require_same
 from gym_adapters.errors import UserError
 from trainers.config.environment_parameters import Sampler
+
+logger = logging.getLogger(__name__)
+
+
+@cache
+def _say_reordered(package: str) -> None:
+    """Tell the user once, however many players there are."""
+    logger.warning(
+        "package %s sends raw images pixel by pixel, in another order than their shape says; they are put in order "
+        "(env_settings.reorder_raw_images: false leaves them as they come)",
+        package,
+    )
 
 
 class UnityEnv(PendingActions):
@@ -184,5 +199,9 @@ class UnityEnv(PendingActions):
         for name in list(self._parameters):
             infos = agents[name].value
             if infos:
-                decoder = BehaviorDecoder(name, self._parameters.pop(name), infos[0])
+                package = self.session.package
+                pixelwise = self.options.reorder_images and sends_images_pixelwise(package)
+                decoder = BehaviorDecoder(name, self._parameters.pop(name), infos[0], pixelwise)
+                if decoder.reordered:
+                    _say_reordered(package)
                 require_same(name, self._decoders.setdefault(name, decoder).spec, decoder.spec)

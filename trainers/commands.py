@@ -6,25 +6,25 @@ Each is also a module, such as `python -m trainers.evaluate`, which does the sam
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from trainers import run_command
 
 
 class Program(NamedTuple):
-    """A program: the module whose `main` it is, what it does in a few words, and the options of that `main`."""
+    """A program: the module whose `main` it is, what it does in a few words, and its only algorithm, if any."""
 
     module: str
     does: str
-    options: dict[str, Any] = {}
+    trainer_type: str | None = None
 
 
 TRAINING = "trainers.training.cli"
 PROGRAMS = {
     "train": Program(TRAINING, "train with the algorithm that the training file names"),
-    "ppo": Program(TRAINING, "train with PPO", {"trainer_type": "ppo"}),
-    "a2c": Program(TRAINING, "train with A2C", {"trainer_type": "a2c"}),
-    "dqn": Program(TRAINING, "train with DQN", {"trainer_type": "dqn"}),
+    "ppo": Program(TRAINING, "train with PPO", "ppo"),
+    "a2c": Program(TRAINING, "train with A2C", "a2c"),
+    "dqn": Program(TRAINING, "train with DQN", "dqn"),
     "evaluate": Program("trainers.playback.evaluation", "play episodes with a trained policy"),
     "compare": Program("trainers.compare.cli", "compare runs of this trainer and of mlagents-learn"),
     "config": Program("trainers.config.__main__", "check a training file and print it with all defaults"),
@@ -55,7 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     import_from_here()
     program = PROGRAMS[name]
-    return run_command(program.module, argv=rest, **program.options)
+    options = {} if program.trainer_type is None else {"trainer_type": program.trainer_type}
+    return run_command(program.module, argv=rest, **options)
 
 
 def import_from_here() -> None:

@@ -10,17 +10,20 @@ from bridge import wire
 from bridge.decoding import BehaviorDecoder
 from bridge.encoding import write_actions
 from bridge.images import decode_png, encode_png
+from bridge.packages import sends_images_pixelwise
 from gym_adapters import UserError
 
 RNG = np.random.default_rng(0)
 
 
-def behavior(info: Any, continuous: int = 1, branches: tuple[int, ...] = ()) -> BehaviorDecoder:
+def behavior(
+    info: Any, continuous: int = 1, branches: tuple[int, ...] = (), pixelwise: bool = False
+) -> BehaviorDecoder:
     parameters = wire.BrainParameters()
     parameters.action_spec.num_continuous_actions = continuous
     parameters.action_spec.num_discrete_actions = len(branches)
     parameters.action_spec.discrete_branch_sizes.extend(branches)
-    return BehaviorDecoder("Walker", parameters, info)
+    return BehaviorDecoder("Walker", parameters, info, pixelwise)
 
 
 def vector_info(values: Any, **fields: Any) -> Any:
@@ -52,7 +55,58 @@ def test_png_signature_inside_a_png_is_no_new_one() -> None:
 def test_channel_mapping_averages_and_drops() -> None:
     image = np.stack([np.full((2, 2), value, np.uint8) for value in (10, 20, 31, 40, 50, 60)])
     decoded = decode_png(encode_png(image), (2, 2, 2), [1, 0, 0, -1, 1, -1])
-    assert decoded[:, 0, 0].tolist() == [26, 30]
+    np.testing.assert_allclose(decoded[:, 0, 0] * 255, [25.5, 30], rtol=1e-6)
+    assert decode_png(encode_png(image), (2, 2, 2), [-1, 0, 1, -1, -1, -1])[:, 0, 0].tolist() == [20, 31]
+
+
+def test_a_grey_camera_keeps_its_fractions() -> None:
+    colours = np.stack([np.full((2, 3), value, np.uint8) for value in (10, 10, 11)])
+    info = wire.AgentInfo()
+    proto = info.observations.add(shape=(1, 2, 3), dimension_properties=(1, 2, 2), compression_type=wire.PNG)
+    proto.compressed_data = encode_png(colours)
+    proto.compressed_channel_mapping.extend([0, 0, 0])
+    image = behavior(info).decode([info])[0].obs[0]
+    assert (image.shape, image.dtype) == ((1, 1, 2, 3), np.float32)
+    np.testing.assert_allclose(image, 31 / 3 / 255, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("package", "pixelwise"),
+    [
+        ("2.3.0", False),
+        ("3.0.0", True),
+        ("3.1.4", True),
+        ("4.0.0", True),
+        ("4.0.0-pre.2", True),
+        ("4.0.1", False),
+        ("4.10.0", False),
+        ("", False),
+        ("zero", False),
+    ],
+)
+def test_raw_images_are_in_the_order_of_the_package(package: str, pixelwise: bool) -> None:
+    assert sends_images_pixelwise(package) == pixelwise
+    channel, height, width = np.indices((3, 6, 5), np.float32)
+    image = height * 100 + width * 10 + channel
+    numbers = image.transpose(1, 2, 0) if pixelwise else image
+    info = wire.AgentInfo()
+    info.observations.add(
+        shape=(3, 6, 5), dimension_properties=(1, 2, 2)
+    ).float_data.data = np.ascontiguousarray(numbers).tobytes()
+    decoder = behavior(info, pixelwise=pixelwise)
+    assert decoder.reordered == pixelwise
+    assert decoder.spec.observation_specs[0].shape == (3, 6, 5)
+    np.testing.assert_array_equal(decoder.decode([info])[0].obs[0], image[None])
+
+
+def test_only_raw_images_of_channel_first_shape_are_reordered() -> None:
+    image = RNG.random((6, 5, 3)).astype(np.float32)
+    assert not behavior(image_info(image, (2, 2, 1)), pixelwise=True).reordered
+    assert not behavior(vector_info([1, 2]), pixelwise=True).reordered
+    info = wire.AgentInfo()
+    proto = info.observations.add(shape=(3, 6, 5), dimension_properties=(1, 2, 2), compression_type=wire.PNG)
+    proto.compressed_data = encode_png(RNG.integers(0, 256, (3, 6, 5), dtype=np.uint8))
+    assert not behavior(info, pixelwise=True).reordered
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ ROOT = Path(__file__).parents[2]
 STAND_IN = """#!/bin/sh
 echo "$*" >> calls
 case "$*" in
-  "-m venv .venv"|"venv "*) mkdir -p .venv/bin; cp "$HERE/python3" .venv/bin/python; cp "$HERE/python3" .venv/bin/tensorboard
+  "-m venv .venv"|"venv "*) mkdir -p .venv/bin
+    for name in python tensorboard; do cp "$HERE/python3" .venv/bin/$name; done
     [ -z "$VENV_FAILS" ] && touch .venv/pip ;;
   "-m pip --version") test -e .venv/pip ;;
   "-m pip install "*|"pip install "*) [ -z "$INSTALL_FAILS" ] ;;

@@ -10,6 +10,7 @@ from trainers.config.dump import dump_settings
 from trainers.config.errors import path_option
 from trainers.config.loader import load_settings
 from trainers.config.schema import schema_text
+from trainers.config.supported import doubts, refused
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,6 +28,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.file is not None:
             settings = load_settings(arguments.file, arguments.overrides)
             sys.stdout.write(dump_settings(settings, for_mlagents=arguments.for_mlagents))
+            for line in refused(settings):
+                sys.stderr.write(f"training would refuse: {line}\n")
+            for line in doubts(settings):
+                sys.stderr.write(f"warning: {line}\n")
     except UserError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2

@@ -186,7 +186,14 @@ class EnvironmentParameter(Settings):
     def _single_lesson(cls, data: Any) -> Any:
         if isinstance(data, cls) or (isinstance(data, Mapping) and "sampler_type" not in data):
             return data
-        return {"curriculum": (Lesson(name="Lesson0", value=_read_sampler(data)),)}
+        return {"curriculum": (Lesson(name="", value=_read_sampler(data)),)}
+
+    def named(self, name: str) -> Self:
+        """Return the parameter with its own name for a lesson without one, as ML-Agents names a number or a sampler."""
+        lessons = tuple(
+            lesson if lesson.name else lesson.model_copy(update={"name": name}) for lesson in self.curriculum
+        )
+        return self.model_copy(update={"curriculum": lessons})
 
     @field_validator("curriculum", mode="after")
     @classmethod

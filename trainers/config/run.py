@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 from pydantic import Field, PrivateAttr, ValidationError, ValidationInfo, field_validator, model_validator
-from pydantic_core import InitErrorDetails, to_json
+from pydantic_core import to_json
 
 from gym_adapters.errors import UserError
 from gym_adapters.limits import BEHAVIORS
@@ -62,6 +62,11 @@ class EnvSettings(Settings):
         "127.0.0.1",
         description="Address on which the trainer waits for players. Any other than the default lets other "
         "machines connect.",
+    )
+    reorder_raw_images: Flag = extension(
+        True,
+        description="Whether raw images of com.unity.ml-agents 3.0.0 to 4.0.0, which arrive pixel by pixel although "
+        "their shape is channel-first, are put in order. PNG images are not affected.",
     )
     env_options: dict[str, Any] = extension(
         default_factory=dict,
@@ -224,26 +229,12 @@ class RunSettings(Settings):
             return {**data, "behaviors": {}}
         return {**data, "behaviors": {name: inherit(default, own) for name, own in behaviors.items()}}
 
-    @model_validator(mode="after")
-    def _criteria_are_about_behaviors(self) -> Self:
-        if self.default_settings is not None or not self.behaviors:
-            return self
-        errors = [
-            InitErrorDetails(
-                type=problem(
-                    f"there is no behavior {criteria.behavior} among those listed ({', '.join(self.behaviors)})"
-                    f"{suggestion(criteria.behavior, self.behaviors)}"
-                ),
-                loc=("environment_parameters", name, "curriculum", index, "completion_criteria", "behavior"),
-                input=criteria.behavior,
-            )
-            for name, parameter in (self.environment_parameters or {}).items()
-            for index, criteria in enumerate(lesson.completion_criteria for lesson in parameter.curriculum)
-            if criteria is not None and criteria.behavior not in self.behaviors
-        ]
-        if errors:
-            raise ValidationError.from_exception_data(type(self).__name__, errors)
-        return self
+    @field_validator("environment_parameters", mode="after")
+    @classmethod
+    def _single_lessons_have_the_name_of_the_parameter(
+        cls, parameters: dict[str, EnvironmentParameter] | None
+    ) -> dict[str, EnvironmentParameter] | None:
+        return parameters and {name: parameter.named(name) for name, parameter in parameters.items()}
 
     @field_validator("behaviors", mode="before")
     @classmethod

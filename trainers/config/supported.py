@@ -4,48 +4,104 @@ from collections.abc import Iterator
 
 from gym_adapters.errors import UserError
 from trainers.config import catalogue
-from trainers.config.base import one_of
+from trainers.config.base import one_of, suggestion
 from trainers.config.behavior import BehaviorSettings
 from trainers.config.run import RunSettings
 
+_SIGNALS = {
+    "curiosity": "the agents are not drawn to what is new to them, so tasks with rare rewards may not be learned",
+    "rnd": "the agents are not drawn to what is new to them, so tasks with rare rewards may not be learned",
+    "gail": "nothing is learned from its demonstrations",
+}
+_TRAINERS = {
+    "sac": "the hyperparameters are others, and ppo and a2c keep no replay buffer",
+    "poca": "the value of an agent does not see its groupmates, and their own rewards do not count for it",
+}
+
 
 def check_supported(settings: RunSettings, trainer_type: str | None = None) -> None:
-    """Raise an error for the first setting that this trainer or this command does not support.
+    """Raise an error that names all settings that this trainer or this command does not support.
 
     Args:
         settings: What to check.
         trainer_type: The only type that the command trains (``python -m trainers.a2c``). None: every type.
 
     Raises:
-        UserError: The message names the key and what to do instead.
+        UserError: The message names each key, what to do instead, and what is lost then.
     """
+    found = refused(settings)
+    if not found:
+        prefix = f"{settings.source}: " if settings.source else ""
+        for path, behavior in _entries(settings).items():
+            if trainer_type not in (None, behavior.trainer_type):
+                raise UserError(
+                    f"{prefix}{path}.trainer_type is {behavior.trainer_type}, but this command trains "
+                    f"{trainer_type}; change the key or use python -m trainers, which trains what the file says"
+                )
+        return
+    raise UserError((f"{settings.source}: " if settings.source else "") + ". Also: ".join(found))
+
+
+def refused(settings: RunSettings) -> list[str]:
+    """Return a line for each setting that training would refuse. What a behavior inherits is named once."""
+    found, inherited = [], set()
+    for path, behavior in _entries(settings).items():
+        for key, advice in _unsupported(behavior):
+            if key not in inherited:
+                found.append(f"{path}.{key} is not supported yet; {advice}")
+            if path == "default_settings":
+                inherited.add(key)
+    return found
+
+
+def doubts(settings: RunSettings) -> list[str]:
+    """Return a line for each setting that training accepts and that may be a mistake."""
+    if settings.default_settings is not None or not settings.behaviors:
+        return []
+    return [
+        f"environment_parameters.{name}.curriculum: lesson {lesson.name} waits for behavior {criteria.behavior}, which "
+        f"behaviors does not list; unless the scene has it, the lesson never ends"
+        f"{suggestion(criteria.behavior, settings.behaviors)}"
+        for name, parameter in (settings.environment_parameters or {}).items()
+        for lesson in parameter.curriculum
+        if (criteria := lesson.completion_criteria) is not None
+        and criteria.behavior not in settings.behaviors
+    ]
+
+
+def _entries(settings: RunSettings) -> dict[str, BehaviorSettings]:
     entries = {f"behaviors.{name}": behavior for name, behavior in settings.behaviors.items()}
     if settings.default_settings is not None:
         entries = {"default_settings": settings.default_settings, **entries}
-    prefix = f"{settings.source}: " if settings.source else ""
-    for path, behavior in entries.items():
-        for key, advice in _unsupported(behavior):
-            raise UserError(f"{prefix}{path}.{key} is not supported yet; {advice}")
-        if trainer_type not in (None, behavior.trainer_type):
-            raise UserError(
-                f"{prefix}{path}.trainer_type is {behavior.trainer_type}, but this command trains "
-                f"{trainer_type}; change the key or use python -m trainers, which trains what the file says"
-            )
+    return entries
 
 
 def _unsupported(behavior: BehaviorSettings) -> Iterator[tuple[str, str]]:
-    """Yield the key path of each unsupported setting, and what to do instead."""
+    """Yield the key path of each unsupported setting, what to do instead, and what is lost then."""
     trained = catalogue.algorithm_names(trained=True)
     if behavior.trainer_type not in trained:
-        yield f"trainer_type: {behavior.trainer_type}", f"use {one_of(trained)}"
+        lost = _TRAINERS.get(behavior.trainer_type)
+        yield f"trainer_type: {behavior.trainer_type}", f"use {one_of(trained)}{f' ({lost})' if lost else ''}"
     for signal in behavior.reward_signals.active():
         if signal not in catalogue.signal_names(trained=True):
-            yield f"reward_signals.{signal}", "remove it and keep extrinsic"
+            lost = _SIGNALS.get(signal)
+            yield f"reward_signals.{signal}", f"remove it and keep extrinsic{f' ({lost})' if lost else ''}"
     if behavior.self_play is not None:
-        yield "self_play", "remove it"
+        yield (
+            "self_play",
+            "remove it only if there is one team (without it, one policy plays all teams and learns from all of them, "
+            "against no earlier opponents and without a rating); a game of two teams needs mlagents-learn",
+        )
     if behavior.behavioral_cloning is not None:
-        yield "behavioral_cloning", "remove it"
+        yield "behavioral_cloning", "remove it (nothing is learned from its demonstrations)"
     if behavior.network_settings.memory is not None:
-        yield "network_settings.memory", "remove it"
+        yield (
+            "network_settings.memory",
+            "remove it (the policy sees the present observation only; Stacked Vectors in Behavior Parameters shows it "
+            "the last few)",
+        )
     if behavior.network_settings.vis_encode_type == "match3":
-        yield "network_settings.vis_encode_type: match3", "use simple, nature_cnn, resnet or fully_connected"
+        yield (
+            "network_settings.vis_encode_type: match3",
+            "use fully_connected, which takes images of any size, or simple, nature_cnn or resnet for large ones",
+        )

@@ -14,6 +14,13 @@ EPISODE_LENGTH = "Environment/Episode Length"
 SPEED = "Speed/Steps per Second"
 BEST_WINDOW = 100
 
+SCENE = "Scene/"
+"""Prefix of a statistic that a scene reports under a name of the trainer's own."""
+
+OWN = frozenset({REWARD, GROUP_REWARD, EPISODE_LENGTH, "step", "seconds"})
+OWN_GROUPS = ("Policy/", "Losses/", "Self-play/", "Environment/Lesson Number/")
+"""The trainer's own tags, and the columns of `progress.csv` that are no tags."""
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -96,18 +103,23 @@ class Metrics:
         return float(np.mean(self.recent_returns)) if self.recent_returns else float("nan")
 
     def add_reported(self, statistics: Mapping[str, Sequence[tuple[float, Enum]]]) -> None:
-        """Record the statistics of a Unity environment: for each tag, values with their `StatsAggregationMethod`."""
+        """Record the statistics of a Unity environment: for each tag, values with their `StatsAggregationMethod`.
+
+        As in ML-Agents, a tag in histogram mode has its mean, and its distribution under the tag with `_hist`. A tag
+        that is the trainer's own gets the prefix `SCENE`, so that neither changes the other.
+        """
         for name, reports in statistics.items():
             tag = _printable(name)
+            tag = f"{SCENE}{tag}" if _is_own(tag) else tag
             for value, method in reports:
-                if method.name == "AVERAGE":
-                    self._values[tag].append(value)
-                elif method.name == "SUM":
+                if method.name == "SUM":
                     self._sums[tag] += value
                 elif method.name == "MOST_RECENT":
                     self._latest[tag] = value
                 else:
-                    self._histograms[tag].append(value)
+                    self._values[tag].append(value)
+                if method.name == "HISTOGRAM":
+                    self._histograms[f"{tag}_hist"].append(value)
 
     def summarise(self) -> tuple[dict[str, float], dict[str, list[float]], list[float]]:
         """Return what was collected since the last call, and forget it.
@@ -132,3 +144,7 @@ class Metrics:
 def _printable(name: str) -> str:
     """Return a name that every report can hold, without line ends, control codes and halves of surrogate pairs."""
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name)
+
+
+def _is_own(tag: str) -> bool:
+    return tag.removesuffix("_hist") in OWN or tag.startswith(OWN_GROUPS)

@@ -1,5 +1,6 @@
 """Training from Python: `from trainers import train`."""
 
+import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -10,6 +11,7 @@ from mlagents_envs.base_env import BaseEnv
 from mlagents_envs.exception import UnityCommunicatorStoppedException
 
 from trainers.config import RunSettings, check_supported, load_settings
+from trainers.config.supported import doubts
 from trainers.optim.threads import Threads
 from trainers.records.progress import Display, make_display
 from trainers.records.run_folder import claimed_folder, with_run_id
@@ -17,6 +19,8 @@ from trainers.training.loop import run
 from trainers.training.recorder import Outcome
 from trainers.training.session import Session
 from trainers.training.stopping import StopSignals
+
+logger = logging.getLogger(__name__)
 
 RANDOM_SEEDS = 10000
 """A run without a seed draws one from 0 to 9999, as ML-Agents does."""
@@ -59,6 +63,8 @@ def train(
             stack.callback(signals.leaving, env.close)
         settings = options if isinstance(options, RunSettings) else load_settings(options, overrides)
         check_supported(settings)
+        for line in doubts(settings):
+            logger.warning("%s", line)
         settings = with_run_id(_with_seed(settings))
         stack.enter_context(claimed_folder(settings.checkpoint_settings))
         threads = stack.enter_context(Threads())

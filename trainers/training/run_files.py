@@ -17,6 +17,7 @@ from trainers.config import RunSettings, dump_settings
 from trainers.config.loader import CONFIGURATION
 from trainers.config.run import ONE_START
 from trainers.records.checkpoint import write_text
+from trainers.records.origin import COMMAND, SYSTEM, write_origin
 from trainers.records.progress import Display
 from trainers.records.run_folder import STATUS
 from trainers.records.run_status import read_status
@@ -51,6 +52,7 @@ class RunFiles:
         self.status: dict[str, Any] = read_status(self._status_path) if checkpoints.resume else {}
         self.unsaved: set[str] = set()
         self.unexported: set[str] = set()
+        self._begun = False
 
     def record(self, learner: Learner, spaces: list[dict[str, Any]] | None = None) -> Recorder:
         """Return the recorder of a learner. If the run is resumed, it continues from the newest checkpoint.
@@ -118,6 +120,18 @@ class RunFiles:
             self.write_configuration()
         write_text(self._status_path, json.dumps(self.status, indent=4))
 
+    def begin(self) -> None:
+        """Write the resolved settings, and how this start was made.
+
+        Raises:
+            UserError: the settings cannot be written.
+        """
+        self.write_configuration()
+        if not self._begun:
+            self._begun = True
+            with self._failure_reported(f"{COMMAND.name} and {SYSTEM.name}"):
+                write_origin(self.folder)
+
     def write_configuration(self) -> None:
         """Write the resolved settings, without the keys that are about one start of the run.
 
@@ -166,7 +180,7 @@ class RunFiles:
             self.display.say(f"Not written: {what} ({error})")
 
     def _remove_unused(self) -> None:
-        """Remove the folder unless it holds more than the settings."""
-        files = [path for path in self.folder.rglob("*") if path.is_file()]
-        if not self.settings.checkpoint_settings.resume and files == [self.folder / CONFIGURATION]:
+        """Remove the folder unless it holds more than what `begin` wrote."""
+        files = {path.relative_to(self.folder) for path in self.folder.rglob("*") if path.is_file()}
+        if not self.settings.checkpoint_settings.resume and files <= {Path(CONFIGURATION), COMMAND, SYSTEM}:
             shutil.rmtree(self.folder)

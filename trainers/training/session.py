@@ -57,7 +57,7 @@ class Session:
         self.lessons = Lessons(settings.environment_parameters or {}, self.files.status)
         self._learners = Learners(settings, threads, display, self.collective)
         if not checkpoints.resume:  # a resumed run writes it after its checkpoint was loaded
-            self.files.write_configuration()
+            self.files.begin()
 
     @property
     def learners(self) -> list[Learner]:
@@ -212,7 +212,7 @@ class Session:
             self.display.say(f"{name} is logged to {recorder.wandb.place}")
         checkpoints = self.settings.checkpoint_settings
         if checkpoints.resume and not checkpoints.inference:  # watching changes nothing of the run
-            self.files.write_configuration()
+            self.files.begin()
         return recorder
 
 

@@ -29,6 +29,7 @@ def test_a_number_is_one_lesson_with_a_constant(value: Any) -> None:
     assert isinstance(lesson.value, ConstantSampler)
     assert lesson.value.sampler_parameters.value == 2.0
     assert lesson.completion_criteria is None
+    assert lesson.name == "mass"
 
 
 @pytest.mark.parametrize(
@@ -42,6 +43,7 @@ def test_a_number_is_one_lesson_with_a_constant(value: Any) -> None:
 def test_sampler_type_picks_the_parameters(kind: str, sampler: type) -> None:
     (lesson,) = parameter({"sampler_type": kind}).curriculum
     assert type(lesson.value) is sampler
+    assert lesson.name == "mass"
     assert lesson.value.sampler_parameters.seed == -1
 
 

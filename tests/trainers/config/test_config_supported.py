@@ -1,11 +1,15 @@
 """What is read but cannot be trained yet is refused with its key."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from gym_adapters.errors import UserError
 from trainers.config import check_supported, load_settings
+from trainers.config.__main__ import main
+from trainers.config.supported import doubts
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"trainer_type": "sac"}, "trainer_type: sac is not supported yet; use ppo, a2c"),
@@ -32,6 +36,56 @@ def test_refused_with_the_path(behavior: dict[str, Any], message: str) -> None:
         with pytest.raises(UserError) as caught:
             check_supported(load_settings(content))
         assert str(caught.value).startswith(f"settings: {path}.{message}")
+
+
+def test_all_refused_keys_are_named_at_once_each_with_what_is_lost() -> None:
+    content: dict[str, Any] = {
+        "default_settings": {"network_settings": {"memory": {}}},
+        "behaviors": {
+            "Striker": {"self_play": {}, "trainer_type": "poca"},
+            "Goalie": {"reward_signals": {"extrinsic": {}, "curiosity": {}, "gail": {"demo_path": "a.demo"}}},
+        },
+    }
+    with pytest.raises(UserError) as caught:
+        check_supported(load_settings(content))
+    said = str(caught.value)
+    assert "\n" not in said
+    for words in (
+        "default_settings.network_settings.memory",
+        "behaviors.Striker.trainer_type: poca",
+        "behaviors.Striker.self_play",
+        "one policy plays all teams",
+        "behaviors.Goalie.reward_signals.curiosity",
+        "behaviors.Goalie.reward_signals.gail",
+    ):
+        assert words in said
+    assert said.count("memory is not supported") == 1, "what behaviors inherit is named once"
+
+
+def test_config_says_what_training_would_refuse(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "file.yaml"
+    lesson = {"name": "easy", "value": 1, "completion_criteria": {"behavior": "Wolker", "threshold": 1}}
+    parameters = {"size": {"curriculum": [lesson, {"name": "hard", "value": 2}]}}
+    content = {"behaviors": {"Walker": {"self_play": {}}}, "environment_parameters": parameters}
+    file.write_text(yaml.safe_dump(content))
+    assert main([str(file)]) == 0
+    said = capsys.readouterr()
+    assert yaml.safe_load(said.out)["behaviors"]["Walker"]["self_play"]
+    first, second = said.err.splitlines()
+    assert first.startswith("training would refuse: behaviors.Walker.self_play is not supported yet")
+    assert second.startswith(
+        "warning: environment_parameters.size.curriculum: lesson easy waits for behavior Wolker"
+    )
+    assert second.endswith("did you mean Walker?")
+
+
+def test_a_curriculum_of_a_behavior_that_only_the_scene_lists_is_accepted() -> None:
+    lesson = {"name": "easy", "value": 1, "completion_criteria": {"behavior": "Other"}}
+    parameters = {"size": {"curriculum": [lesson, {"name": "hard", "value": 2}]}}
+    settings = load_settings({"behaviors": {"W": {}}, "environment_parameters": parameters})
+    check_supported(settings)
+    assert len(doubts(settings)) == 1
+    assert doubts(load_settings({"default_settings": {}, "environment_parameters": parameters})) == []
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from enum import Enum
 import numpy as np
 import pytest
 
-from trainers.records.metrics import EPISODE_LENGTH, REWARD, REWARD_DEVIATION, Metrics
+from trainers.records.metrics import EPISODE_LENGTH, GROUP_REWARD, REWARD, REWARD_DEVIATION, Metrics
 
 
 class Aggregation(Enum):
@@ -22,9 +22,40 @@ def test_what_an_environment_reports_is_combined_as_it_asks():
     for values in ((1.0, 4.0), (2.0, 9.0)):
         metrics.add_reported({f"Game/{way.name}": [(value, way) for value in values] for way in Aggregation})
     values, histograms, _ = metrics.summarise()
-    assert values == {"Game/AVERAGE": 4.0, "Game/SUM": 16.0, "Game/MOST_RECENT": 9.0}
-    assert histograms == {"Game/HISTOGRAM": [1.0, 4.0, 2.0, 9.0]}
+    assert values == {"Game/AVERAGE": 4.0, "Game/SUM": 16.0, "Game/MOST_RECENT": 9.0, "Game/HISTOGRAM": 4.0}
+    assert histograms == {"Game/HISTOGRAM_hist": [1.0, 4.0, 2.0, 9.0]}
     assert metrics.summarise() == ({}, {}, []), "a summary starts afresh"
+
+
+@pytest.mark.parametrize("way", Aggregation)
+@pytest.mark.parametrize(
+    "tag",
+    [
+        REWARD,
+        EPISODE_LENGTH,
+        f"{REWARD}_hist",
+        GROUP_REWARD,
+        "Policy/Entropy",
+        "Losses/Policy Loss",
+        "Environment/Lesson Number/size",
+        "Self-play/ELO",
+        "step",
+        "seconds",
+    ],
+)
+def test_a_scene_changes_no_value_of_the_trainer_itself(tag, way):
+    own, both = Metrics(), Metrics()
+    for metrics in (own, both):
+        metrics.standing = {"Environment/Lesson Number/size": 1.0}
+        metrics.add("Policy/Entropy", 2.0)
+        metrics.add_episodes(np.array([1.0, 3.0]), np.zeros(2), np.array([10, 30]))
+    both.add_reported({tag: [(77.0, way)]})
+    (values, histograms, _), (mixed, mixed_histograms, _) = own.summarise(), both.summarise()
+    assert {key: value for key, value in mixed.items() if not key.startswith("Scene/")} == values
+    assert {
+        key: value for key, value in mixed_histograms.items() if not key.startswith("Scene/")
+    } == histograms
+    assert mixed[f"Scene/{tag}"] == 77.0
 
 
 def test_episodes_are_averaged_and_shown_as_a_distribution():

@@ -67,6 +67,8 @@ def test_run_folder_has_the_layout_of_mlagents_learn_and_no_leftovers(finished_r
     assert files - events - by_step == {
         "Task.onnx",
         "configuration.yaml",
+        "run_logs/command.txt",
+        "run_logs/system.json",
         "run_logs/timers.json",
         "run_logs/training_status.json",
         "Task/checkpoint.pt",

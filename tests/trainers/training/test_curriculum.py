@@ -226,11 +226,3 @@ def test_environment_that_takes_none() -> None:
     with pytest.raises(UserError, match="environment_parameters: Deaf takes none"):
         train(Deaf(), options({"mass": 1.0}))
     assert not Path("runs/run").exists()
-
-
-def test_criteria_about_an_unknown_behavior() -> None:
-    where = r"environment_parameters\.mass\.curriculum\.1\.completion_criteria\.behavior"
-    with pytest.raises(UserError, match=f"{where}: there is no behavior Tsk .* did you mean Task"):
-        options({"mass": lessons({}, {"behavior": "Tsk"})})
-    everyone = {"mass": lessons({"behavior": "Any"})}
-    load_settings({"default_settings": {"trainer_type": "ppo"}, "environment_parameters": everyone})

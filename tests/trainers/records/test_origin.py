@@ -1,0 +1,59 @@
+"""What a run keeps about how it was started."""
+
+import json
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from run_tools import Stopwatch, options
+
+from trainers import train
+from trainers.records.origin import command_line, commit, write_origin
+
+
+def test_a_run_keeps_its_command_lines_and_versions_and_no_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_API_KEY", "s3cret-key")
+    monkeypatch.setattr(sys, "orig_argv", ["python", "-m", "trainers.ppo", "my file.yaml"])
+    train(Stopwatch().env(), options(tmp_path, behavior={"max_steps": 50}))
+    logs = tmp_path / "first" / "run_logs"
+    found = json.loads((logs / "system.json").read_text())
+    assert found["packages"]["torch"] == metadata.version("torch")
+    assert found["python"].split(".")[:2] == [str(part) for part in sys.version_info[:2]]
+    train(Stopwatch().env(), options(tmp_path, behavior={"max_steps": 100}, resume=True))
+    lines = (logs / "command.txt").read_text().splitlines()
+    assert [line[21:] for line in lines] == ["python -m trainers.ppo 'my file.yaml'"] * 2
+    assert not any("s3cret-key" in path.read_text() for path in logs.iterdir())
+
+
+def test_command_line_can_be_typed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = [sys.executable, "-c", "import sys; print(sys.argv[1:])", "a b", "$HOME", "it's"]
+    monkeypatch.setattr(sys, "orig_argv", words)
+    said = subprocess.run(command_line(), shell=True, capture_output=True, text=True, check=True).stdout
+    assert said.strip() == str(words[3:])
+
+
+def test_commit_is_that_of_the_folder_and_says_what_was_changed(tmp_path: Path) -> None:
+    assert commit(tmp_path) is None
+
+    def git(*words: str) -> str:
+        base = ["git", "-C", str(tmp_path), "-c", "user.name=n", "-c", "user.email=e"]
+        return subprocess.run([*base, *words], capture_output=True, text=True, check=True).stdout.strip()
+
+    git("init", "-q")
+    (tmp_path / "file").write_text("a")
+    git("add", "file")
+    git("commit", "-qm", "first")
+    git("tag", "v1")
+    assert commit(tmp_path) == git("rev-parse", "HEAD")
+    (tmp_path / "file").write_text("b")
+    assert commit(tmp_path) == git("rev-parse", "HEAD") + "-dirty"
+
+
+def test_a_broken_record_does_not_end_a_start(tmp_path: Path) -> None:
+    write_origin(tmp_path)
+    write_origin(tmp_path)
+    assert len((tmp_path / "run_logs" / "command.txt").read_text().splitlines()) == 2

@@ -1,0 +1,65 @@
+"""How a run was started: its command lines, the versions of the packages, and the commits of the code.
+
+No variable of the environment is recorded, since some hold secrets.
+"""
+
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+import time
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from trainers.records.checkpoint import write_text
+
+COMMAND, SYSTEM = Path("run_logs", "command.txt"), Path("run_logs", "system.json")
+GIT_SECONDS = 5.0
+
+
+def write_origin(folder: Path) -> None:
+    """Add this process's command line to a run's `command.txt`, and write its `system.json`.
+
+    Raises:
+        OSError: a file could not be written.
+    """
+    path = folder / COMMAND
+    earlier = path.read_text(encoding="utf-8") if path.is_file() else ""
+    write_text(path, f"{earlier}{time.strftime('%Y-%m-%d %H:%M:%S')}  {command_line()}\n")
+    write_text(folder / SYSTEM, json.dumps(system(), indent=4))
+
+
+def command_line() -> str:
+    """Return the command line of this process, as it would be typed again."""
+    words = sys.orig_argv
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
+
+
+@cache
+def system() -> dict[str, Any]:
+    """Return Python, platform, all installed packages, and the commits of this trainer and of the current folder."""
+    packages = {each.name: each.version for each in metadata.distributions()}
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cores": os.cpu_count(),
+        "git": {
+            "trainer": commit(Path(__file__).parent),
+            "current folder": commit(Path.cwd()),
+        },
+        "packages": dict(sorted(packages.items(), key=lambda item: str(item[0]).lower())),
+    }
+
+
+def commit(folder: Path) -> str | None:
+    """Return the git commit that a folder is at, with `-dirty` if files were changed since; None without git."""
+    words = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=GIT_SECONDS, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None
