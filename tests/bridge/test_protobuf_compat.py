@@ -119,3 +119,12 @@ def test_versions() -> None:
     assert LooseVersion("2.9") < LooseVersion("2.10")
     with pytest.raises(ValueError, match=r"invalid version number '2\.x'"):
         StrictVersion("2.x")
+
+
+@needs_the_hook
+@pytest.mark.parametrize(
+    "before", ["", "import contextlib\nwith contextlib.suppress(TypeError): import mlagents_envs.environment"]
+)
+def test_importing_the_package_makes_mlagents_envs_importable_even_after_it_failed(before: str) -> None:
+    done = run_python(f"{before}\nimport bridge\nimport mlagents_envs.environment\nimport bridge.channels")
+    assert done.returncode == 0, done.stderr

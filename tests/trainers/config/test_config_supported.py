@@ -38,6 +38,14 @@ def test_refused_with_the_path(behavior: dict[str, Any], message: str) -> None:
         assert str(caught.value).startswith(f"settings: {path}.{message}")
 
 
+def test_the_page_on_unity_lists_what_is_refused() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "unity.md").read_text(encoding="utf-8")
+    missing = [line for line in page.splitlines() if line.startswith("|") and "| not yet |" in line]
+    for behavior, message in REFUSED:
+        key = message.split(" is not")[0].split(": ")[-1].split(".")[-1]
+        assert any(f"`{key}`" in line for line in missing), behavior
+
+
 def test_all_refused_keys_are_named_at_once_each_with_what_is_lost() -> None:
     content: dict[str, Any] = {
         "default_settings": {"network_settings": {"memory": {}}},
