@@ -6,13 +6,16 @@ BIN := $(VENV)/bin
 ENV ?= Walker2d-v5
 ARGS ?=
 RUN ?= $(shell ls -td runs/*/ 2>/dev/null | head -n 1)
+COMMA := ,
 UV := $(shell command -v uv 2>/dev/null)
+PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt --editable $(1)
 ifdef UV
-MAKE_VENV = $(UV) venv --quiet --seed --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(VENV)
-INSTALL := $(UV) pip install --python $(BIN)/python --constraint constraints.txt --editable
+MAKE_VENV = { $(UV) venv --quiet --seed --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(VENV) \
+	|| { rm -rf $(VENV); $(PYTHON) -m venv $(VENV); }; }
+INSTALL = $(UV) pip install --python $(BIN)/python --constraint constraints.txt --editable $(1) || $(PIP_INSTALL)
 else
 MAKE_VENV = $(PYTHON) -m venv $(VENV)
-INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt --editable
+INSTALL = $(PIP_INSTALL)
 endif
 
 .PHONY: train evaluate tensorboard test gallery clean
@@ -47,18 +50,18 @@ $(VENV)/made:
 
 $(VENV)/ready-to-train: pyproject.toml constraints.txt | $(VENV)/made
 	@echo "Installing the pinned packages into $(VENV) (once, a few minutes) ..."
-	$(INSTALL) .
+	$(call INSTALL,.)
 	@touch $@
 
 $(VENV)/ready-to-test: pyproject.toml constraints.txt | $(VENV)/made
 	@echo "Installing the pinned packages and the development tools into $(VENV) (once, a few minutes) ..."
-	$(INSTALL) ".[dev,box2d,video,wandb,compare]"
+	$(call INSTALL,".[dev$(COMMA)box2d$(COMMA)video$(COMMA)wandb$(COMMA)compare]")
 	@tests/install-chromium.sh
 	@touch $@
 
 $(VENV)/ready-to-film: pyproject.toml constraints.txt | $(VENV)/made
 	@echo "Installing the pinned packages and what videos need into $(VENV) (once, a few minutes) ..."
-	$(INSTALL) ".[video]"
+	$(call INSTALL,".[video]")
 	@touch $@
 
 clean:

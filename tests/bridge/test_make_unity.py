@@ -68,6 +68,11 @@ def test_settings_reach_the_player() -> None:
     assert not player_options(chosen, worker=0).no_graphics
 
 
+def test_raw_images_are_put_in_order_unless_told_otherwise() -> None:
+    assert player_options(settings(), 0).reorder_images
+    assert not player_options(settings("env_settings: {reorder_raw_images: false}"), 0).reorder_images
+
+
 def test_editor_is_waited_for_without_end_unless_told_otherwise() -> None:
     assert (player_options(settings(), 0).port, player_options(settings(), 0).timeout) == (5004, None)
     assert player_options(settings(timeout_wait=7, base_port=6001), 0).timeout == 7

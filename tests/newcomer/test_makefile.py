@@ -107,6 +107,15 @@ def test_uv_installs_where_it_is_there(folder: Path) -> None:
     assert any(call.startswith("pip install --python .venv/bin/python") for call in calls)
 
 
+def test_pip_installs_where_uv_fails(folder: Path) -> None:
+    (folder / "tools" / "uv").write_text("#!/bin/sh\nexit 2\n")
+    (folder / "tools" / "uv").chmod(0o755)
+    done, calls = make(folder, "train")
+    assert done.returncode == 0, done.stderr
+    assert "-m venv .venv" in calls
+    assert any(call.startswith("-m pip install ") for call in calls)
+
+
 def test_evaluate_takes_the_newest_run_or_the_one_that_is_named(folder: Path) -> None:
     done, _ = make(folder, "evaluate")
     assert done.returncode != 0
