@@ -5,7 +5,8 @@
 #
 # Where debootstrap and root are there, it does so in a bare Debian with python3, make and git only. Otherwise it says
 # what is missing and does the nearest thing: a fresh clone, an empty home folder, and no program but the system's.
-# Without AGENT_STEPS, training is as long as the README's. PIP_* variables and pip's configuration apply.
+# Without AGENT_STEPS, training is as long as the README's. pip's configuration applies. PACKAGES names a folder of packages
+# of the same Python version that are there already (site-packages), where downloading them again would take too long.
 set -eu
 
 steps=${1:-}
@@ -45,6 +46,11 @@ if [ -z "$missing" ] && ! here "python3 -c 'import ensurepip'" 2> /dev/null; the
     [ ! -e "$home/clone/.venv" ] || { echo "FAILED: a half-made .venv is left" >&2; exit 1; }
     echo "== apt install python3-venv, as the README says"
     here "apt-get update -q && apt-get install -q -y python3-venv" > "$place/apt.log" 2>&1
+fi
+
+if [ -n "${PACKAGES:-}" ]; then
+    echo "== with the packages of $PACKAGES"
+    here "python3 -m venv .venv && echo '$PACKAGES' > \$(echo .venv/lib/python3*/site-packages)/packages.pth"
 fi
 
 step "make train" "${steps:+ARGS='--max-steps $steps'}"
