@@ -17,7 +17,7 @@ BEST_WINDOW = 100
 SCENE = "Scene/"
 """Prefix of a statistic that a scene reports under a name of the trainer's own."""
 
-OWN = frozenset({REWARD, GROUP_REWARD, EPISODE_LENGTH, "step", "seconds"})
+OWN = frozenset({REWARD, REWARD_DEVIATION, GROUP_REWARD, EPISODE_LENGTH, SPEED, "step", "seconds"})
 OWN_GROUPS = ("Policy/", "Losses/", "Self-play/", "Environment/Lesson Number/")
 """The trainer's own tags, and the columns of `progress.csv` that are no tags."""
 

@@ -237,7 +237,7 @@ def test_a_run_that_never_began_leaves_its_name_free(tmp_path):
 
     def fail_with_a_log(settings):
         log = tmp_path / "first" / "run_logs" / "Player-0.log"
-        log.parent.mkdir(parents=True)
+        log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text("why it failed")
         raise UserError("the player ended")
 
