@@ -11,9 +11,9 @@ from gym_adapters.make import behavior_name
 from gym_adapters.text import log_to_terminal
 from gym_adapters.trust import needs_trust
 from trainers.config import EnvSettings, RunSettings, catalogue, check_supported, load_settings
+from trainers.config.loader import CONFIGURATION
 from trainers.config.run import deep_merge
 from trainers.records.progress import LineDisplay, open_missing_streams
-from trainers.config.loader import CONFIGURATION
 from trainers.training.api import SAVED, train
 from trainers.training.arguments import ParsedArguments, parse
 from trainers.training.environments import make_environment, tuned_file

@@ -18,13 +18,13 @@ from bridge.onnx_check import check_file
 from gym_adapters.errors import UserError
 from tests.needs import EGL, VIDEO
 from trainers import load_policy, train
+from trainers.config.loader import CONFIGURATION
 from trainers.playback.evaluation import main as evaluate_main
 from trainers.playback.gallery import main as gallery_main
 from trainers.playback.keep import MOST_BYTES, keep
 from trainers.playback.keep import main as keep_main
 from trainers.playback.video import Episode, Look, write_video
 from trainers.records.checkpoint import load_state
-from trainers.config.loader import CONFIGURATION
 from trainers.training.cli import main as train_main
 from trainers.training.environments import make_environment
 
