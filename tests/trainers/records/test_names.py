@@ -136,7 +136,9 @@ def test_every_behavior_finds_its_own_checkpoint_again_and_nothing_is_written_el
         keepers = []
         for name in names:
             keepers.append(CheckpointKeeper(run, name, keep=2))
-            state = {"Policy": {}, "behavior": {"name": name}, "global_step": 7}
+            behavior = {"name": name, "observations": [], "continuous_size": 0, "discrete_branches": []}
+            state = {"Policy": {}, "behavior": {**behavior, "network_settings": {}}, "global_step": 7}
+            state["trainer_type"] = "ppo"
             keepers[-1].save(state, None)
             keepers[-1].export(lambda path: path.write_text("model"))
         status = json.loads(
