@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from gym_adapters.commands import module_command
 from gym_adapters.errors import UserError
 from trainers.config import catalogue
 from trainers.config.base import one_of
@@ -29,7 +30,7 @@ def check_supported(settings: RunSettings, trainer_type: str | None = None) -> N
         if trainer_type not in (None, behavior.trainer_type):
             raise UserError(
                 f"{prefix}{path}.trainer_type is {behavior.trainer_type}, but this command trains "
-                f"{trainer_type}; change the key or use python -m trainers, which trains what the file says"
+                f"{trainer_type}; change the key, or use {module_command('trainers')}, which trains what the file says"
             )
 
 

@@ -100,8 +100,6 @@ class Learners:
             return None
         folder = self._results / checkpoints.initialize_from
         with unread_named(folder):
-            if not folder.is_dir():
-                raise UserError(f"--initialize-from {checkpoints.initialize_from}: no run folder {folder}")
             return find_checkpoint(behavior_folder(folder, name))
 
 
