@@ -3,7 +3,6 @@
 The exit status is 1 if training would fail. Lesser problems are notes.
 """
 
-import argparse
 import os
 import subprocess
 import sys
@@ -13,16 +12,17 @@ from importlib import import_module, metadata
 from typing import Literal
 
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from bridge.ports import BASE_PORT, EDITOR_PORT, is_free, port_owner
+from gym_adapters.commands import CommandParser, install_command
 from gym_adapters.text import one_line
 
 REQUIRED = ("mlagents-envs", "protobuf", "grpcio", "numpy", "torch", "gymnasium", "onnx", "tensorboard")
 OPTIONAL = {
-    "mujoco": "Walker2d and its like do not run; run: pip install 'gymnasium[mujoco]'",
-    "ale-py": "Atari games do not run; run: pip install ale-py",
-    "onnxruntime": "exported models cannot be tried out here; run: pip install onnxruntime",
+    "mujoco": f"Walker2d and its like do not run; run: {install_command('gymnasium[mujoco]')}",
+    "ale-py": f"Atari games do not run; run: {install_command('ale-py')}",
+    "onnxruntime": f"exported models cannot be tried out here; run: {install_command('onnxruntime')}",
 }
 MLAGENTS_ENVS = "0.28.0"
 RENDER_SECONDS = 20
@@ -31,7 +31,7 @@ STYLES = {"ok": "green", "note": "yellow", "fails": "bold red"}
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the table.
+    """One line of the answer.
 
     Attributes:
         subject: What was checked.
@@ -47,7 +47,7 @@ class Finding:
 
 
 def examine() -> Iterator[Finding]:
-    """Yield all findings in the order of the table."""
+    """Yield each finding when its check ends."""
     yield python_version()
     yield from (package(name) for name in REQUIRED)
     yield from (package(name, missing) for name, missing in OPTIONAL.items())
@@ -76,12 +76,12 @@ def package(name: str, missing: str | None = None) -> Finding:
         version = metadata.version(name)
     except metadata.PackageNotFoundError:
         if missing is None:
-            return Finding(name, "missing", "fails", f"run: pip install {name}")
+            return Finding(name, "missing", "fails", f"run: {install_command(name)}")
         return Finding(name, "missing", "note", missing)
     if name == "mlagents-envs" and version != MLAGENTS_ENVS:
         return Finding(name, version, "note", f"tested with {MLAGENTS_ENVS}")
     if name == "numpy" and int(version.split(".")[0]) < 2:
-        return Finding(name, version, "fails", "run: pip install 'numpy>=2'")
+        return Finding(name, version, "fails", f"run: {install_command('numpy>=2')}")
     return Finding(name, version)
 
 
@@ -130,7 +130,7 @@ def devices() -> Finding:
     try:
         torch = import_module("torch")
     except ImportError as error:
-        return Finding("devices", str(error), "fails", "run: pip install torch")
+        return Finding("devices", str(error), "fails", f"run: {install_command('torch')}")
     found = [f"cpu ({os.cpu_count()} cores)"]
     found += [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():
@@ -139,15 +139,35 @@ def devices() -> Finding:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print the table and return the exit status."""
-    argparse.ArgumentParser(prog="python -m bridge.doctor", description=__doc__).parse_args(argv)
-    table = Table("", "found", "", "what to do", title="mlagents-bridge doctor")
-    findings = list(examine())
-    for finding in findings:
-        verdict = f"[{STYLES[finding.verdict]}]{finding.verdict}[/]"
-        table.add_row(finding.subject, one_line(finding.found), verdict, one_line(finding.advice))
-    Console().print(table)
+    """Print a line when each check ends, then the verdict, and return the exit status."""
+    CommandParser(
+        prog="python -m bridge.doctor",
+        description="Check the installed packages, the ports, rendering and the devices. The exit status is 1 if "
+        "training would fail.",
+    ).parse_args(argv)
+    console = Console(highlight=False)
+    findings: list[Finding] = []
+    for finding in examine():
+        findings.append(finding)
+        console.print(
+            Text(f"{finding.verdict:6}", STYLES[finding.verdict]),
+            f"{finding.subject:24}",
+            one_line("; ".join(filter(None, (finding.found, finding.advice)))),
+            markup=False,
+            soft_wrap=True,
+        )
+    console.print(f"\n{verdict(findings)}", markup=False, soft_wrap=True)
     return int(any(finding.verdict == "fails" for finding in findings))
+
+
+def verdict(findings: Sequence[Finding]) -> str:
+    """Return the sentence that sums up the findings."""
+    failing = [finding.subject for finding in findings if finding.verdict == "fails"]
+    notes = [finding.subject for finding in findings if finding.verdict == "note"]
+    noted = f" To note: {', '.join(notes)}." if notes else ""
+    if failing:
+        return f"Training would fail: {', '.join(failing)}.{noted}"
+    return f"Ready to train.{noted}"
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ The file holds everything between a sensor and an action: normalisation, network
 shapes and types are those that Unity packages 2.x to 4.x expect, and `bridge.onnx_check` checks them.
 
     python -m bridge.onnx_export runs/walker                      every behavior of a run
-    python -m bridge.onnx_export runs/walker --which best
+    python -m bridge.onnx_export runs/walker --checkpoint best
     python -m bridge.onnx_export --check Walker.onnx              what Unity would refuse
 """
 
@@ -24,6 +24,7 @@ from mlagents_envs.base_env import ActionSpec, BehaviorSpec
 from torch import Tensor, nn
 
 from bridge.onnx_check import check_file
+from gym_adapters.commands import CommandParser
 from gym_adapters.errors import UserError, refusal_named
 from gym_adapters.text import printable
 from trainers.config.errors import path_option
@@ -164,12 +165,15 @@ def _exporter_warnings_ignored() -> Iterator[None]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return the exit status, which is 1 if Unity would refuse a checked file."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="python -m bridge.onnx_export",
         description="Write the .onnx files that Unity runs, or check one.",
     )
     parser.add_argument("run", nargs="?", type=path_option, help="run folder, behavior folder or .pt file")
-    parser.add_argument("--which", default="last", help="last, best or an agent-step count (default: last)")
+    parser.add_argument(
+        "--checkpoint", default="last", metavar="last|best|STEP", help="which one. Default: last."
+    )
+    parser.add_argument("--which", dest="checkpoint", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     parser.add_argument("--check", type=path_option, metavar="FILE.onnx", help="say what Unity would refuse")
     arguments = parser.parse_args(argv)
     if (arguments.run is None) == (arguments.check is None):
@@ -179,7 +183,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             report = check_file(arguments.check)
             sys.stdout.write(printable(report.text(arguments.check)))
             return 1 if report.refused else 0
-        for path in export_run(arguments.run, arguments.which):
+        for path in export_run(arguments.run, arguments.checkpoint):
             sys.stdout.write(f"{path}\n")
     except UserError as error:
         sys.stderr.write(f"error: {error}\n")

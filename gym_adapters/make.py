@@ -13,6 +13,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from mlagents_envs.base_env import BaseEnv, BehaviorSpec
 
 from gym_adapters.checked import CheckedResults, checked_spec
+from gym_adapters.commands import install_command
 from gym_adapters.errors import UserError, raised
 from gym_adapters.limits import ENVIRONMENTS
 from gym_adapters.vector_env import VectorEnvAdapter
@@ -23,6 +24,16 @@ DEFAULT_NUM_ENVS = 8
 SEED_LIMIT = 2**31
 """ALE and players read their seeds as signed 32-bit numbers."""
 LIFE_OPTIONS = ("life_loss_info", "episodic_life")
+
+PACKAGES = {
+    "ale_py": "ale-py",
+    "mujoco": "mujoco",
+    "cv2": "opencv-python",
+    "pygame": "pygame",
+    "jax": "jax",
+    "Box2D": "box2d",
+}
+"""Packages by the module that they bring, for environments of Gymnasium."""
 
 Kind = Literal["continuous", "discrete", "image"]
 
@@ -94,8 +105,7 @@ def find_spec(env_id: str) -> EnvSpec:
             importlib.import_module("gym_adapters.atari")
         return gymnasium.spec(name)
     except ImportError as error:
-        hint = f"run: pip install {'ale-py' if error.name == 'ale_py' else error.name}"
-        raise UserError(f"environment {env_id!r}: {error}; {hint}") from error
+        raise UserError(f"environment {env_id!r}: {_one_line(error)}; {_missing(error, module)}") from error
     except gymnasium.error.Error as error:
         near = difflib.get_close_matches(env_id, list(gymnasium.registry), n=3, cutoff=0.4)
         hint = f"did you mean {' or '.join(near)}?" if near else "see gymnasium.pprint_registry()"
@@ -109,6 +119,9 @@ def find_spec(env_id: str) -> EnvSpec:
 def _make_vector_env(spec: EnvSpec, num_envs: int, options: dict[str, Any]) -> VectorEnv:
     try:
         return _fastest_vector_env(spec, num_envs, options)
+    except ImportError as error:
+        module = str(spec.entry_point).partition(":")[0]
+        raise UserError(f"environment {spec.id!r}: {_one_line(error)}; {_missing(error, module)}") from error
     except gymnasium.error.DependencyNotInstalled as error:
         raise UserError(
             f"environment {spec.id!r} needs a package that is missing; {install_hint(error)}"
@@ -150,5 +163,26 @@ def make_checked(spec: EnvSpec, num_envs: int, mode: AutoresetMode, options: Map
 def install_hint(error: Exception) -> str:
     """Returns what to install: this project's extra if there is one, else what Gymnasium advises."""
     if "box2d" in str(error).lower():
-        return 'run: pip install "mlagents-bridge[box2d]"'
+        return f"run: {install_command('box2d', 'pygame')}"
+    return _one_line(error)
+
+
+def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
+
+
+def _missing(error: ImportError, module: str) -> str:
+    """Return what to do about an import that failed.
+
+    A package is named only if it is known, because a package of that name may be a stranger's.
+
+    Args:
+        error: the failure.
+        module: the module that holds the environment.
+    """
+    missing = (error.name or "").partition(".")[0]
+    if missing in PACKAGES:
+        return f"run: {install_command(PACKAGES[missing])}"
+    if missing and missing == module.partition(".")[0]:
+        return f"start the command in the folder that holds {missing}, or install the package that brings it"
+    return f"install the package that {module or 'the environment'} needs"

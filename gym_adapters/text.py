@@ -2,6 +2,7 @@
 
 import logging
 import re
+import sys
 import unicodedata
 
 LONGEST_LINE = 2000
@@ -32,9 +33,16 @@ def printable(text: str) -> str:
 
 def log_to_terminal() -> None:
     """Print log messages from INFO on to standard error."""
-    handler = logging.StreamHandler()
+    handler = _OnStderr()
     handler.setFormatter(_PrintableFormatter("[%(levelname)s] %(message)s"))
     logging.basicConfig(handlers=[handler], level=logging.INFO)
+
+
+class _OnStderr(logging.Handler):
+    """Writes to what is standard error at the moment, so that a live display can put the line above its bars."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(self.format(record), file=sys.stderr)  # noqa: T201
 
 
 class _PrintableFormatter(logging.Formatter):

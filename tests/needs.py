@@ -3,6 +3,7 @@
 import ctypes.util
 import importlib.util
 import os
+import shutil
 import sys
 
 import pytest
@@ -22,3 +23,4 @@ EGL = pytest.mark.skipif(
 )
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
 SHELL = pytest.mark.skipif(sys.platform == "win32", reason="needs a shell: the player is a shell script")
+TMUX = pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux: apt-get install tmux")

@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib import metadata
 
 import pytest
@@ -24,8 +25,45 @@ def test_command_lists_everything() -> None:
     assert done.returncode in (0, 1), done.stderr  # 1 where something else holds port 5004
     for words in ("Python", "protobuf", "Unity's messages", "port 5004", "rendering", "devices"):
         assert words in done.stdout
-    assert (done.returncode == 1) == ("fails" in done.stdout)
+    verdict = done.stdout.splitlines()[-1]
+    assert verdict.startswith("Training would fail: " if done.returncode else "Ready to train.")
+    assert (done.returncode == 1) == any(line.startswith("fails") for line in done.stdout.splitlines())
     assert metadata.version("protobuf") in done.stdout
+
+
+def test_a_line_is_printed_as_each_check_ends(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    findings = [
+        doctor.Finding("a", "[here]"),
+        doctor.Finding("b", "slow", "note", "take [another]"),
+        doctor.Finding("c", "gone", "fails", "bring it back"),
+    ]
+    printed = []
+
+    def examine() -> Iterator[doctor.Finding]:
+        for finding in findings:
+            yield finding
+            printed.append(capsys.readouterr().out.split())
+
+    monkeypatch.setattr(doctor, "examine", examine)
+    assert doctor.main([]) == 1
+    assert printed == [
+        ["ok", "a", "[here]"],
+        ["note", "b", "slow;", "take", "[another]"],
+        ["fails", "c", "gone;", "bring", "it", "back"],
+    ]
+    assert capsys.readouterr().out.split("\n")[1] == "Training would fail: c. To note: b."
+    del findings[2]
+    assert doctor.main([]) == 0
+    assert "Ready to train. To note: b." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("argument", "status"), [("--help", 0), ("--halp", 2)])
+def test_help_runs_no_check(argument: str, status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "examine", lambda: pytest.fail("a check was run"))
+    with pytest.raises(SystemExit, match=str(status)):
+        doctor.main([argument])
 
 
 def test_what_would_fail(monkeypatch: pytest.MonkeyPatch) -> None:

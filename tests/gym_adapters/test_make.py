@@ -8,7 +8,7 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium import spaces
-from gymnasium.envs.registration import register
+from gymnasium.envs.registration import EnvSpec, register
 from small_envs import Scripted, counters
 
 from gym_adapters import UserError, behavior_name, check_env, env_kind, make_env
@@ -84,13 +84,34 @@ def test_missing_packages_say_what_to_install(monkeypatch):
         return make_vec
 
     monkeypatch.setattr(gymnasium, "make_vec", lacking("Box2D is not installed"))
-    with pytest.raises(UserError, match=r'pip install "mlagents-bridge\[box2d\]"'):
+    with pytest.raises(UserError, match="-m pip install box2d pygame"):
         make_env("CartPole-v1")
     monkeypatch.setattr(gymnasium, "make_vec", lacking("mujoco_py"))
     with pytest.raises(UserError, match=r"mujoco_py, run `pip install \"gymnasium\[x\]\"`"):
         make_env("CartPole-v1")
-    with pytest.raises(UserError, match="pip install no_such_package"):
+    with pytest.raises(UserError, match="in the folder that holds no_such_package") as caught:
         make_env("no_such_package:Env-v0")
+    assert "pip" not in str(caught.value), "a stranger's package may have the name of a file of one's own"
+
+
+@pytest.mark.parametrize("named", ["", "lacking_a_module:"])
+@pytest.mark.parametrize(
+    ("missing", "advice"),
+    [
+        ("no_such_package", "install the package that lacking_a_module needs"),
+        ("cv2.no_such_part", "-m pip install opencv-python"),
+        ("lacking_a_module.part", "in the folder that holds lacking_a_module"),
+    ],
+)
+def test_an_environment_whose_module_lacks_another(named, missing, advice, tmp_path, monkeypatch):
+    failure = f"raise ModuleNotFoundError('two\\nlines', name={missing!r})"
+    (tmp_path / "lacking_a_module.py").write_text(failure)
+    monkeypatch.syspath_prepend(tmp_path)
+    spec = EnvSpec("Lacking-v0", entry_point="lacking_a_module:Env")
+    monkeypatch.setitem(gymnasium.registry, "Lacking-v0", spec)
+    with pytest.raises(UserError, match=advice) as caught:
+        make_env(f"{named}Lacking-v0")
+    assert "two lines" in str(caught.value)
 
 
 def test_ale_is_asked_for_only_where_an_id_needs_it(monkeypatch):

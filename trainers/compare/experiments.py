@@ -12,7 +12,7 @@ from trainers.compare.plan import Plan, Variant, load_variant
 from trainers.compare.report import Report, Row, Section, make_section, notes_of
 from trainers.compare.runs import FOLDER_SIDES, Group, Run, as_yaml, differing_keys
 from trainers.config.base import Count, SentCountOrZero, Settings
-from trainers.config.errors import first_problem
+from trainers.config.errors import listed, problems
 from trainers.config.reader import read_source
 
 BASE = "base"
@@ -66,8 +66,8 @@ def load_experiments(
     try:
         file = ExperimentFile.model_validate(dict(content))
     except ValidationError as error:
-        where, text, _ = first_problem(error)
-        raise UserError(f"{label}: {'.'.join(map(str, where))}: {text}") from None
+        mistakes = [f"{label}: {'.'.join(map(str, where))}: {text}" for where, text in problems(error)]
+        raise UserError(listed(mistakes)) from None
     base, env = path.parent / file.base, env or file.env
     variants = []
     for name, own in {BASE: {}, **file.variants}.items():

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from gym_adapters.commands import install_command
 from gym_adapters.errors import UserError, refusal_named
 from trainers.compare import numbers
 from trainers.compare.numbers import Spread
@@ -50,7 +51,7 @@ def write_page(report: Report, path: Path) -> None:
         from plotly.offline import get_plotlyjs
     except ImportError:
         raise UserError(
-            "the page needs plotly, which is not installed; run: python -m pip install -e .[compare]"
+            f"the page needs plotly, which is not installed; run: {install_command('plotly')}"
         ) from None
     text = render(report, get_plotlyjs())
     with refusal_named(path):

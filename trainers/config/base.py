@@ -1,6 +1,7 @@
 """What the settings blocks share: their base class, the types of their keys, and the words of their errors."""
 
 import difflib
+import os
 import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
@@ -37,6 +38,36 @@ def show(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
+_EXPECTED = {
+    "bool_type": "true or false",
+    "string_type": "text",
+    "dict_type": "a map of keys and values",
+    "model_type": "a map of keys and values",
+    "tuple_type": "a list",
+    "string_too_short": "text that is not empty",
+    "too_short": "more values",
+    "too_long": "fewer values",
+}
+
+UNKNOWN = "unknown key"
+NO_FACTORY = "default_factory_not_called"
+"""Type of an error that only follows from another one."""
+
+
+def detail_text(detail: Mapping[str, Any]) -> str:
+    """Return the message of one of pydantic's problems."""
+    kind, got = detail["type"], show(detail["input"])
+    if kind == "missing":
+        return (
+            "this key is needed" if isinstance(detail["loc"][-1], str) else f"expected more values, got {got}"
+        )
+    if kind == "literal_error":
+        return f"expected {detail['ctx']['expected']}, got {got}"
+    if kind in _EXPECTED:
+        return f"expected {_EXPECTED[kind]}, got {got}"
+    return str(detail["msg"])
+
+
 def one_of(choices: Iterable[str]) -> str:
     """Join names as a sentence lists them: ``ppo, a2c or dqn``."""
     *most, last = choices
@@ -47,6 +78,11 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     """Return ``; did you mean X?`` with the most similar known name, or an empty text if none is similar."""
     near = difflib.get_close_matches(name, list(known), n=1)
     return f"; did you mean {near[0]}?" if near else ""
+
+
+def in_home(path: str) -> str:
+    """Return a path with the home folder in place of a ``~`` at its start, which a shell does not always replace."""
+    return os.path.expanduser(path)  # noqa: PTH111 - pathlib refuses unknown users
 
 
 def extension(default: Any = ..., *, description: str, **options: Any) -> Any:
@@ -147,7 +183,7 @@ SentCountOrZero = Annotated[int, *number("a whole number", ge=0, le=INT32_MAX)]
 SentCountOrUnlimited = Annotated[int, *number("a whole number", ge=-1, le=INT32_MAX)]
 SentPositive = Annotated[float, *number("a number", gt=0, le=FLOAT32_MAX)]
 Flag = Annotated[bool, Field(strict=True)]
-PathText = Annotated[str, AfterValidator(possible_path)]
+PathText = Annotated[str, AfterValidator(in_home), AfterValidator(possible_path)]
 
 
 class Settings(BaseModel):
@@ -163,18 +199,23 @@ class Settings(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _name_unknown_keys(cls, data: Any) -> Any:
-        if not isinstance(data, Mapping):
-            return data
+        """Report unknown keys together with what is wrong with the known ones."""
         known = cls.known_keys()
+        unknown = [key for key in data if key not in known] if isinstance(data, Mapping) else []
+        if not unknown:
+            return data
         errors = [
             InitErrorDetails(
-                type=problem(f"unknown key{suggestion(str(key), known)}"),
-                loc=(str(key),),
-                input=value,
+                type=problem(f"{UNKNOWN}{suggestion(str(key), known)}"), loc=(str(key),), input=data[key]
             )
-            for key, value in data.items()
-            if key not in known
+            for key in unknown
         ]
-        if errors:
-            raise ValidationError.from_exception_data(cls.__name__, errors)
-        return data
+        try:
+            cls.model_validate({key: value for key, value in data.items() if key in known})
+        except ValidationError as error:
+            errors += [
+                InitErrorDetails(type=problem(detail_text(detail)), loc=detail["loc"], input=detail["input"])
+                for detail in error.errors()
+                if detail["type"] != NO_FACTORY
+            ]
+        raise ValidationError.from_exception_data(cls.__name__, errors)

@@ -1,33 +1,21 @@
-"""The one line that reports a validation error."""
+"""What is reported of validation errors."""
 
 import pathlib
 from argparse import ArgumentTypeError
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from trainers.config.base import PathText, show
-
-_EXPECTED = {
-    "bool_type": "true or false",
-    "string_type": "text",
-    "dict_type": "a map of keys and values",
-    "model_type": "a map of keys and values",
-    "tuple_type": "a list",
-    "string_too_short": "text that is not empty",
-    "too_short": "more values",
-    "too_long": "fewer values",
-}
+from trainers.config.base import NO_FACTORY, PathText, detail_text
 
 Path = tuple[str | int, ...]
 
 
-def first_problem(error: ValidationError) -> tuple[Path, str, int]:
-    """Return the key path and the message of the first problem, and the number of further problems."""
-    details = [detail for detail in error.errors() if detail["type"] != "default_factory_not_called"]
-    first = details[0]
-    return tuple(first["loc"]), _text(first), len(details) - 1
+def problems(error: ValidationError) -> list[tuple[Path, str]]:
+    """Return the key path and the message of each problem."""
+    details = [detail for detail in error.errors() if detail["type"] != NO_FACTORY]
+    return [(tuple(detail["loc"]), detail_text(detail)) for detail in details]
 
 
 def option_reader(kind: Any) -> Callable[[str], Any]:
@@ -41,7 +29,7 @@ def option_reader(kind: Any) -> Callable[[str], Any]:
         try:
             return TypeAdapter(kind).validate_python(text)
         except ValidationError as error:
-            raise ArgumentTypeError(first_problem(error)[1]) from None
+            raise ArgumentTypeError(problems(error)[0][1]) from None
 
     return read
 
@@ -51,14 +39,13 @@ def path_option(text: str) -> pathlib.Path:
     return pathlib.Path(option_reader(PathText)(text))
 
 
-def _text(detail: Mapping[str, Any]) -> str:
-    kind, got = detail["type"], show(detail["input"])
-    if kind == "missing":
-        return (
-            "this key is needed" if isinstance(detail["loc"][-1], str) else f"expected more values, got {got}"
-        )
-    if kind == "literal_error":
-        return f"expected {detail['ctx']['expected']}, got {got}"
-    if kind in _EXPECTED:
-        return f"expected {_EXPECTED[kind]}, got {got}"
-    return str(detail["msg"])
+def listed(mistakes: list[str]) -> str:
+    """Return one mistake as it is, and several as a list with a line for each."""
+    if len(mistakes) == 1:
+        return mistakes[0]
+    more = f"\n  and {len(mistakes) - MOST} more" if len(mistakes) > MOST else ""
+    return f"{len(mistakes)} mistakes:" + "".join(f"\n  {line}" for line in mistakes[:MOST]) + more
+
+
+MOST = 20
+"""Mistakes that are listed."""

@@ -9,7 +9,9 @@ from pydantic import ValidationError
 from gym_adapters.errors import UserError
 from gym_adapters.limits import YAML_LEVELS
 from trainers.config import errors
-from trainers.config.overrides import every_behavior, key_path, leaves, put
+from trainers.config.base import UNKNOWN
+from trainers.config.old_files import old_file
+from trainers.config.overrides import every_behavior, key_path, leaves, place_of, put
 from trainers.config.reader import parse_yaml, read_source
 from trainers.config.run import ONE_START, RunSettings, deep_merge
 
@@ -49,14 +51,13 @@ def load_settings(
     for override in overrides:
         merged, targets = _apply(override, merged)
         origins += [(target, "--set") for target in targets]
+    if outdated := old_file(content):
+        raise UserError(f"{label}: {outdated}")
     try:
         settings = RunSettings.model_validate(merged)
     except ValidationError as error:
-        path, text, more = errors.first_problem(error)
-        others = f" (and {more} more)" if more else ""
-        key = ".".join(map(str, path))
-        origin = next((name for known, name in reversed(origins) if path[: len(known)] == known), label)
-        raise UserError(": ".join(filter(None, (origin, key, text))) + others) from None
+        mistakes = [_mistake(path, text, origins, label) for path, text in errors.problems(error)]
+        raise UserError(errors.listed(mistakes)) from None
     settings._source = label if source is not None else None  # noqa: SLF001 - no key of the training file
     return settings
 
@@ -69,6 +70,18 @@ def _without_earlier_start(label: str, content: Mapping[str, Any]) -> dict[str, 
         return dict(content)
     kept = {key: value for key, value in block.items() if key not in ONE_START}
     return {**content, "checkpoint_settings": kept}
+
+
+def _mistake(path: errors.Path, text: str, origins: Sequence[tuple[errors.Path, str]], label: str) -> str:
+    """Return a line about one mistake: where it stands, the key, and what is wrong."""
+    if text.startswith(UNKNOWN):
+        given = ((name, known) for known, name in reversed(origins) if known[: len(path)] == path)
+        origin, whole = next(given, (label, path))
+        place = place_of(whole, len(path) - 1)
+        path, text = whole, f"{UNKNOWN}; did you mean {place}?" if place else text
+    else:
+        origin = next((name for known, name in reversed(origins) if path[: len(known)] == known), label)
+    return ": ".join(filter(None, (origin, ".".join(map(str, path)), text)))
 
 
 def _apply(override: str, content: dict[str, Any]) -> tuple[dict[str, Any], list[errors.Path]]:

@@ -4,10 +4,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gym_adapters.errors import UserError
-from trainers.config.base import show
+from trainers.config import catalogue
+from trainers.config.base import Settings, show
 from trainers.config.behavior import BehaviorSettings
 from trainers.config.errors import Path
-from trainers.config.run import deep_merge
+from trainers.config.network import NetworkSettings
+from trainers.config.reward_signals import RewardSignals
+from trainers.config.run import RunSettings, deep_merge
+from trainers.config.signals import ExtrinsicSettings
 
 _BLOCKS_BY_NAME = {
     "behaviors": frozenset(BehaviorSettings.model_fields),
@@ -50,6 +54,40 @@ def key_path(key: str, content: Mapping[str, Any]) -> Path:
     alone = 1 if block == "behaviors" else len(parts)
     end = next((i for i, part in enumerate(parts) if i and part in _BLOCKS_BY_NAME[block]), alone)
     return (block, ".".join(parts[:end]), *parts[end:])
+
+
+def place_of(path: Path, unknown: int) -> str:
+    """Return the whole key that was meant, such as ``behaviors.*.max_steps`` for ``max_steps``.
+
+    Args:
+        path: The path of the key.
+        unknown: The index of its first part that its block does not have.
+
+    Returns:
+        The key with the same name in another block; empty if no block has that name.
+    """
+    name = str(path[unknown])
+    inside = {"behaviors": 2, "default_settings": 1}.get(str(path[0]), unknown + 1)
+    behavior = path[:inside] if inside <= unknown else ("behaviors", "*")
+    for block, settings in _blocks():
+        if name in settings.known_keys():
+            above = (*behavior, *block[2:]) if block[:2] == ("behaviors", "*") else block
+            return ".".join(map(str, (*above, name, *path[unknown + 1 :])))
+    return ""
+
+
+def _blocks() -> Iterator[tuple[tuple[str, ...], type[Settings]]]:
+    """Yield the blocks of the training file, each with the path of its keys."""
+    yield (), RunSettings
+    yield ("behaviors", "*"), BehaviorSettings
+    yield ("behaviors", "*", "reward_signals", "extrinsic"), ExtrinsicSettings
+    for algorithm in catalogue.algorithms():
+        yield ("behaviors", "*", "hyperparameters"), algorithm.settings
+    yield ("behaviors", "*", "network_settings"), NetworkSettings
+    yield ("behaviors", "*", "reward_signals"), RewardSignals
+    for name, field in RunSettings.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Settings):
+            yield (name,), field.annotation
 
 
 def put(content: Any, path: Path, value: Any, label: str) -> Any:

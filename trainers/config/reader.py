@@ -9,6 +9,7 @@ import yaml
 from gym_adapters.errors import UserError
 from gym_adapters.limits import NUMBER_LETTERS, TEXT_BYTES, YAML_LEVELS, YAML_VALUES
 from trainers.config.base import show
+from trainers.config.old_files import OLD_TAGS
 
 _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
@@ -113,7 +114,8 @@ def parse_yaml(text: str, label: str) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-        raise UserError(f"{label}: invalid YAML{where}: {error.problem or error.context}") from None
+        reason = OLD_TAGS if "yaml.org,2002:python/" in str(error.problem) else error.problem or error.context
+        raise UserError(f"{label}: invalid YAML{where}: {reason}") from None
     except (yaml.YAMLError, ValueError) as error:
         raise UserError(f"{label}: invalid YAML: {' '.join(str(error).split())}") from None
     except RecursionError:

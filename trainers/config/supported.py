@@ -36,7 +36,7 @@ def check_supported(settings: RunSettings, trainer_type: str | None = None) -> N
             if trainer_type not in (None, behavior.trainer_type):
                 raise UserError(
                     f"{prefix}{path}.trainer_type is {behavior.trainer_type}, but this command trains "
-                    f"{trainer_type}; change the key or use python -m trainers, which trains what the file says"
+                    f"{trainer_type}; change the key, or use {module_command('trainers')}, which trains what the file says"
                 )
         return
     raise UserError((f"{settings.source}: " if settings.source else "") + ". Also: ".join(found))

@@ -12,6 +12,7 @@ import numpy as np
 from mlagents_envs.base_env import ActionTuple, BaseEnv
 
 from bridge.process import looks_like_player
+from gym_adapters.commands import CommandParser, module_command, option
 from gym_adapters.errors import UserError, close_reported, environment_called, from_environment, raised
 from gym_adapters.limits import ENVIRONMENTS
 from gym_adapters.make import make_env, with_whole_episodes
@@ -22,6 +23,7 @@ from trainers.config.errors import option_reader, path_option
 from trainers.experience.checks import StepsChecker, checked_pair, checked_specs
 from trainers.playback.video import Episode, check_video, write_video
 from trainers.records.policy_file import LoadedPolicy, find_checkpoint, load_policy
+from trainers.records.words import three_digits
 
 logger = logging.getLogger(__name__)
 
@@ -120,8 +122,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.json:
         print(json.dumps({"mean": mean, "std": std, "returns": returns}))
     else:
-        lines = [f"mean {mean:.2f}  std {std:.2f}  episodes {len(returns)}"]
-        lines += [f"{index:4d}  {value:.2f}" for index, value in enumerate(returns)]
+        lines = [f"mean {_shown(mean)}  std {_shown(std)}  episodes {len(returns)}"]
+        lines += [f"{index:4d}  {_shown(value)}" for index, value in enumerate(returns)]
         if arguments.video is not None:
             lines.append(f"video {arguments.video}")
         sys.stdout.write("\n".join(lines) + "\n")  # in one write: a reader may close after the first line
@@ -185,8 +187,7 @@ def environment_of(
         raise UserError(f"{checkpoint}: trained in the Unity Editor; give --env with a Gymnasium id")
     if looks_like_player(env_id):
         raise UserError(
-            f"{checkpoint}: trained in a Unity player; watch it there: python -m trainers --resume --inference "
-            f"--deterministic --run-id {checkpoint.parent.parent.name}"
+            f"{checkpoint}: trained in a Unity player; watch it there: {_watch_command(checkpoint)}"
         )
     asked = "" if typed else needs_trust(env_id, options)
     if asked and not trust:
@@ -198,8 +199,20 @@ def environment_of(
     return env_id, options
 
 
+def _shown(value: float) -> str:
+    """Return a return with two decimals, and with three significant digits if it is small."""
+    return f"{value:.2f}" if abs(value) >= 1.0 else three_digits(value)
+
+
+def _watch_command(checkpoint: Path) -> str:
+    """Return the command that plays the run of `<results>/<run>/<Behavior>/<file>.pt` in its player."""
+    run = checkpoint.parent.parent
+    where = [*option("--results-dir", run.parent), *option("--run-id", run.name)]
+    return module_command("trainers", *where, "--resume", "--inference", "--deterministic")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="python -m trainers.evaluate",
         description="Play episodes with a trained policy and print the returns.",
     )

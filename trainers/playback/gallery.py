@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mlagents_envs.base_env import ActionTuple
 
+from gym_adapters.commands import module_command
 from gym_adapters.errors import UserError
 from gym_adapters.make import make_env
 from gym_adapters.text import one_line
@@ -79,9 +80,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         for run in arguments.runs or [POLICIES / task for task in TASKS]:
             if not arguments.runs and not run.is_dir():
-                print(
-                    f"{run.name}: left out, no policy is kept in {run}; add one: python -m trainers.keep RUN"
-                )
+                add = module_command("trainers.keep", "RUN")
+                print(f"{run.name}: left out, no policy is kept in {run}; add one: {add}")
                 continue
             for file in film(run, arguments.out, arguments.checkpoint, arguments.seed, arguments.trust):
                 print(f"  {file}  {file.stat().st_size:,} bytes")

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from bridge.onnx_compact import store_in_eight_bits
 from bridge.onnx_export import export_policy
+from gym_adapters.commands import module_command
 from gym_adapters.errors import UserError, refusal_named
 from gym_adapters.text import printable
 from trainers.config import CheckpointSettings, RunSettings, dump_settings, load_settings
@@ -87,7 +88,7 @@ def _write(folder: Path, settings: RunSettings, state: dict[str, Any], loaded: L
     if full <= MOST_BYTES:
         return [*lines, f"{model}  {full:,} bytes"]
     store_in_eight_bits(model)
-    again = f"in 32 bits, {full:,} bytes: python -m bridge.onnx_export {folder}"
+    again = f"in 32 bits, {full:,} bytes: {module_command('bridge.onnx_export', folder)}"
     return [*lines, f"{model}  {model.stat().st_size:,} bytes, 8 bits to a weight ({again})"]
 
 

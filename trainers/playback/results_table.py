@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from gym_adapters.commands import module_command
 from gym_adapters.errors import UserError, refusal_named
 from trainers.config import catalogue
 from trainers.records.checkpoint import write_text
@@ -134,7 +135,7 @@ def write_page(page: Path, folder: Path) -> None:
     paths = sorted(folder.glob("*.json"), key=lambda path: path.stem)
     if not paths:
         raise UserError(
-            f"{folder}: holds no .json of results; run python -m trainers.benchmark TASK first, or set --out"
+            f"{folder}: holds no .json of results; set --out, or run: {module_command('trainers.benchmark', 'TASK')}"
         )
     part = tables({path.stem: read_scores(path) for path in paths})
     with refusal_named(page):

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from mlagents_envs.base_env import ActionTuple
 
+from gym_adapters.commands import install_command
 from gym_adapters.errors import UserError, refusal_named
 from gym_adapters.film import Film
 from trainers.records.checkpoint import write_atomically
@@ -179,7 +180,8 @@ def _ffmpeg() -> Any:
 
         imageio_ffmpeg.get_ffmpeg_exe()
     except ImportError as error:
-        raise UserError('--video needs a package: pip install "mlagents-bridge[video]"') from error
+        packages = install_command("imageio-ffmpeg", "pygame")
+        raise UserError(f"--video needs a package; run: {packages}") from error
     except (RuntimeError, subprocess.SubprocessError) as error:
         raise UserError(f"--video needs ffmpeg, and imageio-ffmpeg found none: {error}") from error
     return imageio_ffmpeg

@@ -113,6 +113,11 @@ def load_state(path: Path) -> dict[str, Any]:
         state = torch.load(path, map_location="cpu", weights_only=True)
         if _tensor_bytes(state) > MOST_VIEWS * path.stat().st_size:
             raise ValueError("its tensors are larger than the file")
+    if isinstance(state, dict) and "Policy" in state and "behavior" not in state:
+        raise UserError(
+            f"{path}: written by mlagents-learn, whose networks differ from those here, so that training cannot go on "
+            "from it; train anew with another --run-id or --results-dir"
+        )
     if not isinstance(state, dict) or "Policy" not in state or "behavior" not in state:
         raise UserError(f"{path}: not a checkpoint of this trainer (it has no policy); use another one")
     with damage_named(path):

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from trainers.config.errors import first_problem
+from trainers.config.errors import problems
 
 LARGEST_STEP = 2**63 - 1
 """TensorBoard's files hold steps in 64 bits."""
@@ -55,7 +55,7 @@ def require_policy(state: dict[str, Any]) -> None:
     try:
         _POLICY.validate_python(state)
     except ValidationError as error:
-        where, text, _ = first_problem(error)
+        where, text = problems(error)[0]
         raise ValueError(f"{'.'.join(map(str, where))}: {text}") from None
 
 

@@ -34,6 +34,7 @@ class Summary:
         histograms: all numbers of each tag that TensorBoard shows as a distribution.
         returns: raw returns of the episodes that ended.
         training: whether the behavior was learning.
+        best: the highest mean return of 100 episodes at any summary so far; None before 100 episodes.
     """
 
     behavior: str
@@ -43,6 +44,12 @@ class Summary:
     histograms: dict[str, list[float]]
     returns: list[float]
     training: bool
+    best: float | None = None
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of the returns; 0 without any."""
+        return float(np.std(self.returns)) if self.returns else 0.0
 
 
 class Metrics:
@@ -96,6 +103,11 @@ class Metrics:
     def add_groups(self, returns: np.ndarray) -> None:
         """Record groups whose last member has left, by the sums of their group rewards, shape (groups,)."""
         self.extend(GROUP_REWARD, returns)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there were 100 episodes, so that their mean decides about `best.pt`."""
+        return len(self.recent_returns) == BEST_WINDOW
 
     @property
     def recent_mean(self) -> float:

@@ -46,7 +46,8 @@ def check_fits(path: Path, state: dict[str, Any], policy: PolicyNetwork) -> None
     """Check that the parameters of a checkpoint are those of a network, and finite.
 
     Raises:
-        UserError: a parameter differs. The line names the first one, with both shapes or with what is wrong.
+        UserError: a parameter differs, or the activation. The line names the first one, with both shapes or with what
+            is wrong.
     """
     expected = {name: tuple(tensor.shape) for name, tensor in policy.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in state["Policy"].items()}
@@ -61,6 +62,11 @@ def check_fits(path: Path, state: dict[str, Any], policy: PolicyNetwork) -> None
         require_alike(state["Policy"], policy.state_dict(), "Policy")
         if policy.normalizer is not None and not (state["Policy"]["normalizer.std"] > 0).all():
             raise ValueError("Policy.normalizer.std: expected deviations above 0")
+    default = NetworkSettings.model_fields["activation"].default  # of a checkpoint older than the key
+    before = state["behavior"]["network_settings"].get("activation", default)
+    now = policy.description()["network_settings"].get("activation", default)
+    if before != now:  # the shapes fit, but with another activation the weights are another policy
+        raise UserError(f"{path}: trained with network_settings.activation {before}; this run has {now}")
 
 
 def find_checkpoint(path: Path, which: str = "last") -> Path:

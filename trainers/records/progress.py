@@ -2,23 +2,17 @@
 
 import os
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.text import Text
+from rich.console import Console
 
-from gym_adapters.text import one_line, printable
-from trainers.records.metrics import EPISODE_LENGTH, REWARD, Summary
+from gym_adapters.text import printable
+from trainers.records.live import LiveDisplay
+from trainers.records.metrics import Summary
 from trainers.records.reports import console_line
 from trainers.records.timers import TimerTree
-
-REFRESH_SECONDS = 0.25
 
 
 class Display(Protocol):
@@ -48,75 +42,17 @@ class LineDisplay:
         self.say(f"[INFO] {console_line(summary)}")
 
     def say(self, text: str) -> None:
-        """Print the line without buffering it."""
+        """Print the line without buffering it. Letters that the output cannot show become question marks."""
+        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+        shown = printable(text).encode(encoding, "replace").decode(encoding)
         try:
-            sys.stdout.write(printable(text) + "\n")
+            sys.stdout.write(f"{shown}\n")
             sys.stdout.flush()
         except (OSError, ValueError):  # its reader is gone: a pipe to `head`, a terminal that was closed
             silence_stdout()
 
     def close(self) -> None:
         """Nothing to undo."""
-
-
-class LiveDisplay:
-    """One bar for each behavior, with steps per second, time left and last results, and a line of time shares."""
-
-    def __init__(self, console: Console) -> None:
-        self._progress = Progress(
-            TextColumn("[bold]{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[speed]}"),
-            TextColumn("{task.fields[result]}"),
-            console=console,
-        )
-        self._tasks: dict[str, TaskID] = {}
-        self._moved: dict[str, float] = {}
-        self._timers = TimerTree()
-        self._live = Live(get_renderable=self._render, console=console, refresh_per_second=4)
-        self._live.start()
-
-    def tick(self, behavior: str, step: int, max_steps: int, timers: TimerTree) -> None:
-        """Move the behavior's bar, at most every `REFRESH_SECONDS`."""
-        now = time.monotonic()
-        if (
-            behavior in self._tasks
-            and step < max_steps
-            and now - self._moved.get(behavior, 0.0) < REFRESH_SECONDS
-        ):
-            return
-        self._moved[behavior] = now
-        self._timers = timers
-        if behavior not in self._tasks:
-            name = escape(one_line(behavior))  # square brackets would be read as markup
-            self._tasks[behavior] = self._progress.add_task(name, total=max_steps, speed="", result="")
-        task = self._tasks[behavior]
-        self._progress.update(task, completed=min(step, max_steps))
-        speed = self._progress.tasks[task].speed
-        if speed:
-            self._progress.update(task, speed=f"{speed:,.0f} steps/s")
-
-    def summarise(self, summary: Summary) -> None:
-        """Show the latest mean reward and episode length."""
-        if summary.behavior in self._tasks and summary.returns:
-            result = f"reward {summary.values[REWARD]:,.1f}, length {summary.values[EPISODE_LENGTH]:,.0f}"
-            self._progress.update(self._tasks[summary.behavior], result=result)
-
-    def say(self, text: str) -> None:
-        """Print the line above the bars."""
-        with suppress(OSError):  # the terminal was closed
-            self._live.console.print(Text(printable(text)))
-
-    def close(self) -> None:
-        """Stop drawing; the last state stays on the screen."""
-        with suppress(OSError):
-            self._live.stop()
-
-    def _render(self) -> RenderableType:
-        shares = "  ".join(f"{name} {share:.0%}" for name, share in self._timers.shares().items())
-        return Group(self._progress, Text(f"time: {shares}" if shares else "", style="dim"))
 
 
 def silence_stdout() -> None:
@@ -142,6 +78,12 @@ def open_missing_streams() -> None:
 
 
 def make_display() -> Display:
-    """The live display if standard output is a terminal, else lines."""
-    console = Console()
-    return LiveDisplay(console) if console.is_terminal else LineDisplay()
+    """Return the live display if standard output is a terminal that can move its cursor, else lines.
+
+    Lines are for pipes, for `TERM=dumb`, and for the consoles of editors and notebooks.
+    """
+    # An exported size would hide that the window changes.
+    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+    console = Console(_environ=environment)
+    is_terminal = sys.stdout.isatty() and console.is_interactive and not console.is_jupyter
+    return LiveDisplay(console) if is_terminal and console.encoding.startswith("utf") else LineDisplay()

@@ -91,8 +91,11 @@ def _worth_keeping(folder: Path) -> bool:
 
 
 def _settle(folder: Path, aside: Path) -> None:
-    """Keep one of two runs of the same name: the one that was moved aside if the new one has saved nothing."""
-    if has_checkpoint(folder):
+    """Keep one of two runs of the same name: the one that was moved aside if the new one has saved nothing.
+
+    Of two starts that failed, the new one is kept, because its error named the player's log.
+    """
+    if has_checkpoint(folder) or (_worth_keeping(folder) and not has_checkpoint(aside)):
         shutil.rmtree(aside, ignore_errors=True)
     else:
         shutil.rmtree(folder, ignore_errors=True)

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter, ValidationError
 
 from gym_adapters.errors import UserError
-from trainers.config.errors import first_problem
+from trainers.config.errors import problems
 
 
 class ListedCheckpoint(BaseModel):
@@ -49,7 +49,7 @@ def read_status(path: Path) -> dict[str, dict[str, Any]]:
     except FileNotFoundError:
         return {}
     except ValidationError as error:
-        path_in, text, _ = first_problem(error)
+        path_in, text = problems(error)[0]
         where = " ".join(".".join(map(str, path_in)).split())
         reason = f"{where[:100] or 'the whole'}: {text}"
     except OSError as error:

@@ -66,7 +66,19 @@ class TimerTree:
     def shares(self) -> dict[str, float]:
         """Share of the run spent in each top-level block, between 0 and 1."""
         elapsed = max(self.elapsed, 1e-9)
-        return {name: timer.total / elapsed for name, timer in self.root.children.items()}
+        children = list(self.root.children.items())  # a copy, because another thread may show them
+        return {name: timer.total / elapsed for name, timer in children}
+
+    def percentages(self) -> dict[str, int]:
+        """Return the shares in whole per cent. With `other`, the time outside all blocks, they sum to 100."""
+        shares = self.shares()
+        shares["other"] = max(1.0 - sum(shares.values()), 0.0)
+        exact = {name: 100 * share / sum(shares.values()) for name, share in shares.items()}
+        rounded = {name: int(share) for name, share in exact.items()}
+        by_rest = sorted(exact, key=lambda name: rounded[name] - exact[name])
+        for name in by_rest[: 100 - sum(rounded.values())]:
+            rounded[name] += 1
+        return {name: share for name, share in rounded.items() if share}
 
     def as_dict(self) -> dict[str, Any]:
         """The whole tree, in the layout of ML-Agents' file."""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
+from gym_adapters.commands import install_command
 from gym_adapters.errors import UserError
 from trainers.config import RunSettings
 from trainers.records.checkpoint import write_text
@@ -25,7 +26,7 @@ def open_wandb() -> ModuleType:
     try:
         import wandb
     except ImportError as error:
-        raise UserError('--wandb needs a package: pip install "mlagents-bridge[wandb]"') from error
+        raise UserError(f"--wandb needs a package; run: {install_command('wandb')}") from error
     try:
         if wandb.setup().settings.mode == "online":
             wandb.login()

@@ -68,12 +68,18 @@ def train(
         settings = with_run_id(_with_seed(settings))
         stack.enter_context(claimed_folder(settings.checkpoint_settings))
         threads = stack.enter_context(Threads())
-        session = Session(settings, display or make_display(), threads)
+        display = display or make_display()
+        try:
+            session = Session(settings, display, threads)
+        except BaseException:
+            display.close()
+            raise
         try:
             if isinstance(env, BaseEnv):
                 environment = env
             else:
-                environment = env(settings)
+                with session.timers("start-up"):
+                    environment = env(settings)
                 stack.callback(signals.leaving, environment.close)
             with signals.ending(session):
                 run(environment, session)

@@ -4,11 +4,13 @@ import argparse
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from pydantic.fields import FieldInfo
 
+from gym_adapters.commands import CommandParser
 from trainers.config import BehaviorSettings, NetworkSettings, RunSettings
 from trainers.config.errors import option_reader, path_option
 from trainers.config.overrides import put
@@ -17,37 +19,56 @@ _LOGGER = logging.getLogger(__name__)
 
 # Each option, and the key of the training file that it sets. Its help, type and default are those of the key.
 _OPTIONS = {
-    "--env": "env_settings.env_path",
-    "--resume": "checkpoint_settings.resume",
-    "--deterministic": "behaviors.*.network_settings.deterministic",
-    "--force": "checkpoint_settings.force",
-    "--run-id": "checkpoint_settings.run_id",
-    "--initialize-from": "checkpoint_settings.initialize_from",
-    "--seed": "env_settings.seed",
-    "--inference": "checkpoint_settings.inference",
-    "--base-port": "env_settings.base_port",
-    "--num-envs": "env_settings.num_envs",
-    "--listen": "env_settings.listen",
-    "--num-areas": "env_settings.num_areas",
-    "--debug": "debug",
-    "--max-steps": "behaviors.*.max_steps",
-    "--max-lifetime-restarts": "env_settings.max_lifetime_restarts",
-    "--restarts-rate-limit-n": "env_settings.restarts_rate_limit_n",
-    "--restarts-rate-limit-period-s": "env_settings.restarts_rate_limit_period_s",
-    "--results-dir": "checkpoint_settings.results_dir",
-    "--timeout-wait": "env_settings.timeout_wait",
-    "--width": "engine_settings.width",
-    "--height": "engine_settings.height",
-    "--quality-level": "engine_settings.quality_level",
-    "--time-scale": "engine_settings.time_scale",
-    "--target-frame-rate": "engine_settings.target_frame_rate",
-    "--capture-frame-rate": "engine_settings.capture_frame_rate",
-    "--no-graphics": "engine_settings.no_graphics",
-    "--no-graphics-monitor": "engine_settings.no_graphics_monitor",
-    "--torch-device": "torch_settings.device",
-    "--wandb": "wandb",
-    "--env-args": "env_settings.env_args",
+    "Run": {
+        "--run-id": "checkpoint_settings.run_id",
+        "--results-dir": "checkpoint_settings.results_dir",
+        "--resume": "checkpoint_settings.resume",
+        "--initialize-from": "checkpoint_settings.initialize_from",
+        "--force": "checkpoint_settings.force",
+        "--inference": "checkpoint_settings.inference",
+        "--deterministic": "behaviors.*.network_settings.deterministic",
+        "--max-steps": "behaviors.*.max_steps",
+        "--wandb": "wandb",
+        "--debug": "debug",
+    },
+    "Environment": {
+        "--env": "env_settings.env_path",
+        "--num-envs": "env_settings.num_envs",
+        "--seed": "env_settings.seed",
+    },
+    "Unity player": {
+        "--num-areas": "env_settings.num_areas",
+        "--base-port": "env_settings.base_port",
+        "--listen": "env_settings.listen",
+        "--timeout-wait": "env_settings.timeout_wait",
+        "--max-lifetime-restarts": "env_settings.max_lifetime_restarts",
+        "--restarts-rate-limit-n": "env_settings.restarts_rate_limit_n",
+        "--restarts-rate-limit-period-s": "env_settings.restarts_rate_limit_period_s",
+        "--env-args": "env_settings.env_args",
+    },
+    "Engine": {
+        "--width": "engine_settings.width",
+        "--height": "engine_settings.height",
+        "--quality-level": "engine_settings.quality_level",
+        "--time-scale": "engine_settings.time_scale",
+        "--target-frame-rate": "engine_settings.target_frame_rate",
+        "--capture-frame-rate": "engine_settings.capture_frame_rate",
+        "--no-graphics": "engine_settings.no_graphics",
+        "--no-graphics-monitor": "engine_settings.no_graphics_monitor",
+    },
+    "Torch": {"--torch-device": "torch_settings.device"},
 }
+
+_EXAMPLES = """examples:
+  %(prog)s --env CartPole-v1 --seed 0
+        A Gymnasium environment, with the training file that is tuned for it.
+  %(prog)s seeker.yaml --run-id seeker
+        Waits until you press Play in the Unity Editor.
+  %(prog)s seeker.yaml --env builds/Seeker --num-envs 4 --no-graphics
+        Four players of a build.
+  %(prog)s --resume --run-id seeker --max-steps 2e6
+        Goes on with a run, with the settings that it had.
+"""
 
 _OLD_OPTIONS = {
     "--load": "use --resume",
@@ -81,19 +102,29 @@ def build_parser(prog: str, trainer_type: str | None = None) -> argparse.Argumen
         trainer_type: The only algorithm that the command trains. None: that of the training file.
     """
     algorithm = trainer_type.upper() if trainer_type else "the trainer_type of each behavior"
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog=prog,
         usage="%(prog)s [trainer_config_path] [options]",
-        description=f"Train with {algorithm}. Options take precedence over the training file.",
+        description=f"Train with {algorithm}. An option takes precedence over the training file.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
     )
     parser.add_argument(
-        "trainer_config_path", nargs="?", type=path_option, default=None, help="Training file (.yaml)."
+        "trainer_config_path",
+        nargs="?",
+        type=path_option,
+        default=None,
+        help="Training file (.yaml). Default: that of the run to resume, or the one tuned for the Gymnasium "
+        "environment.",
     )
-    for option, key in _OPTIONS.items():
-        _add_option(parser, option, key)
-    parser.add_argument(
+    parser.add_argument("--version", action="version", version=_version(), help="Show the version and exit.")
+    groups = {title: parser.add_argument_group(title) for title in _OPTIONS}
+    for title, options in _OPTIONS.items():
+        for option, key in options.items():
+            _add_option(groups[title], option, key)
+    groups["Run"].add_argument(
         "--set",
         action="append",
         default=[],
@@ -126,10 +157,18 @@ def parse(argv: Sequence[str] | None, prog: str, trainer_type: str | None = None
     return ParsedArguments(path, overrides, options)
 
 
-def _add_option(parser: argparse.ArgumentParser, option: str, key: str) -> None:
+def _version() -> str:
+    try:
+        return f"mlagents-bridge {metadata.version('mlagents-bridge')}"
+    except metadata.PackageNotFoundError:
+        return "mlagents-bridge, not installed"
+
+
+def _add_option(parser: argparse._ArgumentGroup, option: str, key: str) -> None:
     """Add an option that sets ``key``, with the type, description and default of that key."""
     setting = _setting(key)
-    default = "" if setting.default in (None, False) else f" Default: {setting.default}."
+    otherwise = "" if setting.default in (None, False) else f", else {setting.default}"
+    default = "" if setting.annotation is bool else f" Default: from the training file{otherwise}."
     description = f"{setting.description}{default}".replace("%", "%%")
     if setting.annotation is bool:
         parser.add_argument(option, dest=key, action="store_true", help=description)

@@ -5,19 +5,22 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bridge.process import looks_like_player
+from gym_adapters.commands import module_command
 from gym_adapters.errors import UserError, from_environment, raised
 from gym_adapters.make import behavior_name
 from gym_adapters.text import log_to_terminal
-from gym_adapters.trust import needs_trust
-from trainers.config import EnvSettings, RunSettings, catalogue, check_supported, load_settings
+from trainers.config import RunSettings, catalogue, check_supported, load_settings
 from trainers.config.loader import CONFIGURATION
 from trainers.config.run import deep_merge
 from trainers.records.progress import LineDisplay, open_missing_streams
+from trainers.training.announcements import closing_lines
 from trainers.training.api import SAVED, train
 from trainers.training.arguments import ParsedArguments, parse
 from trainers.training.environments import make_environment, tuned_file
-from trainers.training.recorder import Outcome
+
+_ENVIRONMENTS = (
+    "--env CartPole-v1 (any Gymnasium id), --env my_module:MyEnv-v0, or --env PATH of a Unity player"
+)
 
 
 def main(argv: Sequence[str] | None = None, trainer_type: str | None = None) -> int:
@@ -28,12 +31,14 @@ def main(argv: Sequence[str] | None = None, trainer_type: str | None = None) -> 
         trainer_type: the algorithm of the command, such as `python -m trainers.ppo`; None if the training file decides.
     """
     open_missing_streams()
-    prog = f"python -m trainers.{trainer_type}" if trainer_type else "bridge-learn"
+    prog = module_command(f"trainers.{trainer_type}" if trainer_type else "trainers")
     arguments = parse(argv, prog, trainer_type)
     log_to_terminal()
     logging.getLogger("matplotlib").setLevel(logging.WARNING)
     try:
         settings = resolve(arguments, trainer_type)
+        if arguments.config_path is None and settings.env_settings.env_path is None:
+            logging.info("Without --env, the environment is the Unity Editor. Others: %s", _ENVIRONMENTS)
         outcomes = train(make_environment, settings)
     except UserError as error:
         print(f"error: {error}{_saved(error)}", file=sys.stderr)
@@ -47,7 +52,7 @@ def main(argv: Sequence[str] | None = None, trainer_type: str | None = None) -> 
         print(f"error: the environment raised {raised(error)}{_saved(error)}", file=sys.stderr)
         return 2
     for name, outcome in outcomes.items():
-        LineDisplay().say(_result_text(name, outcome, settings.env_settings))
+        LineDisplay().say("\n".join(closing_lines(name, outcome, settings)))
     return 0
 
 
@@ -99,20 +104,3 @@ def _decides_the_file(key: str) -> bool:
 def _saved(error: BaseException) -> str:
     """Return the end of an error message, which says whether the run was saved."""
     return f"; {SAVED[0].lower()}{SAVED[1:]}" if SAVED in getattr(error, "__notes__", ()) else ""
-
-
-def _result_text(name: str, outcome: Outcome, env: EnvSettings) -> str:
-    """Return the text that the command prints for a behavior at the end."""
-    folder = outcome.folder
-    if folder.is_relative_to(Path.cwd()):
-        folder = folder.relative_to(Path.cwd())
-    run = folder.parent
-    is_player = env.env_path is None or looks_like_player(env.env_path)
-    trust = "" if is_player or not needs_trust(str(env.env_path), env.env_options) else " --trust"
-    reached = f"mean return of the last 100: {outcome.mean_return:.1f}" if outcome.episodes else "none ended"
-    return (
-        f"\n{name}: {outcome.steps:,} steps, {outcome.episodes:,} episodes, {reached}\n"
-        f"  results    {folder}\n"
-        f"  curves     {folder / 'reward.png'}, or: tensorboard --logdir {run.parent}\n"
-        f"  evaluate   python -m trainers.evaluate {run}{trust}"
-    )

@@ -106,8 +106,6 @@ class Learners:
             return None
         folder = self._results / checkpoints.initialize_from
         with unread_named(folder):
-            if not folder.is_dir():
-                raise UserError(f"--initialize-from {checkpoints.initialize_from}: no run folder {folder}")
             own = behavior_folder(folder, name)
             return find_checkpoint(own if init_path is None else own / init_path)
 

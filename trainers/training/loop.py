@@ -13,8 +13,7 @@ def run(env: BaseEnv, session: Session) -> None:
     environment.
     """
     timers = session.timers
-    session.send_lessons(env)
-    session.note_spaces(env)
+    session.begin(env)
     with session.environment():
         env.reset()
     while not session.finished:

@@ -25,6 +25,9 @@ class Outcome:
         mean_return: mean return of the last 100 training episodes; NaN without any.
         best_return: the highest such mean at any summary, whose policy `best.pt` holds; NaN before 100 episodes.
         folder: holds checkpoints and curves.
+        trained: agent steps of this session.
+        seconds: wall-clock time of this session.
+        finished: whether `max_steps` was reached.
     """
 
     steps: int
@@ -32,6 +35,9 @@ class Outcome:
     mean_return: float
     best_return: float
     folder: Path
+    trained: int = 0
+    seconds: float = math.nan
+    finished: bool = False
 
 
 class Recorder:
@@ -80,7 +86,7 @@ class Recorder:
             learner.load_store(self.keeper.folder)
             self.keeper.restore(status)
             self.best_return = best_return_of(self.keeper.folder / BEST, status)
-        self._saved_step = learner.step
+        self._saved_step = self._first_step = learner.step
         step = learner.step if resume else None
         self.wandb = None if wandb is None else WandbReport(wandb, self.keeper.folder, resume)
         with refusal_named(self.keeper.folder):
@@ -106,6 +112,11 @@ class Recorder:
         """Whether decisions were rewarded since the newest checkpoint."""
         return self.learner.step > self._saved_step
 
+    @property
+    def has_learned(self) -> bool:
+        """Whether an update has reported its losses."""
+        return any(name.startswith(f"{self.learner.name}.Losses.") for name in self.gauges)
+
     def summarise(self, elapsed: float) -> Summary | None:
         """Return a summary of what happened since the last one, for `write`; None if nothing happened.
 
@@ -122,7 +133,17 @@ class Recorder:
         if seconds > 0 and steps:
             values[SPEED] = steps / seconds
         self._gauge(values)
-        return Summary(learner.name, learner.step, elapsed, values, histograms, returns, learner.training)
+        best = max(self.best_return, learner.metrics.recent_mean if learner.metrics.is_full else -math.inf)
+        return Summary(
+            learner.name,
+            learner.step,
+            elapsed,
+            values,
+            histograms,
+            returns,
+            learner.training,
+            best if math.isfinite(best) else None,
+        )
 
     def write(self, summary: Summary) -> None:
         """Write a summary to all reports, and the policy if it is the best so far.
@@ -137,7 +158,7 @@ class Recorder:
         if self.wandb is not None:
             self.wandb.write(summary)
         metrics = self.learner.metrics
-        if summary.training and len(metrics.recent_returns) == metrics.recent_returns.maxlen:
+        if summary.training and metrics.is_full:
             self._keep_if_best(metrics.recent_mean)
 
     def save(self) -> None:
@@ -178,14 +199,22 @@ class Recorder:
         best = self.best_return if math.isfinite(self.best_return) else None
         return {**self.keeper.status(), BEST_RETURN: best, DEVICE: str(self.learner.device)}
 
-    def close(self) -> Outcome:
-        """Close the files and return the outcome."""
+    def close(self, seconds: float = math.nan) -> Outcome:
+        """Close the files and return the outcome of a session that took this time."""
         if self.wandb is not None:
             folder = self.keeper.folder
             self.wandb.close([self.keeper.final_model, folder / NEWEST, folder / BEST])
-        metrics = self.learner.metrics
-        best = self.best_return if math.isfinite(self.best_return) else math.nan
-        return Outcome(self.learner.step, metrics.episodes, metrics.recent_mean, best, self.keeper.folder)
+        learner, metrics = self.learner, self.learner.metrics
+        return Outcome(
+            learner.step,
+            metrics.episodes,
+            metrics.recent_mean,
+            self.best_return if math.isfinite(self.best_return) else math.nan,
+            self.keeper.folder,
+            learner.step - self._first_step,
+            seconds,
+            learner.finished,
+        )
 
     def state(self) -> dict[str, Any]:
         """Return the content of a checkpoint."""

@@ -10,9 +10,9 @@ import torch
 
 from gym_adapters.errors import UserError
 from trainers.algorithms.learner import Learner
-from trainers.config import TorchSettings
+from trainers.config import CheckpointSettings, TorchSettings
 from trainers.optim.device import find_device
-from trainers.records.checkpoint import damage_named, load_state
+from trainers.records.checkpoint import NEWEST, damage_named, load_state
 from trainers.records.checkpoint_content import require_alike
 from trainers.records.policy_file import check_fits
 
@@ -28,6 +28,27 @@ STARTING = ("observation_moments", "reward_signals")
 
 LATER = ("reward_signals", "lesson_returns")
 """What the checkpoints of earlier versions do not have."""
+
+
+def check_start(checkpoints: CheckpointSettings) -> None:
+    """Read the checkpoints that a run starts from, so that a wrong one is refused before an environment is started.
+
+    Raises:
+        UserError: there is no checkpoint, or one is damaged, or `mlagents-learn` wrote it.
+    """
+    source = checkpoints.run_id if checkpoints.resume else checkpoints.initialize_from
+    if source is None:
+        return
+    folder = Path(checkpoints.results_dir, source).absolute()
+    if not checkpoints.resume and not folder.is_dir():
+        raise UserError(f"--initialize-from {source}: no run folder {folder}")
+    found = sorted(folder.glob(f"*/{NEWEST}"))
+    if not found and checkpoints.resume:
+        raise UserError(f"{folder}: there is no checkpoint to resume; remove --resume or use --force")
+    if not found:
+        raise UserError(f"--initialize-from {source}: {folder} holds no checkpoint ({NEWEST})")
+    for path in found:
+        load_state(path)
 
 
 def best_return_of(path: Path, status: dict[str, Any]) -> float:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 import yaml
 
+from gym_adapters.commands import module_command
 from gym_adapters.errors import UserError, refusal_named
 from trainers.algorithms.learner import Learner
 from trainers.config import RunSettings, dump_settings
@@ -157,7 +158,7 @@ class RunFiles:
         if self.unexported:
             raise UserError(
                 f"{self.folder}: the last .onnx of {', '.join(sorted(self.unexported))} could not be written, for the "
-                f"reason above; remove the cause, then run: python -m bridge.onnx_export {self.folder}"
+                f"reason above; remove the cause, then run: {module_command('bridge.onnx_export', self.folder)}"
             )
 
     def close(self, recorders: Sequence[Recorder]) -> None:

@@ -1,6 +1,6 @@
 """One run: its behaviors, and when each begins, is recorded and ends."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -18,9 +18,11 @@ from trainers.optim.threads import Threads
 from trainers.records.progress import Display
 from trainers.records.timers import TimerTree
 from trainers.records.wandb_report import open_wandb
+from trainers.training.announcements import behavior_line, run_lines, unseen_lines, unused_line
 from trainers.training.learners import Learners
 from trainers.training.lessons import Lessons
 from trainers.training.recorder import Outcome, Recorder
+from trainers.training.resuming import check_start
 from trainers.training.run_files import RunFiles
 
 
@@ -38,13 +40,15 @@ class Session:
         recorders: the recorder of each behavior seen so far, by name.
 
     Raises:
-        UserError: the torch device or Weights & Biases is not available, or the run's folder cannot be written.
+        UserError: the torch device or Weights & Biases is not available, the run's folder cannot be written, or there
+            is no checkpoint of this trainer to start from.
     """
 
     def __init__(self, settings: RunSettings, display: Display, threads: Threads) -> None:
         checkpoints = settings.checkpoint_settings
         if settings.torch_settings.device not in (None, "auto"):
             find_device(str(settings.torch_settings.device))
+        check_start(checkpoints)
         if settings.wandb is not None:
             open_wandb()  # before anything is written
         self.settings, self.display = settings, display
@@ -53,6 +57,7 @@ class Session:
         self.collective = Alone()
         self.recorders: dict[str, Recorder] = {}
         self._spaces: dict[str, list[dict[str, Any]]] = {}
+        self._announced: set[str] = set()
         self.files = RunFiles(settings, display, self.timers)
         self.lessons = Lessons(settings.environment_parameters or {}, self.files.status)
         self._learners = Learners(settings, threads, display, self.collective)
@@ -112,6 +117,8 @@ class Session:
 
     def report(self) -> None:
         """Write and show what is due. Called every environment step."""
+        if len(self._announced) < len(self.recorders):
+            self._announce()
         for recorder in self.recorders.values():
             learner = recorder.learner
             self.display.tick(learner.name, learner.step, learner.settings.max_steps, self.timers)
@@ -127,17 +134,18 @@ class Session:
             if _ends(learner):
                 learner.finish()
 
-    def note_spaces(self, env: BaseEnv) -> None:
-        """Keep the environment's Gymnasium spaces, if it has any, for the checkpoints (see `LoadedPolicy.predict`)."""
-        for name, pair in getattr(env, "spaces", {}).items():
-            self._spaces[name] = [describe(space) for space in pair]
+    def begin(self, env: BaseEnv) -> None:
+        """Say what the run is, and send all parameters to the environment. Called before its first reset.
 
-    def send_lessons(self, env: BaseEnv) -> None:
-        """Send all parameters to the environment. Called before its first reset.
+        Gymnasium spaces of the environment, if it has any, are kept for the checkpoints (see `LoadedPolicy.predict`).
 
         Raises:
             UserError: the environment takes no parameters.
         """
+        for name, pair in getattr(env, "spaces", {}).items():
+            self._spaces[name] = [describe(space) for space in pair]
+        for line in run_lines(self.settings):
+            self.display.say(line)
         self.lessons.send(env)
 
     def advance_lessons(self, env: BaseEnv) -> bool:
@@ -170,7 +178,9 @@ class Session:
             # A learner that has finished was saved when it finished.
             if recorder.learner.training or name in self.files.unsaved:
                 self.files.checkpoint(recorder, self.lessons.status)
-            outcomes[name] = recorder.close()
+            outcomes[name] = recorder.close(self.timers.elapsed)
+            if outcomes[name].trained and not recorder.has_learned and self._learns:
+                self.display.say(unused_line(recorder.learner, outcomes[name].trained))
         self._close_files()
         self.display.close()
         self.files.require_saved()
@@ -190,22 +200,34 @@ class Session:
                     self.files.summarise(recorder)
                     self.files.checkpoint(recorder, self.lessons.status)
                     saved = saved or learner.name not in self.files.unsaved
-        for close in (
-            *(recorder.close for recorder in self.recorders.values()),
-            self._close_files,
-            self.display.close,
-        ):
+        closings: list[Callable[[], object]] = [recorder.close for recorder in self.recorders.values()]
+        for close in (*closings, self._close_files, self.display.close):
             with suppress(Exception):
                 close()
         return saved
+
+    @property
+    def _learns(self) -> bool:
+        return not self.settings.checkpoint_settings.inference
+
+    def _announce(self) -> None:
+        """Say what the behaviors are that appeared since the last call, and which are missing at the start."""
+        first = not self._announced
+        for name, recorder in self.recorders.items():
+            if name not in self._announced:
+                self.display.say(behavior_line(recorder.learner))
+        self._announced = set(self.recorders)
+        for line in unseen_lines(self.settings, self.recorders) if first else ():
+            self.display.say(line)
 
     def _close_files(self) -> None:
         self.files.close(list(self.recorders.values()))
 
     def _begin(self, name: str, spec: BehaviorSpec) -> Recorder:
-        learner = self._learners.make(name, spec, self.files.status.get(name, {}))
-        self.lessons.watch(learner)
-        recorder = self.files.record(learner, self._spaces.get(name))
+        with self.timers("start-up"):
+            learner = self._learners.make(name, spec, self.files.status.get(name, {}))
+            self.lessons.watch(learner)
+            recorder = self.files.record(learner, self._spaces.get(name))
         for note in recorder.notes:
             self.display.say(f"{name}: {note}")
         if recorder.wandb is not None:

@@ -1,13 +1,20 @@
 """What a person sees while a run goes on, and where its time went."""
 
 import io
+import os
 import re
+import sys
+from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from rich.console import Console
 
+from tests.needs import LINUX
+from trainers.records.live import LiveDisplay
 from trainers.records.metrics import EPISODE_LENGTH, GROUP_REWARD, REWARD, Summary
-from trainers.records.progress import LineDisplay, LiveDisplay, make_display
+from trainers.records.progress import LineDisplay, make_display
 from trainers.records.reports import console_line
 from trainers.records.timers import TimerTree
 
@@ -44,36 +51,95 @@ def test_lines_where_there_is_no_terminal(capsys):
     assert capsys.readouterr().out.splitlines() == [f"[INFO] {console_line(summary([2.0, 3.0]))}", "hello"]
 
 
-def test_live_display_shows_progress_results_and_where_time_goes():
+def test_lines_lose_no_text_that_their_output_cannot_show(monkeypatch):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii"))
+    LineDisplay().say("17 numbers → 6 actions")
+    LineDisplay().say("the next line")
+    assert written.getvalue().decode().splitlines() == ["17 numbers ? 6 actions", "the next line"]
+
+
+@LINUX
+@pytest.mark.parametrize(("kind", "live"), [("xterm-256color", True), ("dumb", False), ("unknown", False)])
+def test_bars_only_on_a_terminal_that_can_move_its_cursor(kind, live, monkeypatch):
+    monkeypatch.setenv("TERM", kind)
+    for name in ("TTY_COMPATIBLE", "TTY_INTERACTIVE", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    read, write = os.openpty()
+    with os.fdopen(write, "w", encoding="utf-8") as terminal, monkeypatch.context() as patched:
+        patched.setattr(sys, "stdout", terminal)
+        display = make_display()
+        display.tick("Walker", 1, 10, TimerTree())
+        display.summarise(summary([2.0, 3.0]))
+        display.close()
+        text = os.read(read, 100_000).decode()
+    os.close(read)
+    assert isinstance(display, LiveDisplay) == live
+    assert ("\x1b" in text) == live
+    assert (console_line(summary([2.0, 3.0])) in text) == (not live)
+
+
+def test_a_pipe_gets_no_bars_even_where_colours_are_forced(monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert isinstance(make_display(), LineDisplay)
+
+
+def drawn(width: int, clock: Clock, *names: str) -> str:
+    """What a display of this many columns shows at the end of some behaviors' training."""
     screen = io.StringIO()
-    display = LiveDisplay(Console(file=screen, force_terminal=True, width=140))
-    clock = Clock()
+    display = LiveDisplay(Console(file=screen, force_terminal=True, width=width), clock)
     timers = TimerTree(clock)
     with timers("env"):
-        clock.now += 3.0
-    clock.now += 2.0
-    for name in ("Walker", "Flyer"):
-        display.tick(name, 250, 1000, timers)
-    display.summarise(summary([2.0, 3.0]))
+        clock.now += 300.0
+    for second in range(4):
+        clock.now += 50.0
+        for name in names:
+            display.tick(name, 499_000 + 250 * second, 1_000_000, timers)
+    for name in names:
+        display.summarise(replace(summary([2.0, 3.0]), behavior=name, best=431.4))
     display.say("a line that stays")
-    display.tick("Walker", 1008, 1000, timers)
     display.close()
-    shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen.getvalue())
-    assert "a line that stays" in shown
-    last = shown[shown.rindex("Walker") :]
-    assert "1000/1000" in last
-    assert "reward 2.5, length 12" in last
-    assert "250/1000" in last, "the other behavior's bar"
-    assert re.search(r"time: env +60%", last)
+    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen.getvalue()).replace("\r", "\n")
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_live_display_shows_progress_results_and_where_time_goes(width):
+    shown = drawn(width, Clock(), "Walker", "Flyer")
+    *stayed, walker, flyer, times, shares = shown.splitlines()
+    assert "a line that stays" in stayed
+    assert "Walker   5.00k steps     0:12  reward 2.50 ± 0.500  length 12.0  best 431" in stayed
+    assert re.fullmatch(r"Walker  ━+─+  500k/1\.00M  49%  reward 2\.50  best 431", walker)
+    assert flyer.startswith("Flyer  ━")
+    assert times == "8:20 elapsed, about 27:47:30 left, 10 steps/s", "5 steps/s each, for the slower one"
+    assert shares == "time: env 60%, other 40%"
+    assert max(len(line) for line in (walker, flyer, times, shares)) <= 79
+
+
+@pytest.mark.parametrize("width", [1, 2, 20, 40])
+def test_no_line_that_moves_is_longer_than_a_narrow_terminal(width):
+    lines = drawn(width, Clock(), "A behavior with a very long name").splitlines()
+    assert all(len(line) < max(width, 2) for line in lines[-3:])
 
 
 @pytest.mark.parametrize("name", ["[/x]", "[red]Walker", "{task}"])
 def test_live_display_shows_a_name_as_it_is(name):
-    screen = io.StringIO()
-    display = LiveDisplay(Console(file=screen, force_terminal=True, width=140))
-    display.tick(name, 250, 1000, TimerTree())
-    display.close()
-    assert name in screen.getvalue()
+    assert name in drawn(140, Clock(), name)
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(0.0, 1000.0), max_size=6), st.floats(0.0, 1000.0))
+def test_percentages_sum_to_a_hundred(blocks, rest):
+    clock = Clock()
+    timers = TimerTree(clock)
+    for number, seconds in enumerate(blocks):
+        with timers(f"block {number}"):
+            clock.now += seconds
+    clock.now += rest
+    shares = timers.percentages()
+    assert sum(shares.values()) == 100
+    for number, seconds in enumerate(blocks):
+        exact = 100 * seconds / max(sum(blocks) + rest, 1e-9)
+        assert abs(shares.get(f"block {number}", 0) - exact) <= 1.01
 
 
 def test_timers_nest_and_add_up():

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from gym_adapters.commands import install_command
 from tests.needs import WANDB
 
 REPOSITORY = Path(__file__).parents[3]
@@ -148,7 +149,5 @@ def test_a_missing_package_is_named(tmp_path):
     found_first = os.pathsep.join([str(tmp_path), str(REPOSITORY)])
     done = run_trainer(tmp_path, *SMALL, PYTHONPATH=found_first, WANDB_MODE="offline")
     assert done.returncode == 2
-    assert done.stderr.splitlines() == [
-        'error: --wandb needs a package: pip install "mlagents-bridge[wandb]"'
-    ]
+    assert done.stderr.splitlines() == [f"error: --wandb needs a package; run: {install_command('wandb')}"]
     assert not (tmp_path / "runs" / "pole").exists()

@@ -1,6 +1,7 @@
 """The trainers' command line: mlagents-learn's options, and only what was given."""
 
 import logging
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +134,8 @@ def test_old_options_only_warn(option: str, caplog: pytest.LogCaptureFixture) ->
         (["--time-scale", "inf"], "argument --time-scale: expected a number > 0 and <= 3.4e+38, got 'inf'"),
         (["--wandb", ""], "argument --wandb: expected text that is not empty, got ''"),
         (["--no-such-option"], "unrecognized arguments: --no-such-option"),
-        (["--max-st", "3"], "unrecognized arguments: --max-st"),
+        (["--max-st", "3"], "unrecognized arguments: --max-st; did you mean --max-steps?"),
+        (["--initialise-from=x"], "--initialise-from=x; did you mean --initialize-from?"),
         (
             ["--seed", "3000000000"],
             "argument --seed: expected a whole number >= -1 and <= 2147483647, got '3000000000'",
@@ -164,6 +166,24 @@ def test_an_override_of_every_behavior_needs_to_suit_only_those_of_the_tuned_fil
     assert isinstance(hyperparameters, DQNSettings)
     assert hyperparameters.dueling
     assert hyperparameters.dueling_units == 64
+
+
+def test_help_has_groups_and_examples_that_it_reads() -> None:
+    text = build_parser("trainer", "ppo").format_help()
+    titles = ["Run:", "Environment:", "Unity player:", "Engine:", "Torch:", "examples:"]
+    assert [line for line in text.splitlines() if line in titles] == titles
+    assert "Default: from the training file, else 500000." in " ".join(text.split())
+    examples = [shlex.split(line)[1:] for line in text.splitlines() if line.startswith("  trainer ")]
+    assert len(examples) == 4
+    for words in examples:
+        arguments = parse(words, "trainer")
+        load_settings(None, arguments.overrides, arguments.options)
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        parse(["--version"], "trainer")
+    assert capsys.readouterr().out.startswith("mlagents-bridge")
 
 
 def test_help_shows_every_option() -> None:

@@ -1,0 +1,69 @@
+"""Commands that programs print, ready to be pasted into a shell."""
+
+import argparse
+import difflib
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def module_command(module: str, *arguments: object) -> str:
+    """Return the command that runs a module, with the interpreter that runs now and with quotes where they are needed.
+
+    For example `.venv/bin/python -m trainers.evaluate 'my runs/walker'`.
+
+    Args:
+        module: the module's name.
+        arguments: what follows it, one word each.
+    """
+    return shell_line(interpreter(), "-m", module, *arguments)
+
+
+def install_command(*packages: str) -> str:
+    """Return the command that installs packages for the interpreter that runs now."""
+    return module_command("pip", "install", *packages)
+
+
+def shell_line(*words: object) -> str:
+    """Return words as one line that a shell splits into the same words."""
+    texts = list(map(str, words))
+    return subprocess.list2cmdline(texts) if os.name == "nt" else shlex.join(texts)
+
+
+def interpreter() -> str:
+    """Return the path of the interpreter that runs, relative to the current folder if it lies there.
+
+    Symbolic links are kept, because a virtual environment's interpreter is one.
+    """
+    return nearby(sys.executable) if sys.executable else "python"  # embedded in another program
+
+
+def nearby(path: str) -> str:
+    """Return a path relative to the current folder if it lies there, else as it is."""
+    try:
+        return str(Path(path).relative_to(Path.cwd()))
+    except (ValueError, OSError):  # elsewhere; or the current folder was deleted
+        return path
+
+
+class CommandParser(argparse.ArgumentParser):
+    """A parser that names the option that a mistyped one may mean."""
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse a command line; exit with status 2 if an argument is not known."""
+        found, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            known = [text for action in self._actions for text in action.option_strings]
+            typed = next((word for word in unknown if word.startswith("-")), "").partition("=")[0]
+            near = difflib.get_close_matches(typed, known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+        return found
+
+
+def option(name: str, value: object) -> list[str]:
+    """Return the words of an option with a value. A value with a dash at its start would be read as an option."""
+    return [f"{name}={value}"] if str(value).startswith("-") else [name, str(value)]

@@ -1,0 +1,155 @@
+"""What a run says when it begins and when it ends."""
+
+import math
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from mlagents_envs.base_env import ActionSpec, ObservationSpec
+
+from bridge.process import looks_like_player
+from gym_adapters.commands import module_command, nearby, option
+from gym_adapters.trust import needs_trust
+from trainers.algorithms.learner import Learner
+from trainers.config import CheckpointSettings, RunSettings
+from trainers.config.base import suggestion
+from trainers.records.words import duration, short_count, three_digits
+from trainers.training.recorder import Outcome
+
+TRAIN = "trainers"
+EVALUATE = "trainers.evaluate"
+TENSORBOARD = "tensorboard.main"
+
+
+def run_lines(settings: RunSettings) -> Iterator[str]:
+    """Yield the lines that say what a run is. Its `run_id` and its seed are set."""
+    env_path = settings.env_settings.env_path
+    name = "the Unity Editor" if env_path is None else env_path
+    source = "" if settings.source in (None, "settings") else f", settings of {nearby(settings.source)}"
+    yield f"{name}{source}, seed {settings.env_settings.seed}"
+    yield f"  run      {shown_folder(settings)}"
+    yield f"  curves   {tensorboard_command(settings)}"
+    if settings.checkpoint_settings.inference:
+        yield "  Ctrl-C   stops; nothing is learned or saved"
+    else:
+        yield "  Ctrl-C   stops and saves the run"
+
+
+def behavior_line(learner: Learner) -> str:
+    """Return the line about a behavior, such as `Seeker: 4 numbers → 2 continuous actions; 9 agents; ppo, 2 × 64`."""
+    network, agents = learner.settings.network_settings, sum(len(a.agents) for a in learner.actors.values())
+    parts = [
+        f"{learner.name}: {_observations(learner.spec.observation_specs)} → {_actions(learner.spec.action_spec)}",
+        f"{agents} agent{'s' * (agents != 1)}",
+        f"{learner.kind}, {network.num_layers} × {network.hidden_units}, on {learner.device}",
+    ]
+    if learner.step:
+        total = short_count(learner.settings.max_steps)
+        parts.append(f"goes on at {short_count(learner.step)} of {total} steps")
+    return "; ".join(parts)
+
+
+def unseen_lines(settings: RunSettings, seen: Collection[str]) -> Iterator[str]:
+    """Yield a line for each behavior of the settings that the environment has not shown."""
+    for name in settings.behaviors:
+        if name not in seen:
+            yield (
+                f"{name} is among the settings, but the environment has no such behavior so far; it has "
+                f"{', '.join(seen) or 'none'}{suggestion(name, seen)}"
+            )
+
+
+def unused_line(learner: Learner, steps: int) -> str:
+    """Return the line about a behavior that has acted for so many agent steps and was never updated."""
+    hyper = learner.settings.hyperparameters
+    keys = [key for key in ("buffer_init_steps", "buffer_size") if hasattr(hyper, key)][:1]
+    cause = "".join(f", or lower {key} ({getattr(hyper, key):,})" for key in keys)
+    return (
+        f"{learner.name}: nothing was learned, because {steps:,} steps are too few for an update; "
+        f"train longer{cause}"
+    )
+
+
+def closing_lines(name: str, outcome: Outcome, settings: RunSettings) -> Iterator[str]:
+    """Yield the lines that say how a run went for a behavior, and what to do next.
+
+    Args:
+        name: the behavior.
+        outcome: what the run reached for it.
+        settings: the run's settings; the run's name is that of the outcome's folder.
+    """
+    run_id, learns = outcome.folder.parent.name, not settings.checkpoint_settings.inference
+    run = Path(settings.checkpoint_settings.results_dir, run_id)
+    folder = run / outcome.folder.name
+    env_path = settings.env_settings.env_path
+    in_unity = env_path is None or looks_like_player(env_path)
+    max_steps = settings.behavior(name).max_steps
+
+    yield ""
+    yield f"{name}: {outcome.steps:,} steps, {outcome.episodes:,} episodes, {_reached(outcome)}"
+    if learns and outcome.finished and not outcome.trained:
+        yield f"  This run had already reached max_steps ({max_steps:,}), so nothing was trained."
+        yield f"  train on   {_train_command(settings, run_id, '--resume', '--max-steps', 2 * max_steps)}"
+    elif outcome.trained:
+        speed = outcome.trained / outcome.seconds if outcome.seconds > 0 else math.nan
+        yield f"  time       {duration(outcome.seconds)}, {speed:,.0f} steps/s on average"
+    if learns and not outcome.finished:
+        yield f"  saved      {folder} at {outcome.steps:,} of {max_steps:,} steps"
+        yield f"  go on      {_train_command(settings, run_id, '--resume')}"
+    if learns:
+        yield f"  results    {folder}"
+        yield f"  curves     {folder / 'reward.png'}, or: {tensorboard_command(settings)}"
+    if in_unity:
+        yield f"  model      {run / outcome.folder.name}.onnx"
+        yield "             Drag it into Assets, and choose it under Behavior Parameters > Model."
+        yield f"  watch      {_train_command(settings, run_id, '--resume', '--inference')}"
+    else:
+        trust = ["--trust"] if needs_trust(str(env_path), settings.env_settings.env_options) else []
+        yield f"  evaluate   {module_command(EVALUATE, run, *trust)}"
+
+
+def tensorboard_command(settings: RunSettings) -> str:
+    """Return the command that shows the curves of all runs beside this one."""
+    return module_command(TENSORBOARD, *option("--logdir", settings.checkpoint_settings.results_dir))
+
+
+def shown_folder(settings: RunSettings) -> Path:
+    """Return the run's folder as the user named it."""
+    checkpoints = settings.checkpoint_settings
+    return Path(checkpoints.results_dir, str(checkpoints.run_id))
+
+
+def _train_command(settings: RunSettings, run_id: str, *arguments: object) -> str:
+    """Return the command that trains the run with its own `configuration.yaml`."""
+    results = settings.checkpoint_settings.results_dir
+    where = option("--results-dir", results) if results != _DEFAULT_RESULTS else []
+    return module_command(TRAIN, *option("--run-id", run_id), *where, *arguments)
+
+
+_DEFAULT_RESULTS = CheckpointSettings.model_fields["results_dir"].default
+
+
+def _reached(outcome: Outcome) -> str:
+    if not outcome.episodes:
+        return "none ended"
+    best = "" if math.isnan(outcome.best_return) else f", best {three_digits(outcome.best_return)}"
+    return f"mean return of the last 100: {three_digits(outcome.mean_return)}{best}"
+
+
+def _observations(specs: list[ObservationSpec]) -> str:
+    numbers = sum(spec.shape[0] for spec in specs if len(spec.shape) == 1)
+    shapes = {1: "", 2: "a list of {}", 3: "an image of {}"}
+    parts = [f"{numbers} number{'s' * (numbers != 1)}"] if numbers else []
+    for spec in specs:
+        if len(spec.shape) > 1:
+            parts.append(shapes.get(len(spec.shape), "{}").format(" × ".join(map(str, spec.shape))))
+    return " + ".join(parts) or "no observations"
+
+
+def _actions(spec: ActionSpec) -> str:
+    parts = []
+    if spec.continuous_size:
+        parts.append(f"{spec.continuous_size} continuous")
+    if spec.discrete_branches:
+        parts.append(f"{' × '.join(map(str, spec.discrete_branches))} discrete")
+    count = spec.continuous_size + sum(spec.discrete_branches)
+    return f"{' + '.join(parts) or 'no'} action{'s' * (count != 1)}"
