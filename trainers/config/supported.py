@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from gym_adapters.commands import module_command
 from gym_adapters.errors import UserError
 from trainers.config import catalogue
 from trainers.config.base import one_of, suggestion
@@ -34,9 +35,10 @@ def check_supported(settings: RunSettings, trainer_type: str | None = None) -> N
         prefix = f"{settings.source}: " if settings.source else ""
         for path, behavior in _entries(settings).items():
             if trainer_type not in (None, behavior.trainer_type):
+                any_trainer = module_command("trainers")
                 raise UserError(
                     f"{prefix}{path}.trainer_type is {behavior.trainer_type}, but this command trains "
-                    f"{trainer_type}; change the key, or use {module_command('trainers')}, which trains what the file says"
+                    f"{trainer_type}; change the key, or use {any_trainer}, which trains what the file says"
                 )
         return
     raise UserError((f"{settings.source}: " if settings.source else "") + ". Also: ".join(found))
