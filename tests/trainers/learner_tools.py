@@ -34,10 +34,12 @@ def behavior_settings(
     return load_settings({"behaviors": {"Test": content}}).behavior("Test")
 
 
-def make_learner(spec: BehaviorSpec, settings: BehaviorSettings, seed: int = 0) -> OnPolicyLearner:
+def make_learner(
+    spec: BehaviorSpec, settings: BehaviorSettings, seed: int = 0, name: str = "Test"
+) -> OnPolicyLearner:
     """A learner on the CPU."""
     learner_class = catalogue.algorithm(settings.trainer_type).load()
-    return learner_class(Task("Test", spec, settings, seed, torch.device("cpu")))
+    return learner_class(Task(name, spec, settings, seed, torch.device("cpu")))
 
 
 def scripted_critic(learner: OnPolicyLearner) -> None:

@@ -41,7 +41,7 @@ def test_a_policy_acts_as_it_did(kind):
 @each_kind
 def test_a_checkpoint_is_taken_over_whole(kind, tmp_path):
     learner = make_learner(
-        environment(kind).spec, load_settings(settings(kind, tmp_path)).behavior("Task"), seed=8
+        environment(kind).spec, load_settings(settings(kind, tmp_path)).behavior("Task"), seed=8, name="Task"
     )
     path = OLD / kind / "Task" / "checkpoint.pt"
     restore(learner, path)
