@@ -203,8 +203,9 @@ def _train(folder: Path, learner: str, words: list[str], disturb: Callable[[], o
     raise SystemExit(main(words, learner))
 
 
-def _write_plots(_: object, folder: Path) -> None:
-    """Write the files of the plots without drawing them."""
+def _write_plots(rows: object, folder: Path, title: str) -> None:
+    """Write the files of `draw_plots` without drawing them."""
+    del rows, title
     for name in ("reward.png", "losses.png"):
         write_atomically(folder / name, lambda stream: stream.write(b"a plot"))
 
