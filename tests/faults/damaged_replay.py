@@ -97,7 +97,7 @@ IMAGES: dict[str, Edit] = {
     "image: channel is -1": _at("observation0.numbers", -1),
     "image: floor above the channels": _at("observation0.floors", 10**9),
     "image: floor is negative": _at("observation0.floors", -(10**9)),
-    "image: total is larger": _at("observation0.counts", 10**6, 1),
+    "image: total is larger": _at("observation0.counts", 10**8, 1),
     "image: total is 0": _at("observation0.counts", 0, 1),
     "image: total is negative": _at("observation0.counts", -3, 1),
     "image: floor is huge": _at("observation0.counts", 2**60, 0),

@@ -155,7 +155,7 @@ def _refused(place: str, expected: bool, folder: Path) -> None:
     else:
         path.unlink(missing_ok=True)
         (path / "in the way").mkdir(parents=True)
-    line = refusal(lambda: resume_quietly(folder), str(path) if expected else "")
+    line = refusal(lambda: resume_quietly(folder), str(run) if expected else "")
     assert (line is not None) == expected, line
 
 
@@ -184,15 +184,15 @@ PLACES = {
 }
 
 
-def _denied(kind: type[OSError], word: str, mode: str, expected: bool, folder: Path) -> None:
+def _denied(kind: type[OSError], word: str, letters: str, expected: bool, folder: Path) -> None:
     """The system refuses to open files of a name, to read or to write."""
     copied("ppo", folder)
     opened = Path.open
 
-    def deny(path: Path, how: str = "r", *arguments: Any, **more: Any) -> Any:
-        if word in path.name and any(letter in how for letter in mode):
+    def deny(path: Path, mode: str = "r", *arguments: Any, **more: Any) -> Any:
+        if word in path.name and any(letter in mode for letter in letters):
             raise kind(13, "denied", str(path))
-        return opened(path, how, *arguments, **more)
+        return opened(path, mode, *arguments, **more)
 
     with mock.patch.object(Path, "open", deny):
         line = refusal(lambda: resume_quietly(folder))
@@ -202,7 +202,7 @@ def _denied(kind: type[OSError], word: str, mode: str, expected: bool, folder: P
 DENIED = {
     "progress.csv is not read": (PermissionError, "progress.csv", "r", False),
     "training_status.json is not read": (PermissionError, "training_status.json", "r", True),
-    "events are not written": (OSError, "events.out", "w+ax", False),
+    "events are not written": (OSError, "events.out", "w+ax", True),
 }
 
 
