@@ -35,7 +35,7 @@ test: $(VENV)/ready-to-test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/pytest
+	$(BIN)/pytest -n logical --dist loadfile
 
 gallery: $(VENV)/ready-to-film
 	$(BIN)/python -m trainers.gallery
