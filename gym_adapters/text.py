@@ -4,6 +4,7 @@ import logging
 import re
 import sys
 import unicodedata
+from typing import TextIO
 
 LONGEST_LINE = 2000
 """Letters of a line that a command prints."""
@@ -38,11 +39,12 @@ def log_to_terminal() -> None:
     logging.basicConfig(handlers=[handler], level=logging.INFO)
 
 
-class _OnStderr(logging.Handler):
+class _OnStderr(logging.StreamHandler[TextIO]):
     """Writes to what is standard error at the moment, so that a live display can put the line above its bars."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(self.format(record), file=sys.stderr)  # noqa: T201
+        self.stream = sys.stderr
+        super().emit(record)
 
 
 class _PrintableFormatter(logging.Formatter):

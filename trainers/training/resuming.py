@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from gym_adapters.errors import UserError
+from gym_adapters.errors import UserError, unread_named
 from trainers.algorithms.learner import Learner
 from trainers.config import CheckpointSettings, TorchSettings
 from trainers.optim.device import find_device
@@ -40,9 +40,10 @@ def check_start(checkpoints: CheckpointSettings) -> None:
     if source is None:
         return
     folder = Path(checkpoints.results_dir, source).absolute()
-    if not checkpoints.resume and not folder.is_dir():
-        raise UserError(f"--initialize-from {source}: no run folder {folder}")
-    found = sorted(folder.glob(f"*/{NEWEST}"))
+    with unread_named(folder):
+        if not checkpoints.resume and not folder.is_dir():
+            raise UserError(f"--initialize-from {source}: no run folder {folder}")
+        found = sorted(folder.glob(f"*/{NEWEST}"))
     if not found and checkpoints.resume:
         raise UserError(f"{folder}: there is no checkpoint to resume; remove --resume or use --force")
     if not found:
