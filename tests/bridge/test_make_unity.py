@@ -18,6 +18,7 @@ from bridge.process import find_player, looks_like_player
 from bridge.unity_env import UnityEnv
 from bridge.workers import Workers
 from gym_adapters import UserError
+from gym_adapters.limits import WINDOW_PIXELS
 from trainers.config import RunSettings, load_settings
 from trainers.records.checkpoint import load_state
 from trainers.training.api import train
@@ -111,9 +112,8 @@ def test_ports_that_do_not_exist(tmp_path: Path) -> None:
 def test_the_largest_numbers_reach_the_player() -> None:
     port = free_port()
     most = {"num_areas": 1, "seed": 2**31 - 1, "base_port": port, "timeout_wait": 30}
-    engine = dict.fromkeys(
-        ("width", "height", "quality_level", "target_frame_rate", "capture_frame_rate"), 2**31 - 1
-    )
+    engine = dict.fromkeys(("quality_level", "target_frame_rate", "capture_frame_rate"), 2**31 - 1)
+    engine |= {"width": WINDOW_PIXELS, "height": WINDOW_PIXELS}
     with running("-m", "bridge.player", "--env", "CartPole-v1", "--mlagents-port", port):
         env = make_environment(
             load_settings(
