@@ -164,14 +164,7 @@ class CheckpointKeeper:
             if not listed:
                 weights.unlink(missing_ok=True)
             raise
-        name = self._relative(weights)
-        entry = {
-            "steps": step,
-            "file_path": name,
-            "reward": reward,
-            "creation_time": time.time(),
-            "auxillary_file_paths": [name],
-        }
+        entry = self._entry(weights, step, reward, time.time())
         self.entries = [known for known in self.entries if known["steps"] != step] + [entry]
         while len(self.entries) > self.keep:
             for path in self._files(self.entries.pop(0)):
@@ -210,14 +203,18 @@ class CheckpointKeeper:
         """Take over the list of an earlier run, without the entries whose weights are missing.
 
         A process that is killed while it writes a checkpoint, or deletes one, leaves files that are not on the list.
-        They are deleted.
+        They are deleted. Without any list, which the first checkpoint comes before, every numbered file is on it.
         """
+        own = re.compile(re.escape(self.folder.name) + r"-(\d+)\.(pt|onnx)")
         entries: list[dict[str, Any]] | None = status.get("checkpoints")
         if entries is None:
-            return
+            found = [(path, own.fullmatch(path.name)) for path in self.folder.glob("*.pt")]
+            entries = [
+                self._entry(path, int(match[1]), None, path.stat().st_mtime) for path, match in found if match
+            ]
+            entries.sort(key=lambda entry: entry["steps"])
         there = {self._relative(path) for path in self.folder.iterdir() if path.is_file()}
         listed = {name for entry in entries for name in _names(entry)}
-        own = re.compile(re.escape(self.folder.name) + r"-\d+\.(pt|onnx)")
         for name in there - listed:
             path = self.folder.parent / name
             if own.fullmatch(path.name):
@@ -232,6 +229,17 @@ class CheckpointKeeper:
     def final_model(self) -> Path:
         """The newest policy as Unity loads it, `<run>/<Behavior>.onnx`."""
         return self.folder.parent / f"{self.folder.name}.onnx"
+
+    def _entry(self, weights: Path, step: int, reward: float | None, written: float) -> dict[str, Any]:
+        """Return what the list says of a numbered checkpoint."""
+        model, name = weights.with_suffix(".onnx"), self._relative(weights)
+        return {
+            "steps": step,
+            "file_path": self._relative(model) if model.is_file() else name,
+            "reward": reward,
+            "creation_time": written,
+            "auxillary_file_paths": [name],
+        }
 
     def _relative(self, path: Path) -> str:
         return path.relative_to(self.folder.parent).as_posix()

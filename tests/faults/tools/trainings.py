@@ -153,7 +153,7 @@ def newest_step(folder: Path) -> int | None:
 
 
 def require_whole(folder: Path) -> None:
-    """Require that a run's folder agrees with itself: every listed file is there and loads, no half file is left."""
+    """Require that a run's folder agrees with itself: the listed files are there, load, and are all."""
     run = folder / "runs" / "run"
     assert not list(run.rglob(f"*{DRAFT}"))
     status = json.loads((run / "run_logs" / "training_status.json").read_text(encoding="utf-8"))[BEHAVIOR]
@@ -162,7 +162,8 @@ def require_whole(folder: Path) -> None:
         for entry in status["checkpoints"]
         for name in (entry["file_path"], *entry["auxillary_file_paths"])
     }
-    assert all((run / name).is_file() for name in listed), listed
+    numbered = {path.relative_to(run).as_posix() for path in run.glob(f"{BEHAVIOR}/{BEHAVIOR}-*")}
+    assert numbered == listed, "files and list differ"
     for path in (*run.glob("*/*.pt"), run / BEHAVIOR / "checkpoint.pt"):
         load_state(path)
     assert status["final_checkpoint"]["steps"] == newest_step(folder)

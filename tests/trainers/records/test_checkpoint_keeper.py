@@ -93,6 +93,26 @@ def test_files_of_a_checkpoint_that_a_kill_cut_short_are_swept_and_no_others(tmp
     assert names == {path.name for path in keeper.folder.iterdir()}
 
 
+def test_numbered_files_without_a_list_are_put_on_one(tmp_path):
+    """As after a kill between the first checkpoint and the first `training_status.json`."""
+    learner = make_learner(SPEC, SETTINGS)
+    keeper = CheckpointKeeper(tmp_path, "Test", keep=2)
+    for step in (9, 10):
+        learner.step = step
+        keeper.save(whole_state(learner), 1.0)
+        keeper.export(export_nothing)
+    (keeper.folder / "Test-10.onnx").unlink()
+    later = CheckpointKeeper(tmp_path, "Test", keep=2)
+    later.restore({})
+    assert [(entry["steps"], entry["file_path"]) for entry in later.entries] == [
+        (9, "Test/Test-9.onnx"),
+        (10, "Test/Test-10.pt"),
+    ]
+    learner.step = 20
+    later.save(whole_state(learner), None)
+    assert {path.name for path in keeper.folder.glob("Test-*")} == {"Test-10.pt", "Test-20.pt"}
+
+
 def end_episodes(learner: OnPolicyLearner, returns: list[float], at_step: int) -> None:
     learner.metrics.add_episodes(np.array(returns), np.zeros(len(returns)), np.ones(len(returns)))
     learner.step = at_step
