@@ -60,10 +60,13 @@ class UnityEnv(PendingActions):
         session: The connection.
         stats: The channel of the values that the player reports; see `take_stats`.
         parameters: The channel that sends environment parameters with the next step.
+        title: What the player is called in messages.
 
     Raises:
         UserError: The port is taken, the player does not start or does not fit.
     """
+
+    title = "the Unity Editor"
 
     def __init__(
         self,

@@ -99,7 +99,7 @@ def test_player_that_may_not_be_executed(tmp_path: Path, port: int) -> None:
 
 def test_other_api_version(port: int) -> None:
     with pytest.raises(
-        UserError, match=r"Editor speaks communicator API 2.0.0 \(package 4.0.0\), this trainer 1.5.0"
+        UserError, match=r"Editor speaks communicator API 2.0.0 \(package 4.0.1\), this trainer 1.5.0"
     ):
         run_editor("version", port)
 

@@ -4,13 +4,24 @@ from pathlib import Path
 
 import onnx
 import pytest
+from mlagents_envs.base_env import (
+    ActionSpec,
+    BehaviorSpec,
+    DimensionProperty,
+    ObservationSpec,
+    ObservationType,
+)
 from onnx import TensorProto, helper
-from scripted_env import make_spec
 
 from bridge.onnx_check import check_model
 from bridge.onnx_export import export_policy
 from trainers.config import NetworkSettings
 from trainers.networks.actor_critic import ActorCritic
+
+SPEC = BehaviorSpec(
+    [ObservationSpec((4,), (DimensionProperty.NONE,), ObservationType.DEFAULT, "numbers")],
+    ActionSpec.create_discrete((3,)),
+)
 
 
 def rename(model: onnx.ModelProto, old: str, new: str) -> None:
@@ -36,7 +47,7 @@ def rename(model: onnx.ModelProto, old: str, new: str) -> None:
     ],
 )
 def test_check_refuses_other_names(old: str, new: str, words: str, tmp_path: Path) -> None:
-    spec, path = make_spec((4,), branches=(3,)), tmp_path / "Model.onnx"
+    spec, path = SPEC, tmp_path / "Model.onnx"
     export_policy(ActorCritic(spec, NetworkSettings(hidden_units=16), False), spec, path)
     model = onnx.load(str(path))
     rename(model, old, new)

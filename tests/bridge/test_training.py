@@ -54,9 +54,9 @@ def test_stacked_sensors_arrive_as_they_were(layout: list[str]) -> None:
         decisions, _ = env.get_steps("Stacked")
         env.close()
     assert [spec.shape for spec in specs] == [(2, 7, 5), (6,)]
-    grey = np.rint(stacked_pixels().reshape(2, 3, 7, 5).mean(1))
-    np.testing.assert_array_equal(decisions.obs[0], np.stack([grey] * 3))
-    assert decisions.obs[0].dtype == np.uint8
+    grey = stacked_pixels().reshape(2, 3, 7, 5).mean(1) / 255.0
+    np.testing.assert_allclose(decisions.obs[0], np.stack([grey] * 3), rtol=1e-6)
+    assert decisions.obs[0].dtype == np.float32
     assert decisions.obs[1].tolist() == [[*range(agent, agent + 6)] for agent in range(3)]
 
 

@@ -77,7 +77,7 @@ def _read(edit: Edit) -> Callable[[Path], None]:
         (run / NAME).write_bytes(made if isinstance(made, bytes) else made.encode())
         kept = list(csv.reader(text.splitlines()))[1:][: 0 if made == READ["header only"](text) else 1]
         said = resume("ppo", folder)
-        assert not any("progress" in line for line in said), said
+        assert not any("progress.csv" in line for line in said), said
         rows = read_progress(run)
         assert [row["step"] for row in rows][: len(kept)] == [row[0] for row in kept]
         assert int(rows[-1]["step"]) > 400

@@ -189,10 +189,11 @@ def _denied(kind: type[OSError], word: str, letters: str, expected: bool, folder
     copied("ppo", folder)
     opened = Path.open
 
-    def deny(path: Path, mode: str = "r", *arguments: Any, **more: Any) -> Any:
+    def deny(path: Path, *arguments: Any, **more: Any) -> Any:
+        mode = more.get("mode", arguments[0] if arguments else "r")
         if word in path.name and any(letter in mode for letter in letters):
             raise kind(13, "denied", str(path))
-        return opened(path, mode, *arguments, **more)
+        return opened(path, *arguments, **more)
 
     with mock.patch.object(Path, "open", deny):
         line = refusal(lambda: resume_quietly(folder))

@@ -162,7 +162,7 @@ def test_it_is_resumed_with_its_counts_and_evaluated(examples, trained, tmp_path
     arguments = ["--resume", "--run-id", "treasure", "--results-dir", tmp_path, "--max-steps", 3072]
     good(run(examples, "trainers", *arguments))
     assert int(saved(run_folder)["reward_signals"]["novelty"]["counts"].sum()) == 3072
-    played = good(run(examples, "trainers.evaluate", run_folder, "--episodes", 4, "--json"))
+    played = good(run(examples, "trainers.evaluate", run_folder, "--trust", "--episodes", 4, "--json"))
     returns = json.loads(played)["returns"]
     assert len(returns) == 4
     assert set(returns) <= {0.0, 1.0}

@@ -4,7 +4,7 @@ import math
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from mlagents_envs.base_env import ActionSpec, ObservationSpec
+from mlagents_envs.base_env import ActionSpec, BaseEnv, ObservationSpec
 
 from bridge.process import looks_like_player
 from gym_adapters.commands import module_command, nearby, option
@@ -20,10 +20,9 @@ EVALUATE = "trainers.evaluate"
 TENSORBOARD = "tensorboard.main"
 
 
-def run_lines(settings: RunSettings) -> Iterator[str]:
+def run_lines(settings: RunSettings, env: BaseEnv) -> Iterator[str]:
     """Yield the lines that say what a run is. Its `run_id` and its seed are set."""
-    env_path = settings.env_settings.env_path
-    name = "the Unity Editor" if env_path is None else env_path
+    name = settings.env_settings.env_path or getattr(env, "title", type(env).__name__)
     source = "" if settings.source in (None, "settings") else f", settings of {nearby(settings.source)}"
     yield f"{name}{source}, seed {settings.env_settings.seed}"
     yield f"  run      {shown_folder(settings)}"

@@ -136,9 +136,10 @@ def restore(learner: Learner, path: Path, only_weights: bool = False) -> list[st
     state = load_state(path)
     with damage_named(path):
         check_fits(path, state, learner.policy)
-        _require_sound(learner, state, only_weights)
         if not only_weights:
             _check_resumable(learner, path, state)
+        _require_sound(learner, state, only_weights)
+        if not only_weights:
             saved = state["generator"]
             state["generator"] = generator_state(saved, learner.generator)
             if state["generator"] is not saved:

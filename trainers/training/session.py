@@ -144,7 +144,7 @@ class Session:
         """
         for name, pair in getattr(env, "spaces", {}).items():
             self._spaces[name] = [describe(space) for space in pair]
-        for line in run_lines(self.settings):
+        for line in run_lines(self.settings, env):
             self.display.say(line)
         self.lessons.send(env)
 

@@ -270,7 +270,7 @@ def test_changed_keys_of_experiments_keep_their_type(tmp_path: Path) -> None:
         ("env: A-v0\nbase: b.yaml\n", "variants"),
         ("env: A-v0\nbase: b.yaml\nvariants: {}\n", "variants"),
         ("env: A-v0\nbase: absent.yaml\nvariants: {a: {}}\n", "absent.yaml"),
-        ("env: A-v0\nbase: b.yaml\nvariant: {a: {}}\n", "variant"),
+        ("env: A-v0\nbase: b.yaml\nvariants: {a: {}}\nagent: 3\n", "agent: unknown key"),
     ],
 )
 def test_a_wrong_file_of_experiments_is_refused(

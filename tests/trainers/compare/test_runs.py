@@ -32,7 +32,7 @@ def test_a_run_of_the_real_mlagents_learn_is_read() -> None:
     assert run.notes == []
 
 
-def test_both_trainers_write_the_same_tags_at_the_same_steps(tmp_path: Path) -> None:
+def test_every_tag_of_mlagents_learn_is_ours_at_the_same_steps(tmp_path: Path) -> None:
     settings = {
         "behaviors": {
             "CartPole-v1": {
@@ -53,8 +53,8 @@ def test_both_trainers_write_the_same_tags_at_the_same_steps(tmp_path: Path) -> 
     found = tensorboard.Runs()
     assert sorted(found) == ["results/mlagents_run/CartPole-v1", "runs/a/CartPole-v1"]
     theirs, ours = (set(found[name]["scalars"]) for name in sorted(found))
-    assert theirs == ours
-    for tag in ours - {"Losses/Policy Loss", "Losses/Value Loss"}:
+    assert theirs <= ours
+    for tag in theirs - {"Losses/Policy Loss", "Losses/Value Loss"}:
         steps = [[event.step for event in tensorboard.Scalars(name, tag)] for name in sorted(found)]
         assert steps[0][-1] == steps[1][-1] == 4000
         assert set(steps[0]) <= set(range(500, 4001, 500))

@@ -225,6 +225,7 @@ DEFAULTS: list[tuple[type[BaseModel], dict[str, Any], dict[str, Any]]] = [
             "restarts_rate_limit_period_s": 60,
             "env_options": {},
             "listen": "127.0.0.1",
+            "reorder_raw_images": True,
         },
     ),
     (
@@ -295,6 +296,7 @@ EXTENSIONS = {
         "reward_clip",
         "env_options",
         "listen",
+        "reorder_raw_images",
         "num_threads",
         "precision",
         "wandb",

@@ -182,7 +182,7 @@ def test_a_kept_policy_acts_as_it_did_and_starts_another_run(cartpole, tmp_path,
 
     place = ["--results-dir", str(tmp_path), "--set", "behaviors.*.max_steps=128"]
     more = ["--env", "CartPole-v1", "--run-id", "more", "--initialize-from", "CartPole-v1", *place]
-    network = ["hidden_units=16", "num_layers=1", "normalize=false"]
+    network = ["hidden_units=16", "num_layers=1", "normalize=false", "activation=swish"]
     for setting in network:
         more += ["--set", f"behaviors.*.network_settings.{setting}"]
     capfd.readouterr()

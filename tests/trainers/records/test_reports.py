@@ -115,7 +115,7 @@ def test_a_statistic_may_have_any_name(tmp_path):
     after.write(of_values(200, values))
     found = rows(before.path)
     assert [(row["step"], row["seconds"]) for row in found] == [("100", "1.0"), ("200", "2.0")]
-    assert [found[0][f"{name} (statistic)"] for name in ("step", "seconds")] == ["3.5", "3.5"]
+    assert [found[0][f"Scene/{name}"] for name in ("step", "seconds")] == ["3.5", "3.5"]
     report = TensorBoardReport(tmp_path / "run" / "Task", "", None)
     report.write(of_values(100, values))
-    assert [event.value for event in read_events(tmp_path / "run").Scalars("step")] == [3.5]
+    assert [event.value for event in read_events(tmp_path / "run").Scalars("Scene/step")] == [3.5]

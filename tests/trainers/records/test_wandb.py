@@ -128,7 +128,7 @@ def test_offline_run_has_tensorboards_scalars_settings_code_and_models(tmp_path)
     }
 
     done = run_trainer(tmp_path, "--resume", "--run-id", "pole", "--max-steps", "800", WANDB_MODE="offline")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
     names = {path.stem for path in run.glob("wandb/offline-run-*/*.wandb")}
     assert names == {f"run-{(run / 'CartPole-v1' / 'wandb_id').read_text()}"}, "a resumed run goes on"
     assert yaml.safe_load((run / "configuration.yaml").read_text())["wandb"] == "bridge-test"

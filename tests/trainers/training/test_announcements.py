@@ -153,7 +153,7 @@ def test_every_printed_command_names_a_module_that_can_be_run():
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "module_command":
                 named |= {part.value for part in node.args[:1] if isinstance(part, ast.Constant)}
     assert {"trainers", "bridge.onnx_export", "trainers.keep", "trainers.benchmark"} <= named
-    for module in named:
+    for module in named - {"pip"}:  # whose spec setuptools makes, with a warning
         spec = importlib.util.find_spec(module)
         assert spec is not None, module
         if spec.submodule_search_locations is not None:

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from command_tools import PATIENCE, command, surroundings, the_error, write_file
 
-from gym_adapters.commands import module_command
 from trainers import load_policy
 from trainers.training.cli import main
 
@@ -54,7 +53,7 @@ def test_training_says_how_it_went_and_where_everything_is(cartpole):
     assert re.search(r"\[INFO\] CartPole-v1\. Step: \d+\. Time Elapsed: .* Mean Reward: ", output)
     assert re.search(r"CartPole-v1: 4\d\d steps, \d+ episodes, mean return of the last 100: \d", output)
     assert str(cartpole / "pole" / "CartPole-v1" / "reward.png") in output
-    assert module_command("trainers.evaluate", cartpole / "pole") in output
+    assert f"-m trainers.evaluate {cartpole / 'pole'}" in output
 
 
 def test_errors_of_a_real_process_are_one_line_and_status_2(cartpole):

@@ -83,7 +83,7 @@ def log_of(settings: RunSettings) -> Path:
 def test_a_start_that_failed_blocks_no_other_and_the_newest_log_stays(tmp_path):
     def fail(attempt: str) -> Any:
         def make(settings: RunSettings) -> Any:
-            log_of(settings).parent.mkdir(parents=True)
+            log_of(settings).parent.mkdir(parents=True, exist_ok=True)
             log_of(settings).write_text(attempt)
             raise UserError("no such scene")
 

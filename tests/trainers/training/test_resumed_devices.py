@@ -39,7 +39,8 @@ def resumed(run: Path, **torch_settings: str) -> dict:
 
 def test_a_run_from_a_gpu_goes_on_without_one_and_says_so(from_cuda, capsys):
     assert resumed(from_cuda)["global_step"] >= 3600
-    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Task: ")]
+    said = capsys.readouterr().out.splitlines()
+    lines = [line for line in said if line.startswith("Task: ") and "device" in line]
     assert lines == [
         "Task: so far computed on cuda:99, which is not available here; the device is chosen anew",
         "Task: saved on another device; its random numbers go on from a seed made of the saved ones",
@@ -47,7 +48,7 @@ def test_a_run_from_a_gpu_goes_on_without_one_and_says_so(from_cuda, capsys):
     status = json.loads((from_cuda / "run_logs" / "training_status.json").read_text())
     assert status["Task"]["device"] == "cpu"
     resumed(from_cuda)
-    assert "Task: " not in capsys.readouterr().out, "the second time it is at home here"
+    assert "device" not in capsys.readouterr().out, "the second time it is at home here"
 
 
 def test_what_follows_is_the_same_each_time_and_depends_on_the_saved_state(from_cuda):

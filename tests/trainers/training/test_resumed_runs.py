@@ -141,7 +141,7 @@ def test_init_path_without_a_folder_is_a_checkpoint_of_the_run_to_start_from(run
     found = load_policy(run_copy.parent / "second").policy.state_dict()
     assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
     behavior["init_path"] = str(run_copy / "Task" / "best.pt")  # with a folder it stays what it is
-    train(Stopwatch().env(), options(run_copy.parent, "third", behavior=behavior, initialize_from="nothing"))
+    train(Stopwatch().env(), options(run_copy.parent, "third", behavior=behavior, initialize_from="first"))
     behavior["init_path"] = "Task-1.pt"
     with pytest.raises(UserError, match=r"first.Task.Task-1\.pt"):
         train(
