@@ -35,7 +35,7 @@ test: $(VENV)/ready-to-test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/pytest -n logical --dist loadfile
+	$(BIN)/pytest -n logical --dist worksteal
 
 gallery: $(VENV)/ready-to-film
 	$(BIN)/python -m trainers.gallery
