@@ -27,10 +27,11 @@ from mlagents_envs.base_env import ActionTuple
 
 from bridge.player_connection import PlayerConnection, TrainerLeft
 from bridge.ports import EDITOR_PORT, LAST_PORT
+from gym_adapters.action_spaces import ActionMapping
 from gym_adapters.errors import UserError
 from gym_adapters.limits import ENVIRONMENTS
 from gym_adapters.make import behavior_name
-from gym_adapters.spaces import ActionMapping, ObservationMapping
+from gym_adapters.spaces import ObservationMapping
 from gym_adapters.text import log_to_terminal
 
 logger = logging.getLogger(__name__)

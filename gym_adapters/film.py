@@ -13,9 +13,9 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode, VectorEnv
 from mlagents_envs.base_env import ActionTuple
 
+from gym_adapters.action_spaces import ActionMapping
 from gym_adapters.errors import UserError, raised
 from gym_adapters.make import find_spec, install_hint, make_checked
-from gym_adapters.spaces import ActionMapping
 
 ATARI_PICTURE = {
     "grayscale": False,

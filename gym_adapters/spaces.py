@@ -1,12 +1,9 @@
-"""Maps Gymnasium spaces to ML-Agents specs, and converts arrays between them.
+"""Maps Gymnasium observation spaces to ML-Agents specs, and converts observations to arrays of `DecisionSteps`.
 
-Two pure mappings are built once from a space and then applied to batches. `ObservationMapping` converts an
-environment's observations to the list of arrays in a `DecisionSteps`. `ActionMapping` converts an `ActionTuple`
-to the argument of an environment's `step`.
+A mapping is built once from a space and then applied to batches. `action_spaces` does the same for actions.
 """
 
 import logging
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -15,17 +12,16 @@ import numpy as np
 from gymnasium import Space, spaces
 from gymnasium.vector.utils import concatenate, create_empty_array
 from mlagents_envs.base_env import (
-    ActionSpec,
-    ActionTuple,
     BehaviorSpec,
     DimensionProperty,
     ObservationSpec,
     ObservationType,
 )
 
+from gym_adapters.action_spaces import ActionMapping, space_text
 from gym_adapters.checked import described, fitted
 from gym_adapters.errors import UserError
-from gym_adapters.sizes import check_actions, check_observations
+from gym_adapters.sizes import check_observations
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +78,7 @@ class ObservationMapping:
         self.specs = [leaf.spec for leaf in self._leaves]
         if not self._leaves or any(0 in spec.shape for spec in self.specs):
             raise UserError(
-                f"{self._where} space {_one_line(space)} is empty or has an empty part; expected at least one "
+                f"{self._where} space {space_text(space)} is empty or has an empty part; expected at least one "
                 "number in each; leave the part out"
             )
         check_observations("the environment", [spec.shape for spec in self.specs])
@@ -131,100 +127,6 @@ class ObservationMapping:
             ) from None
 
 
-class ActionMapping:
-    """Converts `ActionTuple`s to batched actions of one space.
-
-    A bounded dimension of a `Box` is clipped to [-1, 1] and mapped linearly to [low, high]; an unbounded one, or one
-    bounded only by the largest numbers of its type, is passed on unchanged. `Discrete`, `MultiDiscrete` and
-    `MultiBinary` become branches counted from 0.
-
-    Attributes:
-        space: The space of one environment's action.
-        spec: The `ActionSpec` to train with.
-    """
-
-    def __init__(self, space: Space) -> None:
-        self.space = space
-        self._first = np.zeros(0, dtype=np.int64)
-        _check_size(space)
-        match space:
-            case spaces.Box():
-                self.spec = ActionSpec.create_continuous(int(np.prod(space.shape)))
-                self._set_bounds(space)
-            case spaces.Discrete():
-                self.spec = ActionSpec.create_discrete((int(space.n),))
-                self._first = np.array([space.start], dtype=np.int64)
-            case spaces.MultiDiscrete() if space.nvec.ndim == 1:
-                self.spec = ActionSpec.create_discrete(tuple(int(n) for n in space.nvec))
-                self._first = np.asarray(space.start, dtype=np.int64)
-            case spaces.MultiBinary() if len(space.shape) == 1:
-                self.spec = ActionSpec.create_discrete((2,) * space.shape[0])
-                self._first = np.zeros(space.shape, dtype=np.int64)
-            case _:
-                raise UserError(
-                    f"action space {_one_line(space)} is not supported; expected Box, Discrete, or one-dimensional "
-                    "MultiDiscrete or MultiBinary; wrap the environment to give one of these"
-                )
-
-    def convert(self, action: ActionTuple) -> np.ndarray:
-        """Converts a batch of actions.
-
-        Args:
-            action: Continuous part of shape (num_envs, continuous_size), discrete part of shape
-                (num_envs, branches).
-
-        Returns:
-            Actions in the form and type of the space. Shape: (num_envs, *space.shape)
-        """
-        dtype = self.space.dtype
-        if self.spec.continuous_size:
-            values = self._scale(action.continuous.astype(np.float64))
-        else:
-            values = action.discrete + self._first
-        return values.reshape(-1, *(self.space.shape or ())).astype(dtype)
-
-    def _set_bounds(self, space: spaces.Box) -> None:
-        low, high = space.low.ravel().astype(np.float64), space.high.ravel().astype(np.float64)
-        bounded = (low > -_largest(space.dtype)) & (high < _largest(space.dtype))
-        if not bounded.all():
-            logger.warning(
-                "action space %s: %d of %d dimensions are unbounded and take the policy's value unchanged, which lies "
-                "in [-1, 1]; if other values are needed, give the space bounds",
-                _one_line(space),
-                np.count_nonzero(~bounded),
-                bounded.size,
-            )
-        self._low, self._high, self._bounded = low, high, bounded
-        low, high = np.where(bounded, low, -1.0), np.where(bounded, high, 1.0)
-        self._center, self._half_width = low / 2 + high / 2, high / 2 - low / 2
-
-    def _scale(self, raw: np.ndarray) -> np.ndarray:
-        """Scales policy values to [low, high]. Shape: (num_envs, continuous_size)."""
-        unit = np.where(self._bounded, np.clip(raw, -1.0, 1.0), raw)
-        scaled = np.clip(self._center + self._half_width * unit, self._low, self._high)
-        return np.rint(scaled) if np.issubdtype(self.space.dtype, np.integer) else scaled
-
-
-def _check_size(space: Space) -> None:
-    """Check the number of actions before a list of them is made."""
-    match space:
-        case spaces.Box():
-            check_actions("the environment", math.prod(space.shape), ())
-        case spaces.Discrete():
-            check_actions("the environment", 0, (int(space.n),))
-        case spaces.MultiDiscrete():
-            check_actions("the environment", 0, space.nvec.ravel())
-        case spaces.MultiBinary():
-            check_actions("the environment", 0, np.broadcast_to(2, math.prod(space.shape)))
-
-
-def _largest(dtype: Any) -> float:
-    """Returns the largest number of a type, at most that of float32 or int32, that stands for "unbounded" in bounds."""
-    if np.issubdtype(dtype, np.floating):
-        return float(min(np.finfo(dtype).max, np.finfo(np.float32).max))
-    return float(np.iinfo(np.int32).max)
-
-
 def _leaves(space: Space, path: tuple[Any, ...]) -> Iterator[_Leaf]:
     """Yields every array in a (nested) observation space, depth first, in the order of the space."""
     if isinstance(space, spaces.Dict):
@@ -241,10 +143,6 @@ def _leaves(space: Space, path: tuple[Any, ...]) -> Iterator[_Leaf]:
 
 class _OutsideError(Exception):
     """Values lie outside their space."""
-
-
-def _one_line(space: Space) -> str:
-    return " ".join(str(space).split())
 
 
 def _follow(observation: Any, path: tuple[Any, ...]) -> np.ndarray:
@@ -272,7 +170,7 @@ def _shape_and_conversion(space: Space) -> tuple[tuple[int, ...], Convert]:
         case spaces.MultiDiscrete():
             return _one_hot(space.nvec.ravel(), space.start.ravel())
     raise UserError(
-        f"observation space {_one_line(space)} is not supported; expected Box, Discrete, MultiDiscrete, "
+        f"observation space {space_text(space)} is not supported; expected Box, Discrete, MultiDiscrete, "
         "MultiBinary, or a Dict or Tuple of these; wrap the environment to give one of these"
     )
 

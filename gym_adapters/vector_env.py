@@ -18,10 +18,11 @@ from mlagents_envs.base_env import (
 )
 from mlagents_envs.exception import UnityActionException
 
+from gym_adapters.action_spaces import ActionMapping
 from gym_adapters.actions import checked_actions
 from gym_adapters.checked import ACTION_MASK, branches_of, described, flat_mask
 from gym_adapters.errors import UserError
-from gym_adapters.spaces import ActionMapping, ObservationMapping
+from gym_adapters.spaces import ObservationMapping
 
 logger = logging.getLogger(__name__)
 

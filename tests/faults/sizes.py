@@ -30,9 +30,10 @@ from bridge import wire
 from bridge.decoding import BehaviorDecoder
 from bridge.images import PNG_SIGNATURE, encode_png
 from gym_adapters import limits
+from gym_adapters.action_spaces import ActionMapping
 from gym_adapters.errors import UserError
 from gym_adapters.make import make_env
-from gym_adapters.spaces import ActionMapping, ObservationMapping
+from gym_adapters.spaces import ObservationMapping
 from tests.faults.fault import Fault
 from trainers.config import load_settings
 from trainers.experience.replay import Replay

@@ -13,7 +13,8 @@ from mlagents_envs.base_env import ActionTuple, DimensionProperty
 from small_envs import scripted
 
 from gym_adapters import UserError, check_env
-from gym_adapters.spaces import ActionMapping, ObservationMapping, behavior_spec
+from gym_adapters.action_spaces import ActionMapping
+from gym_adapters.spaces import ObservationMapping, behavior_spec
 
 IMAGE_PROPERTIES = (
     DimensionProperty.NONE,

@@ -9,7 +9,7 @@ from mlagents_envs.exception import UnityActionException
 from small_envs import NAME, Counter, counters, random_action
 
 from gym_adapters import UserError, VectorEnvAdapter, behavior_name, make_env
-from gym_adapters.spaces import ActionMapping
+from gym_adapters.action_spaces import ActionMapping
 
 MODES = list(AutoresetMode)
 

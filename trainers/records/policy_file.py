@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from mlagents_envs.base_env import ActionTuple
 
+from gym_adapters.action_spaces import ActionMapping
 from gym_adapters.errors import UserError, unread_named
 from gym_adapters.space_description import space_from
-from gym_adapters.spaces import ActionMapping, ObservationMapping
+from gym_adapters.spaces import ObservationMapping
 from trainers.config import NetworkSettings, catalogue
 from trainers.config.network import encoder_names
 from trainers.networks.behavior_spec import spec_from
