@@ -1,7 +1,6 @@
 """Decodes a player's messages into `DecisionSteps` and `TerminalSteps`."""
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import attrgetter
@@ -107,13 +106,14 @@ class BehaviorDecoder:
         )
         ended = [info for info in infos if info.done]
         deciding = [info for info in infos if not info.done] if ended else infos
-        self._require_single(deciding, "asks")
-        self._require_single(ended, "ends")
+        asking, leaving = _column(deciding, "id", np.int32), _column(ended, "id", np.int32)
+        self._require_single(asking, "asks")
+        self._require_single(leaving, "ends")
         return (
             DecisionSteps(
                 self._observations(deciding),
                 self._rewards(deciding, "reward"),
-                _column(deciding, "id", np.int32),
+                asking,
                 self._masks(deciding),
                 self._groups(deciding),
                 self._rewards(deciding, "group_reward"),
@@ -122,7 +122,7 @@ class BehaviorDecoder:
                 self._observations(ended),
                 self._rewards(ended, "reward"),
                 _column(ended, "max_step_reached", np.bool_),
-                _column(ended, "id", np.int32),
+                leaving,
                 self._groups(ended),
                 self._rewards(ended, "group_reward"),
             ),
@@ -135,10 +135,10 @@ class BehaviorDecoder:
             if len(protos) != count:
                 raise self._changed(info, f"{len(protos)} observations now, {count} before")
         for layout in self._layouts:
-            for info, protos in zip(infos, sensors, strict=True):
-                if (
-                    tuple(protos[layout.index].shape) != layout.shape
-                ):  # even if the number of values is unchanged
+            # A vector of the right number of values is one in any shape, so that one agent's says enough.
+            compared = len(infos) if len(layout.shape) > 1 else 1
+            for info, protos in zip(infos[:compared], sensors, strict=False):
+                if tuple(protos[layout.index].shape) != layout.shape:
                     raise self._reshaped(layout, info)
         return [
             self._observation(layout, infos, [protos[layout.index] for protos in sensors])
@@ -202,10 +202,13 @@ class BehaviorDecoder:
             )
         return groups
 
-    def _require_single(self, infos: Sequence[Any], does: str) -> None:
+    def _require_single(self, ids: np.ndarray, does: str) -> None:
         """An agent may ask for a decision and end in one message, but neither twice."""
-        if len({info.id for info in infos}) < len(infos):
-            twice = Counter(info.id for info in infos).most_common(1)[0][0]
+        if (ids[1:] > ids[:-1]).all():
+            return
+        values, counts = np.unique(ids, return_counts=True)
+        if len(values) < len(ids):
+            twice = values[counts.argmax()]
             raise UserError(
                 f"behavior {self.name}: agent {twice} {does} twice in one message; each agent needs an id of its own"
             )

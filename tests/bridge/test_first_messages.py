@@ -91,10 +91,10 @@ def test_an_agent_may_ask_and_end_in_one_message() -> None:
 
 def test_every_agent_must_have_the_shape_of_the_first() -> None:
     flat, tall = vector([1, 2, 3]), vector([1, 2, 3])
-    tall.shape[:] = [3, 1]
+    flat.shape[:], tall.shape[:] = [1, 3], [3, 1]
     decoder = BehaviorDecoder(NAME, behavior(), agent(1, flat))
     with pytest.raises(
-        UserError, match=r"agent 2: observation 0 is of shape \(3, 1\) now, of shape \(3,\) before"
+        UserError, match=r"agent 2: observation 0 is of shape \(3, 1\) now, of shape \(1, 3\) before"
     ):
         decoder.decode([agent(1, flat), agent(2, tall)])
 
