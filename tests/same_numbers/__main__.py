@@ -20,6 +20,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.same_numbers.runs import RUNS
+from trainers.records.metrics import SPEED
 
 DIGESTS = Path(__file__).with_name("digests.json")
 Digests = dict[str, str]
@@ -70,7 +71,7 @@ def digests(folder: Path) -> Iterable[tuple[str, str]]:
     yield f"{folder.name}: returns", _digest(state["recent_returns"])
     events = EventAccumulator(str(folder), size_guidance={"scalars": 0})
     events.Reload()
-    for tag in sorted(events.Tags()["scalars"]):
+    for tag in sorted(set(events.Tags()["scalars"]) - {SPEED}):
         points = events.Scalars(tag)
         yield (
             f"{folder.name}: {tag}",
