@@ -11,7 +11,6 @@ from command_tools import PATIENCE, command, surroundings
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from bridge.onnx_check import check_file
-from gym_adapters.commands import module_command
 from trainers.config import check_supported, load_settings
 from trainers.playback.evaluation import main as evaluate_main
 from trainers.records.checkpoint import load_state
@@ -51,7 +50,7 @@ def pole(tmp_path_factory) -> Path:
     (folder / "small.yaml").write_text(yaml.safe_dump({"default_settings": BEHAVIOR}))
     done = run(folder, "small.yaml", "--env", "CartPole-v1", "--run-id", "pole", "--seed", 3)
     assert done.returncode == 0, done.stderr
-    assert f"evaluate   {module_command('trainers.evaluate', folder / 'pole')}" in done.stdout
+    assert f"-m trainers.evaluate {folder / 'pole'}" in done.stdout
     return folder
 
 
