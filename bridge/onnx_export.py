@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from bridge.onnx_check import check_file
 from gym_adapters.commands import CommandParser
-from gym_adapters.errors import UserError, refusal_named
+from gym_adapters.errors import UserError, exit_status, refusal_named
 from gym_adapters.text import printable
 from trainers.config.errors import path_option
 from trainers.networks.policy_network import PolicyNetwork
@@ -185,9 +185,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 1 if report.refused else 0
         for path in export_run(arguments.run, arguments.checkpoint):
             sys.stdout.write(f"{path}\n")
-    except UserError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
+    except (UserError, KeyboardInterrupt) as error:
+        return exit_status(error)
     return 0
 
 

@@ -1,6 +1,7 @@
 """Exceptions whose cause the user can fix."""
 
 import logging
+import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,12 +35,8 @@ def unread_named(path: Path) -> Iterator[None]:
     Raises:
         UserError: the file or folder cannot be read.
     """
-    try:
+    with _named(path, "read", "check its name and its permissions"):
         yield
-    except OSError as error:
-        raise UserError(
-            f"{path!s:.300}: cannot be read ({error.strerror or error}); check its name and its permissions"
-        ) from error
 
 
 @contextmanager
@@ -49,12 +46,16 @@ def refusal_named(path: Path) -> Iterator[None]:
     Raises:
         UserError: the file or folder cannot be written.
     """
+    with _named(path, "written", "make room or choose another place"):
+        yield
+
+
+@contextmanager
+def _named(path: Path, done: str, advice: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UserError(
-            f"{path}: cannot be written ({error.strerror or error}); make room or choose another place"
-        ) from error
+        raise UserError(f"{path!s:.300}: cannot be {done} ({error.strerror or error}); {advice}") from error
 
 
 ENVIRONMENT = "It was raised by the environment."
@@ -98,3 +99,28 @@ def raised(error: BaseException) -> str:
     places = traceback.extract_tb(error.__traceback__)
     where = f" ({places[-1].filename}, line {places[-1].lineno})" if places else ""
     return f"{type(error).__name__}: {text}{where}"
+
+
+def exit_status(error: BaseException, ending: str = "") -> int:
+    """Says in one line on standard error why a command ends, and returns its exit status.
+
+    Args:
+        error: What was raised.
+        ending: Follows the line.
+
+    Returns:
+        130 after Ctrl-C, else 2.
+
+    Raises:
+        BaseException: The error itself, if neither the user nor the environment caused it.
+    """
+    if isinstance(error, KeyboardInterrupt):
+        line, status = "interrupted", 130
+    elif isinstance(error, UserError):
+        line, status = f"error: {error}{ending}", 2
+    elif from_environment(error):
+        line, status = f"error: the environment raised {raised(error)}{ending}", 2
+    else:
+        raise error
+    sys.stderr.write(f"{line}\n")
+    return status

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from gym_adapters.errors import UserError
+from gym_adapters.errors import UserError, exit_status
 from trainers.compare.experiments import experiment_report, load_experiments
 from trainers.compare.page import write_page
 from trainers.compare.plan import Plan, begun, is_player, load_variant, removed_keys
@@ -43,12 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             publish(make_report(group_runs(runs, arguments.names or ())), arguments.out or Path("comparison"))
             return 0
         return _train(arguments)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+    except (UserError, KeyboardInterrupt) as error:
+        return exit_status(error)
 
 
 def _train(arguments: argparse.Namespace) -> int:

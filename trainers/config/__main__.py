@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from gym_adapters.commands import CommandParser
-from gym_adapters.errors import UserError, refusal_named
+from gym_adapters.errors import UserError, exit_status, refusal_named
 from trainers.config.docs import docs_text
 from trainers.config.dump import dump_settings
 from trainers.config.errors import path_option
@@ -33,9 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 sys.stderr.write(f"training would refuse: {line}\n")
             for line in doubts(settings):
                 sys.stderr.write(f"warning: {line}\n")
-    except UserError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
+    except (UserError, KeyboardInterrupt) as error:
+        return exit_status(error)
     return 0
 
 

@@ -13,7 +13,12 @@ from mlagents_envs.base_env import ActionTuple, BaseEnv
 
 from bridge.process import looks_like_player
 from gym_adapters.commands import CommandParser, module_command, option
-from gym_adapters.errors import UserError, close_reported, environment_called, from_environment, raised
+from gym_adapters.errors import (
+    UserError,
+    close_reported,
+    environment_called,
+    exit_status,
+)
 from gym_adapters.limits import ENVIRONMENTS
 from gym_adapters.make import make_env, with_whole_episodes
 from gym_adapters.trust import needs_trust
@@ -107,17 +112,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         returns = _evaluate_run(arguments)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
     except BaseException as error:  # libraries in other languages raise their own
-        if not from_environment(error):
-            raise
-        print(f"error: the environment raised {raised(error)}", file=sys.stderr)
-        return 2
+        return exit_status(error)
     mean, std = float(np.mean(returns)), float(np.std(returns))
     if arguments.json:
         print(json.dumps({"mean": mean, "std": std, "returns": returns}))

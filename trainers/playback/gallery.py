@@ -12,7 +12,7 @@ from pathlib import Path
 from mlagents_envs.base_env import ActionTuple
 
 from gym_adapters.commands import module_command
-from gym_adapters.errors import UserError
+from gym_adapters.errors import UserError, exit_status
 from gym_adapters.make import make_env
 from gym_adapters.text import one_line
 from trainers.config.errors import path_option
@@ -85,9 +85,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 continue
             for file in film(run, arguments.out, arguments.checkpoint, arguments.seed, arguments.trust):
                 print(f"  {file}  {file.stat().st_size:,} bytes")
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    except (UserError, KeyboardInterrupt) as error:
+        return exit_status(error)
     total = sum(file.stat().st_size for file in arguments.out.glob("*.*"))
     print(f"{arguments.out}: {total:,} bytes in all")
     if total > MOST_BYTES:

@@ -7,7 +7,6 @@ fewer bits, as many as fit: 16, or 8 with a scale for each row. An `.onnx` of mo
 """
 
 import argparse
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from torch import Tensor
 from bridge.onnx_compact import store_in_eight_bits
 from bridge.onnx_export import export_policy
 from gym_adapters.commands import module_command
-from gym_adapters.errors import UserError, refusal_named
+from gym_adapters.errors import UserError, exit_status, refusal_named
 from gym_adapters.text import printable
 from trainers.config import CheckpointSettings, RunSettings, dump_settings, load_settings
 from trainers.config.errors import path_option
@@ -142,8 +141,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     try:
         lines = keep(arguments.run, arguments.checkpoint, arguments.out, arguments.force)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    except (UserError, KeyboardInterrupt) as error:
+        return exit_status(error)
     print(printable("\n".join(lines)))
     return 0

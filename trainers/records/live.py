@@ -13,7 +13,7 @@ from rich.segment import ControlType
 from rich.text import Text
 
 from gym_adapters.text import one_line, printable
-from trainers.records.metrics import EPISODE_LENGTH, GROUP_REWARD, REWARD, Summary
+from trainers.records.metrics import EPISODE_LENGTH, GROUP_REWARD, REWARD, REWARD_DEVIATION, Summary
 from trainers.records.timers import TimerTree
 from trainers.records.words import duration, short_count, three_digits
 
@@ -151,7 +151,7 @@ def summary_line(summary: Summary) -> str:
     if not summary.returns:
         parts.append("no episode ended")
     else:
-        deviation = three_digits(summary.deviation)
+        deviation = three_digits(summary.values[REWARD_DEVIATION])
         parts.append(f"reward {three_digits(summary.values[REWARD])} ± {deviation}")
         if GROUP_REWARD in summary.values:
             parts.append(f"group {three_digits(summary.values[GROUP_REWARD])}")

@@ -7,6 +7,8 @@ from enum import Enum
 
 import numpy as np
 
+from gym_adapters.text import one_line
+
 REWARD = "Environment/Cumulative Reward"
 GROUP_REWARD = "Environment/Group Cumulative Reward"
 REWARD_DEVIATION = "Environment/Cumulative Reward Deviation"
@@ -14,6 +16,8 @@ EPISODE_LENGTH = "Environment/Episode Length"
 SPEED = "Speed/Steps per Second"
 BEST_WINDOW = 100
 
+LONGEST_TAG = 200
+"""Letters of a statistic's name that reports keep."""
 SCENE = "Scene/"
 """Prefix of a statistic that a scene reports under a name of the trainer's own."""
 
@@ -45,11 +49,6 @@ class Summary:
     returns: list[float]
     training: bool
     best: float | None = None
-
-    @property
-    def deviation(self) -> float:
-        """Standard deviation of the returns; 0 without any."""
-        return float(np.std(self.returns)) if self.returns else 0.0
 
 
 class Metrics:
@@ -121,7 +120,7 @@ class Metrics:
         that is the trainer's own gets the prefix `SCENE`, so that neither changes the other.
         """
         for name, reports in statistics.items():
-            tag = _printable(name)
+            tag = one_line(name, LONGEST_TAG)
             tag = f"{SCENE}{tag}" if _is_own(tag) else tag
             for value, method in reports:
                 if method.name == "SUM":
@@ -151,11 +150,6 @@ class Metrics:
         for collected in (self._values, self._sums, self._latest, self._histograms):
             collected.clear()
         return values, histograms, returns
-
-
-def _printable(name: str) -> str:
-    """Return a name that every report can hold, without line ends, control codes and halves of surrogate pairs."""
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name)
 
 
 def _is_own(tag: str) -> bool:

@@ -94,7 +94,7 @@ class CsvReport:
         Raises:
             OSError: the file could not be written. The next call writes this line too.
         """
-        row = {_column(tag): f"{value:.6g}" for tag, value in summary.values.items()}
+        row = {tag: f"{value:.6g}" for tag, value in summary.values.items()}
         seconds = self.earlier_seconds + summary.elapsed
         self._rows.append({**row, "step": str(summary.step), "seconds": f"{seconds:.1f}"})
         for tag in row:
@@ -167,11 +167,6 @@ def console_line(summary: Summary) -> str:
     group = summary.values.get(GROUP_REWARD)
     middle = "" if group is None else f"Mean Group Reward: {group:.3f}. "
     return f"{start}Mean Reward: {mean:.3f}. {middle}Std of Reward: {std:.3f}. {state}"
-
-
-def _column(tag: str) -> str:
-    """Return the column of a tag. An environment may call a statistic `step`."""
-    return f"{tag} (statistic)" if tag in PLACE else tag
 
 
 def _unused(path: Path) -> Path:

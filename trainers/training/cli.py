@@ -1,12 +1,11 @@
 """The training command, a thin layer over `trainers.training.api.train`."""
 
 import logging
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from gym_adapters.commands import module_command
-from gym_adapters.errors import UserError, from_environment, raised
+from gym_adapters.errors import exit_status
 from gym_adapters.make import behavior_name
 from gym_adapters.text import log_to_terminal
 from trainers.config import RunSettings, catalogue, check_supported, load_settings
@@ -40,17 +39,8 @@ def main(argv: Sequence[str] | None = None, trainer_type: str | None = None) -> 
         if arguments.config_path is None and settings.env_settings.env_path is None:
             logging.info("Without --env, the environment is the Unity Editor. Others: %s", _ENVIRONMENTS)
         outcomes = train(make_environment, settings)
-    except UserError as error:
-        print(f"error: {error}{_saved(error)}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:  # before training began, or a second time while it was ending
-        print("interrupted", file=sys.stderr)
-        return 130
     except BaseException as error:  # libraries in other languages raise their own
-        if not from_environment(error):
-            raise
-        print(f"error: the environment raised {raised(error)}{_saved(error)}", file=sys.stderr)
-        return 2
+        return exit_status(error, _saved(error))
     for name, outcome in outcomes.items():
         LineDisplay().say("\n".join(closing_lines(name, outcome, settings)))
     return 0

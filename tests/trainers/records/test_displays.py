@@ -13,7 +13,7 @@ from rich.console import Console
 
 from tests.needs import LINUX
 from trainers.records.live import LiveDisplay
-from trainers.records.metrics import EPISODE_LENGTH, GROUP_REWARD, REWARD, Summary
+from trainers.records.metrics import EPISODE_LENGTH, GROUP_REWARD, REWARD, REWARD_DEVIATION, Summary
 from trainers.records.progress import LineDisplay, make_display
 from trainers.records.reports import console_line
 from trainers.records.timers import TimerTree
@@ -30,7 +30,8 @@ class Clock:
 
 def summary(returns: list[float], training: bool = True, **values: float) -> Summary:
     means = {REWARD: 2.5, EPISODE_LENGTH: 12.0} if returns else {}
-    return Summary("Walker", 5000, 12.3456, {**means, **values}, {}, returns, training)
+    deviation = {REWARD_DEVIATION: float(np.std(returns))} if returns else {}
+    return Summary("Walker", 5000, 12.3456, {**means, **deviation, **values}, {}, returns, training)
 
 
 def test_summary_line_is_that_of_mlagents_learn():
