@@ -1,20 +1,17 @@
 """Sizes that no machine holds.
 
-Every one is refused in one line, while the process may take at most `SPARE` more memory than it has.
+Every one is refused in one line and in little memory. `message_sizes` has those of a player's messages.
 """
 
 import itertools
 import pickle
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import pytest
 import torch
 from gymnasium import spaces
@@ -26,15 +23,12 @@ from mlagents_envs.base_env import (
     ObservationType,
 )
 
-from bridge import wire
-from bridge.decoding import BehaviorDecoder
-from bridge.images import PNG_SIGNATURE, encode_png
 from gym_adapters import limits
 from gym_adapters.action_spaces import ActionMapping
-from gym_adapters.errors import UserError
 from gym_adapters.make import make_env
 from gym_adapters.spaces import ObservationMapping
 from tests.faults.fault import Fault
+from tests.faults.tools.memory import refused
 from trainers.config import load_settings
 from trainers.experience.replay import Replay
 from trainers.experience.replay_file import load_replay, save_replay
@@ -42,40 +36,8 @@ from trainers.experience.rollout import Rollout
 from trainers.records.checkpoint import load_state, save_state
 from trainers.records.policy_file import load_policy
 
-try:
-    import resource
-except ImportError:  # Windows
-    resource = None  # type: ignore[assignment]
-
-SPARE = 2**29
-"""Bytes of address space that a refusal may take; no limit where the system knows none."""
-
 POLICY = Path(__file__).parents[2] / "docs" / "policies" / "Walker2d-v5" / "Walker2d-v5" / "checkpoint.pt"
 """A checkpoint to be made worse."""
-
-
-@contextmanager
-def little_memory() -> Iterator[None]:
-    """Lets this process take no more than `SPARE` bytes more."""
-    if resource is None:
-        yield
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (psutil.Process().memory_info().vms + SPARE, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
-
-
-def refused(action: Callable[[], Any], *words: str) -> None:
-    """Asserts that something is refused in one line with these words, in little memory."""
-    with little_memory(), pytest.raises(UserError) as caught:
-        action()
-    message = str(caught.value)
-    assert "\n" not in message
-    for word in words:
-        assert word in message, message
 
 
 def laughs(levels: int, item: str, joined: str) -> str:
@@ -265,94 +227,6 @@ def spec(*shapes: tuple[int, ...]) -> BehaviorSpec:
     return BehaviorSpec(observations, ActionSpec(1, (2,)))
 
 
-def chunk(kind: bytes, content: bytes) -> bytes:
-    """A chunk of a PNG. Source: https://www.w3.org/TR/png-3/#5Chunk-layout."""
-    return len(content).to_bytes(4, "big") + kind + content + zlib.crc32(kind + content).to_bytes(4, "big")
-
-
-def png(width: int, height: int) -> bytes:
-    """A grey PNG of one colour in a few bytes a row or fewer."""
-    header = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([8, 0, 0, 0, 0])
-    rows = zlib.compressobj(9)
-    content = b"".join(rows.compress(bytes(width + 1)) for _ in range(min(height, 12_000))) + rows.flush()
-    return PNG_SIGNATURE + chunk(b"IHDR", header) + chunk(b"IDAT", content) + chunk(b"IEND", b"")
-
-
-IMAGES: dict[str, tuple[Callable[[], bytes], str]] = {
-    "144 million pixels": (lambda: png(12_000, 12_000), "12000 x 12000 pixels, expected 8 x 8"),
-    "2^31 wide": (lambda: png(8, 8).replace(b"\0\0\0\x08", b"\x7f\xff\xff\xff", 1), "2147483647 x 8 pixels"),
-    "one pixel more": (lambda: png(9, 8), "9 x 8 pixels"),
-    "many pictures": (lambda: encode_png(np.zeros((3, 8, 8), np.uint8)) * 1000, "more than 3 PNGs"),
-    "no header": (lambda: PNG_SIGNATURE + chunk(b"IEND", b""), "without a header"),
-    "none": (lambda: b"", "no PNG"),
-}
-
-
-def wire_faults() -> Iterator[Fault]:
-    """Messages of a player."""
-    for name, (make, words) in IMAGES.items():
-        yield Fault(f"png-{name}", partial(_image, make, words))
-    most = 2**31 - 1
-    for shapes in (
-        [[most]],
-        [[most] * 4],
-        [[-1]],
-        [[0]],
-        [[8], [0, 3]],
-        [[1] * 9],
-        [[2**12] * 2] * 2,
-        [[1]] * 2000,
-    ):
-        yield Fault(f"shapes-{str(shapes)[:40]}", partial(_shapes, shapes))
-    actions: list[tuple[int, list[int]]] = [
-        (most, []),
-        (-1, []),
-        (0, [most]),
-        (0, [most] * 3),
-        (0, [-1]),
-        (0, [-most, most]),
-        (0, [1] * 200_000),
-    ]
-    for continuous, branches in actions:
-        yield Fault(f"actions-{continuous}-{str(branches)[:30]}", partial(_actions, continuous, branches))
-    yield Fault("agents-with large images", _agents)
-
-
-def player(
-    shapes: list[list[int]], continuous: int = 1, branches: Iterable[int] = (), data: bytes = b""
-) -> Any:
-    """The decoder of a first message, and its agent."""
-    parameters, info = wire.BrainParameters(), wire.AgentInfo(id=7)
-    parameters.action_spec.num_continuous_actions = continuous
-    parameters.action_spec.discrete_branch_sizes.extend(branches)
-    for shape in shapes:
-        info.observations.add(shape=shape, compressed_data=data, compression_type=wire.PNG if data else 0)
-    return BehaviorDecoder("Walker", parameters, info), info
-
-
-def _image(make: Callable[[], bytes], words: str, folder: Path) -> None:
-    del folder
-    decoder, info = player([[3, 8, 8]], data=encode_png(np.zeros((3, 8, 8), np.uint8)))
-    info.observations[0].compressed_data = make()
-    refused(lambda: decoder.decode([info]), "behavior Walker, agent 7: image observation 0", words)
-
-
-def _shapes(shapes: list[list[int]], folder: Path) -> None:
-    del folder
-    refused(lambda: player(shapes), "behavior Walker, agent 7: ", "expected", "observation")
-
-
-def _actions(continuous: int, branches: list[int], folder: Path) -> None:
-    del folder
-    refused(lambda: player([[3]], continuous, branches), "behavior Walker, agent 7: expected", "got")
-
-
-def _agents(folder: Path) -> None:
-    del folder
-    decoder, info = player([[3, 2048, 2048]], data=encode_png(np.zeros((3, 8, 8), np.uint8)))
-    refused(lambda: decoder.decode([info] * 10**6), "a message of 1,000,000 agents", "GiB of memory")
-
-
 def environment_faults() -> Iterator[Fault]:
     """Gymnasium's spaces, and numbers of environments."""
     for name, action in {
@@ -383,15 +257,11 @@ FEW = (
     "pt-one number, shown often",
     "pt-wide",
     "npz-shape (1000000, 1000000)",
-    "png-144 million pixels",
-    "agents-with large images",
     "environment-flags",
 )
 
 
 def faults(whole: bool) -> Iterable[Fault]:
     """All of them, or one or two of each sort."""
-    every = itertools.chain(
-        yaml_faults(), checkpoint_faults(), replay_faults(), wire_faults(), environment_faults()
-    )
+    every = itertools.chain(yaml_faults(), checkpoint_faults(), replay_faults(), environment_faults())
     return [fault for fault in every if whole or fault.name in FEW]

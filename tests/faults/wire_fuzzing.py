@@ -20,7 +20,7 @@ from bridge.images import encode_png
 from bridge.unity_env import PlayerOptions, UnityEnv
 from gym_adapters import UserError
 from tests.faults.fault import Fault
-from tests.faults.first_messages import LONGEST, NASTY, image, shaped
+from tests.faults.tools.odd_messages import LONGEST, NASTY, image, shaped
 
 # isort: split
 from messages import NAME, Message, agent, behavior, hello, step, vector

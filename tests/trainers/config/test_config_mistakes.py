@@ -1,0 +1,127 @@
+"""How mistakes of a training file are told: all at once, with the place where a key belongs."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gym_adapters.errors import UserError
+from trainers.config import load_settings
+
+
+def test_all_mistakes_of_a_file_are_told_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "walker.yaml"
+    path.write_text(
+        "behaviors: {W: {max_steps: 0, threaded: 3, trainer_type: ppo, hyperparameters: {bath_size: 3, epsilon: a}}}\n"
+        "env_settings: {num_envs: 0, nothing_like_it: 1}\n"
+    )
+    with pytest.raises(UserError) as caught:
+        load_settings(path, ["debug=7"])
+    first, *lines = str(caught.value).splitlines()
+    assert first == "7 mistakes:"
+    assert sorted(line.strip().removeprefix(f"{path}: ") for line in lines) == [
+        "--set: debug: expected true or false, got 7",
+        "behaviors.W.hyperparameters.bath_size: unknown key; did you mean batch_size?",
+        "behaviors.W.hyperparameters.epsilon: expected a number > 0, got 'a'",
+        "behaviors.W.max_steps: expected a whole number >= 1, got 0",
+        "behaviors.W.threaded: expected true or false, got 3",
+        "env_settings.nothing_like_it: unknown key",
+        "env_settings.num_envs: expected a whole number >= 1, got 0",
+    ]
+
+
+def test_a_long_list_of_mistakes_is_cut() -> None:
+    with pytest.raises(UserError) as caught:
+        load_settings({f"nothing_like_it_{number}": 1 for number in range(30)})
+    lines = str(caught.value).splitlines()
+    assert (lines[0], len(lines), lines[-1]) == ("30 mistakes:", 22, "  and 10 more")
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("hyperparameters.x", "behaviors.*.hyperparameters.x"),
+        ("hyperparameters.learning_rate", "behaviors.*.hyperparameters.learning_rate"),
+        ("learning_rate", "behaviors.*.hyperparameters.learning_rate"),
+        ("max_steps", "behaviors.*.max_steps"),
+        ("hidden_units", "behaviors.*.network_settings.hidden_units"),
+        ("gamma", "behaviors.*.reward_signals.extrinsic.gamma"),
+        ("num_envs", "env_settings.num_envs"),
+        ("resume", "checkpoint_settings.resume"),
+        ("behaviors.W.hidden_units", "behaviors.W.network_settings.hidden_units"),
+        ("behaviors.W.hyperparameters.normalize", "behaviors.W.network_settings.normalize"),
+        ("behaviors.W.seed", "env_settings.seed"),
+        ("default_settings.buffer_size", "default_settings.hyperparameters.buffer_size"),
+    ],
+)
+def test_a_key_at_the_wrong_place_is_told_its_place(key: str, meant: str) -> None:
+    with pytest.raises(UserError) as caught:
+        load_settings({"behaviors": {"W": {"trainer_type": "ppo"}}}, [f"{key}=1"])
+    assert str(caught.value) == f"--set: {key}: unknown key; did you mean {meant}?"
+    meant_in_a_file = "behaviors.*.hyperparameters" if key.startswith("hyperparameters") else meant
+    with pytest.raises(UserError, match=re.escape(f"did you mean {meant_in_a_file}?")):
+        load_settings(file_with(key))
+
+
+def file_with(key: str) -> dict[str, Any]:
+    """A training file with nothing but this key."""
+    content: Any = 1
+    for part in reversed(key.split(".")):
+        content = {part: content}
+    if key.startswith("behaviors.W.hyperparameters"):
+        content["behaviors"]["W"]["trainer_type"] = "ppo"
+    return content
+
+
+OLD_FILES = {
+    "default": "default:\n  trainer: ppo\n  batch_size: 1024\nMyBrain:\n  max_steps: 1e5\n",
+    "behaviors.A.use_recurrent": "behaviors:\n  A:\n    use_recurrent: false\n    max_steps: 1.0e5\n",
+    "behaviors.A.trainer": "behaviors:\n  A:\n    trainer: ppo\n    batch_size: 10\n",
+    "MyBrain.num_layers": "MyBrain:\n  num_layers: 2\n  hidden_units: 128\n",
+    "curriculum": "behaviors: {A: {trainer_type: ppo}}\ncurriculum: {A: {measure: reward}}\n",
+    "parameter_randomization": "behaviors: {A: {}}\nparameter_randomization: {resampling-interval: 5000}\n",
+    "invalid YAML (line 1, column 12)": (
+        "behaviors: !!python/object/apply:mlagents.trainers.settings.DefaultTrainerDict\n  dictitems: {}\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("place", OLD_FILES)
+def test_files_of_earlier_releases_are_recognised(place: str, tmp_path: Path) -> None:
+    path = tmp_path / "old.yaml"
+    path.write_text(OLD_FILES[place])
+    with pytest.raises(UserError, match="earlier ML-Agents release") as caught:
+        load_settings(path)
+    assert str(caught.value).startswith(f"{path}: {place}")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    settings = load_settings(
+        {
+            "behaviors": {"W": {"init_path": "~/old.pt"}},
+            "checkpoint_settings": {"results_dir": "~/results"},
+            "env_settings": {"env_path": "~/builds/walker"},
+        }
+    )
+    found = (
+        settings.checkpoint_settings.results_dir,
+        settings.env_settings.env_path,
+        settings.behavior("W").init_path,
+    )
+    assert [Path(str(path)) for path in found] == [
+        tmp_path / name for name in ("results", "builds/walker", "old.pt")
+    ]
+    assert (
+        load_settings({"env_settings": {"env_path": "~nobody-here/w"}}).env_settings.env_path
+        == "~nobody-here/w"
+    )
+
+
+def test_problems_of_default_settings_are_told_once() -> None:
+    with pytest.raises(UserError) as caught:
+        load_settings({"default_settings": {"max_steps": 0}, "behaviors": {"A": {}, "B": {}}})
+    assert str(caught.value) == "settings: default_settings.max_steps: expected a whole number >= 1, got 0"
