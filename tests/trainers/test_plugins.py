@@ -319,6 +319,6 @@ def test_a_name_that_is_taken_stays_with_this_project(faulty, tmp_path):
     wrong = the_error(run(faulty, "trainers.config", file, "--set", "default_settings.trainer_type=pp"))
     assert wrong.endswith("expected 'ppo', 'sac', 'poca', 'a2c', 'dqn', 'absent' or 'bare', got 'pp'\n")
     refused = the_error(
-        run(faulty, "trainers", "--env", "CartPole-v1", "--set", "default_settings.trainer_type=sac")
+        run(faulty, "trainers", "--env", "CartPole-v1", "--set", "default_settings.trainer_type=poca")
     )
-    assert "trainer_type: sac is not supported yet" in refused
+    assert "trainer_type: poca is not supported yet" in refused

@@ -71,13 +71,13 @@ class DQN(OffPolicyLearner):
         self.metrics.add("Policy/epsilon", self.epsilon)
 
     def learn(self, transitions: Transitions) -> dict[str, Tensor]:
-        """See `OffPolicyLearner.learn`."""
+        """See `OffPolicyLearner.learn`. The value is that of all signals, discounted by the first one's `gamma`."""
         following = self.policy.upload(transitions.next_observations)
         mask = self.policy.upload_mask(transitions.next_forbidden)
         with torch.no_grad():
             target = q_target(
-                self.tensor(transitions.reward),
-                self.tensor(transitions.discount),
+                self.tensor(transitions.reward.sum(1)),
+                self.tensor(transitions.discount[:, 0]),
                 self.target.values(following, mask),
                 self.policy.values(following, mask) if self.hyper.double else None,
             )

@@ -17,6 +17,7 @@ from trainers.experience.replay_file import load_replay, save_replay
 from trainers.experience.rows import Transitions
 from trainers.experience.store import NoStore, Store
 from trainers.experience.task import Task
+from trainers.networks.body import set_mixed_precision
 from trainers.optim.optimizer import flatten
 
 REPLAY_FILE = "last_replay_buffer.npz"
@@ -25,11 +26,12 @@ REPLAY_FILE = "last_replay_buffer.npz"
 class OffPolicyLearner(Learner):
     """Learns one behavior from random decisions in a replay buffer.
 
-    A subclass implements a gradient step on a minibatch (`learn`) and makes the optimiser (`make_optimizer`).
+    A subclass implements a gradient step on a minibatch (`learn`) and makes the optimiser (`make_optimizer`), whose
+    first group holds the parameters that the target network follows.
 
     Attributes:
-        target: a copy of the network that follows it slowly and gives the values of next observations. It has no
-            normaliser, because its inputs are already prepared.
+        target: a copy of the network of values that follows it slowly and gives the values of next observations. It has
+            no normaliser, because its inputs are already prepared.
         filled: whether the buffer holds enough decisions for the first update.
         learned_until: agent step up to which updates have been made.
         copied_at: agent step at which the target network was last replaced.
@@ -41,14 +43,19 @@ class OffPolicyLearner(Learner):
         self.hyper = task.settings.hyperparameters
         super().__init__(task)
         self.policy.eval()
-        self.target = copy.deepcopy(self.policy).requires_grad_(False)
-        self.target.normalizer = None
+        self.target = self.make_target().requires_grad_(False)
         self._target_weights, _ = flatten([list(self.target.parameters())])
         self.make_optimizer()
         self.replay = Replay(task.spec, self.hyper.buffer_size)
         self.filled = False
         self.learned_until = 0.0
         self.copied_at = 0.0
+
+    def make_target(self) -> nn.Module:
+        """Return the target network: a copy of the whole network, unless a subclass has a smaller network of values."""
+        target = copy.deepcopy(self.policy)
+        target.normalizer = None
+        return target
 
     @abstractmethod
     def make_optimizer(self) -> None:
@@ -108,11 +115,11 @@ class OffPolicyLearner(Learner):
         self.metrics.add("Policy/Learning Rate", self.optimizer.learning_rate)
 
     def draw(self) -> Transitions:
-        """Draw a random minibatch, with the sum of the rewards of all signals."""
-        gamma = float(np.float32(self.signals[0].gamma))
+        """Draw a random minibatch."""
         rows = self.replay.draw(self.hyper.batch_size, self.generator)
-        n_step = getattr(self.hyper, "n_step", 1)
-        return self.replay.transitions(rows, gamma, n_step, lambda here: self.rewards(here).sum(1))
+        gammas = [signal.gamma for signal in self.signals]
+        beyond = [signal.beyond_the_end for signal in self.signals]
+        return self.replay.transitions(rows, gammas, self.hyper.n_step, self.rewards, beyond)
 
     def move_target(self) -> None:
         """Move the target network.
@@ -129,7 +136,8 @@ class OffPolicyLearner(Learner):
 
     def set_precision(self, mixed: bool) -> None:
         """See `Learner.set_precision`."""
-        self.policy.mixed_precision = self.target.mixed_precision = mixed
+        set_mixed_precision(self.policy, mixed)
+        set_mixed_precision(self.target, mixed)
 
     def state_dict(self) -> dict[str, Any]:
         """See `Learner.state_dict`. The replay buffer is not included."""

@@ -49,7 +49,7 @@ DEFAULT = "ppo"
 
 _ALGORITHMS = (
     Listed("ppo", PPOSettings, "trainers.algorithms.ppo:PPO"),
-    Listed("sac", SACSettings, None),
+    Listed("sac", SACSettings, "trainers.algorithms.sac:SAC"),
     Listed("poca", POCASettings, None),
     Listed("a2c", A2CSettings, "trainers.algorithms.a2c:A2C"),
     Listed("dqn", DQNSettings, "trainers.algorithms.dqn:DQN"),

@@ -38,7 +38,7 @@ class OffPolicySettings(AlgorithmSettings):
         default="constant", description="How learning_rate changes: linear or constant."
     )
     buffer_init_steps: RowsOrZero = Field(
-        default=0, description="Agent steps with random actions before the first update. Typical: 1000-10000."
+        default=0, description="Agent steps collected before the first update. Typical: 1000-10000."
     )
     tau: Fraction = Field(
         default=0.005,
@@ -52,6 +52,29 @@ class OffPolicySettings(AlgorithmSettings):
     save_replay_buffer: Flag = Field(
         default=False, description="Whether the replay buffer is saved and loaded with the run."
     )
+    n_step: Rows = extension(
+        1, description="Rewards in the n-step return, before the value by the target network."
+    )
+    max_grad_norm: Positive | None = extension(
+        None,
+        description="Largest norm of the gradient. A longer gradient is scaled down to it. null: no limit.",
+    )
+    adam_epsilon: Positive = extension(1e-8, description="Epsilon of the Adam optimiser.")
+
+    @model_validator(mode="after")
+    def _buffer_is_large_enough(self) -> Self:
+        if self.buffer_size < self.batch_size:
+            raise problem(
+                f"buffer_size ({self.buffer_size}) must not be less than batch_size ({self.batch_size})"
+            )
+        if self.buffer_size < self.buffer_init_steps:
+            raise problem(
+                f"buffer_size ({self.buffer_size}) must not be less than buffer_init_steps "
+                f"({self.buffer_init_steps})"
+            )
+        if self.n_step >= self.buffer_size:
+            raise problem(f"n_step ({self.n_step}) must be less than buffer_size ({self.buffer_size})")
+        return self
 
 
 class SACSettings(OffPolicySettings):
@@ -124,28 +147,9 @@ class DQNSettings(OffPolicySettings):
         None,
         description="Units in the hidden layer of each of the two heads. It needs dueling. null: no such layer.",
     )
-    n_step: Rows = extension(
-        1, description="Rewards in the n-step return, before the value of the target network."
-    )
-    max_grad_norm: Positive | None = extension(
-        None,
-        description="Largest norm of the gradient. A longer gradient is scaled down to it. null: no limit.",
-    )
-    adam_epsilon: Positive = extension(1e-8, description="Epsilon of the Adam optimiser.")
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if self.buffer_size < self.batch_size:
-            raise problem(
-                f"buffer_size ({self.buffer_size}) must not be less than batch_size ({self.batch_size})"
-            )
-        if self.buffer_size < self.buffer_init_steps:
-            raise problem(
-                f"buffer_size ({self.buffer_size}) must not be less than buffer_init_steps "
-                f"({self.buffer_init_steps})"
-            )
-        if self.n_step >= self.buffer_size:
-            raise problem(f"n_step ({self.n_step}) must be less than buffer_size ({self.buffer_size})")
+    def _dueling_has_units(self) -> Self:
         if self.dueling_units is not None and not self.dueling:
             raise problem("dueling_units needs dueling: true")
         return self

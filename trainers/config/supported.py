@@ -15,7 +15,6 @@ _SIGNALS = {
     "gail": "nothing is learned from its demonstrations",
 }
 _TRAINERS = {
-    "sac": "the hyperparameters are others, and ppo and a2c keep no replay buffer",
     "poca": "the value of an agent does not see its groupmates, and their own rewards do not count for it",
 }
 

@@ -153,9 +153,10 @@ class Replay:
     def transitions(
         self,
         rows: np.ndarray,
-        gamma: float,
+        gammas: Sequence[float],
         n_step: int = 1,
         rewards: Callable[[Rows], np.ndarray] = own_and_group,
+        beyond_the_end: Sequence[bool] | None = None,
     ) -> Transitions:
         """Return the n-step transitions that start at rows.
 
@@ -164,26 +165,32 @@ class Replay:
 
         Args:
             rows: (n,) numbers of settled rows.
-            gamma: discount per decision.
+            gammas: (streams,) discount per decision of each reward signal.
             n_step: the most rewards to sum.
-            rewards: returns the rewards of rows, (n,).
+            rewards: returns the rewards of rows, (n, streams).
+            beyond_the_end: (streams,) whether a signal's value counts after termination too; None: for no signal.
         """
         columns, places = self._columns, rows % self.capacity
-        reward = np.zeros(len(rows), np.float32)
-        discount = np.ones(len(rows), np.float32)
+        streams = len(gammas)
+        per_step = np.asarray(gammas, np.float32)
+        at_the_end = np.asarray(beyond_the_end or [False] * streams, np.float32)
+        reward = np.zeros((len(rows), streams), np.float32)
+        discount = np.ones((len(rows), streams), np.float32)
         here, going = places.copy(), np.ones(len(rows), np.bool_)
         for _ in range(n_step):
-            going &= columns["settled"][here] & (discount > 0)
+            going &= columns["settled"][here]
             earned = rewards(ReplayRows(self, here))
-            reward += np.where(going, discount * earned, 0.0).astype(np.float32)
+            reward += np.where(going[:, None], discount * earned, 0.0).astype(np.float32)
+            discount = np.where(going[:, None], discount * per_step, discount)
             ended = going & (columns["ending"][here] == Ending.TERMINATED)
-            discount = np.where(going, discount * np.float32(gamma), discount)
-            discount[ended] = 0.0
+            discount[ended] *= at_the_end
             here = np.where(going, self.next_places(here), here)
+            going &= ~ended
         return Transitions(
             observations=self.read(places),
             continuous=columns["continuous"][places],
             discrete=columns["discrete"][places],
+            forbidden=columns["forbidden"][places] if self._any_forbidden else None,
             reward=reward,
             next_observations=self.read(here),
             next_forbidden=columns["forbidden"][here] if self._any_forbidden else None,

@@ -81,9 +81,9 @@ class Rows(Protocol):
 
 
 def own_and_group(rows: Rows) -> np.ndarray:
-    """Return each agent's own reward plus its group's, (n,)."""
+    """Return each agent's own reward plus its group's as one stream, (n, 1)."""
     total: np.ndarray = rows.reward + rows.group_reward
-    return total
+    return total[:, None]
 
 
 @dataclass(frozen=True)
@@ -94,15 +94,18 @@ class Transitions:
         observations: one (n, *shape) array per observation, at the start.
         continuous: (n, size) float32 raw actions at the start.
         discrete: (n, branches) int64 actions at the start.
-        reward: (n,) float32, discounted sum of the rewards.
+        forbidden: (n, sum of branch sizes) bool, True where an action is forbidden at the start; None if none is.
+        reward: (n, streams) float32, discounted sums of the rewards of each reward signal.
         next_observations: one (n, *shape) array per observation, at the end.
-        next_forbidden: (n, choices) bool, True where an action is forbidden at the end; None if none is.
-        discount: (n,) float32, weight of the value at the end; 0 after termination.
+        next_forbidden: like `forbidden`, at the end.
+        discount: (n, streams) float32, weight of the value at the end; 0 after termination, except for signals whose
+            value goes on beyond it.
     """
 
     observations: list[np.ndarray]
     continuous: np.ndarray
     discrete: np.ndarray
+    forbidden: np.ndarray | None
     reward: np.ndarray
     next_observations: list[np.ndarray]
     next_forbidden: np.ndarray | None

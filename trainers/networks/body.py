@@ -32,6 +32,7 @@ class Body(nn.Module):
         row_sizes: numbers per entity, for each observation of variable length.
         settings: ML-Agents' `network_settings`.
         hidden_units: width of the hidden layers and length of each encoded image.
+        num_layers: number of hidden layers; None takes that of `settings`.
 
     Attributes:
         mixed_precision: whether image encoders compute in bfloat16. Their output is float32 in any case.
@@ -48,6 +49,7 @@ class Body(nn.Module):
         row_sizes: Sequence[int],
         settings: NetworkSettings,
         hidden_units: int,
+        num_layers: int | None = None,
     ) -> None:
         super().__init__()
         self.vector_size = vector_size
@@ -57,7 +59,8 @@ class Body(nn.Module):
         )
         size = vector_size + hidden_units * len(image_shapes)
         self.entity_encoder = EntityEncoder(row_sizes, size, settings) if row_sizes else None
-        sizes = [size + (EMBEDDING_SIZE if row_sizes else 0)] + [hidden_units] * settings.num_layers
+        depth = settings.num_layers if num_layers is None else num_layers
+        sizes = [size + (EMBEDDING_SIZE if row_sizes else 0)] + [hidden_units] * depth
         layers: list[nn.Module] = []
         for inputs, outputs in itertools.pairwise(sizes):
             layers.append(hidden_layer(inputs, outputs, settings))
@@ -96,6 +99,13 @@ class Body(nn.Module):
             return encoded.float()
         encoded = encoder(image.contiguous(memory_format=torch.channels_last))
         return encoded
+
+
+def set_mixed_precision(network: nn.Module, chosen: bool) -> None:
+    """Choose whether the image encoders of a network compute in bfloat16."""
+    for module in network.modules():
+        if isinstance(module, Body):
+            module.mixed_precision = chosen
 
 
 def _concatenated(features: Sequence[Tensor]) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from gym_adapters.errors import UserError
 from trainers.config import NetworkSettings
-from trainers.networks.body import Body
+from trainers.networks.body import Body, set_mixed_precision
 from trainers.networks.normalizer import VectorNormalizer
 
 VECTOR, IMAGE, ENTITIES = "vector", "image", "entities"
@@ -49,15 +49,19 @@ class Perception(nn.Module):
             VectorNormalizer(self.vector_size) if settings.normalize and self.vector_size else None
         )
 
-    def make_body(self, hidden_units: int) -> Body:
+    def make_body(self, hidden_units: int, num_layers: int | None = None) -> Body:
         """Return a new body over all observations.
+
+        Args:
+            hidden_units: width of its hidden layers.
+            num_layers: number of hidden layers; None takes that of the settings.
 
         Raises:
             UserError: an image is smaller than its encoder accepts.
         """
         images = [(self._shapes[i][0], self._shapes[i][1], self._shapes[i][2]) for i in self.image_columns]
         rows = [self._shapes[index][1] for index in self.entity_columns]
-        return Body(self.vector_size, images, rows, self.settings, hidden_units)
+        return Body(self.vector_size, images, rows, self.settings, hidden_units, num_layers)
 
     @property
     def device(self) -> torch.device:
@@ -67,15 +71,11 @@ class Perception(nn.Module):
     @property
     def mixed_precision(self) -> bool:
         """Whether image encoders compute in bfloat16. Everything else is float32."""
-        return any(body.mixed_precision for body in self._bodies())
+        return any(module.mixed_precision for module in self.modules() if isinstance(module, Body))
 
     @mixed_precision.setter
     def mixed_precision(self, chosen: bool) -> None:
-        for body in self._bodies():
-            body.mixed_precision = chosen
-
-    def _bodies(self) -> list[Body]:
-        return [module for module in self.modules() if isinstance(module, Body)]
+        set_mixed_precision(self, chosen)
 
     @property
     def size(self) -> int:

@@ -176,10 +176,13 @@ def test_a_gradient_step_is_adam_s_on_the_loss_of_the_sampled_decisions():
     reference = copy.deepcopy(learner.policy).requires_grad_(True)
     generator = torch.Generator()
     generator.set_state(learner.generator.get_state())
-    batch = learner.replay.transitions(learner.replay.draw(8, generator), 0.5)
+    batch = learner.replay.transitions(learner.replay.draw(8, generator), [0.5])
     following = reference(reference.upload(batch.next_observations)).detach()
     following[torch.from_numpy(batch.next_forbidden)] = -np.inf
-    target = torch.from_numpy(batch.reward) + torch.from_numpy(batch.discount) * following.max(1).values
+    target = (
+        torch.from_numpy(batch.reward[:, 0])
+        + torch.from_numpy(batch.discount[:, 0]) * following.max(1).values
+    )
     values = reference(reference.upload(batch.observations))
     error = values[torch.arange(8), torch.from_numpy(batch.discrete[:, 0])] - target
     loss = torch.where(error.abs() < 1, 0.5 * error**2, error.abs() - 0.5).mean()
@@ -197,16 +200,16 @@ def test_a_true_end_is_worth_nothing_more_and_an_interrupted_one_what_follows(n_
     learner = make_dqn({"batch_size": 1, "steps_per_update": 1e9, "n_step": n_step, "learning_rate": 0.01})
     lives = [Life(0, (Visit(0),), Visit(1, reward=1.0), interrupted)]
     drive(ScriptedEnv({"Test": Behavior(SPEC, lives)}), learner, 3)
-    batch = learner.replay.transitions(np.array([0]), 0.9, n_step)
-    assert batch.reward[0] == 1.0
-    assert batch.discount[0] == pytest.approx(0.9 if interrupted else 0.0)
+    batch = learner.replay.transitions(np.array([0]), [0.9], n_step)
+    assert batch.reward[0, 0] == 1.0
+    assert batch.discount[0, 0] == pytest.approx(0.9 if interrupted else 0.0)
     assert batch.next_observations[0][0, INDEX] == 1  # the last observation of that life
     for _ in range(300):
         learner.learn(learner.draw())
     with torch.no_grad():
         seen = learner.policy(learner.policy.upload(batch.observations))[0, batch.discrete[0, 0]]
         after = learner.target(learner.policy.upload(batch.next_observations))
-    expected = q_target(torch.ones(1), torch.from_numpy(batch.discount), after)
+    expected = q_target(torch.ones(1), torch.from_numpy(batch.discount[:, 0]), after)
     assert seen.item() == pytest.approx(expected.item(), abs=0.2)
 
 

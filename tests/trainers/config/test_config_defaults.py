@@ -103,6 +103,9 @@ DEFAULTS: list[tuple[type[BaseModel], dict[str, Any], dict[str, Any]]] = [
             "steps_per_update": 1.0,
             "reward_signal_steps_per_update": 1.0,
             "save_replay_buffer": False,
+            "n_step": 1,
+            "max_grad_norm": None,
+            "adam_epsilon": 1e-8,
         },
     ),
     (

@@ -12,8 +12,7 @@ from trainers.config.__main__ import main
 from trainers.config.supported import doubts
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
-    ({"trainer_type": "sac"}, "trainer_type: sac is not supported yet; use ppo, a2c"),
-    ({"trainer_type": "poca"}, "trainer_type: poca is not supported yet; use ppo, a2c"),
+    ({"trainer_type": "poca"}, "trainer_type: poca is not supported yet; use ppo, sac, a2c"),
     ({"reward_signals": {"extrinsic": {}, "curiosity": {}}}, "reward_signals.curiosity is not supported yet"),
     ({"reward_signals": {"gail": {"demo_path": "a.demo"}}}, "reward_signals.gail is not supported yet"),
     ({"reward_signals": {"rnd": {}}}, "reward_signals.rnd is not supported yet"),

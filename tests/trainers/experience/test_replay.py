@@ -158,14 +158,14 @@ def check(replay: Replay, expected: dict[int, tuple], n_step: int) -> None:
         return
     generator = torch.Generator().manual_seed(0)
     assert set(replay.draw(30 * len(rows), generator)) <= set(rows)
-    found = replay.transitions(rows, GAMMA, n_step)
+    found = replay.transitions(rows, [GAMMA], n_step)
     for index, row in enumerate(rows):
         seen, action, reward, following, mask, discount = expected[row]
         for column, values in zip(found.observations, seen, strict=True):
             np.testing.assert_array_equal(column[index], values)
         assert found.discrete[index, 0] == action
-        assert found.reward[index] == pytest.approx(reward, abs=1e-5)
-        assert found.discount[index] == pytest.approx(discount)
+        assert found.reward[index, 0] == pytest.approx(reward, abs=1e-5)
+        assert found.discount[index, 0] == pytest.approx(discount)
         for column, values in zip(found.next_observations, following, strict=True):
             np.testing.assert_array_equal(column[index], values)
         assert found.next_forbidden is not None
@@ -205,7 +205,8 @@ def test_a_saved_buffer_is_the_same_and_goes_on_and_fewer_rows_keep_the_newest(t
         assert loaded.total == replay.total + 5
         alive = rows[rows >= loaded.first]
         np.testing.assert_array_equal(
-            loaded.transitions(alive, GAMMA).observations[1], replay.transitions(alive, GAMMA).observations[1]
+            loaded.transitions(alive, [GAMMA]).observations[1],
+            replay.transitions(alive, [GAMMA]).observations[1],
         )
 
 
@@ -255,7 +256,7 @@ def test_stacked_frames_are_held_once(monkeypatch):
     per_row = (replay.bytes_held - 4 * 2**20) / capacity
     assert per_row < 7056 + 120
     assert 350_000 * per_row + 4 * 2**25 < 3 * 2**30
-    np.testing.assert_array_equal(replay.transitions(rows - agents, 0.9).next_observations[0], image)
+    np.testing.assert_array_equal(replay.transitions(rows - agents, [0.9]).next_observations[0], image)
 
 
 def paid(rows: np.ndarray, following: np.ndarray, ending: Ending) -> StepResult:

@@ -85,15 +85,15 @@ def test_a_replay_buffer_is_read_as_what_it_was():
     rows = np.arange(replay.first, replay.total)
     settled = rows[replay.column("settled", rows % replay.capacity)]
     assert len(settled) == replay.settled_rows == 173
-    found = replay.transitions(settled, 0.5)
+    found = replay.transitions(settled, [0.5])
     (seen,), (following,) = found.observations, found.next_observations
     age, odd = seen[:, :-1].argmax(1), seen[:, -1] == 1
     ended = age == LENGTH - 1
     assert ended.sum() > 20
-    np.testing.assert_array_equal(found.reward, 1.0 + found.discrete[:, 0])
+    np.testing.assert_array_equal(found.reward[:, 0], 1.0 + found.discrete[:, 0])
     assert found.discrete.max() == 1
-    np.testing.assert_array_equal(found.discount, np.where(ended & ~odd, 0.0, 0.5))
-    lasts = found.discount > 0
+    np.testing.assert_array_equal(found.discount[:, 0], np.where(ended & ~odd, 0.0, 0.5))
+    lasts = found.discount[:, 0] > 0
     np.testing.assert_array_equal(following[lasts, :-1].argmax(1), age[lasts] + 1)
     np.testing.assert_array_equal(following[:, -1] == 1, odd)
     assert found.next_forbidden is not None

@@ -42,8 +42,8 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         "curiosity",
     ),
     "unsupported algorithm": (
-        lambda: options(Path("runs"), behavior={"trainer_type": "sac", "hyperparameters": {}}),
-        "sac",
+        lambda: options(Path("runs"), behavior={"trainer_type": "poca", "hyperparameters": {}}),
+        "poca",
     ),
     "a run folder in the way": (in_the_way, "exists already"),
     "a file in the way": (a_file_in_the_way, "exists already"),

@@ -1,0 +1,138 @@
+"""Soft actor-critic: learns from a replay buffer a policy that earns much and stays as random as it can.
+
+Source: Haarnoja et al. 2018, "Soft Actor-Critic Algorithms and Applications". There is no network of state values; the
+target is that of two action values and the entropy.
+"""
+
+import copy
+import math
+from typing import Any
+
+import torch
+from mlagents_envs.base_env import BehaviorSpec
+from torch import Tensor, nn
+
+from trainers.algorithms.off_policy import OffPolicyLearner
+from trainers.config import BehaviorSettings, SACSettings
+from trainers.experience.rows import Transitions
+from trainers.experience.task import Task
+from trainers.maths.soft_values import entropies, entropy_targets, soft_value, taken_value
+from trainers.networks.soft_actor_critic import SoftActorCritic
+from trainers.networks.squashed import SquashedDistribution
+from trainers.networks.twin_critic import TwinCritic, frozen
+from trainers.optim.optimizer import FlatAdam
+
+
+class SAC(OffPolicyLearner):
+    """Learns a stochastic policy of continuous actions, of branches, or of both.
+
+    Attributes:
+        log_coefficients: (parts,) logarithms of the entropy coefficients: one for all continuous actions together, then
+            one for each branch.
+    """
+
+    settings_class = SACSettings
+    network_class = SoftActorCritic
+    hyper: SACSettings
+    policy: SoftActorCritic
+    target: TwinCritic
+
+    def __init__(self, task: Task) -> None:
+        actions, hyper = task.spec.action_spec, task.settings.hyperparameters
+        assert isinstance(hyper, SACSettings)
+        targets = entropy_targets(actions.continuous_size, actions.discrete_branches)
+        self.entropy_targets = targets.to(task.device)
+        initial = math.log(hyper.init_entcoef)
+        self.log_coefficients = nn.Parameter(torch.full_like(self.entropy_targets, initial))
+        # The value of a branch is the mean over branches, and so is their bonus.
+        weights = torch.full_like(self.entropy_targets, 1.0 / max(1, len(actions.discrete_branches)))
+        weights[: 1 if actions.continuous_size else 0] = 1.0
+        self._bonus_weights = weights
+        super().__init__(task)
+
+    @classmethod
+    def make_network(cls, spec: BehaviorSpec, settings: BehaviorSettings) -> SoftActorCritic:
+        """See `Learner.make_network`."""
+        return SoftActorCritic(spec, settings.network_settings, len(settings.reward_signals.active()))
+
+    def make_target(self) -> TwinCritic:
+        """See `OffPolicyLearner.make_target`; a copy of the two critics."""
+        return copy.deepcopy(self.policy.critic)
+
+    def make_optimizer(self) -> None:
+        """See `OffPolicyLearner.make_optimizer`."""
+        critic = list(self.policy.critic.parameters())
+        actor = [
+            parameter for name, parameter in self.policy.named_parameters() if not name.startswith("critic.")
+        ]
+        groups = [critic, actor, [self.log_coefficients]]
+        rates = [self.hyper.learning_rate] * len(groups)
+        self.optimizer = FlatAdam(groups, rates, self.hyper, self.settings.max_steps, self.task.collective)
+
+    def learn(self, transitions: Transitions) -> dict[str, Tensor]:
+        """See `OffPolicyLearner.learn`."""
+        policy, branches = self.policy, self.policy.action_spec.discrete_branches
+        inputs, mask = policy.upload(transitions.observations), policy.upload_mask(transitions.forbidden)
+        following = policy.upload(transitions.next_observations)
+        next_mask = policy.upload_mask(transitions.next_forbidden)
+        coefficients = self.log_coefficients.detach().exp()
+        with torch.no_grad():
+            beyond, _ = self._value(
+                self.target, following, policy.distribution(following, next_mask), coefficients
+            )
+            target = self.tensor(transitions.reward) + self.tensor(transitions.discount) * beyond
+
+        values = policy.values(policy.critic, inputs, self.tensor(transitions.continuous))
+        errors = taken_value(values, self.tensor(transitions.discrete), branches) - target
+        value_losses = 0.5 * errors.square().mean((1, 2))
+        with frozen(policy.critic):
+            distribution = policy.distribution(inputs, mask)
+            value, entropy = self._value(policy.critic, inputs, distribution, coefficients)
+        policy_loss = -value.mean()
+        surplus = entropy.detach().mean(0) - self.entropy_targets
+        norm = self.optimizer.descend(value_losses.sum() + policy_loss + self.log_coefficients @ surplus)
+        return {
+            "Losses/Policy Loss": policy_loss.detach(),
+            "Losses/Value Loss": value_losses.detach().mean(),
+            "Losses/Q1 Loss": value_losses[0].detach(),
+            "Losses/Q2 Loss": value_losses[1].detach(),
+            "Losses/Gradient Norm": norm,
+            "Policy/Entropy": distribution.entropy().detach().mean(),
+            **self._coefficient_tags(coefficients),
+            **{
+                f"Policy/{signal.title} Value": column.mean()
+                for signal, column in zip(self.signals, value.detach().unbind(1), strict=True)
+            },
+        }
+
+    def _value(
+        self,
+        critic: nn.Module,
+        inputs: tuple[Tensor, ...],
+        distribution: SquashedDistribution,
+        coefficients: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Return values of observations by the lower of both critics, (n, streams), and entropies, (n, parts)."""
+        action, density = distribution.draw(self.generator)
+        entropy = entropies(distribution.log_probs, density if action.shape[1] else None)
+        values = self.policy.values(critic, inputs, action).amin(0)
+        bonus = entropy @ (coefficients * self._bonus_weights)
+        return soft_value(values, distribution.log_probs, bonus), entropy
+
+    def _coefficient_tags(self, coefficients: Tensor) -> dict[str, Tensor]:
+        continuous = 1 if self.policy.action_spec.continuous_size else 0
+        tags = {"Policy/Continuous Entropy Coeff": coefficients[0]} if continuous else {}
+        if len(coefficients) > continuous:
+            tags["Policy/Discrete Entropy Coeff"] = coefficients[continuous:].mean()
+        return tags
+
+    def state_dict(self) -> dict[str, Any]:
+        """See `Learner.state_dict`."""
+        return {**super().state_dict(), "log_coefficients": self.log_coefficients.detach().clone()}
+
+    def load_state_dict(self, state: dict[str, Any], only_weights: bool = False) -> None:
+        """See `Learner.load_state_dict`."""
+        super().load_state_dict(state, only_weights)
+        if not only_weights:
+            with torch.no_grad():
+                self.log_coefficients.copy_(state["log_coefficients"])

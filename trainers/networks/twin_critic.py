@@ -1,0 +1,106 @@
+"""Two networks of action values, computed together."""
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from trainers.config import NetworkSettings
+from trainers.networks.body import Body
+from trainers.networks.layers import ACTIVATIONS, head_layer, hidden_layer
+
+
+class TwinLinear(nn.Module):
+    """A linear layer of each of two networks, as one batched product.
+
+    Args:
+        layers: the two layers, whose initial weights are taken over.
+    """
+
+    def __init__(self, layers: Sequence[nn.Linear]) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.stack([layer.weight.detach().t() for layer in layers]))
+        self.bias = nn.Parameter(torch.stack([layer.bias.detach()[None] for layer in layers]))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return (2, n, outputs), from (2, n, inputs)."""
+        return torch.baddbmm(self.bias, features, self.weight)
+
+
+class TwinNorm(nn.Module):
+    """Layer normalisation in each of two networks (extension key `layer_norm`).
+
+    Args:
+        size: length of the features.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(2, 1, size))
+        self.bias = nn.Parameter(torch.zeros(2, 1, size))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return features of the same shape, (2, n, size)."""
+        return functional.layer_norm(features, features.shape[-1:]) * self.weight + self.bias
+
+
+class TwinCritic(nn.Module):
+    """Two networks with their own encoders and weights, which give the values of observations and actions.
+
+    A continuous action is an input, beside what the encoders give. Of discrete actions, every choice has a value.
+
+    Args:
+        make_encoder: makes a body without hidden layers.
+        action_size: number of continuous actions.
+        outputs: number of values of each network.
+        settings: ML-Agents' `network_settings`.
+    """
+
+    def __init__(
+        self, make_encoder: Callable[[], Body], action_size: int, outputs: int, settings: NetworkSettings
+    ) -> None:
+        super().__init__()
+        encoders = [make_encoder(), make_encoder()]
+        self.encoders = nn.ModuleList(encoders)
+        self._alike = not list(self.encoders.parameters())
+        units = settings.critic_hidden_units or settings.hidden_units
+        sizes = [encoders[0].output_size + action_size] + [units] * settings.num_layers
+        layers: list[nn.Module] = []
+        for inputs, width in itertools.pairwise(sizes):
+            layers.append(TwinLinear([hidden_layer(inputs, width, settings) for _ in range(2)]))
+            if settings.layer_norm:
+                layers.append(TwinNorm(width))
+            layers.append(ACTIVATIONS[settings.activation]())
+        layers.append(TwinLinear([head_layer(sizes[-1], outputs, settings, 1.0, 1.0) for _ in range(2)]))
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, inputs: Sequence[Tensor], action: Tensor) -> Tensor:
+        """Return the values of both networks, (2, n, outputs).
+
+        Args:
+            inputs: prepared inputs.
+            action: (n, action_size) continuous actions in [-1, 1].
+        """
+        if self._alike:  # without encoders of their own, both networks have the same inputs
+            seen: Tensor = self.encoders[0](inputs)
+            both = torch.cat([seen, action], dim=1).expand(2, -1, -1)
+        else:
+            both = torch.stack([torch.cat([encoder(inputs), action], dim=1) for encoder in self.encoders])
+        values: Tensor = self.layers(both)
+        return values
+
+
+@contextmanager
+def frozen(network: nn.Module) -> Iterator[None]:
+    """Compute no gradients of a network's parameters in this context; gradients still flow to its inputs."""
+    parameters = list(network.parameters())
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in parameters:
+            parameter.requires_grad_(True)
