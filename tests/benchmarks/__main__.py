@@ -15,6 +15,7 @@ BENCHMARKS = {
     "stepping": "environments alone: Walker2d and Humanoid against Gymnasium and envpool",
     "ppo": "PPO on Walker2d against Stable-Baselines3, the same settings",
     "atari": "PPO on Assault against Stable-Baselines3, the same settings",
+    "sac": "SAC on Walker2d against Stable-Baselines3, the same settings",
     "score": "Walker2d-v5 to a mean training return of 3,000 against Stable-Baselines3, wall-clock",
     "environments": "Walker2d-v5 with one environment against 32: an update, and a mean training return of 2,000",
     "protocol": "learning over Unity's protocol with a player of zero cost against mlagents-learn",

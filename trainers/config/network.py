@@ -74,6 +74,11 @@ class NetworkSettings(Settings):
         False,
         description="Whether weights are initialised orthogonally instead of as in ML-Agents (Kaiming).",
     )
+    he_init: Flag = extension(
+        False,
+        description="Whether weights that are not orthogonal start sqrt(2) larger than in ML-Agents, as He et al. "
+        "propose for ReLU. Image encoders always do.",
+    )
     initial_log_std: Real = extension(
         0.0, description="Natural logarithm of the continuous actions' standard deviation at the start."
     )

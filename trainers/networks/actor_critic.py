@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from trainers.config import NetworkSettings
 from trainers.networks.distributions import ActionDistribution, branch_log_probs
 from trainers.networks.exported import ExportedActions, sampled
-from trainers.networks.layers import head_layer
+from trainers.networks.layers import VALUE_GAIN, head_layer
 from trainers.networks.policy_network import ActionSample, PolicyNetwork
 
 ACTION_LIMIT = 3.0
@@ -55,7 +55,7 @@ class ActorCritic(PolicyNetwork):
         self.logits_head = (
             head_layer(self.actor.output_size, sum(branches), settings, 0.1, 0.01) if branches else None
         )
-        self.value_head = head_layer(self.critic.output_size, reward_streams, settings, 0.7, 1.0)
+        self.value_head = head_layer(self.critic.output_size, reward_streams, settings, VALUE_GAIN, 1.0)
 
     @classmethod
     def build(cls, spec: BehaviorSpec, description: dict[str, Any]) -> Self:

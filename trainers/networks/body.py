@@ -177,11 +177,11 @@ def image_encoder(
         convolutions.append(nn.ReLU())
     for layer in convolutions:
         if isinstance(layer, nn.Conv2d):
-            initialise(layer, settings, gain=math.sqrt(2.0))
+            initialise(layer, settings, math.sqrt(2.0), for_relu=True)
     encoder = nn.Sequential(ImageInput(), *convolutions, nn.Flatten())
     with torch.no_grad():
         flat_size = encoder(torch.zeros(1, *shape)).shape[1]
-    return encoder.extend([hidden_layer(flat_size, hidden_units, settings), nn.ReLU()])
+    return encoder.extend([hidden_layer(flat_size, hidden_units, settings, after_images=True), nn.ReLU()])
 
 
 def _added_encoder(

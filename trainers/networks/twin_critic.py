@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from trainers.config import NetworkSettings
 from trainers.networks.body import Body
-from trainers.networks.layers import ACTIVATIONS, head_layer, hidden_layer
+from trainers.networks.layers import ACTIVATIONS, VALUE_GAIN, head_layer, hidden_layer
 
 
 class TwinLinear(nn.Module):
@@ -74,7 +74,9 @@ class TwinCritic(nn.Module):
             if settings.layer_norm:
                 layers.append(TwinNorm(width))
             layers.append(ACTIVATIONS[settings.activation]())
-        layers.append(TwinLinear([head_layer(sizes[-1], outputs, settings, 1.0, 1.0) for _ in range(2)]))
+        layers.append(
+            TwinLinear([head_layer(sizes[-1], outputs, settings, VALUE_GAIN, 1.0) for _ in range(2)])
+        )
         self.layers = nn.Sequential(*layers)
 
     def forward(self, inputs: Sequence[Tensor], action: Tensor) -> Tensor:

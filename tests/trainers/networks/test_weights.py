@@ -1,6 +1,7 @@
 """The memory of a network, before it is made."""
 
 import pytest
+import torch
 from mlagents_envs.base_env import (
     ActionSpec,
     BehaviorSpec,
@@ -44,3 +45,31 @@ def test_a_network_that_no_machine_holds_is_refused_and_a_small_one_not_even_mea
     ):
         require_room("behavior W", SPEC, large, lambda: ActorCritic(SPEC, large, False, 1), copies=4)
     require_room("behavior W", SPEC, NetworkSettings(), lambda: pytest.fail("was made"), copies=4)
+
+
+def deviations(settings: NetworkSettings) -> dict[str, float]:
+    """Deviation of each layer's initial weights times the square root of its inputs."""
+    torch.manual_seed(0)
+    network = ActorCritic(SPEC, settings)
+    weights = {name: weight for name, weight in network.named_parameters() if name.endswith("weight")}
+    return {name: float(weight.detach().std() * weight[0].numel() ** 0.5) for name, weight in weights.items()}
+
+
+def test_initial_weights_are_ml_agents_s():
+    found = deviations(NetworkSettings(hidden_units=256))
+    assert found["actor.layers.0.weight"] == pytest.approx(1.0, rel=0.03)
+    assert found["critic.layers.2.weight"] == pytest.approx(1.0, rel=0.03)
+    assert found["mean_head.weight"] == pytest.approx(0.2, rel=0.1)
+    assert found["logits_head.weight"] == pytest.approx(0.1, rel=0.1)
+    assert found["value_head.weight"] == pytest.approx(2**0.5, rel=0.15)
+    encoder = [value for name, value in found.items() if "image_encoders" in name]
+    assert encoder == pytest.approx([2**0.5] * len(encoder), rel=0.1)
+
+
+def test_he_init_makes_all_of_them_larger_but_the_encoders():
+    plain, larger = (
+        deviations(NetworkSettings(hidden_units=256, he_init=chosen)) for chosen in (False, True)
+    )
+    for name, value in plain.items():
+        factor = 1.0 if "image_encoders" in name else 2**0.5
+        assert larger[name] == pytest.approx(factor * value, rel=0.02)

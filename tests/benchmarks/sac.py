@@ -1,0 +1,46 @@
+"""SAC against Stable-Baselines3 with the same settings: updates per second, one for each agent step."""
+
+import json
+import tempfile
+from collections.abc import Iterator
+from functools import partial
+
+from tests.benchmarks.common import Options, Row, best, ours, side
+
+ENVIRONMENT = "Walker2d-v5"
+FILE = "unity_configs/sac/continuous.yaml"
+LEAD_IN, UPDATES = 1000, 4000
+
+
+def run(options: Options) -> Iterator[Row]:
+    """Measure networks of [256, 256] and minibatches of 256 on both sides."""
+    count = options.work(UPDATES)
+    rate, peer = best(options.repeats, partial(_ours, count), partial(_sb3, options, count))
+    yield Row(
+        f"SAC {ENVIRONMENT}, [256, 256], minibatch 256",
+        rate,
+        "updates/s",
+        peer,
+        "Stable-Baselines3",
+        rate / peer,
+        1.3,
+        2.0,
+    )
+
+
+def _ours(count: int) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        settings = [
+            f"default_settings.hyperparameters.buffer_init_steps={LEAD_IN}",
+            f"default_settings.max_steps={2 * LEAD_IN + count}",
+            f"default_settings.checkpoint_interval={4 * LEAD_IN + count}",
+            "env_settings.num_envs=1",
+            f"checkpoint_settings.results_dir={folder}",
+        ]
+        wanted = {"set": settings, "between": [LEAD_IN + 100, LEAD_IN + 100 + count]}
+        return float(ours("train_ours", FILE, ENVIRONMENT, json.dumps(wanted))["rate"])
+
+
+def _sb3(options: Options, count: int) -> float:
+    wanted = {"env": ENVIRONMENT, "seed": 0, "lead_in": LEAD_IN, "updates": count}
+    return float(side(options.peers, "train_sb3_sac", json.dumps(wanted))["rate"])
