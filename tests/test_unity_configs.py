@@ -10,7 +10,7 @@ import yaml
 from trainers.config import check_supported, dump_settings, load_settings
 
 FOLDER = Path(str(resources.files("unity_configs"))) / "unity"
-FILES = sorted(FOLDER.glob("*.yaml"))
+FILES = sorted(FOLDER.rglob("*.yaml"))
 SCENES = {
     "3DBall",
     "3DBallHard",
@@ -43,15 +43,15 @@ def test_there_is_a_file_for_every_scene() -> None:
     assert {path.stem for path in FILES} >= SCENES
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(FOLDER).as_posix())
 def test_both_trainers_take_the_file(path: Path) -> None:
     settings = load_settings(path)
-    check_supported(settings, "ppo")
+    check_supported(settings, "sac" if path.parent.name == "sac" else "ppo")
     theirs = yaml.safe_load(dump_settings(settings, for_mlagents=True))
     assert_contained(yaml.safe_load(path.read_text(encoding="utf-8")), theirs)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(FOLDER).as_posix())
 def test_the_behaviors_have_the_names_of_the_scene(path: Path) -> None:
     settings = load_settings(path)
     assert sorted(settings.behaviors) == BEHAVIORS.get(path.stem, [path.stem])

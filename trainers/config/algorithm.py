@@ -11,10 +11,11 @@ class AlgorithmSettings(Settings):
     """The keys that every algorithm has. The settings class of an algorithm adds its own.
 
     Attributes:
-        allows_dropout: Whether ``network_settings.dropout`` may be set. Dropout is active in updates only.
+        unused_network_keys: Keys of ``network_settings`` that the algorithm has no use for; setting one is an error.
+            Dropout is active in updates only, so a policy that is learned on its own actions cannot have it.
     """
 
-    allows_dropout: ClassVar[bool] = False
+    unused_network_keys: ClassVar[tuple[str, ...]] = ("dropout",)
 
     batch_size: Rows = Field(default=1024, description="Agent steps in one minibatch.")
     buffer_size: Rows = Field(default=10240, description="Agent steps held for learning.")

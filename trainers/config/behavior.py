@@ -133,13 +133,15 @@ class BehaviorSettings(Settings):
         return interval
 
     @model_validator(mode="after")
-    def _dropout_is_allowed(self) -> Self:
-        if self.network_settings.dropout and not self.hyperparameters.allows_dropout:
-            allowing = [one.name for one in catalogue.algorithms() if one.settings.allows_dropout]
-            raise problem(
-                f"network_settings.dropout needs trainer_type {one_of(allowing)}; with "
-                f"{self.trainer_type} the policy would not be the same from acting to learning"
-            )
+    def _network_keys_are_used(self) -> Self:
+        for key in self.hyperparameters.unused_network_keys:
+            if getattr(self.network_settings, key) != NetworkSettings.model_fields[key].default:
+                using = [
+                    one.name for one in catalogue.algorithms() if key not in one.settings.unused_network_keys
+                ]
+                raise problem(
+                    f"network_settings.{key} needs trainer_type {one_of(using)}; {self.trainer_type} has no use for it"
+                )
         return self
 
     @model_validator(mode="after")

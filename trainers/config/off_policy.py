@@ -17,6 +17,9 @@ from trainers.config.base import (
     problem,
 )
 
+LOG_STD_KEYS = ("initial_log_std", "final_log_std")
+"""Keys of a deviation that does not depend on the observation."""
+
 Schedule = Literal["linear", "constant"]
 
 
@@ -80,6 +83,8 @@ class OffPolicySettings(AlgorithmSettings):
 class SACSettings(OffPolicySettings):
     """Hyperparameters of ``trainer_type: sac``."""
 
+    unused_network_keys: ClassVar[tuple[str, ...]] = ("dropout", *LOG_STD_KEYS)
+
     init_entcoef: Positive = Field(
         default=1.0,
         description="Entropy coefficient at the start. Typical: 0.5-1.0 with continuous actions, 0.05-0.5 "
@@ -90,7 +95,7 @@ class SACSettings(OffPolicySettings):
 class DQNSettings(OffPolicySettings):
     """Hyperparameters of ``trainer_type: dqn``: the keys of ML-Agents' DQN plugin."""
 
-    allows_dropout: ClassVar[bool] = True
+    unused_network_keys: ClassVar[tuple[str, ...]] = (*LOG_STD_KEYS, "critic_hidden_units")
 
     tau: Fraction = Field(
         default=0.005,

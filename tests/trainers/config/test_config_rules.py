@@ -84,6 +84,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "hyperparameters.exploration_final_eps: expected a number >= 0 and <= 1, got 2",
     ),
     (
+        {"behaviors": {"W": {"trainer_type": "sac", "network_settings": {"final_log_std": -1.0}}}},
+        "behaviors.W: network_settings.final_log_std needs trainer_type ppo, poca or a2c; sac has no use for it",
+    ),
+    (
         {"behaviors": {"W": {"network_settings": {"dropout": 0.1}}}},
         "behaviors.W: network_settings.dropout needs trainer_type dqn",
     ),
