@@ -11,6 +11,7 @@ from pathlib import Path
 import gymnasium
 
 from gym_adapters.errors import UserError
+from gym_adapters.pettingzoo import is_pettingzoo
 from gym_adapters.text import one_line
 
 LOG_LINES, LINE_LETTERS, LOG_BYTES = 20, 200, 2**16
@@ -37,7 +38,10 @@ def looks_like_player(path: str) -> bool:
     """Whether a text is a player's path, existing or not, rather than a Gymnasium id such as ALE/Assault-v5.
 
     An id needs no version if it is registered or if a module to import stands before it, as in `package:games/Chess`.
+    `mpe2/simple_spread_v3` is a PettingZoo environment, unless there is such a file.
     """
+    if is_pettingzoo(path) and not Path(path).exists():
+        return False
     if path in gymnasium.registry or re.fullmatch(r"[A-Za-z_][\w.]+:[^\\]+", path):
         return False
     return (

@@ -16,6 +16,8 @@ from gym_adapters.checked import CheckedResults, checked_spec
 from gym_adapters.commands import install_command
 from gym_adapters.errors import UserError, raised
 from gym_adapters.limits import ENVIRONMENTS
+from gym_adapters.parallel_env import ParallelEnvAdapter
+from gym_adapters.pettingzoo import is_pettingzoo, make_pettingzoo
 from gym_adapters.vector_env import VectorEnvAdapter
 
 logger = logging.getLogger(__name__)
@@ -40,13 +42,13 @@ Kind = Literal["continuous", "discrete", "image"]
 
 def make_env(
     env_id: str, num_envs: int | None = None, seed: int = 0, options: Mapping[str, Any] | None = None
-) -> VectorEnvAdapter:
-    """Makes a batch of Gymnasium environments as one `BaseEnv`.
+) -> VectorEnvAdapter | ParallelEnvAdapter:
+    """Makes a batch of Gymnasium or PettingZoo environments as one `BaseEnv`.
 
     Args:
         env_id: A registered id such as "Walker2d-v5" or "ALE/Assault-v5"; "package:Env-v0" imports `package`
-            first.
-        num_envs: The number of environments, one agent each; None means 8.
+            first. Or a PettingZoo environment such as "mpe2/simple_spread_v3".
+        num_envs: The number of environments; None means 8.
         seed: Environment i is seeded with `seed + i`.
         options: Keyword arguments of the environment itself.
 
@@ -62,6 +64,8 @@ def make_env(
         raise UserError(
             f"seed is {seed}; expected 0 to {SEED_LIMIT - count}, since environment i of {count} gets seed + i"
         )
+    if is_pettingzoo(env_id):
+        return make_pettingzoo(env_id, count, seed, options or {})
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         warnings.simplefilter(

@@ -4,6 +4,11 @@ import importlib.machinery
 from collections.abc import Mapping
 from typing import Any
 
+from gym_adapters.pettingzoo import ENVIRONMENT
+
+LIBRARIES = ("pettingzoo", "mpe2")
+"""Packages whose environments count as registered ones."""
+
 
 def needs_trust(env_id: str, options: Mapping[str, Any]) -> str:
     """Says what an environment may execute or open besides a registered Gymnasium environment.
@@ -17,6 +22,9 @@ def needs_trust(env_id: str, options: Mapping[str, Any]) -> str:
         What it would do, to go after "it would"; empty if nothing.
     """
     module = env_id.rpartition(":")[0]
+    match = ENVIRONMENT.fullmatch(env_id)
+    if match and match["package"].partition(".")[0] not in LIBRARIES:
+        module = match["package"]
     if module:
         top = module.partition(".")[0]
         found = importlib.machinery.PathFinder.find_spec(top)  # looks, and imports nothing

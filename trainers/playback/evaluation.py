@@ -4,12 +4,12 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mlagents_envs.base_env import ActionTuple, BaseEnv
+from mlagents_envs.base_env import ActionTuple, BaseEnv, DecisionSteps, TerminalSteps
 
 from bridge.process import looks_like_player
 from gym_adapters.commands import CommandParser, module_command, option
@@ -21,13 +21,14 @@ from gym_adapters.errors import (
 )
 from gym_adapters.limits import ENVIRONMENTS
 from gym_adapters.make import make_env, with_whole_episodes
+from gym_adapters.pettingzoo import is_pettingzoo
 from gym_adapters.trust import needs_trust
 from trainers.config import load_settings
 from trainers.config.base import PathText
 from trainers.config.errors import option_reader, path_option
 from trainers.experience.checks import StepsChecker, checked_pair, checked_specs
 from trainers.playback.video import Episode, check_video, write_video
-from trainers.records.policy_file import LoadedPolicy, find_checkpoint, load_policy
+from trainers.records.policy_file import LoadedPolicy, find_checkpoint, find_checkpoints, load_policy
 from trainers.records.words import three_digits
 
 logger = logging.getLogger(__name__)
@@ -43,52 +44,65 @@ def evaluate(
     deterministic: bool = True,
     played: dict[int, list[ActionTuple]] | None = None,
 ) -> list[float]:
+    """Play one episode with every agent that `env` starts with, by one policy. See `evaluate_all`."""
+    return evaluate_all(env, [policy], deterministic, played)[policy.name]
+
+
+def evaluate_all(
+    env: BaseEnv,
+    policies: Sequence[LoadedPolicy],
+    deterministic: bool = True,
+    played: dict[int, list[ActionTuple]] | None = None,
+) -> dict[str, list[float]]:
     """Play one episode with every agent that `env` starts with.
 
     Args:
-        env: an environment with the policy's behavior; it is reset, and left open.
-        policy: the policy that acts.
+        env: an environment with the policies' behaviors; it is reset, and left open.
+        policies: one for each behavior that acts.
         deterministic: take the most likely actions; else draw samples.
         played: is filled with the actions of each agent's episode, by agent id.
 
     Returns:
-        Raw returns, in order of agent id.
+        Raw returns by behavior, in order of agent id: an agent's own rewards and its group's.
 
     Raises:
         UserError: the environment has no such behavior, or sends what does not fit it or is not
             finite.
     """
+    known = {policy.name: policy for policy in policies}
     with environment_called():
         env.reset()
         specs = checked_specs(env.behavior_specs)
-    checkers = {
-        name: StepsChecker(name, spec) for name, spec in specs.items() if name.split("?", 1)[0] == policy.name
-    }
-    if not checkers:
-        raise UserError(f"the environment has {', '.join(specs)}; the policy is for {policy.name}")
-    running: dict[int, float] = {}
-    finished: dict[int, float] = {}
+    acting = {name: name.split("?", 1)[0] for name in specs}
+    if missing := set(known) - set(acting.values()):
+        raise UserError(
+            f"the environment has {', '.join(specs)}; the policy is for {', '.join(sorted(missing))}"
+        )
+    checkers = {name: StepsChecker(name, spec) for name, spec in specs.items() if acting[name] in known}
+    running: dict[tuple[str, int], float] = {}
+    finished: dict[tuple[str, int], float] = {}
     step, notice = 0, FIRST_NOTICE
     while not step or running:
         for name, checker in checkers.items():
+            policy = known[acting[name]]
             with environment_called():
                 steps = checked_pair(name, env.get_steps(name))
             decision, terminal = checker.checked(steps[0]), checker.checked(steps[1])
-            for agent, reward in zip(terminal.agent_id.tolist(), terminal.reward.tolist(), strict=True):
-                if agent in running:
-                    finished[agent] = running.pop(agent) + reward
-            for agent, reward in zip(decision.agent_id.tolist(), decision.reward.tolist(), strict=True):
+            for agent, reward in _rewards(terminal):
+                if (name, agent) in running:
+                    finished[name, agent] = running.pop((name, agent)) + reward
+            for agent, reward in _rewards(decision):
                 if not step:
-                    running[agent] = 0.0
-                elif agent in running:
-                    running[agent] += reward
+                    running[name, agent] = 0.0
+                elif (name, agent) in running:
+                    running[name, agent] += reward
             if len(decision):
                 actions = policy.act(decision.obs, deterministic, decision.action_mask)
                 with environment_called():
                     env.set_actions(name, actions)
                 if played is not None:
                     for row, agent in enumerate(decision.agent_id.tolist()):
-                        if agent in running:
+                        if (name, agent) in running:
                             one = slice(row, row + 1)
                             action = ActionTuple(actions.continuous[one], actions.discrete[one])
                             played.setdefault(agent, []).append(action)
@@ -96,7 +110,7 @@ def evaluate(
         if step == notice:
             logger.warning(
                 "%s: %d of %d episodes have ended after %d steps; playing goes on until all have, Ctrl-C stops it",
-                policy.name,
+                ", ".join(known),
                 len(finished),
                 len(finished) + len(running),
                 step,
@@ -104,52 +118,80 @@ def evaluate(
             notice *= 2
         with environment_called():
             env.step()
-    return [finished[agent] for agent in sorted(finished)]
+    return {
+        behavior: [finished[name, agent] for name, agent in sorted(finished) if acting[name] == behavior]
+        for behavior in known
+    }
+
+
+def _rewards(steps: DecisionSteps | TerminalSteps) -> Iterator[tuple[int, float]]:
+    """Yield each agent's id, and the sum of its own reward and its group's."""
+    own, group = steps.reward.tolist(), steps.group_reward.tolist()
+    for agent, mine, ours in zip(steps.agent_id.tolist(), own, group, strict=True):
+        yield agent, mine + ours
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Evaluate as the command line says; returns the exit status."""
     arguments = _parser().parse_args(argv)
     try:
-        returns = _evaluate_run(arguments)
+        found = _evaluate_run(arguments)
     except BaseException as error:  # libraries in other languages raise their own
         return exit_status(error)
-    mean, std = float(np.mean(returns)), float(np.std(returns))
+    figures = {
+        name: {"mean": float(np.mean(returns)), "std": float(np.std(returns)), "returns": returns}
+        for name, returns in found.items()
+    }
     if arguments.json:
-        print(json.dumps({"mean": mean, "std": std, "returns": returns}))
+        print(json.dumps(figures if len(figures) > 1 else next(iter(figures.values()))))
     else:
-        lines = [f"mean {_shown(mean)}  std {_shown(std)}  episodes {len(returns)}"]
-        lines += [f"{index:4d}  {_shown(value)}" for index, value in enumerate(returns)]
+        lines = []
+        for name, returns in found.items():
+            lines += [name] if len(found) > 1 else []
+            mean, std = float(np.mean(returns)), float(np.std(returns))
+            lines.append(f"mean {_shown(mean)}  std {_shown(std)}  episodes {len(returns)}")
+            lines += [f"{index:4d}  {_shown(value)}" for index, value in enumerate(returns)]
         if arguments.video is not None:
             lines.append(f"video {arguments.video}")
         sys.stdout.write("\n".join(lines) + "\n")  # in one write: a reader may close after the first line
     return 0
 
 
-def _evaluate_run(arguments: argparse.Namespace) -> list[float]:
-    """Play as the command line says, one environment for each episode; environment i is seeded S + i."""
+def _evaluate_run(arguments: argparse.Namespace) -> dict[str, list[float]]:
+    """Play as the command line says, one environment for each episode; environment i is seeded S + i.
+
+    All behaviors of a run play together if their environment has several agents.
+    """
     video: Path | None = arguments.video
     episodes = (1 if video else EPISODES) if arguments.episodes is None else arguments.episodes
     if not 1 <= episodes <= ENVIRONMENTS:
         raise UserError(
             f"--episodes {episodes}: expected 1 to {ENVIRONMENTS:,}, which are played at the same time"
         )
-    checkpoint = find_checkpoint(arguments.run, arguments.checkpoint)
-    env_id, options = environment_of(checkpoint, arguments.env, arguments.trust)
-    policy = load_policy(checkpoint)
-    policy.seed(arguments.seed)
+    checkpoints = find_checkpoints(arguments.run, arguments.checkpoint)
+    env_id, options = environment_of(checkpoints[0], arguments.env, arguments.trust)
+    if not is_pettingzoo(env_id):
+        checkpoints = [find_checkpoint(arguments.run, arguments.checkpoint)]
+    elif video is not None:
+        raise UserError(
+            "--video: films show Gymnasium environments, and this one is of PettingZoo; leave it out"
+        )
+    policies = [load_policy(checkpoint) for checkpoint in checkpoints]
+    for policy in policies:
+        policy.seed(arguments.seed)
     if video is not None:
         check_video(video, env_id, options)
     env = make_env(env_id, episodes, arguments.seed, options)
     played: dict[int, list[ActionTuple]] = {}
     try:
-        returns = evaluate(env, policy, not arguments.stochastic, played if video else None)
+        returns = evaluate_all(env, policies, not arguments.stochastic, played if video else None)
     finally:
         close_reported(env.close)
     if video is not None:
         seeds = range(arguments.seed, arguments.seed + episodes)
         shown = [
-            Episode(*one) for one in zip(seeds, (played[i] for i in sorted(played)), returns, strict=True)
+            Episode(*one)
+            for one in zip(seeds, (played[i] for i in sorted(played)), returns[policies[0].name], strict=True)
         ]
         write_video(video, env_id, options, shown)
     return returns

@@ -80,23 +80,33 @@ def find_checkpoint(path: Path, which: str = "last") -> Path:
     Raises:
         UserError: there is none, or the run has several behaviors.
     """
+    found = find_checkpoints(path, which)
+    if len(found) > 1:
+        names = ", ".join(candidate.parent.name for candidate in found)
+        raise UserError(f"{path}: holds several behaviors ({names}); give the folder of one of them")
+    return found[0]
+
+
+def find_checkpoints(path: Path, which: str = "last") -> list[Path]:
+    """Find the checkpoint files of all behaviors. See `find_checkpoint`.
+
+    Raises:
+        UserError: there is none.
+    """
     with unread_named(path):
         return _found(path, which)
 
 
-def _found(path: Path, which: str) -> Path:
+def _found(path: Path, which: str) -> list[Path]:
     if path.suffix == ".pt" and not path.is_dir():
-        return path
+        return [path]
     if not path.is_dir():
         raise UserError(f"{path}: no such run folder or checkpoint")
     file = {"last": NEWEST, "best": BEST}.get(which, f"*-{which}.pt")
     found = sorted(path.glob(file)) or sorted(path.glob(f"*/{file}"))
     if not found:
         raise UserError(f"{path}: holds no checkpoint {which!r} (looked for {file})")
-    if len(found) > 1:
-        names = ", ".join(candidate.parent.name for candidate in found)
-        raise UserError(f"{path}: holds several behaviors ({names}); give the folder of one of them")
-    return found[0]
+    return found
 
 
 class LoadedPolicy:

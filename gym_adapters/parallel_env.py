@@ -1,0 +1,251 @@
+"""Copies of a PettingZoo parallel environment as one `BaseEnv`: many agents, one behavior per role."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
+
+import numpy as np
+from gymnasium import Space
+from mlagents_envs.base_env import (
+    ActionTuple,
+    BaseEnv,
+    BehaviorMapping,
+    DecisionSteps,
+    TerminalSteps,
+)
+from mlagents_envs.exception import UnityActionException
+
+from gym_adapters.actions import checked_actions
+from gym_adapters.checked import described
+from gym_adapters.errors import UserError, raised
+from gym_adapters.roles import Role, Rows, decision_steps, find_roles, terminal_steps
+
+
+class ParallelEnvAdapter(BaseEnv):
+    """Copies of a `pettingzoo.ParallelEnv`, seen through ML-Agents' low-level API.
+
+    An agent whose mask allows nothing, since it is not on turn, asks for no decision. What it earns meanwhile comes
+    with its next one. An agent that ends is in the `TerminalSteps` of that step, with its last observation. When all
+    agents of a copy have ended, the copy is reset. Its agents are in the `DecisionSteps` of the same step under new
+    ids.
+
+    Args:
+        make: Makes one copy.
+        num_envs: Number of copies.
+        name: Name of the environment, and of the behavior if all agents have the same role.
+        seed: Copy i is seeded with `seed + i`.
+        grouped: Whether the agents of a role in a copy form a group. A reward that all living members receive alike
+            then arrives as the group's.
+
+    Attributes:
+        roles: The roles by behavior.
+
+    Raises:
+        UserError: The environment cannot be made, has no fixed list of agents, or a space is not supported.
+    """
+
+    def __init__(
+        self, make: Callable[[], Any], num_envs: int, name: str, seed: int = 0, grouped: bool = False
+    ) -> None:
+        self._where, self._seed, self._grouped = f"environment {name}", seed, grouped
+        self.copies = [make() for _ in range(num_envs)]
+        self.roles = find_roles(self.copies[0], name)
+        self._role_of = {agent: role for role in self.roles.values() for agent in role.agents}
+        self._ids: list[dict[str, int]] = [{} for _ in self.copies]
+        self._groups: list[dict[str, int]] = [{} for _ in self.copies]
+        self._owed: list[dict[str, tuple[float, float]]] = [{} for _ in self.copies]
+        self._next_id, self._next_group, self._began = 0, 1, False
+        self._steps: dict[str, tuple[DecisionSteps, TerminalSteps]] = {}
+        self._chosen: dict[str, dict[int, Any]] = {name: {} for name in self.roles}
+
+    @property
+    def num_envs(self) -> int:
+        """Number of copies."""
+        return len(self.copies)
+
+    @property
+    def behavior_specs(self) -> BehaviorMapping:
+        """The `BehaviorSpec` of each role."""
+        return BehaviorMapping({name: role.spec for name, role in self.roles.items()})
+
+    @property
+    def spaces(self) -> dict[str, tuple[Space, Space]]:
+        """The spaces of one agent's observation and action, by behavior."""
+        return {name: (role.observations.space, role.actions.space) for name, role in self.roles.items()}
+
+    def reset(self) -> None:
+        """Begins a new episode in every copy.
+
+        Raises:
+            UserError: The environment fails, or returns what does not fit its spaces. So do `step`'s.
+        """
+        deciding, ended = self._empty_rows(), self._empty_rows()
+        for number in range(len(self.copies)):
+            self._begin(number, deciding)
+        self._began = True
+        self._collect(deciding, ended)
+
+    def step(self) -> None:
+        """Steps every copy with the actions set since the last step; an agent without one acts 0."""
+        if not self._began:
+            self.reset()
+            return
+        actions = {name: self._actions_of(role) for name, role in self.roles.items()}
+        deciding, ended = self._empty_rows(), self._empty_rows()
+        for number, copy in enumerate(self.copies):
+            ids = self._ids[number]
+            asked = {
+                agent: actions[(role := self._role_of[agent]).name].get(ids.get(agent, -1), role.idle)
+                for agent in copy.agents
+            }
+            observations, rewards, terminated, truncated, infos = self._called("step", copy.step, 5, asked)
+            self._read(
+                number, observations, rewards, terminated, truncated, infos, deciding, ended, set(asked)
+            )
+            if not copy.agents:
+                self._begin(number, deciding)
+        self._collect(deciding, ended)
+
+    def get_steps(self, behavior_name: str) -> tuple[DecisionSteps, TerminalSteps]:
+        """Returns the agents that need an action, and those whose episode ended in the last step."""
+        role = self._role(behavior_name)
+        empty = DecisionSteps.empty(role.spec), TerminalSteps.empty(role.spec)
+        return self._steps.get(behavior_name, empty)
+
+    def set_actions(self, behavior_name: str, action: ActionTuple) -> None:
+        """Sets the actions of all agents of the last `DecisionSteps`, in that order."""
+        self._set(self._role(behavior_name), self.get_steps(behavior_name)[0].agent_id, action)
+
+    def set_action_for_agent(self, behavior_name: str, agent_id: int, action: ActionTuple) -> None:
+        """Sets the action of one agent of the last `DecisionSteps`."""
+        if agent_id not in self.get_steps(behavior_name)[0].agent_id:
+            raise UnityActionException(f"agent {agent_id} of {behavior_name} did not ask for a decision")
+        self._set(self._role(behavior_name), np.array([agent_id]), action)
+
+    def close(self) -> None:
+        """Closes all copies."""
+        for copy in self.copies:
+            copy.close()
+
+    def _role(self, behavior_name: str) -> Role:
+        if behavior_name not in self.roles:
+            known = ", ".join(map(repr, self.roles))
+            raise UnityActionException(f"unknown behavior {behavior_name!r}; this environment has {known}")
+        return self.roles[behavior_name]
+
+    def _set(self, role: Role, agent_ids: np.ndarray, action: ActionTuple) -> None:
+        checked_actions(role.spec.action_spec, action, len(agent_ids), role.name)
+        outside = (action.discrete < 0) | (
+            action.discrete >= np.array(role.spec.action_spec.discrete_branches, int)
+        )
+        if outside.any():
+            raise UnityActionException(f"a discrete action of {role.name} lies outside its branches")
+        self._chosen[role.name].update(zip(agent_ids.tolist(), role.converted(action), strict=True))
+
+    def _actions_of(self, role: Role) -> dict[int, Any]:
+        """Returns the actions that were set for agents of a role, by id, and forgets them."""
+        chosen = self._chosen[role.name]
+        self._chosen[role.name] = {}
+        return chosen
+
+    def _begin(self, number: int, deciding: dict[str, Rows]) -> None:
+        """Resets a copy, gives its agents new ids, and adds their first observations to `deciding`."""
+        copy = self.copies[number]
+        seed = None if self._began else self._seed + number
+        observations, infos = self._called("reset", lambda _: copy.reset(seed=seed), 2, None)
+        self._ids[number], self._groups[number], self._owed[number] = {}, {}, {}
+        if self._grouped:
+            for role in self.roles:
+                self._groups[number][role] = self._next_group
+                self._next_group += 1
+        zero = dict.fromkeys(copy.agents, 0.0)
+        nobody = dict.fromkeys(copy.agents, False)
+        self._read(number, observations, zero, nobody, nobody, infos, deciding, self._empty_rows(), set())
+
+    def _read(
+        self,
+        number: int,
+        observations: Mapping[str, Any],
+        rewards: Mapping[str, Any],
+        terminated: Mapping[str, Any],
+        truncated: Mapping[str, Any],
+        infos: Mapping[str, Any],
+        deciding: dict[str, Rows],
+        ended: dict[str, Rows],
+        before: set[str],
+    ) -> None:
+        """Sorts what the agents of a copy observed into those that decide and those that ended."""
+        copy, ids = self.copies[number], self._ids[number]
+        shared = self._shared(rewards, before)
+        for agent, observation in observations.items():
+            role = self._role_of.get(agent)
+            if role is None:
+                self._refuse("a step", f"an agent {agent!r}", "only agents of possible_agents")
+            over = bool(terminated.get(agent)) or bool(truncated.get(agent))
+            if over and agent not in before:
+                continue
+            if not over and agent not in copy.agents:
+                self._refuse("agents", f"no {agent!r}, which has not ended", "every agent that goes on")
+            group_reward = shared.get(role.name, 0.0) if agent in before else 0.0
+            own = self._number(rewards.get(agent, 0.0), agent) - group_reward
+            owed = self._owed[number].pop(agent, (0.0, 0.0))
+            own, group_reward = own + owed[0], group_reward + owed[1]
+            mask = None if over else role.forbidden(observation, infos.get(agent) or {})
+            if mask is not None and role.is_idle(mask):
+                self._owed[number][agent] = (own, group_reward)
+                continue
+            if agent not in ids:
+                if over:
+                    continue  # it never had a decision
+                ids[agent] = self._next_id
+                self._next_id += 1
+            rows = (ended if over else deciding)[role.name]
+            rows.ids.append(ids[agent])
+            rows.observations.append(role.observation(observation))
+            rows.rewards.append(own)
+            rows.group_rewards.append(group_reward)
+            rows.groups.append(self._groups[number].get(role.name, 0))
+            if over:
+                rows.interrupted.append(not terminated.get(agent))
+                del ids[agent]
+            else:
+                rows.masks.append(mask)
+
+    def _shared(self, rewards: Mapping[str, Any], before: set[str]) -> dict[str, float]:
+        """Returns the reward of each group whose members all received the same."""
+        if not self._grouped:
+            return {}
+        received: dict[str, set[float]] = {}
+        for agent in before:
+            received.setdefault(self._role_of[agent].name, set()).add(
+                self._number(rewards.get(agent, 0.0), agent)
+            )
+        return {role: values.pop() for role, values in received.items() if len(values) == 1}
+
+    def _collect(self, deciding: dict[str, Rows], ended: dict[str, Rows]) -> None:
+        for name, role in self.roles.items():
+            self._steps[name] = decision_steps(role, deciding[name]), terminal_steps(role, ended[name])
+
+    def _empty_rows(self) -> dict[str, Rows]:
+        return {name: Rows() for name in self.roles}
+
+    def _called(self, what: str, method: Callable[[Any], Any], count: int, argument: Any) -> Any:
+        """Calls a method of a copy, and returns the maps that it must return."""
+        try:
+            result = method(argument)
+        except (Exception, SystemExit) as error:
+            raise UserError(f"{self._where}: {what} failed with {raised(error)}; mend its code") from error
+        if (
+            not isinstance(result, tuple)
+            or len(result) != count
+            or not all(isinstance(part, Mapping) for part in result)
+        ):
+            self._refuse(f"{what}()", described(result), f"{count} dictionaries by agent")
+        return result
+
+    def _number(self, value: Any, agent: str) -> float:
+        if np.ndim(value) or np.asarray(value).dtype.kind not in "biuf":
+            self._refuse(f"the reward of {agent}", described(value), "a number")
+        return float(value)
+
+    def _refuse(self, what: str, came: str, expected: str) -> NoReturn:
+        raise UserError(f"{self._where}: {what} gave {came}; expected {expected}; change the environment")

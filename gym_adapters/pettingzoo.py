@@ -1,0 +1,90 @@
+"""Makes a `BaseEnv` from a PettingZoo environment, such as `mpe2/simple_spread_v3` or `pettingzoo.sisl/pursuit_v5`."""
+
+import importlib
+import re
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from gym_adapters.commands import install_command
+from gym_adapters.errors import UserError, raised
+from gym_adapters.parallel_env import ParallelEnvAdapter
+
+ENVIRONMENT = re.compile(r"(?P<package>[A-Za-z_][\w.]*)/(?P<name>[A-Za-z_]\w*_v\d+)")
+"""A package, a slash, and a module of it whose name ends with a version, as PettingZoo's do."""
+GROUPED = "grouped"
+"""The option that makes groups of the agents of a role. It is the adapter's own; the environment does not get it."""
+
+
+def is_pettingzoo(env_id: str) -> bool:
+    """Whether an environment id has the form of a PettingZoo environment."""
+    return ENVIRONMENT.fullmatch(env_id) is not None
+
+
+def make_pettingzoo(env_id: str, num_envs: int, seed: int, options: Mapping[str, Any]) -> ParallelEnvAdapter:
+    """Makes copies of a PettingZoo environment as one `BaseEnv`.
+
+    A parallel environment is taken as it is. One whose agents move in turns is converted by PettingZoo's own
+    `aec_to_parallel`, or by `turn_based_aec_to_parallel` if it says that it is not parallelizable.
+
+    Args:
+        env_id: `package/module_vN`.
+        num_envs: Number of copies.
+        seed: Copy i is seeded with `seed + i`.
+        options: Keyword arguments of the environment, and `grouped` (see `ParallelEnvAdapter`).
+
+    Raises:
+        UserError: The package or module is missing, or the environment refuses its options or cannot be made.
+    """
+    module = _module(env_id)
+    keywords = {name: value for name, value in options.items() if name != GROUPED}
+    grouped = options.get(GROUPED, False)
+    if not isinstance(grouped, bool):
+        raise UserError(f"env_options.{GROUPED}: expected true or false, got {grouped!r}")
+
+    def make() -> Any:
+        try:
+            return _parallel(module, keywords)
+        except (Exception, SystemExit) as error:
+            if isinstance(error, TypeError) and keywords:
+                raise UserError(f"environment {env_id!r} refuses its options {keywords}: {error}") from error
+            raise UserError(
+                f"environment {env_id!r} cannot be made: {raised(error)}; mend its code"
+            ) from error
+
+    return ParallelEnvAdapter(make, num_envs, env_id.rpartition("/")[2], seed, grouped)
+
+
+def _module(env_id: str) -> Any:
+    match = ENVIRONMENT.fullmatch(env_id)
+    assert match is not None
+    package, name = match["package"], match["name"]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # PettingZoo prefers its newer registry
+            module = importlib.import_module(f"{package}.{name}")
+    except ImportError as error:
+        top = package.partition(".")[0]
+        missing = (error.name or "").partition(".")[0]
+        if top in ("pettingzoo", "mpe2") and missing in ("pettingzoo", "mpe2"):
+            advice = f"run: {install_command('pettingzoo', 'pettingzoo')}"
+        else:
+            advice = f"check the name, or install what {package} needs"
+        raise UserError(f"environment {env_id!r}: {' '.join(str(error).split())}; {advice}") from error
+    except (Exception, SystemExit) as error:
+        raise UserError(
+            f"environment {env_id!r}: importing {package}.{name} failed with {raised(error)}; mend that module"
+        ) from error
+    if not (hasattr(module, "parallel_env") or hasattr(module, "env")):
+        raise UserError(f"environment {env_id!r}: {package}.{name} has neither parallel_env nor env")
+    return module
+
+
+def _parallel(module: Any, options: Mapping[str, Any]) -> Any:
+    if hasattr(module, "parallel_env"):
+        return module.parallel_env(**options)
+    conversions = importlib.import_module("pettingzoo.utils.conversions")
+    env = module.env(**options)
+    if env.metadata.get("is_parallelizable", False):
+        return conversions.aec_to_parallel(env)
+    return conversions.turn_based_aec_to_parallel(env)

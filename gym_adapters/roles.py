@@ -1,0 +1,137 @@
+"""The roles of a PettingZoo environment: agents that share a behavior, and what they observe in a step."""
+
+from typing import Any
+
+import numpy as np
+from gymnasium import Space, spaces
+from mlagents_envs.base_env import ActionTuple, BehaviorSpec, DecisionSteps, TerminalSteps
+
+from gym_adapters.action_spaces import ActionMapping
+from gym_adapters.checked import ACTION_MASK, branches_of, flat_mask
+from gym_adapters.errors import UserError
+from gym_adapters.spaces import ObservationMapping
+
+OBSERVATION = "observation"
+"""Key of the observation proper in a `Dict` space that also holds an action mask."""
+
+
+class Role:
+    """Agents that share a behavior: their spaces are equal, and so are their names but for the number at the end.
+
+    Args:
+        name: The behavior.
+        agents: Names of the agents.
+        observation_space: The space of one agent's observation; with an action mask in it, a `Dict` of both.
+        action_space: The space of one agent's action.
+
+    Attributes:
+        masked: Whether the mask is a part of the observation.
+        spec: Observations and actions of the behavior.
+        idle: The action of an agent for which none was set.
+    """
+
+    def __init__(self, name: str, agents: list[str], observation_space: Space, action_space: Space) -> None:
+        self.name, self.agents = name, agents
+        self.masked = isinstance(observation_space, spaces.Dict) and ACTION_MASK in observation_space.spaces
+        if self.masked and isinstance(observation_space, spaces.Dict):
+            rest = {key: part for key, part in observation_space.spaces.items() if key != ACTION_MASK}
+            observation_space = rest[OBSERVATION] if set(rest) == {OBSERVATION} else spaces.Dict(rest)
+            self._keys = None if set(rest) == {OBSERVATION} else list(rest)
+        self.observations = ObservationMapping(observation_space, name)
+        self.actions = ActionMapping(action_space)
+        self.branches = branches_of(action_space)
+        self.spec = BehaviorSpec(self.observations.specs, self.actions.spec)
+        self.idle = self.converted(self.actions.spec.empty_action(1))[0]
+
+    def observation(self, given: Any) -> Any:
+        """Return an agent's observation without its mask."""
+        if not self.masked:
+            return given
+        return given[OBSERVATION] if self._keys is None else {key: given[key] for key in self._keys}
+
+    def converted(self, action: ActionTuple) -> list[Any]:
+        """Return actions in the form of the environment; those of a `Discrete` space are whole numbers."""
+        converted = self.actions.convert(action)
+        return converted.tolist() if isinstance(self.actions.space, spaces.Discrete) else list(converted)
+
+    def is_idle(self, forbidden: np.ndarray) -> bool:
+        """Whether a mask leaves no action in some branch, as for those who are not on turn."""
+        ends = np.cumsum(self.branches or ())[:-1]
+        return any(part.all() for part in np.split(forbidden, ends))
+
+    def forbidden(self, given: Any, info: Any) -> np.ndarray | None:
+        """Return an agent's mask with True = forbidden, (sum of branch sizes,); None without one."""
+        mask = given[ACTION_MASK] if self.masked else info.get(ACTION_MASK)
+        if mask is None or self.branches is None:
+            return None
+        found: np.ndarray = flat_mask(mask, self.branches, f"behavior {self.name}") == 0
+        return found
+
+
+class Rows:
+    """What one role's agents observe in a step: those that decide, or those whose episode ended."""
+
+    def __init__(self) -> None:
+        self.ids: list[int] = []
+        self.observations: list[Any] = []
+        self.rewards: list[float] = []
+        self.group_rewards: list[float] = []
+        self.groups: list[int] = []
+        self.interrupted: list[bool] = []
+        self.masks: list[np.ndarray | None] = []
+
+
+def find_roles(env: Any, name: str) -> dict[str, Role]:
+    """Returns the roles of an environment by behavior: agents of equal spaces and of equal names but for a number."""
+    agents = list(getattr(env, "possible_agents", ()))
+    if not agents:
+        raise UserError(f"environment {name}: expected possible_agents, the names of all agents; add them")
+    members: dict[str, list[str]] = {}
+    for agent in agents:
+        stem = agent.rstrip("0123456789").rstrip("_- ") or agent
+        alike = next(
+            (
+                role
+                for role, known in members.items()
+                if role.partition(" ")[0] == stem and _spaces(env, known[0]) == _spaces(env, agent)
+            ),
+            None,
+        )
+        number = sum(role.partition(" ")[0] == stem for role in members)
+        members.setdefault(alike or (f"{stem} {number + 1}" if number else stem), []).append(agent)
+    if len(members) == 1:
+        members = {name: agents}
+    return {role: Role(role, known, *_spaces(env, known[0])) for role, known in members.items()}
+
+
+def _spaces(env: Any, agent: str) -> tuple[Space, Space]:
+    return env.observation_space(agent), env.action_space(agent)
+
+
+def decision_steps(role: Role, rows: Rows) -> DecisionSteps:
+    """Return the agents of a role that decide."""
+    masks = None
+    if role.branches is not None and any(mask is not None for mask in rows.masks):
+        nothing = np.zeros(sum(role.branches), bool)
+        forbidden = np.stack([nothing if mask is None else mask for mask in rows.masks])
+        masks = np.split(forbidden, np.cumsum(role.branches)[:-1], axis=1)
+    return DecisionSteps(
+        role.observations.convert_rows(rows.observations),
+        np.array(rows.rewards, np.float32),
+        np.array(rows.ids, np.int32),
+        masks,
+        np.array(rows.groups, np.int32),
+        np.array(rows.group_rewards, np.float32),
+    )
+
+
+def terminal_steps(role: Role, rows: Rows) -> TerminalSteps:
+    """Return the agents of a role whose episode ended."""
+    return TerminalSteps(
+        role.observations.convert_rows(rows.observations),
+        np.array(rows.rewards, np.float32),
+        np.array(rows.interrupted, bool),
+        np.array(rows.ids, np.int32),
+        np.array(rows.groups, np.int32),
+        np.array(rows.group_rewards, np.float32),
+    )
