@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from matplotlib.figure import Figure
 
+from tests.pictures import DRAW as draw_plots
 from trainers.records.metrics import REWARD, REWARD_DEVIATION
-from trainers.records.plots import draw_plots, draw_seeds
+from trainers.records.plots import draw_seeds
 
 
 @pytest.fixture
@@ -50,6 +51,12 @@ def test_the_return_has_a_band_and_a_mark_at_its_best(seen, tmp_path):
     assert "1M" in returns["ticks"]
     assert length["lines"] == [[]], "a tag without values"
     assert [plot["scale"] for plot in losses] == ["linear", "log", "linear", "linear"]
+
+
+@pytest.mark.parametrize("title", ["$^$\ntwo lines", "x" * 1000])
+def test_any_name_can_stand_above_a_picture(title, seen, tmp_path):
+    draw_plots([row(0, 1.0, 0.1)], tmp_path, title)
+    assert [picture[0]["title"] for picture in seen] == [title] * 2
 
 
 def test_losses_that_are_not_all_positive_are_drawn_on_a_linear_scale(seen, tmp_path):

@@ -1,6 +1,7 @@
 """Behaviors with names that no file system takes: trained, resumed, started from, kept, exported and compared."""
 
 import json
+import shutil
 from pathlib import Path
 
 import onnx
@@ -79,7 +80,7 @@ def test_the_true_names_are_in_the_settings_the_status_the_checkpoints_and_the_m
 
 
 def test_the_run_is_resumed_and_another_one_starts_from_it(run, tmp_path):
-    train_all(tmp_path)
+    shutil.copytree(run, tmp_path / "first")
     train_all(tmp_path, max_steps=80, resume=True)
     assert {path.name for path in tmp_path.iterdir()} == {"first"}
     for name in NAMES:
@@ -100,7 +101,7 @@ def test_a_policy_is_kept_and_can_be_started_from(name, run, tmp_path):
 
 
 def test_models_of_a_run_are_exported_again_over_those_that_are_there(run, tmp_path):
-    train_all(tmp_path)
+    shutil.copytree(run, tmp_path / "first")
     before = {path for path in (tmp_path / "first").glob("*.onnx") if path.is_file()}
     for path in before:
         path.unlink()

@@ -13,6 +13,7 @@ from old_tasks import HYPERPARAMETERS, LENGTH, environment, settings
 from run_tools import read_progress
 from task_envs import one_hot
 
+from tests.pictures import drawn
 from trainers import load_policy, train
 from trainers.config import load_settings
 from trainers.experience.replay import Replay
@@ -63,7 +64,8 @@ def test_a_run_is_resumed_by_its_own_configuration(kind, tmp_path):
         "checkpoint_settings.resume=true",
         "behaviors.Task.max_steps=800",
     ]
-    outcome = train(environment(kind), run / "configuration.yaml", overrides=overrides)["Task"]
+    with drawn():
+        outcome = train(environment(kind), run / "configuration.yaml", overrides=overrides)["Task"]
     assert 800 <= outcome.steps < 806
     per_episode = (outcome.steps - before["global_step"]) / (outcome.episodes - before["episodes"])
     assert per_episode == pytest.approx(LENGTH, abs=0.2)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from run_tools import OPTIONS, Stopwatch, options, read_progress
 
+from tests.pictures import drawn
 from trainers import UserError, load_policy, train
 from trainers.config import CheckpointSettings
 from trainers.records.checkpoint import load_state, save_state
@@ -186,7 +187,8 @@ def test_returns_beyond_any_histogram_do_not_end_the_run(reward, tmp_path):
             return super().pay(obs, action) * np.float32(reward if self.steps % 100 == 7 else 0.0)
 
     settings = options(tmp_path, behavior={"max_steps": 1000, "reward_clip": 1.0})
-    train(Huge().env(), settings)
+    with drawn():
+        train(Huge().env(), settings)
     assert len(read_progress(tmp_path / "first")) >= 2
 
 
