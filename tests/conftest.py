@@ -1,6 +1,7 @@
 """Ctrl-C reaches the commands under test, also from a suite in the background; skipped tests are listed at the end."""
 
 import importlib
+import os
 import signal
 from collections import Counter
 from collections.abc import Generator
@@ -8,6 +9,8 @@ from contextlib import suppress
 
 import pytest
 
+# Before numpy and torch are imported, here and in the processes that tests start: they run side by side.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 with suppress(ImportError):  # a Python that has only what the bridge needs draws nothing
     importlib.import_module("tests.pictures")
 

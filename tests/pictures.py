@@ -16,7 +16,8 @@ PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTj2FAAAAABJRU5ErkJggg=="
 )
 """A PNG of one white pixel."""
-DRAW = plots.draw_plots
+draw_plots = plots.draw_plots
+"""The real one."""
 
 
 def write_pixels(rows: Sequence[Mapping[str, str]], folder: Path, title: str) -> None:
@@ -28,7 +29,7 @@ def write_pixels(rows: Sequence[Mapping[str, str]], folder: Path, title: str) ->
 @contextmanager
 def drawn() -> Iterator[None]:
     """Pictures are drawn in this context."""
-    with mock.patch.object(plots, "draw_plots", DRAW):
+    with mock.patch.object(plots, "draw_plots", draw_plots):
         yield
 
 

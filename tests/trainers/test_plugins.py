@@ -2,15 +2,14 @@
 
 import csv
 import json
-import os
 import shutil
-import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
-from command_tools import PATIENCE, REPOSITORY, command
+from command_tools import REPOSITORY
+from plugin_sites import Site, good, installed, the_error
 
 from bridge.onnx_check import check_file
 from trainers import UserError, load_policy
@@ -78,55 +77,23 @@ print("says", load_policy(outcome.folder).act(observations).discrete[:, 0].tolis
 """
 
 
-def install(files: Path, target: Path) -> Path:
-    """Install the package of a folder, which is left as it is."""
-    copy = shutil.copytree(files, target.parent / f"{target.name}-source")
-    options = ["--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--disable-pip-version-check"]
-    done = subprocess.run(
-        command("pip", "install", *options, "--target", target, copy), capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    return target
-
-
 @pytest.fixture(scope="module")
-def examples(tmp_path_factory) -> Path:
+def examples(tmp_path_factory) -> Iterator[Site]:
     """Where the package of docs/examples is installed."""
-    return install(EXAMPLES, tmp_path_factory.mktemp("examples") / "site")
+    with installed(EXAMPLES, tmp_path_factory.mktemp("examples")) as site:
+        yield site
 
 
 @pytest.fixture(scope="module")
-def faulty(tmp_path_factory) -> Path:
+def faulty(tmp_path_factory) -> Iterator[Site]:
     """Where a package is installed that adds what cannot be used, and names that are taken."""
     folder = tmp_path_factory.mktemp("faulty")
     (folder / "files").mkdir()
     for name, text in FAULTY.items():
         lines = [line.removeprefix(" " * 8) for line in text.strip().splitlines()]
         (folder / "files" / name).write_text("\n".join(lines))
-    return install(folder / "files", folder / "site")
-
-
-def run(site: Path, module: str, *arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess:
-    """A command, in a process that sees the packages of `site`."""
-    paths = map(str, (site, REPOSITORY, REPOSITORY / "tests" / "trainers"))
-    surroundings = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
-    line = command(module, *arguments) if module != "-c" else [sys.executable, "-c", *map(str, arguments)]
-    return subprocess.run(
-        line, env=surroundings, cwd=cwd, capture_output=True, text=True, timeout=2 * PATIENCE
-    )
-
-
-def good(done: subprocess.CompletedProcess) -> str:
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def the_error(done: subprocess.CompletedProcess) -> str:
-    """The one line of a command that ended with status 2."""
-    assert done.returncode == 2, done.stderr
-    assert done.stderr.startswith("error: ")
-    assert done.stderr.count("\n") == 1, done.stderr
-    return done.stderr
+    with installed(folder / "files", folder) as site:
+        yield site
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +102,7 @@ def trained(examples, tmp_path_factory) -> Path:
     results = tmp_path_factory.mktemp("trained")
     few = ["--max-steps", 2048, "--set", "behaviors.*.summary_freq=1024", "--seed", 1]
     file = EXAMPLES / "treasure.yaml"
-    good(run(examples, "trainers", file, "--run-id", "treasure", "--results-dir", results, *few))
+    good(examples.run("trainers", file, "--run-id", "treasure", "--results-dir", results, *few))
     return results / "treasure"
 
 
@@ -160,9 +127,9 @@ def test_a_file_trains_with_what_the_package_adds(trained):
 def test_it_is_resumed_with_its_counts_and_evaluated(examples, trained, tmp_path):
     run_folder = shutil.copytree(trained, tmp_path / "treasure")
     arguments = ["--resume", "--run-id", "treasure", "--results-dir", tmp_path, "--max-steps", 3072]
-    good(run(examples, "trainers", *arguments))
+    good(examples.run("trainers", *arguments))
     assert int(saved(run_folder)["reward_signals"]["novelty"]["counts"].sum()) == 3072
-    played = good(run(examples, "trainers.evaluate", run_folder, "--trust", "--episodes", 4, "--json"))
+    played = good(examples.run("trainers.evaluate", run_folder, "--trust", "--episodes", 4, "--json"))
     returns = json.loads(played)["returns"]
     assert len(returns) == 4
     assert set(returns) <= {0.0, 1.0}
@@ -170,7 +137,7 @@ def test_it_is_resumed_with_its_counts_and_evaluated(examples, trained, tmp_path
 
 def test_an_algorithm_of_ones_own_learns_on_any_base_env(examples, tmp_path):
     """One choice of five; the observation names the right one."""
-    assert "says [0, 1, 2, 3, 4]" in good(run(examples, "-c", SAYS_WHAT_IT_SEES, cwd=tmp_path))
+    assert "says [0, 1, 2, 3, 4]" in good(examples.run("-c", SAYS_WHAT_IT_SEES, cwd=tmp_path))
 
 
 def test_a_signal_learns_from_a_replay_buffer_too(examples, tmp_path):
@@ -191,7 +158,7 @@ def test_a_signal_learns_from_a_replay_buffer_too(examples, tmp_path):
     file = tmp_path / "replay.yaml"
     file.write_text(yaml.safe_dump({"default_settings": content}))
     arguments = ["--env", "treasure_env:Treasure-v0", "--num-envs", 16, "--run-id", "replay"]
-    good(run(examples, "trainers", file, *arguments, "--results-dir", tmp_path, cwd=tmp_path))
+    good(examples.run("trainers", file, *arguments, "--results-dir", tmp_path, cwd=tmp_path))
     counts = saved(tmp_path / "replay")["reward_signals"]["novelty"]["counts"]
     assert int(counts.sum()) == 10 * (640 - 160) // 32
     with pytest.raises(
@@ -207,7 +174,7 @@ def test_a_checkpoint_without_its_package_says_what_is_missing(trained):
 
 def test_without_a_training_file_its_defaults_are_taken(examples, tmp_path):
     arguments = ["--env", "Pendulum-v1", "--set", "behaviors.*.trainer_type=awr", "--max-steps", 200]
-    good(run(examples, "trainers", *arguments, "--run-id", "short", "--results-dir", tmp_path))
+    good(examples.run("trainers", *arguments, "--run-id", "short", "--results-dir", tmp_path))
     behavior = yaml.safe_load((tmp_path / "short" / "configuration.yaml").read_text())["default_settings"]
     assert (behavior["trainer_type"], behavior["hyperparameters"]["temperature"]) == ("awr", 1.0)
 
@@ -216,7 +183,7 @@ def test_its_keys_are_printed_and_stand_in_schema_and_reference(examples, tmp_pa
     schema, page = tmp_path / "schema.json", tmp_path / "page.md"
     file = EXAMPLES / "treasure.yaml"
     printed = good(
-        run(examples, "trainers.config", file, "--write-schema", schema, "--write-docs", page, cwd=tmp_path)
+        examples.run("trainers.config", file, "--write-schema", schema, "--write-docs", page, cwd=tmp_path)
     )
     behavior = yaml.safe_load(printed)["behaviors"]["Treasure-v0"]
     assert behavior["hyperparameters"] | {"temperature": 0.5, "lambd": 0.95} == behavior["hyperparameters"]
@@ -238,7 +205,7 @@ def test_its_keys_are_printed_and_stand_in_schema_and_reference(examples, tmp_pa
 
 
 def test_for_mlagents_only_its_own_keys_are_printed(examples):
-    printed = good(run(examples, "trainers.config", EXAMPLES / "treasure.yaml", "--for-mlagents"))
+    printed = good(examples.run("trainers.config", EXAMPLES / "treasure.yaml", "--for-mlagents"))
     behavior = yaml.safe_load(printed)["behaviors"]["Treasure-v0"]
     assert "temperature" not in behavior["hyperparameters"]
     assert list(behavior["reward_signals"]) == ["extrinsic"]
@@ -265,7 +232,7 @@ BAD_KEYS = [
 @pytest.mark.parametrize(("override", "told"), BAD_KEYS, ids=[row[0] for row in BAD_KEYS])
 def test_a_mistake_in_its_keys_is_one_line(examples, override, told):
     file = EXAMPLES / "treasure.yaml"
-    done = run(examples, "trainers.config", file, "--set", f"behaviors.Treasure-v0.{override}")
+    done = examples.run("trainers.config", file, "--set", f"behaviors.Treasure-v0.{override}")
     assert told in the_error(done)
 
 
@@ -287,7 +254,7 @@ UNUSABLE = [
 def test_what_cannot_be_used_is_one_line(faulty, tmp_path, behavior, told):
     file = tmp_path / "faulty.yaml"
     file.write_text(yaml.safe_dump({"default_settings": behavior}))
-    assert told in the_error(run(faulty, "trainers.config", file))
+    assert told in the_error(faulty.run("trainers.config", file))
 
 
 @pytest.mark.parametrize(
@@ -301,7 +268,7 @@ def test_an_encoder_that_gives_something_else_is_one_line(faulty, tmp_path, enco
     shutil.copy(EXAMPLES / "treasure_env.py", tmp_path)
     override = f"behaviors.*.network_settings.vis_encode_type={encoder}"
     arguments = ["--env", "treasure_env:Treasure-v0", "--set", override]
-    assert told in the_error(run(faulty, "trainers", *arguments, cwd=tmp_path))
+    assert told in the_error(faulty.run("trainers", *arguments, cwd=tmp_path))
     assert not list((tmp_path / "runs").rglob("configuration.yaml"))
 
 
@@ -314,11 +281,11 @@ def test_a_name_that_is_taken_stays_with_this_project(faulty, tmp_path):
     }
     file = tmp_path / "plain.yaml"
     file.write_text(yaml.safe_dump({"default_settings": content}))
-    printed = yaml.safe_load(good(run(faulty, "trainers.config", file)))["default_settings"]
+    printed = yaml.safe_load(good(faulty.run("trainers.config", file)))["default_settings"]
     assert printed["hyperparameters"]["epsilon"] == 0.1
-    wrong = the_error(run(faulty, "trainers.config", file, "--set", "default_settings.trainer_type=pp"))
+    wrong = the_error(faulty.run("trainers.config", file, "--set", "default_settings.trainer_type=pp"))
     assert wrong.endswith("expected 'ppo', 'sac', 'poca', 'a2c', 'dqn', 'absent' or 'bare', got 'pp'\n")
     refused = the_error(
-        run(faulty, "trainers", "--env", "CartPole-v1", "--set", "default_settings.trainer_type=poca")
+        faulty.run("trainers", "--env", "CartPole-v1", "--set", "default_settings.trainer_type=poca")
     )
     assert "trainer_type: poca is not supported yet" in refused

@@ -1,10 +1,12 @@
 """`python -m trainers.benchmark`: which task, which seeds, and what is written."""
 
 import csv
+import io
 import os
 import signal
 import subprocess
-from contextlib import suppress
+import sys
+from contextlib import redirect_stdout, suppress
 
 import pytest
 from command_tools import PATIENCE, command, surroundings, wait_for
@@ -14,9 +16,22 @@ from trainers.config import dump_settings, load_settings
 from trainers.playback import benchmark
 from trainers.playback.benchmark import Task, main, parse_task, tuned_tasks
 from trainers.playback.results_table import read_scores
+from trainers.training.cli import main as train_main
 from trainers.training.environments import tuned_files
 
 TEN_MILLION = next(path for path in tuned_files("ppo") if path.stem == "Walker2d-v5-10M")
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """Trains in this process; `test_ctrl_c_saves_the_run` has one of its own, as users do."""
+
+    def run(line: list[str]) -> int:
+        assert line[:3] == [sys.executable, "-m", "trainers"]
+        with redirect_stdout(io.StringIO()):
+            return train_main(line[3:])
+
+    monkeypatch.setattr(benchmark, "_run", run)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +57,7 @@ def test_every_tuned_file_is_a_task():
     assert len({task.title for task in tasks}) == len(tasks)
 
 
-def test_two_seeds_of_two_tasks(tmp_path, monkeypatch, capsys):
+def test_two_seeds_of_two_tasks(here, tmp_path, monkeypatch, capsys):
     """Runs, tables, scores and curves; episodes are seeded as the task says; a second call trains nothing."""
     seen = []
 
@@ -76,7 +91,7 @@ def test_two_seeds_of_two_tasks(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out == printed
 
 
-def test_an_interrupted_run_is_resumed(tmp_path, capsys):
+def test_an_interrupted_run_is_resumed(here, tmp_path, capsys):
     """It has every file that a finished one has, and only the step of its checkpoint tells the two apart."""
     options = ["--seeds", "3", "--results-dir", str(tmp_path / "runs"), "--out", str(tmp_path)]
     few = ["--max-steps", "1000", "--set", "behaviors.*.summary_freq=500"]
@@ -94,7 +109,7 @@ def test_an_interrupted_run_is_resumed(tmp_path, capsys):
     assert "| 3 | 2,0" in capsys.readouterr().out
 
 
-def test_a_run_that_ends_early_is_no_result(tmp_path, capfd):
+def test_a_run_that_ends_early_is_no_result(here, tmp_path, capfd):
     """Here because it went elsewhere: nothing is written, and one line says so."""
     options = ["--seeds", "3", "--results-dir", str(tmp_path / "runs"), "--out", str(tmp_path)]
     assert main(["CartPole-v1", *options, "--max-steps", "300", "--run-id", "elsewhere"]) == 2
@@ -129,7 +144,7 @@ def test_ctrl_c_saves_the_run(tmp_path):
 
 
 @pytest.mark.parametrize("bad", [["CartPole-v1", "--seeds", "1,x"], ["NoSuchTask-v0", "--seeds", "0"]])
-def test_bad_input_ends_with_2(bad, tmp_path, capfd):
+def test_bad_input_ends_with_2(bad, here, tmp_path, capfd):
     try:
         status = main([*bad, "--results-dir", str(tmp_path), "--out", str(tmp_path)])
     except SystemExit as left:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from matplotlib.figure import Figure
 
-from tests.pictures import DRAW as draw_plots
+from tests.pictures import draw_plots
 from trainers.records.metrics import REWARD, REWARD_DEVIATION
 from trainers.records.plots import draw_seeds
 
