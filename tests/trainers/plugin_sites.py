@@ -14,6 +14,7 @@ from command_tools import REPOSITORY, command
 
 RUNS_COMMANDS = """
 import contextlib, io, json, os, runpy, sys, traceback
+import tests.pictures
 
 for line in sys.stdin:
     folder, *sys.argv = json.loads(line)

@@ -30,6 +30,7 @@ behaviors:
 
 # Plays the part of mlagents-learn: our trainer, without what tells its runs from those of the other one.
 STAND_IN = """#!/bin/sh
+[ "$1" = --help ] && echo trainer_config_path && exit
 export PYTHONPATH={root}
 trap : INT
 {python} -m trainers "$@"
@@ -128,57 +129,44 @@ def test_keys_that_mlagents_learn_does_not_get_are_named(tmp_path: Path) -> None
 
 
 def compare(stand_in: Path, steps: int) -> list[str]:
+    """The arguments of a comparison."""
     Path("task.yaml").write_text(TASK.format(steps=steps))
-    command = [
-        sys.executable,
-        "-W",
-        "error",
-        "-m",
-        "trainers.compare",
-        "--train",
-        "task.yaml",
-        "--out",
-        "out",
-    ]
-    command += ["--env", "CartPole-v1", "--agents", "4", "--seeds", "0", "--mlagents-learn", str(stand_in)]
-    return command
-
-
-def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONUNBUFFERED": "1"}
+    arguments = ["--train", "task.yaml", "--out", "out", "--env", "CartPole-v1", "--agents", "4"]
+    return [*arguments, "--seeds", "0", "--mlagents-learn", str(stand_in)]
 
 
 @SHELL
 @PLOTLY
-def test_both_trainers_are_trained_and_a_second_call_trains_nothing(stand_in: Path) -> None:
-    command = compare(stand_in, 800)
-    first = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
-    assert (first.returncode, first.stderr) == (0, "")
-    assert "[1/2] bridge-learn, task, seed 0: 800 of 800 steps" in first.stdout
-    assert "[2/2] mlagents-learn, task, seed 0: 800 of 800 steps" in first.stdout
-    assert "clip_value_loss: True" in first.stdout
+def test_both_trainers_are_trained_and_a_second_call_trains_nothing(
+    stand_in: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    arguments = compare(stand_in, 800)
+    assert main(arguments) == 0
+    printed, errors = capfd.readouterr()
+    assert errors == ""
+    assert "[1/2] bridge-learn, task, seed 0: 800 of 800 steps" in printed
+    assert "[2/2] mlagents-learn, task, seed 0: 800 of 800 steps" in printed
+    assert "clip_value_loss: True" in printed
     assert "clip_value_loss" not in Path("out/files/task-mlagents-learn.yaml").read_text()
     assert "clip_value_loss" in Path("out/report.html").read_text()
     events = sorted(Path("out").glob("*/task-seed0/CartPole-v1/events*"))
     assert len(events) == 2
-    second = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
-    assert second.returncode == 0, second.stderr
-    assert "2 of 2 runs are already finished" in second.stdout
+    assert main(arguments) == 0
+    assert "2 of 2 runs are already finished" in capfd.readouterr().out
     assert sorted(Path("out").glob("*/task-seed0/CartPole-v1/events*")) == events
     Path("task.yaml").write_text(TASK.format(steps=1600))
-    other = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
-    assert other.returncode == 2
-    assert "has other settings" in other.stderr
+    assert "has other settings" in refused(capfd, *arguments)
 
 
 @SHELL
 @PLOTLY
 def test_an_interrupted_comparison_goes_on_where_it_stopped(stand_in: Path) -> None:
-    command = compare(stand_in, 1_000_000)
+    command = [sys.executable, "-W", "error", "-m", "trainers.compare", *compare(stand_in, 1_000_000)]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONUNBUFFERED": "1"}
     reached = 0
     for expected in ("[1/2]", "[1/2]"):
         process = subprocess.Popen(
-            command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         assert process.stdout is not None
         for line in process.stdout:

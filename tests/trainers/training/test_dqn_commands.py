@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from command_tools import PATIENCE, command, surroundings
+from command_tools import PATIENCE, command, surroundings, the_error
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from bridge.onnx_check import check_file
@@ -32,23 +32,20 @@ BEHAVIOR = {
 }
 
 
-def run(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command("trainers.dqn", *arguments, "--results-dir", folder),
+@pytest.fixture(scope="module")
+def pole(tmp_path_factory) -> Path:
+    """The finished run `pole` of a real process. Not to be written to."""
+    folder = tmp_path_factory.mktemp("dqn")
+    (folder / "small.yaml").write_text(yaml.safe_dump({"default_settings": BEHAVIOR}))
+    arguments = ("--env", "CartPole-v1", "--run-id", "pole", "--seed", 3, "--results-dir", folder)
+    done = subprocess.run(
+        command("trainers.dqn", "small.yaml", *arguments),
         cwd=folder,
         env=surroundings(),
         capture_output=True,
         text=True,
         timeout=PATIENCE,
     )
-
-
-@pytest.fixture(scope="module")
-def pole(tmp_path_factory) -> Path:
-    """The finished run `pole` of a real process. Not to be written to."""
-    folder = tmp_path_factory.mktemp("dqn")
-    (folder / "small.yaml").write_text(yaml.safe_dump({"default_settings": BEHAVIOR}))
-    done = run(folder, "small.yaml", "--env", "CartPole-v1", "--run-id", "pole", "--seed", 3)
     assert done.returncode == 0, done.stderr
     assert f"-m trainers.evaluate {folder / 'pole'}" in done.stdout
     return folder
@@ -70,32 +67,26 @@ def test_a_run_leaves_what_every_run_leaves_and_its_replay_buffer(pole, capsys):
     assert len(json.loads(capsys.readouterr().out)["returns"]) == 3
 
 
-def test_errors_are_one_line_and_status_2(pole):
-    ppo = pole / "ppo.yaml"
-    ppo.write_text(yaml.safe_dump({"default_settings": {"trainer_type": "ppo"}}))
-    for arguments, told in (
-        (("small.yaml", "--env", "Pendulum-v1"), "a trainer_type that learns a policy, such as ppo"),
-        (("ppo.yaml", "--env", "CartPole-v1"), "python -m trainers,"),
-        (("small.yaml", "--env", "CartPole-v1", "--run-id", "pole"), "--resume"),
+FEW_ROWS = "default_settings.hyperparameters.buffer_size=20"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["small.yaml", "--env", "Pendulum-v1"], "a trainer_type that learns a policy, such as ppo"),
+        (["ppo.yaml", "--env", "CartPole-v1"], "python -m trainers,"),
+        (["small.yaml", "--env", "CartPole-v1", "--run-id", "pole"], "--resume"),
         (
-            (
-                "small.yaml",
-                "--env",
-                "CartPole-v1",
-                "--set",
-                "default_settings.hyperparameters.buffer_size=20",
-                "--num-envs",
-                30,
-            ),
+            ["small.yaml", "--env", "CartPole-v1", "--set", FEW_ROWS, "--num-envs", "30"],
             "buffer_size (20)",
         ),
-    ):
-        done = run(pole, *arguments)
-        lines = done.stderr.splitlines()
-        assert done.returncode == 2
-        assert len(lines) == 1, lines
-        assert lines[0].startswith("error: ")
-        assert told in lines[0]
+    ],
+)
+def test_errors_are_one_line_and_status_2(arguments, told, pole, capfd):
+    Path("small.yaml").write_text(yaml.safe_dump({"default_settings": BEHAVIOR}))
+    Path("ppo.yaml").write_text(yaml.safe_dump({"default_settings": {"trainer_type": "ppo"}}))
+    assert main([*arguments, "--results-dir", str(pole)], "dqn") == 2
+    assert told in the_error(capfd)
 
 
 def test_a_run_is_resumed_with_its_buffer_and_a_damaged_buffer_is_named(pole, tmp_path, capfd):
@@ -110,9 +101,7 @@ def test_a_run_is_resumed_with_its_buffer_and_a_damaged_buffer_is_named(pole, tm
     buffer.write_bytes(b"rubbish")
     capfd.readouterr()
     assert main([*arguments, "--resume", "--max-steps", "1200"], "dqn") == 2
-    lines = capfd.readouterr().err.splitlines()
-    assert len(lines) == 1
-    assert "last_replay_buffer.npz" in lines[0]
+    assert "last_replay_buffer.npz" in the_error(capfd)
 
 
 @pytest.mark.parametrize("env_id", ["CartPole-v1", "ALE/Assault-v5", "ALE/Pong-v5"])
@@ -125,6 +114,4 @@ def test_there_is_a_file_for_every_kind_of_environment_that_it_can_learn(env_id)
 
 def test_without_a_file_for_its_kind_the_command_says_so(capfd, tmp_path):
     assert main(["--env", "Pendulum-v1", "--results-dir", str(tmp_path)], "dqn") == 2
-    lines = capfd.readouterr().err.splitlines()
-    assert len(lines) == 1
-    assert "Pendulum-v1 has continuous actions, which trainer_type dqn cannot learn; use " in lines[0]
+    assert "Pendulum-v1 has continuous actions, which trainer_type dqn cannot learn; use " in the_error(capfd)
