@@ -43,7 +43,7 @@ def test_the_last_lines_name_what_is_missing(options: list[str], passes: bool, t
             tmp_path,
         ],
         cwd=tmp_path,
-        env={**os.environ, "PYTEST_ADDOPTS": ""},
+        env={**os.environ, "PYTEST_ADDOPTS": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},  # they take a while
         capture_output=True,
         text=True,
         check=False,

@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 import yaml
+from command_tools import the_error
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from gym_adapters.commands import install_command
 from tests.needs import WANDB
+from trainers.training.cli import main
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -144,10 +146,8 @@ def test_no_key_is_one_line(tmp_path):
     assert not (tmp_path / "runs" / "pole").exists()
 
 
-def test_a_missing_package_is_named(tmp_path):
-    (tmp_path / "wandb.py").write_text("raise ImportError('none here')")
-    found_first = os.pathsep.join([str(tmp_path), str(REPOSITORY)])
-    done = run_trainer(tmp_path, *SMALL, PYTHONPATH=found_first, WANDB_MODE="offline")
-    assert done.returncode == 2
-    assert done.stderr.splitlines() == [f"error: --wandb needs a package; run: {install_command('wandb')}"]
+def test_a_missing_package_is_named(tmp_path, monkeypatch, capfd):
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    assert main([*SMALL, "--results-dir", str(tmp_path / "runs")], "ppo") == 2
+    assert the_error(capfd) == f"error: --wandb needs a package; run: {install_command('wandb')}"
     assert not (tmp_path / "runs" / "pole").exists()

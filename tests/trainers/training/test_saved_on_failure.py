@@ -3,11 +3,12 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
+import gymnasium
 import numpy as np
 import pytest
+from command_tools import command, surroundings
 from run_tools import OPTIONS, Stopwatch, options, read_progress
 
 from tests.pictures import drawn
@@ -16,8 +17,8 @@ from trainers.config import CheckpointSettings
 from trainers.records.checkpoint import load_state, save_state
 from trainers.records.run_folder import claimed_folder
 from trainers.training.api import SAVED
+from trainers.training.cli import main
 
-REPOSITORY = Path(__file__).parents[3]
 ENVIRONMENT = """
 import gymnasium, numpy, os, sys
 
@@ -94,45 +95,57 @@ def test_a_forced_run_that_fails_before_it_saved_anything_gives_the_earlier_one_
     assert load_policy(tmp_path / "first").step == before
 
 
-def command(tmp_path: Path, trouble: str, *more: str) -> list[str]:
-    (tmp_path / "trouble.py").write_text(ENVIRONMENT.replace("TROUBLE", trouble))
-    (tmp_path / "file.yaml").write_text(FILE)
-    words = [sys.executable, "-m", "trainers.ppo", "file.yaml", "--env", "trouble:Trouble-v0"]
-    return [*words, "--run-id", "run", "--seed", "1", *more]
+def arguments(folder: Path, module: str, trouble: str) -> list[str]:
+    """Of a run in an environment that has trouble after 599 steps."""
+    (folder / f"{module}.py").write_text(ENVIRONMENT.replace("TROUBLE", trouble))
+    (folder / "file.yaml").write_text(FILE)
+    return ["file.yaml", "--env", f"{module}:Trouble-v0", "--run-id", "run", "--seed", "1"]
 
 
-def environment(tmp_path: Path) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(tmp_path)])}
+def assert_saved(folder: Path, errors: str, told: str) -> None:
+    last = errors.strip().splitlines()[-1]
+    start, _, end = told.partition("*")
+    assert start in last
+    assert end in last
+    assert last.endswith("what was learned until then is saved.")
+    assert "Traceback" not in errors
+    assert load_policy(folder / "runs" / "run").step == 599
 
 
 @pytest.mark.parametrize(
-    ("trouble", "told"),
+    ("module", "trouble", "told"),
     [
         (
+            "raises",
             "raise ValueError('no more fuel')",
-            "the environment raised ValueError: no more fuel (*trouble.py, line ",
+            "the environment raised ValueError: no more fuel (*raises.py, line ",
         ),
-        ("sys.exit(0)", "the environment raised RuntimeError: the environment called sys.exit(0)"),
-        ("os.chdir('/'); raise OSError('gone')", "the environment raised OSError: gone"),
+        ("leaves", "sys.exit(0)", "the environment raised RuntimeError: the environment called sys.exit(0)"),
     ],
 )
-def test_the_command_says_in_one_line_what_the_environment_raised(trouble, told, tmp_path):
+def test_the_command_says_in_one_line_what_the_environment_raised(
+    module, trouble, told, tmp_path, monkeypatch, capfd
+):
+    monkeypatch.syspath_prepend(tmp_path)
+    try:
+        assert main(arguments(tmp_path, module, trouble), "ppo") == 2
+    finally:
+        gymnasium.registry.pop("Trouble-v0", None)
+    assert_saved(tmp_path, capfd.readouterr().err, told)
+
+
+def test_so_does_a_process_whose_environment_goes_to_another_folder(tmp_path):
+    words = arguments(tmp_path, "wanders", "os.chdir('/'); raise OSError('gone')")
     done = subprocess.run(
-        command(tmp_path, trouble),
+        command("trainers.ppo", *words),
         cwd=tmp_path,
-        env=environment(tmp_path),
+        env=surroundings(),
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 2, done.stderr
-    last = done.stderr.strip().splitlines()[-1]
-    start, _, end = told.partition("*")
-    assert start in last
-    assert end in last
-    assert last.endswith("what was learned until then is saved.")
-    assert "Traceback" not in done.stderr
-    assert load_policy(tmp_path / "runs" / "run").step == 599
+    assert_saved(tmp_path, done.stderr, "the environment raised OSError: gone")
 
 
 def test_two_trainings_of_one_run_are_refused_and_the_owner_is_named(tmp_path):
