@@ -11,7 +11,6 @@ import torch
 from command_tools import write_file
 from run_tools import Stopwatch, options
 
-from tests.pictures import drawn
 from trainers import Outcome, train
 from trainers.optim import measured
 from trainers.training.cli import main
@@ -29,10 +28,9 @@ def _own_folder(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="session")
 def finished_run(tmp_path_factory) -> tuple[Path, Outcome]:
-    """A run of 3000 steps with its pictures, and what it returned. Not to be written to."""
+    """A run of 3000 steps, and what it returned. Not to be written to."""
     results = tmp_path_factory.mktemp("results")
-    with drawn():
-        outcomes = train(Stopwatch().env(), options(results))
+    outcomes = train(Stopwatch().env(), options(results))
     return results / "first", outcomes["Task"]
 
 

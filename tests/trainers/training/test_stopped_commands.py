@@ -66,7 +66,10 @@ def test_a_polite_signal_saves_and_ends_well(number, stopped_runs, capfd):
     run = stopped_runs[number]
     assert run.returncode == 0
     assert "Traceback" not in run.errors
-    assert (run.folder / "reward.png").read_bytes().startswith(b"\x89PNG")
+    for picture in ("reward.png", "losses.png"):
+        content = (run.folder / picture).read_bytes()
+        assert content.startswith(b"\x89PNG")
+        assert len(content) > 5000, "it is drawn"
     step = load_state(run.folder / "checkpoint.pt")["global_step"]
     assert step >= 400
     assert f"Pendulum-v1: {step:,} steps" in run.output
