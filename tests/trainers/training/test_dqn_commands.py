@@ -1,13 +1,17 @@
 """`python -m trainers.dqn` as people type it: what it leaves, resumes, evaluates and answers to bad input."""
 
 import csv
+import io
 import json
-import subprocess
+import runpy
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import yaml
-from command_tools import PATIENCE, command, surroundings, the_error
+from command_tools import the_error
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from bridge.onnx_check import check_file
@@ -34,20 +38,19 @@ BEHAVIOR = {
 
 @pytest.fixture(scope="module")
 def pole(tmp_path_factory) -> Path:
-    """The finished run `pole` of a real process. Not to be written to."""
+    """The finished run `pole`. Not to be written to."""
     folder = tmp_path_factory.mktemp("dqn")
-    (folder / "small.yaml").write_text(yaml.safe_dump({"default_settings": BEHAVIOR}))
-    arguments = ("--env", "CartPole-v1", "--run-id", "pole", "--seed", 3, "--results-dir", folder)
-    done = subprocess.run(
-        command("trainers.dqn", "small.yaml", *arguments),
-        cwd=folder,
-        env=surroundings(),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-    )
-    assert done.returncode == 0, done.stderr
-    assert f"-m trainers.evaluate {folder / 'pole'}" in done.stdout
+    file = folder / "small.yaml"
+    file.write_text(yaml.safe_dump({"default_settings": BEHAVIOR}))
+    arguments = (file, "--env", "CartPole-v1", "--run-id", "pole", "--seed", 3, "--results-dir", folder)
+    output = io.StringIO()
+    with (
+        mock.patch.object(sys, "argv", ["trainers.dqn", *map(str, arguments)]),
+        redirect_stdout(output),
+        pytest.raises(SystemExit, match="^0$"),
+    ):
+        runpy.run_module("trainers.dqn", run_name="__main__")
+    assert f"-m trainers.evaluate {folder / 'pole'}" in output.getvalue()
     return folder
 
 
