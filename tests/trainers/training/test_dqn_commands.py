@@ -47,7 +47,7 @@ def pole(tmp_path_factory) -> Path:
     with (
         mock.patch.object(sys, "argv", ["trainers.dqn", *map(str, arguments)]),
         redirect_stdout(output),
-        pytest.raises(SystemExit, match="^0$"),
+        pytest.raises(SystemExit, match=r"^0$"),
     ):
         runpy.run_module("trainers.dqn", run_name="__main__")
     assert f"-m trainers.evaluate {folder / 'pole'}" in output.getvalue()
