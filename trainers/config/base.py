@@ -63,6 +63,8 @@ def detail_text(detail: Mapping[str, Any]) -> str:
         )
     if kind == "literal_error":
         return f"expected {detail['ctx']['expected']}, got {got}"
+    if kind == "string_type" and isinstance(detail["input"], bool):
+        return "expected text, got true or false, as YAML reads on, off, yes and no; put it in quotes"
     if kind in _EXPECTED:
         return f"expected {_EXPECTED[kind]}, got {got}"
     return str(detail["msg"])

@@ -10,12 +10,37 @@ from gym_adapters.errors import UserError
 from gym_adapters.limits import NUMBER_LETTERS, TEXT_BYTES, YAML_LEVELS, YAML_VALUES
 from trainers.config.base import show
 from trainers.config.old_files import OLD_TAGS
+from trainers.config.written import written
 
-_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+_TAG = "tag:yaml.org,2002:"
+_NUMBERS = (f"{_TAG}int", f"{_TAG}float")
+_PLAIN = (*_NUMBERS, f"{_TAG}bool", f"{_TAG}null")
+_DATE = f"{_TAG}timestamp"
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """PyYAML's safe loader that refuses a repeated key in a map, and what is larger than it looks."""
+    """PyYAML's safe loader that refuses a repeated key in a map, and what is larger than it looks.
+
+    A key is the text that is written, also where YAML reads it as a number or a flag, such as 1.10 or on. A number
+    remembers how it is written, for settings that are text. A date is text.
+    """
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - as PyYAML declares it
+        letter: [(tag, pattern) for tag, pattern in found if tag != _DATE]
+        for letter, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Merge what ``<<`` names into a map, and make its keys text."""
+        super().flatten_mapping(node)
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag in _PLAIN:
+                key.tag = f"{_TAG}str"
+
+    def construct_written(self, node: yaml.ScalarNode) -> int | float:
+        """Build a number that remembers its text."""
+        build = self.construct_yaml_int if node.tag == f"{_TAG}int" else self.construct_yaml_float
+        return written(build(node), node.value)
 
     def get_single_node(self) -> yaml.Node | None:
         """Return the tree of the text, or raise an error if it stands for more than `limits` allow."""
@@ -37,6 +62,10 @@ class _StrictLoader(yaml.SafeLoader):
                 )
             lines[key.value] = key.start_mark.line + 1
         return super().construct_mapping(node, deep=deep)
+
+
+for _tag in _NUMBERS:
+    _StrictLoader.add_constructor(_tag, _StrictLoader.construct_written)
 
 
 def _measure(node: yaml.Node, known: dict[int, tuple[int, int]]) -> tuple[int, int]:

@@ -29,6 +29,7 @@ from trainers.config.base import (
 )
 from trainers.config.behavior import BehaviorSettings
 from trainers.config.environment_parameters import EnvironmentParameter
+from trainers.config.written import plain
 
 
 class EnvSettings(Settings):
@@ -82,7 +83,7 @@ class EnvSettings(Settings):
         except ValueError as error:
             reason = str(error).removeprefix("Error serializing to JSON: ").removeprefix("ValueError: ")
             raise problem(f"expected values that a YAML file can hold; {reason}") from None
-        return options
+        return {key: plain(value) for key, value in options.items()}
 
     @model_validator(mode="after")
     def _several_need_a_path(self) -> Self:

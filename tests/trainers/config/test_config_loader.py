@@ -92,7 +92,7 @@ def test_merge_keys_are_yaml_not_duplicates() -> None:
             "invalid YAML (line 2, column 1): the key debug is repeated, first on line 1",
         ),
         ("debug: !!python/object:os.system {}\n", "walker.yaml: invalid YAML (line 1, column 8): "),
-        ("debug: 2001-99-99\n", "walker.yaml: invalid YAML: "),
+        ("debug: !!timestamp 2001-99-99\n", "walker.yaml: invalid YAML: "),
         ("debug: \x07\n", "walker.yaml: invalid YAML: "),
         ("a: " + "[" * 5000, "walker.yaml: invalid YAML"),
         (

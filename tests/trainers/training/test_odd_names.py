@@ -28,6 +28,8 @@ NAMES = [
     "Task.onnx",
     "$^$",
     "two\nlines",
+    "1.10",
+    "on",
     "x" * 10_000,
 ]
 
