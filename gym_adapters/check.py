@@ -25,8 +25,9 @@ def check_env(env: BaseEnv, steps: int = 200, seed: int = 0) -> None:
     What is checked:
 
     - Specs: there is a behavior after `reset`, and its spec never changes.
-    - Arrays: shapes follow the spec; observations are float32 (images also uint8), rewards float32, both
-      finite; ids are integers, unique in their batch; no later step overwrites a returned array.
+    - Arrays: shapes follow the spec; observations are float32 (images also uint8, vectors also float64, see
+      `as_floats`), rewards float32, both finite; ids are integers, unique in their batch; no later step overwrites a
+      returned array.
     - Episodes: only an agent that asked for a decision can end, and only once; its next decision, in the same
       step or later, begins a new episode. A reward follows the agent's previous decision, so the first
       decision of an episode has reward 0.
@@ -113,7 +114,7 @@ class _Checker:
         )
         _require(len(steps.obs) == len(spec.observation_specs), f"{where}.obs has {len(steps.obs)} arrays")
         for index, (array, observation) in enumerate(zip(steps.obs, spec.observation_specs, strict=True)):
-            kinds = "fu" if len(observation.shape) == 3 else "f"
+            kinds = {3: "fu", 1: "fd"}.get(len(observation.shape), "f")
             _check_array(f"{where}.obs[{index}]", array, (count, *observation.shape), kinds)
             self.given.append((f"{where}.obs[{index}]", array, array.copy()))
         self.given.append((f"{where}.reward", steps.reward, steps.reward.copy()))
@@ -152,10 +153,11 @@ class _Checker:
 
 
 def _check_array(where: str, array: np.ndarray, shape: tuple[int, ...], kinds: str) -> None:
-    """Requires an array of this shape and kind: bool (b), any integer (iu), float32 (f), float32 or uint8 (fu)."""
+    """Requires an array of this shape and kind: bool (b), any integer (iu), float32 (f), uint8 (u), float64 (d)."""
     _require(isinstance(array, np.ndarray), f"{where} is a {type(array).__name__}, expected an array")
     _require(array.shape == shape, f"{where} has shape {array.shape}, expected {shape}")
-    is_one = array.dtype.kind in kinds and ("f" not in kinds or array.dtype in (np.float32, np.uint8))
+    floats = (np.float32, np.uint8, np.float64 if "d" in kinds else np.float32)
+    is_one = array.dtype.kind in kinds and ("f" not in kinds or array.dtype in floats)
     _require(is_one, f"{where} has type {array.dtype}")
     _require(bool(np.isfinite(array).all()), f"{where} holds a value that is not finite")
 

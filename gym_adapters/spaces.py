@@ -21,6 +21,7 @@ from mlagents_envs.base_env import (
 from gym_adapters.action_spaces import ActionMapping, space_text
 from gym_adapters.checked import described, fitted
 from gym_adapters.errors import UserError
+from gym_adapters.floats import as_floats
 from gym_adapters.sizes import check_observations
 
 logger = logging.getLogger(__name__)
@@ -29,10 +30,6 @@ MIN_IMAGE_SIDE = 8
 """A three-dimensional observation counts as an image if it is at least this high and wide, in pixels."""
 MAX_GREY_RATIO = 4
 """A two-dimensional observation of bytes also needs sides whose ratio is at most this; others are stacked vectors."""
-
-FLOAT32 = np.dtype(np.float32)
-LARGEST_EXACT = 2.0**24
-"""Up to here, float32 holds every integer."""
 
 Convert = Callable[[np.ndarray], np.ndarray]
 
@@ -55,9 +52,10 @@ class _Leaf:
 class ObservationMapping:
     """Converts batched observations of one space to the arrays of `DecisionSteps.obs`.
 
-    Vectors become float32. Images become channel-first and keep uint8, spread over 0 to 255 if the space has other
-    bounds; a float image is scaled to [0, 1] if its space has finite bounds. `Dict` and `Tuple` spaces give one array
-    per entry, in the space's order; `Discrete` and `MultiDiscrete` values become one-hot vectors.
+    Vectors become float32, or float64 where float32 would merge neighbours. Images become channel-first and keep
+    uint8, spread over 0 to 255 if the space has other bounds; a float image is scaled to [0, 1] if its space has finite
+    bounds. `Dict` and `Tuple` spaces give one array per entry, in the space's order; `Discrete` and `MultiDiscrete`
+    values become one-hot vectors.
 
     Args:
         space: The space of one environment's observation.
@@ -90,7 +88,7 @@ class ObservationMapping:
             observation: Arrays of shape (num_envs, ...), nested like the space.
 
         Returns:
-            New arrays, one per spec. Shape: (num_envs, *spec.shape), float32 or uint8.
+            New arrays, one per spec. Shape: (num_envs, *spec.shape), as the class describes.
 
         Raises:
             UserError: An array is missing, has another shape, or holds values outside a space of integers.
@@ -177,17 +175,16 @@ def _shape_and_conversion(space: Space) -> tuple[tuple[int, ...], Convert]:
 
 def _vector(space: Space) -> tuple[tuple[int, ...], Convert]:
     size = int(np.prod(space.shape or ()))
-    told = np.dtype(space.dtype).itemsize <= FLOAT32.itemsize  # numbers of these types are seldom so large
+    told = False
 
     def convert(batch: np.ndarray) -> np.ndarray:
         nonlocal told
-        with np.errstate(over="ignore"):  # an infinite number is refused by those who read it
-            converted = np.array(batch, dtype=FLOAT32).reshape(len(batch), size)
-        if not told and (np.abs(converted) > LARGEST_EXACT).any():
+        converted = as_floats(batch).reshape(len(batch), size)
+        if converted.dtype == np.float64 and not told:
             told = True
             logger.warning(
-                "observations reach %g, where float32 merges integers; subtract an offset or scale them in the "
-                "environment",
+                "observations reach %g, where float32 merges neighbours; network_settings.normalize: true normalises "
+                "them in float64, else subtract an offset or scale them in the environment",
                 np.abs(converted).max(),
             )
         return converted

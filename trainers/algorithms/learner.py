@@ -20,7 +20,7 @@ from trainers.experience.rows import Rows
 from trainers.experience.store import Store
 from trainers.experience.task import Task
 from trainers.maths.schedules import decayed
-from trainers.networks.normalizer import RunningMoments
+from trainers.networks.normalizer import ObservationMoments
 from trainers.networks.policy_network import ActionSample, PolicyNetwork
 from trainers.optim.optimizer import FlatAdam
 from trainers.optim.threads import threads_for
@@ -76,7 +76,7 @@ class Learner(ABC):
             for name, settings in task.settings.reward_signals.active().items()
         ]
         vectors = [task.spec.observation_specs[index].shape[0] for index in self.policy.vector_columns]
-        self.observation_moments = RunningMoments(sum(vectors))
+        self.observation_moments = ObservationMoments(sum(vectors))
 
     @classmethod
     @abstractmethod

@@ -8,6 +8,7 @@ from mlagents_envs.base_env import BehaviorSpec, DecisionSteps, TerminalSteps
 
 from gym_adapters.checked import as_numbers, described
 from gym_adapters.errors import UserError
+from gym_adapters.floats import as_floats
 
 Steps = TypeVar("Steps", DecisionSteps, TerminalSteps)
 FLOAT, BYTE = np.dtype(np.float32), np.dtype(np.uint8)
@@ -92,8 +93,8 @@ def checked_pair(behavior: str, steps: Any) -> tuple[DecisionSteps, TerminalStep
 class StepsChecker:
     """Checks the steps of one behavior, and gives their arrays one form.
 
-    Arrays may be lists, and numbers may have any real type. Observations become float32, or stay uint8 if they are
-    images. Groups may be None.
+    Arrays may be lists, and numbers may have any real type. Observations become float32, vectors with numbers
+    that float32 merges float64, and images of bytes stay uint8. Groups may be None.
 
     Args:
         behavior: its name, for messages.
@@ -209,6 +210,8 @@ class StepsChecker:
                 "uint8 from 0 to 255 or float32 from 0 to 1",
                 "its type",
             )
+        if len(shape) == 2:
+            return as_floats(array)
         kind = BYTE if is_image and array.dtype == BYTE else FLOAT
         if is_image and self._images.setdefault(index, kind) != kind:
             self._refuse(

@@ -15,7 +15,7 @@ from mlagents_envs.base_env import BehaviorSpec
 
 from gym_adapters.errors import UserError
 from trainers.experience.frames import FrameStore
-from trainers.experience.rows import Rows, Transitions, own_and_group, require_rows, storage_type
+from trainers.experience.rows import Rows, Transitions, own_and_group, require_rows, storage_type, widened
 from trainers.experience.store import NO_ROW, StepResult
 from trainers.maths.returns import Ending
 from trainers.networks.policy_network import ActionSample
@@ -105,10 +105,12 @@ class Replay:
         before = np.full(count, NO_ROW, np.int64)
         if previous is not None:
             before = np.where(previous >= self.first, previous % self.capacity, NO_ROW)
-        for column, values in zip(self._observations, observations, strict=True):
+        for index, values in enumerate(observations):
+            column = self._observations[index]
             if isinstance(column, FrameStore):
                 column.write(places, values, before)
             else:
+                self._observations[index] = column = widened(column, values)
                 column[places] = values
         self._columns["forbidden"][places] = False if forbidden is None else forbidden
         self._any_forbidden = self._any_forbidden or forbidden is not None

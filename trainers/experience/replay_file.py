@@ -87,7 +87,9 @@ def _require_sound(arrays: dict[str, np.ndarray], spec: BehaviorSpec) -> None:
     }
     for index, observation in enumerate(spec.observation_specs):
         if len(observation.shape) != 3:
-            expected[f"observation{index}.values"] = (np.float32, (count, *observation.shape))
+            name = f"observation{index}.values"
+            is_wide = len(observation.shape) == 1 and arrays[name].dtype == np.float64
+            expected[name] = (np.float64 if is_wide else np.float32, (count, *observation.shape))
     for name, (kind, shape) in expected.items():
         array = arrays[name]
         if array.dtype != kind or array.shape != shape:
@@ -95,7 +97,7 @@ def _require_sound(arrays: dict[str, np.ndarray], spec: BehaviorSpec) -> None:
                 f"{name} is {array.shape} of {array.dtype}, expected {shape} of {np.dtype(kind)}"
             )
     for name, array in arrays.items():
-        if array.dtype == np.float32 and ".chunk" not in name and not np.isfinite(array).all():
+        if array.dtype.kind == "f" and ".chunk" not in name and not np.isfinite(array).all():
             raise ValueError(f"{name} has numbers that are not finite")
     if not count or rows[0] < 0 or rows[-1] > MOST_ROWS or (np.diff(rows) != 1).any():
         raise ValueError("its rows are not numbered one after the other")

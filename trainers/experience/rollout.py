@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from mlagents_envs.base_env import BehaviorSpec
 
-from trainers.experience.rows import require_rows, storage_type
+from trainers.experience.rows import require_rows, storage_type, widened
 from trainers.experience.store import NO_ROW, StepResult
 from trainers.networks.policy_network import ActionSample
 
@@ -20,7 +20,7 @@ class Columns:
     """The `n` rows of a rollout, as arrays. They are views: copy them before the rollout changes.
 
     Attributes:
-        observations: one (n, *shape) array per observation, float32 or uint8.
+        observations: one (n, *shape) array per observation, float32, float64 or uint8.
         continuous: (n, continuous actions) float32 raw samples, before clipping.
         discrete: (n, branches) int64.
         forbidden: (n, sum of branch sizes) bool, True where an action is forbidden.
@@ -98,6 +98,7 @@ class Rollout:
         if first == last:
             return np.arange(first, last)
         self._reserve(last, observations)
+        self._observations = list(map(widened, self._observations, observations))
         for column, values in zip(self._observations, observations, strict=True):
             column[first:last] = values
         self._columns["forbidden"][first:last] = False if forbidden is None else forbidden

@@ -18,13 +18,22 @@ An image counts as one uint8 channel, since a replay buffer keeps the channels o
 
 
 def storage_type(shape: tuple[int, ...], values: np.ndarray) -> np.dtype:
-    """Return the dtype in which an observation is stored: uint8 for uint8 images, float32 for everything else.
+    """Return the dtype in which an observation is stored.
+
+    It is uint8 for uint8 images, float64 for vectors in float64, and float32 for everything else.
 
     Args:
         shape: shape of the observation in its spec.
         values: a batch of the observation, not empty.
     """
-    return np.dtype(np.uint8 if len(shape) == 3 and values.dtype == np.uint8 else np.float32)
+    kept = (np.uint8,) if len(shape) == 3 else (np.float64,) if len(shape) == 1 else ()
+    return values.dtype if values.dtype in kept else np.dtype(np.float32)
+
+
+def widened(column: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return a column that holds vectors as they are, in float64 if they are."""
+    is_wider = column.ndim == 2 and values.dtype == np.float64 != column.dtype
+    return column.astype(np.float64) if is_wider else column
 
 
 def require_rows(spec: BehaviorSpec, capacity: int) -> None:

@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gym_adapters.floats import LARGEST_EXACT
+
 CLIP = 5.0
 """Normalised values are clipped to [-5, 5], as in ML-Agents."""
 
@@ -63,8 +65,25 @@ class RunningMoments:
         self.count = float(state["count"])
 
 
+class ObservationMoments(RunningMoments):
+    """Moments of observations. An element whose first values lie beyond `LARGEST_EXACT` starts at their mean.
+
+    The initial value of 0 would lie so far from them that their own variance would not show.
+    """
+
+    def update(self, values: np.ndarray) -> None:
+        """See `RunningMoments.update`."""
+        if self.count == 1.0 and len(values):
+            first = values.mean(0, np.float64)
+            self.mean = np.where(np.abs(first) > LARGEST_EXACT, first, self.mean)
+        super().update(values)
+
+
 class VectorNormalizer(nn.Module):
     """Normalises vectors: (x - mean) / std, clipped to [-5, 5] (ML-Agents key `normalize`).
+
+    Float64 vectors are normalised in float64. Mean and std are float32 all the same: beyond `LARGEST_EXACT`, std is
+    the deviation from the rounded mean.
 
     The moments change only between updates, so that a policy is the same function while it acts and while it learns.
 
@@ -83,8 +102,11 @@ class VectorNormalizer(nn.Module):
     def assign(self, moments: RunningMoments) -> None:
         """Normalise by these moments from now on."""
         self.mean.copy_(torch.from_numpy(moments.mean))
-        self.std.copy_(torch.from_numpy(np.sqrt(moments.variance + 1e-8)))
+        rounded = np.where(
+            np.abs(moments.mean) > LARGEST_EXACT, moments.mean - moments.mean.astype(np.float32), 0.0
+        )
+        self.std.copy_(torch.from_numpy(np.sqrt(moments.variance + 1e-8 + rounded**2)))
 
     def forward(self, values: Tensor) -> Tensor:
-        """Return normalised vectors of the same shape, (n, size)."""
-        return ((values - self.mean) / self.std).clamp(-CLIP, CLIP)
+        """Return normalised float32 vectors of the same shape, (n, size)."""
+        return ((values - self.mean) / self.std).clamp(-CLIP, CLIP).float()

@@ -91,7 +91,10 @@ class Perception(nn.Module):
         Returns:
             See `prepare`.
         """
-        return self.prepare([torch.from_numpy(array).to(self.device) for array in observations])
+        tensors = [torch.from_numpy(array) for array in observations]
+        if self.device.type == "mps":  # which has no float64
+            tensors = [tensor.float() if tensor.dtype == torch.float64 else tensor for tensor in tensors]
+        return self.prepare([tensor.to(self.device) for tensor in tensors])
 
     def prepare(self, observations: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Turn observations into inputs of the network.
@@ -107,7 +110,9 @@ class Perception(nn.Module):
         """
         inputs: list[Tensor] = []
         if self.vector_columns:
-            vectors = [observations[index].float() for index in self.vector_columns]
+            vectors = [observations[index] for index in self.vector_columns]
+            if self.normalizer is None or all(vector.dtype != torch.float64 for vector in vectors):
+                vectors = [vector.float() for vector in vectors]
             vector = vectors[0] if len(vectors) == 1 else torch.cat(vectors, dim=1)
             inputs.append(vector if self.normalizer is None else self.normalizer(vector))
         return (*inputs, *(observations[index] for index in (*self.image_columns, *self.entity_columns)))

@@ -61,12 +61,11 @@ class NumpyPath:
     ) -> ActionSample:
         """See `PolicyNetwork.choose`. Branches are sampled with the Gumbel-max trick (`exported.sampled`)."""
         vectors = [observations[index] for index in self._columns]
-        x = (vectors[0] if len(vectors) == 1 else np.concatenate(vectors, axis=1)).astype(
-            np.float32, copy=False
-        )
+        x = vectors[0] if len(vectors) == 1 else np.concatenate(vectors, axis=1)
         if self._moments is not None:
             mean, std = self._moments
             x = np.clip((x - mean) / std, -CLIP, CLIP)
+        x = x.astype(np.float32, copy=False)
         heads = self.networks[0].forward(x)
         continuous = np.empty((len(x), 0), np.float32)
         discrete = np.empty((len(x), len(self.branches)), np.int64)

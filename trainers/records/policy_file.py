@@ -10,6 +10,7 @@ from mlagents_envs.base_env import ActionTuple
 
 from gym_adapters.action_spaces import ActionMapping
 from gym_adapters.errors import UserError, unread_named
+from gym_adapters.floats import as_floats
 from gym_adapters.space_description import space_from
 from gym_adapters.spaces import ObservationMapping
 from trainers.config import NetworkSettings, catalogue
@@ -173,9 +174,7 @@ class LoadedPolicy:
                 f"{', '.join(str(('n', *shape)) for shape in expected)}, "
                 f"got {', '.join(str(array.shape) for array in arrays)}"
             )
-        arrays = [
-            array if array.dtype == np.uint8 else array.astype(np.float32, copy=False) for array in arrays
-        ]
+        arrays = [_as_stored(array) for array in arrays]
         branches = self.spec.action_spec.discrete_branches
         forbidden = join_masks(self.name, action_mask, branches, range(len(arrays[0])))
         sample = self.policy.choose(arrays, forbidden, deterministic, self._generator)
@@ -215,6 +214,13 @@ class LoadedPolicy:
         arrays = observations.convert_rows([observation]) if one else observations.convert(observation)
         found = actions.convert(self.act(arrays, deterministic, action_mask))
         return found[0] if one else found
+
+
+def _as_stored(array: np.ndarray) -> np.ndarray:
+    """Return an observation in the type in which the training kept it (`storage_type`)."""
+    if array.dtype in (np.uint8, np.float32):
+        return array
+    return as_floats(array) if array.ndim == 2 else array.astype(np.float32)
 
 
 def load_policy(run_or_checkpoint: str | Path, which: str = "last") -> LoadedPolicy:
