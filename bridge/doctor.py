@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from bridge.ports import BASE_PORT, EDITOR_PORT, is_free, port_owner
-from gym_adapters.commands import CommandParser, install_command
+from gym_adapters.commands import CommandParser, install_command, program_name
 from gym_adapters.text import one_line
 
 REQUIRED = ("mlagents-envs", "protobuf", "grpcio", "numpy", "torch", "gymnasium", "onnx", "tensorboard")
@@ -141,7 +141,7 @@ def devices() -> Finding:
 def main(argv: Sequence[str] | None = None) -> int:
     """Print a line when each check ends, then the verdict, and return the exit status."""
     CommandParser(
-        prog="python -m bridge.doctor",
+        prog=program_name("bridge.doctor"),
         description="Check the installed packages, the ports, rendering and the devices. The exit status is 1 if "
         "training would fail.",
     ).parse_args(argv)

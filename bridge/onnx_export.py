@@ -24,7 +24,7 @@ from mlagents_envs.base_env import ActionSpec, BehaviorSpec
 from torch import Tensor, nn
 
 from bridge.onnx_check import check_file
-from gym_adapters.commands import CommandParser
+from gym_adapters.commands import CommandParser, program_name
 from gym_adapters.errors import UserError, exit_status, refusal_named
 from gym_adapters.text import printable
 from trainers.config.errors import path_option
@@ -166,7 +166,7 @@ def _exporter_warnings_ignored() -> Iterator[None]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return the exit status, which is 1 if Unity would refuse a checked file."""
     parser = CommandParser(
-        prog="python -m bridge.onnx_export",
+        prog=program_name("bridge.onnx_export"),
         description="Write the .onnx files that Unity runs, or check one.",
     )
     parser.add_argument("run", nargs="?", type=path_option, help="run folder, behavior folder or .pt file")

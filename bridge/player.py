@@ -28,6 +28,7 @@ from mlagents_envs.base_env import ActionTuple
 from bridge.player_connection import PlayerConnection, TrainerLeft
 from bridge.ports import EDITOR_PORT, LAST_PORT
 from gym_adapters.action_spaces import ActionMapping
+from gym_adapters.commands import program_name
 from gym_adapters.errors import UserError
 from gym_adapters.limits import ENVIRONMENTS
 from gym_adapters.make import behavior_name
@@ -185,7 +186,7 @@ def make_single(settings: PlayerSettings) -> gymnasium.Env:
 def parse(argv: Sequence[str] | None) -> tuple[PlayerSettings, PlayerConnection]:
     """Read the command line. Unknown arguments, such as those of Unity players, are ignored."""
     parser = argparse.ArgumentParser(
-        prog="python -m bridge.player",
+        prog=program_name("bridge.player"),
         description="Run a Gymnasium environment as a Unity ML-Agents player.",
         allow_abbrev=False,
     )

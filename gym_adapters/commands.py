@@ -6,8 +6,13 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
+
+_STARTED_AS: ContextVar[str | None] = ContextVar("started_as", default=None)
 
 
 def module_command(module: str, *arguments: object) -> str:
@@ -20,6 +25,21 @@ def module_command(module: str, *arguments: object) -> str:
         arguments: what follows it, one word each.
     """
     return shell_line(interpreter(), "-m", module, *arguments)
+
+
+@contextmanager
+def started_as(name: str | None) -> Iterator[None]:
+    """Let usage lines call the program that runs inside by a name, such as `bridge evaluate`; None: as its module."""
+    token = _STARTED_AS.set(name)
+    try:
+        yield
+    finally:
+        _STARTED_AS.reset(token)
+
+
+def program_name(module: str) -> str:
+    """Return what a program is called in its usage: as it was started, else the command that runs its module."""
+    return _STARTED_AS.get() or module_command(module)
 
 
 def install_command(*packages: str) -> str:

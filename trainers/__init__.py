@@ -31,10 +31,17 @@ _MODULES = {
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-def run_command(module: str, **options: Any) -> int:
-    """Import the module of a command and call its `main`; Ctrl-C during the import ends with status 130, as later."""
+def run_command(module: str, name: str | None = None, /, **options: Any) -> int:
+    """Import the module of a command and call its `main`; Ctrl-C during the import ends with status 130, as later.
+
+    Args:
+        module: the module.
+        name: what the command's usage calls it, such as `bridge evaluate`; None if it was started as a module.
+        options: the arguments of `main`.
+    """
     try:
-        status: int = importlib.import_module(module).main(**options)
+        with importlib.import_module("gym_adapters.commands").started_as(name):
+            status: int = importlib.import_module(module).main(**options)
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return 130

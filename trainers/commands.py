@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     import_from_here()
     program = PROGRAMS[name]
     options = {} if program.trainer_type is None else {"trainer_type": program.trainer_type}
-    return run_command(program.module, argv=rest, **options)
+    return run_command(program.module, f"bridge {name}", argv=rest, **options)
 
 
 def import_from_here() -> None:

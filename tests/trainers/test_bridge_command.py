@@ -1,13 +1,16 @@
 """The installed command `bridge`."""
 
 import importlib
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from trainers.commands import PROGRAMS, main
+from gym_adapters.commands import interpreter, shell_line
+from trainers.__main__ import main as learn
+from trainers.commands import PROGRAMS, Program, main
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,7 +27,41 @@ def test_every_program_has_its_own_help(name: str, capsys: pytest.CaptureFixture
     with pytest.raises(SystemExit) as end:
         main([name, "--help"])
     assert end.value.code == 0
-    assert "usage:" in capsys.readouterr().out
+    usage = " ".join(capsys.readouterr().out.split())
+    assert usage.startswith(f"usage: bridge {name} ")
+    assert " -m " not in usage.split(" options:")[0]
+
+
+@pytest.mark.parametrize("program", dict.fromkeys(PROGRAMS.values()), ids=lambda program: program.module)
+def test_a_module_names_itself(program: Program, capsys: pytest.CaptureFixture[str]) -> None:
+    main = importlib.import_module(program.module).main
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"], **({"trainer_type": program.trainer_type} if program.trainer_type else {}))
+    usage = " ".join(capsys.readouterr().out.split()).removeprefix("usage: ")
+    assert usage.startswith(f"{shell_line(interpreter())} -m ")
+    module = usage.split(" -m ")[1].split()[0]
+    assert importlib.util.find_spec(module) is not None
+
+
+def test_a_mistake_is_told_by_the_command_that_was_typed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["evaluate", "run", "--epsodes", "3"])
+    said = capsys.readouterr().err
+    assert said.endswith(
+        "bridge evaluate: error: unrecognized arguments: --epsodes 3; did you mean --episodes?\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("started", "called"), [("bin/bridge-learn", "bridge-learn"), ("x/__main__.py", " -m trainers")]
+)
+def test_the_older_name_of_the_training_command(
+    started: str, called: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", [started, "--help"])
+    with pytest.raises(SystemExit, match="0"):
+        learn()
+    assert f"{called} [trainer_config_path]" in capsys.readouterr().out.splitlines()[0]
 
 
 def test_a_misspelled_program_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

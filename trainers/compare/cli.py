@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from gym_adapters.commands import program_name
 from gym_adapters.errors import UserError, exit_status
 from trainers.compare.experiments import experiment_report, load_experiments
 from trainers.compare.page import write_page
@@ -133,7 +134,7 @@ def publish(report: Report, out: Path) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m trainers.compare",
+        prog=program_name("trainers.compare"),
         usage=USAGE,
         description="Compare runs of this trainer and of mlagents-learn in a table and on a self-contained page.",
         allow_abbrev=False,

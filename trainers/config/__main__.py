@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from gym_adapters.commands import CommandParser
+from gym_adapters.commands import CommandParser, program_name
 from gym_adapters.errors import UserError, exit_status, refusal_named
 from trainers.config.docs import docs_text
 from trainers.config.dump import dump_settings
@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _build_parser() -> argparse.ArgumentParser:
     parser = CommandParser(
-        prog="python -m trainers.config",
+        prog=program_name("trainers.config"),
         description="Check a training file and print it with all defaults.",
     )
     parser.add_argument("file", nargs="?", type=path_option, metavar="FILE", help="training file (.yaml)")

@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from gym_adapters.commands import program_name
 from gym_adapters.errors import UserError
 from gym_adapters.make import behavior_name, make_env
 from gym_adapters.vector_env import GAME_SCORE
@@ -209,7 +210,9 @@ def _curve(progress: Sequence[Mapping[str, str]]) -> dict[int, float]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark as the command line says; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m trainers.benchmark", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog=program_name("trainers.benchmark"), description="Train and evaluate tasks, and draw them."
+    )
     parser.add_argument(
         "tasks",
         nargs="*",

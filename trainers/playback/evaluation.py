@@ -12,7 +12,7 @@ import numpy as np
 from mlagents_envs.base_env import ActionTuple, BaseEnv, DecisionSteps, TerminalSteps
 
 from bridge.process import looks_like_player
-from gym_adapters.commands import CommandParser, module_command, option
+from gym_adapters.commands import CommandParser, module_command, option, program_name
 from gym_adapters.errors import (
     UserError,
     close_reported,
@@ -251,7 +251,7 @@ def _watch_command(checkpoint: Path) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = CommandParser(
-        prog="python -m trainers.evaluate",
+        prog=program_name("trainers.evaluate"),
         description="Play episodes with a trained policy and print the returns.",
     )
     parser.add_argument("run", type=path_option, help="run folder, behavior folder or .pt file")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mlagents_envs.base_env import ActionTuple
 
-from gym_adapters.commands import module_command
+from gym_adapters.commands import module_command, program_name
 from gym_adapters.errors import UserError, exit_status
 from gym_adapters.make import make_env
 from gym_adapters.text import one_line
@@ -66,7 +66,9 @@ def film(run: Path, folder: Path, checkpoint: str = "last", seed: int = 0, trust
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Film as the command line says; returns the exit status, 2 if the files are too large."""
-    parser = argparse.ArgumentParser(prog="python -m trainers.gallery", description="Film trained policies.")
+    parser = argparse.ArgumentParser(
+        prog=program_name("trainers.gallery"), description="Film trained policies."
+    )
     parser.add_argument(
         "runs", nargs="*", type=path_option, help=f"run folders. Default: {', '.join(TASKS)} in {POLICIES}."
     )

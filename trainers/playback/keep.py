@@ -16,7 +16,7 @@ from torch import Tensor
 
 from bridge.onnx_compact import store_in_eight_bits
 from bridge.onnx_export import export_policy
-from gym_adapters.commands import module_command
+from gym_adapters.commands import module_command, program_name
 from gym_adapters.errors import UserError, exit_status, refusal_named
 from gym_adapters.text import printable
 from trainers.config import CheckpointSettings, RunSettings, dump_settings, load_settings
@@ -130,7 +130,7 @@ def _in_fewer_bits(state: dict[str, Any]) -> Iterator[tuple[int, bytes]]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Keep a policy as the command line says; returns the exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m trainers.keep", description="Keep a trained policy in docs/."
+        prog=program_name("trainers.keep"), description="Keep a trained policy in docs/."
     )
     parser.add_argument("run", type=path_option, help="run folder or behavior folder")
     parser.add_argument(

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from gym_adapters.commands import module_command
+from gym_adapters.commands import program_name
 from gym_adapters.errors import exit_status
 from gym_adapters.make import behavior_name
 from gym_adapters.text import log_to_terminal
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None, trainer_type: str | None = None) -> 
         trainer_type: the algorithm of the command, such as `python -m trainers.ppo`; None if the training file decides.
     """
     open_missing_streams()
-    prog = module_command(f"trainers.{trainer_type}" if trainer_type else "trainers")
+    prog = program_name(f"trainers.{trainer_type}" if trainer_type else "trainers")
     arguments = parse(argv, prog, trainer_type)
     log_to_terminal()
     logging.getLogger("matplotlib").setLevel(logging.WARNING)
