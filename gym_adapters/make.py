@@ -95,6 +95,10 @@ def env_kind(source: BehaviorSpec | BaseEnv) -> Kind:
     return "continuous" if spec.action_spec.continuous_size else "discrete"
 
 
+_OLD_MESSAGES = "Descriptors cannot be created directly"
+"""What protobuf says to modules that were generated for protobuf 3, such as those of `mlagents_envs`."""
+
+
 def find_spec(env_id: str) -> EnvSpec:
     """Returns the registered environment of an id.
 
@@ -115,6 +119,11 @@ def find_spec(env_id: str) -> EnvSpec:
         hint = f"did you mean {' or '.join(near)}?" if near else "see gymnasium.pprint_registry()"
         raise UserError(f"environment {env_id!r} is not a registered Gymnasium id; {hint}") from error
     except (Exception, SystemExit) as error:
+        if _OLD_MESSAGES in str(error):
+            raise UserError(
+                f"environment {env_id!r}: {module} imports mlagents_envs, whose messages load only after those of this "
+                f"project; put `import bridge` before it in {module}"
+            ) from error
         raise UserError(
             f"environment {env_id!r}: importing {module} failed with {raised(error)}; mend that module"
         ) from error
