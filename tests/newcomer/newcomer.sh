@@ -13,7 +13,7 @@ steps=${1:-}
 suite=${SUITE:-bookworm}
 repository=$(cd "$(dirname "$0")/../.." && pwd)
 place=$(mktemp -d)
-trap 'rm -rf "$place"' EXIT
+trap 'umount "$place/root/proc" 2> /dev/null || true; rm -rf --one-file-system "$place"' EXIT
 trap 'exit 130' INT TERM
 
 missing=""
@@ -24,6 +24,7 @@ if [ -z "$missing" ]; then
     debootstrap --variant=minbase --include=python3,make,git,ca-certificates "$suite" "$bare" > "$place/debootstrap.log" \
         || { tail -n 5 "$place/debootstrap.log" >&2; exit 1; }
     cp /etc/resolv.conf "$bare/etc/resolv.conf"
+    mount -t proc proc "$bare/proc" 2> /dev/null || echo "/proc cannot be mounted; going on without it"
     home=$bare/home/newcomer
     here() { chroot "$bare" /usr/bin/env -i HOME=/home/newcomer PATH=/usr/bin:/bin TERM=dumb sh -c "cd ~/clone && $1"; }
 else

@@ -37,12 +37,25 @@ HYPERPARAMETERS = {
     "ppo": {"batch_size": 64, "buffer_size": 256, "learning_rate": 1e-2},
     "a2c": {"batch_size": 64, "buffer_size": 64, "learning_rate": 1e-2},
     "dqn": {"batch_size": 64, "buffer_size": 2000, "learning_rate": 1e-2, "steps_per_update": 8},
+    "sac": {
+        "batch_size": 64,
+        "buffer_size": 2000,
+        "learning_rate": 1e-2,
+        "steps_per_update": 8,
+        "init_entcoef": 0.1,
+    },
 }
 
 
 @pytest.mark.parametrize(
     ("kind", "dtype", "steps"),
-    [("ppo", "f8", 2000), ("ppo", ">i8", 2000), ("a2c", "f8", 6000), ("dqn", "f8", 2000)],
+    [
+        ("ppo", "f8", 2000),
+        ("ppo", ">i8", 2000),
+        ("a2c", "f8", 6000),
+        ("dqn", "f8", 2000),
+        ("sac", "f8", 2000),
+    ],
 )
 def test_neighbours_are_told_apart(kind, dtype, steps, tmp_path):
     clock = Clock(dtype)
