@@ -27,8 +27,8 @@ TASKS = ("Walker2d-v5", "Humanoid-v5", "Assault-v5")
 MOST_BYTES = 3_000_000
 """Limit on the size of all files of the gallery together."""
 
-FILM = Look(width=360, seconds=8, most_fps=34)
-PREVIEW = Look(width=240, seconds=3, most_fps=13, colours=32)
+FILM = Look(width=400, seconds=8, most_fps=34)
+PREVIEW = Look(width=400, seconds=3, most_fps=13, colours=32)
 
 
 def film(run: Path, folder: Path, checkpoint: str = "last", seed: int = 0, trust: bool = False) -> list[Path]:
