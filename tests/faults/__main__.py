@@ -5,7 +5,7 @@ import fnmatch
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -40,13 +40,22 @@ def main(argv: Sequence[str] | None = None) -> int:
             place = Path(folder, name)
             results[name] = attempts(name, names, not arguments.few, arguments.jobs, place)
             report(kind, name, results[name])
+            keep(arguments, chosen, results)
+    return int(any(not attempt.survived for found in results.values() for attempt in found))
+
+
+def keep(
+    arguments: argparse.Namespace,
+    chosen: Mapping[str, ModuleType],
+    results: Mapping[str, Sequence[Attempt]],
+) -> None:
+    """Write what came of the kinds so far, so that a campaign that ends early leaves them."""
     if arguments.json:
         record = {name: [vars(attempt) for attempt in found] for name, found in results.items()}
         arguments.json.write_text(json.dumps(record, indent=1), encoding="utf-8")
     if arguments.write:
         page = arguments.write.read_text(encoding="utf-8")
         arguments.write.write_text(written(page, chosen, results), encoding="utf-8")
-    return int(any(not attempt.survived for found in results.values() for attempt in found))
 
 
 def report(kind: ModuleType, name: str, found: Sequence[Attempt]) -> None:
