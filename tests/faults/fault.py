@@ -7,7 +7,8 @@ gives the faults to try: a few that take seconds for `make test`, all of them fo
 import importlib
 import pkgutil
 import sys
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -48,6 +49,14 @@ def kinds() -> dict[str, ModuleType]:
     }
 
 
-def faults(kind: ModuleType, whole: bool) -> Iterable[Fault]:
-    """The faults of a kind: all of them, or the few of `make test`."""
-    return kind.faults(whole)
+def faults(kind: ModuleType, whole: bool) -> list[Fault]:
+    """The faults of a kind: all of them, or the few of `make test`.
+
+    Raises:
+        ValueError: two have the same name; only one of them would be tried.
+    """
+    found = list(kind.faults(whole))
+    twice = [name for name, count in Counter(fault.name for fault in found).items() if count > 1]
+    if twice:
+        raise ValueError(f"{kind.__name__} has two faults {twice[0]!r}")
+    return found

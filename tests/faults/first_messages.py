@@ -111,7 +111,7 @@ def declarations() -> Iterator[Odd]:
     for text in ("", "?team=0", "..", "../../x", "/tmp/x", "a" * 255, "[bold]x", "Größe", "a\\b", "CON"):
         yield odd_opening(f"named {text[:8]!a}", SURVIVED, name=text)
     for text in (NASTY, "\u202eevil", "a\x00b", "a\nb", "\x1b[2J", "a" * 10000):
-        yield odd_opening(f"named {text[:8]!a}", "a Behavior Name has at most", name=text)
+        yield odd_opening(f"named {text[:8]!a} ({len(text)})", "a Behavior Name has at most", name=text)
 
 
 def agents() -> Iterator[Odd]:

@@ -137,7 +137,7 @@ def harmless() -> Iterator[Fault]:
         "bools": [True, False],
         "reversed": np.zeros(4, np.float32)[::-2],
     }.items():
-        yield Fault(f"observation-{name}", partial(trains_with, {"look": lambda self, value=value: value}))
+        yield Fault(f"converted-{name}", partial(trains_with, {"look": lambda self, value=value: value}))
     for place, name, value in (
         (REWARD, "bool", True),
         (REWARD, "integer", 3),
