@@ -172,25 +172,26 @@ CHANGES: dict[str, list[tuple[str, tuple[Any, ...], Change]]] = {
         ("raised_at is missing", ("exploration", "raised_at"), _is(MISSING)),
     ],
 }
-HARMLESS = ("adam ascends", "betas are text", "betas are 2", "epsilon is negative")
-"""Values that are not taken from the file."""
+HARMLESS = (
+    "adam ascends",
+    "betas are text",
+    "betas are 2",
+    "epsilon is negative",
+    "dimension property is 99",
+    "scales are text",
+)
+"""Values that are not taken from the file, and flags that a newer player may declare."""
 
-ONLY_TO_ACT = {
-    name
-    for name, path, _ in CHANGES["ppo"]
-    if path[0] == "behavior"
-    and name
-    in (
-        *("no observations", "shape is negative", "shape has no sizes", "dimension property is 99"),
-        *(
-            "observation type is 99",
-            "branch of size 0",
-            "hidden units are text",
-            "encoder is unknown",
-            "encoder is a list",
-        ),
-    )
-} | {"scales are text"}
+ONLY_TO_ACT = (
+    "no observations",
+    "shape is negative",
+    "shape has no sizes",
+    "observation type is 99",
+    "branch of size 0",
+    "hidden units are text",
+    "encoder is unknown",
+    "encoder is a list",
+)
 """Values that a resumed run has itself and writes anew."""
 
 FEW = ("step is text", "weight is NaN", "square is negative", "episodes are text", "adam ascends")
@@ -203,7 +204,7 @@ def _wrong_value(kind: str, name: str, path: tuple[Any, ...], change: Change) ->
         save_state(file, _at({**state, "scales": {}}, path, change))
         content = file.read_bytes()
         acts = refusal(lambda: load_policy(file), str(file)) is None
-        assert not acts or name not in ONLY_TO_ACT or path[0] == "scales"
+        assert not acts or name not in ONLY_TO_ACT
         line = refusal(partial(resume, kind, folder), str(file))
         assert (line is None) == (name in HARMLESS or name in ONLY_TO_ACT), line
         if line is not None:
