@@ -152,5 +152,8 @@ def _check(folder: Path, checkpoints: CheckpointSettings) -> None:
 
 
 def _is_used(folder: Path) -> bool:
-    """Whether there is a file, or a folder with something in it."""
-    return folder.exists() and any(folder.iterdir() if folder.is_dir() else [folder])
+    """Whether there is a file, or a folder with something in it besides the half-written first file of a run."""
+    return folder.exists() and any(
+        not path.match(f".{CONFIGURATION}.*{DRAFT}")
+        for path in (folder.iterdir() if folder.is_dir() else [folder])
+    )

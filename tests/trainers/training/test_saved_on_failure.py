@@ -168,6 +168,15 @@ def test_a_killed_process_leaves_no_drafts_and_hides_no_run(run_copy):
     assert not list(run_copy.rglob("*.draft"))
 
 
+def test_a_process_killed_while_it_wrote_its_first_file_leaves_the_name_free(tmp_path):
+    folder = tmp_path / "first"
+    folder.mkdir()
+    (folder / ".configuration.yaml.abcd.draft").write_bytes(b"half")
+    train(Stopwatch().env(), options(tmp_path))
+    assert load_policy(folder).step > 0
+    assert not list(folder.rglob("*.draft"))
+
+
 def test_a_run_that_was_moved_aside_when_its_successor_was_killed_comes_back(run_copy):
     """As if the process had been killed right after `--force` had moved the run, and once more."""
     step = load_policy(run_copy).step
