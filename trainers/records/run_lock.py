@@ -59,7 +59,7 @@ def _acquire(lock: FileLock, place: Path) -> None:
             place.mkdir(parents=True, exist_ok=True)
             lock.acquire(timeout=0)
             return
-        except FileNotFoundError:
+        except (FileNotFoundError, FileExistsError):  # mkdir says so of a folder that was there and is gone
             if last:
                 raise
 
