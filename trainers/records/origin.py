@@ -56,10 +56,18 @@ def system() -> dict[str, Any]:
 
 
 def commit(folder: Path) -> str | None:
-    """Return the git commit that a folder is at, with `-dirty` if files were changed since; None without git."""
-    words = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    """Return the git commit that a folder is at, with `-dirty` if files were changed since; None without git.
+
+    Git writes nothing meanwhile, so that the repository is not left locked if git takes too long and is ended.
+    """
+
+    def git(*words: str) -> str:
+        command = ["git", "--no-optional-locks", "-C", str(folder), *words]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=GIT_SECONDS, check=True)
+        return done.stdout.strip()
+
     try:
-        done = subprocess.run(words, capture_output=True, text=True, timeout=GIT_SECONDS, check=True)
+        head = git("rev-parse", "HEAD")
+        return f"{head}-dirty" if git("status", "--porcelain", "--untracked-files=no") else head
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout.strip() or None

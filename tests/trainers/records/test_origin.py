@@ -1,6 +1,7 @@
 """What a run keeps about how it was started."""
 
 import json
+import os
 import subprocess
 import sys
 from importlib import metadata
@@ -51,6 +52,22 @@ def test_commit_is_that_of_the_folder_and_says_what_was_changed(tmp_path: Path) 
     assert commit(tmp_path) == git("rev-parse", "HEAD")
     (tmp_path / "file").write_text("b")
     assert commit(tmp_path) == git("rev-parse", "HEAD") + "-dirty"
+
+
+def test_the_repository_is_only_read(tmp_path: Path) -> None:
+    """Git that is ended while it writes leaves `index.lock`, and the next `git commit` is refused."""
+    for words in (["init", "-q"], ["add", "file"]):
+        (tmp_path / "file").write_text("a")
+        subprocess.run(["git", "-C", str(tmp_path), *words], check=True)
+    subprocess.run(
+        ["git", "-C", str(tmp_path), "-c", "user.name=n", "-c", "user.email=e", "commit", "-qm", "first"],
+        check=True,
+    )
+    os.utime(tmp_path / "file", (1, 1))  # git would write this down
+    index = tmp_path / ".git" / "index"
+    before = index.stat()
+    assert "dirty" not in str(commit(tmp_path))
+    assert (index.stat().st_ino, index.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
 def test_a_broken_record_does_not_end_a_start(tmp_path: Path) -> None:
