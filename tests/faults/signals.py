@@ -83,6 +83,7 @@ def importing(number: int, seconds: float, folder: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=trainings.heed_signals if sys.platform != "win32" else None,
     )
     with process:
         assert process.stdout is not None

@@ -194,14 +194,19 @@ def _train(folder: Path, learner: str, words: list[str], disturb: Callable[[], o
     for number, name in ((1, "output"), (2, "errors")):
         os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     sys.stdout, sys.stderr = (open(number, "w", buffering=1, encoding="utf-8") for number in (1, 2))  # noqa: PTH123, SIM115
-    for name in ("SIGINT", "SIGHUP"):  # one that is ignored, as in the background, would stay so
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.default_int_handler)
+    heed_signals()
     torch.set_num_threads(1)
     plots.draw_plots = _write_plots  # to draw them takes longer than all the rest
     if disturb is not None:
         disturb()
     raise SystemExit(main(words, learner))
+
+
+def heed_signals() -> None:
+    """Heed the signals that this process was started to ignore, as it is in the background."""
+    for name in ("SIGINT", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.default_int_handler)
 
 
 def _write_plots(rows: object, folder: Path, title: str) -> None:
