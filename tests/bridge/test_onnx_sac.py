@@ -17,7 +17,7 @@ def make_policy(shapes, actions, settings: str) -> SoftActorCritic:
     policy = SoftActorCritic(make_spec(shapes, actions), SETTINGS[settings])
     with torch.no_grad():
         for parameter in policy.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.1)
+            parameter.add_(torch.randn_like(parameter) * 0.03)
     return policy
 
 

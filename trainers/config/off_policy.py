@@ -95,7 +95,7 @@ class SACSettings(OffPolicySettings):
 class DQNSettings(OffPolicySettings):
     """Hyperparameters of ``trainer_type: dqn``: the keys of ML-Agents' DQN plugin."""
 
-    unused_network_keys: ClassVar[tuple[str, ...]] = (*LOG_STD_KEYS, "critic_hidden_units")
+    unused_network_keys: ClassVar[tuple[str, ...]] = LOG_STD_KEYS
 
     tau: Fraction = Field(
         default=0.005,

@@ -250,8 +250,8 @@ def test_gallery_films_runs_and_leaves_out_what_is_missing(cartpole, tmp_path, c
     out = tmp_path / "gallery"
     assert gallery_main([str(cartpole), "--out", str(out)]) == 0
     assert sorted(path.name for path in out.iterdir()) == ["CartPole-v1.gif", "CartPole-v1.mp4"]
-    assert decoded(out / "CartPole-v1.mp4")[0].shape[1:] == (240, 360, 3)
-    assert decoded(out / "CartPole-v1.gif")[0].shape[1:] == (160, 240, 3)
+    assert decoded(out / "CartPole-v1.mp4")[0].shape[1:] == (266, 400, 3)
+    assert decoded(out / "CartPole-v1.gif")[0].shape[1:] == (266, 400, 3)
     capsys.readouterr()
     shutil.rmtree(out)
     assert gallery_main(["--out", str(out)]) == 0, "no kept policies in this folder"
