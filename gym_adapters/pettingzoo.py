@@ -67,7 +67,7 @@ def _module(env_id: str) -> Any:
         top = package.partition(".")[0]
         missing = (error.name or "").partition(".")[0]
         if top in ("pettingzoo", "mpe2") and missing in ("pettingzoo", "mpe2"):
-            advice = f"run: {install_command('pettingzoo', 'pettingzoo')}"
+            advice = f"run: {install_command('pettingzoo', 'mpe2')}"
         else:
             advice = f"check the name, or install what {package} needs"
         raise UserError(f"environment {env_id!r}: {' '.join(str(error).split())}; {advice}") from error

@@ -13,14 +13,14 @@ steps=${1:-}
 suite=${SUITE:-bookworm}
 repository=$(cd "$(dirname "$0")/../.." && pwd)
 place=$(mktemp -d)
-trap 'umount "$place/root/proc" 2> /dev/null || true; rm -rf --one-file-system "$place"' EXIT
+trap 'umount "$place/bare/proc" 2> /dev/null || true; rm -rf --one-file-system "$place"' EXIT
 trap 'exit 130' INT TERM
 
 missing=""
 command -v debootstrap > /dev/null || missing="debootstrap"
 [ "$(id -u)" = 0 ] || missing="${missing:+$missing, }root"
 if [ -z "$missing" ]; then
-    bare=$place/root
+    bare=$place/bare
     debootstrap --variant=minbase --include=python3,make,git,ca-certificates "$suite" "$bare" > "$place/debootstrap.log" \
         || { tail -n 5 "$place/debootstrap.log" >&2; exit 1; }
     cp /etc/resolv.conf "$bare/etc/resolv.conf"

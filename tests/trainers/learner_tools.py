@@ -1,5 +1,6 @@
 """Learners made and driven without a run folder."""
 
+import copy
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -7,6 +8,7 @@ import torch
 from mlagents_envs.base_env import BaseEnv, BehaviorSpec
 from scripted_env import VALUE, Behavior, Life, ScriptedEnv, crowd, make_spec
 
+from trainers.algorithms.learner import Learner
 from trainers.algorithms.on_policy import OnPolicyLearner
 from trainers.config import BehaviorSettings, catalogue, load_settings
 from trainers.experience.batch import Batch
@@ -49,7 +51,7 @@ def scripted_critic(learner: OnPolicyLearner) -> None:
 
 def drive(
     env: BaseEnv,
-    learner: OnPolicyLearner,
+    learner: Learner,
     steps: int,
     name: str = "Test",
     resets: Collection[int] = (),
@@ -141,3 +143,17 @@ def assert_same(one: dict, other: dict) -> None:
     for path, value in expected.items():
         same = torch.equal(found[path], value) if isinstance(value, torch.Tensor) else found[path] == value
         assert same, path
+
+
+def assert_goes_on_the_same(env: ScriptedEnv, learner: Learner, loaded: Learner) -> ScriptedEnv:
+    """A learner that was loaded updates bit for bit as the other does. Returns its environment, a copy."""
+    assert_same(loaded.state_dict(), learner.state_dict())
+    loaded.actor("Test").agents = copy.deepcopy(learner.actor("Test").agents)
+    torch.manual_seed(77)  # nothing may depend on the process's own random state
+    other_env = copy.deepcopy(env)
+    updates = drive(env, learner, 30, begin=False)
+    torch.manual_seed(78)
+    assert updates == drive(other_env, loaded, 30, begin=False)
+    assert len(updates) > 10
+    assert_same(loaded.state_dict(), learner.state_dict())
+    return other_env

@@ -6,7 +6,6 @@ and the next observation of the decision before it.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from mlagents_envs.base_env import BehaviorSpec
 
 from gym_adapters.errors import UserError
 from trainers.experience.frames import FrameStore
+from trainers.experience.replay_rows import ReplayRows
 from trainers.experience.rows import Rows, Transitions, own_and_group, require_rows, storage_type, widened
 from trainers.experience.store import NO_ROW, StepResult
 from trainers.maths.returns import Ending
@@ -148,7 +148,7 @@ class Replay:
             rows[~fits] = self._random(self.first, self.total, int((~fits).sum()), generator)
         return rows
 
-    def rows(self, numbers: np.ndarray) -> "ReplayRows":
+    def rows(self, numbers: np.ndarray) -> ReplayRows:
         """Return rows by number, (n,), for reward signals."""
         return ReplayRows(self, numbers % self.capacity)
 
@@ -268,54 +268,6 @@ class Replay:
         drawn = torch.randint(low, high, (count,), generator=generator, device=generator.device)
         numbers: np.ndarray = drawn.cpu().numpy()
         return numbers
-
-
-@dataclass(frozen=True)
-class ReplayRows:
-    """Rows of a replay buffer for reward signals. Each column is read when it is accessed.
-
-    Attributes:
-        replay: the buffer.
-        places: (n,) places of the rows in the ring.
-    """
-
-    replay: Replay
-    places: np.ndarray
-
-    @property
-    def settled(self) -> np.ndarray:
-        """See `Rows.settled`."""
-        return self.replay.column("settled", self.places)
-
-    @property
-    def reward(self) -> np.ndarray:
-        """See `Rows.reward`."""
-        return self.replay.column("reward", self.places)
-
-    @property
-    def group_reward(self) -> np.ndarray:
-        """See `Rows.group_reward`."""
-        return self.replay.column("group_reward", self.places)
-
-    @property
-    def continuous(self) -> np.ndarray:
-        """See `Rows.continuous`."""
-        return self.replay.column("continuous", self.places)
-
-    @property
-    def discrete(self) -> np.ndarray:
-        """See `Rows.discrete`."""
-        return self.replay.column("discrete", self.places)
-
-    @property
-    def observations(self) -> list[np.ndarray]:
-        """See `Rows.observations`."""
-        return self.replay.read(self.places)
-
-    @property
-    def next_observations(self) -> list[np.ndarray]:
-        """See `Rows.next_observations`."""
-        return self.replay.read(self.replay.next_places(self.places))
 
 
 def too_small(capacity: int, agents: int) -> str:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from trainers.config import NetworkSettings
 from trainers.networks.distributions import ActionDistribution, branch_log_probs
-from trainers.networks.exported import ExportedActions, sampled
+from trainers.networks.exported import ExportedActions, discrete_actions
 from trainers.networks.layers import VALUE_GAIN, head_layer
 from trainers.networks.policy_network import ActionSample, PolicyNetwork
 
@@ -99,16 +99,12 @@ class ActorCritic(PolicyNetwork):
     def exported_actions(self, inputs: Sequence[Tensor], forbidden: Tensor | None) -> ExportedActions:
         """See `PolicyNetwork.exported_actions`."""
         distribution = self.distribution(inputs, forbidden)
-        continuous = discrete = None
+        continuous = None
         if self.mean_head is not None:
             mean = distribution.mean
             sample = mean + torch.randn_like(mean) * distribution.log_std.exp()
             continuous = (_scaled(sample), _scaled(mean))
-        if distribution.log_probs:
-            picks = torch.cat([sampled(branch) for branch in distribution.log_probs], dim=1)
-            best = torch.cat([branch.argmax(1, keepdim=True) for branch in distribution.log_probs], dim=1)
-            discrete = (picks, best)
-        return ExportedActions(continuous, discrete)
+        return ExportedActions(continuous, discrete_actions(distribution.log_probs))
 
     def trial_loss(self, inputs: Sequence[Tensor]) -> Tensor:
         """See `PolicyNetwork.trial_loss`."""

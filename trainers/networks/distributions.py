@@ -48,7 +48,7 @@ class ActionDistribution:
 
     Attributes:
         mean: (n, size) means of the continuous actions; size may be 0.
-        log_std: (size,) log standard deviations, the same for all observations.
+        log_std: (size,) log standard deviations, the same for all observations; or (n, size).
         log_probs: one (n, choices) tensor of normalised log-probabilities per branch.
     """
 
@@ -83,7 +83,7 @@ class ActionDistribution:
         """
         total = self.mean.new_zeros(len(self.mean))
         if self.mean.shape[1]:
-            total = total + self.log_std.mean() + 0.5 * (1.0 + LOG_2PI)
+            total = total + self.log_std.mean(-1) + 0.5 * (1.0 + LOG_2PI)
         for branch in self.log_probs:
             total = total - (branch.exp() * branch).sum(1)
         return total

@@ -1,5 +1,6 @@
 """Actions of an exported model, computed with operators of ONNX opset 9."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -37,3 +38,15 @@ def sampled(log_probs: Tensor) -> Tensor:
     uniform = torch.rand_like(log_probs).clamp(*UNIFORM_RANGE)
     gumbel = -(-uniform.log()).log()
     return (log_probs + gumbel).argmax(1, keepdim=True)
+
+
+def discrete_actions(log_probs: Sequence[Tensor]) -> tuple[Tensor, Tensor] | None:
+    """Return sampled and most likely actions, (n, branches) int64 each; None without branches.
+
+    Args:
+        log_probs: one (n, choices) tensor per branch.
+    """
+    if not log_probs:
+        return None
+    best = [branch.argmax(1, keepdim=True) for branch in log_probs]
+    return torch.cat([sampled(branch) for branch in log_probs], dim=1), torch.cat(best, dim=1)

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -43,7 +43,12 @@ class PolicyNetwork(Perception):
     Args:
         spec: observations and actions of the behavior.
         settings: ML-Agents' `network_settings`.
+
+    Attributes:
+        gives_log_prob: whether `choose` computes log-probabilities, which learning from a rollout needs.
     """
+
+    gives_log_prob: ClassVar[bool] = True
 
     def __init__(self, spec: BehaviorSpec, settings: NetworkSettings) -> None:
         super().__init__(spec, settings)
@@ -105,7 +110,7 @@ class PolicyNetwork(Perception):
         """
         distribution = self.distribution(self.upload(observations), self.upload_mask(forbidden))
         actions = distribution.mode() if deterministic else distribution.sample(generator)
-        log_prob = distribution.log_prob(actions)
+        log_prob = distribution.log_prob(actions) if self.gives_log_prob else actions.continuous[:, :0]
         return ActionSample(
             actions.continuous.cpu().numpy(), actions.discrete.cpu().numpy(), log_prob.cpu().numpy()
         )

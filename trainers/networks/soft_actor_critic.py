@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from trainers.config import NetworkSettings
 from trainers.networks.body import Body
 from trainers.networks.distributions import branch_log_probs
-from trainers.networks.exported import ExportedActions, sampled
+from trainers.networks.exported import ExportedActions, discrete_actions
 from trainers.networks.layers import head_layer
 from trainers.networks.policy_network import ActionSample, PolicyNetwork
 from trainers.networks.squashed import SquashedDistribution
@@ -34,6 +34,8 @@ class SoftActorCritic(PolicyNetwork):
     Raises:
         UserError: an observation is of no known kind, or an image is too small.
     """
+
+    gives_log_prob = False
 
     def __init__(self, spec: BehaviorSpec, settings: NetworkSettings, reward_streams: int = 1) -> None:
         super().__init__(spec, settings)
@@ -83,20 +85,6 @@ class SoftActorCritic(PolicyNetwork):
         values: Tensor = critic(inputs, action)
         return values.unflatten(2, (self.reward_streams, self.choices))
 
-    @torch.inference_mode()
-    def choose(
-        self,
-        observations: Sequence[np.ndarray],
-        forbidden: np.ndarray | None,
-        deterministic: bool,
-        generator: torch.Generator | None,
-    ) -> ActionSample:
-        """See `PolicyNetwork.choose`. `log_prob` is (n, 0)."""
-        distribution = self.distribution(self.upload(observations), self.upload_mask(forbidden))
-        actions = distribution.mode() if deterministic else distribution.sample(generator)
-        nothing = np.zeros((len(actions.discrete), 0), np.float32)
-        return ActionSample(actions.continuous.cpu().numpy(), actions.discrete.cpu().numpy(), nothing)
-
     def to_environment(self, sample: ActionSample) -> ActionTuple:
         """See `PolicyNetwork.to_environment`. Continuous actions are squashed already."""
         return ActionTuple(continuous=sample.continuous, discrete=sample.discrete.astype(np.int32))
@@ -104,16 +92,12 @@ class SoftActorCritic(PolicyNetwork):
     def exported_actions(self, inputs: Sequence[Tensor], forbidden: Tensor | None) -> ExportedActions:
         """See `PolicyNetwork.exported_actions`."""
         distribution = self.distribution(inputs, forbidden)
-        continuous = discrete = None
+        continuous = None
         if self.mean_head is not None:
             mean = distribution.mean
             sample = mean + torch.randn_like(mean) * distribution.log_std.exp()
             continuous = (sample.tanh(), mean.tanh())
-        if distribution.log_probs:
-            picks = torch.cat([sampled(branch) for branch in distribution.log_probs], dim=1)
-            best = torch.cat([branch.argmax(1, keepdim=True) for branch in distribution.log_probs], dim=1)
-            discrete = (picks, best)
-        return ExportedActions(continuous, discrete)
+        return ExportedActions(continuous, discrete_actions(distribution.log_probs))
 
     def trial_loss(self, inputs: Sequence[Tensor]) -> Tensor:
         """See `PolicyNetwork.trial_loss`."""

@@ -56,15 +56,6 @@ class SquashedDistribution(ActionDistribution):
         density = noise.square().mul(-0.5) - (self.log_std + 0.5 * LOG_2PI) - log_slope(before)
         return before.tanh(), density.sum(1)
 
-    def entropy(self) -> Tensor:
-        """See `ActionDistribution.entropy`."""
-        total = self.mean.new_zeros(len(self.mean))
-        if self.mean.shape[1]:
-            total = total + self.log_std.mean(1) + 0.5 * (1.0 + LOG_2PI)
-        for branch in self.log_probs:
-            total = total - (branch.exp() * branch).sum(1)
-        return total
-
 
 def log_slope(before: Tensor) -> Tensor:
     """Return log(1 - tanh(x)²), the logarithm of tanh's derivative, for x of any size; any shape."""

@@ -3,8 +3,8 @@
 import numpy as np
 from mlagents_envs.base_env import ActionTuple
 from scripted_env import make_spec
-from task_envs import Observations, TaskEnv, one_hot
-from test_small_tasks import images, solve
+from task_envs import Observations, TaskEnv
+from test_small_tasks import choosing_and_pointing, images, pointing, solve
 
 SAC = {
     "trainer_type": "sac",
@@ -20,35 +20,11 @@ SAC = {
 
 
 def test_points_where_it_should():
-    """Two numbers to be hit, seen in other units, which `normalize` has to take care of."""
-
-    def look(rng, age):
-        return [(100.0 + 50.0 * rng.uniform(-1, 1, (len(age), 2))).astype(np.float32)], None
-
-    def pay(obs: Observations, action: ActionTuple) -> np.ndarray:
-        target = 0.6 * (obs[0] - 100.0) / 50.0
-        return -np.square(action.continuous - target).sum(1)
-
-    env = TaskEnv(make_spec((2,), continuous=2), look, pay)
-    assert solve(env, SAC, 6000, {"normalize": True}) > -0.03  # doing nothing earns -0.24
+    assert solve(pointing(agents=16), SAC, 6000, {"normalize": True}) > -0.03  # doing nothing earns -0.24
 
 
 def test_does_both_at_once():
-    """A hybrid action: a choice of three and a number, each with an observation of its own."""
-
-    def look(rng, age):
-        rows = len(age)
-        return [
-            one_hot(rng.integers(3, size=rows), 3),
-            rng.uniform(-0.5, 0.5, (rows, 1)).astype(np.float32),
-        ], None
-
-    def pay(obs: Observations, action: ActionTuple) -> np.ndarray:
-        right = obs[0].argmax(1) == action.discrete[:, 0]
-        return right - np.abs(action.continuous - obs[1])[:, 0]
-
-    env = TaskEnv(make_spec((3,), (1,), continuous=1, branches=(3,)), look, pay)
-    assert solve(env, SAC, 8000) > 0.9
+    assert solve(choosing_and_pointing(agents=16), SAC, 8000) > 0.9
 
 
 def test_chooses_within_the_masks_of_two_branches():
