@@ -5,8 +5,9 @@
 #
 # Where debootstrap and root are there, it does so in a bare Debian with python3, make and git only. Otherwise it says
 # what is missing and does the nearest thing: a fresh clone, an empty home folder, and no program but the system's.
-# Without AGENT_STEPS, training is as long as the README's. pip's configuration applies. PACKAGES names a folder of packages
-# of the same Python version that are there already (site-packages), where downloading them again would take too long.
+# Without AGENT_STEPS, training is as long as the README's. The machine's name servers and certificates apply. PACKAGES
+# names a folder of packages of the same Python version that are there already (site-packages), where downloading them
+# again would take too long.
 set -eu
 
 steps=${1:-}
@@ -24,6 +25,8 @@ if [ -z "$missing" ]; then
     debootstrap --variant=minbase --include=python3,make,git,ca-certificates "$suite" "$bare" > "$place/debootstrap.log" \
         || { tail -n 5 "$place/debootstrap.log" >&2; exit 1; }
     cp /etc/resolv.conf "$bare/etc/resolv.conf"
+    certificates=/etc/ssl/certs/ca-certificates.crt
+    [ ! -f "$certificates" ] || cp "$certificates" "$bare$certificates"
     mount -t proc proc "$bare/proc" 2> /dev/null || echo "/proc cannot be mounted; going on without it"
     home=$bare/home/newcomer
     here() { chroot "$bare" /usr/bin/env -i HOME=/home/newcomer PATH=/usr/bin:/bin TERM=dumb sh -c "cd ~/clone && $1"; }
