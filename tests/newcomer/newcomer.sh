@@ -5,7 +5,7 @@
 #
 # Where debootstrap and root are there, it does so in a bare Debian with python3, make and git only. Otherwise it says
 # what is missing and does the nearest thing: a fresh clone, an empty home folder, and no program but the system's.
-# Without AGENT_STEPS, training is as long as the README's. The machine's name servers and certificates apply. PACKAGES
+# Without AGENT_STEPS, training is as long as the README's. The machine's name servers, hosts and certificates apply. PACKAGES
 # names a folder of packages of the same Python version that are there already (site-packages), where downloading them
 # again would take too long.
 set -eu
@@ -24,7 +24,7 @@ if [ -z "$missing" ]; then
     bare=$place/bare
     debootstrap --variant=minbase --include=python3,make,git,ca-certificates "$suite" "$bare" > "$place/debootstrap.log" \
         || { tail -n 5 "$place/debootstrap.log" >&2; exit 1; }
-    cp /etc/resolv.conf "$bare/etc/resolv.conf"
+    cp /etc/resolv.conf /etc/hosts "$bare/etc/"
     certificates=/etc/ssl/certs/ca-certificates.crt
     [ ! -f "$certificates" ] || cp "$certificates" "$bare$certificates"
     mount -t proc proc "$bare/proc" 2> /dev/null || echo "/proc cannot be mounted; going on without it"
