@@ -113,6 +113,11 @@ class Recorder:
         return self.learner.step > self._saved_step
 
     @property
+    def has_rewards(self) -> bool:
+        """Whether decisions were rewarded in this session."""
+        return self.learner.step > self._first_step
+
+    @property
     def has_learned(self) -> bool:
         """Whether an update has reported its losses."""
         return any(name.startswith(f"{self.learner.name}.Losses.") for name in self.gauges)

@@ -6,7 +6,7 @@ from typing import Any
 
 from mlagents_envs.base_env import BaseEnv, BehaviorSpec
 
-from gym_adapters.errors import environment_called
+from gym_adapters.errors import UserError, environment_called
 from gym_adapters.space_description import describe
 from trainers.algorithms.actor import Actor
 from trainers.algorithms.learner import Learner
@@ -24,6 +24,9 @@ from trainers.training.lessons import Lessons
 from trainers.training.recorder import Outcome, Recorder
 from trainers.training.resuming import check_start
 from trainers.training.run_files import RunFiles
+
+LONGEST_SILENCE = 10_000
+"""Environment steps after which the first reward of a decision must have arrived."""
 
 
 class Session:
@@ -58,6 +61,7 @@ class Session:
         self.recorders: dict[str, Recorder] = {}
         self._spaces: dict[str, list[dict[str, Any]]] = {}
         self._announced: set[str] = set()
+        self._silent_steps: int | None = 0  # None once a decision was rewarded
         self.files = RunFiles(settings, display, self.timers)
         self.lessons = Lessons(settings.environment_parameters or {}, self.files.status)
         self._learners = Learners(settings, threads, display, self.collective)
@@ -116,7 +120,13 @@ class Session:
             return checked_specs(env.behavior_specs)
 
     def report(self) -> None:
-        """Write and show what is due. Called every environment step."""
+        """Write and show what is due. Called every environment step.
+
+        Raises:
+            UserError: no decision has been rewarded for `LONGEST_SILENCE` steps since the start.
+        """
+        if self._silent_steps is not None:
+            self._listen()
         if len(self._announced) < len(self.recorders):
             self._announce()
         for recorder in self.recorders.values():
@@ -219,6 +229,19 @@ class Session:
         self._announced = set(self.recorders)
         for line in unseen_lines(self.settings, self.recorders) if first else ():
             self.display.say(line)
+
+    def _listen(self) -> None:
+        """Count environment steps until the first decision is rewarded."""
+        assert self._silent_steps is not None
+        self._silent_steps += 1
+        if any(recorder.has_rewards for recorder in self.recorders.values()):
+            self._silent_steps = None
+        elif self._silent_steps == LONGEST_SILENCE:
+            raise UserError(
+                f"no decision was rewarded in {LONGEST_SILENCE:,} environment steps: a reward comes with the agent's "
+                "next decision or its end, and no agent has had one; an agent must keep its agent_id from step to "
+                "step, and be among the terminal steps when its episode ends"
+            )
 
     def _close_files(self) -> None:
         self.files.close(list(self.recorders.values()))

@@ -5,13 +5,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from mlagents_envs.base_env import TerminalSteps
 from run_tools import Stopwatch, options
+from scripted_env import make_spec
 from task_envs import TaskEnv
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from trainers import UserError, train
+from trainers.training import session
 
 PLAIN = options(Path("runs"))
 
@@ -118,3 +122,34 @@ def test_threads_are_given_back_after_a_run():
     with threads_given_back():
         train(env, options(Path("runs"), behavior={"max_steps": 64}))
     assert env.closed
+
+
+class Strangers(TaskEnv):
+    """Every decision is asked for by agents that nobody has heard of before or hears of again."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            make_spec((1,), branches=(2,)),
+            lambda rng, age: ([age[:, None].astype(np.float32)], None),
+            lambda observations, action: np.zeros(len(action.discrete)),
+            agents=2,
+            length=10,
+            seed=0,
+        )
+        self._asked = 0
+
+    def get_steps(self, behavior_name: str):
+        decision, _ = super().get_steps(behavior_name)
+        self._asked += len(decision)
+        decision.agent_id = decision.agent_id + self._asked
+        return decision, TerminalSteps.empty(self.behavior_specs[behavior_name])
+
+
+@pytest.mark.parametrize("trainer_type", ["ppo", "sac"])
+def test_a_run_in_which_no_decision_is_ever_rewarded_ends_with_what_is_wrong(trainer_type, monkeypatch):
+    monkeypatch.setattr(session, "LONGEST_SILENCE", 50)
+    with pytest.raises(UserError, match=r"no decision was rewarded in 50 .* agent_id"):
+        train(
+            Strangers(),
+            options(Path("runs"), behavior={"trainer_type": trainer_type, "hyperparameters": {}}),
+        )
