@@ -18,7 +18,9 @@ SCENES = {
     "Crawler",
     "FoodCollector",
     "GridWorld",
+    "DungeonEscape",
     "PushBlock",
+    "PushBlockCollab",
     "Walker",
     "WallJump",
     "Worm",
@@ -46,7 +48,7 @@ def test_there_is_a_file_for_every_scene() -> None:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(FOLDER).as_posix())
 def test_both_trainers_take_the_file(path: Path) -> None:
     settings = load_settings(path)
-    check_supported(settings, "sac" if path.parent.name == "sac" else "ppo")
+    check_supported(settings)
     theirs = yaml.safe_load(dump_settings(settings, for_mlagents=True))
     assert_contained(yaml.safe_load(path.read_text(encoding="utf-8")), theirs)
 

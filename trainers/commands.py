@@ -26,6 +26,8 @@ PROGRAMS = {
     "a2c": Program(TRAINING, "train with A2C", "a2c"),
     "dqn": Program(TRAINING, "train with DQN", "dqn"),
     "sac": Program(TRAINING, "train with SAC", "sac"),
+    "poca": Program(TRAINING, "train groups of agents with POCA", "poca"),
+    "mappo": Program(TRAINING, "train groups of agents with MAPPO", "mappo"),
     "evaluate": Program("trainers.playback.evaluation", "play episodes with a trained policy"),
     "compare": Program("trainers.compare.cli", "compare runs of this trainer and of mlagents-learn"),
     "config": Program("trainers.config.__main__", "check a training file and print it with all defaults"),

@@ -284,8 +284,10 @@ def test_a_name_that_is_taken_stays_with_this_project(faulty, tmp_path):
     printed = yaml.safe_load(good(faulty.run("trainers.config", file)))["default_settings"]
     assert printed["hyperparameters"]["epsilon"] == 0.1
     wrong = the_error(faulty.run("trainers.config", file, "--set", "default_settings.trainer_type=pp"))
-    assert wrong.endswith("expected 'ppo', 'sac', 'poca', 'a2c', 'dqn', 'absent' or 'bare', got 'pp'\n")
-    refused = the_error(
-        faulty.run("trainers", "--env", "CartPole-v1", "--set", "default_settings.trainer_type=poca")
+    assert wrong.endswith(
+        "expected 'ppo', 'sac', 'poca', 'mappo', 'a2c', 'dqn', 'absent' or 'bare', got 'pp'\n"
     )
-    assert "trainer_type: poca is not supported yet" in refused
+    refused = the_error(
+        faulty.run("trainers", "--env", "CartPole-v1", "--set", "default_settings.reward_signals.rnd={}")
+    )
+    assert "reward_signals.rnd is not supported yet" in refused

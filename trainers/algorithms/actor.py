@@ -1,5 +1,6 @@
 """The actor of a behavior id: assigns decisions and rewards to agents."""
 
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -7,8 +8,8 @@ from mlagents_envs.base_env import ActionTuple, DecisionSteps, TerminalSteps
 
 from trainers.experience.agents import AgentBatch, AgentTable
 from trainers.experience.checks import StepsChecker
-from trainers.experience.groups import GroupTable
-from trainers.experience.store import NO_ROW, StepResult, Store
+from trainers.experience.groups import GroupTable, mates_of
+from trainers.experience.store import NO_ROW, Meeting, StepResult, Store
 from trainers.maths.returns import Ending
 from trainers.networks.policy_network import ActionSample, PolicyNetwork, join_masks
 
@@ -20,11 +21,13 @@ class Mind(Protocol):
         name: the behavior.
         policy: its network.
         time_horizon: decisions after which a trajectory is cut (ML-Agents key).
+        sees_mates: whether the store must know the groupmates of each row.
     """
 
     name: str
     policy: PolicyNetwork
     time_horizon: int
+    sees_mates: bool
 
     @property
     def store(self) -> Store:
@@ -66,6 +69,21 @@ class Mind(Protocol):
         """Called when the last members of groups have left; `returns`, (groups,), are the sums of the group rewards."""
 
 
+@dataclass(frozen=True)
+class Ended:
+    """The n episodes that ended in a step.
+
+    Attributes:
+        rows: (n,) rows of the last observations.
+        groups: (n,) ids of the agents' groups.
+        interrupted: (n,) bool, whether the episode was interrupted rather than terminated.
+    """
+
+    rows: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    groups: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    interrupted: np.ndarray = field(default_factory=lambda: np.zeros(0, np.bool_))
+
+
 class Actor:
     """The agents of one behavior id, such as `Name?team=1`.
 
@@ -101,7 +119,7 @@ class Actor:
         decision, terminal = self._checker.checked(decision), self._checker.checked(terminal)
         branches = self.mind.policy.action_spec.discrete_branches
         forbidden = join_masks(name, decision.action_mask, branches, decision.agent_id)
-        self._end_episodes(terminal)
+        ended = self._end_episodes(terminal)
 
         slots = agents.find(decision.agent_id)
         new = slots < 0
@@ -115,6 +133,8 @@ class Actor:
             self._settle(slots[~new], decision.reward[~new], decision.group_reward[~new], rows[~new], ending)
         self._update_groups(slots, decision.group_id)
         agents.open_row[slots] = rows
+        if self.mind.sees_mates:
+            self._meet(slots, slots[new], ended)
         batch = AgentBatch(slots, decision.agent_id, decision.group_id, decision.obs, forbidden)
         self.mind.noticed(batch)
         return batch
@@ -130,22 +150,46 @@ class Actor:
         self.agents.clear()
         self.groups.clear()
 
-    def _end_episodes(self, terminal: TerminalSteps) -> None:
+    def _meet(self, slots: np.ndarray, new: np.ndarray, ended: Ended) -> None:
+        """Tell the store the groupmates of the agents that decide or have ended, as they are after this step.
+
+        Args:
+            slots: (n,) slots of the agents that request a decision.
+            new: slots of those whose episode begins. They are no mates of agents whose episode has just ended.
+            ended: what `_end_episodes` returned.
+        """
+        agents = self.agents
+        present, rows = agents.slots, agents.open_row
+        store = self.mind.store
+        mates = mates_of(agents.group_id[slots], rows[slots], agents.group_id[present], rows[present])
+        store.meet(Meeting(rows[slots], mates, np.zeros(len(slots), np.bool_)))
+        if len(ended.rows):
+            present = np.setdiff1d(present, new)
+            stay = ended.interrupted
+            groups = np.concatenate([agents.group_id[present], ended.groups[stay]])
+            mates = mates_of(
+                ended.groups, ended.rows, groups, np.concatenate([rows[present], ended.rows[stay]])
+            )
+            store.meet(Meeting(ended.rows, mates, ~stay))
+
+    def _end_episodes(self, terminal: TerminalSteps) -> Ended:
         """Settle the last decisions of ended episodes. The last observations become rows."""
         agents = self.agents
         slots = agents.find(terminal.agent_id)
         known = slots >= 0
         if not known.any():
-            return
+            return Ended()
         slots = slots[known]
         last = self.mind.store.append(
             [observation[known] for observation in terminal.obs], None, agents.open_row[slots]
         )
         ending = np.where(terminal.interrupted[known], Ending.INTERRUPTED, Ending.TERMINATED).astype(np.int8)
         self._settle(slots, terminal.reward[known], terminal.group_reward[known], last, ending)
+        ended = Ended(last, agents.group_id[slots], ending == Ending.INTERRUPTED)
         self.mind.ended(agents.episode_return[slots], agents.group_return[slots], agents.episode_steps[slots])
         self._leave_groups(slots)
         agents.remove(slots)
+        return ended
 
     def _settle(
         self,

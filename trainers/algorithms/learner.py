@@ -39,6 +39,7 @@ class Learner(ABC):
 
     Attributes:
         kind: the `trainer_type`.
+        sees_mates: whether the store must know the groupmates of each row.
         step: agent decisions rewarded so far, over all agents.
         training: whether the learner learns. Otherwise it only acts and records returns.
         finished: whether it has reached `max_steps`. It then continues to act, but counts and records nothing.
@@ -50,6 +51,7 @@ class Learner(ABC):
     """
 
     settings_class: ClassVar[type[AlgorithmSettings]]
+    sees_mates: bool = False
     network_class: ClassVar[type[PolicyNetwork]]
     policy: PolicyNetwork
     optimizer: FlatAdam

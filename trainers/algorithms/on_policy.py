@@ -56,6 +56,7 @@ class OnPolicyLearner(Learner):
     """
 
     network_class = ActorCritic
+    figures: tuple[str, ...] = FIGURES
     hyper: Any
     policy: ActorCritic
     sampler: Sampler = RowSampler()
@@ -153,7 +154,7 @@ class OnPolicyLearner(Learner):
                 break
         self.require_finite_weights()
         self._follow_log_std_schedule()
-        for tag, value in zip(FIGURES, torch.stack(figures).mean(0).tolist(), strict=True):
+        for tag, value in zip(self.figures, torch.stack(figures).mean(0).tolist(), strict=True):
             if tag != "Policy/Clip Fraction" or losses.clip_range < math.inf:
                 self.metrics.add(tag, value)
         if self.policy.log_std.numel():
@@ -169,16 +170,12 @@ class OnPolicyLearner(Learner):
             inputs: its observations as prepared inputs of the network.
         """
         with torch.no_grad():
-            chunks = [
-                self.policy.value([tensor[start : start + VALUE_CHUNK] for tensor in inputs])
-                for start in range(0, len(columns.settled), VALUE_CHUNK)
-            ]
-        values = torch.cat(chunks)
+            values, baseline = self.values(columns, inputs)
         advantage = gae(
             self.rewards(columns),
             values.cpu().numpy(),
             columns.next_row,
-            columns.ending,
+            self.endings(columns),
             columns.settled,
             columns.starts,
             self.gamma,
@@ -190,8 +187,8 @@ class OnPolicyLearner(Learner):
         def take(array: np.ndarray) -> Tensor:
             return torch.from_numpy(array).to(self.device)[rows]
 
-        advantages = take(advantage)
-        combined = advantages.mean(1)
+        returns = take(advantage) + values[rows]
+        combined = (take(advantage) if baseline is values else returns - baseline[rows]).mean(1)
         if self.hyper.normalize_advantage == "buffer":
             combined = _standardised(combined)
         return Batch(
@@ -200,9 +197,25 @@ class OnPolicyLearner(Learner):
             actions=Actions(take(columns.continuous), take(columns.discrete)),
             log_prob=take(columns.log_prob),
             value=values[rows],
+            baseline=baseline[rows],
             advantage=combined,
-            returns=advantages + values[rows],
+            returns=returns,
+            rows=rows,
         )
+
+    def values(self, columns: Columns, inputs: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        """Return the values of all rows, (rows, streams), and the baselines of their advantages: the values again."""
+        del columns
+        chunks = [
+            self.policy.value([tensor[start : start + VALUE_CHUNK] for tensor in inputs])
+            for start in range(0, len(inputs[0]), VALUE_CHUNK)
+        ]
+        values = torch.cat(chunks)
+        return values, values
+
+    def endings(self, columns: Columns) -> np.ndarray:
+        """Return how the trajectory of each row continues, (rows,), an `Ending` each."""
+        return columns.ending
 
     def descend(self, minibatch: Batch, losses: Losses, beta: float) -> Tensor:
         """Take one gradient step.

@@ -29,6 +29,7 @@ from trainers.config.environment_parameters import (
 from trainers.config.hyperparameters import (
     A2CSettings,
     ActorCriticSettings,
+    MAPPOSettings,
     OnPolicySettings,
     OptimizerSettings,
     POCASettings,
@@ -77,6 +78,7 @@ __all__ = [
     "GAILSettings",
     "GaussianSampler",
     "Lesson",
+    "MAPPOSettings",
     "MemorySettings",
     "MultiRangeUniformSampler",
     "NetworkSettings",

@@ -1,7 +1,7 @@
 """The ``hyperparameters`` block of on-policy algorithms: PPO, A2C and POCA."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -101,6 +101,13 @@ class ClippedSettings(OnPolicySettings):
         "that is given as linear or constant, else linear.",
     )
 
+    policy_ratio: PolicyRatio = extension(
+        "part",
+        description="Which ratio of new to old probability epsilon clips. part: that of each continuous dimension and "
+        "each branch, as in ML-Agents. action: that of the whole action, as in the PPO paper; a policy with many "
+        "parts then changes less in an update.",
+    )
+
     @model_validator(mode="before")
     @classmethod
     def _follow_learning_rate_schedule(cls, data: Any) -> Any:
@@ -121,12 +128,6 @@ class PPOSettings(OptimizerSettings, ClippedSettings):
         description="Whether each pass over the buffer first recomputes advantages and returns with the current "
         "critic. Source: Andrychowicz et al. 2021, What Matters In On-Policy Reinforcement Learning, section 3.5.",
     )
-    policy_ratio: PolicyRatio = extension(
-        "part",
-        description="Which ratio of new to old probability epsilon clips. part: that of each continuous dimension and "
-        "each branch, as in ML-Agents. action: that of the whole action, as in the PPO paper; a policy with many "
-        "parts then changes less in an update.",
-    )
     clip_value_loss: Flag = extension(
         False,
         description="Whether an update changes a value by at most epsilon. This suits returns of about 1; larger ones "
@@ -134,12 +135,14 @@ class PPOSettings(OptimizerSettings, ClippedSettings):
     )
 
 
-class POCASettings(ClippedSettings):
+class POCASettings(OptimizerSettings, ClippedSettings):
     """Hyperparameters of ``trainer_type: poca``."""
 
-    learning_rate_schedule: Schedule = Field(
-        default="linear", description="How learning_rate changes: linear (to 1e-10 at max_steps) or constant."
-    )
+    for_groups: ClassVar[bool] = True
+
+
+class MAPPOSettings(POCASettings):
+    """Hyperparameters of ``trainer_type: mappo``, which are those of poca."""
 
 
 class ActorCriticSettings(OptimizerSettings, OnPolicySettings):

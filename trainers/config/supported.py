@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from gym_adapters.commands import module_command
 from gym_adapters.errors import UserError
 from trainers.config import catalogue
-from trainers.config.base import one_of, suggestion
+from trainers.config.base import suggestion
 from trainers.config.behavior import BehaviorSettings
 from trainers.config.run import RunSettings
 
@@ -13,9 +13,6 @@ _SIGNALS = {
     "curiosity": "the agents are not drawn to what is new to them, so tasks with rare rewards may not be learned",
     "rnd": "the agents are not drawn to what is new to them, so tasks with rare rewards may not be learned",
     "gail": "nothing is learned from its demonstrations",
-}
-_TRAINERS = {
-    "poca": "the value of an agent does not see its groupmates, and their own rewards do not count for it",
 }
 
 
@@ -79,10 +76,6 @@ def _entries(settings: RunSettings) -> dict[str, BehaviorSettings]:
 
 def _unsupported(behavior: BehaviorSettings) -> Iterator[tuple[str, str]]:
     """Yield the key path of each unsupported setting, what to do instead, and what is lost then."""
-    trained = catalogue.algorithm_names(trained=True)
-    if behavior.trainer_type not in trained:
-        lost = _TRAINERS.get(behavior.trainer_type)
-        yield f"trainer_type: {behavior.trainer_type}", f"use {one_of(trained)}{f' ({lost})' if lost else ''}"
     for signal in behavior.reward_signals.active():
         if signal not in catalogue.signal_names(trained=True):
             lost = _SIGNALS.get(signal)

@@ -18,8 +18,10 @@ class Batch:
         actions: the raw actions taken.
         log_prob: (n, parts) log-probability of each part of the action when it was taken.
         value: (n, streams) the critic's output before the update.
+        baseline: (n, streams) what advantages are measured against, which is the value unless an algorithm has another.
         advantage: (n,) mean of the advantages over reward streams.
-        returns: (n, streams) targets of the critic, which are advantage + value of each stream.
+        returns: (n, streams) targets of the critic, the lambda-returns of each stream.
+        rows: (n,) the decisions' rows in the rollout.
     """
 
     inputs: tuple[Tensor, ...]
@@ -27,8 +29,10 @@ class Batch:
     actions: Actions
     log_prob: Tensor
     value: Tensor
+    baseline: Tensor
     advantage: Tensor
     returns: Tensor
+    rows: Tensor
 
     def __len__(self) -> int:
         return len(self.log_prob)
@@ -40,8 +44,10 @@ class Batch:
             actions=Actions(self.actions.continuous[rows], self.actions.discrete[rows]),
             log_prob=self.log_prob[rows],
             value=self.value[rows],
+            baseline=self.baseline[rows],
             advantage=self.advantage[rows],
             returns=self.returns[rows],
+            rows=self.rows[rows],
         )
 
     def numpy(self) -> "NumpyBatch":

@@ -3,6 +3,31 @@
 import numpy as np
 
 from trainers.experience.agents import AgentTable, SlotTable
+from trainers.experience.store import NO_ROW
+
+
+def mates_of(groups: np.ndarray, rows: np.ndarray, of_groups: np.ndarray, of_rows: np.ndarray) -> np.ndarray:
+    """Return the rows of each agent's groupmates, (n, most), where -1 fills the lines of smaller groups.
+
+    Args:
+        groups: (n,) ids of the agents' groups; 0 is no group.
+        rows: (n,) the agents' own rows, which are left out.
+        of_groups: (m,) ids of the groups of all that may be mates.
+        of_rows: (m,) their rows.
+    """
+    grouped = of_groups > 0
+    order = np.argsort(of_groups[grouped], kind="stable")
+    of_groups, of_rows = of_groups[grouped][order], of_rows[grouped][order]
+    first = np.searchsorted(of_groups, groups)
+    sizes = np.searchsorted(of_groups, groups, side="right") - first
+    most = int(sizes.max(initial=0))
+    places = first[:, None] + np.arange(most)
+    found = np.append(of_rows, NO_ROW)[np.where(np.arange(most) < sizes[:, None], places, len(of_rows))]
+    others = found != rows[:, None]
+    mates: np.ndarray = np.where(others, found, NO_ROW)
+    order = np.argsort(mates == NO_ROW, axis=1, kind="stable")  # mates first, then what fills the line
+    mates = np.take_along_axis(mates, order, axis=1)
+    return mates[:, : int((mates != NO_ROW).sum(1).max(initial=0))]
 
 
 class GroupTable(SlotTable):

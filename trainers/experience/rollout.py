@@ -11,7 +11,7 @@ import numpy as np
 from mlagents_envs.base_env import BehaviorSpec
 
 from trainers.experience.rows import require_rows, storage_type, widened
-from trainers.experience.store import NO_ROW, StepResult
+from trainers.experience.store import NO_ROW, Meeting, StepResult
 from trainers.networks.policy_network import ActionSample
 
 
@@ -30,6 +30,9 @@ class Columns:
         group_reward: (n,) float32, the reward of the agent's group.
         next_row: (n,) the agent's next row, or that of its last observation; -1 while the row is not settled.
         ending: (n,) int8, an `Ending` each.
+        mates: (n, most) row of each groupmate at that time, where -1 fills the lines of smaller groups; (n, 0) for
+            learners that do not look at groupmates.
+        gone: (n,) bool, whether the row is the last observation of an agent that left its group behind.
         settled: (n,) bool, whether the row's reward has arrived. Other rows are used only for their value.
         starts: (batches,) first row of each step batch, ascending. A next row lies in a later batch.
     """
@@ -43,6 +46,8 @@ class Columns:
     group_reward: np.ndarray
     next_row: np.ndarray
     ending: np.ndarray
+    mates: np.ndarray
+    gone: np.ndarray
     settled: np.ndarray
     starts: np.ndarray
 
@@ -81,6 +86,8 @@ class Rollout:
             "group_reward": np.zeros(capacity, np.float32),
             "next_row": np.full(capacity, NO_ROW, np.int64),
             "ending": np.zeros(capacity, np.int8),
+            "mates": np.full((capacity, 0), NO_ROW, np.int64),
+            "gone": np.zeros(capacity, np.bool_),
             "settled": np.zeros(capacity, np.bool_),
         }
         self._starts: list[int] = []
@@ -104,10 +111,22 @@ class Rollout:
         self._columns["forbidden"][first:last] = False if forbidden is None else forbidden
         self._columns["next_row"][first:last] = NO_ROW
         self._columns["ending"][first:last] = 0
+        self._columns["mates"][first:last] = NO_ROW
+        self._columns["gone"][first:last] = False
         self._columns["settled"][first:last] = False
         self._starts.append(first)
         self.rows = last
         return np.arange(first, last)
+
+    def meet(self, meeting: Meeting) -> None:
+        """See `Store.meet`."""
+        mates, width = self._columns["mates"], meeting.mates.shape[1]
+        if width > mates.shape[1]:
+            wider = np.full((len(mates), width), NO_ROW, np.int64)
+            wider[:, : mates.shape[1]] = mates
+            self._columns["mates"] = mates = wider
+        mates[meeting.rows, :width] = meeting.mates
+        self._columns["gone"][meeting.rows] = meeting.gone
 
     def decide(self, rows: np.ndarray, sample: ActionSample) -> None:
         """See `Store.decide`."""
@@ -136,8 +155,12 @@ class Rollout:
     def restart(self, kept: np.ndarray) -> np.ndarray:
         """Drop all rows except `kept`, (n,), which are not settled, and return the new numbers of those, (n,)."""
         kept_sorted = np.sort(kept)
+        mates = self._columns["mates"][kept_sorted]
         for column in (*self._observations, *self._columns.values()):
             column[: len(kept)] = column[kept_sorted]
+        self._columns["mates"][: len(kept)] = np.where(
+            np.isin(mates, kept_sorted), np.searchsorted(kept_sorted, mates), NO_ROW
+        )
         self.rows = len(kept)
         self._starts = [0] if len(kept) else []
         self.settled_rows = 0

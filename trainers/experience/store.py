@@ -31,6 +31,21 @@ class StepResult:
     ending: np.ndarray
 
 
+@dataclass(frozen=True)
+class Meeting:
+    """The groupmates of n agents.
+
+    Attributes:
+        rows: (n,) rows of the agents' decisions, or of last observations.
+        mates: (n, most) newest row of each groupmate; -1 fills the lines of smaller groups.
+        gone: (n,) bool, whether the agent itself is no longer among the group, because its episode terminated.
+    """
+
+    rows: np.ndarray
+    mates: np.ndarray
+    gone: np.ndarray
+
+
 class Store(Protocol):
     """The rows of one behavior.
 
@@ -56,6 +71,9 @@ class Store(Protocol):
             Numbers of the new rows, (n,).
         """
 
+    def meet(self, meeting: Meeting) -> None:
+        """Store who the groupmates of rows are. Called for learners that look at them (`Mind.sees_mates`)."""
+
     def decide(self, rows: np.ndarray, sample: ActionSample) -> None:
         """Store the actions chosen for rows, (n,)."""
 
@@ -74,6 +92,9 @@ class NoStore:
     ) -> np.ndarray:
         """See `Store.append`. All rows have the number 0."""
         return np.zeros(len(observations[0]), np.int64)
+
+    def meet(self, meeting: Meeting) -> None:
+        """See `Store.meet`."""
 
     def decide(self, rows: np.ndarray, sample: ActionSample) -> None:
         """See `Store.decide`."""

@@ -43,8 +43,7 @@ class ActorCritic(PolicyNetwork):
     ) -> None:
         super().__init__(spec, settings)
         self.actor = self.make_body(settings.hidden_units)
-        critic_units = settings.critic_hidden_units or settings.hidden_units
-        self.critic = self.actor if shared_critic else self.make_body(critic_units)
+        self.critic = self.actor if shared_critic else self.make_critic()
         continuous, branches = spec.action_spec.continuous_size, spec.action_spec.discrete_branches
         self.mean_head = (
             head_layer(self.actor.output_size, continuous, settings, 0.2, 0.01) if continuous else None
@@ -56,6 +55,10 @@ class ActorCritic(PolicyNetwork):
             head_layer(self.actor.output_size, sum(branches), settings, 0.1, 0.01) if branches else None
         )
         self.value_head = head_layer(self.critic.output_size, reward_streams, settings, VALUE_GAIN, 1.0)
+
+    def make_critic(self) -> Any:
+        """Return the body of the critic."""
+        return self.make_body(self.settings.critic_hidden_units or self.settings.hidden_units)
 
     @classmethod
     def build(cls, spec: BehaviorSpec, description: dict[str, Any]) -> Self:

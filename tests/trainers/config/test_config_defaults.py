@@ -17,6 +17,7 @@ from trainers.config import (
     EnvSettings,
     ExtrinsicSettings,
     GAILSettings,
+    MAPPOSettings,
     MemorySettings,
     NetworkSettings,
     POCASettings,
@@ -74,7 +75,20 @@ DEFAULTS: list[tuple[type[BaseModel], dict[str, Any], dict[str, Any]]] = [
             "recompute_advantage": False,
         },
     ),
-    (POCASettings, {}, {**ON_POLICY, **CLIPPED, "learning_rate_schedule": "linear"}),
+    *(
+        (
+            settings,
+            {},
+            {
+                **ON_POLICY,
+                **CLIPPED,
+                **OPTIMIZER_EXTENSIONS,
+                "learning_rate_schedule": "linear",
+                "policy_ratio": "part",
+            },
+        )
+        for settings in (POCASettings, MAPPOSettings)
+    ),
     (
         A2CSettings,
         {},
@@ -340,6 +354,7 @@ def test_every_key_is_described(settings: type[BaseModel]) -> None:
         ("dqn", DQNSettings),
         ("sac", SACSettings),
         ("poca", POCASettings),
+        ("mappo", MAPPOSettings),
     ],
 )
 def test_trainer_type_picks_the_hyperparameters(trainer_type: str, settings: type[BaseModel]) -> None:

@@ -49,7 +49,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"behaviors": {"W": {"init_path": ["a"]}}}, "behaviors.W.init_path: expected text, got ['a']"),
     (
         {"behaviors": {"W": {"trainer_type": "pp"}}},
-        "behaviors.W.trainer_type: expected 'ppo', 'sac', 'poca', 'a2c'",
+        "behaviors.W.trainer_type: expected 'ppo', 'sac', 'poca', 'mappo', 'a2c'",
     ),
     (
         {"behaviors": {"W": {"hyperparameters": {"beta": 1}}}},
@@ -85,7 +85,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"behaviors": {"W": {"trainer_type": "sac", "network_settings": {"final_log_std": -1.0}}}},
-        "behaviors.W: network_settings.final_log_std needs trainer_type ppo, poca or a2c; sac has no use for it",
+        "behaviors.W: network_settings.final_log_std needs trainer_type ppo, poca, mappo or a2c; sac has no use for it",
     ),
     (
         {"behaviors": {"W": {"network_settings": {"dropout": 0.1}}}},

@@ -12,7 +12,6 @@ from trainers.config.__main__ import main
 from trainers.config.supported import doubts
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
-    ({"trainer_type": "poca"}, "trainer_type: poca is not supported yet; use ppo, sac, a2c"),
     ({"reward_signals": {"extrinsic": {}, "curiosity": {}}}, "reward_signals.curiosity is not supported yet"),
     ({"reward_signals": {"gail": {"demo_path": "a.demo"}}}, "reward_signals.gail is not supported yet"),
     ({"reward_signals": {"rnd": {}}}, "reward_signals.rnd is not supported yet"),
@@ -59,7 +58,6 @@ def test_all_refused_keys_are_named_at_once_each_with_what_is_lost() -> None:
     assert "\n" not in said
     for words in (
         "default_settings.network_settings.memory",
-        "behaviors.Striker.trainer_type: poca",
         "behaviors.Striker.self_play",
         "one policy plays all teams",
         "behaviors.Goalie.reward_signals.curiosity",

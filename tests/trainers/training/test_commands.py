@@ -118,7 +118,7 @@ def test_bad_input_is_one_line_that_names_it(arguments, told, tmp_path, monkeypa
         ("default_settings: {max_steps: soon}", ["max_steps", "soon"]),
         ("default_settings: [1, 2", ["YAML", "line 1"]),
         ("default_settings: {trainer_type: a2c}", ["a2c", "python -m trainers,"]),
-        ("default_settings: {trainer_type: poca}", ["poca"]),
+        ("default_settings: {self_play: {}}", ["self_play"]),
         ("", ["empty"]),
     ],
 )

@@ -45,9 +45,9 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: options(Path("runs"), behavior={"reward_signals": {"curiosity": {"strength": 0.1}}}),
         "curiosity",
     ),
-    "unsupported algorithm": (
-        lambda: options(Path("runs"), behavior={"trainer_type": "poca", "hyperparameters": {}}),
-        "poca",
+    "unsupported block": (
+        lambda: options(Path("runs"), behavior={"behavioral_cloning": {"demo_path": "Expert.demo"}}),
+        "behavioral_cloning",
     ),
     "a run folder in the way": (in_the_way, "exists already"),
     "a file in the way": (a_file_in_the_way, "exists already"),

@@ -1,0 +1,20 @@
+"""MAPPO: PPO for groups of agents, with a critic that sees the whole group.
+
+Source: Yu et al. 2022, "The Surprising Effectiveness of PPO in Cooperative Multi-Agent Games".
+"""
+
+from trainers.algorithms.on_policy import FIGURES
+from trainers.algorithms.poca import POCA
+from trainers.config import MAPPOSettings
+
+
+class MAPPO(POCA):
+    """POCA without a counterfactual baseline: advantages are measured against the value of the group.
+
+    As in ML-Agents, an agent earns its own rewards and those of the group, but not those of its groupmates.
+    """
+
+    settings_class = MAPPOSettings
+    hyper: MAPPOSettings
+    figures: tuple[str, ...] = FIGURES
+    counterfactual = False

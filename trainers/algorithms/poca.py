@@ -1,0 +1,177 @@
+"""POCA: PPO for groups of agents, with a critic that sees the whole group and credit for each member.
+
+Source: Cohen et al. 2021, "On the Use and Misuse of Absorbing States in Multi-agent Reinforcement Learning" (MA-POCA).
+"""
+
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import torch
+from mlagents_envs.base_env import BehaviorSpec
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from trainers.algorithms.actor_steps import ActorStep, InMinibatches, Losses
+from trainers.algorithms.on_policy import FIGURES, VALUE_CHUNK, OnPolicyLearner
+from trainers.config import BehaviorSettings, POCASettings
+from trainers.experience.batch import Batch
+from trainers.experience.rollout import Columns
+from trainers.experience.rows import Rows
+from trainers.experience.store import NO_ROW
+from trainers.maths.losses import approximate_kl, clipped_policy_loss, outside, value_loss
+from trainers.maths.returns import Ending
+from trainers.maths.schedules import EPSILON_FLOOR
+from trainers.networks.group_critic import GroupActorCritic, Mates
+
+
+@dataclass(frozen=True)
+class Groups:
+    """What a rollout knows of groups, as tensors.
+
+    Attributes:
+        inputs: the prepared inputs of all rows.
+        actions: (rows, size) the actions of all rows as numbers.
+        mates: (rows, most) rows of the groupmates; -1 for what fills the line.
+        gone: (rows,) float, 1 for last observations of agents that left their group behind.
+    """
+
+    inputs: tuple[Tensor, ...]
+    actions: Tensor
+    mates: Tensor
+    gone: Tensor
+
+    def of(self, rows: Tensor | slice) -> Mates | None:
+        """Return the groupmates of rows; None where there are none at all."""
+        if not self.mates.shape[1]:
+            return None
+        mates = self.mates[rows]
+        present, places = (mates != NO_ROW).float(), mates.clamp(min=0)
+        flat = places.flatten()
+        return Mates(
+            tuple(tensor[flat] for tensor in self.inputs), self.actions[places], present, self.gone[rows]
+        )
+
+
+class POCA(OnPolicyLearner):
+    """Learns behaviors whose agents act in groups. Agents without a group learn as with PPO.
+
+    An agent's value is that of its group, which earns the rewards of all members. It goes on when the agent dies before
+    the others. The advantage compares the return with a baseline that knows what the groupmates did, so that an agent
+    gets credit only for what it did itself.
+    """
+
+    settings_class = POCASettings
+    network_class = GroupActorCritic
+    hyper: POCASettings
+    policy: GroupActorCritic
+    sees_mates = True
+    figures: tuple[str, ...] = (*FIGURES, "Losses/Baseline Loss")
+    counterfactual = True
+    """Whether advantages are measured against the counterfactual baseline, and the groupmates' rewards count."""
+
+    _groups: Groups
+
+    @classmethod
+    def make_network(cls, spec: BehaviorSpec, settings: BehaviorSettings) -> GroupActorCritic:
+        """See `Learner.make_network`."""
+        streams = len(settings.reward_signals.active())
+        return GroupActorCritic(spec, settings.network_settings, reward_streams=streams)
+
+    @property
+    def epsilon(self) -> float:
+        """The present clip range."""
+        return self.decayed(self.hyper.epsilon, EPSILON_FLOOR, self.hyper.epsilon_schedule)
+
+    def make_actor_step(self) -> ActorStep:
+        """See `OnPolicyLearner.make_actor_step`."""
+        return InMinibatches(self.hyper.num_epoch)
+
+    def losses(self) -> Losses:
+        """Return the clipped surrogate loss and the critic's squared error."""
+        policy = partial(clipped_policy_loss, epsilon=self.epsilon)
+        return Losses(
+            policy, partial(value_loss), self.hyper.policy_ratio == "action", clip_range=self.epsilon
+        )
+
+    def optimise(self, columns: Columns) -> None:
+        """See `OnPolicyLearner.optimise`; reports the clip range as well."""
+        self.metrics.add("Policy/Epsilon", self.epsilon)
+        super().optimise(columns)
+
+    def rewards(self, rows: Rows) -> np.ndarray:
+        """See `Learner.rewards`. An agent also earns what its groupmates earn by the decisions of the same step."""
+        if self.counterfactual and isinstance(rows, Columns) and rows.mates.shape[1]:
+            rows = replace(rows, reward=rows.reward + _of_mates(rows))
+        return super().rewards(rows)
+
+    def endings(self, columns: Columns) -> np.ndarray:
+        """See `OnPolicyLearner.endings`. An episode that terminates does not end the value of those left behind."""
+        mourned = (columns.mates[columns.next_row] != NO_ROW).any(1) & (columns.next_row != NO_ROW)
+        return np.where((columns.ending == Ending.TERMINATED) & mourned, Ending.CUT, columns.ending)
+
+    def values(self, columns: Columns, inputs: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        """See `OnPolicyLearner.values`."""
+
+        def upload(array: np.ndarray) -> Tensor:
+            return torch.from_numpy(array).to(self.device)
+
+        branches = self.policy.action_spec.discrete_branches
+        chosen = [
+            one_hot(upload(column), size) for column, size in zip(columns.discrete.T, branches, strict=True)
+        ]
+        actions = torch.cat([upload(columns.continuous), *(column.float() for column in chosen)], dim=1)
+        gone = upload(columns.gone).float()
+        self._groups = Groups(inputs, actions, upload(columns.mates), gone)
+        largest = 1.0 + float((columns.mates != NO_ROW).sum(1).max(initial=0))
+        self.policy.critic.most.clamp_(min=largest)
+        values, baselines = [], []
+        for start in range(0, len(gone), VALUE_CHUNK):
+            part = slice(start, start + VALUE_CHUNK)
+            own, mates = [tensor[part] for tensor in inputs], self._groups.of(part)
+            values.append(self.policy.group_value(own, mates))
+            if self.counterfactual:
+                baselines.append(self.policy.group_value(own, mates, counterfactual=True))
+        value = torch.cat(values)
+        if not self.counterfactual:
+            return value, value
+        baseline, settled = torch.cat(baselines), upload(columns.settled)
+        for index, signal in enumerate(self.signals):
+            estimate = float(baseline[settled, index].mean())
+            self.metrics.add(f"Policy/{signal.title} Baseline Estimate", estimate)
+        return value, baseline
+
+    def descend(self, minibatch: Batch, losses: Losses, beta: float) -> Tensor:
+        """See `OnPolicyLearner.descend`; the last figure is the baseline's loss, (7,)."""
+        policy, mates = self.policy, self._groups.of(minibatch.rows)
+        distribution = policy.distribution(minibatch.inputs, minibatch.forbidden)
+        log_prob = distribution.log_prob(minibatch.actions)
+        now, old = (
+            tensor.sum(1, True) if losses.whole_action else tensor
+            for tensor in (log_prob, minibatch.log_prob)
+        )
+        policy_loss = losses.policy(now, old, minibatch.advantage)
+        critic_loss = losses.value(
+            policy.group_value(minibatch.inputs, mates), minibatch.returns, minibatch.value
+        )
+        baseline_loss = torch.zeros_like(critic_loss)
+        if self.counterfactual:
+            baseline = policy.group_value(minibatch.inputs, mates, counterfactual=True)
+            baseline_loss = losses.value(baseline, minibatch.returns, minibatch.baseline)
+        loss = policy_loss + self.hyper.value_coefficient * (critic_loss + 0.5 * baseline_loss)
+        norm = self.optimizer.descend(loss - beta * (entropy := distribution.entropy().mean()))
+        with torch.no_grad():
+            divergence = approximate_kl(log_prob.sum(1), minibatch.log_prob.sum(1))
+            clipped = outside(now - old, losses.clip_range).float().mean()
+            figures = [policy_loss.abs(), critic_loss, entropy, divergence, clipped, norm, baseline_loss]
+            return torch.stack(figures[: len(self.figures)])
+
+
+def _of_mates(columns: Columns) -> np.ndarray:
+    """Return the sum of the own rewards of each row's groupmates whose rows are of the same step, (rows,) float32."""
+    step = np.searchsorted(columns.starts, np.arange(len(columns.reward)), side="right")
+    same = (columns.mates != NO_ROW) & (step[columns.mates] == step[:, None])
+    total: np.ndarray = np.where(
+        same & columns.settled[columns.mates], columns.reward[columns.mates], 0.0
+    ).sum(1)
+    return total.astype(np.float32)
