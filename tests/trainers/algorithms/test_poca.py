@@ -4,19 +4,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
-from learner_tools import behavior_settings, drive, make_learner
+from learner_tools import assert_same, behavior_settings, drive, make_learner, whole_state
 from mlagents_envs.base_env import ActionTuple, DecisionSteps, TerminalSteps
 from scripted_env import INDEX, LIFE, Behavior, Life, ScriptedEnv, Visit, make_spec
 from task_envs import TaskEnv, one_hot
 
+from bridge.onnx_check import check_file
+from bridge.onnx_export import export_policy
 from trainers import load_policy, train
 from trainers.algorithms.poca import POCA
 from trainers.experience.groups import mates_of
 from trainers.experience.store import NO_ROW
 from trainers.maths.returns import Ending
 from trainers.networks.group_critic import GroupActorCritic, Mates
+from trainers.records.checkpoint import save_state
+from trainers.training.resuming import restore
 
 HYBRID = make_spec((4,), continuous=1, branches=(3, 2))
 
@@ -288,3 +293,28 @@ def test_the_best_of_a_two_step_game_is_found(trainer_type) -> None:
     ]
     assert choices[0].discrete[0, 0] == 1
     assert choices[1].discrete[:, 0].tolist() == [1, 1]
+
+
+def test_an_onnx_of_the_actor_alone_gives_its_actions(tmp_path: Path) -> None:
+    policy = make_poca().policy
+    path = tmp_path / "Model.onnx"
+    export_policy(policy, HYBRID, path)
+    assert check_file(path).refused == []
+    assert not [name for name in onnx_names(path) if "critic" in name or "value_head" in name]
+
+
+def onnx_names(path: Path) -> list[str]:
+    return [weight.name for weight in onnx.load(str(path)).graph.initializer]
+
+
+def test_a_resumed_learner_goes_on_bit_for_bit(tmp_path: Path) -> None:
+    lives = [life(agent, 0, 80, 7 + agent // 3) for agent in range(6)]
+    learner = make_poca(buffer_size=12)
+    env = ScriptedEnv({"Test": Behavior(HYBRID, lives)})
+    assert drive(env, learner, 20)
+    path = tmp_path / "checkpoint.pt"
+    save_state(path, whole_state(learner))
+    loaded = make_poca(buffer_size=12)
+    restore(loaded, path)
+    assert_same(loaded.state_dict(), learner.state_dict())
+    assert loaded.policy.critic.most == 3.0
