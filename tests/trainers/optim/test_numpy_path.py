@@ -48,14 +48,17 @@ def some_batch(learner: OnPolicyLearner, masked: bool, count: int = 32, seed: in
         actions: Actions = distribution.sample(generator)
         log_prob = distribution.log_prob(actions)
         log_prob += 0.3 * torch.randn(log_prob.shape, generator=generator)
+    value = torch.randn(count, 1, generator=generator)
     return Batch(
         inputs,
         forbidden,
         actions,
         log_prob,
-        value=torch.randn(count, 1, generator=generator),
+        value=value,
+        baseline=value,
         advantage=torch.randn(count, generator=generator),
         returns=torch.randn(count, 1, generator=generator),
+        rows=torch.arange(count),
     )
 
 
