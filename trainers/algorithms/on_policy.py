@@ -24,7 +24,7 @@ from trainers.maths.losses import approximate_kl, explained_variance, outside
 from trainers.maths.returns import gae
 from trainers.maths.schedules import BETA_FLOOR, linear
 from trainers.networks.actor_critic import ActorCritic
-from trainers.networks.distributions import Actions
+from trainers.networks.distributions import ActionDistribution, Actions
 from trainers.networks.normalizer import VectorNormalizer
 from trainers.networks.policy_network import ActionSample
 from trainers.optim.numpy_path import SMALL_NETWORK, Gradients, NumpyPath, find_gradients, find_path
@@ -217,14 +217,22 @@ class OnPolicyLearner(Learner):
         """Return how the trajectory of each row continues, (rows,), an `Ending` each."""
         return columns.ending
 
+    def evaluate(self, minibatch: Batch, losses: Losses) -> tuple[ActionDistribution, list[Tensor]]:
+        """Return the action distribution of a minibatch, and the loss of its values.
+
+        Further losses of the critic count half, and are figures of `descend`.
+        """
+        distribution, value = self.policy(minibatch.inputs, minibatch.forbidden)
+        return distribution, [losses.value(value, minibatch.returns, minibatch.value)]
+
     def descend(self, minibatch: Batch, losses: Losses, beta: float) -> Tensor:
         """Take one gradient step.
 
         Returns:
-            (6,) absolute policy loss, value loss, entropy in nats, KL divergence in nats since the rollout, the part of
-            clipped ratios, and the gradient's norm, of the minibatch. `FIGURES` has their tags.
+            Absolute policy loss, value loss, entropy in nats, KL divergence in nats since the rollout, the part of
+            clipped ratios, and the gradient's norm, of the minibatch, (figures,). `figures` has their tags.
         """
-        distribution, value = self.policy(minibatch.inputs, minibatch.forbidden)
+        distribution, (value_loss, *others) = self.evaluate(minibatch, losses)
         log_prob = distribution.log_prob(minibatch.actions)
         now, old = (
             tensor.sum(1, True) if losses.whole_action else tensor
@@ -233,14 +241,15 @@ class OnPolicyLearner(Learner):
         if self.actor_step.apart:
             now = now.detach()
         policy_loss = losses.policy(now, old, minibatch.advantage)
-        value_loss = losses.value(value, minibatch.returns, minibatch.value)
+        critic_loss = value_loss + 0.5 * torch.stack(others).sum() if others else value_loss
         entropy = distribution.entropy().mean()
-        loss = policy_loss + self.hyper.value_coefficient * value_loss
+        loss = policy_loss + self.hyper.value_coefficient * critic_loss
         norm = self.optimizer.descend(loss if self.actor_step.apart else loss - beta * entropy)
         with torch.no_grad():
             divergence = approximate_kl(log_prob.sum(1), minibatch.log_prob.sum(1))
             clipped = outside(now - old, losses.clip_range).float().mean()
-            return torch.stack([policy_loss.abs(), value_loss, entropy, divergence, clipped, norm])
+            figures = [policy_loss.abs(), value_loss, entropy, divergence, clipped, norm, *others]
+            return torch.stack(figures)
 
     @np.errstate(over="ignore", invalid="ignore")  # `optimise` checks the weights after the last epoch
     def descend_in_numpy(

@@ -13,15 +13,16 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from trainers.algorithms.actor_steps import ActorStep, InMinibatches, Losses
-from trainers.algorithms.on_policy import FIGURES, VALUE_CHUNK, OnPolicyLearner
+from trainers.algorithms.clipped import ClippedLearner
+from trainers.algorithms.on_policy import FIGURES, VALUE_CHUNK
 from trainers.config import BehaviorSettings, POCASettings
 from trainers.experience.batch import Batch
 from trainers.experience.rollout import Columns
 from trainers.experience.rows import Rows
 from trainers.experience.store import NO_ROW
-from trainers.maths.losses import approximate_kl, clipped_policy_loss, outside, value_loss
+from trainers.maths.losses import clipped_policy_loss, value_loss
 from trainers.maths.returns import Ending
-from trainers.maths.schedules import EPSILON_FLOOR
+from trainers.networks.distributions import ActionDistribution
 from trainers.networks.group_critic import GroupActorCritic, Mates
 
 
@@ -53,7 +54,7 @@ class Groups:
         )
 
 
-class POCA(OnPolicyLearner):
+class POCA(ClippedLearner):
     """Learns behaviors whose agents act in groups. Agents without a group learn as with PPO.
 
     An agent's value is that of its group, which earns the rewards of all members. It goes on when the agent dies before
@@ -78,11 +79,6 @@ class POCA(OnPolicyLearner):
         streams = len(settings.reward_signals.active())
         return GroupActorCritic(spec, settings.network_settings, reward_streams=streams)
 
-    @property
-    def epsilon(self) -> float:
-        """The present clip range."""
-        return self.decayed(self.hyper.epsilon, EPSILON_FLOOR, self.hyper.epsilon_schedule)
-
     def make_actor_step(self) -> ActorStep:
         """See `OnPolicyLearner.make_actor_step`."""
         return InMinibatches(self.hyper.num_epoch)
@@ -93,11 +89,6 @@ class POCA(OnPolicyLearner):
         return Losses(
             policy, partial(value_loss), self.hyper.policy_ratio == "action", clip_range=self.epsilon
         )
-
-    def optimise(self, columns: Columns) -> None:
-        """See `OnPolicyLearner.optimise`; reports the clip range as well."""
-        self.metrics.add("Policy/Epsilon", self.epsilon)
-        super().optimise(columns)
 
     def rewards(self, rows: Rows) -> np.ndarray:
         """See `Learner.rewards`. An agent also earns what its groupmates earn by the decisions of the same step."""
@@ -141,30 +132,14 @@ class POCA(OnPolicyLearner):
             self.metrics.add(f"Policy/{signal.title} Baseline Estimate", estimate)
         return value, baseline
 
-    def descend(self, minibatch: Batch, losses: Losses, beta: float) -> Tensor:
-        """See `OnPolicyLearner.descend`; the last figure is the baseline's loss, (7,)."""
-        policy, mates = self.policy, self._groups.of(minibatch.rows)
-        distribution = policy.distribution(minibatch.inputs, minibatch.forbidden)
-        log_prob = distribution.log_prob(minibatch.actions)
-        now, old = (
-            tensor.sum(1, True) if losses.whole_action else tensor
-            for tensor in (log_prob, minibatch.log_prob)
-        )
-        policy_loss = losses.policy(now, old, minibatch.advantage)
-        critic_loss = losses.value(
-            policy.group_value(minibatch.inputs, mates), minibatch.returns, minibatch.value
-        )
-        baseline_loss = torch.zeros_like(critic_loss)
+    def evaluate(self, minibatch: Batch, losses: Losses) -> tuple[ActionDistribution, list[Tensor]]:
+        """See `OnPolicyLearner.evaluate`; the loss of the baseline comes second."""
+        policy, mates, own = self.policy, self._groups.of(minibatch.rows), minibatch.inputs
+        critic_losses = [losses.value(policy.group_value(own, mates), minibatch.returns, minibatch.value)]
         if self.counterfactual:
-            baseline = policy.group_value(minibatch.inputs, mates, counterfactual=True)
-            baseline_loss = losses.value(baseline, minibatch.returns, minibatch.baseline)
-        loss = policy_loss + self.hyper.value_coefficient * (critic_loss + 0.5 * baseline_loss)
-        norm = self.optimizer.descend(loss - beta * (entropy := distribution.entropy().mean()))
-        with torch.no_grad():
-            divergence = approximate_kl(log_prob.sum(1), minibatch.log_prob.sum(1))
-            clipped = outside(now - old, losses.clip_range).float().mean()
-            figures = [policy_loss.abs(), critic_loss, entropy, divergence, clipped, norm, baseline_loss]
-            return torch.stack(figures[: len(self.figures)])
+            baseline = policy.group_value(own, mates, counterfactual=True)
+            critic_losses.append(losses.value(baseline, minibatch.returns, minibatch.baseline))
+        return policy.distribution(own, minibatch.forbidden), critic_losses
 
 
 def _of_mates(columns: Columns) -> np.ndarray:
