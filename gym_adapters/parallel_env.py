@@ -26,7 +26,7 @@ class ParallelEnvAdapter(BaseEnv):
     An agent whose mask allows nothing, since it is not on turn, asks for no decision. What it earns meanwhile comes
     with its next one. An agent that ends is in the `TerminalSteps` of that step, with its last observation. When all
     agents of a copy have ended, the copy is reset. Its agents are in the `DecisionSteps` of the same step under new
-    ids.
+    ids. An agent's id modulo the number of copies is the number of its copy.
 
     Args:
         make: Makes one copy.
@@ -35,6 +35,7 @@ class ParallelEnvAdapter(BaseEnv):
         seed: Copy i is seeded with `seed + i`.
         grouped: Whether the agents of a role in a copy form a group. A reward that all living members receive alike
             then arrives as the group's.
+        teams: Whether the agents compete (see `find_roles`).
 
     Attributes:
         roles: The roles by behavior.
@@ -44,16 +45,23 @@ class ParallelEnvAdapter(BaseEnv):
     """
 
     def __init__(
-        self, make: Callable[[], Any], num_envs: int, name: str, seed: int = 0, grouped: bool = False
+        self,
+        make: Callable[[], Any],
+        num_envs: int,
+        name: str,
+        seed: int = 0,
+        grouped: bool = False,
+        teams: bool = False,
     ) -> None:
         self._where, self._seed, self._grouped = f"environment {name}", seed, grouped
         self.copies = [make() for _ in range(num_envs)]
-        self.roles = find_roles(self.copies[0], name)
+        self.roles = find_roles(self.copies[0], name, teams)
         self._role_of = {agent: role for role in self.roles.values() for agent in role.agents}
         self._ids: list[dict[str, int]] = [{} for _ in self.copies]
         self._groups: list[dict[str, int]] = [{} for _ in self.copies]
         self._owed: list[dict[str, tuple[float, float]]] = [{} for _ in self.copies]
-        self._next_id, self._next_group, self._began = 0, 1, False
+        self._next_id = list(range(num_envs))
+        self._next_group, self._began = 1, False
         self._steps: dict[str, tuple[DecisionSteps, TerminalSteps]] = {}
         self._chosen: dict[str, dict[int, Any]] = {name: {} for name in self.roles}
 
@@ -196,8 +204,8 @@ class ParallelEnvAdapter(BaseEnv):
             if agent not in ids:
                 if over:
                     continue  # it never had a decision
-                ids[agent] = self._next_id
-                self._next_id += 1
+                ids[agent] = self._next_id[number]
+                self._next_id[number] += len(self.copies)
             rows = (ended if over else deciding)[role.name]
             rows.ids.append(ids[agent])
             rows.observations.append(role.observation(observation))

@@ -14,6 +14,8 @@ ENVIRONMENT = re.compile(r"(?P<package>[A-Za-z_][\w.]*)/(?P<name>[A-Za-z_]\w*_v\
 """A package, a slash, and a module of it whose name ends with a version, as PettingZoo's do."""
 GROUPED = "grouped"
 """The option that makes groups of the agents of a role. It is the adapter's own; the environment does not get it."""
+TEAMS = "teams"
+"""The option that makes teams of the agents. It is the adapter's own too."""
 
 
 def is_pettingzoo(env_id: str) -> bool:
@@ -31,16 +33,17 @@ def make_pettingzoo(env_id: str, num_envs: int, seed: int, options: Mapping[str,
         env_id: `package/module_vN`.
         num_envs: Number of copies.
         seed: Copy i is seeded with `seed + i`.
-        options: Keyword arguments of the environment, and `grouped` (see `ParallelEnvAdapter`).
+        options: Keyword arguments of the environment, and `grouped` and `teams` (see `ParallelEnvAdapter`).
 
     Raises:
         UserError: The package or module is missing, or the environment refuses its options or cannot be made.
     """
     module = _module(env_id)
-    keywords = {name: value for name, value in options.items() if name != GROUPED}
-    grouped = options.get(GROUPED, False)
-    if not isinstance(grouped, bool):
-        raise UserError(f"env_options.{GROUPED}: expected true or false, got {grouped!r}")
+    keywords = {name: value for name, value in options.items() if name not in (GROUPED, TEAMS)}
+    own = {name: options.get(name, False) for name in (GROUPED, TEAMS)}
+    for name, value in own.items():
+        if not isinstance(value, bool):
+            raise UserError(f"env_options.{name}: expected true or false, got {value!r}")
 
     def make() -> Any:
         try:
@@ -52,7 +55,14 @@ def make_pettingzoo(env_id: str, num_envs: int, seed: int, options: Mapping[str,
                 f"environment {env_id!r} cannot be made: {raised(error)}; mend its code"
             ) from error
 
-    return ParallelEnvAdapter(make, num_envs, env_id.rpartition("/")[2], seed, grouped)
+    return ParallelEnvAdapter(
+        make,
+        num_envs,
+        env_id.rpartition("/")[2],
+        seed,
+        options.get(GROUPED, False),
+        options.get(TEAMS, False),
+    )
 
 
 def _module(env_id: str) -> Any:

@@ -81,8 +81,15 @@ class Rows:
         self.masks: list[np.ndarray | None] = []
 
 
-def find_roles(env: Any, name: str) -> dict[str, Role]:
-    """Returns the roles of an environment by behavior: agents of equal spaces and of equal names but for a number."""
+def find_roles(env: Any, name: str, teams: bool = False) -> dict[str, Role]:
+    """Returns the roles of an environment by behavior: agents of equal spaces and of equal names but for a number.
+
+    Args:
+        env: A PettingZoo environment.
+        name: Its name, which is the behavior's if all agents have one role.
+        teams: Whether the agents compete. If there are several roles, each is a team. Otherwise each agent is one. The
+            behaviors are then named `Name?team=0`, `Name?team=1` and so on, as in ML-Agents.
+    """
     agents = list(getattr(env, "possible_agents", ()))
     if not agents:
         raise UserError(f"environment {name}: expected possible_agents, the names of all agents; add them")
@@ -101,6 +108,10 @@ def find_roles(env: Any, name: str) -> dict[str, Role]:
         members.setdefault(alike or (f"{stem} {number + 1}" if number else stem), []).append(agent)
     if len(members) == 1:
         members = {name: agents}
+    if teams and len(members) == 1:
+        members = {f"{name}?team={number}": [agent] for number, agent in enumerate(agents)}
+    elif teams:
+        members = {f"{role}?team={number}": known for number, (role, known) in enumerate(members.items())}
     return {role: Role(role, known, *_spaces(env, known[0])) for role, known in members.items()}
 
 

@@ -65,6 +65,12 @@ class Mind(Protocol):
             lengths: (n,) numbers of decisions.
         """
 
+    def games_ended(self, scores: np.ndarray) -> None:
+        """Called when games have ended, with the team's scores, (games,): 1 won, 0.5 drawn, 0 lost.
+
+        The game of a group ends when its last members end, and that of an agent without a group when the agent ends.
+        """
+
     def groups_ended(self, returns: np.ndarray) -> None:
         """Called when the last members of groups have left; `returns`, (groups,), are the sums of the group rewards."""
 
@@ -187,8 +193,11 @@ class Actor:
         self._settle(slots, terminal.reward[known], terminal.group_reward[known], last, ending)
         ended = Ended(last, agents.group_id[slots], ending == Ending.INTERRUPTED)
         self.mind.ended(agents.episode_return[slots], agents.group_return[slots], agents.episode_steps[slots])
+        rewards = terminal.reward[known] + terminal.group_reward[known]
+        returns = agents.episode_return[slots] + agents.group_return[slots]
         self._leave_groups(slots)
         agents.remove(slots)
+        self.mind.games_ended(self.groups.scores(ended.groups, rewards, returns))
         return ended
 
     def _settle(

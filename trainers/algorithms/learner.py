@@ -14,6 +14,7 @@ from mlagents_envs.base_env import BehaviorSpec
 
 from gym_adapters.errors import UserError
 from trainers.algorithms.actor import Actor
+from trainers.algorithms.opponent import Opponent, Opponents
 from trainers.config import AlgorithmSettings, BehaviorSettings, catalogue
 from trainers.experience.agents import AgentBatch, AgentTable
 from trainers.experience.rows import Rows
@@ -24,7 +25,7 @@ from trainers.networks.normalizer import ObservationMoments
 from trainers.networks.policy_network import ActionSample, PolicyNetwork
 from trainers.optim.optimizer import FlatAdam
 from trainers.optim.threads import threads_for
-from trainers.records.metrics import Metrics
+from trainers.records.metrics import ELO, Metrics
 from trainers.rewards.signal import RewardSignal
 
 
@@ -48,6 +49,7 @@ class Learner(ABC):
         signals: the active reward signals.
         actors: the actors made so far, by behavior id.
         metrics: episode returns and training figures since the last summary.
+        opponents: the past policies that it plays against; None without `self_play`.
     """
 
     settings_class: ClassVar[type[AlgorithmSettings]]
@@ -79,11 +81,20 @@ class Learner(ABC):
         ]
         vectors = [task.spec.observation_specs[index].shape[0] for index in self.policy.vector_columns]
         self.observation_moments = ObservationMoments(sum(vectors))
+        play = task.settings.self_play
+        self.opponents = (
+            None if play is None else Opponents(play, self.policy, self._make_opponent, self._draw)
+        )
 
     @classmethod
     @abstractmethod
     def make_network(cls, spec: BehaviorSpec, settings: BehaviorSettings) -> PolicyNetwork:
         """Return the network, with new weights."""
+
+    @property
+    def merit(self) -> float:
+        """The measure of the best policy: the mean return of recent episodes, or with self-play the Elo rating."""
+        return self.metrics.recent_mean if self.opponents is None else self.opponents.latest.rating
 
     @property
     @abstractmethod
@@ -141,6 +152,12 @@ class Learner(ABC):
         """See `Mind.groups_ended`."""
         if not self.finished:
             self.metrics.add_groups(returns)
+
+    def games_ended(self, scores: np.ndarray) -> None:
+        """See `Mind.games_ended`. Games against opponents are rated."""
+        if self.opponents is not None and self.opponents.rivals and not self.finished:
+            for score in scores:
+                self.metrics.add(ELO, self.opponents.rate(score))
 
     def finish(self) -> None:
         """Stop learning and counting. The policy continues to act."""
@@ -205,6 +222,16 @@ class Learner(ABC):
     def load_store(self, folder: Path) -> None:
         """Read what `save_store` wrote, if it is there. Called after `load_state_dict`; does nothing."""
         del folder
+
+    def _make_opponent(self) -> Opponent:
+        with torch.random.fork_rng(devices=[]):
+            policy = self.make_network(self.spec, self.settings).to(self.device)
+        policy.mixed_precision = self.policy.mixed_precision
+        return Opponent(self.name, policy, self.time_horizon, self.deterministic, self.generator)
+
+    def _draw(self) -> float:
+        """Return a random number from [0, 1)."""
+        return float(torch.rand((), device=self.device, generator=self.generator))
 
     def rewards(self, rows: Rows) -> np.ndarray:
         """Return the rewards of rows from each reward signal, (n, streams)."""

@@ -143,9 +143,10 @@ class CompletionCriteria(Settings):
     """When a lesson ends."""
 
     behavior: str = Field(description="Behavior that is measured.")
-    measure: Literal["reward", "progress"] = Field(
+    measure: Literal["reward", "progress", "Elo"] = Field(
         default="reward",
-        description="The measure that threshold applies to: mean episode reward, or steps / max_steps (progress).",
+        description="The measure that threshold applies to: mean episode reward, steps / max_steps (progress), or the "
+        "rating of self-play (Elo).",
     )
     min_lesson_length: CountOrZero = Field(
         default=0, description="Smallest number of episodes in the lesson."

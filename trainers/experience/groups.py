@@ -4,6 +4,7 @@ import numpy as np
 
 from trainers.experience.agents import AgentTable, SlotTable
 from trainers.experience.store import NO_ROW
+from trainers.maths.elo import results
 
 
 def mates_of(groups: np.ndarray, rows: np.ndarray, of_groups: np.ndarray, of_rows: np.ndarray) -> np.ndarray:
@@ -79,6 +80,22 @@ class GroupTable(SlotTable):
         groups = self.find(agents.group_id[slots])
         self.total[groups] = agents.group_offset[slots] + agents.group_return[slots]
         agents.group_offset[slots] = self.total[groups] - agents.group_return[slots]
+
+    def scores(self, group_ids: np.ndarray, last: np.ndarray, returns: np.ndarray) -> np.ndarray:
+        """Return the scores of the games that ended with n agents, after these have left: see `maths.elo.results`.
+
+        A group whose members live on has not ended its game. Members that end together give one score by their sums.
+
+        Args:
+            group_ids: (n,) ids of the agents' groups; 0 is no group.
+            last: (n,) own and group rewards of the last step.
+            returns: (n,) sums of all own and group rewards.
+        """
+        alone = group_ids == 0
+        ended = ~alone & (self.find(group_ids) < 0)
+        ids, games = np.unique(group_ids[ended], return_inverse=True)
+        sums = [np.bincount(games, weights[ended], len(ids)) for weights in (last, returns)]
+        return results(np.append(last[alone], sums[0]), np.append(returns[alone], sums[1]))
 
     def leave(self, agents: AgentTable, slots: np.ndarray) -> np.ndarray:
         """Remove the agents in `slots`, (n,), from their groups.

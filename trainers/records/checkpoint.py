@@ -109,10 +109,7 @@ def load_state(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise UserError(f"{path}: no such checkpoint; give a run folder or a .pt file that exists")
     with damage_named(path):
-        _require_whole(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        if _tensor_bytes(state) > MOST_VIEWS * path.stat().st_size:
-            raise ValueError("its tensors are larger than the file")
+        state = read_tensors(path)
     if isinstance(state, dict) and "Policy" in state and "behavior" not in state:
         raise UserError(
             f"{path}: written by mlagents-learn, whose networks differ from those here, so that training cannot go on "
@@ -123,6 +120,19 @@ def load_state(path: Path) -> dict[str, Any]:
     with damage_named(path):
         require_policy(state)
         state["Policy"] = _in_32_bits(state["Policy"], state.pop(SCALES, {}))
+    return state
+
+
+def read_tensors(path: Path) -> Any:
+    """Read a file of tensors, numbers and containers of them; no code in the file is run.
+
+    Raises:
+        Exception: the file is damaged, in any way.
+    """
+    _require_whole(path)
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    if _tensor_bytes(state) > MOST_VIEWS * path.stat().st_size:
+        raise ValueError("its tensors are larger than the file")
     return state
 
 

@@ -13,6 +13,7 @@ REWARD = "Environment/Cumulative Reward"
 GROUP_REWARD = "Environment/Group Cumulative Reward"
 REWARD_DEVIATION = "Environment/Cumulative Reward Deviation"
 EPISODE_LENGTH = "Environment/Episode Length"
+ELO = "Self-play/ELO"
 SPEED = "Speed/Steps per Second"
 BEST_WINDOW = 100
 

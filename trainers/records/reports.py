@@ -10,7 +10,7 @@ import numpy as np
 from gym_adapters.errors import refusal_named
 from trainers.records.checkpoint import write_text
 from trainers.records.event_file import EventFile
-from trainers.records.metrics import EPISODE_LENGTH, GROUP_REWARD, REWARD, SPEED, Summary
+from trainers.records.metrics import ELO, EPISODE_LENGTH, GROUP_REWARD, REWARD, SPEED, Summary
 
 PLACE = ("step", "seconds")
 """The first columns of `progress.csv`. The others are tags."""
@@ -166,7 +166,8 @@ def console_line(summary: Summary) -> str:
     mean, std = np.mean(summary.returns), np.std(summary.returns)
     group = summary.values.get(GROUP_REWARD)
     middle = "" if group is None else f"Mean Group Reward: {group:.3f}. "
-    return f"{start}Mean Reward: {mean:.3f}. {middle}Std of Reward: {std:.3f}. {state}"
+    rating = f" ELO: {summary.values[ELO]:.3f}." if ELO in summary.values else ""
+    return f"{start}Mean Reward: {mean:.3f}. {middle}Std of Reward: {std:.3f}. {state}{rating}"
 
 
 def _unused(path: Path) -> Path:

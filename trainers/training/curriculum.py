@@ -23,10 +23,12 @@ class Measured:
 
     Attributes:
         progress: steps / max_steps.
+        rating: Elo rating; NaN without self-play.
         returns: raw returns of the newest episodes since a lesson of any parameter began, at most `Curriculum.window`.
     """
 
     progress: float
+    rating: float = math.nan
     returns: Sequence[float] = ()
 
 
@@ -122,7 +124,10 @@ def judge(criteria: CompletionCriteria, measured: Measured, smoothed: float) -> 
         return False, smoothed
     if criteria.measure == "progress":
         return measured.progress > criteria.threshold, smoothed
-    mean = float(np.mean(measured.returns)) if measured.returns else math.nan
+    if criteria.measure == "Elo":
+        mean = measured.rating
+    else:
+        mean = float(np.mean(measured.returns)) if measured.returns else math.nan
     if math.isnan(mean):
         return False, smoothed
     if criteria.signal_smoothing:

@@ -10,7 +10,7 @@ from mlagents_envs.base_env import BaseEnv
 from bridge.process import looks_like_player
 from gym_adapters.errors import UserError, close_reported
 from gym_adapters.make import Kind, behavior_name, env_kind, make_env
-from gym_adapters.pettingzoo import GROUPED, is_pettingzoo
+from gym_adapters.pettingzoo import GROUPED, TEAMS, is_pettingzoo
 from gym_adapters.trust import needs_trust
 from trainers.config import EnvSettings, RunSettings, catalogue
 from trainers.config.base import one_of
@@ -45,6 +45,8 @@ def make_environment(settings: RunSettings) -> BaseEnv:
     behaviors = [*settings.behaviors.values(), *filter(None, [settings.default_settings])]
     if is_pettingzoo(env.env_path) and any(behavior.hyperparameters.for_groups for behavior in behaviors):
         options.setdefault(GROUPED, True)
+    if is_pettingzoo(env.env_path) and any(behavior.self_play is not None for behavior in behaviors):
+        options.setdefault(TEAMS, True)
     return make_env(env.env_path, env.num_envs, env.seed, options)
 
 

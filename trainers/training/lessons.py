@@ -1,5 +1,6 @@
 """Curricula in a run: measures learners and sends parameters to the environment."""
 
+import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -53,7 +54,9 @@ class Lessons:
         change = self._curriculum.advance(
             {
                 learner.name: Measured(
-                    learner.step / learner.settings.max_steps, learner.metrics.lesson_returns
+                    learner.step / learner.settings.max_steps,
+                    math.nan if learner.opponents is None else learner.opponents.latest.rating,
+                    learner.metrics.lesson_returns,
                 )
                 for learner in learners
             }

@@ -31,7 +31,7 @@ def run(env: BaseEnv, session: Session) -> None:
                     actions = actor.act(batch)
                 with session.environment():
                     env.set_actions(name, actions)
-        must_reset = session.advance_lessons(env)
+        must_reset = session.advance(env)
         session.report()
         session.end_training()
         with session.environment():

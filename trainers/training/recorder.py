@@ -8,11 +8,19 @@ from typing import Any
 from gym_adapters.errors import UserError, refusal_named
 from trainers.algorithms.learner import Learner
 from trainers.config import RunSettings
-from trainers.records.checkpoint import BEST, NEWEST, CheckpointKeeper
+from trainers.records.checkpoint import BEST, NEWEST, CheckpointKeeper, save_state
 from trainers.records.metrics import SPEED, Summary
 from trainers.records.reports import CsvReport, TensorBoardReport
 from trainers.records.wandb_report import WandbReport
-from trainers.training.resuming import BEST_RETURN, DEVICE, best_return_of, restore
+from trainers.training.resuming import (
+    BEST_RETURN,
+    DEVICE,
+    ELO_STATUS,
+    OPPONENTS,
+    best_return_of,
+    restore,
+    restore_opponents,
+)
 
 
 @dataclass(frozen=True)
@@ -23,7 +31,8 @@ class Outcome:
         steps: agent steps trained in total.
         episodes: episodes ended in total.
         mean_return: mean return of the last 100 training episodes; NaN without any.
-        best_return: the highest such mean at any summary, whose policy `best.pt` holds; NaN before 100 episodes.
+        best_return: the highest such mean at any summary, whose policy `best.pt` holds; NaN before 100 episodes. With
+            self-play, the highest Elo rating.
         folder: holds checkpoints and curves.
         trained: agent steps of this session.
         seconds: wall-clock time of this session.
@@ -53,7 +62,7 @@ class Recorder:
         spaces: descriptions of the observation and action space, if there are any, for `LoadedPolicy.predict`.
 
     Attributes:
-        best_return: the highest mean return at any summary; -inf before 100 episodes.
+        best_return: the highest `Learner.merit` at any summary; -inf before 100 episodes.
         gauges: newest value and range of each TensorBoard tag, for `timers.json`.
         notes: messages for the user.
 
@@ -84,6 +93,7 @@ class Recorder:
                 raise UserError(f"{path}: there is no checkpoint to resume; remove --resume or use --force")
             self.notes = restore(learner, path)
             learner.load_store(self.keeper.folder)
+            self.notes += restore_opponents(learner, self.keeper.folder)
             self.keeper.restore(status)
             self.best_return = best_return_of(self.keeper.folder / BEST, status)
         self._saved_step = self._first_step = learner.step
@@ -138,7 +148,7 @@ class Recorder:
         if seconds > 0 and steps:
             values[SPEED] = steps / seconds
         self._gauge(values)
-        best = max(self.best_return, learner.metrics.recent_mean if learner.metrics.is_full else -math.inf)
+        best = max(self.best_return, learner.merit if learner.metrics.is_full else -math.inf)
         return Summary(
             learner.name,
             learner.step,
@@ -162,9 +172,8 @@ class Recorder:
             self._csv.write(summary)
         if self.wandb is not None:
             self.wandb.write(summary)
-        metrics = self.learner.metrics
-        if summary.training and metrics.is_full:
-            self._keep_if_best(metrics.recent_mean)
+        if summary.training and self.learner.metrics.is_full:
+            self._keep_if_best(self.learner.merit)
 
     def save(self) -> None:
         """Write a checkpoint, and the stored decisions if the learner keeps them.
@@ -177,6 +186,8 @@ class Recorder:
         self.keeper.save(self.state(), metrics.recent_mean if metrics.recent_returns else None)
         self._saved_step = learner.step
         learner.save_store(self.keeper.folder)
+        if learner.opponents is not None:
+            save_state(self.keeper.folder / OPPONENTS, learner.opponents.state_dict())
 
     def export(self) -> None:
         """Write the `.onnx` file of the newest checkpoint.
@@ -202,7 +213,9 @@ class Recorder:
     def status(self) -> dict[str, Any]:
         """Return this behavior's part of `training_status.json`."""
         best = self.best_return if math.isfinite(self.best_return) else None
-        return {**self.keeper.status(), BEST_RETURN: best, DEVICE: str(self.learner.device)}
+        opponents = self.learner.opponents
+        rating = {} if opponents is None else {ELO_STATUS: opponents.latest.rating}
+        return {**self.keeper.status(), BEST_RETURN: best, DEVICE: str(self.learner.device), **rating}
 
     def close(self, seconds: float = math.nan) -> Outcome:
         """Close the files and return the outcome of a session that took this time."""
@@ -238,10 +251,10 @@ class Recorder:
                 "count": known["count"] + 1,
             }
 
-    def _keep_if_best(self, mean_return: float) -> None:
-        if mean_return > self.best_return:
-            self.keeper.save_best({**self.state(), BEST_RETURN: mean_return})
-            self.best_return = mean_return
+    def _keep_if_best(self, merit: float) -> None:
+        if merit > self.best_return:
+            self.keeper.save_best({**self.state(), BEST_RETURN: merit})
+            self.best_return = merit
 
 
 def next_multiple(step: int, interval: int) -> int:

@@ -24,6 +24,7 @@ from trainers.training.lessons import Lessons
 from trainers.training.recorder import Outcome, Recorder
 from trainers.training.resuming import check_start
 from trainers.training.run_files import RunFiles
+from trainers.training.self_play import TURN, SelfPlay
 
 LONGEST_SILENCE = 10_000
 """Environment steps after which the first reward of a decision must have arrived."""
@@ -64,6 +65,7 @@ class Session:
         self._silent_steps: int | None = 0  # None once a decision was rewarded
         self.files = RunFiles(settings, display, self.timers)
         self.lessons = Lessons(settings.environment_parameters or {}, self.files.status)
+        self.self_play = SelfPlay(self.files.status.get(TURN, {}))
         self._learners = Learners(settings, threads, display, self.collective)
         if not checkpoints.resume:  # a resumed run writes it after its checkpoint was loaded
             self.files.begin()
@@ -82,7 +84,8 @@ class Session:
     def actor(self, behavior_id: str, spec: BehaviorSpec) -> Actor:
         """Return the actor of a behavior id.
 
-        All teams of a behavior share one learner, which is made when the first of them appears.
+        All teams of a behavior share one learner, which is made when the first of them appears. With self-play, the
+        actors of teams whose turn it is not play past policies.
 
         Args:
             behavior_id: `Name` or `Name?team=0`.
@@ -98,7 +101,9 @@ class Session:
             self.recorders[name] = self._begin(name, spec)
         learner = self.recorders[name].learner
         require_same(behavior_id, spec, learner.spec)
-        return learner.actor(behavior_id)
+        actor = learner.actor(behavior_id)
+        self.self_play.join(behavior_id, learner, actor)
+        return actor
 
     @contextmanager
     def environment(self) -> Iterator[None]:
@@ -136,7 +141,7 @@ class Session:
             if recorder.summary_due or ends:
                 self.files.summarise(recorder)
             if learner.training and (recorder.checkpoint_due or ends):
-                self.files.checkpoint(recorder, self.lessons.status)
+                self.files.checkpoint(recorder, self._standing)
 
     def end_training(self) -> None:
         """Finish learners that have reached `max_steps`. Called after `report`."""
@@ -153,18 +158,21 @@ class Session:
             UserError: the environment takes no parameters.
         """
         for name, pair in getattr(env, "spaces", {}).items():
-            self._spaces[name] = [describe(space) for space in pair]
+            self._spaces[name.split("?", 1)[0]] = [describe(space) for space in pair]
         for line in run_lines(self.settings, env):
             self.display.say(line)
         self.lessons.send(env)
 
-    def advance_lessons(self, env: BaseEnv) -> bool:
-        """Begin the lessons that are due, and send their parameters to the environment. Called every environment step.
+    def advance(self, env: BaseEnv) -> bool:
+        """Begin what is due of lessons, whose parameters are sent to the environment, and of self-play.
+
+        Called every environment step.
 
         Returns:
             Whether the environment must be reset. The learners have then dropped their agents.
         """
-        return self.lessons.advance(env, self.learners)
+        new_lesson = self.lessons.advance(env, self.learners)
+        return self.self_play.advance() or new_lesson
 
     def take_statistics(self, env: BaseEnv) -> None:
         """Add the environment's own statistics (Unity's `StatsRecorder`), if any, to every behavior's summary."""
@@ -187,7 +195,7 @@ class Session:
             self.files.summarise(recorder)
             # A learner that has finished was saved when it finished.
             if recorder.learner.training or name in self.files.unsaved:
-                self.files.checkpoint(recorder, self.lessons.status)
+                self.files.checkpoint(recorder, self._standing)
             outcomes[name] = recorder.close(self.timers.elapsed)
             if outcomes[name].trained and not recorder.has_learned and self._learns:
                 self.display.say(unused_line(recorder.learner, outcomes[name].trained))
@@ -208,13 +216,18 @@ class Session:
                 learner = recorder.learner
                 if save and recorder.has_news and learner.training and learner.optimizer.is_finite:
                     self.files.summarise(recorder)
-                    self.files.checkpoint(recorder, self.lessons.status)
+                    self.files.checkpoint(recorder, self._standing)
                     saved = saved or learner.name not in self.files.unsaved
         closings: list[Callable[[], object]] = [recorder.close for recorder in self.recorders.values()]
         for close in (*closings, self._close_files, self.display.close):
             with suppress(Exception):
                 close()
         return saved
+
+    @property
+    def _standing(self) -> dict[str, dict[str, Any]]:
+        """The entries of lessons and self-play in `training_status.json`."""
+        return {**self.lessons.status, **self.self_play.status}
 
     @property
     def _learns(self) -> bool:

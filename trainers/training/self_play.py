@@ -1,0 +1,128 @@
+"""Self-play: one team learns at a time, and past policies play the other teams (ML-Agents block `self_play`)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from trainers.algorithms.actor import Actor
+from trainers.algorithms.learner import Learner
+from trainers.algorithms.opponent import Opponents
+
+TURN = "self_play"
+"""Entry of `training_status.json` that says which team learns."""
+
+
+@dataclass(frozen=True)
+class Seat:
+    """One team of one behavior.
+
+    Attributes:
+        team: number of the team.
+        behavior_id: `Name?team=1`.
+        learner: the learner of the behavior.
+        opponents: its past policies.
+        actor: the team's actor.
+    """
+
+    team: int
+    behavior_id: str
+    learner: Learner
+    opponents: Opponents
+    actor: Actor
+
+
+class SelfPlay:
+    """The teams of a run, and whose turn it is to learn.
+
+    The teams learn one after the other, each for `team_change` decisions. The teams of one behavior share a policy,
+    which goes on learning for the next team. Behaviors without `self_play` always learn.
+
+    Args:
+        status: the entry `TURN` of an earlier `training_status.json`; empty for a new run.
+
+    Attributes:
+        learning: the team that learns; None before the first one has joined.
+    """
+
+    def __init__(self, status: dict[str, Any]) -> None:
+        self.learning: int | None = status.get("learning_team")
+        self._began: dict[str, int] = dict(status.get("turn_began", {}))
+        self._seats: list[Seat] = []
+
+    @property
+    def status(self) -> dict[str, dict[str, Any]]:
+        """The entry of self-play in `training_status.json`; empty without."""
+        return {TURN: {"learning_team": self.learning, "turn_began": self._began}} if self._seats else {}
+
+    def join(self, behavior_id: str, learner: Learner, actor: Actor) -> None:
+        """Let a team learn or play a past policy, if its behavior has self-play. The first team that joins learns.
+
+        Args:
+            behavior_id: `Name?team=1`, or `Name`, which is team 0.
+            learner: the learner of the behavior.
+            actor: the team's actor.
+        """
+        if (
+            learner.opponents is None
+            or not learner.training
+            or any(actor is seat.actor for seat in self._seats)
+        ):
+            return
+        team = team_of(behavior_id)
+        if self.learning is None:
+            self.learning = team
+        self._began.setdefault(learner.name, learner.step)
+        self._seats.append(Seat(team, behavior_id, learner, learner.opponents, actor))
+        self._take_seats()
+
+    def advance(self) -> bool:
+        """Save policies, choose opponents, and let the next team learn, when they are due.
+
+        Returns:
+            Whether another team learns from now on. The learners have then dropped their agents, and the environment
+            must be reset.
+        """
+        of_behaviors = {seat.learner.name: seat for seat in self._seats}.values()
+        for seat in of_behaviors:
+            seat.opponents.advance(seat.learner.step)
+        if not self._seats or not self._turn_is_over or (following := self._next_team()) is None:
+            return False
+        self.learning = following
+        for seat in of_behaviors:
+            self._began[seat.learner.name] = seat.learner.step
+            seat.opponents.swap()
+            seat.learner.forget_agents()
+        self._take_seats()
+        return True
+
+    @property
+    def _turn_is_over(self) -> bool:
+        """Whether a learner has had its `team_change` decisions, or all learners of the team have finished."""
+        able = [seat for seat in self._seats if seat.team == self.learning and not seat.learner.finished]
+        return not able or any(
+            seat.learner.step - self._began[seat.learner.name] >= seat.opponents.settings.team_change
+            for seat in able
+        )
+
+    def _next_team(self) -> int | None:
+        """Return the number of the next other team with a learner that has not finished; None without one."""
+        able = {seat.team for seat in self._seats if not seat.learner.finished} - {self.learning}
+        later = {team for team in able if self.learning is None or team > self.learning}
+        return min(later or able, default=None)
+
+    def _take_seats(self) -> None:
+        """Give each actor the mind of its learner or of an opponent, and each learner its rivals."""
+        rivals = []
+        for seat in self._seats:
+            if seat.team == self.learning:
+                seat.actor.mind = seat.learner
+            else:
+                seat.actor.mind = opponent = seat.opponents.seat(seat.behavior_id)
+                rivals.append(opponent)
+        for seat in self._seats:
+            seat.opponents.rivals = rivals
+
+
+def team_of(behavior_id: str) -> int:
+    """Return the team of a behavior id such as `Name?team=1`; 0 without one."""
+    _, found, number = behavior_id.partition("?team=")
+    return int(number) if found and number.isdecimal() else 0
