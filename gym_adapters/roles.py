@@ -40,6 +40,7 @@ class Role:
         self.observations = ObservationMapping(observation_space, name)
         self.actions = ActionMapping(action_space)
         self.branches = branches_of(action_space)
+        self._starts = np.cumsum([0, *(self.branches or ())])[:-1]
         self.spec = BehaviorSpec(self.observations.specs, self.actions.spec)
         self.idle = self.converted(self.actions.spec.empty_action(1))[0]
 
@@ -56,8 +57,7 @@ class Role:
 
     def is_idle(self, forbidden: np.ndarray) -> bool:
         """Whether a mask leaves no action in some branch, as for those who are not on turn."""
-        ends = np.cumsum(self.branches or ())[:-1]
-        return any(part.all() for part in np.split(forbidden, ends))
+        return bool(np.logical_and.reduceat(forbidden, self._starts).any())
 
     def forbidden(self, given: Any, info: Any) -> np.ndarray | None:
         """Return an agent's mask with True = forbidden, (sum of branch sizes,); None without one."""

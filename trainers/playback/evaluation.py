@@ -6,13 +6,11 @@ import logging
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from mlagents_envs.base_env import ActionTuple, BaseEnv, DecisionSteps, TerminalSteps
 
-from bridge.process import looks_like_player
-from gym_adapters.commands import CommandParser, module_command, option, program_name
+from gym_adapters.commands import CommandParser, program_name
 from gym_adapters.errors import (
     UserError,
     close_reported,
@@ -20,13 +18,13 @@ from gym_adapters.errors import (
     exit_status,
 )
 from gym_adapters.limits import ENVIRONMENTS
-from gym_adapters.make import make_env, with_whole_episodes
+from gym_adapters.make import make_env
 from gym_adapters.pettingzoo import is_pettingzoo
-from gym_adapters.trust import needs_trust
-from trainers.config import load_settings
 from trainers.config.base import PathText
 from trainers.config.errors import option_reader, path_option
 from trainers.experience.checks import StepsChecker, checked_pair, checked_specs
+from trainers.playback.match_command import GAMES, show_match
+from trainers.playback.run_environment import environment_of
 from trainers.playback.video import Episode, check_video, write_video
 from trainers.records.policy_file import LoadedPolicy, find_checkpoint, find_checkpoints, load_policy
 from trainers.records.words import three_digits
@@ -135,6 +133,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Evaluate as the command line says; returns the exit status."""
     arguments = _parser().parse_args(argv)
     try:
+        if arguments.against is not None:
+            return show_match(arguments)
         found = _evaluate_run(arguments)
     except BaseException as error:  # libraries in other languages raise their own
         return exit_status(error)
@@ -197,56 +197,9 @@ def _evaluate_run(arguments: argparse.Namespace) -> dict[str, list[float]]:
     return returns
 
 
-def environment_of(
-    checkpoint: Path, env_id: str | None = None, trust: bool = False
-) -> tuple[str, dict[str, Any]]:
-    """The Gymnasium id and options that a checkpoint was trained with.
-
-    Options that end an episode with each life of a game are left out: whole games are evaluated.
-
-    Args:
-        checkpoint: `<run>/<Behavior>/<file>.pt`.
-        env_id: another id to take instead; it has no options.
-        trust: whether the run may import modules and open files; what it would do is then printed.
-
-    Raises:
-        UserError: the run's configuration is missing, the run was trained in Unity, or it is not trusted and names
-            more than a registered Gymnasium id.
-    """
-    options: dict[str, Any] = {}
-    typed = env_id is not None
-    configuration = checkpoint.parent.parent / "configuration.yaml"
-    if env_id is None:
-        if not configuration.is_file():
-            raise UserError(f"{configuration}: not found, so the environment is not known; give --env")
-        settings = load_settings(configuration).env_settings
-        env_id, options = settings.env_path, with_whole_episodes(settings.env_options)
-    if env_id is None:
-        raise UserError(f"{checkpoint}: trained in the Unity Editor; give --env with a Gymnasium id")
-    if looks_like_player(env_id):
-        raise UserError(
-            f"{checkpoint}: trained in a Unity player; watch it there: {_watch_command(checkpoint)}"
-        )
-    asked = "" if typed else needs_trust(env_id, options)
-    if asked and not trust:
-        raise UserError(
-            f"{configuration}: it would {asked}; add --trust if you trust this run, or name an environment with --env"
-        )
-    if asked:
-        print(f"{configuration}: trusted to {asked}", file=sys.stderr)
-    return env_id, options
-
-
 def _shown(value: float) -> str:
     """Return a return with two decimals, and with three significant digits if it is small."""
     return f"{value:.2f}" if abs(value) >= 1.0 else three_digits(value)
-
-
-def _watch_command(checkpoint: Path) -> str:
-    """Return the command that plays the run of `<results>/<run>/<Behavior>/<file>.pt` in its player."""
-    run = checkpoint.parent.parent
-    where = [*option("--results-dir", run.parent), *option("--run-id", run.name)]
-    return module_command("trainers", *where, "--resume", "--inference", "--deterministic")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -266,6 +219,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--stochastic", action="store_true", help="sample actions instead of taking the likeliest"
+    )
+    parser.add_argument(
+        "--against",
+        type=path_option,
+        metavar="OTHER|random",
+        help="play games against another run, or against a random player, with sides swapped; actions are sampled",
+    )
+    parser.add_argument("--games", type=int, help=f"number of games with --against. Default: {GAMES}.")
+    parser.add_argument(
+        "--deterministic",
+        action="store_true",
+        help="with --against, take the likeliest actions instead of sampling",
     )
     parser.add_argument(
         "--trust", action="store_true", help="let the run's configuration import a module or name a file"

@@ -16,8 +16,9 @@ from gym_adapters.errors import UserError, exit_status
 from gym_adapters.make import make_env
 from gym_adapters.text import one_line
 from trainers.config.errors import path_option
-from trainers.playback.evaluation import environment_of, evaluate
+from trainers.playback.evaluation import evaluate
 from trainers.playback.keep import POLICIES
+from trainers.playback.run_environment import environment_of
 from trainers.playback.video import Episode, Look, check_video, write_video
 from trainers.records.names import file_name
 from trainers.records.policy_file import find_checkpoint, load_policy

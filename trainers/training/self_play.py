@@ -6,6 +6,7 @@ from typing import Any
 from trainers.algorithms.actor import Actor
 from trainers.algorithms.learner import Learner
 from trainers.algorithms.opponent import Opponents
+from trainers.networks.behavior_spec import parts_of
 
 TURN = "self_play"
 """Entry of `training_status.json` that says which team learns."""
@@ -67,7 +68,7 @@ class SelfPlay:
             or any(actor is seat.actor for seat in self._seats)
         ):
             return
-        team = team_of(behavior_id)
+        team = parts_of(behavior_id)[1]
         if self.learning is None:
             self.learning = team
         self._began.setdefault(learner.name, learner.step)
@@ -120,9 +121,3 @@ class SelfPlay:
                 rivals.append(opponent)
         for seat in self._seats:
             seat.opponents.rivals = rivals
-
-
-def team_of(behavior_id: str) -> int:
-    """Return the team of a behavior id such as `Name?team=1`; 0 without one."""
-    _, found, number = behavior_id.partition("?team=")
-    return int(number) if found and number.isdecimal() else 0

@@ -15,8 +15,9 @@ from run_tools import Stopwatch
 
 from trainers import load_policy
 from trainers.playback import evaluation
-from trainers.playback.evaluation import environment_of, evaluate
+from trainers.playback.evaluation import evaluate
 from trainers.playback.evaluation import main as evaluate_main
+from trainers.playback.run_environment import environment_of
 
 
 def test_evaluate_seeds_episode_i_with_s_plus_i(cartpole, capsys):

@@ -1,0 +1,81 @@
+"""The option `--against` of `python -m trainers.evaluate`."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gym_adapters.errors import UserError, close_reported
+from gym_adapters.limits import ENVIRONMENTS
+from gym_adapters.make import make_env
+from gym_adapters.pettingzoo import TEAMS, is_pettingzoo
+from trainers.networks.behavior_spec import parts_of
+from trainers.playback.match import RandomSide, RunSide, Side, play, report, teams_in, text
+from trainers.playback.run_environment import environment_of
+from trainers.records.policy_file import find_checkpoints, load_policy
+
+GAMES = 200
+RANDOM = "random"
+"""Stands for a player that takes any allowed action with the same probability."""
+
+
+def show_match(arguments: argparse.Namespace) -> int:
+    """Play a match as the command line says, print its result and return the exit status."""
+    found = _play_match(arguments)
+    if arguments.json:
+        print(json.dumps(found))
+    else:
+        sys.stdout.write(text(found))
+    return 0
+
+
+def _play_match(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Play games of a run against another one. Each plays every team in the same number of games.
+
+    The games of a team begin with the seeds S, S + 1 and so on, so that both sides meet the same starts.
+    """
+    if arguments.video is not None or arguments.episodes is not None:
+        raise UserError("--against: --video and --episodes do not fit; --games is the number of games")
+    games = GAMES if arguments.games is None else arguments.games
+    checkpoints = find_checkpoints(arguments.run, arguments.checkpoint)
+    env_id, options = environment_of(checkpoints[0], arguments.env, arguments.trust)
+    if not is_pettingzoo(env_id):
+        raise UserError(
+            f"--against: expected an environment of PettingZoo, whose agents can compete, got {env_id}"
+        )
+    options = {TEAMS: True, **options}
+    probe = make_env(env_id, 1, arguments.seed, options)
+    try:
+        probe.reset()
+        teams, specs = teams_in(probe), dict(probe.behavior_specs)
+    finally:
+        close_reported(probe.close)
+    most = len(teams) * ENVIRONMENTS
+    if not len(teams) <= games <= most:
+        raise UserError(f"--games {games}: expected {len(teams)}, one for each team, to {most:,}")
+    sides: list[Side] = [_side(checkpoints, arguments)]
+    if arguments.against == Path(RANDOM):
+        names = {parts_of(behavior_id)[0]: spec for behavior_id, spec in specs.items()}
+        sides.append(RandomSide(names, arguments.seed))
+    else:
+        sides.append(_side(find_checkpoints(arguments.against, arguments.checkpoint), arguments))
+    scores = []
+    for index, team in enumerate(teams):
+        copies = games // len(teams) + (index < games % len(teams))
+        env = make_env(env_id, copies, arguments.seed, options)
+        try:
+            scores.append(play(env, copies, sides[0], sides[1], team))
+        finally:
+            close_reported(env.close)
+    return report(np.concatenate(scores), str(arguments.run), str(arguments.against))
+
+
+def _side(checkpoints: Sequence[Path], arguments: argparse.Namespace) -> RunSide:
+    policies = [load_policy(checkpoint) for checkpoint in checkpoints]
+    for policy in policies:
+        policy.seed(arguments.seed)
+    return RunSide(policies, arguments.deterministic)

@@ -1,0 +1,59 @@
+"""The environment that a run was trained in."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from bridge.process import looks_like_player
+from gym_adapters.commands import module_command, option
+from gym_adapters.errors import UserError
+from gym_adapters.make import with_whole_episodes
+from gym_adapters.trust import needs_trust
+from trainers.config import load_settings
+
+
+def environment_of(
+    checkpoint: Path, env_id: str | None = None, trust: bool = False
+) -> tuple[str, dict[str, Any]]:
+    """The Gymnasium id and options that a checkpoint was trained with.
+
+    Options that end an episode with each life of a game are left out: whole games are evaluated.
+
+    Args:
+        checkpoint: `<run>/<Behavior>/<file>.pt`.
+        env_id: another id to take instead; it has no options.
+        trust: whether the run may import modules and open files; what it would do is then printed.
+
+    Raises:
+        UserError: the run's configuration is missing, the run was trained in Unity, or it is not trusted and names
+            more than a registered Gymnasium id.
+    """
+    options: dict[str, Any] = {}
+    typed = env_id is not None
+    configuration = checkpoint.parent.parent / "configuration.yaml"
+    if env_id is None:
+        if not configuration.is_file():
+            raise UserError(f"{configuration}: not found, so the environment is not known; give --env")
+        settings = load_settings(configuration).env_settings
+        env_id, options = settings.env_path, with_whole_episodes(settings.env_options)
+    if env_id is None:
+        raise UserError(f"{checkpoint}: trained in the Unity Editor; give --env with a Gymnasium id")
+    if looks_like_player(env_id):
+        raise UserError(
+            f"{checkpoint}: trained in a Unity player; watch it there: {_watch_command(checkpoint)}"
+        )
+    asked = "" if typed else needs_trust(env_id, options)
+    if asked and not trust:
+        raise UserError(
+            f"{configuration}: it would {asked}; add --trust if you trust this run, or name an environment with --env"
+        )
+    if asked:
+        print(f"{configuration}: trusted to {asked}", file=sys.stderr)
+    return env_id, options
+
+
+def _watch_command(checkpoint: Path) -> str:
+    """Return the command that plays the run of `<results>/<run>/<Behavior>/<file>.pt` in its player."""
+    run = checkpoint.parent.parent
+    where = [*option("--results-dir", run.parent), *option("--run-id", run.name)]
+    return module_command("trainers", *where, "--resume", "--inference", "--deterministic")
