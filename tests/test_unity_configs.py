@@ -21,11 +21,14 @@ SCENES = {
     "DungeonEscape",
     "PushBlock",
     "PushBlockCollab",
+    "SoccerTwos",
+    "StrikersVsGoalie",
     "Walker",
     "WallJump",
     "Worm",
 }
 BEHAVIORS = {
+    "StrikersVsGoalie": ["Goalie", "Striker"],
     "FoodCollector": ["GridFoodCollector"],
     "WallJump": ["BigWallJump", "SmallWallJump"],
     "Walker2d-v5-player": ["Walker2d-v5"],

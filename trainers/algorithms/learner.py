@@ -156,7 +156,7 @@ class Learner(ABC):
     def games_ended(self, scores: np.ndarray) -> None:
         """See `Mind.games_ended`. Games against opponents are rated."""
         if self.opponents is not None and self.opponents.rivals and not self.finished:
-            for score in scores:
+            for score in scores.tolist():
                 self.metrics.add(ELO, self.opponents.rate(score))
 
     def finish(self) -> None:

@@ -125,10 +125,10 @@ def test_a_curriculum_keeps_its_lessons_in_order() -> None:
         (
             {
                 "curriculum": [
-                    {"name": "A", "value": 1, "completion_criteria": {"behavior": "W", "measure": "Elo"}}
+                    {"name": "A", "value": 1, "completion_criteria": {"behavior": "W", "measure": "elo"}}
                 ]
             },
-            "mass.curriculum.0.completion_criteria.measure: expected 'reward' or 'progress', got 'Elo'",
+            "mass.curriculum.0.completion_criteria.measure: expected 'reward', 'progress' or 'Elo', got 'elo'",
         ),
         (
             {

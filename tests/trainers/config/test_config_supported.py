@@ -15,7 +15,6 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"reward_signals": {"extrinsic": {}, "curiosity": {}}}, "reward_signals.curiosity is not supported yet"),
     ({"reward_signals": {"gail": {"demo_path": "a.demo"}}}, "reward_signals.gail is not supported yet"),
     ({"reward_signals": {"rnd": {}}}, "reward_signals.rnd is not supported yet"),
-    ({"self_play": {}}, "self_play is not supported yet"),
     ({"behavioral_cloning": {"demo_path": "a.demo"}}, "behavioral_cloning is not supported yet"),
     ({"network_settings": {"memory": {}}}, "network_settings.memory is not supported yet"),
     (
@@ -48,7 +47,7 @@ def test_all_refused_keys_are_named_at_once_each_with_what_is_lost() -> None:
     content: dict[str, Any] = {
         "default_settings": {"network_settings": {"memory": {}}},
         "behaviors": {
-            "Striker": {"self_play": {}, "trainer_type": "poca"},
+            "Striker": {"behavioral_cloning": {"demo_path": "a.demo"}, "trainer_type": "poca"},
             "Goalie": {"reward_signals": {"extrinsic": {}, "curiosity": {}, "gail": {"demo_path": "a.demo"}}},
         },
     }
@@ -58,8 +57,8 @@ def test_all_refused_keys_are_named_at_once_each_with_what_is_lost() -> None:
     assert "\n" not in said
     for words in (
         "default_settings.network_settings.memory",
-        "behaviors.Striker.self_play",
-        "one policy plays all teams",
+        "behaviors.Striker.behavioral_cloning",
+        "nothing is learned from its demonstrations",
         "behaviors.Goalie.reward_signals.curiosity",
         "behaviors.Goalie.reward_signals.gail",
     ):
@@ -71,13 +70,18 @@ def test_config_says_what_training_would_refuse(tmp_path: Path, capsys: pytest.C
     file = tmp_path / "file.yaml"
     lesson = {"name": "easy", "value": 1, "completion_criteria": {"behavior": "Wolker", "threshold": 1}}
     parameters = {"size": {"curriculum": [lesson, {"name": "hard", "value": 2}]}}
-    content = {"behaviors": {"Walker": {"self_play": {}}}, "environment_parameters": parameters}
+    content = {
+        "behaviors": {"Walker": {"network_settings": {"memory": {}}}},
+        "environment_parameters": parameters,
+    }
     file.write_text(yaml.safe_dump(content))
     assert main([str(file)]) == 0
     said = capsys.readouterr()
-    assert yaml.safe_load(said.out)["behaviors"]["Walker"]["self_play"]
+    assert yaml.safe_load(said.out)["behaviors"]["Walker"]["network_settings"]["memory"]
     first, second = said.err.splitlines()
-    assert first.startswith("training would refuse: behaviors.Walker.self_play is not supported yet")
+    assert first.startswith(
+        "training would refuse: behaviors.Walker.network_settings.memory is not supported yet"
+    )
     assert second.startswith(
         "warning: environment_parameters.size.curriculum: lesson easy waits for behavior Wolker"
     )
