@@ -119,8 +119,14 @@ def test_images_in_the_form_of_packages_2(raw: bool) -> None:
     ("arguments", "words"),
     [
         (["--env", "Nothing-v0"], "Nothing"),
-        (["--env", "CartPole-v1", "--agents", "0"], "--agents/--num-envs: expected a whole number, 1 to 10000, got 0"),
-        (["--env", "CartPole-v1", "--agents", "x"], "--agents/--num-envs: expected a whole number, 1 to 10000, got x"),
+        (
+            ["--env", "CartPole-v1", "--agents", "0"],
+            "--agents/--num-envs: expected a whole number, 1 to 10000, got 0",
+        ),
+        (
+            ["--env", "CartPole-v1", "--agents", "x"],
+            "--agents/--num-envs: expected a whole number, 1 to 10000, got x",
+        ),
         (
             ["--env", "CartPole-v1", "--mlagents-port", "70000"],
             "expected a whole number, 1 to 65535, got 70000",

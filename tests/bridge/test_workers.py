@@ -136,7 +136,9 @@ def test_a_lost_player_is_replaced(
         while len(started) == 2 or not any(agent % 2 for agent in env.get_steps("CartPole-v1?team=0")[0]):
             assert time.monotonic() < deadline
             decisions = env.get_steps("CartPole-v1?team=0")[0]
-            env.set_actions("CartPole-v1?team=0", ActionTuple(discrete=np.zeros((len(decisions), 1), np.int32)))
+            env.set_actions(
+                "CartPole-v1?team=0", ActionTuple(discrete=np.zeros((len(decisions), 1), np.int32))
+            )
             env.step()
             decisions, terminals = env.get_steps("CartPole-v1?team=0")
             steps_of_other += sum(agent % 2 == 0 for agent in decisions)

@@ -28,7 +28,7 @@ PATIENCE = 60.0
 
 _STOPS = (signal.SIGINT, signal.SIGTERM)
 _STEP = re.compile(r"\. Step: (\d+)\. Time Elapsed")
-_REWARD = re.compile(r"Mean Reward: (-?[\d.]+)\.")
+_REWARDS = re.compile(r"Mean (?:Group )?Reward: (-?[\d.]+)\.")
 
 
 def train_all(plan: Plan) -> None:
@@ -182,9 +182,9 @@ def _follow(command: Sequence[str], environment: dict[str, str], log: Path, prog
         try:
             for line in process.stdout:
                 stream.write(line)
-                step, reward = _STEP.search(line), _REWARD.search(line)
+                step, rewards = _STEP.search(line), _REWARDS.findall(line)
                 if step:
-                    progress.summary(int(step[1]), float(reward[1]) if reward else None)
+                    progress.summary(int(step[1]), sum(map(float, rewards)) if rewards else None)
             return process.wait()
         except KeyboardInterrupt:
             before = [(number, signal.signal(number, signal.SIG_IGN)) for number in _STOPS]
