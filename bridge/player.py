@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlagents_envs.base_env import BaseEnv
+from mlagents_envs.exception import UnityActionException
 
 from bridge.player_connection import PlayerConnection, TrainerLeft
 from bridge.ports import EDITOR_PORT, LAST_PORT
@@ -161,6 +162,9 @@ def _options(texts: Sequence[str]) -> dict[str, Any]:
     """Return the options of an environment as a training file's `env_options` give them."""
     if not texts:
         return {}
+    for text in texts:
+        if "=" not in text:
+            raise UserError(f"--option {text}: expected KEY=VALUE")
     from trainers.config import load_settings  # takes a moment, which most players save
 
     settings = load_settings(None, [f"env_settings.env_options.{text}" for text in texts])
@@ -192,7 +196,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             play(settings, connection)
     except TrainerLeft as end:
         logger.info("%s", end)
-    except UserError as error:
+    except (UserError, UnityActionException) as error:
         logger.error("%s", error)
         return 2
     except KeyboardInterrupt:

@@ -133,6 +133,15 @@ def test_images_in_the_form_of_packages_2(raw: bool) -> None:
         ),
         (["--env", "CartPole-v1", "--seed", "-1"], "--seed: expected a whole number, 0 or more, got -1"),
         (["--env", "CartPole-v1", "--wait", "0.5"], "no trainer listens on port"),
+        (["--env", "mpe2/absent_v0"], "environment 'mpe2/absent_v0': No module named 'mpe2"),
+        (["--env", "absent_games/chess_v0"], "check the name"),
+        (["--env", "bridge_games/court_v0", "--time-limit", "5"], "--option max_cycles=STEPS"),
+        (["--env", "bridge_games/court_v0", "--option", "size=3"], "refuses its options {'size': 3}"),
+        (
+            ["--env", "bridge_games/court_v0", "--option", "grouped=3"],
+            "grouped: expected true or false, got 3",
+        ),
+        (["--env", "bridge_games/court_v0", "--option", "teams"], "--option teams: expected KEY=VALUE"),
     ],
 )
 def test_what_a_user_can_fix(arguments: list[str], words: str) -> None:
