@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bridge.process import looks_like_player
 from trainers.compare.events import event_files
@@ -81,7 +82,7 @@ def _with_arguments(settings: RunSettings, env: str) -> RunSettings:
     given = settings.env_settings
     words = [word for key, value in environment_options(settings, env).items()
              for word in ("--option", f"{key}={as_yaml(value)}")]  # fmt: skip
-    place = {"env_options": {}, "env_args": (*(given.env_args or ()), *words) or None}
+    place: dict[str, Any] = {"env_options": {}, "env_args": (*(given.env_args or ()), *words) or None}
     return settings.model_copy(update={"env_settings": given.model_copy(update=place)})
 
 
