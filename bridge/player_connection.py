@@ -1,6 +1,6 @@
 """The player's side of the protocol, which connects it to a trainer; Unity has its own in C#."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -157,6 +157,11 @@ class PlayerConnection:
             info.action_mask = np.asarray(mask, np.bool_).tobytes()
         if not done:
             behavior.deciding.append(agent_id)
+
+    @property
+    def behaviors(self) -> Collection[str]:
+        """The names of the behaviors that were declared."""
+        return self._behaviors.keys()
 
     @property
     def has_batch(self) -> bool:

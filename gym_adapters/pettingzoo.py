@@ -12,6 +12,8 @@ from gym_adapters.parallel_env import ParallelEnvAdapter
 
 ENVIRONMENT = re.compile(r"(?P<package>[A-Za-z_][\w.]*)/(?P<name>[A-Za-z_]\w*_v\d+)")
 """A package, a slash, and a module of it whose name ends with a version, as PettingZoo's do."""
+PACKAGES = ("pettingzoo", "mpe2")
+"""The packages of the extra pettingzoo."""
 GROUPED = "grouped"
 """The option that makes groups of the agents of a role. It is the adapter's own; the environment does not get it."""
 TEAMS = "teams"
@@ -55,14 +57,7 @@ def make_pettingzoo(env_id: str, num_envs: int, seed: int, options: Mapping[str,
                 f"environment {env_id!r} cannot be made: {raised(error)}; mend its code"
             ) from error
 
-    return ParallelEnvAdapter(
-        make,
-        num_envs,
-        env_id.rpartition("/")[2],
-        seed,
-        options.get(GROUPED, False),
-        options.get(TEAMS, False),
-    )
+    return ParallelEnvAdapter(make, num_envs, env_id.rpartition("/")[2], seed, own[GROUPED], own[TEAMS])
 
 
 def _module(env_id: str) -> Any:
@@ -74,10 +69,8 @@ def _module(env_id: str) -> Any:
             warnings.simplefilter("ignore", DeprecationWarning)  # PettingZoo prefers its newer registry
             module = importlib.import_module(f"{package}.{name}")
     except ImportError as error:
-        top = package.partition(".")[0]
-        missing = (error.name or "").partition(".")[0]
-        if top in ("pettingzoo", "mpe2") and missing in ("pettingzoo", "mpe2"):
-            advice = f"run: {install_command('pettingzoo', 'mpe2')}"
+        if package.partition(".")[0] in PACKAGES and error.name in PACKAGES:
+            advice = f"install the extra pettingzoo, or run: {install_command(*PACKAGES)}"
         else:
             advice = f"check the name, or install what {package} needs"
         raise UserError(f"environment {env_id!r}: {' '.join(str(error).split())}; {advice}") from error

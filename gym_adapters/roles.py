@@ -10,6 +10,7 @@ from gym_adapters.action_spaces import ActionMapping
 from gym_adapters.checked import ACTION_MASK, branches_of, flat_mask
 from gym_adapters.errors import UserError
 from gym_adapters.spaces import ObservationMapping
+from gym_adapters.teams import TEAM
 
 OBSERVATION = "observation"
 """Key of the observation proper in a `Dict` space that also holds an action mask."""
@@ -109,9 +110,9 @@ def find_roles(env: Any, name: str, teams: bool = False) -> dict[str, Role]:
     if len(members) == 1:
         members = {name: agents}
     if teams and len(members) == 1:
-        members = {f"{name}?team={number}": [agent] for number, agent in enumerate(agents)}
+        members = {f"{name}{TEAM}{number}": [agent] for number, agent in enumerate(agents)}
     elif teams:
-        members = {f"{role}?team={number}": known for number, (role, known) in enumerate(members.items())}
+        members = {f"{role}{TEAM}{number}": known for number, (role, known) in enumerate(members.items())}
     return {role: Role(role, known, *_spaces(env, known[0])) for role, known in members.items()}
 
 

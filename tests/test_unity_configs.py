@@ -32,6 +32,7 @@ BEHAVIORS = {
     "FoodCollector": ["GridFoodCollector"],
     "WallJump": ["BigWallJump", "SmallWallJump"],
     "Walker2d-v5-player": ["Walker2d-v5"],
+    "simple_spread-player": ["simple_spread_v3"],
 }
 
 

@@ -33,7 +33,9 @@ PROGRAMS = {
     "config": Program("trainers.config.__main__", "check a training file and print it with all defaults"),
     "export": Program("bridge.onnx_export", "write the .onnx of a policy, or check one"),
     "doctor": Program("bridge.doctor", "check whether the installed packages work together"),
-    "player": Program("bridge.player", "be a Unity player whose scene is a Gymnasium environment"),
+    "player": Program(
+        "bridge.player", "be a Unity player whose scene is a Gymnasium or PettingZoo environment"
+    ),
     "keep": Program("trainers.playback.keep", "keep a trained policy in the repository"),
     "gallery": Program("trainers.playback.gallery", "film the kept policies"),
     "benchmark": Program("trainers.playback.benchmark", "train and evaluate the tasks of docs/results.md"),

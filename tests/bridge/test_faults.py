@@ -154,7 +154,7 @@ def test_the_run_survives_strangers(port: int, caplog: pytest.LogCaptureFixture)
         second.close()
         for _ in range(5):
             env.step()
-            assert len(env.get_steps("CartPole-v1")[0]) == 1
+            assert len(env.get_steps("CartPole-v1?team=0")[0]) == 1
         env.close()
     assert caplog.text.count("refused") >= 4
 
@@ -169,7 +169,7 @@ def test_strangers_before_the_player_do_not_take_its_place(port: int) -> None:
     with running("-m", "bridge.player", "--env", "CartPole-v1", "--mlagents-port", port):
         env.session.connect()
         env.reset()
-        assert len(env.get_steps("CartPole-v1")[0]) == 1
+        assert len(env.get_steps("CartPole-v1?team=0")[0]) == 1
         env.close()
 
 

@@ -49,7 +49,7 @@ def test_a_pause_may_last(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.
         for _ in range(5):
             env.step()
         player_session.logger.removeHandler(unpause)
-        assert len(env.get_steps("CartPole-v1")[0]) == 1
+        assert len(env.get_steps("CartPole-v1?team=0")[0]) == 1
         env.close()
     assert "the Unity Editor has not answered for" in caplog.text
 

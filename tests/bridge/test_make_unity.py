@@ -125,7 +125,7 @@ def test_the_largest_numbers_reach_the_player() -> None:
             )
         )
         env.reset()
-        assert len(env.get_steps("CartPole-v1")[0]) == 1
+        assert len(env.get_steps("CartPole-v1?team=0")[0]) == 1
         env.close()
 
 
@@ -217,7 +217,7 @@ def test_players_are_workers_and_each_agent_has_its_own_seed(
     env = make_environment(settings(env_path=str(path), num_envs=count, base_port=free_port()))
     assert isinstance(env, Workers)
     env.reset()
-    decisions, _ = env.get_steps("CartPole-v1")
+    decisions, _ = env.get_steps("CartPole-v1?team=0")
     env.close()
     rows = [tuple(row) for row in decisions.obs[0].tolist()]
     assert len(set(rows)) == len(rows) == count * agents

@@ -39,7 +39,7 @@ def test_same_numbers_as_the_environment_itself() -> None:
     rewards = [0.0] * agents
     with played("--env", "Pendulum-v1", "--agents", agents, "--time-limit", 7) as env:
         for step in range(30):
-            decisions, terminals = env.get_steps("Pendulum-v1")
+            decisions, terminals = env.get_steps("Pendulum-v1?team=0")
             assert len(decisions) == agents
             np.testing.assert_allclose(decisions.obs[0], expected, rtol=1e-6)
             if step % 7 == 0:
@@ -53,7 +53,7 @@ def test_same_numbers_as_the_environment_itself() -> None:
                 np.testing.assert_allclose(decisions.reward, rewards, rtol=1e-6)
                 assert len(terminals) == 0
             actions = rng.uniform(-1, 1, (agents, 1)).astype(np.float32)
-            env.set_actions("Pendulum-v1", ActionTuple(continuous=actions))
+            env.set_actions("Pendulum-v1?team=0", ActionTuple(continuous=actions))
             env.step()
             results = [one.step(2 * action) for one, action in zip(envs, actions, strict=True)]
             last = expected = [result[0] for result in results]
@@ -69,7 +69,7 @@ def test_decision_period_stagger_masks_and_terminations() -> None:
     ends = 0
     with played(*arguments) as env:
         for _ in range(60):
-            decisions, terminals = env.get_steps("Count-v0")
+            decisions, terminals = env.get_steps("Count-v0?team=0")
             assert len(decisions) <= 1
             for agent, step in terminals.items():
                 # Action 1 for steps 1 to 3, then for 4 and 5: the first decision is paid 1 + 2 + 3, the end 4 + 5.
@@ -83,7 +83,7 @@ def test_decision_period_stagger_masks_and_terminations() -> None:
                 steps = decisions[agent].obs[0][0]
                 assert decisions[agent].action_mask[0].tolist() == [False, False, steps % 2 == 0]
             action = ActionTuple(discrete=np.ones((len(decisions), 1), np.int32))
-            env.set_actions("Count-v0", action)
+            env.set_actions("Count-v0?team=0", action)
             env.step()
     assert ends >= 8
     assert len(ids) == ends + len(earned)
@@ -91,10 +91,10 @@ def test_decision_period_stagger_masks_and_terminations() -> None:
 
 def test_reset_begins_new_episodes_and_areas_multiply_agents() -> None:
     with played("--env", "bridge_envs:Count-v0", "--agents", 2, num_areas=2) as env:
-        first = env.get_steps("Count-v0")[0]
+        first = env.get_steps("Count-v0?team=0")[0]
         env.step()
         env.reset()
-        again = env.get_steps("Count-v0")[0]
+        again = env.get_steps("Count-v0?team=0")[0]
     assert len(first) == len(again) == 4
     assert set(first.agent_id).isdisjoint(again.agent_id)
     assert (again.obs[0] == 0).all()
@@ -104,13 +104,13 @@ def test_reset_begins_new_episodes_and_areas_multiply_agents() -> None:
 def test_images_in_the_form_of_packages_2(raw: bool) -> None:
     options = ["--channels-last", *(["--raw-images"] if raw else [])]
     with played("--env", "bridge_envs:Pixels-v0", *options) as env:
-        spec = env.behavior_specs["Pixels-v0"]
+        spec = env.behavior_specs["Pixels-v0?team=0"]
         assert [observation.shape for observation in spec.observation_specs] == [(8, 10, 3), (1,)]
-        decisions, _ = env.get_steps("Pixels-v0")
+        decisions, _ = env.get_steps("Pixels-v0?team=0")
         np.testing.assert_allclose(decisions.obs[0][0], bridge_envs.pixels() / 255, atol=1e-6)
-        env.set_actions("Pixels-v0", ActionTuple(continuous=np.array([[0.5, -1.0]], np.float32)))
+        env.set_actions("Pixels-v0?team=0", ActionTuple(continuous=np.array([[0.5, -1.0]], np.float32)))
         env.step()
-        decisions, _ = env.get_steps("Pixels-v0")
+        decisions, _ = env.get_steps("Pixels-v0?team=0")
         assert decisions.obs[1].tolist() == [[0.5]]
         assert decisions.reward.tolist() == [-1.0]
 
@@ -119,14 +119,29 @@ def test_images_in_the_form_of_packages_2(raw: bool) -> None:
     ("arguments", "words"),
     [
         (["--env", "Nothing-v0"], "Nothing"),
-        (["--env", "CartPole-v1", "--agents", "0"], "--agents: expected a whole number, 1 to 10000, got 0"),
-        (["--env", "CartPole-v1", "--agents", "x"], "--agents: expected a whole number, 1 to 10000, got x"),
+        (
+            ["--env", "CartPole-v1", "--agents", "0"],
+            "--agents/--num-envs: expected a whole number, 1 to 10000, got 0",
+        ),
+        (
+            ["--env", "CartPole-v1", "--agents", "x"],
+            "--agents/--num-envs: expected a whole number, 1 to 10000, got x",
+        ),
         (
             ["--env", "CartPole-v1", "--mlagents-port", "70000"],
             "expected a whole number, 1 to 65535, got 70000",
         ),
         (["--env", "CartPole-v1", "--seed", "-1"], "--seed: expected a whole number, 0 or more, got -1"),
         (["--env", "CartPole-v1", "--wait", "0.5"], "no trainer listens on port"),
+        (["--env", "mpe2/absent_v0"], "environment 'mpe2/absent_v0': No module named 'mpe2"),
+        (["--env", "absent_games/chess_v0"], "check the name"),
+        (["--env", "bridge_games/court_v0", "--time-limit", "5"], "--option max_cycles=STEPS"),
+        (["--env", "bridge_games/court_v0", "--option", "size=3"], "refuses its options {'size': 3}"),
+        (
+            ["--env", "bridge_games/court_v0", "--option", "grouped=3"],
+            "grouped: expected true or false, got 3",
+        ),
+        (["--env", "bridge_games/court_v0", "--option", "teams"], "--option teams: expected KEY=VALUE"),
     ],
 )
 def test_what_a_user_can_fix(arguments: list[str], words: str) -> None:

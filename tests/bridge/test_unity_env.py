@@ -29,7 +29,7 @@ def test_editor_mode_gives_what_the_environment_gives(port: int, capsys: pytest.
         env.reset()
         expected, reward, ended, rng = reference.reset(seed=11)[0], 0.0, False, np.random.default_rng(0)
         for _ in range(60):
-            decisions, terminals = env.get_steps("Walker2d-v5")
+            decisions, terminals = env.get_steps("Walker2d-v5?team=0")
             if ended:
                 assert not terminals.interrupted[0]
                 np.testing.assert_allclose(terminals.obs[0][0], expected, rtol=1e-5, atol=1e-5)
@@ -38,7 +38,7 @@ def test_editor_mode_gives_what_the_environment_gives(port: int, capsys: pytest.
             np.testing.assert_allclose(decisions.obs[0][0], expected, rtol=1e-5, atol=1e-5)
             np.testing.assert_allclose(decisions.reward, [reward], rtol=1e-5)
             action = rng.uniform(-1, 1, (1, 6)).astype(np.float32)
-            env.set_actions("Walker2d-v5", ActionTuple(action))
+            env.set_actions("Walker2d-v5?team=0", ActionTuple(action))
             env.step()
             expected, reward, ended, _, _ = reference.step(action[0])
         env.close()
@@ -81,8 +81,8 @@ def test_images_are_channel_first(port: int, layout: list[str], form: list[str])
     with running("-m", "bridge.player", "--mlagents-port", port, *arguments):
         env = UnityEnv(PlayerOptions(port=port, timeout=30))
         env.reset()
-        spec = env.behavior_specs["Pixels-v0"].observation_specs[0]
-        decisions, terminals = env.get_steps("Pixels-v0")
+        spec = env.behavior_specs["Pixels-v0?team=0"].observation_specs[0]
+        decisions, terminals = env.get_steps("Pixels-v0?team=0")
         env.close()
     assert spec.shape == (3, 8, 10)
     assert spec.dimension_property[0] == DimensionProperty.NONE
@@ -105,10 +105,10 @@ def test_executable_on_a_port_of_its_own(tmp_path: Path, port: int) -> None:
     assert all(address.rpartition(":")[0] in ("[::ffff:127.0.0.1]", "127.0.0.1", "[::1]") for address in own)
     for env in (first, second):
         env.step()
-        decisions, _ = env.get_steps("CartPole-v1")
+        decisions, _ = env.get_steps("CartPole-v1?team=0")
         assert len(decisions) == 4
         env.step()
-        assert env.get_steps("CartPole-v1")[0].reward.tolist() == [1.0] * 4
+        assert env.get_steps("CartPole-v1?team=0")[0].reward.tolist() == [1.0] * 4
         env.close()
     assert (tmp_path / "Player-0.log").is_file()
 

@@ -128,20 +128,22 @@ def test_a_lost_player_is_replaced(
     steps_of_other, endings = 0, []
     with workers(players, tmp_path, timeout=timeout) as (env, started):
         env.reset()
-        before = env.get_steps("CartPole-v1")[0]
+        before = env.get_steps("CartPole-v1?team=0")[0]
         assert sorted(before.agent_id.tolist()) == [0, 1, 2, 3, 4, 5]
         break_player(started[1])
         last = {agent: before[agent].obs[0] for agent in before}
         deadline = time.monotonic() + PATIENCE
-        while len(started) == 2 or not any(agent % 2 for agent in env.get_steps("CartPole-v1")[0]):
+        while len(started) == 2 or not any(agent % 2 for agent in env.get_steps("CartPole-v1?team=0")[0]):
             assert time.monotonic() < deadline
-            decisions = env.get_steps("CartPole-v1")[0]
-            env.set_actions("CartPole-v1", ActionTuple(discrete=np.zeros((len(decisions), 1), np.int32)))
+            decisions = env.get_steps("CartPole-v1?team=0")[0]
+            env.set_actions(
+                "CartPole-v1?team=0", ActionTuple(discrete=np.zeros((len(decisions), 1), np.int32))
+            )
             env.step()
-            decisions, terminals = env.get_steps("CartPole-v1")
+            decisions, terminals = env.get_steps("CartPole-v1?team=0")
             steps_of_other += sum(agent % 2 == 0 for agent in decisions)
             endings += [terminals[agent] for agent in terminals if agent % 2]
-        fresh = [agent for agent in env.get_steps("CartPole-v1")[0] if agent % 2]
+        fresh = [agent for agent in env.get_steps("CartPole-v1?team=0")[0] if agent % 2]
     assert steps_of_other > 50
     assert sorted(ending.agent_id for ending in endings) == [1, 3, 5]
     assert all(ending.interrupted and ending.reward == 0 for ending in endings)

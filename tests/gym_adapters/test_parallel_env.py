@@ -238,6 +238,15 @@ def test_an_environment_is_found_by_package_and_module(monkeypatch: pytest.Monke
         make_env("games/relay_v0", num_envs=1, options={"grouped": "yes"})
     with pytest.raises(UserError, match="check the name"):
         make_env("games/chess_v0", num_envs=1)
+    monkeypatch.delitem(sys.modules, "mpe2", raising=False)
+    monkeypatch.setattr(sys, "path", [])
+    with pytest.raises(
+        UserError, match=r"install the extra pettingzoo, or run: .*pip install pettingzoo mpe2"
+    ):
+        make_env("mpe2/simple_spread_v3", num_envs=1)
+    monkeypatch.setitem(sys.modules, "mpe2", module("mpe2"))
+    with pytest.raises(UserError, match="check the name"):
+        make_env("mpe2/simple_spred_v3", num_envs=1)
     monkeypatch.setitem(sys.modules, "games.empty_v0", module("games.empty_v0"))
     with pytest.raises(UserError, match="neither parallel_env nor env"):
         make_env("games/empty_v0", num_envs=1)

@@ -105,6 +105,8 @@ class Opponents:
         draw: returns a number from [0, 1).
 
     Attributes:
+        policy: the network that learns.
+        draw: returns a number from [0, 1).
         latest: the policy that learns, with its rating.
         saved: the newest `window` saved policies. The first one is saved before anything is learned.
         seats: the opponents by behavior id.
@@ -119,7 +121,7 @@ class Opponents:
         draw: Callable[[], float],
     ) -> None:
         self.settings = settings
-        self._policy, self._make, self._draw = policy, make, draw
+        self.policy, self._make, self.draw = policy, make, draw
         self.latest = Player(settings.initial_elo)
         self.saved: deque[Player] = deque(maxlen=settings.window)
         self.seats: dict[str, Opponent] = {}
@@ -192,7 +194,7 @@ class Opponents:
         """
         require_alike(state, {**Opponents.state_dict(self), "ratings": [0.0], "weights": None}, "opponents")
         for weights in state["weights"]:
-            require_alike(weights, self._policy.state_dict(), "weights")
+            require_alike(weights, self.policy.state_dict(), "weights")
         self.latest.rating = state["rating"]
         self.saved.clear()
         for rating, weights in zip(state["ratings"], state["weights"], strict=True):
@@ -201,13 +203,13 @@ class Opponents:
         self._decisions = state["decisions"]
 
     def _save(self) -> None:
-        weights = {name: tensor.detach().clone() for name, tensor in self._policy.state_dict().items()}
+        weights = {name: tensor.detach().clone() for name, tensor in self.policy.state_dict().items()}
         self.saved.append(Player(self.latest.rating, weights))
 
     def _swap(self, behavior_id: str) -> None:
         """Choose a player for one opponent."""
         player = self.latest
-        if self.saved and self._draw() >= self.settings.play_against_latest_model_ratio:
-            player = self.saved[int(self._draw() * len(self.saved))]
-        weights = self._policy.state_dict() if player.weights is None else player.weights
+        if self.saved and self.draw() >= self.settings.play_against_latest_model_ratio:
+            player = self.saved[int(self.draw() * len(self.saved))]
+        weights = self.policy.state_dict() if player.weights is None else player.weights
         self.seats[behavior_id].play(player, weights)

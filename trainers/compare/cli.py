@@ -108,7 +108,9 @@ def _notes(plan: Plan, there: int) -> list[str]:
     place = Path(plan.env).name if is_player(plan.env) else plan.env
     notes = [f"Trained one after the other over Unity's protocol: {place}; seeds: {seeds}."]
     if not is_player(plan.env):
-        notes.append(f"Both trainers started the same player: python -m bridge.player, {plan.agents} agents.")
+        notes.append(
+            f"Both trainers started the same player: python -m bridge.player, {plan.agents} environments."
+        )
     if there < len(plan.jobs()):
         notes.append(
             f"Only {there} of {len(plan.jobs())} runs have started; the same command continues from here."
@@ -167,7 +169,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--env",
         type=option_reader(PathText),
-        help="Gymnasium id, which runs in bridge.player, or the path of a Unity player",
+        help="Gymnasium or PettingZoo id, which runs in bridge.player, or the path of a Unity player",
     )
     parser.add_argument(
         "--mlagents-learn", type=option_reader(PathText), metavar="PATH", help="program mlagents-learn"
@@ -175,7 +177,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--seeds", type=_seeds, help="seeds, separated by commas. Default: 0,1,2, or those of the file"
     )
-    parser.add_argument("--agents", type=option_reader(Count), help="agents of a Gymnasium id. Default: 10")
+    parser.add_argument("--agents", type=option_reader(Count), help="environments of an id. Default: 10")
     parser.add_argument(
         "--set",
         action="append",

@@ -21,8 +21,8 @@ BASE = "base"
 class ExperimentFile(Settings):
     """The file of `--experiments`."""
 
-    env: str = Field(description="Gymnasium id, or path of a Unity player.")
-    agents: Count = Field(default=10, description="Agents, if env is a Gymnasium id.")
+    env: str = Field(description="Gymnasium or PettingZoo id, or path of a Unity player.")
+    agents: Count = Field(default=10, description="Environments, if env is an id.")
     seeds: tuple[SentCountOrZero, ...] = Field(
         default=(0, 1), min_length=1, description="Seeds of each variant."
     )

@@ -4,11 +4,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bridge.process import looks_like_player
 from trainers.compare.events import event_files
-from trainers.compare.runs import OURS, THEIRS, flatten
+from trainers.compare.runs import OURS, THEIRS, as_yaml, flatten
 from trainers.config import BehaviorSettings, RunSettings, check_supported, dump_settings, load_settings
+from trainers.training.environments import environment_options
 
 FOLDERS = {OURS: "runs", THEIRS: "results"}
 
@@ -32,8 +34,8 @@ class Plan:
 
     Attributes:
         variants: The variants.
-        env: A Gymnasium id, or the path of a Unity player.
-        agents: Number of agents if `env` is a Gymnasium id.
+        env: A Gymnasium or PettingZoo id, or the path of a Unity player.
+        agents: Number of environments if `env` is an id.
         seeds: The seeds.
         mlagents_learn: The program `mlagents-learn`.
         out: Folder of runs, logs and training files.
@@ -56,14 +58,15 @@ class Plan:
 
 
 def is_player(env: str) -> bool:
-    """Whether `--env` is the path of a Unity player and not a Gymnasium id."""
+    """Whether `--env` is the path of a Unity player and not an environment's id."""
     return looks_like_player(env)
 
 
 def load_variant(name: str, source: Path, overrides: Sequence[str], env: str) -> Variant:
     """Read a training file for both trainers.
 
-    `env` replaces the file's `env_path`. A Gymnasium id runs in one player, so it replaces `num_envs` as well.
+    `env` replaces the file's `env_path`. A Gymnasium or PettingZoo id runs in one player, so it replaces `num_envs` as
+    well. The player gets the `env_options` as arguments, which `mlagents-learn` passes on too.
 
     Raises:
         UserError: The file or an override is invalid or not supported.
@@ -71,7 +74,16 @@ def load_variant(name: str, source: Path, overrides: Sequence[str], env: str) ->
     place = {"env_path": str(Path(env).absolute())} if is_player(env) else {"env_path": None, "num_envs": 1}
     settings = load_settings(source, overrides, {"env_settings": place})
     check_supported(settings)
-    return Variant(name, settings)
+    return Variant(name, settings if is_player(env) else _with_arguments(settings, env))
+
+
+def _with_arguments(settings: RunSettings, env: str) -> RunSettings:
+    """Return the settings with the options of an environment as arguments of the player that runs it."""
+    given = settings.env_settings
+    words = [word for key, value in environment_options(settings, env).items()
+             for word in ("--option", f"{key}={as_yaml(value)}")]  # fmt: skip
+    place: dict[str, Any] = {"env_options": {}, "env_args": (*(given.env_args or ()), *words) or None}
+    return settings.model_copy(update={"env_settings": given.model_copy(update=place)})
 
 
 def removed_keys(settings: RunSettings) -> list[str]:

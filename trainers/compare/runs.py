@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
@@ -18,6 +19,7 @@ from trainers.config import dump_settings, load_settings
 from trainers.config.loader import CONFIGURATION
 from trainers.config.overrides import leaves
 from trainers.config.reader import read_source
+from trainers.records.metrics import GROUP_REWARD, REWARD
 from trainers.records.run_folder import behaviors_by_folder
 
 OURS, THEIRS = "bridge-learn", "mlagents-learn"
@@ -42,7 +44,7 @@ class Run:
         side: Its trainer, `bridge-learn` or `mlagents-learn`.
         behavior: The behavior's name.
         seed: Its seed, or None if the configuration has none.
-        curves: The curve of each TensorBoard tag.
+        curves: The curve of each TensorBoard tag. That of the reward includes the group's.
         shares: The share of the time spent on `env`, `policy`, `update` and `other`. None without `timers.json`.
         configuration: Every key as `block.key`, defaults included, except the keys that differ between seeds.
         unknown: The keys of `configuration` that its trainer does not have.
@@ -152,12 +154,22 @@ def _read_run(folder: Path, behavior: str, place: Path) -> Run:
         side,
         behavior,
         own.get("env_settings.seed"),
-        events.curves,
+        _with_group_reward(events.curves),
         _read_shares(folder, notes),
         compared,
         unknown,
         notes,
     )
+
+
+def _with_group_reward(curves: Mapping[str, Curve]) -> dict[str, Curve]:
+    """Return the curves with the group's reward added to the own one, at the steps for which there are both."""
+    if not {REWARD, GROUP_REWARD} <= curves.keys():
+        return dict(curves)
+    own, group = curves[REWARD], curves[GROUP_REWARD]
+    both, mine, theirs = np.intersect1d(own.steps, group.steps, return_indices=True)
+    whole = Curve(both, own.seconds[mine], own.values[mine] + group.values[theirs])
+    return {**curves, REWARD: whole} if len(both) else dict(curves)
 
 
 def _settings_of(tree: Mapping[str, Any], behavior: str) -> dict[str, Any]:

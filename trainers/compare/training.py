@@ -28,7 +28,7 @@ PATIENCE = 60.0
 
 _STOPS = (signal.SIGINT, signal.SIGTERM)
 _STEP = re.compile(r"\. Step: (\d+)\. Time Elapsed")
-_REWARD = re.compile(r"Mean Reward: (-?[\d.]+)\.")
+_REWARDS = re.compile(r"Mean (?:Group )?Reward: (-?[\d.]+)\.")
 
 
 def train_all(plan: Plan) -> None:
@@ -96,22 +96,24 @@ def _log(plan: Plan, side: str, variant: Variant, seed: int) -> Path:
 
 
 def _player(plan: Plan) -> Path:
-    """Return the player that both trainers start: the given one, or a script that runs a Gymnasium environment."""
+    """Return the player that both trainers start: the given one, or a script that runs an environment."""
     if is_player(plan.env):
         found = find_player(plan.env)
         if found is None:
             raise UserError(f"--env {plan.env}: no such player; give the path of a built player")
         return found
     if sys.platform == "win32":
-        raise UserError("--train with a Gymnasium id needs Linux or macOS; docs/unity.md runs both by hand")
-    from bridge.player import PlayerSettings, make_single
+        raise UserError(
+            "--train with an environment's id needs Linux or macOS; docs/unity.md runs both by hand"
+        )
+    from bridge.player import check_environment, parse
 
-    make_single(PlayerSettings(plan.env)).close()
+    arguments = ["--env", plan.env, "--agents", str(plan.agents)]
+    for variant in plan.variants:
+        check_environment(parse([*arguments, *(variant.settings.env_settings.env_args or ())]))
     (plan.out / "files").mkdir(parents=True, exist_ok=True)
     path = (plan.out / "files" / "Player.x86_64").absolute()
-    command = shlex.join(
-        [sys.executable, "-m", "bridge.player", "--env", plan.env, "--agents", str(plan.agents)]
-    )
+    command = shlex.join([sys.executable, "-m", "bridge.player", *arguments])
     text = f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(_home()))} exec {command} "$@"\n'
     if path.is_file() and path.read_text(encoding="utf-8") != text:
         raise UserError(
@@ -180,9 +182,9 @@ def _follow(command: Sequence[str], environment: dict[str, str], log: Path, prog
         try:
             for line in process.stdout:
                 stream.write(line)
-                step, reward = _STEP.search(line), _REWARD.search(line)
+                step, rewards = _STEP.search(line), _REWARDS.findall(line)
                 if step:
-                    progress.summary(int(step[1]), float(reward[1]) if reward else None)
+                    progress.summary(int(step[1]), sum(map(float, rewards)) if rewards else None)
             return process.wait()
         except KeyboardInterrupt:
             before = [(number, signal.signal(number, signal.SIG_IGN)) for number in _STOPS]

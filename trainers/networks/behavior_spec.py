@@ -50,9 +50,3 @@ def spec_from(description: dict[str, Any]) -> BehaviorSpec:
     ]
     actions = ActionSpec(description["continuous_size"], tuple(description["discrete_branches"]))
     return BehaviorSpec(observations, actions)
-
-
-def parts_of(behavior_id: str) -> tuple[str, int]:
-    """Return the behavior and the team of a behavior id such as `Name?team=1`; the team is 0 without one."""
-    name, found, number = behavior_id.partition("?team=")
-    return name, int(number) if found and number.isdecimal() else 0

@@ -20,6 +20,7 @@ from gym_adapters.errors import (
 from gym_adapters.limits import ENVIRONMENTS
 from gym_adapters.make import make_env
 from gym_adapters.pettingzoo import is_pettingzoo
+from gym_adapters.teams import parts_of
 from trainers.config.base import PathText
 from trainers.config.errors import option_reader, path_option
 from trainers.experience.checks import StepsChecker, checked_pair, checked_specs
@@ -71,7 +72,7 @@ def evaluate_all(
     with environment_called():
         env.reset()
         specs = checked_specs(env.behavior_specs)
-    acting = {name: name.split("?", 1)[0] for name in specs}
+    acting = {name: parts_of(name)[0] for name in specs}
     if missing := set(known) - set(acting.values()):
         raise UserError(
             f"the environment has {', '.join(specs)}; the policy is for {', '.join(sorted(missing))}"

@@ -9,9 +9,9 @@ import numpy as np
 from mlagents_envs.base_env import ActionTuple, BaseEnv, BehaviorSpec, DecisionSteps, TerminalSteps
 
 from gym_adapters.errors import UserError, environment_called
+from gym_adapters.teams import parts_of
 from trainers.experience.checks import StepsChecker, checked_pair, checked_specs
 from trainers.maths.elo import rating_difference, results, score_interval
-from trainers.networks.behavior_spec import parts_of
 from trainers.records.policy_file import LoadedPolicy
 
 

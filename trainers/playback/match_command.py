@@ -13,7 +13,7 @@ from gym_adapters.errors import UserError, close_reported
 from gym_adapters.limits import ENVIRONMENTS
 from gym_adapters.make import make_env
 from gym_adapters.pettingzoo import TEAMS, is_pettingzoo
-from trainers.networks.behavior_spec import parts_of
+from gym_adapters.teams import parts_of
 from trainers.playback.match import RandomSide, RunSide, Side, play, report, teams_in, text
 from trainers.playback.run_environment import environment_of
 from trainers.records.policy_file import find_checkpoints, load_policy

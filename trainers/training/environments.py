@@ -3,7 +3,7 @@
 import logging
 from importlib import resources
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from mlagents_envs.base_env import BaseEnv
 
@@ -41,13 +41,21 @@ def make_environment(settings: RunSettings) -> BaseEnv:
             f"environment_parameters: {env.env_path} is a Gymnasium environment and takes none; remove the block "
             "or use env_settings.env_options"
         )
-    options = dict(env.env_options or {})
+    return make_env(env.env_path, env.num_envs, env.seed, environment_options(settings, env.env_path))
+
+
+def environment_options(settings: RunSettings, env_id: str) -> dict[str, Any]:
+    """Return the options of an environment.
+
+    PettingZoo's agents form groups for algorithms that learn for groups, and teams for self-play, unless it says other.
+    """
+    options = dict(settings.env_settings.env_options)
     behaviors = [*settings.behaviors.values(), *filter(None, [settings.default_settings])]
-    if is_pettingzoo(env.env_path) and any(behavior.hyperparameters.for_groups for behavior in behaviors):
+    if is_pettingzoo(env_id) and any(behavior.hyperparameters.for_groups for behavior in behaviors):
         options.setdefault(GROUPED, True)
-    if is_pettingzoo(env.env_path) and any(behavior.self_play is not None for behavior in behaviors):
+    if is_pettingzoo(env_id) and any(behavior.self_play is not None for behavior in behaviors):
         options.setdefault(TEAMS, True)
-    return make_env(env.env_path, env.num_envs, env.seed, options)
+    return options
 
 
 def _named(env: EnvSettings) -> str:

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
+from gym_adapters.teams import parts_of
 from trainers.algorithms.actor import Actor
 from trainers.algorithms.learner import Learner
 from trainers.algorithms.opponent import Opponents
-from trainers.networks.behavior_spec import parts_of
 
 TURN = "self_play"
 """Entry of `training_status.json` that says which team learns."""

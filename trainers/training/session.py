@@ -8,6 +8,7 @@ from mlagents_envs.base_env import BaseEnv, BehaviorSpec
 
 from gym_adapters.errors import UserError, environment_called
 from gym_adapters.space_description import describe
+from gym_adapters.teams import parts_of
 from trainers.algorithms.actor import Actor
 from trainers.algorithms.learner import Learner
 from trainers.config import RunSettings
@@ -95,7 +96,7 @@ class Session:
             UserError: the behavior is not in the training file, has no observations or actions or changes them, or its
                 checkpoint does not fit.
         """
-        name = behavior_id.split("?", 1)[0]
+        name = parts_of(behavior_id)[0]
         if name not in self.recorders:
             require_learnable(behavior_id, spec)
             self.recorders[name] = self._begin(name, spec)
@@ -158,7 +159,7 @@ class Session:
             UserError: the environment takes no parameters.
         """
         for name, pair in getattr(env, "spaces", {}).items():
-            self._spaces[name.split("?", 1)[0]] = [describe(space) for space in pair]
+            self._spaces[parts_of(name)[0]] = [describe(space) for space in pair]
         for line in run_lines(self.settings, env):
             self.display.say(line)
         self.lessons.send(env)

@@ -20,14 +20,14 @@ def make_opponents(draws: list[float] | None = None, **keys: float) -> Opponents
     assert opponents is not None
     if draws is not None:
         left: Iterator[float] = iter(draws)
-        opponents._draw = lambda: next(left)
+        opponents.draw = lambda: next(left)
     return opponents
 
 
 def mark(opponents: Opponents, value: float) -> None:
     """Make the learning policy recognisable."""
     with torch.no_grad():
-        for parameter in opponents._policy.parameters():
+        for parameter in opponents.policy.parameters():
             parameter.fill_(value)
 
 
@@ -42,7 +42,7 @@ def test_the_window_holds_the_newest_policies_saved() -> None:
     for step in range(0, 450, 10):
         mark(opponents, step)
         opponents.advance(step)
-    key = next(name for name, parameter in opponents._policy.named_parameters() if parameter.numel())
+    key = next(name for name, parameter in opponents.policy.named_parameters() if parameter.numel())
     found = [float(player.weights[key].flatten()[0]) for player in opponents.saved if player.weights]
     assert found == [200.0, 300.0, 400.0]
 

@@ -2,11 +2,13 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.needs import PLOTLY, SHELL
@@ -15,6 +17,9 @@ from trainers.compare.cli import main
 from trainers.compare.experiments import change, load_experiments, slug, stability
 from trainers.compare.numbers import Spread
 from trainers.compare.plan import load_variant, removed_keys
+from trainers.compare.runs import read_runs
+from trainers.config import load_settings
+from trainers.records.metrics import GROUP_REWARD, REWARD
 
 REPOSITORY = Path(__file__).parents[3]
 EXPERIMENTS = REPOSITORY / "unity_configs" / "experiments" / "walker.yaml"
@@ -26,6 +31,15 @@ behaviors:
     summary_freq: 400
     hyperparameters: {{batch_size: 64, buffer_size: 512, clip_value_loss: true}}
     network_settings: {{hidden_units: 16}}
+"""
+
+GROUPS = """
+default_settings:
+  trainer_type: poca
+  max_steps: 400
+  summary_freq: 200
+  hyperparameters: {batch_size: 32, buffer_size: 128}
+  network_settings: {hidden_units: 16}
 """
 
 # Plays the part of mlagents-learn: our trainer, without what tells its runs from those of the other one.
@@ -160,6 +174,29 @@ def test_both_trainers_are_trained_and_a_second_call_trains_nothing(
 
 @SHELL
 @PLOTLY
+def test_both_trainers_are_trained_for_groups_of_agents(
+    stand_in: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(REPOSITORY / "tests" / "bridge" / "bridge_games", "court_games")
+    monkeypatch.syspath_prepend(Path.cwd())
+    Path("task.yaml").write_text(GROUPS)
+    arguments = ["--train", "task.yaml", "--out", "out", "--env", "court_games/court_v0", "--agents", "2"]
+    arguments += ["--seeds", "0", "--mlagents-learn", str(stand_in), "--behavior", "red"]
+    assert main([*arguments, "--set", "env_settings.env_options.teams=true"]) == 0
+    printed, errors = capfd.readouterr()
+    assert errors == ""
+    assert "[2/2] mlagents-learn, task, seed 0: done" in printed
+    assert "mlagents-learn got all keys that differ from their defaults." in printed
+    for side in ("bridge-learn", "mlagents-learn"):
+        given = load_settings(Path(f"out/files/task-{side}.yaml")).env_settings
+        assert given.env_args == ("--option", "teams=true", "--option", "grouped=true")
+        assert not given.env_options
+    for run in read_runs([Path("out/runs/task-seed0"), Path("out/results/task-seed0")], "red"):
+        assert not np.array_equal(run.curves[REWARD].values, run.curves[GROUP_REWARD].values)
+
+
+@SHELL
+@PLOTLY
 def test_an_interrupted_comparison_goes_on_where_it_stopped(stand_in: Path) -> None:
     command = [sys.executable, "-W", "error", "-m", "trainers.compare", *compare(stand_in, 1_000_000)]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONUNBUFFERED": "1"}
@@ -242,7 +279,7 @@ def test_changed_keys_of_experiments_keep_their_type(tmp_path: Path) -> None:
         "set: {behaviors.Task.reward_clip: null, checkpoint_settings.run_id: 'a: b'}\n"
         "variants: {other: {env_settings.env_options: {x: [1, yes]}}}\n"
     )
-    base, other = load_experiments(tmp_path / "few.yaml", tmp_path, None).plan.variants
+    base, other = load_experiments(tmp_path / "few.yaml", tmp_path, None, env="Player.exe").plan.variants
     assert base.settings.behavior("Task").reward_clip is None
     assert base.settings.checkpoint_settings.run_id == "a: b"
     assert other.settings.env_settings.env_options == {"x": [1, True]}

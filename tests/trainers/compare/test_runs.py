@@ -12,7 +12,7 @@ from tests.trainers.compare.synthetic import rewards, write_events, write_run
 from trainers import train
 from trainers.compare.report import make_report, make_section
 from trainers.compare.runs import OURS, THEIRS, differing_keys, group_runs, read_runs
-from trainers.records.metrics import REWARD
+from trainers.records.metrics import GROUP_REWARD, REWARD
 
 MLAGENTS_RUN = Path(__file__).parent / "mlagents_run"
 """A run of the real mlagents-learn 1.1.0: CartPole-v1 behind bridge.player, 4,000 agent steps."""
@@ -170,6 +170,13 @@ def test_the_table_holds_what_the_curves_say(tmp_path: Path) -> None:
     assert rows["speed"] == (10, 10)
     assert rows["share_env"] == (0.5, 0.5)
     assert rows["share_other"] == pytest.approx((0.05, 0.05))
+
+
+def test_the_reward_is_the_agent_s_and_its_group_s(tmp_path: Path) -> None:
+    points = {**rewards(0, 1, 2), GROUP_REWARD: [(10, 1.0, -5.0), (30, 3.0, -3.0)]}
+    (run,) = read_runs([write_run(tmp_path / "a", points)])
+    assert run.curves[REWARD].steps.tolist() == [10, 30]
+    assert run.curves[REWARD].values.tolist() == [-5, -1]
 
 
 def test_runs_whose_settings_cannot_be_read_are_no_seeds_of_one_setting(tmp_path: Path) -> None:

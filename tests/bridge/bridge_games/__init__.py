@@ -1,0 +1,1 @@
+"""Games of many agents, as PettingZoo lays them out."""
