@@ -15,7 +15,7 @@ class Teams(BaseEnv):
     """The court, whose red and blue runners are teams of one behavior."""
 
     def __init__(self, seed: int) -> None:
-        self.env = make_env("bridge_games/court_v0", 2, seed, {"teams": True, "grouped": True})
+        self.env = make_env("bridge_games/court_v0", 2, seed, {"colours": True, "grouped": True})
 
     @property
     def behavior_specs(self) -> BehaviorMapping:

@@ -17,8 +17,8 @@ class Court:
     runners are paid alike.
     """
 
-    def __init__(self, teams: bool = False) -> None:
-        self.runners = TEAMS if teams else RUNNERS
+    def __init__(self, colours: bool = False) -> None:
+        self.runners = TEAMS if colours else RUNNERS
         self.possible_agents = [*self.runners, JUDGE]
         self.rng = np.random.default_rng()
 
