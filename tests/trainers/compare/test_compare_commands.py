@@ -182,14 +182,14 @@ def test_both_trainers_are_trained_for_groups_of_agents(
     Path("task.yaml").write_text(GROUPS)
     arguments = ["--train", "task.yaml", "--out", "out", "--env", "court_games/court_v0", "--agents", "2"]
     arguments += ["--seeds", "0", "--mlagents-learn", str(stand_in), "--behavior", "red"]
-    assert main([*arguments, "--set", "env_settings.env_options.teams=true"]) == 0
+    assert main([*arguments, "--set", "env_settings.env_options.colours=true"]) == 0
     printed, errors = capfd.readouterr()
     assert errors == ""
     assert "[2/2] mlagents-learn, task, seed 0: done" in printed
     assert "mlagents-learn got all keys that differ from their defaults." in printed
     for side in ("bridge-learn", "mlagents-learn"):
         given = load_settings(Path(f"out/files/task-{side}.yaml")).env_settings
-        assert given.env_args == ("--option", "teams=true", "--option", "grouped=true")
+        assert given.env_args == ("--option", "colours=true", "--option", "grouped=true")
         assert not given.env_options
     for run in read_runs([Path("out/runs/task-seed0"), Path("out/results/task-seed0")], "red"):
         assert not np.array_equal(run.curves[REWARD].values, run.curves[GROUP_REWARD].values)
