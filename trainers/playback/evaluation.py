@@ -223,9 +223,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--against",
-        type=path_option,
-        metavar="OTHER|random",
-        help="play games against another run, or against a random player, with sides swapped; actions are sampled",
+        metavar="OTHER|random|module:Class",
+        help="play games against another run, a random player or one of your own, with sides swapped; actions are "
+        "sampled",
     )
     parser.add_argument("--games", type=int, help=f"number of games with --against. Default: {GAMES}.")
     parser.add_argument(

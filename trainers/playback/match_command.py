@@ -1,15 +1,18 @@
 """The option `--against` of `python -m trainers.evaluate`."""
 
 import argparse
+import importlib
 import json
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mlagents_envs.base_env import BehaviorSpec
 
-from gym_adapters.errors import UserError, close_reported
+from gym_adapters.errors import UserError, close_reported, raised
 from gym_adapters.limits import ENVIRONMENTS
 from gym_adapters.make import make_env
 from gym_adapters.pettingzoo import TEAMS, is_pettingzoo
@@ -21,6 +24,8 @@ from trainers.records.policy_file import find_checkpoints, load_policy
 GAMES = 200
 RANDOM = "random"
 """Stands for a player that takes any allowed action with the same probability."""
+CLASS = re.compile(r"(?P<module>[A-Za-z_][\w.]*):(?P<name>[A-Za-z_]\w*)")
+"""A module and a class of it that is a `match.Side` and is made from the behaviors and a seed, as `RandomSide` is."""
 
 
 def show_match(arguments: argparse.Namespace) -> int:
@@ -57,12 +62,8 @@ def _play_match(arguments: argparse.Namespace) -> dict[str, Any]:
     most = len(teams) * ENVIRONMENTS
     if not len(teams) <= games <= most:
         raise UserError(f"--games {games}: expected {len(teams)}, one for each team, to {most:,}")
-    sides: list[Side] = [_side(checkpoints, arguments)]
-    if arguments.against == Path(RANDOM):
-        names = {parts_of(behavior_id)[0]: spec for behavior_id, spec in specs.items()}
-        sides.append(RandomSide(names, arguments.seed))
-    else:
-        sides.append(_side(find_checkpoints(arguments.against, arguments.checkpoint), arguments))
+    names = {parts_of(behavior_id)[0]: spec for behavior_id, spec in specs.items()}
+    sides = _side(checkpoints, arguments), _other_side(names, arguments)
     scores = []
     for index, team in enumerate(teams):
         copies = games // len(teams) + (index < games % len(teams))
@@ -72,6 +73,25 @@ def _play_match(arguments: argparse.Namespace) -> dict[str, Any]:
         finally:
             close_reported(env.close)
     return report(np.concatenate(scores), str(arguments.run), str(arguments.against))
+
+
+def _other_side(specs: dict[str, BehaviorSpec], arguments: argparse.Namespace) -> Side:
+    """Return the side that `--against` names.
+
+    Raises:
+        UserError: there is no such run, module or class, or the class cannot be made.
+    """
+    if arguments.against == RANDOM:
+        return RandomSide(specs, arguments.seed)
+    if (named := CLASS.fullmatch(arguments.against)) is None:
+        return _side(find_checkpoints(Path(arguments.against), arguments.checkpoint), arguments)
+    try:
+        side: Side = getattr(importlib.import_module(named["module"]), named["name"])(specs, arguments.seed)
+    except (Exception, SystemExit) as error:
+        raise UserError(
+            f"--against {arguments.against}: {raised(error)}; name a class as module:Class"
+        ) from error
+    return side
 
 
 def _side(checkpoints: Sequence[Path], arguments: argparse.Namespace) -> RunSide:
