@@ -2,11 +2,13 @@
 
 import importlib
 import re
+import sys
 import warnings
 from collections.abc import Mapping
 from typing import Any
 
 from gym_adapters.commands import install_command
+from gym_adapters.cycles import direct
 from gym_adapters.errors import UserError, raised
 from gym_adapters.parallel_env import ParallelEnvAdapter
 
@@ -28,8 +30,8 @@ def is_pettingzoo(env_id: str) -> bool:
 def make_pettingzoo(env_id: str, num_envs: int, seed: int, options: Mapping[str, Any]) -> ParallelEnvAdapter:
     """Makes copies of a PettingZoo environment as one `BaseEnv`.
 
-    A parallel environment is taken as it is. One whose agents move in turns is converted by PettingZoo's own
-    `aec_to_parallel`, or by `turn_based_aec_to_parallel` if it says that it is not parallelizable.
+    A parallel environment is taken as it is. One whose agents move in cycles is stepped by `Cycles`, as PettingZoo's
+    `aec_to_parallel` would. One that says that it is not parallelizable is converted by `turn_based_aec_to_parallel`.
 
     Args:
         env_id: `package/module_vN`.
@@ -85,9 +87,10 @@ def _module(env_id: str) -> Any:
 
 def _parallel(module: Any, options: Mapping[str, Any]) -> Any:
     if hasattr(module, "parallel_env"):
-        return module.parallel_env(**options)
+        env = module.parallel_env(**options)
+        return direct(env) if "pettingzoo" in sys.modules else env
     conversions = importlib.import_module("pettingzoo.utils.conversions")
     env = module.env(**options)
     if env.metadata.get("is_parallelizable", False):
-        return conversions.aec_to_parallel(env)
+        return direct(conversions.aec_to_parallel(env))
     return conversions.turn_based_aec_to_parallel(env)

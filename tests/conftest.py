@@ -11,6 +11,10 @@ import pytest
 
 # Before numpy and torch are imported, here and in the processes that tests start: they run side by side.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+with suppress(ImportError):  # how long an example takes says how busy the machine is
+    hypothesis = importlib.import_module("hypothesis")
+    hypothesis.settings.register_profile("untimed", deadline=None)
+    hypothesis.settings.load_profile("untimed")
 with suppress(ImportError):  # a Python that has only what the bridge needs draws nothing
     importlib.import_module("tests.pictures")
 

@@ -1,7 +1,7 @@
 """`python -m tests.benchmarks NAME … | --all`: speed as ratios against peers, measured in one run.
 
-Peers are installed for the measurement only: Stable-Baselines3 and envpool for this Python or for the one given with
-`--peers`, and the real `mlagents-learn` anywhere, given with `--mlagents-learn`.
+Peers are installed for the measurement only: Stable-Baselines3, envpool and SuperSuit for this Python or for the one
+given with `--peers`, and the real `mlagents-learn` anywhere, given with `--mlagents-learn`.
 """
 
 import argparse
@@ -16,6 +16,7 @@ BENCHMARKS = {
     "ppo": "PPO on Walker2d against Stable-Baselines3, the same settings",
     "atari": "PPO on Assault against Stable-Baselines3, the same settings",
     "sac": "SAC on Walker2d against Stable-Baselines3, the same settings",
+    "agents": "PettingZoo's simple_spread, 32 copies, against SuperSuit",
     "score": "Walker2d-v5 to a mean training return of 3,000 against Stable-Baselines3, wall-clock",
     "environments": "Walker2d-v5 with one environment against 32: an update, and a mean training return of 2,000",
     "protocol": "learning over Unity's protocol with a player of zero cost against mlagents-learn",
