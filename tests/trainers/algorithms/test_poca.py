@@ -1,5 +1,6 @@
 """POCA and MAPPO: who the groupmates are, what the group's critic sees, and credit for each member."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from trainers.networks.group_critic import GroupActorCritic, Mates
 from trainers.records.checkpoint import save_state
 from trainers.training.resuming import restore
 
+SEEDS = range(int(os.environ.get("GAME_SEEDS", "1")))
+"""Seeds of the games that are learned; GAME_SEEDS=5 in the environment plays five of each."""
 HYBRID = make_spec((4,), continuous=1, branches=(3, 2))
 
 
@@ -219,11 +222,12 @@ def one_that_counts() -> Groups:
     return Groups(make_spec((5,), branches=(3,)), look, pay, agents=32, length=1)
 
 
-def test_an_agent_whose_actions_change_nothing_gets_no_credit() -> None:
+@pytest.mark.parametrize("seed", SEEDS)
+def test_an_agent_whose_actions_change_nothing_gets_no_credit(seed: int) -> None:
     env = one_that_counts()
     hyper = {"batch_size": 128, "buffer_size": 512, "num_epoch": 8, "learning_rate": 0.005}
     learner = make_learner(
-        env.spec, behavior_settings("poca", hyper, {"hidden_units": 32}, gamma=0.0, max_steps=100_000)
+        env.spec, behavior_settings("poca", hyper, {"hidden_units": 32}, gamma=0.0, max_steps=100_000), seed
     )
     advantages: list[np.ndarray] = []
     prepare = learner.prepare
@@ -237,9 +241,10 @@ def test_an_agent_whose_actions_change_nothing_gets_no_credit() -> None:
 
     learner.prepare = watched  # type: ignore[method-assign]
     learner.hyper = learner.hyper.model_copy(update={"learning_rate_schedule": "constant"})
-    drive(env, learner, 200, name="Task")
-    first, second = np.mean(advantages[8:12], axis=0)
-    assert second < 0.35 * first
+    drive(env, learner, 90, name="Task")
+    first, second = np.mean(advantages[2:5], axis=0)  # the first agent is still learning, the baseline has learned
+    assert second < 0.08
+    assert second < 0.2 * first
 
 
 class TwoSteps(Groups):
@@ -264,10 +269,11 @@ class TwoSteps(Groups):
         super().__init__(make_spec((5,), branches=(2,)), look, pay, agents=32, length=2, seed=seed)
 
 
+@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("trainer_type", ["poca", "mappo"])
-def test_the_best_of_a_two_step_game_is_found(trainer_type) -> None:
+def test_the_best_of_a_two_step_game_is_found(trainer_type: str, seed: int) -> None:
     train(
-        TwoSteps(seed=0),
+        TwoSteps(seed),
         {
             "default_settings": {
                 "trainer_type": trainer_type,
@@ -282,7 +288,7 @@ def test_the_best_of_a_two_step_game_is_found(trainer_type) -> None:
                 "network_settings": {"hidden_units": 32, "num_layers": 1},
                 "reward_signals": {"extrinsic": {"gamma": 1.0}},
             },
-            "env_settings": {"seed": 1},
+            "env_settings": {"seed": seed},
             "checkpoint_settings": {"run_id": "game"},
         },
     )
