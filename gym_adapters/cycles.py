@@ -19,6 +19,7 @@ class Cycles:
 
     Attributes:
         env: The environment without these wrappers.
+        metadata: The environment's.
         possible_agents: Names of all agents.
         agents: Names of those whose episode goes on.
     """
@@ -27,7 +28,7 @@ class Cycles:
         wrappers = importlib.import_module("pettingzoo.utils.wrappers")
         while isinstance(env, (wrappers.OrderEnforcingWrapper, wrappers.AssertOutOfBoundsWrapper)):
             env = env.env
-        self.env = env
+        self.env, self.metadata = env, env.metadata
         self.possible_agents: list[str] = list(env.possible_agents)
         self.agents: list[str] = []
 
@@ -68,6 +69,10 @@ class Cycles:
             env.step(None)
         self.agents = list(env.agents)
         return observations, dict(rewards), *ended
+
+    def render(self) -> Any:
+        """Draws the present state, if the environment was made with a render mode."""
+        return self.env.render()
 
     def close(self) -> None:
         """Closes the environment."""

@@ -53,7 +53,7 @@ class Film:
     """
 
     def __init__(self, env_id: str, options: Mapping[str, Any] | None = None) -> None:
-        _render_without_display()
+        render_without_display()
         self.env_id = env_id
         spec = find_spec(env_id)
         self._is_atari = spec.namespace == "ALE"
@@ -137,7 +137,7 @@ class Film:
             raise UserError(f"{self.env_id}: draws no pictures: {raised(error)}{_egl_hint()}") from error
 
 
-def _render_without_display() -> None:
+def render_without_display() -> None:
     """Chooses EGL where there is no display, and silences pygame's greeting. Call it before importing a renderer."""
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
     if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):

@@ -26,7 +26,7 @@ from trainers.config.errors import option_reader, path_option
 from trainers.experience.checks import StepsChecker, checked_pair, checked_specs
 from trainers.playback.match_command import GAMES, show_match
 from trainers.playback.run_environment import environment_of
-from trainers.playback.video import Episode, check_video, write_video
+from trainers.playback.video import Episode, check_video, film_agents, write_video
 from trainers.records.policy_file import LoadedPolicy, find_checkpoint, find_checkpoints, load_policy
 from trainers.records.words import three_digits
 
@@ -173,13 +173,15 @@ def _evaluate_run(arguments: argparse.Namespace) -> dict[str, list[float]]:
     env_id, options = environment_of(checkpoints[0], arguments.env, arguments.trust)
     if not is_pettingzoo(env_id):
         checkpoints = [find_checkpoint(arguments.run, arguments.checkpoint)]
-    elif video is not None:
-        raise UserError(
-            "--video: films show Gymnasium environments, and this one is of PettingZoo; leave it out"
-        )
     policies = [load_policy(checkpoint) for checkpoint in checkpoints]
     for policy in policies:
         policy.seed(arguments.seed)
+    seeds = range(arguments.seed, arguments.seed + episodes)
+    if video is not None and is_pettingzoo(env_id):
+        found = film_agents(
+            video, env_id, options, seeds, lambda env: evaluate_all(env, policies, not arguments.stochastic)
+        )
+        return {policy.name: [value for one in found for value in one[policy.name]] for policy in policies}
     if video is not None:
         check_video(video, env_id, options)
     env = make_env(env_id, episodes, arguments.seed, options)
@@ -189,7 +191,6 @@ def _evaluate_run(arguments: argparse.Namespace) -> dict[str, list[float]]:
     finally:
         close_reported(env.close)
     if video is not None:
-        seeds = range(arguments.seed, arguments.seed + episodes)
         shown = [
             Episode(*one)
             for one in zip(seeds, (played[i] for i in sorted(played)), returns[policies[0].name], strict=True)

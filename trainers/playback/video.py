@@ -3,18 +3,19 @@
 import math
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
-from mlagents_envs.base_env import ActionTuple
+from mlagents_envs.base_env import ActionTuple, BaseEnv
 
 from gym_adapters.commands import install_command
-from gym_adapters.errors import UserError, refusal_named
+from gym_adapters.errors import UserError, close_reported, refusal_named
 from gym_adapters.film import Film
+from gym_adapters.filmed_agents import FilmedAgents
 from trainers.records.checkpoint import write_atomically
 
 MOST_FPS = 50
@@ -24,6 +25,8 @@ LEAST_HEIGHT = 400
 """In pixels. Lower pictures are enlarged by a whole factor."""
 
 SUFFIXES = (".mp4", ".gif")
+
+Played = TypeVar("Played")
 
 
 @dataclass(frozen=True)
@@ -58,8 +61,7 @@ def check_video(path: Path, env_id: str, options: Mapping[str, Any] | None = Non
     Raises:
         UserError: the file is of another type, a package is missing, or the environment draws no pictures.
     """
-    if path.suffix not in SUFFIXES:
-        raise UserError(f"--video {path}: expected a name that ends in {' or '.join(SUFFIXES)}")
+    _require_suffix(path)
     _ffmpeg()
     with _film(env_id, options) as film:
         film.look()
@@ -103,6 +105,53 @@ def write_video(
                 writer.close()
         with refusal_named(path):
             write_atomically(path, lambda stream: stream.write(draft.read_bytes()))
+
+
+def film_agents(
+    path: Path,
+    env_id: str,
+    options: Mapping[str, Any],
+    seeds: Sequence[int],
+    play: Callable[[BaseEnv], Played],
+) -> list[Played]:
+    """Play episodes of a PettingZoo environment, one after the other, and write their pictures as they are played.
+
+    Args:
+        path: ends in .mp4 or .gif; it is written atomically.
+        env_id: `package/module_vN`.
+        options: options of the environment.
+        seeds: one for each episode.
+        play: plays an episode in an environment.
+
+    Returns:
+        What `play` returned for each episode.
+
+    Raises:
+        UserError: the environment draws no pictures, or `play` raises it.
+    """
+    _require_suffix(path)
+    _ffmpeg()
+    writer: _Writer | None = None
+    found: list[Played] = []
+    with tempfile.TemporaryDirectory() as folder:
+        draft = Path(folder, f"video{path.suffix}")
+        try:
+            for seed in seeds:
+                env = FilmedAgents(env_id, seed, options)
+                try:
+                    if writer is None:
+                        env.reset()
+                        writer = _Writer(draft, env.picture(), min(env.fps, MOST_FPS), Look())
+                    env.show = writer.add
+                    found.append(play(env))
+                finally:
+                    close_reported(env.close)
+        finally:
+            if writer is not None:
+                writer.close()
+        with refusal_named(path):
+            write_atomically(path, lambda stream: stream.write(draft.read_bytes()))
+    return found
 
 
 class _Writer:
@@ -150,6 +199,11 @@ class _Writer:
     def close(self) -> None:
         """Finish the file."""
         self._frames.close()
+
+
+def _require_suffix(path: Path) -> None:
+    if path.suffix not in SUFFIXES:
+        raise UserError(f"--video {path}: expected a name that ends in {' or '.join(SUFFIXES)}")
 
 
 def _require_same(env_id: str, film: Film, episode: Episode) -> None:

@@ -29,10 +29,11 @@ PATIENCE = 120.0
 """Seconds after which a training that does not end has fallen."""
 
 BEHAVIOR, ENV = "CartPole-v1", "CartPole-v1"
-LEARNERS = ("ppo", "a2c", "dqn", "sac")
+LEARNERS = ("ppo", "a2c", "dqn", "sac", "poca")
 _CONSTANT = {"learning_rate_schedule": "constant", "beta_schedule": "constant"}
 _SMALL = {  # no schedule depends on max_steps, so that a run may end early and go on
     "ppo": {"batch_size": 32, "buffer_size": 64, "epsilon_schedule": "constant", **_CONSTANT},
+    "poca": {"batch_size": 32, "buffer_size": 64, "epsilon_schedule": "constant", **_CONSTANT},
     "a2c": {"buffer_size": 16, "batch_size": 16, **_CONSTANT},
     "dqn": {
         "batch_size": 16,
@@ -72,7 +73,7 @@ class Training:
 
     Args:
         folder: its current folder; the run is `runs/run`.
-        learner: `ppo`, `a2c`, `dqn` or `sac`.
+        learner: one of `LEARNERS`.
         arguments: more of the command line.
         disturb: called in the process before the command.
     """

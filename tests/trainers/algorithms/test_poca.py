@@ -242,7 +242,9 @@ def test_an_agent_whose_actions_change_nothing_gets_no_credit(seed: int) -> None
     learner.prepare = watched  # type: ignore[method-assign]
     learner.hyper = learner.hyper.model_copy(update={"learning_rate_schedule": "constant"})
     drive(env, learner, 90, name="Task")
-    first, second = np.mean(advantages[2:5], axis=0)  # the first agent is still learning, the baseline has learned
+    first, second = np.mean(
+        advantages[2:5], axis=0
+    )  # the first agent is still learning, the baseline has learned
     assert second < 0.08
     assert second < 0.2 * first
 

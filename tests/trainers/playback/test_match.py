@@ -1,0 +1,196 @@
+"""Games between two sides, and films of several agents: `trainers.evaluate RUN --against OTHER` and `--video`."""
+
+import json
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from gymnasium import spaces
+from mlagents_envs.base_env import ActionTuple, DecisionSteps
+from needs import VIDEO
+from test_video import decoded
+
+from gym_adapters import UserError
+from gym_adapters.parallel_env import ParallelEnvAdapter
+from tests.games.tictactoe import best_moves, value
+from trainers import train
+from trainers.playback.evaluation import main as evaluate_main
+from trainers.playback.match import play, report, teams_in, text
+
+
+class Race:
+    """Three rounds. Who names the larger number gets a point, and who has more points wins; player 0 names first."""
+
+    possible_agents = ("player_0", "player_1")
+    metadata = {"render_fps": 5}  # noqa: RUF012
+
+    def __init__(self, render_mode: str | None = None) -> None:
+        self.render_mode = render_mode
+
+    def observation_space(self, agent: str) -> spaces.Space:
+        return spaces.Box(0.0, 1.0, (2,), np.float32)
+
+    def action_space(self, agent: str) -> spaces.Space:
+        return spaces.Discrete(4)
+
+    def _seen(self) -> dict[str, np.ndarray]:
+        return {agent: np.array([self.time / 3, self.start], np.float32) for agent in self.possible_agents}
+
+    def reset(self, seed: int | None = None, options: Any = None) -> Any:
+        self.start = ((seed or 0) % 2) / 2
+        self.agents, self.time, self.lead = list(self.possible_agents), 0, 0
+        return self._seen(), {agent: {} for agent in self.agents}
+
+    def step(self, actions: dict[str, Any]) -> Any:
+        self.lead += int(np.sign(int(actions["player_0"]) - int(actions["player_1"])))
+        self.time += 1
+        over = self.time == 3
+        self.agents = [] if over else self.agents
+        won = float(np.sign(self.lead)) * over
+        everyone = self.possible_agents
+        rewards = {"player_0": won, "player_1": -won}
+        ends = dict.fromkeys(everyone, over), dict.fromkeys(everyone, False)
+        return self._seen(), rewards, *ends, {agent: {} for agent in everyone}
+
+    def render(self) -> np.ndarray:
+        return np.full((40, 60, 3), 60 * self.time, np.uint8)
+
+    def close(self) -> None:
+        pass
+
+
+class Names:
+    """A side that names the same number always."""
+
+    def __init__(self, number: int) -> None:
+        self.number, self.behaviors = number, set[str]()
+
+    def act(self, behavior: str, steps: DecisionSteps) -> ActionTuple:
+        self.behaviors.add(behavior)
+        return ActionTuple(discrete=np.full((len(steps), 1), self.number, np.int32))
+
+
+class NamesThree(Names):
+    """A side as the command line makes it."""
+
+    def __init__(self, specs: Any, seed: int) -> None:
+        super().__init__(3)
+        assert set(specs) == {"race_v0"}
+
+
+def race(copies: int = 4, teams: bool = True) -> ParallelEnvAdapter:
+    return ParallelEnvAdapter(Race, copies, "race_v0", 0, teams=teams)
+
+
+@pytest.mark.parametrize(("mine", "other", "score"), [(2, 1, 1.0), (1, 1, 0.5), (0, 1, 0.0)])
+@pytest.mark.parametrize("team", [0, 1])
+def test_each_copy_plays_one_game(mine: int, other: int, score: float, team: int) -> None:
+    first, second = Names(mine), Names(other)
+    assert play(race(), 4, first, second, team).tolist() == [score] * 4
+    assert first.behaviors == second.behaviors == {"race_v0"}
+
+
+def test_one_team_is_no_game() -> None:
+    env = race()
+    env.reset()
+    assert teams_in(env) == [0, 1]
+    alone = race(teams=False)
+    alone.reset()
+    with pytest.raises(UserError, match="has one team"):
+        teams_in(alone)
+
+
+def test_the_report_says_how_sure_it_is() -> None:
+    found = report(np.array([1.0, 1.0, 0.5, 0.0]), "a", "b")
+    assert (found["won"], found["drawn"], found["lost"]) == (2, 1, 1)
+    assert found["score"] == 0.625
+    assert found["interval"][0] < 0.625 < found["interval"][1]
+    assert found["elo"][1] == pytest.approx(88.74, abs=0.01)  # 400 log10(0.625 / 0.375)
+    assert "beyond measure" in text(report(np.ones(3), "a", "b"))
+
+
+def test_the_perfect_player_knows_the_game() -> None:
+    assert value((0,) * 9) == 0, "tic-tac-toe is a draw"
+    assert best_moves((1, 1, 0, -1, -1, 0, 0, 0, 0)) == [2]
+    assert best_moves((1, 0, 0, -1, -1, 0, 0, 0, 1)) == [5]
+    assert len(best_moves((0,) * 9)) == 9, "every opening holds the draw"
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name, members in {
+        "races": {},
+        "races.race_v0": {"parallel_env": Race},
+        "sides": {"Three": NamesThree},
+    }.items():
+        module = ModuleType(name)
+        module.__dict__.update(members)
+        monkeypatch.setitem(sys.modules, name, module)
+    options = {
+        "default_settings": {
+            "hyperparameters": {"batch_size": 64, "buffer_size": 256, "learning_rate": 0.01},
+            "trainer_type": "ppo",
+            "network_settings": {"hidden_units": 16, "num_layers": 1},
+            "max_steps": 1500,
+            "self_play": {"save_steps": 500, "team_change": 500, "swap_steps": 100},
+        },
+        "env_settings": {"seed": 1, "env_path": "races/race_v0"},
+        "checkpoint_settings": {"run_id": "race", "results_dir": str(tmp_path)},
+    }
+    train(race(16), options)
+    return tmp_path / "race"
+
+
+def evaluated(capsys: pytest.CaptureFixture[str], *arguments: Any) -> str:
+    capsys.readouterr()
+    assert evaluate_main([str(argument) for argument in arguments]) == 0
+    return capsys.readouterr().out
+
+
+def test_a_run_plays_others(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ours = evaluated(capsys, run, "--trust", "--against", "random", "--games", 101, "--json")
+    found = json.loads(ours)
+    assert found["games"] == found["won"] + found["drawn"] + found["lost"] == 101
+    assert found["score"] > 0.7
+    assert (
+        json.loads(evaluated(capsys, run, "--trust", "--against", "random", "--games", 101, "--json"))
+        == found
+    )
+    itself = evaluated(capsys, run, "--trust", "--against", run, "--games", 10, "--deterministic")
+    assert "won 0  drawn 10  lost 0" in itself
+    assert "won 0" in evaluated(capsys, run, "--trust", "--against", "sides:Three", "--games", 10)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--against", "nowhere"], "nowhere: no such run folder"),
+        (["--against", "sides:Nobody"], "--against sides:Nobody: "),
+        (["--against", "random", "--games", "1"], "--games 1: expected 2, one for each team"),
+        (["--against", "random", "--episodes", "3"], "--episodes do not fit"),
+        (["--against", "random", "--env", "CartPole-v1"], "expected an environment of PettingZoo"),
+    ],
+)
+def test_what_cannot_be_played_is_refused(
+    run: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    capsys.readouterr()
+    assert evaluate_main([str(run), "--trust", *arguments]) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1
+    assert re.search(re.escape(words), lines[0])
+
+
+@VIDEO
+def test_a_film_shows_every_state_before_the_end(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    film = tmp_path / "film.gif"
+    evaluated(capsys, run, "--trust", "--video", film, "--episodes", 2)
+    pictures, fps = decoded(film)
+    assert fps == 5.0
+    assert [round(float(picture.mean()) / 60) for picture in pictures] == [0, 1, 2, 0, 1, 2]
