@@ -17,7 +17,7 @@ class AlgorithmSettings(Settings):
             form groups unless ``env_options`` say otherwise.
     """
 
-    unused_network_keys: ClassVar[tuple[str, ...]] = ("dropout",)
+    unused_network_keys: ClassVar[tuple[str, ...]] = ("dropout", "memory")
     for_groups: ClassVar[bool] = False
 
     batch_size: Rows = Field(default=1024, description="Agent steps in one minibatch.")

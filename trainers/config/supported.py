@@ -82,12 +82,6 @@ def _unsupported(behavior: BehaviorSettings) -> Iterator[tuple[str, str]]:
             yield f"reward_signals.{signal}", f"remove it and keep extrinsic{f' ({lost})' if lost else ''}"
     if behavior.behavioral_cloning is not None:
         yield "behavioral_cloning", "remove it (nothing is learned from its demonstrations)"
-    if behavior.network_settings.memory is not None:
-        yield (
-            "network_settings.memory",
-            "remove it (the policy sees the present observation only; Stacked Vectors in Behavior Parameters shows it "
-            "the last few)",
-        )
     if behavior.network_settings.vis_encode_type == "match3":
         yield (
             "network_settings.vis_encode_type: match3",

@@ -83,6 +83,7 @@ class Replay:
         observations: Sequence[np.ndarray],
         forbidden: np.ndarray | None = None,
         previous: np.ndarray | None = None,
+        memory: np.ndarray | None = None,
     ) -> np.ndarray:
         """See `Store.append`.
 

@@ -89,7 +89,9 @@ class SoftActorCritic(PolicyNetwork):
         """See `PolicyNetwork.to_environment`. Continuous actions are squashed already."""
         return ActionTuple(continuous=sample.continuous, discrete=sample.discrete.astype(np.int32))
 
-    def exported_actions(self, inputs: Sequence[Tensor], forbidden: Tensor | None) -> ExportedActions:
+    def exported_actions(
+        self, inputs: Sequence[Tensor], forbidden: Tensor | None, memory: Tensor | None = None
+    ) -> ExportedActions:
         """See `PolicyNetwork.exported_actions`."""
         distribution = self.distribution(inputs, forbidden)
         continuous = None

@@ -198,9 +198,9 @@ def find_path(policy: PolicyNetwork) -> NumpyPath | None:
 
 
 def has_path(policy: PolicyNetwork) -> bool:
-    """Whether this module implements a network: it is on the CPU, and all its observations are vectors."""
+    """Whether this module implements a network: it is on the CPU, has no memory, and sees only vectors."""
     vectors = not policy.image_columns and not policy.entity_columns
-    return type(policy) in PATHS and vectors and policy.device.type == "cpu"
+    return type(policy) in PATHS and vectors and not policy.memory_size and policy.device.type == "cpu"
 
 
 def find_gradients(policy_loss: partial[Tensor], value_loss: partial[Tensor]) -> Gradients | None:

@@ -175,6 +175,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "behaviors.W: network_settings.memory.sequence_length (2000) must not exceed "
         "hyperparameters.batch_size (1024)",
     ),
+    (
+        {"behaviors": {"W": {"trainer_type": "dqn", "network_settings": {"memory": {}}}}},
+        "behaviors.W: network_settings.memory needs trainer_type ppo",
+    ),
     ({"wandb": ""}, "wandb: expected text that is not empty, got ''"),
     (
         {"env_settings": {"env_options": {"shape": object()}}},

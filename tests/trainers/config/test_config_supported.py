@@ -16,7 +16,6 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"reward_signals": {"gail": {"demo_path": "a.demo"}}}, "reward_signals.gail is not supported yet"),
     ({"reward_signals": {"rnd": {}}}, "reward_signals.rnd is not supported yet"),
     ({"behavioral_cloning": {"demo_path": "a.demo"}}, "behavioral_cloning is not supported yet"),
-    ({"network_settings": {"memory": {}}}, "network_settings.memory is not supported yet"),
     (
         {"network_settings": {"vis_encode_type": "match3"}},
         "network_settings.vis_encode_type: match3 is not supported yet",
@@ -45,7 +44,7 @@ def test_the_page_on_unity_lists_what_is_refused() -> None:
 
 def test_all_refused_keys_are_named_at_once_each_with_what_is_lost() -> None:
     content: dict[str, Any] = {
-        "default_settings": {"network_settings": {"memory": {}}},
+        "default_settings": {"network_settings": {"vis_encode_type": "match3"}},
         "behaviors": {
             "Striker": {"behavioral_cloning": {"demo_path": "a.demo"}, "trainer_type": "poca"},
             "Goalie": {"reward_signals": {"extrinsic": {}, "curiosity": {}, "gail": {"demo_path": "a.demo"}}},
@@ -56,14 +55,14 @@ def test_all_refused_keys_are_named_at_once_each_with_what_is_lost() -> None:
     said = str(caught.value)
     assert "\n" not in said
     for words in (
-        "default_settings.network_settings.memory",
+        "default_settings.network_settings.vis_encode_type: match3",
         "behaviors.Striker.behavioral_cloning",
         "nothing is learned from its demonstrations",
         "behaviors.Goalie.reward_signals.curiosity",
         "behaviors.Goalie.reward_signals.gail",
     ):
         assert words in said
-    assert said.count("memory is not supported") == 1, "what behaviors inherit is named once"
+    assert said.count("match3 is not supported") == 1, "what behaviors inherit is named once"
 
 
 def test_config_says_what_training_would_refuse(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -71,16 +70,16 @@ def test_config_says_what_training_would_refuse(tmp_path: Path, capsys: pytest.C
     lesson = {"name": "easy", "value": 1, "completion_criteria": {"behavior": "Wolker", "threshold": 1}}
     parameters = {"size": {"curriculum": [lesson, {"name": "hard", "value": 2}]}}
     content = {
-        "behaviors": {"Walker": {"network_settings": {"memory": {}}}},
+        "behaviors": {"Walker": {"network_settings": {"vis_encode_type": "match3"}}},
         "environment_parameters": parameters,
     }
     file.write_text(yaml.safe_dump(content))
     assert main([str(file)]) == 0
     said = capsys.readouterr()
-    assert yaml.safe_load(said.out)["behaviors"]["Walker"]["network_settings"]["memory"]
+    assert yaml.safe_load(said.out)["behaviors"]["Walker"]["network_settings"]["vis_encode_type"] == "match3"
     first, second = said.err.splitlines()
     assert first.startswith(
-        "training would refuse: behaviors.Walker.network_settings.memory is not supported yet"
+        "training would refuse: behaviors.Walker.network_settings.vis_encode_type: match3 is not"
     )
     assert second.startswith(
         "warning: environment_parameters.size.curriculum: lesson easy waits for behavior Wolker"
