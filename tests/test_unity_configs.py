@@ -18,6 +18,7 @@ SCENES = {
     "Crawler",
     "FoodCollector",
     "GridWorld",
+    "Hallway",
     "DungeonEscape",
     "PushBlock",
     "PushBlockCollab",
