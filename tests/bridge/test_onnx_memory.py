@@ -7,29 +7,43 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from mlagents_envs.base_env import BehaviorSpec
 from test_onnx_export import BATCH, CASES, SETTINGS, feed, make_policy, make_spec
 
 from bridge.onnx_check import check_file, check_model
 from bridge.onnx_export import export_policy
+from trainers.config import NetworkSettings
 from trainers.config.network import MemorySettings
-from trainers.networks.actor_critic import ActorCritic
+from trainers.networks.policy_network import PolicyNetwork
+from trainers.networks.soft_actor_critic import SoftActorCritic
 
 SIZE, STEPS = 12, 6
 MEMORY = MemorySettings(memory_size=SIZE)
 
 
-def exported(case: tuple, path: Path) -> tuple[ActorCritic, onnxruntime.InferenceSession]:
+def exported(
+    case: tuple, path: Path, soft: bool = False
+) -> tuple[PolicyNetwork, onnxruntime.InferenceSession]:
     shapes, actions, settings, shared = case
-    spec = make_spec(shapes, actions)
-    policy = make_policy(spec, SETTINGS[settings].model_copy(update={"memory": MEMORY}), shared)
-    policy.eval()
-    export_policy(policy, spec, path)
+    spec, network = make_spec(shapes, actions), SETTINGS[settings].model_copy(update={"memory": MEMORY})
+    policy = make_soft_policy(spec, network) if soft else make_policy(spec, network, shared)
+    export_policy(policy.eval(), spec, path)
     return policy, onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
 
 
+def make_soft_policy(spec: BehaviorSpec, network: NetworkSettings) -> SoftActorCritic:
+    torch.manual_seed(0)
+    policy = SoftActorCritic(spec, network)
+    with torch.no_grad():
+        for parameter in policy.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.03)
+    return policy
+
+
+@pytest.mark.parametrize("soft", [False, True], ids=["ppo", "sac"])
 @pytest.mark.parametrize("case", CASES)
-def test_an_episode_is_the_same_step_by_step(case: tuple, tmp_path: Path) -> None:
-    policy, session = exported(case, tmp_path / "Model.onnx")
+def test_an_episode_is_the_same_step_by_step(case: tuple, soft: bool, tmp_path: Path) -> None:
+    policy, session = exported(case, tmp_path / "Model.onnx", soft)
     names = [output.name for output in session.get_outputs()]
     memory, recurrent = np.zeros((BATCH, SIZE), np.float32), np.zeros((BATCH, 1, SIZE), np.float32)
     shown, tolerance = 0.0, 1e-4 if case[2] == "resnet" else 1e-5  # 15 convolutions round more than one layer

@@ -6,8 +6,11 @@ target is that of two action values and the entropy.
 
 import copy
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from mlagents_envs.base_env import BehaviorSpec
 from torch import Tensor, nn
@@ -17,10 +20,30 @@ from trainers.config import BehaviorSettings, SACSettings
 from trainers.experience.rows import Transitions
 from trainers.experience.task import Task
 from trainers.maths.soft_values import entropies, entropy_targets, soft_value, taken_value
+from trainers.networks.memory import Sequences
 from trainers.networks.soft_actor_critic import SoftActorCritic
 from trainers.networks.squashed import SquashedDistribution
 from trainers.networks.twin_critic import TwinCritic, frozen
 from trainers.optim.optimizer import FlatAdam
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What networks see of n transitions.
+
+    Attributes:
+        inputs: what the critic takes of the observations (see `TwinCritic.forward`).
+        still: the same, without gradients of the critic's memory.
+        distribution: of actions at the observations.
+        following: what the target critic takes of the next observations.
+        next_distribution: of actions at the next observations.
+    """
+
+    inputs: Sequence[Tensor] | Tensor
+    still: Sequence[Tensor] | Tensor
+    distribution: SquashedDistribution
+    following: Sequence[Tensor] | Tensor
+    next_distribution: SquashedDistribution
 
 
 class SAC(OffPolicyLearner):
@@ -72,22 +95,17 @@ class SAC(OffPolicyLearner):
     def learn(self, transitions: Transitions) -> dict[str, Tensor]:
         """See `OffPolicyLearner.learn`."""
         policy, branches = self.policy, self.policy.action_spec.discrete_branches
-        inputs, mask = policy.upload(transitions.observations), policy.upload_mask(transitions.forbidden)
-        following = policy.upload(transitions.next_observations)
-        next_mask = policy.upload_mask(transitions.next_forbidden)
-        coefficients = self.log_coefficients.detach().exp()
+        seen = self._see(transitions) if transitions.lengths is None else self._see_sequences(transitions)
+        distribution, coefficients = seen.distribution, self.log_coefficients.detach().exp()
         with torch.no_grad():
-            beyond, _ = self._value(
-                self.target, following, policy.distribution(following, next_mask), coefficients
-            )
+            beyond, _ = self._value(self.target, seen.following, seen.next_distribution, coefficients)
             target = self.tensor(transitions.reward) + self.tensor(transitions.discount) * beyond
 
-        values = policy.values(policy.critic, inputs, self.tensor(transitions.continuous))
+        values = policy.values(policy.critic, seen.inputs, self.tensor(transitions.continuous))
         errors = taken_value(values, self.tensor(transitions.discrete), branches) - target
         value_losses = 0.5 * errors.square().mean((1, 2))
         with frozen(policy.critic):
-            distribution = policy.distribution(inputs, mask)
-            value, entropy = self._value(policy.critic, inputs, distribution, coefficients)
+            value, entropy = self._value(policy.critic, seen.still, distribution, coefficients)
         policy_loss = -value.mean()
         surplus = entropy.detach().mean(0) - self.entropy_targets
         norm = self.optimizer.descend(value_losses.sum() + policy_loss + self.log_coefficients @ surplus)
@@ -105,10 +123,43 @@ class SAC(OffPolicyLearner):
             },
         }
 
+    def _see(self, transitions: Transitions) -> Seen:
+        policy = self.policy
+        inputs, following = map(policy.upload, (transitions.observations, transitions.next_observations))
+        with torch.no_grad():
+            then = policy.distribution(following, policy.upload_mask(transitions.next_forbidden))
+        now = policy.distribution(inputs, policy.upload_mask(transitions.forbidden))
+        return Seen(inputs, inputs, now, following, then)
+
+    def _see_sequences(self, transitions: Transitions) -> Seen:
+        """Return what networks with memory see along sequences, each of which ends with one more observation."""
+        lengths, memory, policy = transitions.lengths, transitions.memory, self.policy
+        assert lengths is not None
+        assert memory is not None
+        count, ends = lengths.sum(), lengths.cumsum()
+        order = np.insert(
+            np.arange(count), ends, count + ends - 1
+        )  # of the observations, then of the next ones
+        pairs = zip(transitions.observations, transitions.next_observations, strict=True)
+        inputs = policy.upload([np.concatenate(pair)[order] for pair in pairs])
+        mask = None
+        if transitions.forbidden is not None and transitions.next_forbidden is not None:
+            both = np.concatenate([transitions.forbidden, transitions.next_forbidden])
+            mask = policy.upload_mask(both[order])
+        start = self.tensor(memory)
+        sequences = Sequences(torch.from_numpy(lengths + 1), start, start[:, None])
+        rows = self.tensor(np.arange(count) + np.repeat(np.arange(len(lengths)), lengths))
+        with torch.no_grad():
+            following = self.target.remember(inputs, sequences)[:, rows + 1]
+        remembered = policy.critic.remember(inputs, sequences)[:, rows]
+        distribution = policy.distribution(inputs, mask, sequences)
+        now, then = distribution.at(rows), distribution.at(rows + 1)
+        return Seen(remembered, remembered.detach(), now, following, then)
+
     def _value(
         self,
         critic: nn.Module,
-        inputs: tuple[Tensor, ...],
+        inputs: Sequence[Tensor] | Tensor,
         distribution: SquashedDistribution,
         coefficients: Tensor,
     ) -> tuple[Tensor, Tensor]:

@@ -152,6 +152,8 @@ class BehaviorSettings(Settings):
                 f"network_settings.memory.sequence_length ({memory.sequence_length}) must not exceed "
                 f"hyperparameters.batch_size ({batch_size})"
             )
+        if memory is not None and getattr(self.hyperparameters, "n_step", 1) > 1:
+            raise problem("network_settings.memory needs hyperparameters.n_step 1")
         return self
 
 

@@ -83,7 +83,7 @@ class OffPolicySettings(AlgorithmSettings):
 class SACSettings(OffPolicySettings):
     """Hyperparameters of ``trainer_type: sac``."""
 
-    unused_network_keys: ClassVar[tuple[str, ...]] = ("dropout", "memory", *LOG_STD_KEYS)
+    unused_network_keys: ClassVar[tuple[str, ...]] = ("dropout", *LOG_STD_KEYS)
 
     init_entcoef: Positive = Field(
         default=1.0,

@@ -115,6 +115,9 @@ class Transitions:
         next_forbidden: like `forbidden`, at the end.
         discount: (n, streams) float32, weight of the value at the end; 0 after termination, except for signals whose
             value goes on beyond it.
+        lengths: (s,) number of transitions of each of the sequences that they form, one after the other; None for a
+            network without memory.
+        memory: (s, memory_size) float32, what each sequence's agent remembered at its start; None without memory.
     """
 
     observations: list[np.ndarray]
@@ -125,3 +128,5 @@ class Transitions:
     next_observations: list[np.ndarray]
     next_forbidden: np.ndarray | None
     discount: np.ndarray
+    lengths: np.ndarray | None = None
+    memory: np.ndarray | None = None

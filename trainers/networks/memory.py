@@ -1,10 +1,12 @@
 """The memory of a network: an LSTM between the hidden layers and the heads, and rows as sequences in time."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.backends import cudnn
 from torch.nn.utils.rnn import PackedSequence
 
 from trainers.config import NetworkSettings
@@ -68,7 +70,8 @@ class Memory(nn.Module):
 
     What an agent remembers is one vector: the LSTM's hidden state, then its cell state.
     Source: Hochreiter and Schmidhuber 1997, "Long Short-Term Memory". The initial weights are those of ML-Agents: each
-    gate's matrices are Xavier uniform, or orthogonal with the extension key `orthogonal_init`.
+    gate's matrices are Xavier uniform, or orthogonal with the extension key `orthogonal_init`. On a GPU it does without
+    cuDNN, which wants the weights in a block of their own and has no second derivatives.
 
     Args:
         inputs: length of the features that it takes.
@@ -101,6 +104,10 @@ class Memory(nn.Module):
             memory: (s, memory_size) the memories at the first row of each sequence.
             lengths: (s,) int64 number of rows of each sequence, on the CPU; None for sequences of one row.
         """
+        with cudnn.flags(enabled=False) if features.is_cuda else nullcontext():
+            return self._after(features, memory, lengths)
+
+    def _after(self, features: Tensor, memory: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
         size = self.output_size
         state = memory[None, :, :size].contiguous(), memory[None, :, size:].contiguous()
         if lengths is None:

@@ -42,6 +42,17 @@ ALGORITHMS = {
     "poca": {"trainer_type": "poca", "hyperparameters": CLIPPED},
     "mappo": {"trainer_type": "mappo", "hyperparameters": CLIPPED},
 }
+SAC = {
+    "trainer_type": "sac",
+    "hyperparameters": {
+        "batch_size": 128,
+        "buffer_size": 4000,
+        "learning_rate": 0.003,
+        "steps_per_update": 16,
+        "tau": 0.05,
+        "init_entcoef": 0.1,
+    },
+}
 ENTITIES = BehaviorSpec(
     [
         ObservationSpec((2,), (DimensionProperty.NONE,), ObservationType.DEFAULT, "time"),
@@ -126,6 +137,11 @@ def test_recalls_what_it_saw_first(algorithm):
 @pytest.mark.parametrize("kind", ["continuous", "hybrid", "image", "entities"])
 def test_recalls_with_any_actions_and_observations(kind):
     assert solve(SPECS[kind], PPO, 8000, {"memory_size": 16, "sequence_length": 8}) > 0.95
+
+
+@pytest.mark.parametrize("kind", ["continuous", "discrete", "hybrid"])
+def test_sac_recalls_what_it_saw_first(kind):
+    assert solve(SPECS[kind], SAC, 8000, {"memory_size": 16, "sequence_length": 8}) > 0.95
 
 
 def test_without_memory_the_task_is_not_solved():

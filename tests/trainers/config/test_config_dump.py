@@ -55,7 +55,7 @@ hyperparameters = {
     "sac": st.fixed_dictionaries({}, optional={"steps_per_update": numbers}),
     "poca": st.fixed_dictionaries({}, optional={"epsilon": numbers}),
 }
-REMEMBERING = ("ppo", "a2c", "poca")
+REMEMBERING = ("ppo", "a2c", "poca", "sac")
 behaviors = st.sampled_from(sorted(hyperparameters)).flatmap(
     lambda trainer_type: st.fixed_dictionaries(
         {"trainer_type": st.just(trainer_type)},

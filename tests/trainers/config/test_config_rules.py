@@ -177,7 +177,19 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"behaviors": {"W": {"trainer_type": "dqn", "network_settings": {"memory": {}}}}},
-        "behaviors.W: network_settings.memory needs trainer_type ppo",
+        "behaviors.W: network_settings.memory needs trainer_type ppo, sac, poca, mappo or a2c; dqn has no use for it",
+    ),
+    (
+        {
+            "behaviors": {
+                "W": {
+                    "trainer_type": "sac",
+                    "network_settings": {"memory": {}},
+                    "hyperparameters": {"n_step": 3},
+                }
+            }
+        },
+        "behaviors.W: network_settings.memory needs hyperparameters.n_step 1",
     ),
     ({"wandb": ""}, "wandb: expected text that is not empty, got ''"),
     (
