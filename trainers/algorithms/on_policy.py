@@ -18,7 +18,7 @@ from trainers.experience.agents import AgentBatch
 from trainers.experience.batch import Batch, NumpyBatch
 from trainers.experience.rollout import Columns, Rollout
 from trainers.experience.samplers import RowSampler, Sampler, SequenceSampler
-from trainers.experience.sequences import Chains, chains_of, remember
+from trainers.experience.sequences import Chains, chains_of, learned_sequences, remember
 from trainers.experience.store import NoStore, Store
 from trainers.experience.task import Task
 from trainers.maths.losses import approximate_kl, explained_variance, outside
@@ -26,7 +26,6 @@ from trainers.maths.returns import gae
 from trainers.maths.schedules import BETA_FLOOR, linear
 from trainers.networks.actor_critic import ActorCritic
 from trainers.networks.distributions import ActionDistribution, Actions
-from trainers.networks.memory import Sequences
 from trainers.networks.normalizer import VectorNormalizer
 from trainers.networks.policy_network import ActionSample
 from trainers.optim.numpy_path import SMALL_NETWORK, Gradients, NumpyPath, find_gradients, find_path
@@ -207,7 +206,7 @@ class OnPolicyLearner(Learner):
             advantage=combined,
             returns=returns,
             rows=rows,
-            sequences=None if chains is None else self._sequences(columns, chains),
+            sequences=None if chains is None else learned_sequences(columns, chains, self.device),
         )
 
     def values(
@@ -317,13 +316,6 @@ class OnPolicyLearner(Learner):
             return (self.descend(shuffled[part], losses, beta) for part in parts)
         arrays = shuffled.numpy()
         return (self.descend_in_numpy(path, arrays[part], losses, gradients, beta) for part in parts)
-
-    def _sequences(self, columns: Columns, chains: Chains) -> Sequences:
-        """Return the sequences that are learned from."""
-        firsts = chains.firsts[chains.learned]
-        memories = (torch.from_numpy(array[firsts]) for array in (columns.memory, columns.critic_memory))
-        lengths = torch.from_numpy(chains.lengths[chains.learned])
-        return Sequences(lengths, *(memory.to(self.device) for memory in memories))
 
     def _diverged(self, kl: Tensor) -> bool:
         """Whether the policy moved too far in an epoch. An adaptive learning rate is adapted instead."""

@@ -10,7 +10,7 @@ from torch import Tensor
 from trainers.experience.rollout import Columns
 from trainers.experience.store import NO_ROW
 from trainers.maths.returns import Ending
-from trainers.networks.memory import Memory
+from trainers.networks.memory import Memory, Sequences
 
 NOTHING = -1
 """Stands for the sequence after the last one of an agent."""
@@ -90,6 +90,14 @@ def chains_of(columns: Columns, length: int) -> Chains:
     following[sequence[previous[firsts[goes_on]]]] = goes_on
     lengths = np.diff(np.append(np.flatnonzero(starts), count))
     return Chains(order, lengths, following, columns.settled[firsts])
+
+
+def learned_sequences(columns: Columns, chains: Chains, device: torch.device) -> Sequences:
+    """Return the sequences that are learned from, with the memories stored at their first rows."""
+    firsts = chains.firsts[chains.learned]
+    memories = (torch.from_numpy(array[firsts]) for array in (columns.memory, columns.critic_memory))
+    lengths = torch.from_numpy(chains.lengths[chains.learned])
+    return Sequences(lengths, *(memory.to(device) for memory in memories))
 
 
 def in_rounds(chains: Chains) -> Iterator[tuple[np.ndarray, np.ndarray]]:
