@@ -91,7 +91,10 @@ class ActorCritic(PolicyNetwork):
     ) -> tuple[ActionDistribution, Tensor]:
         """Return the action distribution and the values (n, streams) of prepared inputs.
 
-        A network with memory needs the sequences that the rows form.
+        Args:
+            inputs: what `prepare` returned.
+            forbidden: see `PolicyNetwork.distribution`.
+            sequences: for a network with memory, the sequences that the rows form; None if each row begins an episode.
         """
         features = self.recalled(self.actor(inputs), sequences)
         if self.critic is self.actor:
@@ -102,7 +105,7 @@ class ActorCritic(PolicyNetwork):
     def distribution(
         self, inputs: Sequence[Tensor], forbidden: Tensor | None, sequences: Sequences | None = None
     ) -> ActionDistribution:
-        """See `PolicyNetwork.distribution`. A network with memory needs the sequences that the rows form."""
+        """See `PolicyNetwork.distribution`, and `forward` for `sequences`."""
         return self._distribution(self.recalled(self.actor(inputs), sequences), forbidden)
 
     def recall(
@@ -115,23 +118,27 @@ class ActorCritic(PolicyNetwork):
 
     def recalled(self, features: Tensor, sequences: Sequences | None) -> Tensor:
         """Return the actor's features of rows, after its memory if it has one."""
-        if self.actor_memory is None or sequences is None:
+        if self.actor_memory is None:
             return features
+        if sequences is None:
+            return self.actor_memory.from_nothing(features)
         result: Tensor = self.actor_memory(features, sequences.memory, sequences.lengths)[0]
         return result
 
     def recalled_by_critic(self, features: Tensor, sequences: Sequences | None, number: int = 0) -> Tensor:
         """Return the critic's features of rows, after its memory of that number if it has one of its own."""
-        if self.critic_memory is None or sequences is None:
+        if self.critic_memory is None:
             return features
+        if sequences is None:
+            return self.critic_memory.from_nothing(features)
         result: Tensor = self.critic_memory(features, sequences.critic_memory[:, number], sequences.lengths)[
             0
         ]
         return result
 
     def value(self, inputs: Sequence[Tensor]) -> Tensor:
-        """Return the values of prepared inputs, (n, streams), by a network without memory."""
-        result: Tensor = self.value_head(self.critic(inputs))
+        """Return the values of prepared inputs, (n, streams); with memory, those at the start of an episode."""
+        result: Tensor = self.value_head(self.recalled_by_critic(self.critic(inputs), None))
         return result
 
     def to_environment(self, sample: ActionSample) -> ActionTuple:

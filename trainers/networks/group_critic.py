@@ -127,10 +127,7 @@ class GroupActorCritic(ActorCritic):
         counterfactual: bool = False,
         sequences: Sequences | None = None,
     ) -> Tensor:
-        """Return the values of groups, (n, streams). See `GroupCritic.forward` for the arguments.
-
-        A network with memory needs the sequences that the rows form.
-        """
+        """Return the values of groups, (n, streams). See `GroupCritic.forward` and `ActorCritic.forward`."""
         features = self.critic(inputs, mates, counterfactual)
         value: Tensor = self.value_head(self.recalled_by_critic(features, sequences, int(counterfactual)))
         return value

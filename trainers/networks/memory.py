@@ -107,6 +107,12 @@ class Memory(nn.Module):
         with cudnn.flags(enabled=False) if features.is_cuda else nullcontext():
             return self._after(features, memory, lengths)
 
+    def from_nothing(self, features: Tensor) -> Tensor:
+        """Return the features of n agents whose episodes begin, (n, output_size)."""
+        nothing = features.new_zeros(len(features), 2 * self.output_size)
+        result: Tensor = self(features, nothing)[0]
+        return result
+
     def _after(self, features: Tensor, memory: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
         size = self.output_size
         state = memory[None, :, :size].contiguous(), memory[None, :, size:].contiguous()

@@ -66,9 +66,11 @@ class SoftActorCritic(PolicyNetwork):
     def distribution(
         self, inputs: Sequence[Tensor], forbidden: Tensor | None, sequences: Sequences | None = None
     ) -> SquashedDistribution:
-        """See `PolicyNetwork.distribution`. A network with memory needs the sequences that the rows form."""
+        """See `PolicyNetwork.distribution`, and `ActorCritic.forward` for `sequences`."""
         features = self.actor(inputs)
-        if self.actor_memory is not None and sequences is not None:
+        if self.actor_memory is not None and sequences is None:
+            features = self.actor_memory.from_nothing(features)
+        elif self.actor_memory is not None and sequences is not None:
             features = self.actor_memory(features, sequences.memory, sequences.lengths)[0]
         return self._distribution(features, forbidden)
 

@@ -5,8 +5,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scripted_env import make_spec
 
 from trainers.config import NetworkSettings
+from trainers.config.network import MemorySettings
+from trainers.networks.actor_critic import ActorCritic
 from trainers.networks.memory import Memory, Sequences
 
 INPUTS, SIZE = 5, 8
@@ -97,3 +100,16 @@ def test_new_sequences_have_one_length_and_the_last_the_rest():
     assert sequences.lengths.tolist() == [4, 4, 2]
     assert sequences.memory.shape == (3, SIZE)
     assert sequences.critic_memory.shape == (3, 2, SIZE)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_without_sequences_every_row_begins_an_episode(shared):
+    torch.manual_seed(0)
+    settings = NetworkSettings(hidden_units=8, memory=MemorySettings(memory_size=SIZE))
+    policy = ActorCritic(make_spec((3,), continuous=2), settings, shared)
+    inputs, nothing = [torch.randn(6, 3)], torch.zeros(SIZE)
+    rows = Sequences.new(6, 1, nothing, policy.critic_memories)
+    distribution, value = policy(inputs, None, rows)
+    torch.testing.assert_close(policy.distribution(inputs, None).mean, distribution.mean)
+    torch.testing.assert_close(policy.recall(inputs, None, torch.zeros(6, SIZE))[0].mean, distribution.mean)
+    torch.testing.assert_close(policy.value(inputs), value)
