@@ -101,17 +101,18 @@ class OffPolicyLearner(Learner):
         self.optimizer.set_learning_rate(self.step)
         if self.policy.normalizer is not None:
             self.policy.normalizer.assign(self.observation_moments)
-        figures: list[Tensor] = []
+        figures: dict[str, list[Tensor]] = {}
         since = self.learned_until
         while self.step - self.learned_until >= self.hyper.steps_per_update:
             self.learned_until += self.hyper.steps_per_update
-            learned = self.learn(self.draw())
-            figures.append(torch.stack(list(learned.values())))
+            for tag, value in self.learn(self.draw()).items():
+                figures.setdefault(tag, []).append(value)
             self.move_target()
         self._update_signals(since)
         self.require_finite_weights()
-        for tag, value in zip(learned, torch.stack(figures).mean(0).tolist(), strict=True):
-            self.metrics.add(tag, value)
+        means = torch.stack([torch.stack(values).mean() for values in figures.values()]).tolist()
+        for tag, mean in zip(figures, means, strict=True):
+            self.metrics.add(tag, mean)
         self.metrics.add("Policy/Learning Rate", self.optimizer.learning_rate)
 
     def draw(self) -> Transitions:
