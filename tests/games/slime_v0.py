@@ -1,7 +1,7 @@
 """Slime Volleyball (package `slimevb`) as a PettingZoo environment, and its built-in expert as an opponent.
 
-python -m trainers unity_configs/ppo/slime_v0.yaml
-python -m trainers.evaluate RUN --against tests.games.slime_v0:Expert --games 1000
+python -m tests.games.slime --run-id slime-0       # the same game, many at once; this one is for evaluation
+python -m trainers.evaluate runs/slime-0 --trust --against tests.games.slime_v0:Expert --games 1000
 """
 
 from collections.abc import Mapping
