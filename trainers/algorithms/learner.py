@@ -20,6 +20,8 @@ from trainers.experience.agents import AgentBatch, AgentTable
 from trainers.experience.rows import Rows
 from trainers.experience.store import Store
 from trainers.experience.task import Task
+from trainers.imitation.cloning import Cloning
+from trainers.imitation.sources import load_fitting
 from trainers.maths.schedules import decayed
 from trainers.networks.normalizer import ObservationMoments
 from trainers.networks.policy_network import ActionSample, PolicyNetwork
@@ -28,12 +30,15 @@ from trainers.optim.threads import threads_for
 from trainers.records.metrics import ELO, Metrics
 from trainers.rewards.signal import RewardSignal
 
+CLONING = "behavioral_cloning"
+"""Key of the state of cloning in a checkpoint."""
+
 
 class Learner(ABC):
     """Learns one behavior.
 
     A subclass names its settings class and its network class, makes the network and the optimiser, and implements
-    `store`, `ready` and `update`.
+    `store`, `ready` and `update`. It calls `make_cloning` when there is an optimiser, and `clone` in its updates.
 
     Args:
         task: the behavior.
@@ -50,10 +55,14 @@ class Learner(ABC):
         actors: the actors made so far, by behavior id.
         metrics: episode returns and training figures since the last summary.
         opponents: the past policies that it plays against; None without `self_play`.
+        actor_group: which vector of the optimiser holds the weights that choose actions.
+        cloning: imitates demonstrations; None without `behavioral_cloning`.
     """
 
     settings_class: ClassVar[type[AlgorithmSettings]]
     sees_mates: bool = False
+    actor_group: ClassVar[int] = 0
+    cloning: Cloning | None = None
     network_class: ClassVar[type[PolicyNetwork]]
     policy: PolicyNetwork
     optimizer: FlatAdam
@@ -159,6 +168,30 @@ class Learner(ABC):
             for score in scores.tolist():
                 self.metrics.add(ELO, self.opponents.rate(score))
 
+    def make_cloning(self) -> None:
+        """Make `cloning` if the settings have `behavioral_cloning`.
+
+        Raises:
+            UserError: the demonstrations cannot be read, or are of another behavior.
+        """
+        settings = self.settings.behavioral_cloning
+        if settings is not None:
+            shown = load_fitting(settings.demo_path, self.name, self.spec).decisions
+            hyper = self.settings.hyperparameters
+            self.cloning = Cloning(
+                settings, shown, self.policy, self.optimizer, self.actor_group, hyper, self.generator
+            )
+
+    def clone(self) -> None:
+        """Imitate the demonstrations, if there are any, and report the loss.
+
+        Raises:
+            UserError: a weight is no longer finite.
+        """
+        if self.cloning is not None:
+            self.metrics.add("Losses/Pretraining Loss", self.cloning.update(self.step))
+            self.require_finite_weights()
+
     def finish(self) -> None:
         """Stop learning and counting. The policy continues to act."""
         self.training, self.finished = False, True
@@ -178,7 +211,9 @@ class Learner(ABC):
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything that the next update depends on, as tensors, numbers and strings."""
+        cloning = {} if self.cloning is None else {CLONING: self.cloning.state_dict()}
         return {
+            **cloning,
             "trainer_type": self.kind,
             "global_step": self.step,
             "Policy": self.policy.state_dict(),
@@ -214,6 +249,8 @@ class Learner(ABC):
         self.metrics.lesson_returns.extend(state.get("lesson_returns", []))
         self.metrics.episodes = state["episodes"]
         self.generator.set_state(state["generator"])
+        if self.cloning is not None and CLONING in state:
+            self.cloning.load_state_dict(state[CLONING])
 
     def save_store(self, folder: Path) -> None:
         """Write the stored decisions to the folder of the checkpoints. Called after each checkpoint; does nothing."""

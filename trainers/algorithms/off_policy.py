@@ -46,6 +46,7 @@ class OffPolicyLearner(Learner):
         self.target = self.make_target().requires_grad_(False)
         self._target_weights, _ = flatten([list(self.target.parameters())])
         self.make_optimizer()
+        self.make_cloning()
         self.replay = Replay(task.spec, self.hyper.buffer_size)
         self.filled = False
         self.learned_until = 0.0
@@ -107,6 +108,7 @@ class OffPolicyLearner(Learner):
             self.learned_until += self.hyper.steps_per_update
             learned = self.learn(self.draw())
             figures.append(torch.stack(list(learned.values())))
+            self.clone()
             self.move_target()
         self._update_signals(since)
         self.require_finite_weights()

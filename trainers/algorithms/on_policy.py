@@ -71,6 +71,7 @@ class OnPolicyLearner(Learner):
         self.optimizer = FlatAdam(
             self.policy.parameter_groups(), rates, self.hyper, task.settings.max_steps, task.collective
         )
+        self.make_cloning()
         self.numpy_path: NumpyPath | None = find_path(self.policy)
         self.gamma = np.array([signal.gamma for signal in self.signals], np.float32)
         self.beyond_the_end = np.array([signal.beyond_the_end for signal in self.signals])
@@ -124,6 +125,7 @@ class OnPolicyLearner(Learner):
         columns = self.rollout.columns()
         if not self.warming_up:
             self.optimise(columns)
+            self.clone()
             for signal in self.signals:
                 for tag, value in signal.update(columns).items():
                     self.metrics.add(tag, value)

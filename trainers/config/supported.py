@@ -80,8 +80,6 @@ def _unsupported(behavior: BehaviorSettings) -> Iterator[tuple[str, str]]:
         if signal not in catalogue.signal_names(trained=True):
             lost = _SIGNALS.get(signal)
             yield f"reward_signals.{signal}", f"remove it and keep extrinsic{f' ({lost})' if lost else ''}"
-    if behavior.behavioral_cloning is not None:
-        yield "behavioral_cloning", "remove it (nothing is learned from its demonstrations)"
     if behavior.network_settings.memory is not None:
         yield (
             "network_settings.memory",

@@ -34,6 +34,8 @@ class ActorCritic(PolicyNetwork):
         UserError: an observation is neither a vector nor an image nor a list of entities, or an image is too small.
     """
 
+    action_limit = ACTION_LIMIT
+
     def __init__(
         self,
         spec: BehaviorSpec,

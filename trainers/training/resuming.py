@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from gym_adapters.errors import UserError, unread_named
-from trainers.algorithms.learner import Learner
+from trainers.algorithms.learner import CLONING, Learner
 from trainers.config import CheckpointSettings, TorchSettings
 from trainers.optim.device import find_device
 from trainers.records.checkpoint import NEWEST, damage_named, load_state, read_tensors
@@ -32,8 +32,8 @@ DEVICE = "device"
 STARTING = ("observation_moments", "reward_signals")
 """What `--initialize-from` takes of a checkpoint besides the policy."""
 
-LATER = ("reward_signals", "lesson_returns")
-"""What the checkpoints of earlier versions do not have."""
+LATER = ("reward_signals", "lesson_returns", CLONING)
+"""What the checkpoints of earlier versions do not have, and those of runs that did not imitate."""
 
 
 def check_start(checkpoints: CheckpointSettings) -> None:
