@@ -32,6 +32,9 @@ class Cloning:
         group: which of its vectors holds the actor's weights.
         hyper: `learning_rate`, `batch_size` and `adam_epsilon` of the policy.
         generator: the source of randomness.
+
+    Attributes:
+        adam: moves the actor's weights.
     """
 
     def __init__(
@@ -50,7 +53,7 @@ class Cloning:
         self.batch_size = min(settings.batch_size or hyper.batch_size, len(shown))
         self.passes = settings.num_epoch or PASSES
         self._weights = optimizer.flat[group]
-        self._adam = torch.optim.Adam(
+        self.adam = torch.optim.Adam(
             [self._weights],
             lr=self.initial_rate,
             eps=hyper.adam_epsilon,
@@ -90,7 +93,7 @@ class Cloning:
 
     def set_rate(self, rate: float) -> None:
         """Set the learning rate."""
-        self._adam.param_groups[0]["lr"] = rate
+        self.adam.param_groups[0]["lr"] = rate
 
     def descend(self, rows: np.ndarray) -> Tensor:
         """Take one gradient step on demonstrated rows, and return their loss before it."""
@@ -99,7 +102,7 @@ class Cloning:
         loss.backward()
         if self.optimizer.collective.size > 1:
             self.optimizer.gradient.copy_(self.optimizer.collective.mean(self.optimizer.gradient))
-        self._adam.step()
+        self.adam.step()
         return loss.detach()
 
     def loss(self, rows: np.ndarray) -> Tensor:
@@ -120,7 +123,7 @@ class Cloning:
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of Adam; empty before the first step."""
-        return dict(self._adam.state_dict()["state"].get(0, {}))
+        return dict(self.adam.state_dict()["state"].get(0, {}))
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what `state_dict` returned.
@@ -130,5 +133,6 @@ class Cloning:
         """
         if state:
             require_moments(state, self._weights)
-            groups = self._adam.state_dict()["param_groups"]
-            self._adam.load_state_dict({"state": {0: state}, "param_groups": groups})
+            groups = self.adam.state_dict()["param_groups"]
+            own = {name: value.clone() for name, value in state.items()}
+            self.adam.load_state_dict({"state": {0: own}, "param_groups": groups})
