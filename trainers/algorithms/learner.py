@@ -17,6 +17,7 @@ from trainers.algorithms.actor import Actor
 from trainers.algorithms.opponent import Opponent, Opponents
 from trainers.config import AlgorithmSettings, BehaviorSettings, catalogue
 from trainers.experience.agents import AgentBatch, AgentTable
+from trainers.experience.episodes import EpisodeSums
 from trainers.experience.rows import Rows
 from trainers.experience.store import Store
 from trainers.experience.task import Task
@@ -52,6 +53,8 @@ class Learner(ABC):
         deterministic: whether the most likely actions are taken (ML-Agents key).
         parameters: number of parameters of the policy.
         signals: the active reward signals.
+        summed_signals: those whose rewards of an episode are summed from rows, see `report_sums`.
+        episode_sums: their sums over the episodes in progress.
         actors: the actors made so far, by behavior id.
         metrics: episode returns and training figures since the last summary.
         opponents: the past policies that it plays against; None without `self_play`.
@@ -88,6 +91,8 @@ class Learner(ABC):
             _signal_class(name)(name, settings, task)
             for name, settings in task.settings.reward_signals.active().items()
         ]
+        self.summed_signals = [signal for signal in self.signals if not signal.told_by_returns]
+        self.episode_sums = EpisodeSums(len(self.summed_signals))
         vectors = [task.spec.observation_specs[index].shape[0] for index in self.policy.vector_columns]
         self.observation_moments = ObservationMoments(sum(vectors))
         play = task.settings.self_play
@@ -269,6 +274,28 @@ class Learner(ABC):
     def _draw(self) -> float:
         """Return a random number from [0, 1)."""
         return float(torch.rand((), device=self.device, generator=self.generator))
+
+    def open_rows(self) -> np.ndarray:
+        """Return the rows of living agents whose decisions have no reward yet, (agents,)."""
+        tables = [actor.agents for actor in self.actors.values()]
+        return np.concatenate([table.open_row[table.slots] for table in tables])
+
+    def report_sums(
+        self, numbers: np.ndarray, rows: Rows, next_row: np.ndarray, starts: np.ndarray | None = None
+    ) -> None:
+        """Report the sums of `summed_signals` over the episodes that ended, given the rows since the last call.
+
+        Args:
+            numbers: (n,) numbers of the rows, ascending; among them those that `episode_sums` waits for.
+            rows: the rows.
+            next_row: (n,) numbers of the agents' next rows.
+            starts: (batches,) index of the first row of each step batch; None takes rows one by one.
+        """
+        rewards = np.stack([signal.rewards(rows) for signal in self.summed_signals], axis=1)
+        starts = np.arange(len(numbers)) if starts is None else starts
+        sums = self.episode_sums.add(numbers, rewards, next_row, rows.ending, rows.settled, starts)
+        for index, signal in enumerate(self.summed_signals):
+            self.metrics.extend(f"Policy/{signal.title} Reward", sums[:, index])
 
     def rewards(self, rows: Rows) -> np.ndarray:
         """Return the rewards of rows from each reward signal, (n, streams)."""

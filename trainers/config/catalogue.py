@@ -60,7 +60,7 @@ _SIGNALS = (
     Listed("extrinsic", ExtrinsicSettings, "trainers.rewards.extrinsic:Extrinsic"),
     Listed("curiosity", CuriositySettings, None),
     Listed("gail", GAILSettings, None),
-    Listed("rnd", RNDSettings, None),
+    Listed("rnd", RNDSettings, "trainers.rewards.rnd:RND"),
 )
 
 

@@ -11,7 +11,6 @@ from trainers.config.run import RunSettings
 
 _SIGNALS = {
     "curiosity": "the agents are not drawn to what is new to them, so tasks with rare rewards may not be learned",
-    "rnd": "the agents are not drawn to what is new to them, so tasks with rare rewards may not be learned",
     "gail": "nothing is learned from its demonstrations",
 }
 

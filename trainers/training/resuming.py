@@ -175,7 +175,7 @@ def restore(learner: Learner, path: Path, only_weights: bool = False) -> list[st
 def _require_sound(learner: Learner, state: dict[str, Any], only_weights: bool) -> None:
     """Require that a checkpoint's values have the kinds and shapes of the learner's.
 
-    The optimiser and the moments check their own.
+    The optimisers and the moments check their own.
 
     Raises:
         ValueError: a value differs; the message names it.
@@ -184,7 +184,9 @@ def _require_sound(learner: Learner, state: dict[str, Any], only_weights: bool) 
     known = state.get("reward_signals", {})
     require_alike(known, {}, "reward_signals")
     expected["reward_signals"] = {
-        name: signal for name, signal in expected["reward_signals"].items() if name in known
+        name: {key: value for key, value in signal.items() if key != "optimizer"}
+        for name, signal in expected["reward_signals"].items()
+        if name in known
     }
     for key, value in expected.items():
         is_used = key in STARTING or (

@@ -14,7 +14,6 @@ from trainers.config.supported import doubts
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"reward_signals": {"extrinsic": {}, "curiosity": {}}}, "reward_signals.curiosity is not supported yet"),
     ({"reward_signals": {"gail": {"demo_path": "a.demo"}}}, "reward_signals.gail is not supported yet"),
-    ({"reward_signals": {"rnd": {}}}, "reward_signals.rnd is not supported yet"),
     ({"behavioral_cloning": {"demo_path": "a.demo"}}, "behavioral_cloning is not supported yet"),
     ({"network_settings": {"memory": {}}}, "network_settings.memory is not supported yet"),
     (
