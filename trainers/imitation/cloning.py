@@ -32,8 +32,10 @@ class Cloning:
         group: which of its vectors holds the actor's weights.
         hyper: `learning_rate`, `batch_size` and `adam_epsilon` of the policy.
         generator: the source of randomness.
+        rows: numbers of the decisions to learn from; None: all.
 
     Attributes:
+        weights: the actor's weights.
         adam: moves the actor's weights.
     """
 
@@ -46,18 +48,20 @@ class Cloning:
         group: int,
         hyper: Any,
         generator: torch.Generator,
+        rows: np.ndarray | None = None,
     ) -> None:
         self.settings, self.shown, self.policy, self.generator = settings, shown, policy, generator
         self.optimizer = optimizer
         self.initial_rate = hyper.learning_rate * settings.strength
-        self.batch_size = min(settings.batch_size or hyper.batch_size, len(shown))
+        self.rows = np.arange(len(shown)) if rows is None else rows
+        self.batch_size = min(settings.batch_size or hyper.batch_size, len(self.rows))
         self.passes = settings.num_epoch or PASSES
-        self._weights = optimizer.flat[group]
+        self.weights = optimizer.flat[group]
         self.adam = torch.optim.Adam(
-            [self._weights],
+            [self.weights],
             lr=self.initial_rate,
             eps=hyper.adam_epsilon,
-            fused=self._weights.device.type in ("cpu", "cuda"),
+            fused=self.weights.device.type in ("cpu", "cuda"),
         )
 
     def rate(self, step: int) -> float:
@@ -84,12 +88,12 @@ class Cloning:
     def minibatches(self) -> Iterator[np.ndarray]:
         """Yield the rows of each minibatch of one pass, in random order; at most `samples_per_update` in all."""
         size, samples = self.batch_size, self.settings.samples_per_update
-        count = len(self.shown) // size
+        count = len(self.rows) // size
         if samples >= size:
             count = min(count, samples // size)
         device = self.generator.device
-        order = torch.randperm(len(self.shown), generator=self.generator, device=device).cpu().numpy()
-        yield from (order[start : start + size] for start in range(0, count * size, size))
+        order = torch.randperm(len(self.rows), generator=self.generator, device=device).cpu().numpy()
+        yield from (self.rows[order[start : start + size]] for start in range(0, count * size, size))
 
     def set_rate(self, rate: float) -> None:
         """Set the learning rate."""
@@ -106,19 +110,29 @@ class Cloning:
         return loss.detach()
 
     def loss(self, rows: np.ndarray) -> Tensor:
-        """Return the loss of demonstrated rows, see `maths.imitation.cloning_loss`.
+        """Return the loss of demonstrated rows, see `maths.imitation.cloning_loss`."""
+        action, shown, log_probs = self._outputs(rows)
+        picks = torch.from_numpy(self.shown.discrete[rows]).to(self.policy.device)
+        return cloning_loss(action, shown, log_probs, picks)
 
-        Continuous actions are compared in the units that the environment takes, within the range that a policy reaches.
+    def errors(self, rows: np.ndarray) -> Tensor:
+        """Return how far the policy's likeliest continuous actions are from those shown, (n, size)."""
+        action, shown, _ = self._outputs(rows)
+        return action - shown
+
+    def _outputs(self, rows: np.ndarray) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
+        """Return the policy's continuous actions, those shown, and log-probabilities for each branch.
+
+        Continuous actions are in the units that the environment takes, within the range that a policy reaches.
         """
         policy, part = self.policy, self.shown.take(rows)
         mask = policy.upload_mask(part.forbidden if part.forbidden.any() else None)
         distribution = policy.distribution(policy.upload(part.observations), mask)
         assert isinstance(distribution, ActionDistribution)
-        return cloning_loss(
+        return (
             distribution.mode().continuous / policy.action_limit,
             torch.from_numpy(part.continuous).to(policy.device).clamp(-1.0, 1.0),
             distribution.log_probs,
-            torch.from_numpy(part.discrete).to(policy.device),
         )
 
     def state_dict(self) -> dict[str, Any]:
@@ -132,7 +146,7 @@ class Cloning:
             ValueError: a moment has another shape, or a number is out of its range.
         """
         if state:
-            require_moments(state, self._weights)
+            require_moments(state, self.weights)
             groups = self.adam.state_dict()["param_groups"]
             own = {name: value.clone() for name, value in state.items()}
             self.adam.load_state_dict({"state": {0: own}, "param_groups": groups})

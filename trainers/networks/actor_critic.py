@@ -101,6 +101,12 @@ class ActorCritic(PolicyNetwork):
             discrete=sample.discrete.astype(np.int32),
         )
 
+    @torch.no_grad()
+    def set_deviation(self, deviation: Tensor) -> None:
+        """See `PolicyNetwork.set_deviation`. One that follows a schedule is left as it is."""
+        if self.log_std.requires_grad:
+            self.log_std.copy_(deviation.log())
+
     def exported_actions(self, inputs: Sequence[Tensor], forbidden: Tensor | None) -> ExportedActions:
         """See `PolicyNetwork.exported_actions`."""
         distribution = self.distribution(inputs, forbidden)

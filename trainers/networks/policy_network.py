@@ -80,6 +80,9 @@ class PolicyNetwork(Perception):
     def trial_loss(self, inputs: Sequence[Tensor]) -> Tensor:
         """Return a scalar that depends on every weight. The time of its gradient decides which device is used."""
 
+    def set_deviation(self, deviation: Tensor) -> None:
+        """Set the standard deviation of raw continuous actions, (size,), if it is the same for all observations."""
+
     @classmethod
     @abstractmethod
     def build(cls, spec: BehaviorSpec, description: dict[str, Any]) -> Self:
