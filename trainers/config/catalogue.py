@@ -58,7 +58,7 @@ _ALGORITHMS = (
 
 _SIGNALS = (
     Listed("extrinsic", ExtrinsicSettings, "trainers.rewards.extrinsic:Extrinsic"),
-    Listed("curiosity", CuriositySettings, None),
+    Listed("curiosity", CuriositySettings, "trainers.rewards.curiosity:Curiosity"),
     Listed("gail", GAILSettings, None),
     Listed("rnd", RNDSettings, "trainers.rewards.rnd:RND"),
 )

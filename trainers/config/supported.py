@@ -10,7 +10,6 @@ from trainers.config.behavior import BehaviorSettings
 from trainers.config.run import RunSettings
 
 _SIGNALS = {
-    "curiosity": "the agents are not drawn to what is new to them, so tasks with rare rewards may not be learned",
     "gail": "nothing is learned from its demonstrations",
 }
 

@@ -12,7 +12,6 @@ from trainers.config.__main__ import main
 from trainers.config.supported import doubts
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
-    ({"reward_signals": {"extrinsic": {}, "curiosity": {}}}, "reward_signals.curiosity is not supported yet"),
     ({"reward_signals": {"gail": {"demo_path": "a.demo"}}}, "reward_signals.gail is not supported yet"),
     ({"behavioral_cloning": {"demo_path": "a.demo"}}, "behavioral_cloning is not supported yet"),
     ({"network_settings": {"memory": {}}}, "network_settings.memory is not supported yet"),
@@ -47,7 +46,7 @@ def test_all_refused_keys_are_named_at_once_each_with_what_is_lost() -> None:
         "default_settings": {"network_settings": {"memory": {}}},
         "behaviors": {
             "Striker": {"behavioral_cloning": {"demo_path": "a.demo"}, "trainer_type": "poca"},
-            "Goalie": {"reward_signals": {"extrinsic": {}, "curiosity": {}, "gail": {"demo_path": "a.demo"}}},
+            "Goalie": {"reward_signals": {"extrinsic": {}, "gail": {"demo_path": "a.demo"}}},
         },
     }
     with pytest.raises(UserError) as caught:
@@ -58,7 +57,6 @@ def test_all_refused_keys_are_named_at_once_each_with_what_is_lost() -> None:
         "default_settings.network_settings.memory",
         "behaviors.Striker.behavioral_cloning",
         "nothing is learned from its demonstrations",
-        "behaviors.Goalie.reward_signals.curiosity",
         "behaviors.Goalie.reward_signals.gail",
     ):
         assert words in said

@@ -42,8 +42,8 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "unknown key": (lambda: another(behaviours={}), "behaviours"),
     "bad value": (lambda: options(Path("runs"), behavior={"max_steps": "never"}), "max_steps"),
     "unsupported key": (
-        lambda: options(Path("runs"), behavior={"reward_signals": {"curiosity": {"strength": 0.1}}}),
-        "curiosity",
+        lambda: options(Path("runs"), behavior={"reward_signals": {"gail": {"demo_path": "a.demo"}}}),
+        "gail",
     ),
     "unsupported block": (
         lambda: options(Path("runs"), behavior={"behavioral_cloning": {"demo_path": "Expert.demo"}}),
