@@ -5,6 +5,7 @@ are kept in the learner's `Store`, which is a rollout or a replay buffer.
 """
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -88,7 +89,7 @@ class Learner(ABC):
         self.parameters = self.policy.size
 
         self.signals: list[RewardSignal] = [
-            _signal_class(name)(name, settings, task)
+            _signal_class(name)(name, settings, replace(task, action_limit=self.policy.action_limit))
             for name, settings in task.settings.reward_signals.active().items()
         ]
         self.summed_signals = [signal for signal in self.signals if not signal.told_by_returns]
