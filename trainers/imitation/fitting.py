@@ -18,8 +18,11 @@ HELD_OUT = 0.1
 """The part of the demonstrations that is not learned from."""
 WHOLE = 5
 """With at least so many trajectories, whole ones are held out; otherwise single decisions."""
-PATIENCE = 20
-"""Epochs without a better held-out loss after which learning ends."""
+GRADIENT_STEPS = 30_000
+"""About how many gradient steps there are unless the number of epochs is given."""
+LEAST_EPOCHS = 20
+PATIENCE = 0.1
+"""The part of all epochs, and at least 20, after which learning ends without a better held-out loss."""
 CHUNK = 4096
 """Decisions whose loss is computed at a time."""
 
@@ -57,17 +60,23 @@ def divided(demonstrations: "Demonstrations", seed: int) -> tuple[np.ndarray, np
     return np.flatnonzero(~is_held), np.flatnonzero(is_held)
 
 
+def default_epochs(cloning: Cloning) -> int:
+    """Return the epochs that take about `GRADIENT_STEPS` gradient steps, but at least `LEAST_EPOCHS`."""
+    return max(LEAST_EPOCHS, round(GRADIENT_STEPS * cloning.batch_size / len(cloning.rows)))
+
+
 def fit(cloning: Cloning, held_out: np.ndarray, epochs: int) -> Generator[Epoch, None, None]:
     """Learn, and yield each epoch. The learning rate falls linearly to the last one. The weights end at the best epoch.
 
-    Learning ends early after `PATIENCE` epochs without a lower held-out loss. Closing the iterator ends it too, and
-    restores the best weights as well.
+    Learning ends early after a tenth of the epochs (`PATIENCE`) without a lower held-out loss. Closing the iterator
+    ends it too, and restores the best weights as well.
 
     Args:
         cloning: learns from the decisions in its `rows`.
         held_out: numbers of the decisions that judge.
         epochs: the most epochs.
     """
+    patience = max(LEAST_EPOCHS, round(PATIENCE * epochs))
     weights = cloning.weights.detach()
     best, best_weights, best_number, samples = math.inf, weights.clone(), 0, 0
     try:
@@ -86,7 +95,7 @@ def fit(cloning: Cloning, held_out: np.ndarray, epochs: int) -> Generator[Epoch,
                 best, best_number = score, number
                 best_weights = weights.clone()
             yield Epoch(number, loss, judged, rate, samples, is_best)
-            if number - best_number >= PATIENCE or not math.isfinite(score):
+            if number - best_number >= patience or not math.isfinite(score):
                 return
     finally:
         weights.copy_(best_weights)

@@ -25,7 +25,7 @@ from trainers.config.base import PathText
 from trainers.config.errors import option_reader, path_option
 from trainers.config.supported import check_supported
 from trainers.imitation.cloning import Cloning
-from trainers.imitation.fitting import Epoch, deviation, divided, fit
+from trainers.imitation.fitting import GRADIENT_STEPS, Epoch, default_epochs, deviation, divided, fit
 from trainers.imitation.sources import load_shown
 from trainers.optim.threads import Threads
 from trainers.records.progress import Display, LineDisplay, open_missing_streams
@@ -40,9 +40,8 @@ from trainers.training.resuming import check_start
 from trainers.training.run_files import RunFiles
 from trainers.training.stopping import StopSignals
 
-EPOCHS = 100
-SHOWN_EPOCHS = 20
-"""About how many epochs are printed."""
+SHOWN_EPOCHS, WRITTEN_EPOCHS = 20, 200
+"""About how many epochs are printed, and how many are written to the curves."""
 LEAST_DEVIATION = 0.1
 """The least standard deviation of a raw action after cloning, so that further training still tries something."""
 OPTIONS = {
@@ -64,7 +63,7 @@ class _State:
     timers: TimerTree = field(default_factory=TimerTree)
 
 
-def clone(settings: RunSettings, demo_path: str, epochs: int, display: Display) -> Path:
+def clone(settings: RunSettings, demo_path: str, epochs: int | None, display: Display) -> Path:
     """Train a policy on demonstrations alone, and write a run folder.
 
     Normalisers get the moments of the demonstrations. The critic does not learn.
@@ -72,7 +71,7 @@ def clone(settings: RunSettings, demo_path: str, epochs: int, display: Display) 
     Args:
         settings: the resolved training file.
         demo_path: a .demo file, a folder of them, or `minari:DATASET-ID`.
-        epochs: the most epochs.
+        epochs: the most epochs; None: see `default_epochs`.
         display: shows progress.
 
     Returns:
@@ -111,7 +110,7 @@ def _learn(
     recorder: Recorder,
     shown: Demonstrations,
     block: BehavioralCloningSettings | None,
-    epochs: int,
+    epochs: int | None,
     display: Display,
     state: _State,
 ) -> None:
@@ -131,7 +130,8 @@ def _learn(
         vectors = [shown.decisions.observations[index][learned] for index in learner.policy.vector_columns]
         learner.observation_moments.update(np.concatenate(vectors, axis=1))
         learner.policy.normalizer.assign(learner.observation_moments)
-    best, every = None, max(1, epochs // SHOWN_EPOCHS)
+    best, epochs = None, epochs or default_epochs(cloning)
+    shown_every, written_every = (max(1, epochs // most) for most in (SHOWN_EPOCHS, WRITTEN_EPOCHS))
     with closing(fit(cloning, held_out, epochs)) as passes:
         for epoch in passes:
             best = epoch if epoch.is_best else best
@@ -140,11 +140,13 @@ def _learn(
             learner.metrics.add("Policy/Learning Rate", epoch.rate)
             if len(held_out):
                 learner.metrics.add("Losses/Held-out Loss", epoch.held_out)
-            summary = recorder.summarise(state.timers.elapsed)
+            is_last = epoch.number == epochs or state.stop_requested
+            due = epoch.number % written_every == 0 or is_last
+            summary = recorder.summarise(state.timers.elapsed) if due else None
             if summary is not None:
                 with refusal_named(recorder.keeper.folder):
                     recorder.write(summary)
-            if epoch.number in (1, epochs) or epoch.number % every == 0:
+            if epoch.number == 1 or epoch.number % shown_every == 0 or is_last:
                 display.say(_line(epoch))
             if state.stop_requested:
                 break
@@ -216,7 +218,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     log_to_terminal()
     path, demo, epochs = given.pop("trainer_config_path"), given.pop("demo"), given.pop("epochs")
     try:
-        if epochs < 1:
+        if epochs is not None and epochs < 1:
             raise UserError(f"--epochs {epochs}: expected 1 or more")
         overrides = tuple(given.pop("overrides"))
         options = settings_of(given)
@@ -260,9 +262,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--epochs",
         type=int,
-        default=EPOCHS,
+        default=None,
         help="Most passes over the demonstrations; it ends early when the held-out part gets no better. "
-        f"Default: {EPOCHS}.",
+        f"Default: as many as take about {GRADIENT_STEPS:,} gradient steps.",
     )
     for option, key in OPTIONS.items():
         add_option(parser, option, key)
