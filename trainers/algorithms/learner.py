@@ -5,6 +5,7 @@ are kept in the learner's `Store`, which is a rollout or a replay buffer.
 """
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,9 +18,12 @@ from trainers.algorithms.actor import Actor
 from trainers.algorithms.opponent import Opponent, Opponents
 from trainers.config import AlgorithmSettings, BehaviorSettings, catalogue
 from trainers.experience.agents import AgentBatch, AgentTable
+from trainers.experience.episodes import EpisodeSums
 from trainers.experience.rows import Rows
 from trainers.experience.store import Store
 from trainers.experience.task import Task
+from trainers.imitation.cloning import Cloning
+from trainers.imitation.sources import load_fitting
 from trainers.maths.schedules import decayed
 from trainers.networks.normalizer import ObservationMoments
 from trainers.networks.policy_network import ActionSample, PolicyNetwork
@@ -28,12 +32,15 @@ from trainers.optim.threads import threads_for
 from trainers.records.metrics import ELO, Metrics
 from trainers.rewards.signal import RewardSignal
 
+CLONING = "behavioral_cloning"
+"""Key of the state of cloning in a checkpoint."""
+
 
 class Learner(ABC):
     """Learns one behavior.
 
     A subclass names its settings class and its network class, makes the network and the optimiser, and implements
-    `store`, `ready` and `update`.
+    `store`, `ready` and `update`. It calls `make_cloning` when there is an optimiser, and `clone` in its updates.
 
     Args:
         task: the behavior.
@@ -47,13 +54,19 @@ class Learner(ABC):
         deterministic: whether the most likely actions are taken (ML-Agents key).
         parameters: number of parameters of the policy.
         signals: the active reward signals.
+        summed_signals: those whose rewards of an episode are summed from rows, see `report_sums`.
+        episode_sums: their sums over the episodes in progress.
         actors: the actors made so far, by behavior id.
         metrics: episode returns and training figures since the last summary.
         opponents: the past policies that it plays against; None without `self_play`.
+        actor_group: which vector of the optimiser holds the weights that choose actions.
+        cloning: imitates demonstrations; None without `behavioral_cloning`.
     """
 
     settings_class: ClassVar[type[AlgorithmSettings]]
     sees_mates: bool = False
+    actor_group: ClassVar[int] = 0
+    cloning: Cloning | None = None
     network_class: ClassVar[type[PolicyNetwork]]
     policy: PolicyNetwork
     optimizer: FlatAdam
@@ -76,9 +89,11 @@ class Learner(ABC):
         self.parameters = self.policy.size
 
         self.signals: list[RewardSignal] = [
-            _signal_class(name)(name, settings, task)
+            _signal_class(name)(name, settings, replace(task, action_limit=self.policy.action_limit))
             for name, settings in task.settings.reward_signals.active().items()
         ]
+        self.summed_signals = [signal for signal in self.signals if not signal.told_by_returns]
+        self.episode_sums = EpisodeSums(len(self.summed_signals))
         vectors = [task.spec.observation_specs[index].shape[0] for index in self.policy.vector_columns]
         self.observation_moments = ObservationMoments(sum(vectors))
         play = task.settings.self_play
@@ -159,6 +174,30 @@ class Learner(ABC):
             for score in scores.tolist():
                 self.metrics.add(ELO, self.opponents.rate(score))
 
+    def make_cloning(self) -> None:
+        """Make `cloning` if the settings have `behavioral_cloning`.
+
+        Raises:
+            UserError: the demonstrations cannot be read, or are of another behavior.
+        """
+        settings = self.settings.behavioral_cloning
+        if settings is not None:
+            shown = load_fitting(settings.demo_path, self.name, self.spec).decisions
+            hyper = self.settings.hyperparameters
+            self.cloning = Cloning(
+                settings, shown, self.policy, self.optimizer, self.actor_group, hyper, self.generator
+            )
+
+    def clone(self) -> None:
+        """Imitate the demonstrations, if there are any, and report the loss.
+
+        Raises:
+            UserError: a weight is no longer finite.
+        """
+        if self.cloning is not None:
+            self.metrics.add("Losses/Pretraining Loss", self.cloning.update(self.step))
+            self.require_finite_weights()
+
     def finish(self) -> None:
         """Stop learning and counting. The policy continues to act."""
         self.training, self.finished = False, True
@@ -178,7 +217,9 @@ class Learner(ABC):
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything that the next update depends on, as tensors, numbers and strings."""
+        cloning = {} if self.cloning is None else {CLONING: self.cloning.state_dict()}
         return {
+            **cloning,
             "trainer_type": self.kind,
             "global_step": self.step,
             "Policy": self.policy.state_dict(),
@@ -214,6 +255,8 @@ class Learner(ABC):
         self.metrics.lesson_returns.extend(state.get("lesson_returns", []))
         self.metrics.episodes = state["episodes"]
         self.generator.set_state(state["generator"])
+        if self.cloning is not None and CLONING in state:
+            self.cloning.load_state_dict(state[CLONING])
 
     def save_store(self, folder: Path) -> None:
         """Write the stored decisions to the folder of the checkpoints. Called after each checkpoint; does nothing."""
@@ -232,6 +275,28 @@ class Learner(ABC):
     def _draw(self) -> float:
         """Return a random number from [0, 1)."""
         return float(torch.rand((), device=self.device, generator=self.generator))
+
+    def open_rows(self) -> np.ndarray:
+        """Return the rows of living agents whose decisions have no reward yet, (agents,)."""
+        tables = [actor.agents for actor in self.actors.values()]
+        return np.concatenate([table.open_row[table.slots] for table in tables])
+
+    def report_sums(
+        self, numbers: np.ndarray, rows: Rows, next_row: np.ndarray, starts: np.ndarray | None = None
+    ) -> None:
+        """Report the sums of `summed_signals` over the episodes that ended, given the rows since the last call.
+
+        Args:
+            numbers: (n,) numbers of the rows, ascending; among them those that `episode_sums` waits for.
+            rows: the rows.
+            next_row: (n,) numbers of the agents' next rows.
+            starts: (batches,) index of the first row of each step batch; None takes rows one by one.
+        """
+        rewards = np.stack([signal.rewards(rows) for signal in self.summed_signals], axis=1)
+        starts = np.arange(len(numbers)) if starts is None else starts
+        sums = self.episode_sums.add(numbers, rewards, next_row, rows.ending, rows.settled, starts)
+        for index, signal in enumerate(self.summed_signals):
+            self.metrics.extend(f"Policy/{signal.title} Reward", sums[:, index])
 
     def rewards(self, rows: Rows) -> np.ndarray:
         """Return the rewards of rows from each reward signal, (n, streams)."""

@@ -46,10 +46,12 @@ class OffPolicyLearner(Learner):
         self.target = self.make_target().requires_grad_(False)
         self._target_weights, _ = flatten([list(self.target.parameters())])
         self.make_optimizer()
+        self.make_cloning()
         self.replay = Replay(task.spec, self.hyper.buffer_size)
         self.filled = False
         self.learned_until = 0.0
         self.copied_at = 0.0
+        self._summed = 0
 
     def make_target(self) -> nn.Module:
         """Return the target network: a copy of the whole network, unless a subclass has a smaller network of values."""
@@ -107,7 +109,9 @@ class OffPolicyLearner(Learner):
             self.learned_until += self.hyper.steps_per_update
             for tag, value in self.learn(self.draw()).items():
                 figures.setdefault(tag, []).append(value)
+            self.clone()
             self.move_target()
+        self._report_sums()
         self._update_signals(since)
         self.require_finite_weights()
         means = torch.stack([torch.stack(values).mean() for values in figures.values()]).tolist()
@@ -180,6 +184,7 @@ class OffPolicyLearner(Learner):
         path = folder / REPLAY_FILE
         if self.hyper.save_replay_buffer and path.is_file():
             load_replay(self.replay, path)
+            self._summed = self.replay.total
             self.filled = self.replay.settled_rows >= self._needed
 
     def tensor(self, array: np.ndarray) -> Tensor:
@@ -200,6 +205,19 @@ class OffPolicyLearner(Learner):
     def _needed(self) -> int:
         """Settled rows required before the first update."""
         return max(self.hyper.batch_size, self.hyper.buffer_init_steps)
+
+    def _report_sums(self) -> None:
+        """Report the rewards of ended episodes, once there are as many new rows as in a minibatch."""
+        replay, waiting = self.replay, self.episode_sums.rows
+        if not self.summed_signals or replay.total - self._summed < self.hyper.batch_size:
+            return
+        new = np.arange(max(self._summed, replay.first), replay.total)
+        numbers = np.concatenate([waiting[waiting >= replay.first], new])
+        self.episode_sums.keep(numbers)
+        rows = replay.rows(numbers)
+        self.report_sums(numbers, rows, replay.column("next_row", rows.places))
+        self.episode_sums.keep(self.open_rows())
+        self._summed = replay.total
 
     def _update_signals(self, since: float) -> None:
         """Update the reward signals that learn, once per `reward_signal_steps_per_update` agent steps (ML-Agents key).

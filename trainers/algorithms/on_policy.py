@@ -71,6 +71,7 @@ class OnPolicyLearner(Learner):
         self.optimizer = FlatAdam(
             self.policy.parameter_groups(), rates, self.hyper, task.settings.max_steps, task.collective
         )
+        self.make_cloning()
         self.numpy_path: NumpyPath | None = find_path(self.policy)
         self.gamma = np.array([signal.gamma for signal in self.signals], np.float32)
         self.beyond_the_end = np.array([signal.beyond_the_end for signal in self.signals])
@@ -122,8 +123,11 @@ class OnPolicyLearner(Learner):
             UserError: a weight is no longer finite.
         """
         columns = self.rollout.columns()
+        if self.summed_signals:
+            self.report_sums(np.arange(len(columns.settled)), columns, columns.next_row, columns.starts)
         if not self.warming_up:
             self.optimise(columns)
+            self.clone()
             for signal in self.signals:
                 for tag, value in signal.update(columns).items():
                     self.metrics.add(tag, value)
@@ -300,11 +304,13 @@ class OnPolicyLearner(Learner):
 
     def _carry_over(self) -> None:
         """Drop all rows but those of living agents whose decisions have no reward yet."""
+        kept = self.open_rows()
+        self.episode_sums.keep(kept)
+        moved = self.rollout.restart(kept)
+        self.episode_sums.rows = np.arange(len(self.episode_sums.rows))
         tables = [actor.agents for actor in self.actors.values()]
-        kept = [table.open_row[table.slots] for table in tables]
-        moved = self.rollout.restart(np.concatenate(kept))
         for table, rows in zip(
-            tables, np.split(moved, np.cumsum([len(rows) for rows in kept])[:-1]), strict=True
+            tables, np.split(moved, np.cumsum([len(table) for table in tables])[:-1]), strict=True
         ):
             table.open_row[table.slots] = rows
 

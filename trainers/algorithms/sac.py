@@ -34,6 +34,7 @@ class SAC(OffPolicyLearner):
 
     settings_class = SACSettings
     network_class = SoftActorCritic
+    actor_group = 1
     hyper: SACSettings
     policy: SoftActorCritic
     target: TwinCritic

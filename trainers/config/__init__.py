@@ -51,6 +51,7 @@ from trainers.config.signals import (
     CuriositySettings,
     ExtrinsicSettings,
     GAILSettings,
+    LearnedSignalSettings,
     RewardSignalSettings,
     RNDSettings,
 )
@@ -77,6 +78,7 @@ __all__ = [
     "Fraction",
     "GAILSettings",
     "GaussianSampler",
+    "LearnedSignalSettings",
     "Lesson",
     "MAPPOSettings",
     "MemorySettings",

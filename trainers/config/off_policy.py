@@ -108,6 +108,7 @@ class DQNSettings(OffPolicySettings):
     """Hyperparameters of ``trainer_type: dqn``: the keys of ML-Agents' DQN plugin."""
 
     unused_network_keys: ClassVar[tuple[str, ...]] = LOG_STD_KEYS
+    has_actor: ClassVar[bool] = False
 
     tau: Fraction = Field(
         default=0.005,

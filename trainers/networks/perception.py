@@ -49,19 +49,20 @@ class Perception(nn.Module):
             VectorNormalizer(self.vector_size) if settings.normalize and self.vector_size else None
         )
 
-    def make_body(self, hidden_units: int, num_layers: int | None = None) -> Body:
+    def make_body(self, hidden_units: int, num_layers: int | None = None, more: int = 0) -> Body:
         """Return a new body over all observations.
 
         Args:
             hidden_units: width of its hidden layers.
             num_layers: number of hidden layers; None takes that of the settings.
+            more: numbers that its first input holds behind the vector observations.
 
         Raises:
             UserError: an image is smaller than its encoder accepts.
         """
         images = [(self._shapes[i][0], self._shapes[i][1], self._shapes[i][2]) for i in self.image_columns]
         rows = [self._shapes[index][1] for index in self.entity_columns]
-        return Body(self.vector_size, images, rows, self.settings, hidden_units, num_layers)
+        return Body(self.vector_size + more, images, rows, self.settings, hidden_units, num_layers)
 
     @property
     def device(self) -> torch.device:

@@ -170,7 +170,7 @@ class FlatAdam:
             raise ValueError(f"learning rates {rates} with scale {state['scale']}")
         if moments:
             for index, group in enumerate(self.adam.param_groups):
-                _require_moments(moments[index], group["params"][0])
+                require_moments(moments[index], group["params"][0])
         groups = [{**mine, "lr": rate} for mine, rate in zip(own, rates, strict=True)]
         self.adam.load_state_dict({"state": moments, "param_groups": groups})
         self.scale = float(state["scale"])
@@ -224,8 +224,12 @@ def _norm(gradient: np.ndarray) -> float:
     return math.sqrt(gradient @ gradient)
 
 
-def _require_moments(state: dict[str, Tensor], flat: Tensor) -> None:
-    """Require that Adam's state of one vector of parameters fits it."""
+def require_moments(state: dict[str, Tensor], flat: Tensor) -> None:
+    """Require that Adam's state of one vector of parameters fits it.
+
+    Raises:
+        ValueError: a moment has another shape, or a number is out of its range.
+    """
     step, mean, square = state["step"], state["exp_avg"], state["exp_avg_sq"]
     if step.shape != () or any(
         (part.shape, part.dtype) != (flat.shape, flat.dtype) for part in (mean, square)

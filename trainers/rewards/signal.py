@@ -55,6 +55,11 @@ class RewardSignal(ABC):
         """Whether the signal implements `update`."""
         return type(self).update is not RewardSignal.update
 
+    @property
+    def told_by_returns(self) -> bool:
+        """Whether the signal implements `of_episodes`."""
+        return type(self).of_episodes is not RewardSignal.of_episodes
+
     def earned(self, agents: AgentTable, slots: np.ndarray, own: np.ndarray, group: np.ndarray) -> None:
         """Called when agents receive rewards in training, before their rows are settled.
 
@@ -68,6 +73,8 @@ class RewardSignal(ABC):
 
     def of_episodes(self, own: np.ndarray, group: np.ndarray) -> np.ndarray | None:
         """Return the sums of this signal's rewards over ended episodes, (n,); None if the returns do not tell them.
+
+        A learner then sums the rewards of rows.
 
         Args:
             own: (n,) sums of the agents' own rewards.

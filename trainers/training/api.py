@@ -65,7 +65,7 @@ def train(
         check_supported(settings)
         for line in doubts(settings):
             logger.warning("%s", line)
-        settings = with_run_id(_with_seed(settings))
+        settings = with_run_id(with_seed(settings))
         stack.enter_context(claimed_folder(settings.checkpoint_settings))
         threads = stack.enter_context(Threads())
         display = display or make_display()
@@ -93,7 +93,8 @@ def train(
         return session.close()
 
 
-def _with_seed(settings: RunSettings) -> RunSettings:
+def with_seed(settings: RunSettings) -> RunSettings:
+    """Return settings with a seed: their own, or one drawn at random."""
     if settings.env_settings.seed != -1:
         return settings
     seed = random.SystemRandom().randrange(RANDOM_SEEDS)

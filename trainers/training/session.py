@@ -20,7 +20,7 @@ from trainers.records.progress import Display
 from trainers.records.timers import TimerTree
 from trainers.records.wandb_report import open_wandb
 from trainers.training.announcements import behavior_line, run_lines, unseen_lines, unused_line
-from trainers.training.learners import Learners
+from trainers.training.learners import Learners, check_demonstrations
 from trainers.training.lessons import Lessons
 from trainers.training.recorder import Outcome, Recorder
 from trainers.training.resuming import check_start
@@ -54,6 +54,7 @@ class Session:
         if settings.torch_settings.device not in (None, "auto"):
             find_device(str(settings.torch_settings.device))
         check_start(checkpoints)
+        check_demonstrations(settings)
         if settings.wandb is not None:
             open_wandb()  # before anything is written
         self.settings, self.display = settings, display
