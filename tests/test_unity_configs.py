@@ -21,6 +21,8 @@ SCENES = {
     "DungeonEscape",
     "PushBlock",
     "PushBlockCollab",
+    "Pyramids",
+    "PyramidsRND",
     "SoccerTwos",
     "StrikersVsGoalie",
     "Walker",
@@ -30,6 +32,7 @@ SCENES = {
 BEHAVIORS = {
     "StrikersVsGoalie": ["Goalie", "Striker"],
     "FoodCollector": ["GridFoodCollector"],
+    "PyramidsRND": ["Pyramids"],
     "WallJump": ["BigWallJump", "SmallWallJump"],
     "Walker2d-v5-player": ["Walker2d-v5"],
     "simple_spread-player": ["simple_spread_v3"],

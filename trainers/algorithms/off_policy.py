@@ -216,7 +216,7 @@ class OffPolicyLearner(Learner):
         self.episode_sums.keep(numbers)
         rows = replay.rows(numbers)
         self.report_sums(numbers, rows, replay.column("next_row", rows.places))
-        self.episode_sums.keep(self.open_rows())
+        self.episode_sums.keep(np.concatenate(self.open_rows()))
         self._summed = replay.total
 
     def _update_signals(self, since: float) -> None:
