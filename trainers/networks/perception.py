@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from mlagents_envs.base_env import BehaviorSpec, DimensionProperty, ObservationSpec
+from mlagents_envs.base_env import BehaviorSpec, DimensionProperty, ObservationSpec, ObservationType
 from torch import Tensor, nn
 
 from gym_adapters.errors import UserError
@@ -27,10 +27,11 @@ class Perception(nn.Module):
         vector_columns: indices of the vector observations. `image_columns` and `entity_columns` are those of the
             others.
         vector_size: summed length of the vector observations.
+        goal_columns: indices of the observations on which the last hidden layer depends (`trainers.networks.goals`).
         normalizer: normalises the vectors; None without vectors or without the ML-Agents key `normalize`.
 
     Raises:
-        UserError: an observation is neither a vector nor an image nor a list of entities.
+        UserError: an observation is neither a vector nor an image nor a list of entities, or a goal is such a list.
     """
 
     def __init__(self, spec: BehaviorSpec, settings: NetworkSettings) -> None:
@@ -43,6 +44,19 @@ class Perception(nn.Module):
             [index for index, found in enumerate(kinds) if found == kind]
             for kind in (VECTOR, IMAGE, ENTITIES)
         )
+        self.goal_columns = [
+            index
+            for index, observation in enumerate(observations)
+            if observation.observation_type == ObservationType.GOAL_SIGNAL
+            and settings.goal_conditioning_type == "hyper"
+        ]
+        for index in self.goal_columns:
+            if kinds[index] == ENTITIES:
+                raise UserError(
+                    f"observation {index} ({observations[index].name}) is a goal signal of variable length; "
+                    "goal_conditioning_type hyper takes vectors and images as goals; set "
+                    "network_settings.goal_conditioning_type to none, or give the sensor another observation type"
+                )
         self.settings = settings
         self.vector_size = sum(self._shapes[index][0] for index in self.vector_columns)
         self.normalizer = (
@@ -61,7 +75,22 @@ class Perception(nn.Module):
         """
         images = [(self._shapes[i][0], self._shapes[i][1], self._shapes[i][2]) for i in self.image_columns]
         rows = [self._shapes[index][1] for index in self.entity_columns]
-        return Body(self.vector_size, images, rows, self.settings, hidden_units, num_layers)
+        goals = self.goal_spans(hidden_units)
+        return Body(self.vector_size, images, rows, self.settings, hidden_units, num_layers, goals)
+
+    def goal_spans(self, hidden_units: int) -> list[tuple[int, int]]:
+        """Return where the goals stand among the features of all observations: first column, and one after the last.
+
+        Args:
+            hidden_units: length of each encoded image.
+        """
+        start, spans = 0, []
+        for index in (*self.vector_columns, *self.image_columns):
+            stop = start + (self._shapes[index][0] if index in self.vector_columns else hidden_units)
+            if index in self.goal_columns:
+                spans.append((start, stop))
+            start = stop
+        return spans
 
     @property
     def device(self) -> torch.device:

@@ -17,10 +17,6 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"reward_signals": {"rnd": {}}}, "reward_signals.rnd is not supported yet"),
     ({"behavioral_cloning": {"demo_path": "a.demo"}}, "behavioral_cloning is not supported yet"),
     ({"network_settings": {"memory": {}}}, "network_settings.memory is not supported yet"),
-    (
-        {"network_settings": {"vis_encode_type": "match3"}},
-        "network_settings.vis_encode_type: match3 is not supported yet",
-    ),
 ]
 
 
