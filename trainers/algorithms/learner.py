@@ -276,10 +276,13 @@ class Learner(ABC):
         """Return a random number from [0, 1)."""
         return float(torch.rand((), device=self.device, generator=self.generator))
 
-    def open_rows(self) -> np.ndarray:
-        """Return the rows of living agents whose decisions have no reward yet, (agents,)."""
-        tables = [actor.agents for actor in self.actors.values()]
-        return np.concatenate([table.open_row[table.slots] for table in tables])
+    def open_rows(self) -> list[np.ndarray]:
+        """Return the rows of decisions that wait for their reward, (agents,) for each table of `own_agents`."""
+        return [table.open_row[table.slots] for table in self.own_agents()]
+
+    def own_agents(self) -> list[AgentTable]:
+        """Return the tables of the agents that act by this policy, and not by a past one."""
+        return [actor.agents for actor in self.actors.values() if actor.mind is self]
 
     def report_sums(
         self, numbers: np.ndarray, rows: Rows, next_row: np.ndarray, starts: np.ndarray | None = None

@@ -103,19 +103,20 @@ class OffPolicyLearner(Learner):
         self.optimizer.set_learning_rate(self.step)
         if self.policy.normalizer is not None:
             self.policy.normalizer.assign(self.observation_moments)
-        figures: list[Tensor] = []
+        figures: dict[str, list[Tensor]] = {}
         since = self.learned_until
         while self.step - self.learned_until >= self.hyper.steps_per_update:
             self.learned_until += self.hyper.steps_per_update
-            learned = self.learn(self.draw())
-            figures.append(torch.stack(list(learned.values())))
+            for tag, value in self.learn(self.draw()).items():
+                figures.setdefault(tag, []).append(value)
             self.clone()
             self.move_target()
         self._report_sums()
         self._update_signals(since)
         self.require_finite_weights()
-        for tag, value in zip(learned, torch.stack(figures).mean(0).tolist(), strict=True):
-            self.metrics.add(tag, value)
+        means = torch.stack([torch.stack(values).mean() for values in figures.values()]).tolist()
+        for tag, mean in zip(figures, means, strict=True):
+            self.metrics.add(tag, mean)
         self.metrics.add("Policy/Learning Rate", self.optimizer.learning_rate)
 
     def draw(self) -> Transitions:
@@ -215,7 +216,7 @@ class OffPolicyLearner(Learner):
         self.episode_sums.keep(numbers)
         rows = replay.rows(numbers)
         self.report_sums(numbers, rows, replay.column("next_row", rows.places))
-        self.episode_sums.keep(self.open_rows())
+        self.episode_sums.keep(np.concatenate(self.open_rows()))
         self._summed = replay.total
 
     def _update_signals(self, since: float) -> None:

@@ -305,14 +305,12 @@ class OnPolicyLearner(Learner):
     def _carry_over(self) -> None:
         """Drop all rows but those of living agents whose decisions have no reward yet."""
         kept = self.open_rows()
-        self.episode_sums.keep(kept)
-        moved = self.rollout.restart(kept)
-        self.episode_sums.rows = np.arange(len(self.episode_sums.rows))
-        tables = [actor.agents for actor in self.actors.values()]
-        for table, rows in zip(
-            tables, np.split(moved, np.cumsum([len(table) for table in tables])[:-1]), strict=True
-        ):
-            table.open_row[table.slots] = rows
+        rows = np.concatenate(kept)
+        moved = self.rollout.restart(rows)
+        self.episode_sums.keep(rows, moved)
+        parts = np.split(moved, np.cumsum([len(part) for part in kept])[:-1])
+        for table, part in zip(self.own_agents(), parts, strict=True):
+            table.open_row[table.slots] = part
 
     def _follow_log_std_schedule(self) -> None:
         """Set the log standard deviation to its present scheduled value (extension key `final_log_std`)."""

@@ -42,11 +42,19 @@ class EpisodeSums:
         before = np.zeros((len(rows), self.sums.shape[1]))
         before[np.searchsorted(rows, self.rows)] = self.sums
         following = np.where(settled, np.searchsorted(rows, next_row), -1)
-        self.sums = episode_sums(reward, following, ending, settled, starts, before)
-        self.rows = rows
-        return self.sums[settled & (ending >= Ending.INTERRUPTED)]
+        sums = episode_sums(reward, following, ending, settled, starts, before)
+        self.rows, self.sums = rows[~settled], sums[~settled]
+        return sums[settled & (ending >= Ending.INTERRUPTED)]
 
-    def keep(self, rows: np.ndarray) -> None:
-        """Forget all rows except `rows`, numbers in any order."""
+    def keep(self, rows: np.ndarray, renamed: np.ndarray | None = None) -> None:
+        """Forget all rows but some.
+
+        Args:
+            rows: (k,) their numbers, in any order.
+            renamed: (k,) the numbers that they have from now on, which keep the rows in order; None: the same ones.
+        """
         kept = np.isin(self.rows, rows)
         self.rows, self.sums = self.rows[kept], self.sums[kept]
+        if renamed is not None:
+            order = np.argsort(rows)
+            self.rows = renamed[order][np.searchsorted(rows[order], self.rows)]

@@ -90,7 +90,7 @@ def episode_sums(
     """
     total = before + np.where(settled[:, None], reward, 0.0)
     goes_on = settled & (ending < Ending.INTERRUPTED)
-    ends = np.append(starts[1:], len(reward))
+    ends = np.append(starts, len(reward))[1:]
     for first, last in zip(starts.tolist(), ends.tolist(), strict=True):
         rows = first + np.flatnonzero(goes_on[first:last])
         total[next_row[rows]] += total[rows]

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from mlagents_envs.base_env import BehaviorSpec
 from torch import Tensor, nn
-from torch.nn.functional import one_hot
 
 from trainers.config import CuriositySettings, NetworkSettings
 from trainers.networks.distributions import Actions
@@ -39,10 +38,8 @@ class CuriosityNetwork(Perception):
         super().__init__(spec, settings)
         self.body = self.make_body(settings.hidden_units)
         features = self.body.output_size
-        self.continuous_size, self.branches = (
-            spec.action_spec.continuous_size,
-            spec.action_spec.discrete_branches,
-        )
+        self.continuous_size = spec.action_spec.continuous_size
+        self.branches = spec.action_spec.discrete_branches
         actions = self.continuous_size + sum(self.branches)
         self.inverse_model = _model(2 * features, actions, settings)
         self.forward_model = _model(features + actions, features, settings)
@@ -51,25 +48,27 @@ class CuriosityNetwork(Perception):
         """Return the features of prepared observations and of the next ones, (n, features) each."""
         return self.body(inputs), self.body(next_inputs)
 
-    def forward_error(self, here: Tensor, there: Tensor, actions: Actions) -> Tensor:
+    def forward_error(self, here: Tensor, there: Tensor, actions: Tensor) -> Tensor:
         """Return half the squared error of the predicted features, summed over features, (n,).
 
         Args:
             here: (n, features) of the observations.
             there: (n, features) of the next observations.
-            actions: the raw actions between them.
+            actions: the actions between them as numbers; see `RowBatch.action_numbers`.
         """
-        chosen = [
-            one_hot(actions.discrete[:, branch], size).float() for branch, size in enumerate(self.branches)
-        ]
-        predicted = self.forward_model(torch.cat([here, actions.continuous, *chosen], dim=1))
+        predicted = self.forward_model(torch.cat([here, actions], dim=1))
         return 0.5 * (predicted - there).square().sum(1)
 
     def inverse_error(self, here: Tensor, there: Tensor, actions: Actions) -> Tensor:
-        """Return the error of the inferred actions, (n,); arguments as in `forward_error`.
+        """Return the error of the inferred actions, (n,).
 
         That of continuous actions is the squared error, summed over them. That of a branch is the cross-entropy in
         nats. They are added.
+
+        Args:
+            here: (n, features) of the observations.
+            there: (n, features) of the next observations.
+            actions: the raw actions between them.
         """
         inferred = self.inverse_model(torch.cat([here, there], dim=1))
         continuous, *logits = inferred.split([self.continuous_size, *self.branches], dim=1)
@@ -97,7 +96,7 @@ class Curiosity(LearnedSignal):
     def reward(self, batch: RowBatch) -> Tensor:
         """See `LearnedSignal.reward`."""
         here, there = self.network.features(batch.inputs, batch.next_inputs)
-        return self.network.forward_error(here, there, batch.actions)
+        return self.network.forward_error(here, there, batch.action_numbers)
 
     def scaled(self, reward: np.ndarray) -> np.ndarray:
         """See `LearnedSignal.scaled`; at most 1."""
@@ -106,7 +105,7 @@ class Curiosity(LearnedSignal):
     def loss(self, batch: RowBatch) -> tuple[Tensor, dict[str, Tensor]]:
         """See `LearnedSignal.loss`. The features learn from both models."""
         here, there = self.network.features(batch.inputs, batch.next_inputs)
-        foreseen = self.network.forward_error(here, there, batch.actions).mean()
+        foreseen = self.network.forward_error(here, there, batch.action_numbers).mean()
         inferred = self.network.inverse_error(here, there, batch.actions).mean()
         return FORWARD_WEIGHT * foreseen + INVERSE_WEIGHT * inferred, {
             "Losses/Curiosity Forward Loss": foreseen,

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from mlagents_envs.base_env import BehaviorSpec
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from gym_adapters.errors import UserError
 from trainers.config import LearnedSignalSettings, NetworkSettings
@@ -52,6 +53,13 @@ class RowBatch:
     def actions(self) -> Actions:
         """The raw actions."""
         return Actions(self._tensor(self.rows.continuous), self._tensor(self.rows.discrete))
+
+    @cached_property
+    def action_numbers(self) -> Tensor:
+        """The actions as numbers, (n, size + sum of branch sizes): raw continuous ones, then one-hot branches."""
+        actions, branches = self.actions, self.network.action_spec.discrete_branches
+        chosen = [one_hot(column, size) for column, size in zip(actions.discrete.T, branches, strict=True)]
+        return torch.cat([actions.continuous, *(column.float() for column in chosen)], dim=1)
 
     @cached_property
     def ending(self) -> Tensor:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from learner_tools import behavior_settings
 from mlagents_envs.base_env import BehaviorSpec
-from reward_tools import RowTable, row_table
+from row_tools import RowTable, row_table
 from scripted_env import make_spec
 
 from trainers.config import CuriositySettings

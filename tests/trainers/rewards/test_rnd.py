@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from learner_tools import behavior_settings
-from reward_tools import row_table
+from row_tools import row_table
 from scripted_env import make_spec
 
 from trainers.config import RNDSettings
