@@ -9,7 +9,7 @@ import pytest
 import torch
 from learner_tools import assert_same, behavior_settings, drive, make_learner
 from mlagents_envs.base_env import BehaviorSpec
-from reward_tools import RowTable, row_table
+from row_tools import RowTable, row_table
 from scripted_env import Behavior, ScriptedEnv, crowd, make_spec
 
 from bridge.demonstrations import Demonstrations, Trajectory, write_demonstrations
