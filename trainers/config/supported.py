@@ -75,8 +75,3 @@ def _unsupported(behavior: BehaviorSettings) -> Iterator[tuple[str, str]]:
             "remove it (the policy sees the present observation only; Stacked Vectors in Behavior Parameters shows it "
             "the last few)",
         )
-    if behavior.network_settings.vis_encode_type == "match3":
-        yield (
-            "network_settings.vis_encode_type: match3",
-            "use fully_connected, which takes images of any size, or simple, nature_cnn or resnet for large ones",
-        )

@@ -54,9 +54,9 @@ class SoftActorCritic(PolicyNetwork):
         self.log_std_head = head_layer(width, continuous, settings, 0.2, 0.01) if continuous else None
         self.logits_head = head_layer(width, choices, settings, 0.1, 0.01) if choices else None
         self.choices = max(1, choices)
-        self.critic = TwinCritic(
-            self._make_encoder, continuous, reward_streams * self.choices, settings, critic_batch_norm
-        )
+        goals = self.goal_spans(self._critic_units)
+        outputs = reward_streams * self.choices
+        self.critic = TwinCritic(self._make_encoder, continuous, outputs, settings, goals, critic_batch_norm)
 
     @classmethod
     def build(cls, spec: BehaviorSpec, description: dict[str, Any]) -> Self:
@@ -117,5 +117,9 @@ class SoftActorCritic(PolicyNetwork):
         total: Tensor = values.square().mean() + density.mean() + distribution.entropy().mean()
         return total
 
+    @property
+    def _critic_units(self) -> int:
+        return self.settings.critic_hidden_units or self.settings.hidden_units
+
     def _make_encoder(self) -> Body:
-        return self.make_body(self.settings.critic_hidden_units or self.settings.hidden_units, num_layers=0)
+        return self.make_body(self._critic_units, num_layers=0)

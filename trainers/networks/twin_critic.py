@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from trainers.config import NetworkSettings
 from trainers.networks.body import Body
+from trainers.networks.goals import HyperLayer, Spans, TwinHyperLayer, goal_size, with_goals
 from trainers.networks.layers import ACTIVATIONS, VALUE_GAIN, head_layer, hidden_layer
 
 RUNNING_WEIGHT = 0.01
@@ -88,6 +89,7 @@ class TwinCritic(nn.Module):
         action_size: number of continuous actions.
         outputs: number of values of each network.
         settings: ML-Agents' `network_settings`.
+        goals: see `Body`.
         batch_norm: whether batch normalisation comes before each layer (extension key `critic_batch_norm`).
     """
 
@@ -97,6 +99,7 @@ class TwinCritic(nn.Module):
         action_size: int,
         outputs: int,
         settings: NetworkSettings,
+        goals: Spans = (),
         batch_norm: bool = False,
     ) -> None:
         super().__init__()
@@ -106,9 +109,13 @@ class TwinCritic(nn.Module):
         units = settings.critic_hidden_units or settings.hidden_units
         sizes = [encoders[0].output_size + action_size] + [units] * settings.num_layers
         layers: list[nn.Module] = []
-        for inputs, width in itertools.pairwise(sizes):
+        for index, (inputs, width) in enumerate(itertools.pairwise(sizes)):
             layers += [TwinBatchNorm(inputs)] if batch_norm else []
-            layers.append(TwinLinear([hidden_layer(inputs, width, settings) for _ in range(2)]))
+            if goals and index == settings.num_layers - 1:
+                pair = [HyperLayer(goal_size(goals), inputs, width, settings) for _ in range(2)]
+                layers.append(TwinHyperLayer(pair))
+            else:
+                layers.append(TwinLinear([hidden_layer(inputs, width, settings) for _ in range(2)]))
             if settings.layer_norm:
                 layers.append(TwinNorm(width))
             layers.append(ACTIVATIONS[settings.activation]())
@@ -116,7 +123,7 @@ class TwinCritic(nn.Module):
         layers.append(
             TwinLinear([head_layer(sizes[-1], outputs, settings, VALUE_GAIN, 1.0) for _ in range(2)])
         )
-        self.layers = nn.Sequential(*layers)
+        self.layers = with_goals(layers, goals)
 
     def forward(self, inputs: Sequence[Tensor], action: Tensor) -> Tensor:
         """Return the values of both networks, (2, n, outputs).

@@ -10,7 +10,7 @@ from typing import Any
 from mlagents_envs.base_env import BaseEnv
 from mlagents_envs.exception import UnityCommunicatorStoppedException
 
-from trainers.config import RunSettings, check_supported, load_settings
+from trainers.config import RunSettings, check_supported, dump_settings, load_settings
 from trainers.config.supported import doubts
 from trainers.optim.threads import Threads
 from trainers.records.progress import Display, make_display
@@ -66,6 +66,8 @@ def train(
         for line in doubts(settings):
             logger.warning("%s", line)
         settings = with_run_id(with_seed(settings))
+        if settings.debug:
+            logger.debug("All settings of this run:\n%s", dump_settings(settings))
         stack.enter_context(claimed_folder(settings.checkpoint_settings))
         threads = stack.enter_context(Threads())
         display = display or make_display()

@@ -13,10 +13,6 @@ from trainers.config.supported import doubts
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"network_settings": {"memory": {}}}, "network_settings.memory is not supported yet"),
-    (
-        {"network_settings": {"vis_encode_type": "match3"}},
-        "network_settings.vis_encode_type: match3 is not supported yet",
-    ),
 ]
 
 
