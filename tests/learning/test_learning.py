@@ -1,0 +1,73 @@
+"""Small worlds are learned by every algorithm, kind of action and kind of observation, up to ML-Agents' thresholds.
+
+Without further ado, the quick cases are tried with one seed. All of them, with three seeds each:
+
+    LEARNING_SEEDS=3 .venv/bin/python -m pytest tests/learning
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cases import DEMO, Case, all_cases
+from expert import demonstrate
+from worlds import Line, LineWorld
+
+from trainers import train
+
+SEEDS = os.environ.get("LEARNING_SEEDS")
+CASES = [case for case in all_cases() if case.quick or SEEDS]
+LAST = 20
+"""Episodes whose mean counts, or half of them if there are fewer."""
+
+
+@pytest.mark.parametrize("seed", range(int(SEEDS or "1")))
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_small_world_is_learned(
+    case: Case, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if case.imitates:
+        demonstrate(case.line, Path(DEMO))
+    world = LineWorld(case.line, case.names, seed)
+    content = {
+        "behaviors": {name.partition("?")[0]: case.settings for name in case.names},
+        "env_settings": {"seed": seed},
+        "torch_settings": {"device": "cpu", "num_threads": 1},
+        "checkpoint_settings": {"run_id": "line"},
+    }
+    train(world, content)
+    for name, rewards in world.rewards.items():
+        last = rewards[-min(LAST, len(rewards) // 2) :]
+        assert np.mean(last) > case.threshold, name
+
+
+def test_the_best_that_can_be_earned_lies_above_the_thresholds() -> None:
+    world = LineWorld(Line((1, 1), members=2), seed=3)
+    world.reset()
+    total = np.zeros(2)
+    for _ in range(5):
+        decision, _ = world.get_steps("Line")
+        goals = decision.obs[0]
+        action = world.spec.action_spec.empty_action(len(decision))
+        action.add_continuous(goals)
+        action.add_discrete((goals > 0).astype(np.int32))
+        world.set_actions("Line", action)
+        world.step()
+        terminal = world.get_steps("Line")[1]
+        total[: len(terminal)] += terminal.group_reward
+    assert world.rewards["Line"] == [1.06, 1.06]
+    assert total.tolist() == pytest.approx([0.0, 1.06])
+
+
+def test_nothing_learned_earns_nothing() -> None:
+    world = LineWorld(Line((0, 1)), seed=3)
+    world.reset()
+    rng = np.random.default_rng(0)
+    while len(world.rewards["Line"]) < 300:
+        action = world.spec.action_spec.empty_action(1)
+        action.add_discrete(rng.integers(2, size=(1, 1), dtype=np.int32))
+        world.set_actions("Line", action)
+        world.step()
+    assert abs(np.mean(world.rewards["Line"])) < 0.2
