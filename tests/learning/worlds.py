@@ -22,10 +22,13 @@ from mlagents_envs.base_env import (
     ObservationType,
     TerminalSteps,
 )
+from mlagents_envs.exception import UnityCommunicatorStoppedException
 
 from gym_adapters.actions import checked_actions
 
 COST, BEST = 0.01, 1.06
+LAST = 20
+"""Episodes whose mean counts, or half of them if there are fewer than twice as many."""
 NONE, VARIES = DimensionProperty.NONE, DimensionProperty.VARIABLE_SIZE
 
 
@@ -101,12 +104,20 @@ class _Walkers:
 class LineWorld(BaseEnv):
     """One agent, or one group, of each behavior.
 
+    Args:
+        line: what the world is like.
+        names: the behaviors.
+        seed: of the goals.
+        enough: what all behaviors must earn on average for the world to end the run; None to go on.
+
     Attributes:
         rewards: what each agent earned in its last decision, its group's reward included, by behavior and in order.
     """
 
-    def __init__(self, line: Line, names: Sequence[str] = ("Line",), seed: int = 0) -> None:
-        self.line, self.spec, self.names = line, line.spec, tuple(names)
+    def __init__(
+        self, line: Line, names: Sequence[str] = ("Line",), seed: int = 0, enough: float | None = None
+    ) -> None:
+        self.line, self.spec, self.names, self.enough = line, line.spec, tuple(names), enough
         self.rng = np.random.default_rng(seed)
         self.rewards: dict[str, list[float]] = {name: [] for name in names}
         self.next_id = 0
@@ -114,6 +125,13 @@ class LineWorld(BaseEnv):
     @property
     def behavior_specs(self) -> BehaviorMapping:
         return BehaviorMapping(dict.fromkeys(self.names, self.spec))
+
+    def earned(self) -> dict[str, float]:
+        """The mean of each behavior's last rewards."""
+        return {
+            name: float(np.mean(rewards[-min(LAST, len(rewards) // 2) :]))
+            for name, rewards in self.rewards.items()
+        }
 
     def reset(self) -> None:
         self.walkers = {name: _Walkers(self._born()) for name in self.names}
@@ -140,6 +158,9 @@ class LineWorld(BaseEnv):
         raise AssertionError("actions come for all agents at once")
 
     def step(self) -> None:
+        enough_seen = all(len(each) > 2 * LAST for each in self.rewards.values())
+        if self.enough is not None and enough_seen and min(self.earned().values()) > self.enough:
+            raise UnityCommunicatorStoppedException("learned")
         for name, walkers in self.walkers.items():
             asking = [walker for walker in walkers.living if not walker.done]
             walkers.ended = []
