@@ -1,9 +1,12 @@
 """Small worlds are learned by every algorithm, kind of action and kind of observation, up to ML-Agents' thresholds.
 
-The quick cases are tried with one seed, and each ends as soon as it is learned. This tries all of them to the end of
-their steps, with three seeds each:
+A run ends as soon as its last episodes earn enough, and fails if they do not within ML-Agents' number of steps. The
+quick cases are tried with one seed. This tries all of them with three seeds each:
 
     LEARNING_SEEDS=3 .venv/bin/python -m pytest tests/learning
+
+In worlds of three and four lines, a policy that always walks one of them the same way earns about 0.8, and single
+seeds stay there.
 """
 
 import os
@@ -29,7 +32,7 @@ def test_a_small_world_is_learned(
     monkeypatch.chdir(tmp_path)
     if case.imitates:
         demonstrate(case.line, Path(DEMO))
-    world = LineWorld(case.line, case.names, seed, enough=None if SEEDS else case.threshold)
+    world = LineWorld(case.line, case.names, seed, enough=case.threshold)
     content = {
         "behaviors": {name.partition("?")[0]: case.settings for name in case.names},
         "env_settings": {"seed": seed},
