@@ -4,6 +4,7 @@ python -m tests.games.slime_expert RUN --games 1000
 """
 
 import argparse
+import sys
 
 import numpy as np
 
@@ -45,7 +46,9 @@ def main() -> None:
     found = scores(wanted.run, wanted.games, wanted.seed, wanted.deterministic)
     error = found.std() / np.sqrt(len(found))
     won, lost = (found > 0).mean(), (found < 0).mean()
-    print(f"score {found.mean():.3f} ± {error:.3f} over {len(found)} games; won {won:.1%}, lost {lost:.1%}")
+    sys.stdout.write(
+        f"score {found.mean():.3f} ± {error:.3f} over {len(found)} games; won {won:.1%}, lost {lost:.1%}\n"
+    )
 
 
 if __name__ == "__main__":
