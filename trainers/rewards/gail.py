@@ -114,8 +114,8 @@ class GAIL(LearnedSignal):
         self.beta = 0.0
         if self.network.normalizer is not None:
             vectors = [self.shown.observations[index] for index in self.network.vector_columns]
-            self.moments.update(np.concatenate(vectors, axis=1))
-            self.network.normalizer.assign(self.moments)
+            self.observation_moments.update(np.concatenate(vectors, axis=1))
+            self.network.normalizer.assign(self.observation_moments)
 
     def make_network(self, spec: BehaviorSpec, settings: NetworkSettings) -> Discriminator:
         """See `LearnedSignal.make_network`."""

@@ -93,6 +93,7 @@ class LearnedSignal(RewardSignal):
 
     Attributes:
         network: the signal's network.
+        observation_moments: what its normaliser normalises by.
         generator: the source of randomness, on the CPU, so that its state fits any device.
 
     Raises:
@@ -120,7 +121,7 @@ class LearnedSignal(RewardSignal):
                 raise UserError(f"{self.owner}: {error}") from error
         learned = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
         self.optimizer = FlatAdam([learned], [settings.learning_rate], ConstantRate(), 1, task.collective)
-        self.moments = ObservationMoments(self.network.vector_size)
+        self.observation_moments = ObservationMoments(self.network.vector_size)
 
     @abstractmethod
     def make_network(self, spec: BehaviorSpec, settings: NetworkSettings) -> Perception:
@@ -137,7 +138,7 @@ class LearnedSignal(RewardSignal):
     def rewards(self, rows: Rows) -> np.ndarray:
         """See `RewardSignal.rewards`. With the key `normalize`, they are 0 until there are observations to go by."""
         count = len(rows.settled)
-        if self.network.normalizer is not None and self.moments.count == 1.0:
+        if self.network.normalizer is not None and self.observation_moments.count == 1.0:
             return np.zeros(count, np.float32)
         parts = [
             rows.select(np.arange(start, min(start + REWARD_CHUNK, count)))
@@ -186,7 +187,7 @@ class LearnedSignal(RewardSignal):
         return {
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "moments": self.moments.state_dict(),
+            "moments": self.observation_moments.state_dict(),
             "generator": self.generator.get_state(),
         }
 
@@ -195,7 +196,7 @@ class LearnedSignal(RewardSignal):
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.optimizer.set_learning_rate(0)
-        self.moments.load_state_dict(state["moments"])
+        self.observation_moments.load_state_dict(state["moments"])
         self.generator.set_state(state["generator"])
 
     def _update_normalizer(self, rows: Rows) -> None:
@@ -204,5 +205,5 @@ class LearnedSignal(RewardSignal):
             return
         observations = rows.observations
         vectors = [observations[index] for index in self.network.vector_columns]
-        self.moments.update(np.concatenate(vectors, axis=1))
-        self.network.normalizer.assign(self.moments)
+        self.observation_moments.update(np.concatenate(vectors, axis=1))
+        self.network.normalizer.assign(self.observation_moments)

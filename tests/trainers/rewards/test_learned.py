@@ -297,9 +297,9 @@ def test_a_rollout_is_learned_from_in_as_many_gradient_steps_as_the_policy_takes
     counts = {"policy": 0, "signal": 0}
     for name, optimizer in (("policy", learner.optimizer), ("signal", signal_of(learner).optimizer)):
 
-        def count(groups=None, step=optimizer.step, name=name):
+        def count(*arguments, step=optimizer.step, name=name):
             counts[name] += 1
-            return step(groups)
+            return step(*arguments)
 
         optimizer.step = count  # type: ignore[method-assign]
     assert drive(crowded_env(spec), learner, 30)

@@ -77,7 +77,7 @@ def test_a_normaliser_that_has_seen_nothing_pays_nothing():
     rows = row_table(SPEC, [vectors])
     assert (signal.rewards(rows) == 0).all()
     signal.update(rows)
-    assert signal.moments.count == 65
+    assert signal.observation_moments.count == 65
     paid = signal.rewards(rows)
     assert (paid > 0).all()
     assert paid.max() < 100.0
