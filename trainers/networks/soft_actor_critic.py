@@ -58,7 +58,7 @@ class SoftActorCritic(PolicyNetwork):
         self.logits_head = head_layer(width, choices, settings, 0.1, 0.01) if choices else None
         self.choices = max(1, choices)
         outputs = reward_streams * self.choices
-        goals = self.goal_spans(self._critic_units) if self.actor_memory is None else []
+        goals = self.goal_spans(self._critic_units)
         self.critic = TwinCritic(
             self._make_encoder, continuous, outputs, settings, self.make_memory, goals, critic_batch_norm
         )

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from trainers.config import NetworkSettings
 from trainers.networks.body import Body
-from trainers.networks.goals import HyperLayer, Spans, TwinHyperLayer, goal_size, with_goals
+from trainers.networks.goals import HyperLayer, Spans, TwinHyperLayer, goal_size, goals_in, with_goals
 from trainers.networks.layers import ACTIVATIONS, VALUE_GAIN, head_layer, hidden_layer
 from trainers.networks.memory import Memory, Sequences
 
@@ -113,7 +113,11 @@ class TwinCritic(nn.Module):
         self._alike = not list(self.encoders.parameters())
         memories = [make_memory(encoder.output_size) for encoder in encoders]
         self.memories = nn.ModuleList(memory for memory in memories if memory is not None)
-        size = encoders[0].output_size if memories[0] is None else memories[0].output_size
+        self.goals, size = tuple(goals), encoders[0].output_size
+        if memories[0] is not None:  # the goals follow what is remembered
+            remembered = memories[0].output_size
+            size = remembered + goal_size(goals)
+            goals = [(remembered, size)] if goals else ()
         units = settings.critic_hidden_units or settings.hidden_units
         sizes = [size + action_size] + [units] * settings.num_layers
         layers: list[nn.Module] = []
@@ -140,10 +144,12 @@ class TwinCritic(nn.Module):
             inputs: prepared inputs.
             sequences: the sequences that the rows form. Their first rows begin with the actor's memory.
         """
-        pairs = zip(self.encoders, self.memories, strict=True)
-        return torch.stack(
-            [memory(encoder(inputs), sequences.memory, sequences.lengths)[0] for encoder, memory in pairs]
-        )
+        both = []
+        for encoder, memory in zip(self.encoders, self.memories, strict=True):
+            seen = encoder(inputs)
+            remembered, _ = memory(seen, sequences.memory, sequences.lengths)
+            both.append(torch.cat([remembered, goals_in(seen, self.goals)], dim=1))
+        return torch.stack(both)
 
     def forward(self, inputs: Sequence[Tensor] | Tensor, action: Tensor) -> Tensor:
         """Return the values of both networks, (2, n, outputs).
