@@ -51,12 +51,17 @@ class Trajectory:
 
 @dataclass(frozen=True)
 class Decisions:
-    """The n decisions of all trajectories, one after another; see `Trajectory`."""
+    """The n decisions of all trajectories, one after another; see `Trajectory`.
+
+    Attributes:
+        trajectory: The number of each decision's trajectory. Shape: (n,)
+    """
 
     observations: tuple[np.ndarray, ...]
     continuous: np.ndarray
     discrete: np.ndarray
     forbidden: np.ndarray
+    trajectory: np.ndarray
 
     def __len__(self) -> int:
         return len(self.continuous)
@@ -64,7 +69,8 @@ class Decisions:
     def take(self, rows: np.ndarray) -> "Decisions":
         """Return some of the decisions, by number."""
         parts = tuple(column[rows] for column in self.observations)
-        return Decisions(parts, self.continuous[rows], self.discrete[rows], self.forbidden[rows])
+        others = (self.continuous, self.discrete, self.forbidden, self.trajectory)
+        return Decisions(parts, *(column[rows] for column in others))
 
 
 @dataclass(frozen=True)
@@ -95,10 +101,10 @@ class Demonstrations:
         observations = zip(*(run.observations for run in runs), strict=True)
         return Decisions(
             tuple(np.concatenate([column[:-1] for column in columns]) for columns in observations),
-            *(
-                np.concatenate([getattr(run, field) for run in runs])
-                for field in ("continuous", "discrete", "forbidden")
-            ),
+            np.concatenate([run.continuous for run in runs]),
+            np.concatenate([run.discrete for run in runs]),
+            np.concatenate([run.forbidden for run in runs]),
+            np.repeat(np.arange(len(runs)), [len(run) for run in runs]),
         )
 
     @property

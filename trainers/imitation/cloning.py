@@ -11,6 +11,7 @@ from trainers.config import BehavioralCloningSettings
 from trainers.maths.imitation import cloning_loss
 from trainers.maths.schedules import LEARNING_RATE_FLOOR, linear
 from trainers.networks.distributions import ActionDistribution
+from trainers.networks.memory import Sequences
 from trainers.networks.policy_network import PolicyNetwork
 from trainers.optim.optimizer import FlatAdam, require_moments
 
@@ -55,6 +56,8 @@ class Cloning:
         self.initial_rate = hyper.learning_rate * settings.strength
         self.rows = np.arange(len(shown)) if rows is None else rows
         self.batch_size = min(settings.batch_size or hyper.batch_size, len(self.rows))
+        memory = policy.settings.memory if policy.memory_size else None
+        self.sequence_length = 1 if memory is None else min(memory.sequence_length, self.batch_size)
         self.passes = settings.num_epoch or PASSES
         self.weights = optimizer.flat[group]
         self.adam = torch.optim.Adam(
@@ -86,14 +89,21 @@ class Cloning:
         return float(torch.stack(losses).mean())
 
     def minibatches(self) -> Iterator[np.ndarray]:
-        """Yield the rows of each minibatch of one pass, in random order; at most `samples_per_update` in all."""
-        size, samples = self.batch_size, self.settings.samples_per_update
-        count = len(self.rows) // size
-        if samples >= size:
-            count = min(count, samples // size)
+        """Yield the rows of each minibatch of one pass, in random order; at most `samples_per_update` in all.
+
+        With memory, sequences are shuffled instead of rows. A minibatch has as many as fill it if all are whole.
+        """
+        length, samples = self.sequence_length, self.settings.samples_per_update
+        size = self.batch_size // length
+        parts = self.rows[:, None] if length == 1 else self._sequences()
+        count = max(1, len(parts) // size)
+        if samples >= size * length:
+            count = min(count, samples // (size * length))
         device = self.generator.device
-        order = torch.randperm(len(self.rows), generator=self.generator, device=device).cpu().numpy()
-        yield from (self.rows[order[start : start + size]] for start in range(0, count * size, size))
+        order = torch.randperm(len(parts), generator=self.generator, device=device).cpu().numpy()
+        for start in range(0, count * size, size):
+            chosen = order[start : start + size]
+            yield self.rows[chosen] if length == 1 else np.concatenate([parts[index] for index in chosen])
 
     def set_rate(self, rate: float) -> None:
         """Set the learning rate."""
@@ -127,13 +137,37 @@ class Cloning:
         """
         policy, part = self.policy, self.shown.take(rows)
         mask = policy.upload_mask(part.forbidden if part.forbidden.any() else None)
-        distribution = policy.distribution(policy.upload(part.observations), mask)
+        inputs = policy.upload(part.observations)
+        if policy.memory_size:
+            distribution = policy.distribution(inputs, mask, self._divided(rows))  # type: ignore[call-arg]
+        else:
+            distribution = policy.distribution(inputs, mask)
         assert isinstance(distribution, ActionDistribution)
         return (
             distribution.mode().continuous / policy.action_limit,
             torch.from_numpy(part.continuous).to(policy.device).clamp(-1.0, 1.0),
             distribution.log_probs,
         )
+
+    def _sequences(self) -> list[np.ndarray]:
+        """Return the rows to learn from as sequences in time, each from one trajectory."""
+        length = self.sequence_length
+        return [
+            part[start : start + length]
+            for part in np.split(self.rows, self._breaks(self.rows))
+            for start in range(0, len(part), length)
+        ]
+
+    def _breaks(self, rows: np.ndarray) -> np.ndarray:
+        """Return the places in a list of rows at which the row before is not the decision before."""
+        trajectory = self.shown.trajectory[rows]
+        return np.flatnonzero((np.diff(rows) != 1) | (np.diff(trajectory) != 0)) + 1
+
+    def _divided(self, rows: np.ndarray) -> Sequences:
+        """Return rows as sequences, each of which begins without a memory, as in ML-Agents."""
+        lengths = np.diff(np.concatenate([[0], self._breaks(rows), [len(rows)]]))
+        memory = torch.zeros((len(lengths), self.policy.memory_size), device=self.policy.device)
+        return Sequences(torch.from_numpy(lengths), memory, memory[:, None][:, :0])
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of Adam; empty before the first step."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 HELD_OUT = 0.1
 """The part of the demonstrations that is not learned from."""
 WHOLE = 5
-"""With at least so many trajectories, whole ones are held out; otherwise single decisions."""
+"""With at least so many trajectories, whole ones are held out; otherwise single decisions, or the end of each."""
 GRADIENT_STEPS = 30_000
 """About how many gradient steps there are unless the number of epochs is given."""
 LEAST_EPOCHS = 20
@@ -48,13 +48,25 @@ class Epoch:
     is_best: bool
 
 
-def divided(demonstrations: "Demonstrations", seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the numbers of the decisions to learn from, and of those held out; none of fewer than ten."""
+def divided(
+    demonstrations: "Demonstrations", seed: int, in_order: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the numbers of the decisions to learn from, and of those held out; none of fewer than ten.
+
+    Args:
+        demonstrations: at least one trajectory.
+        seed: of the random choice.
+        in_order: whether decisions of one trajectory stay together, as a memory needs them.
+    """
     lengths = np.array([len(run) for run in demonstrations.trajectories])
     total, rng = int(lengths.sum()), np.random.default_rng(seed)
     if len(lengths) >= WHOLE:
         chosen = rng.permutation(len(lengths))[: max(1, round(HELD_OUT * len(lengths)))]
         is_held = np.repeat(np.isin(np.arange(len(lengths)), chosen), lengths)
+    elif in_order:
+        is_held = np.concatenate(
+            [np.arange(length) >= math.ceil(length * (1 - HELD_OUT)) for length in lengths]
+        )
     else:
         is_held = np.isin(np.arange(total), rng.permutation(total)[: int(HELD_OUT * total)])
     return np.flatnonzero(~is_held), np.flatnonzero(is_held)

@@ -131,6 +131,8 @@ def record(
         UserError: the environment has no such behavior, or sends what does not fit it or is not finite.
     """
     known = {policy.name: policy for policy in policies}
+    for policy in policies:
+        policy.forget()
     with environment_called():
         env.reset()
         specs = checked_specs(env.behavior_specs)
@@ -147,9 +149,11 @@ def record(
             with environment_called():
                 steps = checked_pair(name, env.get_steps(name))
             decision, terminal = checker.checked(steps[0]), checker.checked(steps[1])
+            policy.forget((name, agent) for agent in terminal.agent_id.tolist())
             recording.saw(name, decision, terminal)
             if len(decision):
-                actions = policy.act(decision.obs, deterministic, decision.action_mask)
+                agents = [(name, agent) for agent in decision.agent_id.tolist()]
+                actions = policy.act(decision.obs, deterministic, decision.action_mask, agents)
                 branches = policy.spec.action_spec.discrete_branches
                 forbidden = join_masks(name, decision.action_mask, branches, decision.agent_id)
                 recording.did(name, decision, actions, forbidden)

@@ -117,7 +117,7 @@ def _learn(
     state: _State,
 ) -> None:
     """Learn and record each epoch; the policy ends as that of the best epoch."""
-    learned, held_out = divided(shown, learner.task.seed)
+    learned, held_out = divided(shown, learner.task.seed, in_order=learner.policy.memory_size > 0)
     cloning = Cloning(
         block or BehavioralCloningSettings(demo_path=shown.source),
         shown.decisions,

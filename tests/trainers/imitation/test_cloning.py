@@ -215,3 +215,58 @@ def test_dqn_has_no_policy_to_clone() -> None:
         UserError, match="behavioral_cloning needs trainer_type ppo, sac, poca, mappo or a2c; dqn"
     ):
         load_settings({"behaviors": {"Test": block}})
+
+
+def recall_task(path: Path, episodes: int = 60, length: int = 4) -> np.ndarray:
+    """Write what a teacher does who remembers the first number that it saw: it repeats its sign. Returns the signs."""
+    spec = make_spec((3,), continuous=1, branches=(3,))
+    rng = np.random.default_rng(0)
+    signs = rng.choice([-1.0, 1.0], episodes).astype(np.float32)
+    runs = []
+    for sign in signs:
+        seen = np.zeros((length + 1, 3), np.float32)
+        seen[0, 0] = sign
+        runs.append(
+            Trajectory(
+                (seen,),
+                np.full((length, 1), 0.6 * sign, np.float32),
+                np.full((length, 1), 1 + int(sign), np.int64),
+                np.zeros((length, 3), np.bool_),
+                np.zeros(length, np.float32),
+                ended=True,
+            )
+        )
+    write_demonstrations(path, Demonstrations("test", "Test", spec, tuple(runs)))
+    return signs
+
+
+@pytest.mark.parametrize("trainer", ["ppo", "sac"])
+def test_a_policy_with_memory_learns_sequences(trainer: str, tmp_path: Path) -> None:
+    signs = recall_task(tmp_path / "a.demo")
+    network = {"memory": {"sequence_length": 4, "memory_size": 16}}
+    learner = pupil(tmp_path / "a.demo", trainer, network=network, num_epoch=120, batch_size=24)
+    learner.clone()
+    memory = np.zeros((len(signs), 16), np.float32)
+    for step in range(4):
+        seen = np.zeros((len(signs), 3), np.float32)
+        seen[:, 0] = signs if step == 0 else 0.0
+        sample = learner.policy.choose([seen], None, True, None, memory)
+        memory = sample.memory
+        action = learner.policy.to_environment(sample)
+        np.testing.assert_allclose(action.continuous[:, 0], 0.6 * signs, atol=0.15)
+        np.testing.assert_array_equal(action.discrete[:, 0], 1 + signs)
+
+
+def test_sequences_are_whole_and_of_one_trajectory(tmp_path: Path) -> None:
+    recall_task(tmp_path / "a.demo", episodes=10, length=7)
+    network = {"memory": {"sequence_length": 3, "memory_size": 8}}
+    cloning = pupil(tmp_path / "a.demo", network=network, batch_size=6, num_epoch=1).cloning
+    assert cloning is not None
+    drawn = list(cloning.minibatches())
+    rows = np.concatenate(drawn)
+    assert sorted(rows) == list(range(70))
+    assert [len(np.split(part, np.flatnonzero(np.diff(part) != 1) + 1)) <= 2 for part in drawn] == [True] * 15
+    # The loss of an episode is the same in two sequences as by acting through it, up to where the second begins.
+    together = cloning.errors(np.arange(7))
+    apart = cloning.errors(np.concatenate([np.arange(3), np.arange(10, 13)]))
+    torch.testing.assert_close(apart[:3], together[:3])

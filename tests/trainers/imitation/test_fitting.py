@@ -46,6 +46,12 @@ def test_single_decisions_are_held_out_of_few_trajectories(lengths: list[int], h
     assert sorted([*learned, *held_out]) == list(range(sum(lengths)))
 
 
+def test_with_memory_the_end_of_each_of_few_trajectories_is_held_out() -> None:
+    learned, held_out = divided(made([20, 10]), seed=0, in_order=True)
+    assert held_out.tolist() == [18, 19, 29]
+    assert sorted([*learned, *held_out]) == list(range(30))
+
+
 def cloner(tmp_path: Path, rows: np.ndarray | None = None, **cloning: int) -> Cloning:
     teach(tmp_path / "a.demo", SPEC, 200)
     learner = pupil(tmp_path / "a.demo", **cloning)
