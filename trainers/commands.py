@@ -30,6 +30,7 @@ PROGRAMS = {
     "mappo": Program(TRAINING, "train groups of agents with MAPPO", "mappo"),
     "evaluate": Program("trainers.playback.evaluation", "play episodes with a trained policy"),
     "demonstrate": Program("trainers.playback.demonstrate", "record a trained policy as a .demo file"),
+    "demonstrations": Program("bridge.demonstrations", "print what a .demo file holds"),
     "clone": Program("trainers.training.clone", "train a policy on demonstrations alone"),
     "compare": Program("trainers.compare.cli", "compare runs of this trainer and of mlagents-learn"),
     "config": Program("trainers.config.__main__", "check a training file and print it with all defaults"),

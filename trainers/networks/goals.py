@@ -92,9 +92,15 @@ class GoalLayers(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return the features after all layers, (..., outputs), from (..., inputs)."""
-        goal = torch.cat([features[..., start:stop] for start, stop in self.spans], dim=-1)
+        goal = goals_in(features, self.spans)
         result: Tensor = self.after(self.hyper(self.before(features), goal))
         return result
+
+
+def goals_in(features: Tensor, spans: Spans) -> Tensor:
+    """Return the goals among features, (..., goal size); (..., 0) without any."""
+    goals = [features[..., start:stop] for start, stop in spans]
+    return torch.cat(goals, dim=-1) if goals else features[..., :0]
 
 
 def goal_size(spans: Spans) -> int:

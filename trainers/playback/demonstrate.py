@@ -19,7 +19,7 @@ from gym_adapters.make import make_env
 from gym_adapters.pettingzoo import is_pettingzoo
 from gym_adapters.teams import parts_of
 from gym_adapters.text import printable
-from trainers.config import load_settings
+from trainers.config import CheckpointSettings, EnvSettings, load_settings
 from trainers.config.base import PathText
 from trainers.config.errors import option_reader, path_option
 from trainers.config.loader import CONFIGURATION
@@ -193,7 +193,7 @@ def _record_run(arguments: argparse.Namespace) -> list[str]:
     if player is None:
         env: BaseEnv = make_env(env_id, arguments.episodes, arguments.seed, options)
     else:
-        env = _start_player(checkpoints[0], player, arguments.seed)
+        env = _start_player(arguments, checkpoints[0], player)
     try:
         limit = None if player is None else arguments.episodes
         found = record(env, policies, limit, not arguments.stochastic)
@@ -238,17 +238,23 @@ def _player_of(arguments: argparse.Namespace, checkpoint: Path) -> str | None:
             f"{configuration}: it would start the program {env_path}; add --trust if you trust this run, or name the "
             "player with --env"
         )
+    print(printable(f"{configuration}: trusted to start the program {env_path}"), file=sys.stderr)
     return env_path
 
 
-def _start_player(checkpoint: Path, player: str, seed: int) -> BaseEnv:
-    """Start one Unity player with the settings of the run."""
+def _start_player(arguments: argparse.Namespace, checkpoint: Path, player: str) -> BaseEnv:
+    """Start one Unity player with the engine settings of the run; with its arguments if the run itself names it.
+
+    Its log goes to the run's folder.
+    """
     from bridge.make import make_unity
 
-    configuration = checkpoint.parent.parent / CONFIGURATION
-    source = configuration if configuration.is_file() else None
-    options = {"env_settings": {"env_path": player, "num_envs": 1, "seed": seed}}
-    return make_unity(load_settings(source, options=options))
+    run = checkpoint.absolute().parent.parent
+    settings = load_settings(run / CONFIGURATION if (run / CONFIGURATION).is_file() else None)
+    place = CheckpointSettings(results_dir=str(run.parent), run_id=run.name)
+    env = settings.env_settings if arguments.env is None else EnvSettings(env_path=player)
+    env = env.model_copy(update={"num_envs": 1, "seed": arguments.seed})
+    return make_unity(settings.model_copy(update={"env_settings": env, "checkpoint_settings": place}))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -147,7 +147,8 @@ class GAIL(LearnedSignal):
             figures["Policy/GAIL Beta"] = divergence.new_tensor(self.beta)
             excess = divergence - CAPACITY
             loss = loss + self.beta * excess
-            self.beta = max(0.0, self.beta + BETA_RATE * float(excess.detach()))
+            everywhere = float(self.optimizer.collective.mean(excess.detach().clone()))
+            self.beta = max(0.0, self.beta + BETA_RATE * everywhere)
         share = torch.rand(count, generator=self.generator).to(network.device)
         norm = gradient_norm(
             lambda points: network.logit(network.code(points)), between(expert, policy, share)

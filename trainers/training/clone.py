@@ -95,7 +95,10 @@ def clone(settings: RunSettings, demo_path: str, epochs: int | None, display: Di
         learner = Learners(settings, threads, display).make(name, spec, {})
         recorder = files.record(learner, spaces)
         files.begin()
-        display.say(f"{name}: {shown.steps:,} steps of {len(shown.trajectories):,} episodes from {demo_path}")
+        episodes = len(shown.trajectories)
+        display.say(
+            f"{name}: {shown.steps:,} steps of {episodes:,} episode{'s' * (episodes != 1)} from {demo_path}"
+        )
         with signals.ending(state):
             _learn(learner, recorder, shown, block, epochs, display, state)
         files.checkpoint(recorder, {})

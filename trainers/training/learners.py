@@ -53,7 +53,7 @@ class Learners:
 
         Raises:
             UserError: the behavior is not in the training file, its network is too large for this machine,
-                or the weights to start from do not fit.
+                its algorithm does not imitate although it should, or the weights to start from do not fit.
         """
         settings = self.settings.behavior(name)
         wanted, note = resumed_settings(self.settings.torch_settings, status)
@@ -83,6 +83,10 @@ class Learners:
         self._made += 1
         with self.threads.one():  # initial weights do not depend on the number of threads
             learner = learner_class(Task(name, spec, settings, seed, compute.device, self.collective))
+        if settings.behavioral_cloning is not None and learner.cloning is None:
+            raise UserError(
+                f"{owner}: trainer_type {settings.trainer_type} does not support behavioral_cloning; remove it"
+            )
         learner.set_precision(compute.bfloat16)
         learner.training = not self.settings.checkpoint_settings.inference
         self.threads.at_least(compute.threads)
