@@ -23,6 +23,9 @@ OPSETS = range(7, 16)
 OLD_VERSION, VERSION = 2, 3
 """`version_number` of the models of ML-Agents 1.x, which later packages still run, and of all later models."""
 
+RECURRENT_RANK = 3
+"""Dimensions of `recurrent_in` and `recurrent_out`: the batch, 1, and `memory_size`."""
+
 FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
 EXTRA_INPUTS = {"action_masks", "recurrent_in", "prev_action", "epsilon", "sequence_length"}
 OLD_ACTIONS = {"is_continuous_control", "action", "action_output_shape"}
@@ -179,6 +182,9 @@ def _check_memory(
     for name, found in (("recurrent_in", inputs), ("recurrent_out", outputs)):
         if name not in found:
             report.refused.append(f"memory_size is {memory.ravel()[0]:g}, but there is no {name}")
+        elif len(found[name][1]) != RECURRENT_RANK or found[name][1][-1] != memory.ravel()[0]:
+            shape = ", ".join(map(str, found[name][1]))
+            report.refused.append(f"{name} is [{shape}]; expected [batch, 1, {memory.ravel()[0]:g}]")
 
 
 def _tensors(values: Iterable[Any]) -> Tensors:

@@ -32,7 +32,8 @@ def store_in_eight_bits(path: Path) -> None:
         if tensor.data_type != TensorProto.FLOAT or weights.ndim < 2 or weights.size < WORTH_IT:
             kept.append(tensor)
             continue
-        largest = np.abs(weights).max(tuple(range(1, weights.ndim)), keepdims=True)
+        rows = 1 if weights.shape[0] > 1 else 2  # the rows of an LSTM's matrices are their second axis
+        largest = np.abs(weights).max(tuple(range(rows, weights.ndim)), keepdims=True)
         scale = (largest.clip(min=1e-12) / np.float32(LEVELS)).astype(np.float32)
         whole, wide, factor = (f"{tensor.name}_{part}" for part in ("int8", "float", "scale"))
         kept.append(numpy_helper.from_array((weights / scale).round().astype(np.int8), whole))

@@ -23,7 +23,7 @@ import torch
 from mlagents_envs.base_env import ActionSpec, BehaviorSpec
 from torch import Tensor, nn
 
-from bridge.onnx_check import check_file
+from bridge.onnx_check import FLOAT, check_file
 from gym_adapters.commands import CommandParser, program_name
 from gym_adapters.errors import UserError, exit_status, refusal_named
 from gym_adapters.text import printable
@@ -38,6 +38,10 @@ API_VERSION = 3.0
 """The model's `version_number`: ML-Agents 2.0 and later."""
 
 _DEPRECATIONS = ("You are using the legacy TorchScript-based ONNX export", "The feature will be removed")
+_LSTM_WARNING = "Exporting a model to ONNX with a batch_size other than 1"
+"""It asks for initial states as inputs of the model, which `recurrent_in` holds."""
+_LSTM_CHECKS = "Converting a tensor to a Python boolean"
+"""What the tracer says of torch's checks of shapes, which are no part of the model."""
 
 
 class UnityModel(nn.Module):
@@ -60,7 +64,7 @@ class UnityModel(nn.Module):
         super().__init__()
         self.policy, self.actions = policy, actions
         self.register_buffer("version_number", torch.tensor([API_VERSION]))
-        self.register_buffer("memory_size", torch.zeros(1))
+        self.register_buffer("memory_size", torch.tensor([float(policy.memory_size)]))
         self.register_buffer("continuous_shape", torch.tensor([float(actions.continuous_size)]))
         branches = [float(size) for size in actions.discrete_branches]
         self.register_buffer("discrete_shape", torch.tensor([branches]))
@@ -72,24 +76,32 @@ class UnityModel(nn.Module):
                     f"{kind}_action_output_shape",
                     f"deterministic_{kind}_actions",
                 ]
+        if policy.memory_size:
+            self.output_names.append("recurrent_out")
 
-    def forward(self, observations: list[Tensor], allowed: Tensor | None) -> tuple[Tensor, ...]:
+    def forward(
+        self, observations: list[Tensor], allowed: Tensor | None, recurrent: Tensor | None
+    ) -> tuple[Tensor, ...]:
         """Compute all outputs that Unity reads.
 
         Args:
             observations: One (batch, *shape) float tensor per sensor; images channel-first, in [0, 1].
             allowed: (batch, sum of branch sizes), 1 = allowed; None without discrete actions.
+            recurrent: (batch, 1, memory_size) What the agents remember; None without memory.
         """
         outputs = [self.version_number, self.memory_size]
         inputs = self.policy.prepare(observations)
         forbidden = None if allowed is None else allowed < 0.5
-        actions = self.policy.exported_actions(inputs, forbidden)
+        memory = None if recurrent is None else recurrent.flatten(1)
+        actions = self.policy.exported_actions(inputs, forbidden, memory)
         if actions.continuous is not None:
             sampled, likeliest = actions.continuous
             outputs += [sampled, self.continuous_shape, likeliest]
         if actions.discrete is not None:
             sampled, likeliest = actions.discrete
             outputs += [sampled, self.discrete_shape, likeliest]
+        if actions.memory is not None:
+            outputs.append(actions.memory.unsqueeze(1))
         return tuple(outputs)
 
 
@@ -109,21 +121,28 @@ def export_policy(policy: PolicyNetwork, spec: BehaviorSpec, path: Path, behavio
     observations = [torch.zeros(1, *observation.shape) for observation in spec.observation_specs]
     choices = sum(spec.action_spec.discrete_branches)
     allowed = torch.ones(1, choices) if choices else None
+    recurrent = torch.zeros(1, 1, policy.memory_size) if policy.memory_size else None
     inputs = [f"obs_{index}" for index in range(len(observations))] + (["action_masks"] if choices else [])
-    batched = [*inputs, *(name for name in model.output_names if name.endswith("_actions"))]
+    inputs += ["recurrent_in"] if policy.memory_size else []
+    outputs = [name for name in model.output_names if name.endswith("_actions") or name == "recurrent_out"]
     content: Any = io.BytesIO()  # in memory: the folder of temporary files may be full where the run's is not
     with _exporter_warnings_ignored():
         torch.onnx.export(
             model,
-            (observations, allowed),
+            (observations, allowed, recurrent),
             content,
             opset_version=OPSET,
             input_names=inputs,
             output_names=model.output_names,
-            dynamic_axes={name: {0: "batch"} for name in batched},
+            dynamic_axes={name: {0: "batch"} for name in (*inputs, *outputs)},
             dynamo=False,
         )
     exported = onnx.load_model_from_string(content.getvalue())
+    for value in exported.graph.output:
+        if value.name == "recurrent_out":  # the exporter does not know its shape
+            value.CopyFrom(
+                onnx.helper.make_tensor_value_info(value.name, FLOAT, ["batch", 1, policy.memory_size])
+            )
     if behavior:
         onnx.helper.set_model_props(exported, {"behavior_name": behavior})
     write_atomically(path, lambda file: file.write(exported.SerializeToString()))
@@ -156,8 +175,10 @@ def export_run(run: Path, which: str = "last") -> list[Path]:
 
 @contextmanager
 def _exporter_warnings_ignored() -> Iterator[None]:
-    """Ignore the deprecation warnings of the TorchScript exporter, the only one that writes opset 9."""
+    """Ignore warnings of the TorchScript exporter, the only one that writes opset 9: of its deprecation, of an LSTM."""
     with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", _LSTM_WARNING, UserWarning)
+        warnings.filterwarnings("ignore", _LSTM_CHECKS, module=r"torch\.nn\.modules\.rnn")
         for message in _DEPRECATIONS:
             warnings.filterwarnings("ignore", message, DeprecationWarning)
         yield

@@ -26,7 +26,8 @@ class TaskEnv(BaseEnv):
         look: makes the observations of n agents, and masks (True = forbidden) or None.
         pay: the rewards, (n,), of actions for observations.
         agents: how many.
-        length: decisions in an episode; each agent begins at another point of its first one.
+        length: decisions in an episode.
+        together: all agents begin their first episode at its start; else each at another point.
         interrupted: episodes end by a time limit rather than truly.
         seed: of what agents see.
         name: the behavior.
@@ -42,10 +43,11 @@ class TaskEnv(BaseEnv):
         interrupted: bool = False,
         seed: int = 0,
         name: str = "Task",
+        together: bool = False,
     ) -> None:
         self.spec, self.look, self.pay, self.name = spec, look, pay, name
         self.agents, self.length, self.interrupted = agents, length, interrupted
-        self.rng = np.random.default_rng(seed)
+        self.together, self.rng = together, np.random.default_rng(seed)
         self.closed = False
 
     @property
@@ -53,7 +55,7 @@ class TaskEnv(BaseEnv):
         return BehaviorMapping({self.name: self.spec})
 
     def reset(self) -> None:
-        self.age = np.arange(self.agents) % self.length
+        self.age = np.arange(self.agents) * (not self.together) % self.length
         self.observations, self.masks = self.look(self.rng, self.age)
         everyone, nobody = np.arange(self.agents), np.arange(0)
         self.steps = (self._decision(everyone, np.zeros(self.agents)), self._terminal(nobody, np.zeros(0)))

@@ -18,9 +18,7 @@ from unity_files import FILES, name_of
 from bridge.onnx_check import check_file
 from trainers import Outcome, train
 from trainers.config import BehaviorSettings, RunSettings, load_settings
-from trainers.config.supported import refused
 
-SUPPORTED = [path for path in FILES if not refused(load_settings(path))]
 STEPS = 1000
 """Agent steps until a run stops, and again until it ends."""
 
@@ -109,7 +107,7 @@ def assert_the_model_fits(model: Path, env: SceneEnv, behavior: str) -> None:
             assert np.isfinite(found[f"{kind}_actions"]).all()
 
 
-@pytest.mark.parametrize("path", SUPPORTED, ids=name_of)
+@pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_a_file_is_trained_resumed_and_exported(path: Path, tmp_path: Path) -> None:
     first = trained(path, tmp_path, STEPS)
     env = SceneEnv(SCENES[scene_of(path)])
@@ -127,8 +125,3 @@ def test_a_file_is_trained_resumed_and_exported(path: Path, tmp_path: Path) -> N
         assert all(map(math.isfinite, losses))
         assert len(list(outcome.folder.glob(f"{name}-*.onnx"))) >= 2
         assert_the_model_fits(outcome.folder.parent / f"{name}.onnx", env, name)
-
-
-def test_files_that_are_left_out_use_what_is_not_supported_yet() -> None:
-    for path in set(FILES) - set(SUPPORTED):
-        assert all("is not supported yet" in line for line in refused(load_settings(path)))

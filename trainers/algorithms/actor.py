@@ -102,7 +102,7 @@ class Actor:
 
     def __init__(self, mind: Mind) -> None:
         self.mind = mind
-        self.agents, self.groups = AgentTable(), GroupTable()
+        self.agents, self.groups = AgentTable(mind.policy.memory_size), GroupTable()
         self._checker = StepsChecker(mind.name, mind.policy.spec)
 
     def observe(self, decision: DecisionSteps, terminal: TerminalSteps) -> AgentBatch:
@@ -133,7 +133,8 @@ class Actor:
         previous[~new] = agents.open_row[slots[~new]]
         if new.any():
             slots[new] = agents.add(decision.agent_id[new])
-        rows = self.mind.store.append(decision.obs, forbidden, previous)
+        memory = self._memory(slots)
+        rows = self.mind.store.append(decision.obs, forbidden, previous, memory)
         if not new.all():
             ending = np.full(int((~new).sum()), Ending.GOES_ON, np.int8)
             self._settle(slots[~new], decision.reward[~new], decision.group_reward[~new], rows[~new], ending)
@@ -141,7 +142,7 @@ class Actor:
         agents.open_row[slots] = rows
         if self.mind.sees_mates:
             self._meet(slots, slots[new], ended)
-        batch = AgentBatch(slots, decision.agent_id, decision.group_id, decision.obs, forbidden)
+        batch = AgentBatch(slots, decision.agent_id, decision.group_id, decision.obs, forbidden, memory)
         self.mind.noticed(batch)
         return batch
 
@@ -149,6 +150,8 @@ class Actor:
         """Choose actions for a batch of agents, in the batch's order."""
         sample = self.mind.choose(batch)
         self.mind.store.decide(self.agents.open_row[batch.slots], sample)
+        if sample.memory is not None:
+            self.agents.memory[batch.slots] = sample.memory
         return self.mind.policy.to_environment(sample)
 
     def forget_agents(self) -> None:
@@ -187,7 +190,10 @@ class Actor:
             return Ended()
         slots = slots[known]
         last = self.mind.store.append(
-            [observation[known] for observation in terminal.obs], None, agents.open_row[slots]
+            [observation[known] for observation in terminal.obs],
+            None,
+            agents.open_row[slots],
+            self._memory(slots),
         )
         ending = np.where(terminal.interrupted[known], Ending.INTERRUPTED, Ending.TERMINATED).astype(np.int8)
         self._settle(slots, terminal.reward[known], terminal.group_reward[known], last, ending)
@@ -199,6 +205,10 @@ class Actor:
         agents.remove(slots)
         self.mind.games_ended(self.groups.scores(ended.groups, rewards, returns))
         return ended
+
+    def _memory(self, slots: np.ndarray) -> np.ndarray | None:
+        """Return what the agents in `slots` remember; None for a policy without memory."""
+        return self.agents.memory[slots] if self.mind.policy.memory_size else None
 
     def _settle(
         self,

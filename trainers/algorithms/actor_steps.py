@@ -101,7 +101,7 @@ class AlongTheNaturalGradient:
         self, policy: ActorCritic, optimizer: FlatAdam, losses: Losses, batch: Batch, beta: float
     ) -> None:
         """See `ActorStep.move`."""
-        distribution = policy.distribution(batch.inputs, batch.forbidden)
+        distribution = policy.distribution(batch.inputs, batch.forbidden, batch.sequences)
         old = distribution.detach()
         loss = losses.policy(distribution.log_prob(batch.actions), batch.log_prob, batch.advantage)
         loss = loss - beta * distribution.entropy().mean()
@@ -110,6 +110,7 @@ class AlongTheNaturalGradient:
 
         @torch.no_grad()
         def distance() -> Tensor:
-            return policy.distribution(batch.inputs, batch.forbidden).divergence_from(old).mean()
+            now = policy.distribution(batch.inputs, batch.forbidden, batch.sequences)
+            return now.divergence_from(old).mean()
 
         move_within(optimizer.flat[0].detach(), step, distance, TOLERANCE * self.kl)

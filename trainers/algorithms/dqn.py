@@ -62,7 +62,11 @@ class DQN(OffPolicyLearner):
         """See `Learner.choose`."""
         with threads_for(len(batch), self.parameters):
             return self.policy.choose(
-                batch.observations, batch.forbidden, self.deterministic, self.generator, self.epsilon
+                batch.observations,
+                batch.forbidden,
+                self.deterministic,
+                self.generator,
+                epsilon=self.epsilon,
             )
 
     def update(self) -> None:

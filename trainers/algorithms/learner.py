@@ -138,7 +138,9 @@ class Learner(ABC):
     def choose(self, batch: AgentBatch) -> ActionSample:
         """See `Mind.choose`."""
         with threads_for(len(batch), self.parameters):
-            return self.policy.choose(batch.observations, batch.forbidden, self.deterministic, self.generator)
+            return self.policy.choose(
+                batch.observations, batch.forbidden, self.deterministic, self.generator, batch.memory
+            )
 
     def noticed(self, batch: AgentBatch) -> None:
         """See `Mind.noticed`; does nothing."""

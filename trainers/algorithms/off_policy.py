@@ -2,6 +2,7 @@
 
 import copy
 from abc import abstractmethod
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ class OffPolicyLearner(Learner):
         self._target_weights, _ = flatten([list(self.target.parameters())])
         self.make_optimizer()
         self.make_cloning()
-        self.replay = Replay(task.spec, self.hyper.buffer_size)
+        self.replay = Replay(task.spec, self.hyper.buffer_size, self.policy.memory_size)
         self.filled = False
         self.learned_until = 0.0
         self.copied_at = 0.0
@@ -120,11 +121,21 @@ class OffPolicyLearner(Learner):
         self.metrics.add("Policy/Learning Rate", self.optimizer.learning_rate)
 
     def draw(self) -> Transitions:
-        """Draw a random minibatch."""
-        rows = self.replay.draw(self.hyper.batch_size, self.generator)
+        """Draw a random minibatch; of sequences, for a network with memory."""
+        memory, lengths = self.settings.network_settings.memory, None
+        if memory is None:
+            rows = self.replay.draw(self.hyper.batch_size, self.generator)
+        else:
+            rows, lengths = self.replay.sequences(
+                self.hyper.batch_size, memory.sequence_length, self.generator
+            )
         gammas = [signal.gamma for signal in self.signals]
         beyond = [signal.beyond_the_end for signal in self.signals]
-        return self.replay.transitions(rows, gammas, self.hyper.n_step, self.rewards, beyond)
+        found = self.replay.transitions(rows, gammas, self.hyper.n_step, self.rewards, beyond)
+        if lengths is None:
+            return found
+        firsts = rows[lengths.cumsum() - lengths] % self.replay.capacity
+        return replace(found, lengths=lengths, memory=self.replay.column("memory", firsts))
 
     def move_target(self) -> None:
         """Move the target network.

@@ -17,7 +17,8 @@ from trainers.config import BehaviorSettings
 from trainers.experience.agents import AgentBatch
 from trainers.experience.batch import Batch, NumpyBatch
 from trainers.experience.rollout import Columns, Rollout
-from trainers.experience.samplers import RowSampler, Sampler
+from trainers.experience.samplers import RowSampler, Sampler, SequenceSampler
+from trainers.experience.sequences import Chains, chains_of, learned_sequences, remember
 from trainers.experience.store import NoStore, Store
 from trainers.experience.task import Task
 from trainers.maths.losses import approximate_kl, explained_variance, outside
@@ -59,12 +60,13 @@ class OnPolicyLearner(Learner):
     figures: tuple[str, ...] = FIGURES
     hyper: Any
     policy: ActorCritic
-    sampler: Sampler = RowSampler()
 
     def __init__(self, task: Task) -> None:
         self.hyper = task.settings.hyperparameters
         super().__init__(task)
-        self.rollout = Rollout(task.spec, capacity=self.hyper.buffer_size + 64)
+        sizes = self.policy.memory_size, self.policy.critic_memories
+        self.rollout = Rollout(task.spec, self.hyper.buffer_size + 64, *sizes)
+        self.sampler: Sampler = SequenceSampler() if self.policy.memory_size else RowSampler()
         self.actor_step = self.make_actor_step()
         rate = self.hyper.learning_rate
         rates = (None if self.actor_step.apart else rate, self.hyper.critic_learning_rate or rate)
@@ -173,8 +175,10 @@ class OnPolicyLearner(Learner):
             columns: the rollout.
             inputs: its observations as prepared inputs of the network.
         """
+        memory = self.settings.network_settings.memory
+        chains = None if memory is None else chains_of(columns, memory.sequence_length)
         with torch.no_grad():
-            values, baseline = self.values(columns, inputs)
+            values, baseline = self.values(columns, inputs, chains)
         advantage = gae(
             self.rewards(columns),
             values.cpu().numpy(),
@@ -186,7 +190,8 @@ class OnPolicyLearner(Learner):
             self.hyper.lambd,
             self.beyond_the_end,
         )
-        rows = torch.from_numpy(np.flatnonzero(columns.settled)).to(self.device)
+        learned = np.flatnonzero(columns.settled) if chains is None else chains.learned_rows
+        rows = torch.from_numpy(learned).to(self.device)
 
         def take(array: np.ndarray) -> Tensor:
             return torch.from_numpy(array).to(self.device)[rows]
@@ -205,17 +210,36 @@ class OnPolicyLearner(Learner):
             advantage=combined,
             returns=returns,
             rows=rows,
+            sequences=None if chains is None else learned_sequences(columns, chains, self.device),
         )
 
-    def values(self, columns: Columns, inputs: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-        """Return the values of all rows, (rows, streams), and the baselines of their advantages: the values again."""
-        del columns
-        chunks = [
-            self.policy.value([tensor[start : start + VALUE_CHUNK] for tensor in inputs])
+    def values(
+        self, columns: Columns, inputs: tuple[Tensor, ...], chains: Chains | None
+    ) -> tuple[Tensor, Tensor]:
+        """Return the values of all rows, (rows, streams), and the baselines of their advantages: the values again.
+
+        Args:
+            columns: the rollout.
+            inputs: its observations as prepared inputs of the network.
+            chains: its rows as sequences; None for a network without memory.
+        """
+        parts = (
+            [tensor[start : start + VALUE_CHUNK] for tensor in inputs]
             for start in range(0, len(inputs[0]), VALUE_CHUNK)
-        ]
-        values = torch.cat(chunks)
+        )
+        if chains is None:
+            values = torch.cat([self.policy.value(part) for part in parts])
+        else:
+            features = torch.cat([self.policy.critic(part) for part in parts])
+            values = self.policy.value_head(self.remembered(columns, features, chains))
         return values, values
+
+    def remembered(self, columns: Columns, features: Tensor, chains: Chains, number: int = 0) -> Tensor:
+        """Return the critic's features of all rows after its memory of that number, or the one that it shares."""
+        layer, shared = self.policy.critic_memory, not self.policy.critic_memories
+        assert layer is not None
+        memory = columns.memory if shared else columns.critic_memory[:, number]
+        return remember(layer, features, chains, memory, handed_on=not shared)
 
     def endings(self, columns: Columns) -> np.ndarray:
         """Return how the trajectory of each row continues, (rows,), an `Ending` each."""
@@ -226,7 +250,7 @@ class OnPolicyLearner(Learner):
 
         Further losses of the critic count half, and are figures of `descend`.
         """
-        distribution, value = self.policy(minibatch.inputs, minibatch.forbidden)
+        distribution, value = self.policy(minibatch.inputs, minibatch.forbidden, minibatch.sequences)
         return distribution, [losses.value(value, minibatch.returns, minibatch.value)]
 
     def descend(self, minibatch: Batch, losses: Losses, beta: float) -> Tensor:
@@ -286,7 +310,10 @@ class OnPolicyLearner(Learner):
         size = min(self.hyper.batch_size, len(batch))
         shuffled, parts = self.sampler.draw(batch, size, self.generator)
         if self.hyper.normalize_advantage == "minibatch":
-            advantage = _standardised(shuffled.advantage.view(len(parts), size)).flatten()
+            if batch.sequences is None:
+                advantage = _standardised(shuffled.advantage.view(len(parts), size)).flatten()
+            else:
+                advantage = torch.cat([_standardised(shuffled.advantage[part]) for part in parts])
             shuffled = replace(shuffled, advantage=advantage)
         path, gradients = self.numpy_path, find_gradients(losses.policy, losses.value)
         if path is None or gradients is None or self.parameters > SMALL_NETWORK:

@@ -72,7 +72,7 @@ class Opponent:
         """See `Mind.choose`."""
         with threads_for(len(batch), self._parameters):
             return self.policy.choose(
-                batch.observations, batch.forbidden, self._deterministic, self._generator
+                batch.observations, batch.forbidden, self._deterministic, self._generator, batch.memory
             )
 
     def earned(self, agents: AgentTable, slots: np.ndarray, own: np.ndarray, group: np.ndarray) -> None:

@@ -19,6 +19,7 @@ from trainers.config import BehaviorSettings, POCASettings
 from trainers.experience.batch import Batch
 from trainers.experience.rollout import Columns
 from trainers.experience.rows import Rows
+from trainers.experience.sequences import Chains
 from trainers.experience.store import NO_ROW
 from trainers.maths.losses import clipped_policy_loss, value_loss
 from trainers.maths.returns import Ending
@@ -101,7 +102,9 @@ class POCA(ClippedLearner):
         mourned = (columns.mates[columns.next_row] != NO_ROW).any(1) & (columns.next_row != NO_ROW)
         return np.where((columns.ending == Ending.TERMINATED) & mourned, Ending.CUT, columns.ending)
 
-    def values(self, columns: Columns, inputs: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+    def values(
+        self, columns: Columns, inputs: tuple[Tensor, ...], chains: Chains | None
+    ) -> tuple[Tensor, Tensor]:
         """See `OnPolicyLearner.values`."""
 
         def upload(array: np.ndarray) -> Tensor:
@@ -116,17 +119,23 @@ class POCA(ClippedLearner):
         self._groups = Groups(inputs, actions, upload(columns.mates), gone)
         largest = 1.0 + float((columns.mates != NO_ROW).sum(1).max(initial=0))
         self.policy.critic.most.clamp_(min=largest)
-        values, baselines = [], []
+        compute = self.policy.group_value if chains is None else self.policy.critic
+        sides = (False, True) if self.counterfactual else (False,)
+        parts: list[list[Tensor]] = []
         for start in range(0, len(gone), VALUE_CHUNK):
             part = slice(start, start + VALUE_CHUNK)
             own, mates = [tensor[part] for tensor in inputs], self._groups.of(part)
-            values.append(self.policy.group_value(own, mates))
-            if self.counterfactual:
-                baselines.append(self.policy.group_value(own, mates, counterfactual=True))
-        value = torch.cat(values)
+            parts.append([compute(own, mates, counterfactual) for counterfactual in sides])
+        found = [torch.cat(chunks) for chunks in zip(*parts, strict=True)]
+        if chains is not None:
+            found = [
+                self.policy.value_head(self.remembered(columns, features, chains, number))
+                for number, features in enumerate(found)
+            ]
+        value, baseline = found[0], found[-1]
         if not self.counterfactual:
             return value, value
-        baseline, settled = torch.cat(baselines), upload(columns.settled)
+        settled = upload(columns.settled)
         for index, signal in enumerate(self.signals):
             estimate = float(baseline[settled, index].mean())
             self.metrics.add(f"Policy/{signal.title} Baseline Estimate", estimate)
@@ -135,11 +144,13 @@ class POCA(ClippedLearner):
     def evaluate(self, minibatch: Batch, losses: Losses) -> tuple[ActionDistribution, list[Tensor]]:
         """See `OnPolicyLearner.evaluate`; the loss of the baseline comes second."""
         policy, mates, own = self.policy, self._groups.of(minibatch.rows), minibatch.inputs
-        critic_losses = [losses.value(policy.group_value(own, mates), minibatch.returns, minibatch.value)]
+        sequences = minibatch.sequences
+        value = policy.group_value(own, mates, sequences=sequences)
+        critic_losses = [losses.value(value, minibatch.returns, minibatch.value)]
         if self.counterfactual:
-            baseline = policy.group_value(own, mates, counterfactual=True)
+            baseline = policy.group_value(own, mates, counterfactual=True, sequences=sequences)
             critic_losses.append(losses.value(baseline, minibatch.returns, minibatch.baseline))
-        return policy.distribution(own, minibatch.forbidden), critic_losses
+        return policy.distribution(own, minibatch.forbidden, sequences), critic_losses
 
 
 def _of_mates(columns: Columns) -> np.ndarray:

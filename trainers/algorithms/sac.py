@@ -6,8 +6,11 @@ target is that of two action values and the entropy.
 
 import copy
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from mlagents_envs.base_env import BehaviorSpec
 from torch import Tensor, nn
@@ -17,10 +20,30 @@ from trainers.config import BehaviorSettings, SACSettings
 from trainers.experience.rows import Transitions
 from trainers.experience.task import Task
 from trainers.maths.soft_values import entropies, entropy_targets, soft_value, taken_value
+from trainers.networks.memory import Sequences
 from trainers.networks.soft_actor_critic import SoftActorCritic
 from trainers.networks.squashed import SquashedDistribution
 from trainers.networks.twin_critic import TwinCritic, frozen
 from trainers.optim.optimizer import FlatAdam
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What networks see of n transitions.
+
+    Attributes:
+        inputs: what the critic takes of the observations (see `TwinCritic.forward`).
+        still: the same, without gradients of the critic's memory.
+        distribution: of actions at the observations; only the actor's loss needs it.
+        following: what the target critic takes of the next observations.
+        next_distribution: of actions at the next observations.
+    """
+
+    inputs: Sequence[Tensor] | Tensor
+    still: Sequence[Tensor] | Tensor
+    distribution: SquashedDistribution
+    following: Sequence[Tensor] | Tensor
+    next_distribution: SquashedDistribution
 
 
 class SAC(OffPolicyLearner):
@@ -79,27 +102,27 @@ class SAC(OffPolicyLearner):
 
         The actor and the entropy coefficients move in every `actor_interval`-th update only (extension key).
         """
-        policy, branches = self.policy, self.policy.action_spec.discrete_branches
-        inputs = policy.upload(transitions.observations)
-        following = policy.upload(transitions.next_observations)
-        next_mask = policy.upload_mask(transitions.next_forbidden)
+        branches, moves_actor = (
+            self.policy.action_spec.discrete_branches,
+            self.updates % self.hyper.actor_interval == 0,
+        )
+        self.updates += 1
+        see = self._see if transitions.lengths is None else self._see_sequences
+        seen = see(transitions, moves_actor)
         coefficients = self.log_coefficients.detach().exp()
         with torch.no_grad():
-            next_distribution = policy.distribution(following, next_mask)
-            next_action, next_entropy = self._draw_actions(next_distribution)
-        action = self.tensor(transitions.continuous)
-        values, beyond = self.both_values(inputs, action, following, next_action)
-        soft = self._soft_value(beyond, next_distribution, next_entropy, coefficients)
+            next_action, next_entropy = self._draw_actions(seen.next_distribution)
+        values, beyond = self.both_values(
+            seen.inputs, self.tensor(transitions.continuous), seen.following, next_action
+        )
+        soft = self._soft_value(beyond, seen.next_distribution, next_entropy, coefficients)
         target = self.tensor(transitions.reward) + self.tensor(transitions.discount) * soft
         errors = taken_value(values, self.tensor(transitions.discrete), branches) - target
         value_losses = 0.5 * errors.square().mean((1, 2))
-
-        loss, moves_actor = value_losses.sum(), self.updates % self.hyper.actor_interval == 0
-        self.updates += 1
+        loss = value_losses.sum()
         figures: dict[str, Tensor] = {}
         if moves_actor:
-            mask = policy.upload_mask(transitions.forbidden)
-            actor_loss, figures = self._actor_loss(inputs, mask, coefficients)
+            actor_loss, figures = self._actor_loss(seen, coefficients)
             loss = loss + actor_loss
         norm = self.optimizer.descend(loss, None if moves_actor else 1)
         return {
@@ -110,15 +133,12 @@ class SAC(OffPolicyLearner):
             **figures,
         }
 
-    def _actor_loss(
-        self, inputs: tuple[Tensor, ...], forbidden: Tensor | None, coefficients: Tensor
-    ) -> tuple[Tensor, dict[str, Tensor]]:
+    def _actor_loss(self, seen: Seen, coefficients: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss of the actor and of the entropy coefficients, and scalars by TensorBoard tag."""
-        policy = self.policy
+        policy, distribution = self.policy, seen.distribution
         with frozen(policy.critic):
-            distribution = policy.distribution(inputs, forbidden)
             action, entropy = self._draw_actions(distribution)
-            values = policy.values(policy.critic, inputs, action)
+            values = policy.values(policy.critic, seen.still, action)
             value = self._soft_value(values, distribution, entropy, coefficients)
         policy_loss = -value.mean()
         surplus = entropy.detach().mean(0) - self.entropy_targets
@@ -133,8 +153,48 @@ class SAC(OffPolicyLearner):
         }
         return policy_loss + self.log_coefficients @ surplus, figures
 
+    def _see(self, transitions: Transitions, moves_actor: bool) -> Seen:
+        policy = self.policy
+        inputs, following = map(policy.upload, (transitions.observations, transitions.next_observations))
+        with torch.no_grad():
+            then = policy.distribution(following, policy.upload_mask(transitions.next_forbidden))
+        now = then
+        if moves_actor:
+            now = policy.distribution(inputs, policy.upload_mask(transitions.forbidden))
+        return Seen(inputs, inputs, now, following, then)
+
+    def _see_sequences(self, transitions: Transitions, moves_actor: bool) -> Seen:
+        """Return what networks with memory see along sequences, each of which ends with one more observation."""
+        del moves_actor  # one pass serves both distributions
+        lengths, memory, policy = transitions.lengths, transitions.memory, self.policy
+        assert lengths is not None
+        assert memory is not None
+        count, ends = lengths.sum(), lengths.cumsum()
+        order = np.insert(
+            np.arange(count), ends, count + ends - 1
+        )  # of the observations, then of the next ones
+        pairs = zip(transitions.observations, transitions.next_observations, strict=True)
+        inputs = policy.upload([np.concatenate(pair)[order] for pair in pairs])
+        mask = None
+        if transitions.forbidden is not None and transitions.next_forbidden is not None:
+            both = np.concatenate([transitions.forbidden, transitions.next_forbidden])
+            mask = policy.upload_mask(both[order])
+        start = self.tensor(memory)
+        sequences = Sequences(torch.from_numpy(lengths + 1), start, start[:, None])
+        rows = self.tensor(np.arange(count) + np.repeat(np.arange(len(lengths)), lengths))
+        with torch.no_grad():
+            following = self.target.remember(inputs, sequences)[:, rows + 1]
+        remembered = policy.critic.remember(inputs, sequences)[:, rows]
+        distribution = policy.distribution(inputs, mask, sequences)
+        now, then = distribution.at(rows), distribution.at(rows + 1)
+        return Seen(remembered, remembered.detach(), now, following, then)
+
     def both_values(
-        self, inputs: tuple[Tensor, ...], action: Tensor, following: tuple[Tensor, ...], next_action: Tensor
+        self,
+        inputs: Sequence[Tensor] | Tensor,
+        action: Tensor,
+        following: Sequence[Tensor] | Tensor,
+        next_action: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """Return values of actions by the critics, and of next actions by the target, (2, n, streams, choices) each.
 

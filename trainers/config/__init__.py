@@ -55,7 +55,6 @@ from trainers.config.signals import (
     RewardSignalSettings,
     RNDSettings,
 )
-from trainers.config.supported import check_supported
 
 __all__ = [
     "A2CSettings",
@@ -101,7 +100,6 @@ __all__ = [
     "SelfPlaySettings",
     "TorchSettings",
     "UniformSampler",
-    "check_supported",
     "dump_settings",
     "extension",
     "load_settings",

@@ -18,7 +18,7 @@ class AlgorithmSettings(Settings):
             form groups unless ``env_options`` say otherwise.
     """
 
-    unused_network_keys: ClassVar[tuple[str, ...]] = ("dropout",)
+    unused_network_keys: ClassVar[tuple[str, ...]] = ("dropout", "memory")
     has_actor: ClassVar[bool] = True
     for_groups: ClassVar[bool] = False
 

@@ -27,6 +27,8 @@ AdvantageNormalization = Literal["buffer", "minibatch", "none"]
 class OnPolicySettings(AlgorithmSettings):
     """The keys of algorithms that learn only from trajectories of the current policy."""
 
+    unused_network_keys: ClassVar[tuple[str, ...]] = ("dropout",)
+
     batch_size: Rows = Field(
         default=1024,
         description="Agent steps in one minibatch. Typical: 512-5120 with continuous actions, 32-512 with "

@@ -107,7 +107,7 @@ class SACSettings(OffPolicySettings):
 class DQNSettings(OffPolicySettings):
     """Hyperparameters of ``trainer_type: dqn``: the keys of ML-Agents' DQN plugin."""
 
-    unused_network_keys: ClassVar[tuple[str, ...]] = LOG_STD_KEYS
+    unused_network_keys: ClassVar[tuple[str, ...]] = ("memory", *LOG_STD_KEYS)
     has_actor: ClassVar[bool] = False
 
     tau: Fraction = Field(

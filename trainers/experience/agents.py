@@ -17,6 +17,7 @@ class AgentBatch:
         group_ids: (n,) ids of the agents' groups; 0 without a group.
         observations: one (n, *shape) array per observation.
         forbidden: (n, sum of branch sizes) bool, True where an action is forbidden; None if none is.
+        memory: (n, memory_size) float32, what each agent remembers; None for a policy without memory.
     """
 
     slots: np.ndarray
@@ -24,6 +25,7 @@ class AgentBatch:
     group_ids: np.ndarray
     observations: list[np.ndarray]
     forbidden: np.ndarray | None
+    memory: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.slots)
@@ -36,7 +38,8 @@ class SlotTable:
     is used again.
 
     Args:
-        columns: name and dtype of each array, which becomes an attribute of shape (slots,).
+        columns: name and dtype of each array, which becomes an attribute of shape (slots,), or (slots, k) if the dtype
+            is that of k numbers.
     """
 
     def __init__(self, columns: Mapping[str, Any]) -> None:
@@ -95,6 +98,9 @@ class SlotTable:
 class AgentTable(SlotTable):
     """The living agents of one behavior id.
 
+    Args:
+        memory_size: length of the vector that each agent remembers; 0 without memory.
+
     Attributes, all of shape (slots,):
         open_row: row of the agent's newest decision, whose reward has not arrived.
         trajectory_steps: decisions rewarded since the trajectory was last cut (ML-Agents key `time_horizon`).
@@ -105,6 +111,7 @@ class AgentTable(SlotTable):
         group_offset: the group's total minus the agent's `group_return`.
         group_joining: position of this joining in the order of all joinings.
         discounted_return: running discounted sum of the rewards, whose deviation `normalize_reward` divides by.
+        memory: what the agent remembers, (slots, memory_size). It begins with zeros.
     """
 
     open_row: np.ndarray
@@ -116,8 +123,9 @@ class AgentTable(SlotTable):
     group_offset: np.ndarray
     group_joining: np.ndarray
     discounted_return: np.ndarray
+    memory: np.ndarray
 
-    def __init__(self) -> None:
+    def __init__(self, memory_size: int = 0) -> None:
         super().__init__(
             {
                 "open_row": np.int64,
@@ -129,5 +137,6 @@ class AgentTable(SlotTable):
                 "group_offset": np.float64,
                 "group_joining": np.int64,
                 "discounted_return": np.float64,
+                **({"memory": (np.float32, (memory_size,))} if memory_size else {}),
             }
         )

@@ -6,6 +6,7 @@ import numpy as np
 from torch import Tensor
 
 from trainers.networks.distributions import Actions
+from trainers.networks.memory import Sequences
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Batch:
         advantage: (n,) mean of the advantages over reward streams.
         returns: (n, streams) targets of the critic, the lambda-returns of each stream.
         rows: (n,) the decisions' rows in the rollout.
+        sequences: the sequences that the decisions form; None for a network without memory.
     """
 
     inputs: tuple[Tensor, ...]
@@ -33,11 +35,13 @@ class Batch:
     advantage: Tensor
     returns: Tensor
     rows: Tensor
+    sequences: Sequences | None = None
 
     def __len__(self) -> int:
         return len(self.log_prob)
 
     def __getitem__(self, rows: Tensor | slice) -> "Batch":
+        """Return some of the decisions; of a batch with sequences, a slice of whole sequences."""
         return Batch(
             inputs=tuple(tensor[rows] for tensor in self.inputs),
             forbidden=None if self.forbidden is None else self.forbidden[rows],
@@ -48,6 +52,7 @@ class Batch:
             advantage=self.advantage[rows],
             returns=self.returns[rows],
             rows=self.rows[rows],
+            sequences=None if self.sequences is None else self.sequences.within(rows),
         )
 
     def numpy(self) -> "NumpyBatch":

@@ -37,6 +37,7 @@ class Replay:
     Args:
         spec: observations and actions of the behavior.
         capacity: number of rows (ML-Agents key `buffer_size`).
+        memory_size: length of the vector that an agent remembers; 0 without memory.
 
     Raises:
         UserError: the rows need more memory than this machine has.
@@ -48,10 +49,10 @@ class Replay:
         settled_rows: number of rows that can be learned from.
     """
 
-    def __init__(self, spec: BehaviorSpec, capacity: int) -> None:
-        self.spec, self.capacity = spec, capacity
+    def __init__(self, spec: BehaviorSpec, capacity: int, memory_size: int = 0) -> None:
+        self.spec, self.capacity, self.memory_size = spec, capacity, memory_size
         branches = spec.action_spec.discrete_branches
-        require_rows(spec, capacity)
+        require_rows(spec, capacity, memory_size)
         self._shapes = [tuple(observation.shape) for observation in spec.observation_specs]
         self._observations: list[np.ndarray | FrameStore] = []
         self._columns: dict[str, np.ndarray] = {
@@ -63,6 +64,7 @@ class Replay:
             "ending": np.zeros(capacity, np.int8),
             "settled": np.zeros(capacity, np.bool_),
             "forbidden": np.zeros((capacity, sum(branches)), np.bool_),
+            **({"memory": np.zeros((capacity, memory_size), np.float32)} if memory_size else {}),
         }
         self._any_forbidden = False
         self.first = self.total = self.settled_rows = 0
@@ -83,6 +85,7 @@ class Replay:
         observations: Sequence[np.ndarray],
         forbidden: np.ndarray | None = None,
         previous: np.ndarray | None = None,
+        memory: np.ndarray | None = None,
     ) -> np.ndarray:
         """See `Store.append`.
 
@@ -116,6 +119,8 @@ class Replay:
         self._any_forbidden = self._any_forbidden or forbidden is not None
         self._columns["next_row"][places] = NO_ROW
         self._columns["settled"][places] = False
+        if memory is not None:
+            self._columns["memory"][places] = memory
         self.total += count
         for column in self._observations:
             if isinstance(column, FrameStore):
@@ -150,6 +155,34 @@ class Replay:
         while not (fits := settled[rows % self.capacity]).all():
             rows[~fits] = self._random(self.first, self.total, int((~fits).sum()), generator)
         return rows
+
+    def sequences(self, count: int, length: int, generator: torch.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Draw sequences of settled rows, from a random row on to the end of its episode.
+
+        Args:
+            count: sequences are drawn until they have so many rows; those that are too many are left out.
+            length: the most rows of a sequence.
+            generator: the source of randomness.
+
+        Returns:
+            Numbers of the rows, (count,), sequence after sequence, and the length of each sequence, (s,).
+        """
+        drawn: list[np.ndarray] = []
+        total = 0
+        while total < count:
+            here = self.draw(max(1, count // length), generator)
+            steps, going = [here], np.ones(len(here), np.bool_)
+            for _ in range(length - 1):
+                places = here % self.capacity
+                going = going & (self._columns["ending"][places] <= Ending.CUT)
+                here = np.where(going, self._columns["next_row"][places], here)
+                going = going & self._columns["settled"][here % self.capacity]
+                steps.append(np.where(going, here, NO_ROW))
+            for rows in np.stack(steps, axis=1):
+                part = rows[rows != NO_ROW][: count - total]
+                drawn += [part] if len(part) else []
+                total += len(part)
+        return np.concatenate(drawn), np.array([len(part) for part in drawn])
 
     def rows(self, numbers: np.ndarray) -> ReplayRows:
         """Return rows by number, (n,), for reward signals."""

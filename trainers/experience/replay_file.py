@@ -39,7 +39,7 @@ def load_replay(replay: Replay, path: Path) -> None:
         _require_small(path)
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = _with_present_columns({name: file[name] for name in file.files})
-        _require_sound(arrays, replay.spec)
+        _require_sound(arrays, replay.spec, replay.memory_size)
         replay.restore(arrays)
     except Exception as error:  # a damaged file may raise anything
         reason = (str(error) or type(error).__name__).splitlines()[0]
@@ -64,7 +64,7 @@ def _require_small(path: Path) -> None:
                 raise ValueError(f"{part.filename} is larger than its part of the file")
 
 
-def _require_sound(arrays: dict[str, np.ndarray], spec: BehaviorSpec) -> None:
+def _require_sound(arrays: dict[str, np.ndarray], spec: BehaviorSpec, memory_size: int) -> None:
     """Require that a buffer's arrays have the types and shapes of a behavior, and numbers in their ranges.
 
     `FrameStore.restore` does the same for images.
@@ -84,6 +84,7 @@ def _require_sound(arrays: dict[str, np.ndarray], spec: BehaviorSpec) -> None:
         "continuous": (np.float32, (count, actions.continuous_size)),
         "reward": (np.float32, (count,)),
         "group_reward": (np.float32, (count,)),
+        **({"memory": (np.float32, (count, memory_size))} if memory_size else {}),
     }
     for index, observation in enumerate(spec.observation_specs):
         if len(observation.shape) != 3:

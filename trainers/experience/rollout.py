@@ -34,6 +34,10 @@ class Columns:
             learners that do not look at groupmates.
         gone: (n,) bool, whether the row is the last observation of an agent that left its group behind.
         settled: (n,) bool, whether the row's reward has arrived. Other rows are used only for their value.
+        memory: (n, memory_size) float32, what the agent remembers when it decides.
+        critic_memory: (n, memories, memory_size) float32, what the critic remembers of the agent then. The learner
+            writes it, at the first row of each sequence (`sequences.remember`).
+        carried: number of rows that were there when the last update ended. They come first.
         starts: (batches,) first row of each step batch, ascending. A next row lies in a later batch.
     """
 
@@ -49,6 +53,9 @@ class Columns:
     mates: np.ndarray
     gone: np.ndarray
     settled: np.ndarray
+    memory: np.ndarray
+    critic_memory: np.ndarray
+    carried: int
     starts: np.ndarray
 
     @property
@@ -129,6 +136,8 @@ class Rollout:
     Args:
         spec: observations and actions of the behavior.
         capacity: initial number of rows.
+        memory_size: length of the vector that an agent remembers; 0 without memory.
+        critic_memories: number of such vectors that the critic remembers of an agent.
 
     Raises:
         UserError: the rows need more memory than this machine has.
@@ -138,9 +147,11 @@ class Rollout:
         settled_rows: number of rows whose reward has arrived.
     """
 
-    def __init__(self, spec: BehaviorSpec, capacity: int) -> None:
+    def __init__(
+        self, spec: BehaviorSpec, capacity: int, memory_size: int = 0, critic_memories: int = 0
+    ) -> None:
         size, branches = spec.action_spec.continuous_size, spec.action_spec.discrete_branches
-        require_rows(spec, capacity)
+        require_rows(spec, capacity, memory_size * (1 + critic_memories))
         self._shapes = [tuple(observation.shape) for observation in spec.observation_specs]
         self._observations: list[np.ndarray] = []
         self._columns = {
@@ -155,8 +166,11 @@ class Rollout:
             "mates": np.full((capacity, 0), NO_ROW, np.int64),
             "gone": np.zeros(capacity, np.bool_),
             "settled": np.zeros(capacity, np.bool_),
+            "memory": np.zeros((capacity, memory_size), np.float32),
+            "critic_memory": np.zeros((capacity, critic_memories, memory_size), np.float32),
         }
         self._starts: list[int] = []
+        self._carried = 0
         self.rows = 0
         self.settled_rows = 0
 
@@ -165,6 +179,7 @@ class Rollout:
         observations: Sequence[np.ndarray],
         forbidden: np.ndarray | None = None,
         previous: np.ndarray | None = None,
+        memory: np.ndarray | None = None,
     ) -> np.ndarray:
         """See `Store.append`."""
         first, last = self.rows, self.rows + len(observations[0])
@@ -180,6 +195,9 @@ class Rollout:
         self._columns["mates"][first:last] = NO_ROW
         self._columns["gone"][first:last] = False
         self._columns["settled"][first:last] = False
+        if memory is not None:
+            self._columns["memory"][first:last] = memory
+            self._columns["critic_memory"][first:last] = 0.0
         self._starts.append(first)
         self.rows = last
         return np.arange(first, last)
@@ -215,6 +233,7 @@ class Rollout:
         return Columns(
             observations=tuple(column[: self.rows] for column in self._observations),
             starts=np.asarray(self._starts),
+            carried=self._carried,
             **{name: column[: self.rows] for name, column in self._columns.items()},
         )
 
@@ -227,7 +246,7 @@ class Rollout:
         self._columns["mates"][: len(kept)] = np.where(
             np.isin(mates, kept_sorted), np.searchsorted(kept_sorted, mates), NO_ROW
         )
-        self.rows = len(kept)
+        self.rows = self._carried = len(kept)
         self._starts = [0] if len(kept) else []
         self.settled_rows = 0
         return np.searchsorted(kept_sorted, kept)

@@ -36,17 +36,23 @@ def widened(column: np.ndarray, values: np.ndarray) -> np.ndarray:
     return column.astype(np.float64) if is_wider else column
 
 
-def require_rows(spec: BehaviorSpec, capacity: int) -> None:
+def require_rows(spec: BehaviorSpec, capacity: int, remembered: int = 0) -> None:
     """Require that this machine could hold so many rows, before any memory is asked for.
 
     Args:
         spec: observations and actions of the behavior.
         capacity: number of rows.
+        remembered: numbers that a row holds of what an agent and its critic remember.
 
     Raises:
         UserError: they are larger than the machine's memory.
     """
-    row = OTHER_COLUMNS + 4 * spec.action_spec.continuous_size + sum(spec.action_spec.discrete_branches)
+    row = (
+        OTHER_COLUMNS
+        + 4 * remembered
+        + 4 * spec.action_spec.continuous_size
+        + sum(spec.action_spec.discrete_branches)
+    )
     for observation in spec.observation_specs:
         shape = observation.shape
         row += math.prod(shape[1:]) if len(shape) == 3 else 4 * math.prod(shape)
@@ -116,6 +122,9 @@ class Transitions:
         next_forbidden: like `forbidden`, at the end.
         discount: (n, streams) float32, weight of the value at the end; 0 after termination, except for signals whose
             value goes on beyond it.
+        lengths: (s,) number of transitions of each of the sequences that they form, one after the other; None for a
+            network without memory.
+        memory: (s, memory_size) float32, what each sequence's agent remembered at its start; None without memory.
     """
 
     observations: list[np.ndarray]
@@ -126,3 +135,5 @@ class Transitions:
     next_observations: list[np.ndarray]
     next_forbidden: np.ndarray | None
     discount: np.ndarray
+    lengths: np.ndarray | None = None
+    memory: np.ndarray | None = None

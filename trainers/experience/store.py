@@ -57,6 +57,7 @@ class Store(Protocol):
         observations: Sequence[np.ndarray],
         forbidden: np.ndarray | None = None,
         previous: np.ndarray | None = None,
+        memory: np.ndarray | None = None,
     ) -> np.ndarray:
         """Add rows, whose actions and rewards follow later.
 
@@ -66,6 +67,7 @@ class Store(Protocol):
             observations: one (n, *shape) array per observation.
             forbidden: (n, sum of branch sizes) bool, True where an action is forbidden; None if none is.
             previous: (n,) each agent's previous row; -1 where an episode begins.
+            memory: (n, memory_size) what each agent remembers; None for a policy without memory.
 
         Returns:
             Numbers of the new rows, (n,).
@@ -89,6 +91,7 @@ class NoStore:
         observations: Sequence[np.ndarray],
         forbidden: np.ndarray | None = None,
         previous: np.ndarray | None = None,
+        memory: np.ndarray | None = None,
     ) -> np.ndarray:
         """See `Store.append`. All rows have the number 0."""
         return np.zeros(len(observations[0]), np.int64)

@@ -12,6 +12,7 @@ from trainers.config import NetworkSettings
 from trainers.networks.distributions import ActionDistribution, branch_log_probs
 from trainers.networks.exported import ExportedActions, discrete_actions
 from trainers.networks.layers import VALUE_GAIN, head_layer
+from trainers.networks.memory import Sequences
 from trainers.networks.policy_network import ActionSample, PolicyNetwork
 
 ACTION_LIMIT = 3.0
@@ -22,7 +23,8 @@ class ActorCritic(PolicyNetwork):
     """An actor and a critic over all observations of a behavior.
 
     Continuous actions are Gaussian, and their standard deviation does not depend on the observation. Every discrete
-    branch is categorical.
+    branch is categorical. With the ML-Agents key `memory`, actor and critic each have an LSTM after the hidden layers,
+    or one together with `shared_critic`.
 
     Args:
         spec: observations and actions of the behavior.
@@ -35,6 +37,7 @@ class ActorCritic(PolicyNetwork):
     """
 
     action_limit = ACTION_LIMIT
+    takes_memory = True
 
     def __init__(
         self,
@@ -46,17 +49,19 @@ class ActorCritic(PolicyNetwork):
         super().__init__(spec, settings)
         self.actor = self.make_body(settings.hidden_units)
         self.critic = self.actor if shared_critic else self.make_critic()
-        continuous, branches = spec.action_spec.continuous_size, spec.action_spec.discrete_branches
-        self.mean_head = (
-            head_layer(self.actor.output_size, continuous, settings, 0.2, 0.01) if continuous else None
+        self.actor_memory = self.make_memory(self.actor.output_size)
+        self.critic_memory = self.actor_memory if shared_critic else self.make_memory(self.critic.output_size)
+        actor_size, critic_size = (
+            body.output_size if memory is None else memory.output_size
+            for body, memory in ((self.actor, self.actor_memory), (self.critic, self.critic_memory))
         )
+        continuous, branches = spec.action_spec.continuous_size, spec.action_spec.discrete_branches
+        self.mean_head = head_layer(actor_size, continuous, settings, 0.2, 0.01) if continuous else None
         self.log_std = nn.Parameter(
             torch.full((continuous,), settings.initial_log_std), requires_grad=settings.final_log_std is None
         )
-        self.logits_head = (
-            head_layer(self.actor.output_size, sum(branches), settings, 0.1, 0.01) if branches else None
-        )
-        self.value_head = head_layer(self.critic.output_size, reward_streams, settings, VALUE_GAIN, 1.0)
+        self.logits_head = head_layer(actor_size, sum(branches), settings, 0.1, 0.01) if branches else None
+        self.value_head = head_layer(critic_size, reward_streams, settings, VALUE_GAIN, 1.0)
 
     def make_critic(self) -> Any:
         """Return the body of the critic."""
@@ -77,21 +82,64 @@ class ActorCritic(PolicyNetwork):
             "reward_streams": self.value_head.out_features,
         }
 
+    @property
+    def critic_memories(self) -> int:
+        """Number of the critic's own memories of an agent; 0 if it shares the actor's, or without memory."""
+        return int(self.critic_memory is not self.actor_memory)
+
     def forward(
-        self, inputs: Sequence[Tensor], forbidden: Tensor | None
+        self, inputs: Sequence[Tensor], forbidden: Tensor | None, sequences: Sequences | None = None
     ) -> tuple[ActionDistribution, Tensor]:
-        """Return the action distribution and the values (n, streams) of prepared inputs."""
-        features = self.actor(inputs)
-        critic_features = features if self.critic is self.actor else self.critic(inputs)
+        """Return the action distribution and the values (n, streams) of prepared inputs.
+
+        Args:
+            inputs: what `prepare` returned.
+            forbidden: see `PolicyNetwork.distribution`.
+            sequences: for a network with memory, the sequences that the rows form; None if each row begins an episode.
+        """
+        features = self.recalled(self.actor(inputs), sequences)
+        if self.critic is self.actor:
+            return self._distribution(features, forbidden), self.value_head(features)
+        critic_features = self.recalled_by_critic(self.critic(inputs), sequences)
         return self._distribution(features, forbidden), self.value_head(critic_features)
 
-    def distribution(self, inputs: Sequence[Tensor], forbidden: Tensor | None) -> ActionDistribution:
-        """See `PolicyNetwork.distribution`."""
-        return self._distribution(self.actor(inputs), forbidden)
+    def distribution(
+        self, inputs: Sequence[Tensor], forbidden: Tensor | None, sequences: Sequences | None = None
+    ) -> ActionDistribution:
+        """See `PolicyNetwork.distribution`, and `forward` for `sequences`."""
+        return self._distribution(self.recalled(self.actor(inputs), sequences), forbidden)
+
+    def recall(
+        self, inputs: Sequence[Tensor], forbidden: Tensor | None, memory: Tensor
+    ) -> tuple[ActionDistribution, Tensor]:
+        """See `PolicyNetwork.recall`."""
+        assert self.actor_memory is not None
+        features, after = self.actor_memory(self.actor(inputs), memory)
+        return self._distribution(features, forbidden), after
+
+    def recalled(self, features: Tensor, sequences: Sequences | None) -> Tensor:
+        """Return the actor's features of rows, after its memory if it has one."""
+        if self.actor_memory is None:
+            return features
+        if sequences is None:
+            return self.actor_memory.from_nothing(features)
+        result: Tensor = self.actor_memory(features, sequences.memory, sequences.lengths)[0]
+        return result
+
+    def recalled_by_critic(self, features: Tensor, sequences: Sequences | None, number: int = 0) -> Tensor:
+        """Return the critic's features of rows, after its memory of that number if it has one of its own."""
+        if self.critic_memory is None:
+            return features
+        if sequences is None:
+            return self.critic_memory.from_nothing(features)
+        result: Tensor = self.critic_memory(features, sequences.critic_memory[:, number], sequences.lengths)[
+            0
+        ]
+        return result
 
     def value(self, inputs: Sequence[Tensor]) -> Tensor:
-        """Return the values of prepared inputs, (n, streams)."""
-        result: Tensor = self.value_head(self.critic(inputs))
+        """Return the values of prepared inputs, (n, streams); with memory, those at the start of an episode."""
+        result: Tensor = self.value_head(self.recalled_by_critic(self.critic(inputs), None))
         return result
 
     def to_environment(self, sample: ActionSample) -> ActionTuple:
@@ -107,23 +155,37 @@ class ActorCritic(PolicyNetwork):
         if self.log_std.requires_grad:
             self.log_std.copy_(deviation.log())
 
-    def exported_actions(self, inputs: Sequence[Tensor], forbidden: Tensor | None) -> ExportedActions:
+    def exported_actions(
+        self, inputs: Sequence[Tensor], forbidden: Tensor | None, memory: Tensor | None = None
+    ) -> ExportedActions:
         """See `PolicyNetwork.exported_actions`."""
-        distribution = self.distribution(inputs, forbidden)
+        after = None
+        if memory is None:
+            distribution = self.distribution(inputs, forbidden)
+        else:
+            distribution, after = self.recall(inputs, forbidden, memory)
         continuous = None
         if self.mean_head is not None:
             mean = distribution.mean
             sample = mean + torch.randn_like(mean) * distribution.log_std.exp()
             continuous = (_scaled(sample), _scaled(mean))
-        return ExportedActions(continuous, discrete_actions(distribution.log_probs))
+        return ExportedActions(continuous, discrete_actions(distribution.log_probs), after)
 
     def trial_loss(self, inputs: Sequence[Tensor]) -> Tensor:
         """See `PolicyNetwork.trial_loss`."""
-        distribution, value = self(inputs, None)
+        distribution, value = self(inputs, None, self.trial_sequences(len(inputs[0])))
         total: Tensor = (
             value.square().mean() + distribution.entropy().mean() + distribution.mean.square().sum()
         )
         return total
+
+    def trial_sequences(self, rows: int) -> Sequences | None:
+        """Return sequences for `trial_loss`; None for a network without memory."""
+        settings = self.settings.memory
+        if settings is None:
+            return None
+        nothing = torch.zeros(settings.memory_size, device=self.device)
+        return Sequences.new(rows, settings.sequence_length, nothing, self.critic_memories)
 
     def parameter_groups(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
         """Return the learned parameters of the actor and those of the critic.
@@ -133,6 +195,8 @@ class ActorCritic(PolicyNetwork):
         critic = set(self.value_head.parameters())
         if self.critic is not self.actor:
             critic |= set(self.critic.parameters())
+            if self.critic_memory is not None:
+                critic |= set(self.critic_memory.parameters())
         learned = [
             parameter for parameter in self.parameters() if parameter.numel() and parameter.requires_grad
         ]

@@ -17,10 +17,12 @@ class ExportedActions:
     Attributes:
         continuous: sampled and most likely actions, (n, size) each, in [-1, 1].
         discrete: sampled and most likely actions, (n, branches) int64 each.
+        memory: (n, memory_size) what the agents remember from now on; None for a network without memory.
     """
 
     continuous: tuple[Tensor, Tensor] | None
     discrete: tuple[Tensor, Tensor] | None
+    memory: Tensor | None = None
 
 
 def sampled(log_probs: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from trainers.networks.actor_critic import ActorCritic
 from trainers.networks.body import Body
 from trainers.networks.entities import HEADS, SelfAttention
 from trainers.networks.layers import ACTIVATIONS, hidden_layer
+from trainers.networks.memory import Sequences
 
 
 @dataclass(frozen=True)
@@ -114,11 +115,21 @@ class GroupActorCritic(ActorCritic):
         size = self.action_spec.continuous_size + sum(self.action_spec.discrete_branches)
         return GroupCritic(self.make_body(units, num_layers=0), size, self.settings)
 
+    @property
+    def critic_memories(self) -> int:
+        """See `ActorCritic.critic_memories`; one of values, and one of counterfactual values."""
+        return 2 * super().critic_memories
+
     def group_value(
-        self, inputs: Sequence[Tensor], mates: Mates | None, counterfactual: bool = False
+        self,
+        inputs: Sequence[Tensor],
+        mates: Mates | None,
+        counterfactual: bool = False,
+        sequences: Sequences | None = None,
     ) -> Tensor:
-        """Return the values of groups, (n, streams). See `GroupCritic.forward` for the arguments."""
-        value: Tensor = self.value_head(self.critic(inputs, mates, counterfactual))
+        """Return the values of groups, (n, streams). See `GroupCritic.forward` and `ActorCritic.forward`."""
+        features = self.critic(inputs, mates, counterfactual)
+        value: Tensor = self.value_head(self.recalled_by_critic(features, sequences, int(counterfactual)))
         return value
 
     def trial_loss(self, inputs: Sequence[Tensor]) -> Tensor:
@@ -126,5 +137,7 @@ class GroupActorCritic(ActorCritic):
         count, size = len(inputs[0]), self.critic.seen_and_done.in_features - self.critic.encoder.output_size
         ones = inputs[0].new_ones(count, 1, dtype=torch.float32)
         mates = Mates(tuple(inputs), ones[:, :, None].expand(-1, 1, size), ones, 0.0 * ones[:, 0])
-        value = self.group_value(inputs, mates) + self.group_value(inputs, mates, counterfactual=True)
+        sequences = self.trial_sequences(count)
+        value = self.group_value(inputs, mates, sequences=sequences)
+        value = value + self.group_value(inputs, mates, counterfactual=True, sequences=sequences)
         return super().trial_loss(inputs) + value.square().mean()

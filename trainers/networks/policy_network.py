@@ -16,6 +16,7 @@ from trainers.config import NetworkSettings
 from trainers.networks.behavior_spec import describe_spec
 from trainers.networks.distributions import Distribution
 from trainers.networks.exported import ExportedActions
+from trainers.networks.memory import Memory
 from trainers.networks.perception import Perception
 
 
@@ -28,11 +29,13 @@ class ActionSample:
         discrete: (n, branches) int64.
         log_prob: (n, parts) float32 log-probability of each continuous dimension and branch; (n, 0) if the algorithm
             does not use it.
+        memory: (n, memory_size) float32, what the agents remember from now on; None for a network without memory.
     """
 
     continuous: np.ndarray
     discrete: np.ndarray
     log_prob: np.ndarray
+    memory: np.ndarray | None = None
 
 
 class PolicyNetwork(Perception):
@@ -47,14 +50,26 @@ class PolicyNetwork(Perception):
     Attributes:
         action_limit: a raw continuous action is clipped to this size and divided by it for the environment.
         gives_log_prob: whether `choose` computes log-probabilities, which learning from a rollout needs.
+        takes_memory: whether the network implements the ML-Agents key `memory`.
     """
 
     action_limit: ClassVar[float] = 1.0
     gives_log_prob: ClassVar[bool] = True
+    takes_memory: ClassVar[bool] = False
 
     def __init__(self, spec: BehaviorSpec, settings: NetworkSettings) -> None:
         super().__init__(spec, settings)
         self.spec = spec
+
+    @property
+    def memory_size(self) -> int:
+        """Length of the vector that an agent remembers from one decision to the next; 0 without memory."""
+        memory = self.settings.memory
+        return memory.memory_size if self.takes_memory and memory is not None else 0
+
+    def make_memory(self, inputs: int) -> Memory | None:
+        """Return a new memory over features of this length; None for a network without memory."""
+        return Memory(inputs, self.memory_size, self.settings) if self.memory_size else None
 
     @abstractmethod
     def distribution(self, inputs: Sequence[Tensor], forbidden: Tensor | None) -> Distribution:
@@ -65,6 +80,20 @@ class PolicyNetwork(Perception):
             forbidden: (n, sum of branch sizes) bool, True where an action is forbidden; None if none is.
         """
 
+    def recall(
+        self, inputs: Sequence[Tensor], forbidden: Tensor | None, memory: Tensor
+    ) -> tuple[Distribution, Tensor]:
+        """Return the action distribution of n agents that remember, and what they then remember.
+
+        Only networks with a `memory_size` implement it.
+
+        Args:
+            inputs: what `prepare` returned.
+            forbidden: see `distribution`.
+            memory: (n, memory_size).
+        """
+        raise NotImplementedError
+
     @abstractmethod
     def to_environment(self, sample: ActionSample) -> ActionTuple:
         """Return the actions in the form that the environment takes; continuous ones lie in [-1, 1].
@@ -73,8 +102,13 @@ class PolicyNetwork(Perception):
         """
 
     @abstractmethod
-    def exported_actions(self, inputs: Sequence[Tensor], forbidden: Tensor | None) -> ExportedActions:
-        """Return the actions of an exported model. See `distribution` for the arguments."""
+    def exported_actions(
+        self, inputs: Sequence[Tensor], forbidden: Tensor | None, memory: Tensor | None = None
+    ) -> ExportedActions:
+        """Return the actions of an exported model, and what the agents then remember.
+
+        See `recall` for the arguments; `memory` is None for a network without memory.
+        """
 
     @abstractmethod
     def trial_loss(self, inputs: Sequence[Tensor]) -> Tensor:
@@ -104,6 +138,7 @@ class PolicyNetwork(Perception):
         forbidden: np.ndarray | None,
         deterministic: bool,
         generator: torch.Generator | None,
+        memory: np.ndarray | None = None,
     ) -> ActionSample:
         """Choose actions for n agents.
 
@@ -112,12 +147,23 @@ class PolicyNetwork(Perception):
             forbidden: (n, sum of branch sizes) bool, True where an action is forbidden; None if none is.
             deterministic: whether to take the most likely actions instead of samples.
             generator: the source of randomness, on the network's device; None takes torch's global one.
+            memory: (n, memory_size) float32, what the agents remember; None without memory, or for agents whose
+                episodes begin.
         """
-        distribution = self.distribution(self.upload(observations), self.upload_mask(forbidden))
+        inputs, mask, after = self.upload(observations), self.upload_mask(forbidden), None
+        if self.memory_size:
+            if memory is None:
+                memory = np.zeros((len(observations[0]), self.memory_size), np.float32)
+            distribution, after = self.recall(inputs, mask, torch.from_numpy(memory).to(self.device))
+        else:
+            distribution = self.distribution(inputs, mask)
         actions = distribution.mode() if deterministic else distribution.sample(generator)
         log_prob = distribution.log_prob(actions) if self.gives_log_prob else actions.continuous[:, :0]
         return ActionSample(
-            actions.continuous.cpu().numpy(), actions.discrete.cpu().numpy(), log_prob.cpu().numpy()
+            actions.continuous.cpu().numpy(),
+            actions.discrete.cpu().numpy(),
+            log_prob.cpu().numpy(),
+            None if after is None else after.cpu().numpy(),
         )
 
     def upload_mask(self, forbidden: np.ndarray | None) -> Tensor | None:

@@ -169,6 +169,7 @@ class QNetwork(PolicyNetwork):
         forbidden: np.ndarray | None,
         deterministic: bool,
         generator: torch.Generator | None,
+        memory: np.ndarray | None = None,
         epsilon: float = 0.0,
     ) -> ActionSample:
         """See `PolicyNetwork.choose`. A random action has probability `epsilon`. `log_prob` is (n, 0)."""
@@ -183,7 +184,9 @@ class QNetwork(PolicyNetwork):
         """See `PolicyNetwork.to_environment`."""
         return ActionTuple(continuous=sample.continuous, discrete=sample.discrete.astype(np.int32))
 
-    def exported_actions(self, inputs: Sequence[Tensor], forbidden: Tensor | None) -> ExportedActions:
+    def exported_actions(
+        self, inputs: Sequence[Tensor], forbidden: Tensor | None, memory: Tensor | None = None
+    ) -> ExportedActions:
         """See `PolicyNetwork.exported_actions`. Both actions are the best one, since values give no probabilities."""
         best = self.values(inputs, forbidden).argmax(1, keepdim=True)
         return ExportedActions(None, (best, best.clone()))

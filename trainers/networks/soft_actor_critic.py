@@ -13,6 +13,7 @@ from trainers.networks.body import Body
 from trainers.networks.distributions import branch_log_probs
 from trainers.networks.exported import ExportedActions, discrete_actions
 from trainers.networks.layers import head_layer
+from trainers.networks.memory import Sequences
 from trainers.networks.policy_network import ActionSample, PolicyNetwork
 from trainers.networks.squashed import SquashedDistribution
 from trainers.networks.twin_critic import TwinCritic
@@ -37,6 +38,7 @@ class SoftActorCritic(PolicyNetwork):
     """
 
     gives_log_prob = False
+    takes_memory = True
 
     def __init__(
         self,
@@ -49,14 +51,17 @@ class SoftActorCritic(PolicyNetwork):
         self.reward_streams, self.critic_batch_norm = reward_streams, critic_batch_norm
         continuous, choices = spec.action_spec.continuous_size, sum(spec.action_spec.discrete_branches)
         self.actor = self.make_body(settings.hidden_units)
-        width = self.actor.output_size
+        self.actor_memory = self.make_memory(self.actor.output_size)
+        width = self.actor.output_size if self.actor_memory is None else self.actor_memory.output_size
         self.mean_head = head_layer(width, continuous, settings, 0.2, 0.01) if continuous else None
         self.log_std_head = head_layer(width, continuous, settings, 0.2, 0.01) if continuous else None
         self.logits_head = head_layer(width, choices, settings, 0.1, 0.01) if choices else None
         self.choices = max(1, choices)
-        goals = self.goal_spans(self._critic_units)
         outputs = reward_streams * self.choices
-        self.critic = TwinCritic(self._make_encoder, continuous, outputs, settings, goals, critic_batch_norm)
+        goals = self.goal_spans(self._critic_units)
+        self.critic = TwinCritic(
+            self._make_encoder, continuous, outputs, settings, self.make_memory, goals, critic_batch_norm
+        )
 
     @classmethod
     def build(cls, spec: BehaviorSpec, description: dict[str, Any]) -> Self:
@@ -69,27 +74,33 @@ class SoftActorCritic(PolicyNetwork):
         own = {"reward_streams": self.reward_streams, "critic_batch_norm": self.critic_batch_norm}
         return {**super().description(), **own}
 
-    def distribution(self, inputs: Sequence[Tensor], forbidden: Tensor | None) -> SquashedDistribution:
-        """See `PolicyNetwork.distribution`."""
+    def distribution(
+        self, inputs: Sequence[Tensor], forbidden: Tensor | None, sequences: Sequences | None = None
+    ) -> SquashedDistribution:
+        """See `PolicyNetwork.distribution`, and `ActorCritic.forward` for `sequences`."""
         features = self.actor(inputs)
-        mean = log_std = features[:, :0]
-        if self.mean_head is not None and self.log_std_head is not None:
-            mean, log_std = self.mean_head(features), self.log_std_head(features).clamp(*LOG_STD_RANGE)
-        branches: tuple[Tensor, ...] = ()
-        if self.logits_head is not None:
-            branches = branch_log_probs(
-                self.logits_head(features), self.action_spec.discrete_branches, forbidden
-            )
-        return SquashedDistribution(mean, log_std, branches)
+        if self.actor_memory is not None and sequences is None:
+            features = self.actor_memory.from_nothing(features)
+        elif self.actor_memory is not None and sequences is not None:
+            features = self.actor_memory(features, sequences.memory, sequences.lengths)[0]
+        return self._distribution(features, forbidden)
 
-    def values(self, critic: nn.Module, inputs: Sequence[Tensor], action: Tensor) -> Tensor:
+    def recall(
+        self, inputs: Sequence[Tensor], forbidden: Tensor | None, memory: Tensor
+    ) -> tuple[SquashedDistribution, Tensor]:
+        """See `PolicyNetwork.recall`."""
+        assert self.actor_memory is not None
+        features, after = self.actor_memory(self.actor(inputs), memory)
+        return self._distribution(features, forbidden), after
+
+    def values(self, critic: nn.Module, inputs: Sequence[Tensor] | Tensor, action: Tensor) -> Tensor:
         """Return the values of both networks of a critic, (2, n, streams, choices).
 
         There is one choice without discrete actions, else one for each entry of all branches.
 
         Args:
             critic: this network's own, or its target.
-            inputs: what `prepare` returned.
+            inputs: see `TwinCritic.forward`.
             action: (n, size) continuous actions.
         """
         values: Tensor = critic(inputs, action)
@@ -99,21 +110,33 @@ class SoftActorCritic(PolicyNetwork):
         """See `PolicyNetwork.to_environment`. Continuous actions are squashed already."""
         return ActionTuple(continuous=sample.continuous, discrete=sample.discrete.astype(np.int32))
 
-    def exported_actions(self, inputs: Sequence[Tensor], forbidden: Tensor | None) -> ExportedActions:
+    def exported_actions(
+        self, inputs: Sequence[Tensor], forbidden: Tensor | None, memory: Tensor | None = None
+    ) -> ExportedActions:
         """See `PolicyNetwork.exported_actions`."""
-        distribution = self.distribution(inputs, forbidden)
+        after = None
+        if memory is None:
+            distribution = self.distribution(inputs, forbidden)
+        else:
+            distribution, after = self.recall(inputs, forbidden, memory)
         continuous = None
         if self.mean_head is not None:
             mean = distribution.mean
             sample = mean + torch.randn_like(mean) * distribution.log_std.exp()
             continuous = (sample.tanh(), mean.tanh())
-        return ExportedActions(continuous, discrete_actions(distribution.log_probs))
+        return ExportedActions(continuous, discrete_actions(distribution.log_probs), after)
 
     def trial_loss(self, inputs: Sequence[Tensor]) -> Tensor:
         """See `PolicyNetwork.trial_loss`."""
-        distribution = self.distribution(inputs, None)
+        seen: Sequence[Tensor] | Tensor = inputs
+        sequences = None
+        if self.settings.memory is not None:
+            nothing = torch.zeros(self.memory_size, device=self.device)
+            sequences = Sequences.new(len(inputs[0]), self.settings.memory.sequence_length, nothing, 0)
+            seen = self.critic.remember(inputs, sequences)
+        distribution = self.distribution(inputs, None, sequences)
         action, density = distribution.draw()
-        values = self.values(self.critic, inputs, action)
+        values = self.values(self.critic, seen, action)
         total: Tensor = values.square().mean() + density.mean() + distribution.entropy().mean()
         return total
 
@@ -123,3 +146,14 @@ class SoftActorCritic(PolicyNetwork):
 
     def _make_encoder(self) -> Body:
         return self.make_body(self._critic_units, num_layers=0)
+
+    def _distribution(self, features: Tensor, forbidden: Tensor | None) -> SquashedDistribution:
+        mean = log_std = features[:, :0]
+        if self.mean_head is not None and self.log_std_head is not None:
+            mean, log_std = self.mean_head(features), self.log_std_head(features).clamp(*LOG_STD_RANGE)
+        branches: tuple[Tensor, ...] = ()
+        if self.logits_head is not None:
+            branches = branch_log_probs(
+                self.logits_head(features), self.action_spec.discrete_branches, forbidden
+            )
+        return SquashedDistribution(mean, log_std, branches)

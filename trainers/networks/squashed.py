@@ -28,6 +28,11 @@ class SquashedDistribution(ActionDistribution):
         log_probs: one (n, choices) tensor of normalised log-probabilities per branch.
     """
 
+    def at(self, rows: Tensor) -> "SquashedDistribution":
+        """Return the distribution for some of the observations."""
+        branches = tuple(branch[rows] for branch in self.log_probs)
+        return SquashedDistribution(self.mean[rows], self.log_std[rows], branches)
+
     def sample(self, generator: torch.Generator | None = None) -> Actions:
         """See `Distribution.sample`; continuous actions are squashed."""
         gaussian = super().sample(generator)

@@ -10,8 +10,9 @@ from torch.nn import functional
 
 from trainers.config import NetworkSettings
 from trainers.networks.body import Body
-from trainers.networks.goals import HyperLayer, Spans, TwinHyperLayer, goal_size, with_goals
+from trainers.networks.goals import HyperLayer, Spans, TwinHyperLayer, goal_size, goals_in, with_goals
 from trainers.networks.layers import ACTIVATIONS, VALUE_GAIN, head_layer, hidden_layer
+from trainers.networks.memory import Memory, Sequences
 
 RUNNING_WEIGHT = 0.01
 """Weight of a batch in the running moments of batch normalisation, as in CrossQ."""
@@ -82,13 +83,16 @@ class TwinBatchNorm(nn.Module):
 class TwinCritic(nn.Module):
     """Two networks with their own encoders and weights, which give the values of observations and actions.
 
-    A continuous action is an input, beside what the encoders give. Of discrete actions, every choice has a value.
+    A continuous action is an input, beside what the encoders give. Of discrete actions, every choice has a value. With
+    memory, each network has an LSTM between its encoder and the action, so that it remembers observations only and the
+    values of any action can follow.
 
     Args:
         make_encoder: makes a body without hidden layers.
         action_size: number of continuous actions.
         outputs: number of values of each network.
         settings: ML-Agents' `network_settings`.
+        make_memory: makes a memory over features of a length; it returns None for networks without memory.
         goals: see `Body`.
         batch_norm: whether batch normalisation comes before each layer (extension key `critic_batch_norm`).
     """
@@ -99,6 +103,7 @@ class TwinCritic(nn.Module):
         action_size: int,
         outputs: int,
         settings: NetworkSettings,
+        make_memory: Callable[[int], Memory | None],
         goals: Spans = (),
         batch_norm: bool = False,
     ) -> None:
@@ -106,8 +111,15 @@ class TwinCritic(nn.Module):
         encoders = [make_encoder(), make_encoder()]
         self.encoders = nn.ModuleList(encoders)
         self._alike = not list(self.encoders.parameters())
+        memories = [make_memory(encoder.output_size) for encoder in encoders]
+        self.memories = nn.ModuleList(memory for memory in memories if memory is not None)
+        self.goals, size = tuple(goals), encoders[0].output_size
+        if memories[0] is not None:  # the goals follow what is remembered
+            remembered = memories[0].output_size
+            size = remembered + goal_size(goals)
+            goals = [(remembered, size)] if goals else ()
         units = settings.critic_hidden_units or settings.hidden_units
-        sizes = [encoders[0].output_size + action_size] + [units] * settings.num_layers
+        sizes = [size + action_size] + [units] * settings.num_layers
         layers: list[nn.Module] = []
         for index, (inputs, width) in enumerate(itertools.pairwise(sizes)):
             layers += [TwinBatchNorm(inputs)] if batch_norm else []
@@ -125,14 +137,30 @@ class TwinCritic(nn.Module):
         )
         self.layers = with_goals(layers, goals)
 
-    def forward(self, inputs: Sequence[Tensor], action: Tensor) -> Tensor:
-        """Return the values of both networks, (2, n, outputs).
+    def remember(self, inputs: Sequence[Tensor], sequences: Sequences) -> Tensor:
+        """Return what both networks with memory see and remember, (2, n, size), for `forward`.
 
         Args:
             inputs: prepared inputs.
+            sequences: the sequences that the rows form. Their first rows begin with the actor's memory.
+        """
+        both = []
+        for encoder, memory in zip(self.encoders, self.memories, strict=True):
+            seen = encoder(inputs)
+            remembered, _ = memory(seen, sequences.memory, sequences.lengths)
+            both.append(torch.cat([remembered, goals_in(seen, self.goals)], dim=1))
+        return torch.stack(both)
+
+    def forward(self, inputs: Sequence[Tensor] | Tensor, action: Tensor) -> Tensor:
+        """Return the values of both networks, (2, n, outputs).
+
+        Args:
+            inputs: prepared inputs; for networks with memory, what `remember` returned.
             action: (n, action_size) continuous actions in [-1, 1].
         """
-        if self._alike:  # without encoders of their own, both networks have the same inputs
+        if isinstance(inputs, Tensor):
+            both = torch.cat([inputs, action.expand(2, -1, -1)], dim=2)
+        elif self._alike:  # without encoders of their own, both networks have the same inputs
             seen: Tensor = self.encoders[0](inputs)
             both = torch.cat([seen, action], dim=1).expand(2, -1, -1)
         else:

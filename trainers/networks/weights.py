@@ -47,9 +47,12 @@ def weight_bytes(make: Callable[[], nn.Module]) -> int:
 def _estimate(spec: BehaviorSpec, settings: NetworkSettings) -> int:
     """Return roughly how many weights a network has; rather too many than too few."""
     widest = max(settings.hidden_units, settings.critic_hidden_units or 0, *(settings.conv_channels or ()))
+    remembered = settings.memory.memory_size if settings.memory else 0
     inputs = sum(math.prod(observation.shape) for observation in spec.observation_specs)
     outputs = spec.action_spec.continuous_size + sum(spec.action_spec.discrete_branches)
-    hidden = widest * (inputs + widest * settings.num_layers + outputs)
+    hidden = widest * (inputs + widest * settings.num_layers + outputs) + 2 * remembered * (
+        widest + remembered
+    )
     if all(seen.observation_type != ObservationType.GOAL_SIGNAL for seen in spec.observation_specs):
         return hidden
     return hidden + widest * widest * (widest if settings.num_layers > 1 else inputs)  # `HyperLayer`

@@ -80,6 +80,8 @@ def evaluate_all(
     checkers = {name: StepsChecker(name, spec) for name, spec in specs.items() if acting[name] in known}
     running: dict[tuple[str, int], float] = {}
     finished: dict[tuple[str, int], float] = {}
+    for policy in policies:
+        policy.forget()
     step, notice = 0, FIRST_NOTICE
     while not step or running:
         for name, checker in checkers.items():
@@ -87,6 +89,7 @@ def evaluate_all(
             with environment_called():
                 steps = checked_pair(name, env.get_steps(name))
             decision, terminal = checker.checked(steps[0]), checker.checked(steps[1])
+            policy.forget((name, agent) for agent in terminal.agent_id.tolist())
             for agent, reward in _rewards(terminal):
                 if (name, agent) in running:
                     finished[name, agent] = running.pop((name, agent)) + reward
@@ -96,7 +99,8 @@ def evaluate_all(
                 elif (name, agent) in running:
                     running[name, agent] += reward
             if len(decision):
-                actions = policy.act(decision.obs, deterministic, decision.action_mask)
+                agents = [(name, agent) for agent in decision.agent_id.tolist()]
+                actions = policy.act(decision.obs, deterministic, decision.action_mask, agents)
                 with environment_called():
                     env.set_actions(name, actions)
                 if played is not None:

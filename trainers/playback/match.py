@@ -34,6 +34,11 @@ class RunSide:
         self._policies = {policy.name: policy for policy in policies}
         self._deterministic = deterministic
 
+    def forget(self) -> None:
+        """Forget what the agents remember, before games begin."""
+        for policy in self._policies.values():
+            policy.forget()
+
     def act(self, behavior: str, steps: DecisionSteps) -> ActionTuple:
         """See `Side.act`.
 
@@ -45,7 +50,8 @@ class RunSide:
             raise UserError(
                 f"the environment has {behavior}; the run has {', '.join(sorted(self._policies))}"
             )
-        return policy.act(steps.obs, self._deterministic, steps.action_mask)
+        agents = [(behavior, agent) for agent in steps.agent_id.tolist()]
+        return policy.act(steps.obs, self._deterministic, steps.action_mask, agents)
 
 
 class RandomSide:

@@ -66,6 +66,9 @@ def _play_match(arguments: argparse.Namespace) -> dict[str, Any]:
     sides = _side(checkpoints, arguments), _other_side(names, arguments)
     scores = []
     for index, team in enumerate(teams):
+        for side in sides:
+            if isinstance(side, RunSide):
+                side.forget()
         copies = games // len(teams) + (index < games % len(teams))
         env = make_env(env_id, copies, arguments.seed, options)
         try:

@@ -1,6 +1,6 @@
 """A policy loaded from a checkpoint; the run that made it is not needed."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +137,7 @@ class LoadedPolicy:
         self.policy.load_state_dict(state["Policy"])
         self.policy.eval()
         self._generator = torch.Generator().manual_seed(0)
+        self._memories: dict[Hashable, np.ndarray] = {}
         self._mappings: tuple[ObservationMapping, ActionMapping] | None = None
         if "spaces" in description:
             seen, done = (space_from(space) for space in description["spaces"])
@@ -146,11 +147,24 @@ class LoadedPolicy:
         """Make the sampling of `act(..., deterministic=False)` repeatable."""
         self._generator.manual_seed(seed)
 
+    def forget(self, agents: Iterable[Hashable] | None = None) -> None:
+        """Forget what agents remember, as is due when their episodes end; without memory, nothing happens.
+
+        Args:
+            agents: see `act`; None forgets all.
+        """
+        if agents is None:
+            self._memories.clear()
+        else:
+            for agent in agents:
+                self._memories.pop(agent, None)
+
     def act(
         self,
         observations: np.ndarray | Sequence[np.ndarray],
         deterministic: bool = True,
         action_mask: Sequence[np.ndarray] | None = None,
+        agents: Sequence[Hashable] | None = None,
     ) -> ActionTuple:
         """Choose actions for n agents.
 
@@ -158,6 +172,8 @@ class LoadedPolicy:
             observations: one (n, *shape) array, or a list with one such array per observation.
             deterministic: take the most likely action; else draw a sample.
             action_mask: one (n, choices) bool array per branch, True = forbidden.
+            agents: names of the n agents, by which a policy with memory keeps what each remembers until `forget`; None
+                for 0, 1 and so on.
 
         Returns:
             `.continuous` (n, size) float32 in [-1, 1] and `.discrete` (n, branches) int32.
@@ -177,7 +193,14 @@ class LoadedPolicy:
         arrays = [_as_stored(array) for array in arrays]
         branches = self.spec.action_spec.discrete_branches
         forbidden = join_masks(self.name, action_mask, branches, range(len(arrays[0])))
-        sample = self.policy.choose(arrays, forbidden, deterministic, self._generator)
+        memory = None
+        if size := self.policy.memory_size:
+            agents = range(len(arrays[0])) if agents is None else agents
+            nothing = np.zeros(size, np.float32)
+            memory = np.array([self._memories.get(agent, nothing) for agent in agents]).reshape(-1, size)
+        sample = self.policy.choose(arrays, forbidden, deterministic, self._generator, memory)
+        if agents is not None and sample.memory is not None:
+            self._memories.update(zip(agents, sample.memory, strict=True))
         return self.policy.to_environment(sample)
 
     def predict(
@@ -190,7 +213,8 @@ class LoadedPolicy:
 
         With a Gymnasium task, `env.step(policy.predict(observation))` takes what `env.reset()` and `env.step()` gave;
         so does a vector environment. A policy from elsewhere takes the arrays of `act`. It answers with an array, or
-        with a pair of arrays if actions are both continuous and discrete.
+        with a pair of arrays if actions are both continuous and discrete. A policy with memory remembers what it was
+        given before: call `forget()` when an episode begins, or `forget([i])` for episode i of a batch.
 
         Args:
             observation: of one agent, or with n of them along a first axis.

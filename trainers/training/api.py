@@ -10,8 +10,8 @@ from typing import Any
 from mlagents_envs.base_env import BaseEnv
 from mlagents_envs.exception import UnityCommunicatorStoppedException
 
-from trainers.config import RunSettings, check_supported, dump_settings, load_settings
-from trainers.config.supported import doubts
+from trainers.config import RunSettings, dump_settings, load_settings
+from trainers.config.doubts import doubts
 from trainers.optim.threads import Threads
 from trainers.records.progress import Display, make_display
 from trainers.records.run_folder import claimed_folder, with_run_id
@@ -62,7 +62,6 @@ def train(
         if isinstance(env, BaseEnv):
             stack.callback(signals.leaving, env.close)
         settings = options if isinstance(options, RunSettings) else load_settings(options, overrides)
-        check_supported(settings)
         for line in doubts(settings):
             logger.warning("%s", line)
         settings = with_run_id(with_seed(settings))

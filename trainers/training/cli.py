@@ -8,7 +8,8 @@ from gym_adapters.commands import program_name
 from gym_adapters.errors import exit_status
 from gym_adapters.make import behavior_name
 from gym_adapters.text import log_everything, log_to_terminal
-from trainers.config import RunSettings, catalogue, check_supported, load_settings
+from trainers.config import RunSettings, catalogue, load_settings
+from trainers.config.doubts import check_trainer_type
 from trainers.config.loader import CONFIGURATION
 from trainers.config.run import deep_merge
 from trainers.records.progress import LineDisplay, open_missing_streams
@@ -69,7 +70,8 @@ def resolve(arguments: ParsedArguments, trainer_type: str | None) -> RunSettings
         here = {"checkpoint_settings": {"results_dir": str(source.parent.parent)}}  # whatever the file names
         options = deep_merge(here, options)
     settings = load_settings(source, arguments.overrides, options)
-    check_supported(settings, trainer_type)
+    if trainer_type is not None:
+        check_trainer_type(settings, trainer_type)
     return settings
 
 

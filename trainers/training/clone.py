@@ -23,7 +23,6 @@ from trainers.algorithms.learner import Learner
 from trainers.config import BehavioralCloningSettings, BehaviorSettings, RunSettings, load_settings
 from trainers.config.base import PathText
 from trainers.config.errors import option_reader, path_option
-from trainers.config.supported import check_supported
 from trainers.imitation.cloning import Cloning
 from trainers.imitation.fitting import GRADIENT_STEPS, Epoch, default_epochs, deviation, divided, fit
 from trainers.imitation.sources import load_shown
@@ -229,7 +228,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         if path is None and env_path is not None:
             path = tuned_file(env_path, "ppo")
         settings = load_settings(path, overrides, options)
-        check_supported(settings)
         folder = clone(settings, demo, epochs, LineDisplay())
     except BaseException as error:  # libraries in other languages raise their own
         return exit_status(error)

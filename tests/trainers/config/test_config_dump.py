@@ -1,5 +1,6 @@
 """Settings written back: what is written reads as equal, and mlagents-learn's copy holds only its own keys."""
 
+import operator
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,10 @@ networks = st.fixed_dictionaries(
         "hidden_units": units,
         "activation": st.sampled_from(["swish", "tanh", "relu", "elu"]),
         "critic_hidden_units": st.none() | units,
-        "memory": st.none() | st.just({"memory_size": 64, "sequence_length": 1}),
     },
+)
+memories = st.fixed_dictionaries(
+    {}, optional={"memory": st.none() | st.just({"memory_size": 64, "sequence_length": 1})}
 )
 signals = st.fixed_dictionaries(
     {"extrinsic": st.fixed_dictionaries({}, optional={"gamma": st.floats(0, 1), "strength": numbers})},
@@ -52,12 +55,15 @@ hyperparameters = {
     "sac": st.fixed_dictionaries({}, optional={"steps_per_update": numbers}),
     "poca": st.fixed_dictionaries({}, optional={"epsilon": numbers}),
 }
+REMEMBERING = ("ppo", "a2c", "poca", "sac")
 behaviors = st.sampled_from(sorted(hyperparameters)).flatmap(
     lambda trainer_type: st.fixed_dictionaries(
         {"trainer_type": st.just(trainer_type)},
         optional={
             "hyperparameters": hyperparameters[trainer_type],
-            "network_settings": networks,
+            "network_settings": st.builds(operator.or_, networks, memories)
+            if trainer_type in REMEMBERING
+            else networks,
             "reward_signals": signals,
             "max_steps": counts,
             "even_checkpoints": st.booleans(),

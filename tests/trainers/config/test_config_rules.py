@@ -88,6 +88,18 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "behaviors.W: network_settings.final_log_std needs trainer_type ppo, poca, mappo or a2c; sac has no use for it",
     ),
     (
+        {
+            "behaviors": {
+                "W": {
+                    "trainer_type": "sac",
+                    "hyperparameters": {"critic_batch_norm": True},
+                    "network_settings": {"memory": {}},
+                }
+            }
+        },
+        "behaviors.W: hyperparameters.critic_batch_norm works without network_settings.memory",
+    ),
+    (
         {"behaviors": {"W": {"network_settings": {"dropout": 0.1}}}},
         "behaviors.W: network_settings.dropout needs trainer_type dqn",
     ),
@@ -174,6 +186,22 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"behaviors": {"W": {"network_settings": {"memory": {"sequence_length": 2000}}}}},
         "behaviors.W: network_settings.memory.sequence_length (2000) must not exceed "
         "hyperparameters.batch_size (1024)",
+    ),
+    (
+        {"behaviors": {"W": {"trainer_type": "dqn", "network_settings": {"memory": {}}}}},
+        "behaviors.W: network_settings.memory needs trainer_type ppo, sac, poca, mappo or a2c; dqn has no use for it",
+    ),
+    (
+        {
+            "behaviors": {
+                "W": {
+                    "trainer_type": "sac",
+                    "network_settings": {"memory": {}},
+                    "hyperparameters": {"n_step": 3},
+                }
+            }
+        },
+        "behaviors.W: network_settings.memory needs hyperparameters.n_step 1",
     ),
     ({"wandb": ""}, "wandb: expected text that is not empty, got ''"),
     (

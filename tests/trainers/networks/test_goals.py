@@ -24,7 +24,7 @@ from gym_adapters.limits import SMALL_NETWORK_BYTES, UNITS
 from trainers import load_policy, train
 from trainers.config import NetworkSettings
 from trainers.networks.actor_critic import ActorCritic
-from trainers.networks.goals import GoalLayers, HyperLayer, TwinHyperLayer
+from trainers.networks.goals import GoalLayers, HyperLayer, TwinHyperLayer, goal_size
 from trainers.networks.group_critic import GroupActorCritic
 from trainers.networks.policy_network import PolicyNetwork
 from trainers.networks.q_network import QNetwork
@@ -145,6 +145,21 @@ def test_every_network_takes_goals(
         for one in (again, policy)
     )
     torch.testing.assert_close(chosen, expected)
+
+
+@pytest.mark.parametrize("spec", [VECTORS, IMAGES], ids=["vectors", "images"])
+def test_a_critic_with_memory_knows_the_goal(spec: BehaviorSpec) -> None:
+    """The goal follows what the critic remembers; the layers see nothing else of it there."""
+    torch.manual_seed(0)
+    network = settings(memory={"memory_size": 16, "sequence_length": 4}, normalize=True)
+    policy = SoftActorCritic(spec, network)
+    critic = policy.critic
+    assert isinstance(critic.layers, GoalLayers)
+    size = goal_size(policy.goal_spans(16))
+    remembered = critic.memories[0].output_size
+    assert critic.layers.spans == ((remembered, remembered + size),)
+    policy.trial_loss(policy.upload(look(spec, rows=8))).backward()
+    assert all(parameter.grad is not None for parameter in policy.parameters() if parameter.numel())
 
 
 def test_goals_are_found_among_the_features() -> None:

@@ -41,10 +41,6 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "not yaml": (lambda: "behaviors: [", "line"),
     "unknown key": (lambda: another(behaviours={}), "behaviours"),
     "bad value": (lambda: options(Path("runs"), behavior={"max_steps": "never"}), "max_steps"),
-    "unsupported key": (
-        lambda: options(Path("runs"), behavior={"network_settings": {"memory": {}}}),
-        "memory",
-    ),
     "no demonstrations for a signal": (
         lambda: options(Path("runs"), behavior={"reward_signals": {"gail": {"demo_path": "a.demo"}}}),
         "a.demo: no such file or folder",

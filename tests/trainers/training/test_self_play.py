@@ -122,6 +122,22 @@ def test_a_game_is_learned_by_self_play(tmp_path: Path, trainer_type: str) -> No
     assert status["duel_v0"]["best_return"] > 1250.0, "the best policy is the one of the best rating"
 
 
+def test_teams_and_opponents_remember(tmp_path: Path) -> None:
+    """Each agent by the policy that it plays, through turns, swaps, a resume and a match."""
+    given = options(tmp_path, 1500)
+    given["default_settings"]["network_settings"]["memory"] = {"memory_size": 8, "sequence_length": 4}
+    train(arena(), given)
+    given["default_settings"]["max_steps"] = 2500
+    given["checkpoint_settings"]["resume"] = True
+    assert train(arena(), given)["duel_v0"].steps >= 2500
+    side = RunSide([load_policy(tmp_path / "duel")])
+    scores = []
+    for _ in range(2):
+        side.forget()
+        scores.append(play(arena(copies=20), 20, side, side, 0))
+    np.testing.assert_array_equal(*scores)
+
+
 def test_sac_plays_against_itself(tmp_path: Path) -> None:
     outcomes = train(arena(), options(tmp_path, 600, trainer_type="sac"))
     assert outcomes["duel_v0"].steps >= 600

@@ -1,0 +1,72 @@
+"""Tasks that show a part of their observation, so that a policy has to remember the rest.
+
+`gym_adapters.partial:Partial-v0` takes the options `task`, a Gymnasium id whose observation is a vector, and `hidden`,
+the places of the numbers that are left out: [1, 3] hides the two velocities of CartPole-v1.
+"""
+
+from collections.abc import Sequence
+from typing import Any, SupportsFloat
+
+import gymnasium
+import numpy as np
+from gymnasium.spaces import Box
+
+from gym_adapters.errors import UserError
+
+
+class Partial(gymnasium.Env[np.ndarray, Any]):
+    """A Gymnasium task without some of the numbers of its observation.
+
+    Args:
+        task: The id of the task.
+        hidden: The places of the numbers that are left out; the first is 0.
+        render_mode: See `gymnasium.Env`.
+        options: Options of the task.
+
+    Raises:
+        UserError: The observation is no vector, or `hidden` has other places, or all of them.
+    """
+
+    def __init__(
+        self, task: str, hidden: Sequence[int], render_mode: str | None = None, **options: Any
+    ) -> None:
+        self._task = gymnasium.make(task, render_mode=render_mode, **options)
+        self.render_mode, self.metadata = render_mode, self._task.metadata
+        whole = self._task.observation_space
+        if not isinstance(whole, Box) or len(whole.shape) != 1:
+            raise UserError(f"task {task}: expected an observation that is one vector, got {whole}")
+        places = range(whole.shape[0])
+        if not set(hidden) < set(places):
+            raise UserError(
+                f"hidden is {list(hidden)}; expected some, but not all, of the places 0 to {places[-1]} of {task}"
+            )
+        self._shown = np.setdiff1d(places, hidden)
+        self.observation_space = Box(whole.low[self._shown], whole.high[self._shown], dtype=np.float32)
+        self.action_space = self._task.action_space
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """See `gymnasium.Env.reset`."""
+        observation, info = self._task.reset(seed=seed, options=options)
+        return self._part(observation), info
+
+    def step(self, action: Any) -> tuple[np.ndarray, SupportsFloat, bool, bool, dict[str, Any]]:
+        """See `gymnasium.Env.step`."""
+        observation, reward, terminated, truncated, info = self._task.step(action)
+        return self._part(observation), reward, terminated, truncated, info
+
+    def render(self) -> Any:
+        """See `gymnasium.Env.render`."""
+        return self._task.render()
+
+    def close(self) -> None:
+        """See `gymnasium.Env.close`."""
+        self._task.close()
+
+    def _part(self, observation: np.ndarray) -> np.ndarray:
+        part: np.ndarray = observation[self._shown].astype(np.float32)
+        return part
+
+
+gymnasium.register("Partial-v0", entry_point="gym_adapters.partial:Partial")
