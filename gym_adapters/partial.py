@@ -18,18 +18,20 @@ class Partial(gymnasium.Env[np.ndarray, Any]):
     """A Gymnasium task without some of the numbers of its observation.
 
     Args:
-        task: The id of the task.
+        task: The id of the task. It names no module, so that a run's options import none.
         hidden: The places of the numbers that are left out; the first is 0.
         render_mode: See `gymnasium.Env`.
         options: Options of the task.
 
     Raises:
-        UserError: The observation is no vector, or `hidden` has other places, or all of them.
+        UserError: The task's id names a module, its observation is no vector, or `hidden` has other places, or all.
     """
 
     def __init__(
         self, task: str, hidden: Sequence[int], render_mode: str | None = None, **options: Any
     ) -> None:
+        if ":" in task:
+            raise UserError(f"task {task}: expected a registered Gymnasium id, without a module")
         self._task = gymnasium.make(task, render_mode=render_mode, **options)
         self.render_mode, self.metadata = render_mode, self._task.metadata
         whole = self._task.observation_space

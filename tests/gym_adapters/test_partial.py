@@ -35,6 +35,11 @@ def test_other_places_are_refused(hidden):
         make_env(ID, 1, 0, {"task": "CartPole-v1", "hidden": hidden})
 
 
+def test_a_task_that_names_a_module_is_refused():
+    with pytest.raises(UserError, match="task some_module:Task-v0: expected a registered Gymnasium id"):
+        make_env(ID, 1, 0, {"task": "some_module:Task-v0", "hidden": [0]})
+
+
 def test_an_observation_that_is_no_vector_is_refused():
     with pytest.raises(UserError, match="expected an observation that is one vector, got Discrete"):
         make_env(ID, 1, 0, {"task": "FrozenLake-v1", "hidden": [0]})

@@ -154,6 +154,7 @@ class SAC(OffPolicyLearner):
         return policy_loss + self.log_coefficients @ surplus, figures
 
     def _see(self, transitions: Transitions, moves_actor: bool) -> Seen:
+        """Return what networks without memory see."""
         policy = self.policy
         inputs, following = map(policy.upload, (transitions.observations, transitions.next_observations))
         with torch.no_grad():
@@ -170,9 +171,8 @@ class SAC(OffPolicyLearner):
         assert lengths is not None
         assert memory is not None
         count, ends = lengths.sum(), lengths.cumsum()
-        order = np.insert(
-            np.arange(count), ends, count + ends - 1
-        )  # of the observations, then of the next ones
+        # Numbers below `count` are those of observations, the others those of next observations.
+        order = np.insert(np.arange(count), ends, count + ends - 1)
         pairs = zip(transitions.observations, transitions.next_observations, strict=True)
         inputs = policy.upload([np.concatenate(pair)[order] for pair in pairs])
         mask = None
