@@ -5,6 +5,7 @@ are kept in the learner's `Store`, which is a rollout or a replay buffer.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -26,6 +27,7 @@ from trainers.networks.policy_network import ActionSample, PolicyNetwork
 from trainers.optim.optimizer import FlatAdam
 from trainers.optim.threads import threads_for
 from trainers.records.metrics import ELO, Metrics
+from trainers.records.news import News
 from trainers.rewards.signal import RewardSignal
 
 
@@ -41,7 +43,7 @@ class Learner(ABC):
     Attributes:
         kind: the `trainer_type`.
         sees_mates: whether the store must know the groupmates of each row.
-        step: agent decisions rewarded so far, over all agents.
+        step: agent decisions rewarded so far, over all agents and ranks, as of the last meeting.
         training: whether the learner learns. Otherwise it only acts and records returns.
         finished: whether it has reached `max_steps`. It then continues to act, but counts and records nothing.
         deterministic: whether the most likely actions are taken (ML-Agents key).
@@ -50,6 +52,8 @@ class Learner(ABC):
         actors: the actors made so far, by behavior id.
         metrics: episode returns and training figures since the last summary.
         opponents: the past policies that it plays against; None without `self_play`.
+        news: what happened since the ranks last met. A single process counts at once, and has none.
+        rows: (ranks,) settled rows of each rank while the ranks meet; else None.
     """
 
     settings_class: ClassVar[type[AlgorithmSettings]]
@@ -57,6 +61,7 @@ class Learner(ABC):
     network_class: ClassVar[type[PolicyNetwork]]
     policy: PolicyNetwork
     optimizer: FlatAdam
+    rows: np.ndarray | None
 
     def __init__(self, task: Task) -> None:
         self.task = task
@@ -67,7 +72,9 @@ class Learner(ABC):
         self.training, self.finished = True, False
         self.step = 0
         self.metrics = Metrics()
-        self.generator = torch.Generator(task.device).manual_seed(task.seed)
+        self.news, self.rows = News(), None
+        self.generator = torch.Generator(task.device).manual_seed(rank_seed(task.seed, task.collective.rank))
+        self._shared_generator = torch.Generator(task.device).manual_seed(task.seed)
         self.actors: dict[str, Actor] = {}
 
         with torch.random.fork_rng(devices=[]):
@@ -80,10 +87,12 @@ class Learner(ABC):
             for name, settings in task.settings.reward_signals.active().items()
         ]
         vectors = [task.spec.observation_specs[index].shape[0] for index in self.policy.vector_columns]
-        self.observation_moments = ObservationMoments(sum(vectors))
+        self.observation_moments = ObservationMoments(sum(vectors), task.collective)
         play = task.settings.self_play
         self.opponents = (
-            None if play is None else Opponents(play, self.policy, self._make_opponent, self._draw)
+            None
+            if play is None
+            else Opponents(play, self.policy, self._make_opponent, self._draw, self.alone)
         )
 
     @classmethod
@@ -136,12 +145,17 @@ class Learner(ABC):
         if self.training:
             for signal in self.signals:
                 signal.earned(agents, slots, own, group)
-        self.step += len(slots)
+        if self.alone:
+            self.step += len(slots)
+        else:
+            self.news.decisions += len(slots)
 
     def ended(self, own: np.ndarray, group: np.ndarray, lengths: np.ndarray) -> None:
         """See `Mind.ended`."""
-        if self.finished:
-            return
+        if not self.finished:
+            self._tell("episodes", own, group, lengths)
+
+    def _add_episodes(self, own: np.ndarray, group: np.ndarray, lengths: np.ndarray) -> None:
         self.metrics.add_episodes(own, group, lengths)
         for signal in self.signals:
             rewards = signal.of_episodes(own, group)
@@ -151,13 +165,81 @@ class Learner(ABC):
     def groups_ended(self, returns: np.ndarray) -> None:
         """See `Mind.groups_ended`."""
         if not self.finished:
-            self.metrics.add_groups(returns)
+            self._tell("groups", returns)
 
     def games_ended(self, scores: np.ndarray) -> None:
         """See `Mind.games_ended`. Games against opponents are rated."""
-        if self.opponents is not None and self.opponents.rivals and not self.finished:
+        if not self.finished:
+            self._tell("games", scores)
+
+    def _rate_games(self, scores: np.ndarray) -> None:
+        if self.opponents is not None and self.opponents.rivals:
             for score in scores.tolist():
                 self.metrics.add(ELO, self.opponents.rate(score))
+
+    def meet(
+        self, rows: np.ndarray, decisions: int, moves: int, events: Sequence[Mapping[str, list[Any]]]
+    ) -> None:
+        """Add up what happened on all ranks since they last met. They are together until `part` is called.
+
+        Args:
+            rows: (ranks,) settled rows of each rank.
+            decisions: decisions rewarded on all ranks.
+            moves: decisions of all opponents on all ranks.
+            events: what `News.take` returned on each rank.
+        """
+        self.rows = rows
+        if self.finished:
+            return
+        self.step += decisions
+        if self.opponents is not None:
+            self.opponents.count(moves)
+        for told in events:
+            for kind, lines in told.items():
+                self._events[kind](*np.array(lines, np.float64).T)
+
+    def part(self) -> None:
+        """End a meeting. Nothing is learned until the next one."""
+        self.rows = None
+
+    @property
+    def alone(self) -> bool:
+        """Whether this process trains alone."""
+        return self.task.collective.size == 1
+
+    @property
+    def all_rows(self) -> int:
+        """Settled rows of all ranks; 0 unless they meet and each of them has one."""
+        if self.alone:
+            return self.store.settled_rows
+        return 0 if self.rows is None or not self.rows.all() else int(self.rows.sum())
+
+    @property
+    def missing(self) -> float:
+        """Decisions of all ranks to be rewarded until the next update, by which the ranks know when to meet again."""
+        return 0.0
+
+    def share_moments(self) -> None:
+        """Merge what reward signals have measured on each rank. Called when an update begins."""
+        for signal in self.signals:
+            for moments in signal.moments:
+                moments.share()
+
+    def _tell(self, kind: str, *columns: np.ndarray) -> None:
+        """Add events of a kind, in columns of shape (n,), at once or when the ranks meet."""
+        if self.alone:
+            self._events[kind](*columns)
+        else:
+            self.news.add(kind, *columns)
+
+    @property
+    def _events(self) -> dict[str, Callable[..., None]]:
+        """What is done about each kind of event."""
+        return {
+            "episodes": self._add_episodes,
+            "groups": self.metrics.add_groups,
+            "games": self._rate_games,
+        }
 
     def finish(self) -> None:
         """Stop learning and counting. The policy continues to act."""
@@ -214,6 +296,11 @@ class Learner(ABC):
         self.metrics.lesson_returns.extend(state.get("lesson_returns", []))
         self.metrics.episodes = state["episodes"]
         self.generator.set_state(state["generator"])
+        if (
+            self.task.collective.rank
+        ):  # the numbers of the other ranks go on from a seed made of the saved state
+            seed = int(torch.randint(2**62, (), generator=self.generator, device=self.device))
+            self.generator.manual_seed(rank_seed(seed, self.task.collective.rank))
 
     def save_store(self, folder: Path) -> None:
         """Write the stored decisions to the folder of the checkpoints. Called after each checkpoint; does nothing."""
@@ -230,8 +317,9 @@ class Learner(ABC):
         return Opponent(self.name, policy, self.time_horizon, self.deterministic, self.generator)
 
     def _draw(self) -> float:
-        """Return a random number from [0, 1)."""
-        return float(torch.rand((), device=self.device, generator=self.generator))
+        """Return a random number from [0, 1), which is the same on all ranks."""
+        generator = self.generator if self.alone else self._shared_generator
+        return float(torch.rand((), device=self.device, generator=generator))
 
     def rewards(self, rows: Rows) -> np.ndarray:
         """Return the rewards of rows from each reward signal, (n, streams)."""
@@ -252,6 +340,13 @@ class Learner(ABC):
                 f"behavior {self.name}: training diverged at step {self.step}, its weights are no longer finite; "
                 "lower hyperparameters.learning_rate, set max_grad_norm, or scale rewards down"
             )
+
+
+def rank_seed(seed: int, rank: int) -> int:
+    """Return the seed of a rank's random numbers. That of rank 0 is the seed itself."""
+    if rank == 0:
+        return seed
+    return int(np.random.SeedSequence(seed, spawn_key=(0, rank)).generate_state(1)[0])
 
 
 def _signal_class(name: str) -> type[RewardSignal]:
