@@ -1,9 +1,12 @@
-"""Learning from one plan that is cut into parts: `torchrun … rank_learning.py FOLDER` learns from the part of its rank.
+"""Learning from one plan that is cut into parts.
+
+`torchrun … rank_learning.py FOLDER CASE …` learns from the part of its rank.
 
 Actions, minibatches and noise depend on who decides and when, not on the process, so that ranks that learn from parts
 must do what one process does that learns from the whole.
 """
 
+import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +17,7 @@ import torch
 from learner_tools import behavior_settings
 from scripted_env import INDEX, LIFE, Behavior, Life, ScriptedEnv, crowd, make_spec
 
+from trainers.algorithms import on_policy
 from trainers.algorithms.learner import Learner
 from trainers.algorithms.off_policy import OffPolicyLearner
 from trainers.algorithms.on_policy import OnPolicyLearner
@@ -21,10 +25,12 @@ from trainers.config import catalogue
 from trainers.experience.batch import Batch
 from trainers.experience.samplers import divide
 from trainers.experience.task import Task
+from trainers.maths.returns import gae
 from trainers.networks.distributions import Actions
 from trainers.networks.policy_network import ActionSample
 from trainers.networks.squashed import SquashedDistribution
 from trainers.optim.collective import Alone, Collective
+from trainers.optim.ranks import Ranks, launched
 from trainers.training.meetings import Meetings
 
 AGENTS, STEPS = 10, 80
@@ -73,6 +79,7 @@ def learn(case: str, exact: bool, collective: Collective, parts: Sequence[int], 
     )
     if case != "ppo in numpy" and isinstance(learner, OnPolicyLearner):
         learner.numpy_path = None
+    on_policy.gae = (lambda *rows: gae(*rows).astype(np.float64)) if exact else gae
     if exact:
         _compute_in_float64(learner)
     learner.choose = lambda batch: _choose(learner, batch.observations)
@@ -113,11 +120,11 @@ def _result(learner: Learner) -> dict[str, Any]:
         "moments": [torch.from_numpy(np.stack([each.mean, each.variance])) for each in moments],
         "counts": [each.count for each in moments],
         "figures": {
-            tag: float(np.mean(values))
-            for tag, values in learner.metrics._values.items()
-            if not tag.endswith("Explained Variance")  # each rank's own, averaged
+            tag: value
+            for tag, value in learner.metrics.summarise()[0].items()
+            if tag != "Losses/Policy Loss" and not tag.endswith("Variance")  # each rank's own, averaged
         },
-        "episodes": sorted(learner.metrics.episode_returns),
+        "episodes": sorted(learner.metrics.recent_returns),
     }
 
 
@@ -174,7 +181,6 @@ def _agents() -> np.ndarray:
 def _draw_alike(learner: OffPolicyLearner, parts: Sequence[int], ranks: int) -> None:
     """Let each rank draw from its own part, and draw the noise of actions with it."""
     agents, noises, draws = _agents(), [], [0]
-    all_agents_of = {part: part for part in parts}
     ends = [learner.hyper.batch_size * number // ranks for number in range(ranks + 1)]
 
     def draw(count: int, generator: torch.Generator) -> np.ndarray:
@@ -183,7 +189,7 @@ def _draw_alike(learner: OffPolicyLearner, parts: Sequence[int], ranks: int) -> 
         rows = np.arange(replay.first, replay.total)
         rows = rows[replay.column("settled", rows % replay.capacity)]
         seen = replay.read(rows % replay.capacity)[0]
-        for part in all_agents_of:
+        for part in parts:
             own = np.flatnonzero(agents[seen[:, LIFE].astype(int)] % ranks == part)
             own = own[np.lexsort((seen[own, INDEX], seen[own, LIFE]))]
             random = np.random.default_rng([part, draws[0]])
@@ -215,28 +221,54 @@ def _compute_in_float64(learner: Learner) -> None:
         )
 
 
-def main(folder: Path) -> None:
-    """Learn every case with the ranks that torchrun started, and write what this rank learned."""
-    from trainers.optim.ranks import Ranks, launched
+def distances(one: dict[str, Any], other: dict[str, Any]) -> dict[str, float]:
+    """Return how far two results of `learn` are apart: the largest difference of each kind, by its scale."""
 
+    def far(ours: Sequence[torch.Tensor], theirs: Sequence[torch.Tensor]) -> float:
+        return max(
+            float((x - y).abs().max()) / max(1.0, float(y.abs().max()))
+            for x, y in zip(ours, theirs, strict=True)
+            if y.numel()
+        )
+
+    assert one["figures"].keys() == other["figures"].keys()
+    figures = [(value, other["figures"][tag]) for tag, value in one["figures"].items()]
+    return {
+        "weights": far(one["weights"], other["weights"]),
+        "gradient": far([one["gradient"]], [other["gradient"]]),
+        "moments": far(one["moments"], other["moments"]),
+        "figures": max(abs(ours - theirs) / max(1.0, abs(theirs)) for ours, theirs in figures),
+        "counts": float(any(one[key] != other[key] for key in ("step", "counts", "episodes"))),
+    }
+
+
+def main(folder: Path, cases: Sequence[str]) -> None:
+    """Learn cases with the ranks that torchrun started, and write how far that is from learning from the whole.
+
+    Each rank compares some of the cases. The name of a case in float64 ends with `exact`.
+    """
     torch.set_num_threads(1)
     launch = launched()
     assert launch is not None
     ranks = Ranks(launch, 60.0)
-    results = {
-        (case, exact): learn(case, exact, ranks, [ranks.rank], ranks.size)
-        for case in CASES
-        for exact in (False, True)
-        if not (exact and case == "ppo in numpy")
-    }
-    torch.save(results, folder / f"{ranks.size}-{ranks.rank}.pt")
+    found = {}
+    for number, name in enumerate(cases):
+        case, exact = name.removesuffix(" exact"), name.endswith(" exact")
+        together = learn(case, exact, ranks, [ranks.rank], ranks.size)
+        assert len(set(ranks.gather_values(_text(together)))) == 1
+        if number % ranks.size == ranks.rank:
+            alone = learn(case, exact, Alone(), range(ranks.size), ranks.size)
+            found[name] = distances(together, alone)
+    everything = {name: each for part in ranks.gather_values(found) for name, each in part.items()}
+    if ranks.rank == 0:
+        (folder / "distances.json").write_text(json.dumps(everything))
     ranks.leave()
 
 
-def whole(case: str, exact: bool, ranks: int) -> dict[str, Any]:
-    """Return what one process learns from the whole plan."""
-    return learn(case, exact, Alone(), range(ranks), ranks)
+def _text(result: dict[str, Any]) -> str:
+    """Return the weights and moments of a result, bit by bit."""
+    return str([tensor.numpy().tobytes().hex() for tensor in (*result["weights"], *result["moments"])])
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:])
