@@ -101,7 +101,9 @@ class Ranks:
             torch.cuda.set_device(launch.local_rank % torch.cuda.device_count())
         limit = timedelta(seconds=timeout)
         try:
-            self._store, _, _ = next(distributed.rendezvous("env://", timeout=limit))
+            store, _, _ = next(distributed.rendezvous("env://", timeout=limit))
+            # The store outlives a restart, and what is left in it names processes that are gone.
+            self._store = distributed.PrefixStore(f"bridge/{launch.restarts}/{launch.size}", store)
             distributed.init_process_group(
                 "cpu:gloo,cuda:nccl" if on_gpu else "gloo",
                 store=distributed.PrefixStore("group", self._store),
