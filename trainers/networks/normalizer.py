@@ -149,7 +149,7 @@ def _merged(one: Moments, other: Moments) -> Moments:
     """Return the moments of all vectors of two sets."""
     (mean, variance), count = one
     (other_mean, other_variance), other_count = other
-    total = count + other_count
+    total = float(count + other_count)
     if not total:
         return one
     delta = other_mean - mean

@@ -26,6 +26,8 @@ from gym_adapters.errors import UserError
 NEEDED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 """The environment variables that `torchrun` sets for every process."""
 
+JOINING_SECONDS = 300.0
+"""The least time that a rank waits for the others to start."""
 BEAT_SECONDS = 0.5
 """Time between two signs of life of a rank."""
 GRACE_SECONDS = 3.0
@@ -99,11 +101,13 @@ class Ranks:
         on_gpu = torch.cuda.is_available() and distributed.is_nccl_available()
         if on_gpu:
             torch.cuda.set_device(launch.local_rank % torch.cuda.device_count())
-        limit = timedelta(seconds=timeout)
+        limit, patience = timedelta(seconds=timeout), timedelta(seconds=max(timeout, JOINING_SECONDS))
         try:
-            store, _, _ = next(distributed.rendezvous("env://", timeout=limit))
+            store, _, _ = next(distributed.rendezvous("env://", timeout=patience))
             # The store outlives a restart, and what is left in it names processes that are gone.
             self._store = distributed.PrefixStore(f"bridge/{launch.restarts}/{launch.size}", store)
+            self._store.set(f"here{self.rank}", launch.host)
+            self._store.wait([f"here{rank}" for rank in range(self.size)], patience)
             distributed.init_process_group(
                 "cpu:gloo,cuda:nccl" if on_gpu else "gloo",
                 store=distributed.PrefixStore("group", self._store),
