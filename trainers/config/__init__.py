@@ -43,6 +43,7 @@ from trainers.config.run import (
     CheckpointSettings,
     EngineSettings,
     EnvSettings,
+    RankSettings,
     RunSettings,
     TorchSettings,
 )
@@ -90,6 +91,7 @@ __all__ = [
     "PPOSettings",
     "Positive",
     "RNDSettings",
+    "RankSettings",
     "Real",
     "RewardSignalSettings",
     "RewardSignals",

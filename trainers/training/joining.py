@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gym_adapters.errors import UserError, from_environment, raised
-from trainers.config import CheckpointSettings, RunSettings
-from trainers.config.run import RankSettings
+from trainers.config import CheckpointSettings, RankSettings, RunSettings
 from trainers.optim.collective import Alone, Collective, JointError
 from trainers.optim.ranks import PeerError, Ranks, launched, recall, remember
 from trainers.records.run_folder import has_checkpoint
