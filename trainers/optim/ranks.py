@@ -6,6 +6,7 @@ is read without running code.
 
 import importlib
 import io
+import itertools
 import json
 import os
 import socket
@@ -34,6 +35,10 @@ GRACE_SECONDS = 3.0
 """Time that a rank whose call failed waits to learn why."""
 LATEST_NAMES = 5
 """The most ranks that a message names."""
+
+
+_JOINED = itertools.count()
+"""How often this process has joined the others; it may train several times."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,8 @@ class Ranks:
         try:
             store, _, _ = next(distributed.rendezvous("env://", timeout=patience))
             # The store outlives a restart, and what is left in it names processes that are gone.
-            self._store = distributed.PrefixStore(f"bridge/{launch.restarts}/{launch.size}", store)
+            place = f"bridge/{launch.restarts}/{launch.size}/{next(_JOINED)}"
+            self._store = distributed.PrefixStore(place, store)
             self._store.set(f"here{self.rank}", launch.host)
             self._store.wait([f"here{rank}" for rank in range(self.size)], patience)
             distributed.init_process_group(

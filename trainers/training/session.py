@@ -214,6 +214,8 @@ class Session:
             self._spaces[parts_of(name)[0]] = [describe(space) for space in pair]
         for line in run_lines(self.settings, env):
             self.display.say(line)
+        if not self._alone:
+            self.display.say(f"  ranks    {self.collective.size}, which learn as one")
         self.lessons.send(env)
 
     def advance(self, env: BaseEnv) -> bool:

@@ -139,6 +139,19 @@ def test_different_observations_are_refused_before_the_first_step(tmp_path):
     assert "use the same environment on all ranks" in error
 
 
+def test_lessons_ratings_and_late_behaviors_are_the_same_on_all_ranks(tmp_path):
+    done = run_ranks(2, FILES.with_name("rank_runs.py"), tmp_path, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    first, second = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1))
+    assert first == second
+    assert first["self-play"]["duel_v0"]["finished"]
+    assert first["lessons"]["Task"]["episodes"] == first["lessons"]["Task"]["steps"] // 4
+    assert "{'mass': 1.0}" in first["told"]
+    assert "{'slope': 1.0}" in first["told"]
+    assert first["told"].count("reset") == 2
+    assert first["late"]["Task"]["finished"]
+
+
 def test_environments_and_players_of_all_ranks_are_numbered_through():
     settings = load_settings({"env_settings": {"env_path": "Build/Walker", "num_envs": 4, "seed": 7}})
     assert own_environment(settings, 0) is settings
