@@ -29,6 +29,8 @@ PROGRAMS = {
     "poca": Program(TRAINING, "train groups of agents with POCA", "poca"),
     "mappo": Program(TRAINING, "train groups of agents with MAPPO", "mappo"),
     "evaluate": Program("trainers.playback.evaluation", "play episodes with a trained policy"),
+    "demonstrate": Program("trainers.playback.demonstrate", "record a trained policy as a .demo file"),
+    "clone": Program("trainers.training.clone", "train a policy on demonstrations alone"),
     "compare": Program("trainers.compare.cli", "compare runs of this trainer and of mlagents-learn"),
     "config": Program("trainers.config.__main__", "check a training file and print it with all defaults"),
     "export": Program("bridge.onnx_export", "write the .onnx of a policy, or check one"),

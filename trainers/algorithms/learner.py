@@ -6,6 +6,7 @@ are kept in the learner's `Store`, which is a rollout or a replay buffer.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,9 +19,12 @@ from trainers.algorithms.actor import Actor
 from trainers.algorithms.opponent import Opponent, Opponents
 from trainers.config import AlgorithmSettings, BehaviorSettings, catalogue
 from trainers.experience.agents import AgentBatch, AgentTable
+from trainers.experience.episodes import EpisodeSums
 from trainers.experience.rows import Rows
 from trainers.experience.store import Store
 from trainers.experience.task import Task
+from trainers.imitation.cloning import Cloning
+from trainers.imitation.sources import load_fitting
 from trainers.maths.schedules import decayed
 from trainers.networks.normalizer import ObservationMoments
 from trainers.networks.policy_network import ActionSample, PolicyNetwork
@@ -30,12 +34,15 @@ from trainers.records.metrics import ELO, Metrics
 from trainers.records.news import News
 from trainers.rewards.signal import RewardSignal
 
+CLONING = "behavioral_cloning"
+"""Key of the state of cloning in a checkpoint."""
+
 
 class Learner(ABC):
     """Learns one behavior.
 
     A subclass names its settings class and its network class, makes the network and the optimiser, and implements
-    `store`, `ready` and `update`.
+    `store`, `ready` and `update`. It calls `make_cloning` when there is an optimiser, and `clone` in its updates.
 
     Args:
         task: the behavior.
@@ -49,15 +56,21 @@ class Learner(ABC):
         deterministic: whether the most likely actions are taken (ML-Agents key).
         parameters: number of parameters of the policy.
         signals: the active reward signals.
+        summed_signals: those whose rewards of an episode are summed from rows, see `report_sums`.
+        episode_sums: their sums over the episodes in progress.
         actors: the actors made so far, by behavior id.
         metrics: episode returns and training figures since the last summary.
         opponents: the past policies that it plays against; None without `self_play`.
         news: what happened since the ranks last met. A single process counts at once, and has none.
         rows: (ranks,) settled rows of each rank while the ranks meet; else None.
+        actor_group: which vector of the optimiser holds the weights that choose actions.
+        cloning: imitates demonstrations; None without `behavioral_cloning`.
     """
 
     settings_class: ClassVar[type[AlgorithmSettings]]
     sees_mates: bool = False
+    actor_group: ClassVar[int] = 0
+    cloning: Cloning | None = None
     network_class: ClassVar[type[PolicyNetwork]]
     policy: PolicyNetwork
     optimizer: FlatAdam
@@ -83,9 +96,11 @@ class Learner(ABC):
         self.parameters = self.policy.size
 
         self.signals: list[RewardSignal] = [
-            _signal_class(name)(name, settings, task)
+            _signal_class(name)(name, settings, replace(task, action_limit=self.policy.action_limit))
             for name, settings in task.settings.reward_signals.active().items()
         ]
+        self.summed_signals = [signal for signal in self.signals if not signal.told_by_returns]
+        self.episode_sums = EpisodeSums(len(self.summed_signals))
         vectors = [task.spec.observation_specs[index].shape[0] for index in self.policy.vector_columns]
         self.observation_moments = ObservationMoments(sum(vectors), task.collective)
         play = task.settings.self_play
@@ -222,7 +237,7 @@ class Learner(ABC):
     def share_moments(self) -> None:
         """Merge what reward signals have measured on each rank. Called when an update begins."""
         for signal in self.signals:
-            for moments in signal.moments:
+            for moments in signal.shared_moments:
                 moments.share()
 
     def _tell(self, kind: str, *columns: np.ndarray) -> None:
@@ -239,7 +254,32 @@ class Learner(ABC):
             "episodes": self._add_episodes,
             "groups": self.metrics.add_groups,
             "games": self._rate_games,
+            "sums": self._add_sums,
         }
+
+    def make_cloning(self) -> None:
+        """Make `cloning` if the settings have `behavioral_cloning`.
+
+        Raises:
+            UserError: the demonstrations cannot be read, or are of another behavior.
+        """
+        settings = self.settings.behavioral_cloning
+        if settings is not None:
+            shown = load_fitting(settings.demo_path, self.name, self.spec).decisions
+            hyper = self.settings.hyperparameters
+            self.cloning = Cloning(
+                settings, shown, self.policy, self.optimizer, self.actor_group, hyper, self.generator
+            )
+
+    def clone(self) -> None:
+        """Imitate the demonstrations, if there are any, and report the loss.
+
+        Raises:
+            UserError: a weight is no longer finite.
+        """
+        if self.cloning is not None:
+            self.metrics.add("Losses/Pretraining Loss", self.cloning.update(self.step))
+            self.require_finite_weights()
 
     def finish(self) -> None:
         """Stop learning and counting. The policy continues to act."""
@@ -260,7 +300,9 @@ class Learner(ABC):
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything that the next update depends on, as tensors, numbers and strings."""
+        cloning = {} if self.cloning is None else {CLONING: self.cloning.state_dict()}
         return {
+            **cloning,
             "trainer_type": self.kind,
             "global_step": self.step,
             "Policy": self.policy.state_dict(),
@@ -296,11 +338,11 @@ class Learner(ABC):
         self.metrics.lesson_returns.extend(state.get("lesson_returns", []))
         self.metrics.episodes = state["episodes"]
         self.generator.set_state(state["generator"])
-        if (
-            self.task.collective.rank
-        ):  # the numbers of the other ranks go on from a seed made of the saved state
+        if self.task.collective.rank:  # which goes on from a seed made of what rank 0 has saved
             seed = int(torch.randint(2**62, (), generator=self.generator, device=self.device))
             self.generator.manual_seed(rank_seed(seed, self.task.collective.rank))
+        if self.cloning is not None and CLONING in state:
+            self.cloning.load_state_dict(state[CLONING])
 
     def save_store(self, folder: Path) -> None:
         """Write the stored decisions to the folder of the checkpoints. Called after each checkpoint; does nothing."""
@@ -320,6 +362,35 @@ class Learner(ABC):
         """Return a random number from [0, 1), which is the same on all ranks."""
         generator = self.generator if self.alone else self._shared_generator
         return float(torch.rand((), device=self.device, generator=generator))
+
+    def open_rows(self) -> list[np.ndarray]:
+        """Return the rows of decisions that wait for their reward, (agents,) for each table of `own_agents`."""
+        return [table.open_row[table.slots] for table in self.own_agents()]
+
+    def own_agents(self) -> list[AgentTable]:
+        """Return the tables of the agents that act by this policy, and not by a past one."""
+        return [actor.agents for actor in self.actors.values() if actor.mind is self]
+
+    def report_sums(
+        self, numbers: np.ndarray, rows: Rows, next_row: np.ndarray, starts: np.ndarray | None = None
+    ) -> None:
+        """Report the sums of `summed_signals` over the episodes that ended, given the rows since the last call.
+
+        Args:
+            numbers: (n,) numbers of the rows, ascending; among them those that `episode_sums` waits for.
+            rows: the rows.
+            next_row: (n,) numbers of the agents' next rows.
+            starts: (batches,) index of the first row of each step batch; None takes rows one by one.
+        """
+        rewards = np.stack([signal.rewards(rows) for signal in self.summed_signals], axis=1)
+        starts = np.arange(len(numbers)) if starts is None else starts
+        sums = self.episode_sums.add(numbers, rewards, next_row, rows.ending, rows.settled, starts)
+        for index in range(len(self.summed_signals)):
+            self._tell("sums", np.full(len(sums), index), sums[:, index])
+
+    def _add_sums(self, indices: np.ndarray, sums: np.ndarray) -> None:
+        for index, signal in enumerate(self.summed_signals):
+            self.metrics.extend(f"Policy/{signal.title} Reward", sums[indices == index])
 
     def rewards(self, rows: Rows) -> np.ndarray:
         """Return the rewards of rows from each reward signal, (n, streams)."""

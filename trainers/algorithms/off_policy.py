@@ -48,10 +48,12 @@ class OffPolicyLearner(Learner):
         self._target_weights, _ = flatten([list(self.target.parameters())])
         self.make_optimizer()
         self.optimizer.weight = self.batch_size / max(task.collective.size, self.hyper.batch_size)
+        self.make_cloning()
         self.replay = Replay(task.spec, max(1, self.hyper.buffer_size // task.collective.size))
         self.filled = False
         self.learned_until = 0.0
         self.copied_at = 0.0
+        self._summed = 0
 
     def make_target(self) -> nn.Module:
         """Return the target network: a copy of the whole network, unless a subclass has a smaller network of values."""
@@ -122,18 +124,21 @@ class OffPolicyLearner(Learner):
         self.share_moments()
         if self.policy.normalizer is not None:
             self.policy.normalizer.assign(self.observation_moments)
-        figures: list[Tensor] = []
+        figures: dict[str, list[Tensor]] = {}
         since = self.learned_until
         while self.step - self.learned_until >= self.hyper.steps_per_update:
             self.learned_until += self.hyper.steps_per_update
-            learned = self.learn(self.draw())
-            figures.append(torch.stack(list(learned.values())))
+            for tag, value in self.learn(self.draw()).items():
+                figures.setdefault(tag, []).append(value)
+            self.clone()
             self.move_target()
+        self._report_sums()
         self._update_signals(since)
         self.require_finite_weights()
-        means = weighted_mean(self.task.collective, torch.stack(figures).mean(0), self.optimizer.weight)
-        for tag, value in zip(learned, means.tolist(), strict=True):
-            self.metrics.add(tag, value)
+        means = torch.stack([torch.stack(values).mean() for values in figures.values()])
+        means = weighted_mean(self.task.collective, means, self.optimizer.weight)
+        for tag, mean in zip(figures, means.tolist(), strict=True):
+            self.metrics.add(tag, mean)
         self.metrics.add("Policy/Learning Rate", self.optimizer.learning_rate)
 
     @property
@@ -208,6 +213,7 @@ class OffPolicyLearner(Learner):
         path = folder / REPLAY_FILE
         if self.hyper.save_replay_buffer and path.is_file():
             load_replay(self.replay, path)
+            self._summed = self.replay.total
             self.filled = self.replay.settled_rows >= self._needed
 
     def tensor(self, array: np.ndarray) -> Tensor:
@@ -230,6 +236,19 @@ class OffPolicyLearner(Learner):
         needed = max(self.hyper.batch_size, self.hyper.buffer_init_steps)
         # Of the rows of several buffers, at least half settle: each decision has one last observation at most.
         return needed if self.alone else min(needed, self.task.collective.size * self.replay.capacity // 2)
+
+    def _report_sums(self) -> None:
+        """Report the rewards of ended episodes, once there are as many new rows as in a minibatch."""
+        replay, waiting = self.replay, self.episode_sums.rows
+        if not self.summed_signals or replay.total - self._summed < self.hyper.batch_size:
+            return
+        new = np.arange(max(self._summed, replay.first), replay.total)
+        numbers = np.concatenate([waiting[waiting >= replay.first], new])
+        self.episode_sums.keep(numbers)
+        rows = replay.rows(numbers)
+        self.report_sums(numbers, rows, replay.column("next_row", rows.places))
+        self.episode_sums.keep(np.concatenate(self.open_rows()))
+        self._summed = replay.total
 
     def _update_signals(self, since: float) -> None:
         """Update the reward signals that learn, once per `reward_signal_steps_per_update` agent steps (ML-Agents key).

@@ -72,6 +72,7 @@ class OnPolicyLearner(Learner):
         self.optimizer = FlatAdam(
             self.policy.parameter_groups(), rates, self.hyper, task.settings.max_steps, task.collective
         )
+        self.make_cloning()
         self.numpy_path: NumpyPath | None = find_path(self.policy)
         self.gamma = np.array([signal.gamma for signal in self.signals], np.float32)
         self.beyond_the_end = np.array([signal.beyond_the_end for signal in self.signals])
@@ -146,8 +147,11 @@ class OnPolicyLearner(Learner):
         """
         columns = self.rollout.columns()
         self.share_moments()
+        if self.summed_signals:
+            self.report_sums(np.arange(len(columns.settled)), columns, columns.next_row, columns.starts)
         if not self.warming_up:
             self.optimise(columns)
+            self.clone()
             for signal in self.signals:
                 for tag, value in signal.update(columns).items():
                     self.metrics.add(tag, value)
@@ -343,14 +347,14 @@ class OnPolicyLearner(Learner):
 
     def _carry_over(self) -> None:
         """Drop all rows but those of living agents whose decisions have no reward yet."""
-        tables = [actor.agents for actor in self.actors.values()]
-        kept = [table.open_row[table.slots] for table in tables]
-        moved = self.rollout.restart(np.concatenate(kept))
+        kept = self.open_rows()
+        rows = np.concatenate(kept)
+        moved = self.rollout.restart(rows)
         self.rows = None if self.rows is None else np.zeros_like(self.rows)
-        for table, rows in zip(
-            tables, np.split(moved, np.cumsum([len(rows) for rows in kept])[:-1]), strict=True
-        ):
-            table.open_row[table.slots] = rows
+        self.episode_sums.keep(rows, moved)
+        parts = np.split(moved, np.cumsum([len(part) for part in kept])[:-1])
+        for table, part in zip(self.own_agents(), parts, strict=True):
+            table.open_row[table.slots] = part
 
     def _follow_log_std_schedule(self) -> None:
         """Set the log standard deviation to its present scheduled value (extension key `final_log_std`)."""

@@ -29,10 +29,12 @@ class SAC(OffPolicyLearner):
     Attributes:
         log_coefficients: (parts,) logarithms of the entropy coefficients: one for all continuous actions together, then
             one for each branch.
+        updates: number of updates so far.
     """
 
     settings_class = SACSettings
     network_class = SoftActorCritic
+    actor_group = 1
     hyper: SACSettings
     policy: SoftActorCritic
     target: TwinCritic
@@ -48,12 +50,15 @@ class SAC(OffPolicyLearner):
         weights = torch.full_like(self.entropy_targets, 1.0 / max(1, len(actions.discrete_branches)))
         weights[: 1 if actions.continuous_size else 0] = 1.0
         self._bonus_weights = weights
+        self.updates = 0
         super().__init__(task)
 
     @classmethod
     def make_network(cls, spec: BehaviorSpec, settings: BehaviorSettings) -> SoftActorCritic:
         """See `Learner.make_network`."""
-        return SoftActorCritic(spec, settings.network_settings, len(settings.reward_signals.active()))
+        hyper: Any = settings.hyperparameters
+        streams = len(settings.reward_signals.active())
+        return SoftActorCritic(spec, settings.network_settings, streams, hyper.critic_batch_norm)
 
     def make_target(self) -> TwinCritic:
         """See `OffPolicyLearner.make_target`; a copy of the two critics."""
@@ -70,33 +75,55 @@ class SAC(OffPolicyLearner):
         self.optimizer = FlatAdam(groups, rates, self.hyper, self.settings.max_steps, self.task.collective)
 
     def learn(self, transitions: Transitions) -> dict[str, Tensor]:
-        """See `OffPolicyLearner.learn`."""
+        """See `OffPolicyLearner.learn`.
+
+        The actor and the entropy coefficients move in every `actor_interval`-th update only (extension key).
+        """
         policy, branches = self.policy, self.policy.action_spec.discrete_branches
-        inputs, mask = policy.upload(transitions.observations), policy.upload_mask(transitions.forbidden)
+        inputs = policy.upload(transitions.observations)
         following = policy.upload(transitions.next_observations)
         next_mask = policy.upload_mask(transitions.next_forbidden)
         coefficients = self.log_coefficients.detach().exp()
         with torch.no_grad():
-            beyond, _ = self._value(
-                self.target, following, policy.distribution(following, next_mask), coefficients
-            )
-            target = self.tensor(transitions.reward) + self.tensor(transitions.discount) * beyond
-
-        values = policy.values(policy.critic, inputs, self.tensor(transitions.continuous))
+            next_distribution = policy.distribution(following, next_mask)
+            next_action, next_entropy = self._draw_actions(next_distribution)
+        action = self.tensor(transitions.continuous)
+        values, beyond = self.both_values(inputs, action, following, next_action)
+        soft = self._soft_value(beyond, next_distribution, next_entropy, coefficients)
+        target = self.tensor(transitions.reward) + self.tensor(transitions.discount) * soft
         errors = taken_value(values, self.tensor(transitions.discrete), branches) - target
         value_losses = 0.5 * errors.square().mean((1, 2))
-        with frozen(policy.critic):
-            distribution = policy.distribution(inputs, mask)
-            value, entropy = self._value(policy.critic, inputs, distribution, coefficients)
-        policy_loss = -value.mean()
-        surplus = entropy.detach().mean(0) - self.entropy_targets
-        norm = self.optimizer.descend(value_losses.sum() + policy_loss + self.log_coefficients @ surplus)
+
+        loss, moves_actor = value_losses.sum(), self.updates % self.hyper.actor_interval == 0
+        self.updates += 1
+        figures: dict[str, Tensor] = {}
+        if moves_actor:
+            mask = policy.upload_mask(transitions.forbidden)
+            actor_loss, figures = self._actor_loss(inputs, mask, coefficients)
+            loss = loss + actor_loss
+        norm = self.optimizer.descend(loss, None if moves_actor else 1)
         return {
-            "Losses/Policy Loss": policy_loss.detach(),
             "Losses/Value Loss": value_losses.detach().mean(),
             "Losses/Q1 Loss": value_losses[0].detach(),
             "Losses/Q2 Loss": value_losses[1].detach(),
             "Losses/Gradient Norm": norm,
+            **figures,
+        }
+
+    def _actor_loss(
+        self, inputs: tuple[Tensor, ...], forbidden: Tensor | None, coefficients: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the loss of the actor and of the entropy coefficients, and scalars by TensorBoard tag."""
+        policy = self.policy
+        with frozen(policy.critic):
+            distribution = policy.distribution(inputs, forbidden)
+            action, entropy = self._draw_actions(distribution)
+            values = policy.values(policy.critic, inputs, action)
+            value = self._soft_value(values, distribution, entropy, coefficients)
+        policy_loss = -value.mean()
+        surplus = entropy.detach().mean(0) - self.entropy_targets
+        figures = {
+            "Losses/Policy Loss": policy_loss.detach(),
             "Policy/Entropy": distribution.entropy().detach().mean(),
             **self._coefficient_tags(coefficients),
             **{
@@ -104,20 +131,41 @@ class SAC(OffPolicyLearner):
                 for signal, column in zip(self.signals, value.detach().unbind(1), strict=True)
             },
         }
+        return policy_loss + self.log_coefficients @ surplus, figures
 
-    def _value(
-        self,
-        critic: nn.Module,
-        inputs: tuple[Tensor, ...],
-        distribution: SquashedDistribution,
-        coefficients: Tensor,
+    def both_values(
+        self, inputs: tuple[Tensor, ...], action: Tensor, following: tuple[Tensor, ...], next_action: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Return values of observations by the lower of both critics, (n, streams), and entropies, (n, parts)."""
+        """Return values of actions by the critics, and of next actions by the target, (2, n, streams, choices) each.
+
+        With batch normalisation, both come from one pass, so that they are normalised by the same moments.
+        Source: Bhatt et al. 2024, "CrossQ", section 3.
+        """
+        policy = self.policy
+        if not self.hyper.critic_batch_norm:
+            with torch.no_grad():
+                beyond = policy.values(self.target, following, next_action)
+            return policy.values(policy.critic, inputs, action), beyond
+        joint = tuple(torch.cat(pair) for pair in zip(inputs, following, strict=True))
+        actions = torch.cat([action, next_action])
+        values, beyond = policy.values(policy.critic.train(), joint, actions).chunk(2, dim=1)
+        policy.critic.eval()
+        if self.hyper.tau < 1.0:
+            with torch.no_grad():
+                beyond = policy.values(self.target.train(), joint, actions).chunk(2, dim=1)[1]
+        return values, beyond.detach()
+
+    def _draw_actions(self, distribution: SquashedDistribution) -> tuple[Tensor, Tensor]:
+        """Return sampled continuous actions, (n, size), and entropies, (n, parts)."""
         action, density = distribution.draw(self.generator)
-        entropy = entropies(distribution.log_probs, density if action.shape[1] else None)
-        values = self.policy.values(critic, inputs, action).amin(0)
+        return action, entropies(distribution.log_probs, density if action.shape[1] else None)
+
+    def _soft_value(
+        self, values: Tensor, distribution: SquashedDistribution, entropy: Tensor, coefficients: Tensor
+    ) -> Tensor:
+        """Return values of observations by the lower of both critics, (n, streams)."""
         bonus = entropy @ (coefficients * self._bonus_weights)
-        return soft_value(values, distribution.log_probs, bonus), entropy
+        return soft_value(values.amin(0), distribution.log_probs, bonus)
 
     def _coefficient_tags(self, coefficients: Tensor) -> dict[str, Tensor]:
         continuous = 1 if self.policy.action_spec.continuous_size else 0
@@ -128,7 +176,8 @@ class SAC(OffPolicyLearner):
 
     def state_dict(self) -> dict[str, Any]:
         """See `Learner.state_dict`."""
-        return {**super().state_dict(), "log_coefficients": self.log_coefficients.detach().clone()}
+        own = {"log_coefficients": self.log_coefficients.detach().clone(), "updates": self.updates}
+        return {**super().state_dict(), **own}
 
     def load_state_dict(self, state: dict[str, Any], only_weights: bool = False) -> None:
         """See `Learner.load_state_dict`."""
@@ -136,3 +185,4 @@ class SAC(OffPolicyLearner):
         if not only_weights:
             with torch.no_grad():
                 self.log_coefficients.copy_(state["log_coefficients"])
+            self.updates = state.get("updates", 0)

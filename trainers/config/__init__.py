@@ -52,6 +52,7 @@ from trainers.config.signals import (
     CuriositySettings,
     ExtrinsicSettings,
     GAILSettings,
+    LearnedSignalSettings,
     RewardSignalSettings,
     RNDSettings,
 )
@@ -78,6 +79,7 @@ __all__ = [
     "Fraction",
     "GAILSettings",
     "GaussianSampler",
+    "LearnedSignalSettings",
     "Lesson",
     "MAPPOSettings",
     "MemorySettings",

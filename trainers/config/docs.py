@@ -28,8 +28,7 @@ Keys marked **ext** are extensions that `mlagents-learn` does not know; to write
   name `*` stands for every behavior of the file and for `default_settings`.
 - An agent step is one decision of one agent. All counts of steps are sums over agents, environments and ranks.
 - Sizes have limits, which docs/security.md lists; no count may exceed 1e15.
-- Known, but not supported yet: the signals curiosity, gail and rnd; `self_play`,
-  `behavioral_cloning`, `memory`, and `vis_encode_type: match3`.
+- Known, but not supported yet: `memory`.
 
 An editor completes and checks a training file with this line at its top (with the path of the schema from there):
 

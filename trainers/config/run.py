@@ -211,7 +211,11 @@ class RunSettings(Settings):
     rank_settings: RankSettings = extension(
         default_factory=RankSettings, description="Several ranks that train together."
     )
-    debug: Flag = Field(default=False, description="Whether debug messages are logged.")
+    debug: Flag = Field(
+        default=False,
+        description="Whether the training commands also print debug messages, with all settings among them. Then each "
+        "message has its time and its line of code.",
+    )
     wandb: str | None = extension(
         None,
         description="Weights & Biases project that logs the run. It needs the extra wandb. null: none.",

@@ -4,16 +4,9 @@ from collections.abc import Iterator
 
 from gym_adapters.commands import module_command
 from gym_adapters.errors import UserError
-from trainers.config import catalogue
 from trainers.config.base import suggestion
 from trainers.config.behavior import BehaviorSettings
 from trainers.config.run import RunSettings
-
-_SIGNALS = {
-    "curiosity": "the agents are not drawn to what is new to them, so tasks with rare rewards may not be learned",
-    "rnd": "the agents are not drawn to what is new to them, so tasks with rare rewards may not be learned",
-    "gail": "nothing is learned from its demonstrations",
-}
 
 
 def check_supported(settings: RunSettings, trainer_type: str | None = None) -> None:
@@ -76,20 +69,9 @@ def _entries(settings: RunSettings) -> dict[str, BehaviorSettings]:
 
 def _unsupported(behavior: BehaviorSettings) -> Iterator[tuple[str, str]]:
     """Yield the key path of each unsupported setting, what to do instead, and what is lost then."""
-    for signal in behavior.reward_signals.active():
-        if signal not in catalogue.signal_names(trained=True):
-            lost = _SIGNALS.get(signal)
-            yield f"reward_signals.{signal}", f"remove it and keep extrinsic{f' ({lost})' if lost else ''}"
-    if behavior.behavioral_cloning is not None:
-        yield "behavioral_cloning", "remove it (nothing is learned from its demonstrations)"
     if behavior.network_settings.memory is not None:
         yield (
             "network_settings.memory",
             "remove it (the policy sees the present observation only; Stacked Vectors in Behavior Parameters shows it "
             "the last few)",
-        )
-    if behavior.network_settings.vis_encode_type == "match3":
-        yield (
-            "network_settings.vis_encode_type: match3",
-            "use fully_connected, which takes images of any size, or simple, nature_cnn or resnet for large ones",
         )

@@ -45,9 +45,11 @@ class PolicyNetwork(Perception):
         settings: ML-Agents' `network_settings`.
 
     Attributes:
+        action_limit: a raw continuous action is clipped to this size and divided by it for the environment.
         gives_log_prob: whether `choose` computes log-probabilities, which learning from a rollout needs.
     """
 
+    action_limit: ClassVar[float] = 1.0
     gives_log_prob: ClassVar[bool] = True
 
     def __init__(self, spec: BehaviorSpec, settings: NetworkSettings) -> None:
@@ -77,6 +79,9 @@ class PolicyNetwork(Perception):
     @abstractmethod
     def trial_loss(self, inputs: Sequence[Tensor]) -> Tensor:
         """Return a scalar that depends on every weight. The time of its gradient decides which device is used."""
+
+    def set_deviation(self, deviation: Tensor) -> None:
+        """Set the standard deviation of raw continuous actions, (size,), if it is the same for all observations."""
 
     @classmethod
     @abstractmethod

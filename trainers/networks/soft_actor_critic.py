@@ -30,6 +30,7 @@ class SoftActorCritic(PolicyNetwork):
         spec: observations and actions of the behavior.
         settings: ML-Agents' `network_settings`.
         reward_streams: number of reward signals; the critics have values for each.
+        critic_batch_norm: whether the critics have batch normalisation (extension key).
 
     Raises:
         UserError: an observation is of no known kind, or an image is too small.
@@ -37,9 +38,15 @@ class SoftActorCritic(PolicyNetwork):
 
     gives_log_prob = False
 
-    def __init__(self, spec: BehaviorSpec, settings: NetworkSettings, reward_streams: int = 1) -> None:
+    def __init__(
+        self,
+        spec: BehaviorSpec,
+        settings: NetworkSettings,
+        reward_streams: int = 1,
+        critic_batch_norm: bool = False,
+    ) -> None:
         super().__init__(spec, settings)
-        self.reward_streams = reward_streams
+        self.reward_streams, self.critic_batch_norm = reward_streams, critic_batch_norm
         continuous, choices = spec.action_spec.continuous_size, sum(spec.action_spec.discrete_branches)
         self.actor = self.make_body(settings.hidden_units)
         width = self.actor.output_size
@@ -47,17 +54,20 @@ class SoftActorCritic(PolicyNetwork):
         self.log_std_head = head_layer(width, continuous, settings, 0.2, 0.01) if continuous else None
         self.logits_head = head_layer(width, choices, settings, 0.1, 0.01) if choices else None
         self.choices = max(1, choices)
-        self.critic = TwinCritic(self._make_encoder, continuous, reward_streams * self.choices, settings)
+        goals = self.goal_spans(self._critic_units)
+        outputs = reward_streams * self.choices
+        self.critic = TwinCritic(self._make_encoder, continuous, outputs, settings, goals, critic_batch_norm)
 
     @classmethod
     def build(cls, spec: BehaviorSpec, description: dict[str, Any]) -> Self:
         """See `PolicyNetwork.build`."""
         settings = NetworkSettings.model_validate(description["network_settings"])
-        return cls(spec, settings, description["reward_streams"])
+        return cls(spec, settings, description["reward_streams"], description.get("critic_batch_norm", False))
 
     def description(self) -> dict[str, Any]:
         """See `PolicyNetwork.description`."""
-        return {**super().description(), "reward_streams": self.reward_streams}
+        own = {"reward_streams": self.reward_streams, "critic_batch_norm": self.critic_batch_norm}
+        return {**super().description(), **own}
 
     def distribution(self, inputs: Sequence[Tensor], forbidden: Tensor | None) -> SquashedDistribution:
         """See `PolicyNetwork.distribution`."""
@@ -107,5 +117,9 @@ class SoftActorCritic(PolicyNetwork):
         total: Tensor = values.square().mean() + density.mean() + distribution.entropy().mean()
         return total
 
+    @property
+    def _critic_units(self) -> int:
+        return self.settings.critic_hidden_units or self.settings.hidden_units
+
     def _make_encoder(self) -> Body:
-        return self.make_body(self.settings.critic_hidden_units or self.settings.hidden_units, num_layers=0)
+        return self.make_body(self._critic_units, num_layers=0)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import torch
-from mlagents_envs.base_env import BehaviorSpec
+from mlagents_envs.base_env import BehaviorSpec, ObservationType
 from torch import nn
 
 from gym_adapters.limits import SMALL_NETWORK_BYTES
@@ -49,4 +49,7 @@ def _estimate(spec: BehaviorSpec, settings: NetworkSettings) -> int:
     widest = max(settings.hidden_units, settings.critic_hidden_units or 0, *(settings.conv_channels or ()))
     inputs = sum(math.prod(observation.shape) for observation in spec.observation_specs)
     outputs = spec.action_spec.continuous_size + sum(spec.action_spec.discrete_branches)
-    return widest * (inputs + widest * settings.num_layers + outputs)
+    hidden = widest * (inputs + widest * settings.num_layers + outputs)
+    if all(seen.observation_type != ObservationType.GOAL_SIGNAL for seen in spec.observation_specs):
+        return hidden
+    return hidden + widest * widest * (widest if settings.num_layers > 1 else inputs)  # `HyperLayer`

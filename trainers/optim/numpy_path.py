@@ -198,8 +198,8 @@ def find_path(policy: PolicyNetwork) -> NumpyPath | None:
 
 
 def has_path(policy: PolicyNetwork) -> bool:
-    """Whether this module implements a network: it is on the CPU, and all its observations are vectors."""
-    vectors = not policy.image_columns and not policy.entity_columns
+    """Whether this module implements a network: it is on the CPU, its inputs are vectors, and none makes weights."""
+    vectors = not policy.image_columns and not policy.entity_columns and not policy.goal_columns
     return type(policy) in PATHS and vectors and policy.device.type == "cpu"
 
 

@@ -53,8 +53,8 @@ class Extrinsic(RewardSignal):
             self.return_moments.update(discounted[:, None])
 
     @property
-    def moments(self) -> Sequence[RunningMoments]:
-        """See `RewardSignal.moments`."""
+    def shared_moments(self) -> Sequence[RunningMoments]:
+        """See `RewardSignal.shared_moments`."""
         return (self.return_moments,) if self.scale else ()
 
     def of_episodes(self, own: np.ndarray, group: np.ndarray) -> np.ndarray:

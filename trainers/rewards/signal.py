@@ -53,7 +53,7 @@ class RewardSignal(ABC):
         return {}
 
     @property
-    def moments(self) -> Sequence[RunningMoments]:
+    def shared_moments(self) -> Sequence[RunningMoments]:
         """The moments that an update needs of all ranks; it merges them first."""
         return ()
 
@@ -61,6 +61,11 @@ class RewardSignal(ABC):
     def learns(self) -> bool:
         """Whether the signal implements `update`."""
         return type(self).update is not RewardSignal.update
+
+    @property
+    def told_by_returns(self) -> bool:
+        """Whether the signal implements `of_episodes`."""
+        return type(self).of_episodes is not RewardSignal.of_episodes
 
     def earned(self, agents: AgentTable, slots: np.ndarray, own: np.ndarray, group: np.ndarray) -> None:
         """Called when agents receive rewards in training, before their rows are settled.
@@ -75,6 +80,8 @@ class RewardSignal(ABC):
 
     def of_episodes(self, own: np.ndarray, group: np.ndarray) -> np.ndarray | None:
         """Return the sums of this signal's rewards over ended episodes, (n,); None if the returns do not tell them.
+
+        A learner then sums the rewards of rows.
 
         Args:
             own: (n,) sums of the agents' own rewards.

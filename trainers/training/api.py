@@ -10,7 +10,7 @@ from typing import Any
 from mlagents_envs.base_env import BaseEnv
 from mlagents_envs.exception import UnityCommunicatorStoppedException
 
-from trainers.config import RunSettings, check_supported, load_settings
+from trainers.config import RunSettings, check_supported, dump_settings, load_settings
 from trainers.config.supported import doubts
 from trainers.optim.threads import Threads
 from trainers.records.progress import Display, make_display
@@ -67,6 +67,8 @@ def train(
         settings, collective = stack.enter_context(joined(lambda: _read(options, overrides), _prepared))
         leads = collective.rank == 0
         if leads:
+            if settings.debug:
+                logger.debug("All settings of this run:\n%s", dump_settings(settings))
             stack.enter_context(claimed_folder(settings.checkpoint_settings))
         threads = stack.enter_context(Threads())
         display = (display or make_display()) if leads else Silence()
@@ -111,10 +113,11 @@ def _prepared(settings: RunSettings) -> RunSettings:
     """Say what may be wrong with settings, and return them with a seed and a run id."""
     for line in doubts(settings):
         logger.warning("%s", line)
-    return with_run_id(_with_seed(settings))
+    return with_run_id(with_seed(settings))
 
 
-def _with_seed(settings: RunSettings) -> RunSettings:
+def with_seed(settings: RunSettings) -> RunSettings:
+    """Return settings with a seed: their own, or one drawn at random."""
     if settings.env_settings.seed != -1:
         return settings
     seed = random.SystemRandom().randrange(RANDOM_SEEDS)

@@ -7,7 +7,7 @@ from pathlib import Path
 from gym_adapters.commands import program_name
 from gym_adapters.errors import exit_status
 from gym_adapters.make import behavior_name
-from gym_adapters.text import log_to_terminal
+from gym_adapters.text import log_everything, log_to_terminal
 from trainers.config import RunSettings, catalogue, check_supported, load_settings
 from trainers.config.loader import CONFIGURATION
 from trainers.config.run import deep_merge
@@ -44,6 +44,8 @@ def main(argv: Sequence[str] | None = None, trainer_type: str | None = None) -> 
     def load() -> RunSettings:
         nonlocal settings
         settings = resolve(arguments, trainer_type)
+        if settings.debug:
+            log_everything("bridge", "gym_adapters", "trainers")
         if arguments.config_path is None and settings.env_settings.env_path is None:
             logging.info("Without --env, the environment is the Unity Editor. Others: %s", _ENVIRONMENTS)
         return settings

@@ -14,6 +14,7 @@ from trainers.algorithms.learner import Learner
 from trainers.config import RunSettings, catalogue
 from trainers.config.scaling import scaled
 from trainers.experience.task import Task
+from trainers.imitation.sources import require_source
 from trainers.networks.weights import require_room
 from trainers.optim.collective import Alone, Collective
 from trainers.optim.device import agreed_choice, choose_compute
@@ -114,6 +115,19 @@ class Learners:
         with unread_named(folder):
             own = behavior_folder(folder, name)
             return find_checkpoint(own if init_path is None else own / init_path)
+
+
+def check_demonstrations(settings: RunSettings) -> None:
+    """Look for the demonstrations of all behaviors, so that a wrong path is refused before an environment is started.
+
+    Raises:
+        UserError: there is no such file or folder, or Minari is not installed.
+    """
+    for behavior in (*settings.behaviors.values(), settings.default_settings):
+        if behavior is not None:
+            for block in (behavior.behavioral_cloning, behavior.reward_signals.gail):
+                if block is not None:
+                    require_source(block.demo_path)
 
 
 def behavior_seed(seed: int, number: int) -> int:

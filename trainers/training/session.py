@@ -21,7 +21,7 @@ from trainers.records.timers import TimerTree
 from trainers.records.wandb_report import open_wandb
 from trainers.training.announcements import behavior_line, run_lines, unseen_lines, unused_line
 from trainers.training.followers import FollowerFiles
-from trainers.training.learners import Learners
+from trainers.training.learners import Learners, check_demonstrations
 from trainers.training.lessons import Lessons
 from trainers.training.meetings import Meetings
 from trainers.training.recorder import Outcome, Recorder
@@ -67,6 +67,7 @@ class Session:
             find_device(str(settings.torch_settings.device))
         if leads:
             check_start(checkpoints)
+        check_demonstrations(settings)
         if settings.wandb is not None and leads:
             open_wandb()  # before anything is written
         self.settings, self.display = settings, display

@@ -12,15 +12,7 @@ from trainers.config.__main__ import main
 from trainers.config.supported import doubts
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
-    ({"reward_signals": {"extrinsic": {}, "curiosity": {}}}, "reward_signals.curiosity is not supported yet"),
-    ({"reward_signals": {"gail": {"demo_path": "a.demo"}}}, "reward_signals.gail is not supported yet"),
-    ({"reward_signals": {"rnd": {}}}, "reward_signals.rnd is not supported yet"),
-    ({"behavioral_cloning": {"demo_path": "a.demo"}}, "behavioral_cloning is not supported yet"),
     ({"network_settings": {"memory": {}}}, "network_settings.memory is not supported yet"),
-    (
-        {"network_settings": {"vis_encode_type": "match3"}},
-        "network_settings.vis_encode_type: match3 is not supported yet",
-    ),
 ]
 
 
@@ -47,8 +39,8 @@ def test_all_refused_keys_are_named_at_once_each_with_what_is_lost() -> None:
     content: dict[str, Any] = {
         "default_settings": {"network_settings": {"memory": {}}},
         "behaviors": {
-            "Striker": {"behavioral_cloning": {"demo_path": "a.demo"}, "trainer_type": "poca"},
-            "Goalie": {"reward_signals": {"extrinsic": {}, "curiosity": {}, "gail": {"demo_path": "a.demo"}}},
+            "Striker": {"network_settings": {"vis_encode_type": "match3"}, "trainer_type": "poca"},
+            "Goalie": {},
         },
     }
     with pytest.raises(UserError) as caught:
@@ -57,10 +49,8 @@ def test_all_refused_keys_are_named_at_once_each_with_what_is_lost() -> None:
     assert "\n" not in said
     for words in (
         "default_settings.network_settings.memory",
-        "behaviors.Striker.behavioral_cloning",
-        "nothing is learned from its demonstrations",
-        "behaviors.Goalie.reward_signals.curiosity",
-        "behaviors.Goalie.reward_signals.gail",
+        "the policy sees the present observation only",
+        "behaviors.Striker.network_settings.vis_encode_type: match3",
     ):
         assert words in said
     assert said.count("memory is not supported") == 1, "what behaviors inherit is named once"

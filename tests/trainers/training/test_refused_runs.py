@@ -42,12 +42,16 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "unknown key": (lambda: another(behaviours={}), "behaviours"),
     "bad value": (lambda: options(Path("runs"), behavior={"max_steps": "never"}), "max_steps"),
     "unsupported key": (
-        lambda: options(Path("runs"), behavior={"reward_signals": {"curiosity": {"strength": 0.1}}}),
-        "curiosity",
+        lambda: options(Path("runs"), behavior={"network_settings": {"memory": {}}}),
+        "memory",
     ),
-    "unsupported block": (
+    "no demonstrations for a signal": (
+        lambda: options(Path("runs"), behavior={"reward_signals": {"gail": {"demo_path": "a.demo"}}}),
+        "a.demo: no such file or folder",
+    ),
+    "no demonstrations to clone": (
         lambda: options(Path("runs"), behavior={"behavioral_cloning": {"demo_path": "Expert.demo"}}),
-        "behavioral_cloning",
+        "Expert.demo: no such file or folder",
     ),
     "a run folder in the way": (in_the_way, "exists already"),
     "a file in the way": (a_file_in_the_way, "exists already"),
