@@ -9,6 +9,7 @@ must do what one process does that learns from the whole.
 import json
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from trainers.networks.policy_network import ActionSample
 from trainers.networks.squashed import SquashedDistribution
 from trainers.optim.collective import Alone, Collective
 from trainers.optim.ranks import Ranks, launched
+from trainers.records.timers import TimerTree
 from trainers.training.meetings import Meetings
 
 AGENTS, STEPS = 10, 80
@@ -89,23 +91,36 @@ def learn(case: str, exact: bool, collective: Collective, parts: Sequence[int], 
         learner.sampler = AlikeSampler(learner, parts, ranks)
     lives = crowd(AGENTS, STEPS + 5, 9, interrupted=True)
     lives = [life if life.agent % ranks in parts else Life(life.agent, ()) for life in lives]
-    _drive(ScriptedEnv({"Test": Behavior(spec, lives)}), learner, Meetings(collective))
+    _drive(ScriptedEnv({"Test": Behavior(spec, lives)}), learner)
     torch.set_default_dtype(torch.float32)
     return _result(learner)
 
 
-def _drive(env: ScriptedEnv, learner: Learner, meetings: Meetings) -> None:
+@dataclass
+class Recorded:
+    """What a meeting needs of a recorder: the learner, and that the next report is due at once."""
+
+    learner: Learner
+    steps_left: int = 0
+
+
+def _drive(env: ScriptedEnv, learner: Learner) -> None:
     """The training loop, in which the ranks meet at every step until ten updates were made."""
-    actor, updates = learner.actor("Test"), 0
+    actor, updates, update = learner.actor("Test"), [0], learner.update
+
+    def counted() -> None:
+        warms_up = getattr(learner, "warming_up", False)
+        update()
+        updates[0] += not warms_up
+
+    learner.update = counted
+    meetings = Meetings(
+        learner.collective, {"Test": Recorded(learner)}, lambda *_: None, lambda: False, TimerTree()
+    )
     env.reset()
-    while updates < 10:
+    while updates[0] < 10:
         asking = actor.observe(*env.get_steps("Test"))
-        if not learner.alone:
-            meetings.meet([learner], {}, False)
-        if learner.ready:
-            learner.update()
-            updates += not getattr(learner, "warming_up", False)
-        learner.part()
+        meetings.learn([actor])
         env.set_actions("Test", actor.act(asking))
         env.step()
         assert env.now < STEPS

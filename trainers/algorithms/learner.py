@@ -4,8 +4,7 @@ The training loop asks an `Actor` to observe and to act, and asks its learner to
 are kept in the learner's `Store`, which is a rollout or a replay buffer.
 """
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from abc import abstractmethod
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,11 +16,11 @@ from mlagents_envs.base_env import BehaviorSpec
 from gym_adapters.errors import UserError
 from trainers.algorithms.actor import Actor
 from trainers.algorithms.opponent import Opponent, Opponents
+from trainers.algorithms.tally import Tally
 from trainers.config import AlgorithmSettings, BehaviorSettings, catalogue
 from trainers.experience.agents import AgentBatch, AgentTable
 from trainers.experience.episodes import EpisodeSums
 from trainers.experience.rows import Rows
-from trainers.experience.store import Store
 from trainers.experience.task import Task
 from trainers.imitation.cloning import Cloning
 from trainers.imitation.sources import load_fitting
@@ -30,15 +29,13 @@ from trainers.networks.normalizer import ObservationMoments
 from trainers.networks.policy_network import ActionSample, PolicyNetwork
 from trainers.optim.optimizer import FlatAdam
 from trainers.optim.threads import threads_for
-from trainers.records.metrics import ELO, Metrics
-from trainers.records.news import News
 from trainers.rewards.signal import RewardSignal
 
 CLONING = "behavioral_cloning"
 """Key of the state of cloning in a checkpoint."""
 
 
-class Learner(ABC):
+class Learner(Tally):
     """Learns one behavior.
 
     A subclass names its settings class and its network class, makes the network and the optimiser, and implements
@@ -50,19 +47,13 @@ class Learner(ABC):
     Attributes:
         kind: the `trainer_type`.
         sees_mates: whether the store must know the groupmates of each row.
-        step: agent decisions rewarded so far, over all agents and ranks, as of the last meeting.
         training: whether the learner learns. Otherwise it only acts and records returns.
-        finished: whether it has reached `max_steps`. It then continues to act, but counts and records nothing.
         deterministic: whether the most likely actions are taken (ML-Agents key).
         parameters: number of parameters of the policy.
         signals: the active reward signals.
         summed_signals: those whose rewards of an episode are summed from rows, see `report_sums`.
         episode_sums: their sums over the episodes in progress.
         actors: the actors made so far, by behavior id.
-        metrics: episode returns and training figures since the last summary.
-        opponents: the past policies that it plays against; None without `self_play`.
-        news: what happened since the ranks last met. A single process counts at once, and has none.
-        rows: (ranks,) settled rows of each rank while the ranks meet; else None.
         actor_group: which vector of the optimiser holds the weights that choose actions.
         cloning: imitates demonstrations; None without `behavioral_cloning`.
     """
@@ -74,18 +65,15 @@ class Learner(ABC):
     network_class: ClassVar[type[PolicyNetwork]]
     policy: PolicyNetwork
     optimizer: FlatAdam
-    rows: np.ndarray | None
 
     def __init__(self, task: Task) -> None:
+        super().__init__(task.collective)
         self.task = task
         self.name, self.spec, self.settings, self.device = task.name, task.spec, task.settings, task.device
         self.kind = task.settings.trainer_type
         self.time_horizon = task.settings.time_horizon
         self.deterministic = task.settings.network_settings.deterministic
-        self.training, self.finished = True, False
-        self.step = 0
-        self.metrics = Metrics()
-        self.news, self.rows = News(), None
+        self.training = True
         self.generator = torch.Generator(task.device).manual_seed(rank_seed(task.seed, task.collective.rank))
         self._shared_generator = torch.Generator(task.device).manual_seed(task.seed)
         self.actors: dict[str, Actor] = {}
@@ -122,11 +110,6 @@ class Learner(ABC):
 
     @property
     @abstractmethod
-    def store(self) -> Store:
-        """The store of decisions."""
-
-    @property
-    @abstractmethod
     def ready(self) -> bool:
         """Whether enough decisions have been rewarded for an update."""
 
@@ -160,102 +143,7 @@ class Learner(ABC):
         if self.training:
             for signal in self.signals:
                 signal.earned(agents, slots, own, group)
-        if self.alone:
-            self.step += len(slots)
-        else:
-            self.news.decisions += len(slots)
-
-    def ended(self, own: np.ndarray, group: np.ndarray, lengths: np.ndarray) -> None:
-        """See `Mind.ended`."""
-        if not self.finished:
-            self._tell("episodes", own, group, lengths)
-
-    def _add_episodes(self, own: np.ndarray, group: np.ndarray, lengths: np.ndarray) -> None:
-        self.metrics.add_episodes(own, group, lengths)
-        for signal in self.signals:
-            rewards = signal.of_episodes(own, group)
-            if rewards is not None:
-                self.metrics.extend(f"Policy/{signal.title} Reward", rewards)
-
-    def groups_ended(self, returns: np.ndarray) -> None:
-        """See `Mind.groups_ended`."""
-        if not self.finished:
-            self._tell("groups", returns)
-
-    def games_ended(self, scores: np.ndarray) -> None:
-        """See `Mind.games_ended`. Games against opponents are rated."""
-        if not self.finished:
-            self._tell("games", scores)
-
-    def _rate_games(self, scores: np.ndarray) -> None:
-        if self.opponents is not None and self.opponents.rivals:
-            for score in scores.tolist():
-                self.metrics.add(ELO, self.opponents.rate(score))
-
-    def meet(
-        self, rows: np.ndarray, decisions: int, moves: int, events: Sequence[Mapping[str, list[Any]]]
-    ) -> None:
-        """Add up what happened on all ranks since they last met. They are together until `part` is called.
-
-        Args:
-            rows: (ranks,) settled rows of each rank.
-            decisions: decisions rewarded on all ranks.
-            moves: decisions of all opponents on all ranks.
-            events: what `News.take` returned on each rank.
-        """
-        self.rows = rows
-        if self.finished:
-            return
-        self.step += decisions
-        if self.opponents is not None:
-            self.opponents.count(moves)
-        for told in events:
-            for kind, lines in told.items():
-                self._events[kind](*np.array(lines, np.float64).T)
-
-    def part(self) -> None:
-        """End a meeting. Nothing is learned until the next one."""
-        self.rows = None
-
-    @property
-    def alone(self) -> bool:
-        """Whether this process trains alone."""
-        return self.task.collective.size == 1
-
-    @property
-    def all_rows(self) -> int:
-        """Settled rows of all ranks; 0 unless they meet and each of them has one."""
-        if self.alone:
-            return self.store.settled_rows
-        return 0 if self.rows is None or not self.rows.all() else int(self.rows.sum())
-
-    @property
-    def missing(self) -> float:
-        """Decisions of all ranks to be rewarded until the next update, by which the ranks know when to meet again."""
-        return 0.0
-
-    def share_moments(self) -> None:
-        """Merge what reward signals have measured on each rank. Called when an update begins."""
-        for signal in self.signals:
-            for moments in signal.shared_moments:
-                moments.share()
-
-    def _tell(self, kind: str, *columns: np.ndarray) -> None:
-        """Add events of a kind, in columns of shape (n,), at once or when the ranks meet."""
-        if self.alone:
-            self._events[kind](*columns)
-        else:
-            self.news.add(kind, *columns)
-
-    @property
-    def _events(self) -> dict[str, Callable[..., None]]:
-        """What is done about each kind of event."""
-        return {
-            "episodes": self._add_episodes,
-            "groups": self.metrics.add_groups,
-            "games": self._rate_games,
-            "sums": self._add_sums,
-        }
+        self.count(len(slots))
 
     def make_cloning(self) -> None:
         """Make `cloning` if the settings have `behavioral_cloning`.
@@ -387,10 +275,6 @@ class Learner(ABC):
         sums = self.episode_sums.add(numbers, rewards, next_row, rows.ending, rows.settled, starts)
         for index in range(len(self.summed_signals)):
             self._tell("sums", np.full(len(sums), index), sums[:, index])
-
-    def _add_sums(self, indices: np.ndarray, sums: np.ndarray) -> None:
-        for index, signal in enumerate(self.summed_signals):
-            self.metrics.extend(f"Policy/{signal.title} Reward", sums[indices == index])
 
     def rewards(self, rows: Rows) -> np.ndarray:
         """Return the rewards of rows from each reward signal, (n, streams)."""

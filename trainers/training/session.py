@@ -9,7 +9,7 @@ from mlagents_envs.base_env import BaseEnv, BehaviorSpec
 from gym_adapters.errors import UserError, environment_called
 from gym_adapters.space_description import describe
 from gym_adapters.teams import parts_of
-from trainers.algorithms.actor import Actor, Mind
+from trainers.algorithms.actor import Actor
 from trainers.algorithms.learner import Learner
 from trainers.config import RunSettings
 from trainers.experience.checks import checked_specs, require_learnable, require_same
@@ -73,10 +73,11 @@ class Session:
         self.settings, self.display = settings, display
         self.timers = TimerTree()
         self.stop_requested = False
-        self.meetings = Meetings(self.collective)
         self.recorders: dict[str, Recorder] = {}
+        self.meetings = Meetings(
+            self.collective, self.recorders, self.actor, lambda: self.stop_requested, self.timers
+        )
         self._spaces: dict[str, list[dict[str, Any]]] = {}
-        self._found: dict[str, BehaviorSpec] = {}
         self._announced: set[str] = set()
         self._silent_steps: int | None = 0  # None once a decision was rewarded
         self.files = (RunFiles if leads else FollowerFiles)(settings, display, self.timers)
@@ -96,7 +97,7 @@ class Session:
     def finished(self) -> bool:
         """Whether a stop was requested, or every behavior seen has reached `max_steps`. Inference never does."""
         done = bool(self.learners) and all(learner.finished for learner in self.learners)
-        return (self.stop_requested if self._alone else self.meetings.stopping) or done
+        return self.meetings.stopping or done
 
     def actor(self, behavior_id: str, spec: BehaviorSpec) -> Actor:
         """Return the actor of a behavior id.
@@ -147,15 +148,7 @@ class Session:
         Each behavior has a turn of its own. With several ranks, all have the same turn, because the ranks meet once in
         it; a behavior that only some ranks have found waits for the next meeting.
         """
-        found = self.behaviors(env)
-        if self._alone:
-            yield from ([pair] for pair in found.items())
-            return
-        self._found = found
-        if not self.meetings.behaviors:
-            self._meet()
-            self._part()
-        yield [(name, found[name]) for name in self.meetings.behaviors if name in found]
+        return self.meetings.turns(self.behaviors(env))
 
     def learn(self, actors: Sequence[Actor]) -> None:
         """Let learners that are ready learn. Called between observing and acting.
@@ -163,19 +156,7 @@ class Session:
         Args:
             actors: the actors whose turn it is. With several ranks every learner that is ready learns, on all ranks.
         """
-        if self._alone:
-            minds: list[Mind] = [actor.mind for actor in actors]
-        else:
-            if not self.meetings.is_due:
-                return
-            self._meet()
-            minds = [] if self.meetings.stopping else [*self.learners]
-        for mind in minds:
-            if mind.ready:
-                with self.timers("update"):
-                    mind.update()
-        if not self._alone:
-            self._part()
+        self.meetings.learn(actors)
 
     def report(self) -> None:
         """Write and show what is due. Called every environment step.
@@ -250,9 +231,9 @@ class Session:
             UserError: the last checkpoint could not be written.
         """
         outcomes: dict[str, Outcome] = {}
-        if not self._alone and not self.finished:  # the environment has ended, or was left, on this rank
+        if not self.finished:  # the environment has ended, or was left, on this rank
             self.stop_requested = True
-            self._meet()
+            self.meetings.end()
         for name, recorder in self.recorders.items():
             self.files.summarise(recorder)
             # A learner that has finished was saved when it finished.
@@ -294,17 +275,6 @@ class Session:
     @property
     def _alone(self) -> bool:
         return self.collective.size == 1
-
-    def _meet(self) -> None:
-        """Meet the other ranks, and begin the behaviors that any of them has found."""
-        with self.timers("meeting"):
-            new = self.meetings.meet(self.learners, self._found, self.stop_requested)
-        for name, spec in new.items():
-            self.actor(name, spec)
-
-    def _part(self) -> None:
-        due = {name: recorder.steps_left for name, recorder in self.recorders.items()}
-        self.meetings.part(self.learners, due)
 
     @property
     def _learns(self) -> bool:
