@@ -4,7 +4,7 @@ The training loop asks an `Actor` to observe and to act, and asks its learner to
 are kept in the learner's `Store`, which is a rollout or a replay buffer.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,11 +16,11 @@ from mlagents_envs.base_env import BehaviorSpec
 from gym_adapters.errors import UserError
 from trainers.algorithms.actor import Actor
 from trainers.algorithms.opponent import Opponent, Opponents
+from trainers.algorithms.tally import Tally
 from trainers.config import AlgorithmSettings, BehaviorSettings, catalogue
 from trainers.experience.agents import AgentBatch, AgentTable
 from trainers.experience.episodes import EpisodeSums
 from trainers.experience.rows import Rows
-from trainers.experience.store import Store
 from trainers.experience.task import Task
 from trainers.imitation.cloning import Cloning
 from trainers.imitation.sources import load_fitting
@@ -29,14 +29,13 @@ from trainers.networks.normalizer import ObservationMoments
 from trainers.networks.policy_network import ActionSample, PolicyNetwork
 from trainers.optim.optimizer import FlatAdam
 from trainers.optim.threads import threads_for
-from trainers.records.metrics import ELO, Metrics
 from trainers.rewards.signal import RewardSignal
 
 CLONING = "behavioral_cloning"
 """Key of the state of cloning in a checkpoint."""
 
 
-class Learner(ABC):
+class Learner(Tally):
     """Learns one behavior.
 
     A subclass names its settings class and its network class, makes the network and the optimiser, and implements
@@ -48,17 +47,13 @@ class Learner(ABC):
     Attributes:
         kind: the `trainer_type`.
         sees_mates: whether the store must know the groupmates of each row.
-        step: agent decisions rewarded so far, over all agents.
         training: whether the learner learns. Otherwise it only acts and records returns.
-        finished: whether it has reached `max_steps`. It then continues to act, but counts and records nothing.
         deterministic: whether the most likely actions are taken (ML-Agents key).
         parameters: number of parameters of the policy.
         signals: the active reward signals.
         summed_signals: those whose rewards of an episode are summed from rows, see `report_sums`.
         episode_sums: their sums over the episodes in progress.
         actors: the actors made so far, by behavior id.
-        metrics: episode returns and training figures since the last summary.
-        opponents: the past policies that it plays against; None without `self_play`.
         actor_group: which vector of the optimiser holds the weights that choose actions.
         cloning: imitates demonstrations; None without `behavioral_cloning`.
     """
@@ -72,15 +67,15 @@ class Learner(ABC):
     optimizer: FlatAdam
 
     def __init__(self, task: Task) -> None:
+        super().__init__(task.collective)
         self.task = task
         self.name, self.spec, self.settings, self.device = task.name, task.spec, task.settings, task.device
         self.kind = task.settings.trainer_type
         self.time_horizon = task.settings.time_horizon
         self.deterministic = task.settings.network_settings.deterministic
-        self.training, self.finished = True, False
-        self.step = 0
-        self.metrics = Metrics()
-        self.generator = torch.Generator(task.device).manual_seed(task.seed)
+        self.training = True
+        self.generator = torch.Generator(task.device).manual_seed(rank_seed(task.seed, task.collective.rank))
+        self._shared_generator = torch.Generator(task.device).manual_seed(task.seed)
         self.actors: dict[str, Actor] = {}
 
         with torch.random.fork_rng(devices=[]):
@@ -95,10 +90,12 @@ class Learner(ABC):
         self.summed_signals = [signal for signal in self.signals if not signal.told_by_returns]
         self.episode_sums = EpisodeSums(len(self.summed_signals))
         vectors = [task.spec.observation_specs[index].shape[0] for index in self.policy.vector_columns]
-        self.observation_moments = ObservationMoments(sum(vectors))
+        self.observation_moments = ObservationMoments(sum(vectors), task.collective)
         play = task.settings.self_play
         self.opponents = (
-            None if play is None else Opponents(play, self.policy, self._make_opponent, self._draw)
+            None
+            if play is None
+            else Opponents(play, self.policy, self._make_opponent, self._draw, self.alone)
         )
 
     @classmethod
@@ -110,11 +107,6 @@ class Learner(ABC):
     def merit(self) -> float:
         """The measure of the best policy: the mean return of recent episodes, or with self-play the Elo rating."""
         return self.metrics.recent_mean if self.opponents is None else self.opponents.latest.rating
-
-    @property
-    @abstractmethod
-    def store(self) -> Store:
-        """The store of decisions."""
 
     @property
     @abstractmethod
@@ -153,28 +145,7 @@ class Learner(ABC):
         if self.training:
             for signal in self.signals:
                 signal.earned(agents, slots, own, group)
-        self.step += len(slots)
-
-    def ended(self, own: np.ndarray, group: np.ndarray, lengths: np.ndarray) -> None:
-        """See `Mind.ended`."""
-        if self.finished:
-            return
-        self.metrics.add_episodes(own, group, lengths)
-        for signal in self.signals:
-            rewards = signal.of_episodes(own, group)
-            if rewards is not None:
-                self.metrics.extend(f"Policy/{signal.title} Reward", rewards)
-
-    def groups_ended(self, returns: np.ndarray) -> None:
-        """See `Mind.groups_ended`."""
-        if not self.finished:
-            self.metrics.add_groups(returns)
-
-    def games_ended(self, scores: np.ndarray) -> None:
-        """See `Mind.games_ended`. Games against opponents are rated."""
-        if self.opponents is not None and self.opponents.rivals and not self.finished:
-            for score in scores.tolist():
-                self.metrics.add(ELO, self.opponents.rate(score))
+        self.count(len(slots))
 
     def make_cloning(self) -> None:
         """Make `cloning` if the settings have `behavioral_cloning`.
@@ -257,6 +228,9 @@ class Learner(ABC):
         self.metrics.lesson_returns.extend(state.get("lesson_returns", []))
         self.metrics.episodes = state["episodes"]
         self.generator.set_state(state["generator"])
+        if self.task.collective.rank:  # which goes on from a seed made of what rank 0 has saved
+            seed = int(torch.randint(2**62, (), generator=self.generator, device=self.device))
+            self.generator.manual_seed(rank_seed(seed, self.task.collective.rank))
         if self.cloning is not None and CLONING in state:
             self.cloning.load_state_dict(state[CLONING])
 
@@ -275,8 +249,9 @@ class Learner(ABC):
         return Opponent(self.name, policy, self.time_horizon, self.deterministic, self.generator)
 
     def _draw(self) -> float:
-        """Return a random number from [0, 1)."""
-        return float(torch.rand((), device=self.device, generator=self.generator))
+        """Return a random number from [0, 1), which is the same on all ranks."""
+        generator = self.generator if self.alone else self._shared_generator
+        return float(torch.rand((), device=self.device, generator=generator))
 
     def open_rows(self) -> list[np.ndarray]:
         """Return the rows of decisions that wait for their reward, (agents,) for each table of `own_agents`."""
@@ -300,8 +275,8 @@ class Learner(ABC):
         rewards = np.stack([signal.rewards(rows) for signal in self.summed_signals], axis=1)
         starts = np.arange(len(numbers)) if starts is None else starts
         sums = self.episode_sums.add(numbers, rewards, next_row, rows.ending, rows.settled, starts)
-        for index, signal in enumerate(self.summed_signals):
-            self.metrics.extend(f"Policy/{signal.title} Reward", sums[:, index])
+        for index in range(len(self.summed_signals)):
+            self._tell("sums", np.full(len(sums), index), sums[:, index])
 
     def rewards(self, rows: Rows) -> np.ndarray:
         """Return the rewards of rows from each reward signal, (n, streams)."""
@@ -322,6 +297,13 @@ class Learner(ABC):
                 f"behavior {self.name}: training diverged at step {self.step}, its weights are no longer finite; "
                 "lower hyperparameters.learning_rate, set max_grad_norm, or scale rewards down"
             )
+
+
+def rank_seed(seed: int, rank: int) -> int:
+    """Return the seed of a rank's random numbers. That of rank 0 is the seed itself."""
+    if rank == 0:
+        return seed
+    return int(np.random.SeedSequence(seed, spawn_key=(0, rank)).generate_state(1)[0])
 
 
 def _signal_class(name: str) -> type[RewardSignal]:

@@ -43,6 +43,7 @@ from trainers.config.run import (
     CheckpointSettings,
     EngineSettings,
     EnvSettings,
+    RankSettings,
     RunSettings,
     TorchSettings,
 )
@@ -91,6 +92,7 @@ __all__ = [
     "PPOSettings",
     "Positive",
     "RNDSettings",
+    "RankSettings",
     "Real",
     "RewardSignalSettings",
     "RewardSignals",

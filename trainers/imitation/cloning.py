@@ -13,6 +13,7 @@ from trainers.maths.schedules import LEARNING_RATE_FLOOR, linear
 from trainers.networks.distributions import ActionDistribution
 from trainers.networks.memory import Sequences
 from trainers.networks.policy_network import PolicyNetwork
+from trainers.optim.collective import weighted_mean
 from trainers.optim.optimizer import FlatAdam, require_moments
 
 if TYPE_CHECKING:
@@ -92,17 +93,19 @@ class Cloning:
         """Yield the rows of each minibatch of one pass, in random order; at most `samples_per_update` in all.
 
         With memory, sequences are shuffled instead of rows. A minibatch has as many as fill it if all are whole.
+        With several ranks, each draws a part of every minibatch.
         """
         length, samples = self.sequence_length, self.settings.samples_per_update
         size = self.batch_size // length
+        own = max(1, size // self.optimizer.collective.size)
         parts = self.rows[:, None] if length == 1 else self._sequences()
         count = max(1, len(parts) // size)
         if samples >= size * length:
             count = min(count, samples // (size * length))
         device = self.generator.device
         order = torch.randperm(len(parts), generator=self.generator, device=device).cpu().numpy()
-        for start in range(0, count * size, size):
-            chosen = order[start : start + size]
+        for start in range(0, count * own, own):
+            chosen = order[start : start + own]
             yield self.rows[chosen] if length == 1 else np.concatenate([parts[index] for index in chosen])
 
     def set_rate(self, rate: float) -> None:
@@ -114,8 +117,8 @@ class Cloning:
         self.optimizer.gradient.zero_()
         loss = self.loss(rows)
         loss.backward()
-        if self.optimizer.collective.size > 1:
-            self.optimizer.gradient.copy_(self.optimizer.collective.mean(self.optimizer.gradient))
+        ranks = self.optimizer.collective
+        self.optimizer.gradient.copy_(weighted_mean(ranks, self.optimizer.gradient, 1.0 / ranks.size))
         self.adam.step()
         return loss.detach()
 

@@ -40,6 +40,7 @@ class FlatAdam:
         flat: the parameters of each group, as one vector per group.
         gradient: the gradients of all groups, as one vector.
         scale: factor on the learning rates, set by `adapt`.
+        weight: this rank's weight in the mean gradient of all ranks, 1 / ranks unless it is set. The weights sum to 1.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class FlatAdam:
         collective: Collective | None = None,
     ) -> None:
         self.collective = collective or Alone()
+        self.weight = 1.0 / self.collective.size
         self.max_steps = max_steps
         self.schedule, self.max_grad_norm = hyper.learning_rate_schedule, hyper.max_grad_norm
         self.scale = 1.0
@@ -98,7 +100,8 @@ class FlatAdam:
             The norm before it was scaled down; on a GPU as a tensor, so that nothing waits for it.
         """
         if self.collective.size > 1:
-            self.gradient.copy_(self.collective.mean(self.gradient))
+            self.gradient.mul_(self.weight)
+            self.collective.sum(self.gradient)
         on_cpu = self.gradient.device.type == "cpu"
         norm = _norm(self.gradient.numpy()) if on_cpu else torch.linalg.vector_norm(self.gradient)
         limit = self.max_grad_norm

@@ -28,6 +28,7 @@ from trainers.maths.imitation import (
 from trainers.networks.distributions import Actions
 from trainers.networks.layers import head_layer
 from trainers.networks.perception import Perception
+from trainers.optim.collective import weighted_mean
 from trainers.rewards.learned import LearnedSignal, RowBatch
 
 CODE_SIZE = 128
@@ -114,7 +115,9 @@ class GAIL(LearnedSignal):
         self.beta = 0.0
         if self.network.normalizer is not None:
             vectors = [self.shown.observations[index] for index in self.network.vector_columns]
-            self.observation_moments.update(np.concatenate(vectors, axis=1))
+            shown = np.concatenate(vectors, axis=1)
+            # Every rank has all demonstrations, so that there is nothing to share.
+            self.observation_moments.merge(len(shown), shown.mean(0, np.float64), shown.var(0, np.float64))
             self.network.normalizer.assign(self.observation_moments)
 
     def make_network(self, spec: BehaviorSpec, settings: NetworkSettings) -> Discriminator:
@@ -147,8 +150,8 @@ class GAIL(LearnedSignal):
             figures["Policy/GAIL Beta"] = divergence.new_tensor(self.beta)
             excess = divergence - CAPACITY
             loss = loss + self.beta * excess
-            everywhere = float(self.optimizer.collective.mean(excess.detach().clone()))
-            self.beta = max(0.0, self.beta + BETA_RATE * everywhere)
+            mean = weighted_mean(self.optimizer.collective, excess.detach(), self.optimizer.weight)
+            self.beta = max(0.0, self.beta + BETA_RATE * float(mean))
         share = torch.rand(count, generator=self.generator).to(network.device)
         norm = gradient_norm(
             lambda points: network.logit(network.code(points)), between(expert, policy, share)

@@ -15,11 +15,13 @@ from torch.nn.functional import one_hot
 from gym_adapters.errors import UserError
 from trainers.config import LearnedSignalSettings, NetworkSettings
 from trainers.experience.rows import Rows
+from trainers.experience.samplers import divide
 from trainers.experience.task import Task
 from trainers.networks.distributions import Actions
 from trainers.networks.normalizer import ObservationMoments
 from trainers.networks.perception import Perception
 from trainers.networks.weights import require_room
+from trainers.optim.collective import weighted_mean
 from trainers.optim.optimizer import FlatAdam
 from trainers.optim.threads import threads_for
 from trainers.rewards.signal import RewardSignal
@@ -110,7 +112,10 @@ class LearnedSignal(RewardSignal):
         hyper: Any = task.settings.hyperparameters
         self.batch_size, self.passes = hyper.batch_size, getattr(hyper, "num_epoch", 1)
         seed = zlib.crc32(f"{task.seed} {name}".encode())
-        self.generator = torch.Generator().manual_seed(seed)
+        rank = task.collective.rank
+        self.generator = torch.Generator().manual_seed(
+            zlib.crc32(f"{seed} {rank}".encode()) if rank else seed
+        )
         network = settings.network_settings
         require_room(self.owner, task.spec, network, lambda: self.make_network(task.spec, network), copies=4)
         with torch.random.fork_rng(devices=[]):
@@ -121,7 +126,7 @@ class LearnedSignal(RewardSignal):
                 raise UserError(f"{self.owner}: {error}") from error
         learned = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
         self.optimizer = FlatAdam([learned], [settings.learning_rate], ConstantRate(), 1, task.collective)
-        self.observation_moments = ObservationMoments(self.network.vector_size)
+        self.observation_moments = ObservationMoments(self.network.vector_size, task.collective)
 
     @abstractmethod
     def make_network(self, spec: BehaviorSpec, settings: NetworkSettings) -> Perception:
@@ -159,17 +164,19 @@ class LearnedSignal(RewardSignal):
             UserError: a weight is no longer finite.
         """
         rows = rows.select(np.flatnonzero(rows.settled))
-        count = len(rows.settled)
-        if not count:
+        count, collective = len(rows.settled), self.optimizer.collective
+        counts = collective.gather(np.array([float(count)])).astype(np.int64)[:, 0]
+        if not counts.all():
             return {}
         self._update_normalizer(rows)
-        size = min(self.batch_size, count)
+        division = divide(counts, collective.rank, self.batch_size)
+        size, self.optimizer.weight = division.size, division.weight
         figures: list[Tensor] = []
         tags: list[str] = []
         with threads_for(size, self.network.size):
             for _ in range(self.passes):
                 order = torch.randperm(count, generator=self.generator).numpy()
-                for start in range(0, count - size + 1, size):
+                for start in range(0, division.count * size, size):
                     batch = RowBatch(rows.select(order[start : start + size]), self.network)
                     loss, found = self.loss(batch)
                     self.optimizer.descend(loss)
@@ -180,7 +187,8 @@ class LearnedSignal(RewardSignal):
                 f"{self.owner}: training diverged, its weights are no longer finite; lower its learning_rate, or set "
                 "normalize: true in its network_settings"
             )
-        return dict(zip(tags, torch.stack(figures).mean(0).tolist(), strict=True))
+        means = weighted_mean(collective, torch.stack(figures).mean(0), division.weight)
+        return dict(zip(tags, means.tolist(), strict=True))
 
     def state_dict(self) -> dict[str, Any]:
         """See `RewardSignal.state_dict`."""
@@ -206,4 +214,5 @@ class LearnedSignal(RewardSignal):
         observations = rows.observations
         vectors = [observations[index] for index in self.network.vector_columns]
         self.observation_moments.update(np.concatenate(vectors, axis=1))
+        self.observation_moments.share()
         self.network.normalizer.assign(self.observation_moments)

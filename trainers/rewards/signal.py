@@ -1,6 +1,7 @@
 """The interface of reward signals. Each has its own discount, and its own value in the critic."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,6 +10,7 @@ from trainers.config import RewardSignalSettings
 from trainers.experience.agents import AgentTable
 from trainers.experience.rows import Rows
 from trainers.experience.task import Task
+from trainers.networks.normalizer import RunningMoments
 
 
 class RewardSignal(ABC):
@@ -49,6 +51,11 @@ class RewardSignal(ABC):
             rows: a whole rollout, or a random minibatch of a replay buffer. Only the settled rows count.
         """
         return {}
+
+    @property
+    def shared_moments(self) -> Sequence[RunningMoments]:
+        """The moments that an update needs of all ranks; it merges them first."""
+        return ()
 
     @property
     def learns(self) -> bool:

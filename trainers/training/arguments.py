@@ -56,7 +56,11 @@ _OPTIONS = {
         "--no-graphics": "engine_settings.no_graphics",
         "--no-graphics-monitor": "engine_settings.no_graphics_monitor",
     },
-    "Torch": {"--torch-device": "torch_settings.device"},
+    "Torch": {
+        "--torch-device": "torch_settings.device",
+        "--scale-batch": "rank_settings.scale_batch",
+        "--rank-timeout": "rank_settings.timeout",
+    },
 }
 
 _EXAMPLES = """examples:

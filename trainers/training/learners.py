@@ -12,11 +12,12 @@ from gym_adapters.errors import UserError, unread_named
 from gym_adapters.text import one_line
 from trainers.algorithms.learner import Learner
 from trainers.config import RunSettings, catalogue
+from trainers.config.scaling import scaled
 from trainers.experience.task import Task
 from trainers.imitation.sources import require_source
 from trainers.networks.weights import require_room
 from trainers.optim.collective import Alone, Collective
-from trainers.optim.device import choose_compute
+from trainers.optim.device import agreed_choice, choose_compute
 from trainers.optim.measured import Measured
 from trainers.optim.threads import Threads
 from trainers.records.names import behavior_folder
@@ -56,6 +57,8 @@ class Learners:
                 its algorithm does not imitate although it should, or the weights to start from do not fit.
         """
         settings = self.settings.behavior(name)
+        if self.settings.rank_settings.scale_batch:
+            settings = scaled(settings, self.collective.size)
         wanted, note = resumed_settings(self.settings.torch_settings, status)
         if note:
             self.display.say(f"{name}: {note}")
@@ -69,14 +72,17 @@ class Learners:
             trial = learner_class.make_network(spec, settings)
         except UserError as error:
             raise UserError(f"{owner}: {error}") from error
-        compute, reason, by_measurement = choose_compute(
-            trial,
-            batch_size,
-            wanted,
-            self.threads.most,
-            Measured(),
-            lambda text: self.display.say(f"{name}: {text}"),
-        )
+        choice = None
+        if self.collective.rank == 0:
+            choice = choose_compute(
+                trial,
+                -(-batch_size // self.collective.size),
+                wanted,
+                self.threads.most,
+                Measured(),
+                lambda text: self.display.say(f"{name}: {text}"),
+            )
+        compute, reason, by_measurement = agreed_choice(choice, self.collective)
         if wanted.device == "auto" or by_measurement:
             self.display.say(f"{name} is computed on {compute}: {reason}")
         seed = behavior_seed(self.settings.env_settings.seed, self._made)
@@ -90,7 +96,7 @@ class Learners:
         learner.set_precision(compute.bfloat16)
         learner.training = not self.settings.checkpoint_settings.inference
         self.threads.at_least(compute.threads)
-        start = self._starting_point(name, settings.init_path)
+        start = None if self.collective.rank else self._starting_point(name, settings.init_path)
         if start is not None:
             restore(learner, start, only_weights=True)
         return learner

@@ -22,6 +22,7 @@ from trainers.config import (
     NetworkSettings,
     POCASettings,
     PPOSettings,
+    RankSettings,
     RewardSignals,
     RNDSettings,
     RunSettings,
@@ -279,6 +280,7 @@ DEFAULTS: list[tuple[type[BaseModel], dict[str, Any], dict[str, Any]]] = [
         },
     ),
     (TorchSettings, {}, {"device": None, "num_threads": None, "precision": "auto"}),
+    (RankSettings, {}, {"scale_batch": False, "timeout": 1800}),
     (
         RunSettings,
         {},
@@ -290,6 +292,7 @@ DEFAULTS: list[tuple[type[BaseModel], dict[str, Any], dict[str, Any]]] = [
             "environment_parameters": None,
             "checkpoint_settings": CheckpointSettings(),
             "torch_settings": TorchSettings(),
+            "rank_settings": RankSettings(),
             "debug": False,
             "wandb": None,
         },
@@ -325,6 +328,7 @@ EXTENSIONS = {
         "precision",
         "wandb",
     ),
+    *("rank_settings", "scale_batch", "timeout"),
 }
 
 
