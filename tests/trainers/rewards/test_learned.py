@@ -121,6 +121,25 @@ def test_every_algorithm_learns_by_both_alone_of_any_observation_and_action(trai
             assert torch.equal(tensor, weights[name]) == (not tensor.requires_grad), name
 
 
+@pytest.mark.parametrize("trainer_type", ["ppo", "poca", "sac"])
+def test_policies_with_memory_learn_by_both_whose_own_networks_have_none(trainer_type):
+    network = {**SMALL_NETWORK, "memory": {"sequence_length": 4, "memory_size": 8}}
+    hyper = {"buffer_size": 400, "steps_per_update": 5} if trainer_type == "sac" else {"buffer_size": 32}
+    content = {
+        "trainer_type": trainer_type,
+        "hyperparameters": {"batch_size": 8, **hyper},
+        "network_settings": network,
+        "reward_signals": {"rnd": {"network_settings": network}, "curiosity": {"network_settings": network}},
+        "time_horizon": 8,
+    }
+    spec = make_spec((4,), continuous=1, branches=(3, 2))
+    learner = make_learner(spec, load_settings({"behaviors": {"Test": content}}).behavior("Test"))
+    assert len(drive(crowded_env(spec), learner, 40)) >= 3
+    means, _, _ = learner.metrics.summarise()
+    assert LOSSES["rnd"] | LOSSES["curiosity"] <= means.keys()
+    assert all(math.isfinite(value) for value in means.values())
+
+
 @BOTH
 @pytest.mark.parametrize("trainer_type", ["poca", "mappo"])
 def test_members_of_groups_that_die_one_after_the_other_learn_by_it(trainer_type, signal):
