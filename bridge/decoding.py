@@ -111,24 +111,25 @@ class BehaviorDecoder:
         self._require_single(leaving, "ends")
         return (
             DecisionSteps(
-                self._observations(deciding),
-                self._rewards(deciding, "reward"),
+                self.observations(deciding),
+                self.rewards(deciding, "reward"),
                 asking,
-                self._masks(deciding),
+                self.masks(deciding),
                 self._groups(deciding),
-                self._rewards(deciding, "group_reward"),
+                self.rewards(deciding, "group_reward"),
             ),
             TerminalSteps(
-                self._observations(ended),
-                self._rewards(ended, "reward"),
+                self.observations(ended),
+                self.rewards(ended, "reward"),
                 _column(ended, "max_step_reached", np.bool_),
                 leaving,
                 self._groups(ended),
-                self._rewards(ended, "group_reward"),
+                self.rewards(ended, "group_reward"),
             ),
         )
 
-    def _observations(self, infos: Sequence[Any]) -> list[np.ndarray]:
+    def observations(self, infos: Sequence[Any]) -> list[np.ndarray]:
+        """Decode the observations of agents, one (agents, *shape) array each; see `decode`."""
         count = len(self._layouts)
         sensors = [info.observations for info in infos]
         for info, protos in zip(infos, sensors, strict=True):
@@ -182,7 +183,8 @@ class BehaviorDecoder:
             raise self._changed(info, f"the channel mapping of observation {layout.index} is another one now")
         return image
 
-    def _rewards(self, infos: Sequence[Any], field: str) -> np.ndarray:
+    def rewards(self, infos: Sequence[Any], field: str) -> np.ndarray:
+        """Decode the `reward` or `group_reward` of agents, (agents,) float32; see `decode`."""
         rewards = _column(infos, field, np.float32)
         if not np.isfinite(rewards).all():
             row = int(np.flatnonzero(~np.isfinite(rewards))[0])
@@ -213,8 +215,8 @@ class BehaviorDecoder:
                 f"behavior {self.name}: agent {twice} {does} twice in one message; each agent needs an id of its own"
             )
 
-    def _masks(self, infos: Sequence[Any]) -> list[np.ndarray] | None:
-        """One mask per branch, shape (agents, choices), True = forbidden; None without branches."""
+    def masks(self, infos: Sequence[Any]) -> list[np.ndarray] | None:
+        """Decode one mask per branch, shape (agents, choices), True = forbidden; None without branches."""
         branches = self.spec.action_spec.discrete_branches
         if not branches:
             return None

@@ -35,7 +35,7 @@ def make_unity(settings: RunSettings) -> UnityEnv | Workers:
     check_names(settings.environment_parameters or ())
     if env.env_path is None:
         return _start(settings, 0, wait=True)
-    last_port = env.base_port + env.num_envs - 1
+    last_port = env.base_port + env.first_env + env.num_envs - 1
     if last_port > LAST_PORT:
         raise UserError(
             f"env_settings.base_port is {env.base_port} and num_envs {env.num_envs}: the last player's port, "
@@ -44,7 +44,8 @@ def make_unity(settings: RunSettings) -> UnityEnv | Workers:
     limits = RestartLimits(
         env.max_lifetime_restarts, env.restarts_rate_limit_n, env.restarts_rate_limit_period_s
     )
-    return Workers(lambda worker: _start(settings, worker, wait=False), env.num_envs, limits)
+    first = env.first_env
+    return Workers(lambda worker: _start(settings, first + worker, wait=False), env.num_envs, limits)
 
 
 def player_options(settings: RunSettings, worker: int) -> PlayerOptions:

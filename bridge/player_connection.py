@@ -6,10 +6,10 @@ from typing import Any
 
 import grpc
 import numpy as np
-from mlagents_envs.base_env import ActionSpec, DimensionProperty, ObservationSpec
+from mlagents_envs.base_env import ActionSpec, ObservationSpec
 
 from bridge import wire
-from bridge.images import encode_png
+from bridge.encoding import write_observation
 from gym_adapters.errors import UserError
 
 
@@ -152,7 +152,7 @@ class PlayerConnection:
             group_reward=group_reward,
         )
         for array, spec in zip(observations, behavior.specs, strict=True):
-            self._write_observation(info.observations.add(), array, spec)
+            write_observation(info.observations.add(), array, spec, self.channels_last, self.compress)
         if mask is not None:
             info.action_mask = np.asarray(mask, np.bool_).tobytes()
         if not done:
@@ -219,21 +219,3 @@ class PlayerConnection:
             parameters.action_spec.num_continuous_actions = behavior.actions.continuous_size
             parameters.action_spec.num_discrete_actions = behavior.actions.discrete_size
             parameters.action_spec.discrete_branch_sizes.extend(behavior.actions.discrete_branches)
-
-    def _write_observation(self, proto: Any, array: np.ndarray, spec: ObservationSpec) -> None:
-        shape, properties = tuple(spec.shape), list(spec.dimension_property)
-        if len(shape) == 3 and self.channels_last:
-            shape = (*shape[1:], shape[0])
-            properties = [*properties[1:], DimensionProperty.NONE]
-        proto.shape.extend(shape)
-        proto.dimension_properties.extend(int(value) for value in properties)
-        proto.observation_type = spec.observation_type.value
-        proto.name = spec.name
-        if array.dtype == np.uint8 and self.compress:
-            proto.compression_type = wire.PNG
-            proto.compressed_data = encode_png(array)
-            return
-        values = array / np.float32(255) if array.dtype == np.uint8 else array.astype(np.float32, copy=False)
-        if len(shape) == 3 and self.channels_last:
-            values = values.transpose(1, 2, 0)
-        proto.float_data.data = values.tobytes()

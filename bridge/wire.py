@@ -1,4 +1,4 @@
-"""The messages between Unity and the trainer, in a form that is fast to read and write.
+"""The messages between Unity and the trainer, and those of .demo files, in a form that is fast to read and write.
 
 The bytes on the wire are those of `mlagents_envs.communicator_objects`. Only types in Python differ: a packed list of
 floats or booleans is a `bytes` field here, because both have the same encoding. NumPy then reads an observation in
@@ -41,7 +41,6 @@ _PACKED_AS_BYTES = {
 
 def _load_messages() -> dict[str, Any]:
     """Return the message classes by name, from a separate descriptor pool."""
-    root = importlib.import_module("mlagents_envs.communicator_objects.unity_message_pb2")
     pool = descriptor_pool.DescriptorPool()
     done: set[str] = set()
 
@@ -57,8 +56,16 @@ def _load_messages() -> dict[str, Any]:
             _pack(message, message.name)
         pool.AddSerializedFile(proto.SerializeToString())
 
-    add(root.DESCRIPTOR)
-    names = ("UnityMessageProto", "AgentInfoProto", "AgentActionProto", "BrainParametersProto")
+    for module in ("unity_message", "agent_info_action_pair", "demonstration_meta"):
+        add(importlib.import_module(f"mlagents_envs.communicator_objects.{module}_pb2").DESCRIPTOR)
+    names = (
+        "UnityMessageProto",
+        "AgentInfoProto",
+        "AgentActionProto",
+        "BrainParametersProto",
+        "AgentInfoActionPairProto",
+        "DemonstrationMetaProto",
+    )
     if hasattr(message_factory, "GetMessageClass"):
         make_class = message_factory.GetMessageClass
     else:  # protobuf before 4.22
@@ -82,6 +89,8 @@ UnityMessage = _MESSAGES["UnityMessageProto"]
 AgentInfo = _MESSAGES["AgentInfoProto"]
 AgentAction = _MESSAGES["AgentActionProto"]
 BrainParameters = _MESSAGES["BrainParametersProto"]
+RecordedPair = _MESSAGES["AgentInfoActionPairProto"]
+RecordingHeader = _MESSAGES["DemonstrationMetaProto"]
 
 
 def message(status: int = OK) -> Any:

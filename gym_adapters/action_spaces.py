@@ -66,6 +66,29 @@ class ActionMapping:
             values = action.discrete + self._first
         return values.reshape(-1, *(self.space.shape or ())).astype(dtype)
 
+    def invert(self, actions: np.ndarray) -> ActionTuple:
+        """Returns the `ActionTuple` that `convert` turns into these actions.
+
+        Args:
+            actions: Actions of one environment after another, in the form of the space. Shape: (n, *space.shape)
+
+        Raises:
+            ValueError: An action has another shape, or is no action of the space.
+        """
+        if actions.shape[1:] != (self.space.shape or ()):
+            raise ValueError(f"actions of shape {actions.shape}, expected (n, *{self.space.shape})")
+        rows = actions.reshape(len(actions), -1)
+        if self.spec.continuous_size:
+            width = np.where(self._half_width > 0, self._half_width, 1.0)
+            unit = (rows.astype(np.float64) - self._center) / width
+            return ActionTuple(
+                continuous=np.where(self._bounded, np.clip(unit, -1.0, 1.0), unit).astype(np.float32)
+            )
+        counted = rows.astype(np.int64) - self._first
+        if ((counted < 0) | (counted >= np.array(self.spec.discrete_branches))).any():
+            raise ValueError(f"an action that {space_text(self.space)} does not have")
+        return ActionTuple(discrete=counted.astype(np.int32))
+
     def _set_bounds(self, space: spaces.Box) -> None:
         low, high = space.low.ravel().astype(np.float64), space.high.ravel().astype(np.float64)
         bounded = (low > -_largest(space.dtype)) & (high < _largest(space.dtype))

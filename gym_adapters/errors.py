@@ -18,7 +18,12 @@ class UserError(Exception):
     The message names the file, key or value at fault, and says what was expected and what to do. Commands print
     it without a traceback and exit with status 2. It is defined in the lowest package, so that all three can use it.
     Names and values in it may come from anywhere: as text, it cannot control a terminal.
+
+    Attributes:
+        told: Whether another process of the same run has told the user already.
     """
+
+    told = False
 
     def __str__(self) -> str:
         return printable(super().__str__())
@@ -122,5 +127,6 @@ def exit_status(error: BaseException, ending: str = "") -> int:
         line, status = f"error: the environment raised {raised(error)}{ending}", 2
     else:
         raise error
-    sys.stderr.write(f"{line}\n")
+    if not getattr(error, "told", False):
+        sys.stderr.write(f"{line}\n")
     return status

@@ -39,6 +39,20 @@ def log_to_terminal() -> None:
     logging.basicConfig(handlers=[handler], level=logging.INFO)
 
 
+def log_everything(*packages: str) -> None:
+    """Print all log messages of packages too, and of every message the time and the line of code.
+
+    Args:
+        packages: their names. Other packages keep their level.
+    """
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, _OnStderr):
+            layout = "%(asctime)s %(levelname)s [%(filename)s:%(lineno)d] %(message)s"
+            handler.setFormatter(_PrintableFormatter(layout))
+    for package in packages:
+        logging.getLogger(package).setLevel(logging.DEBUG)
+
+
 class _OnStderr(logging.StreamHandler[TextIO]):
     """Writes to what is standard error at the moment, so that a live display can put the line above its bars."""
 

@@ -47,9 +47,8 @@ class Novelty(RewardSignal):
 
     def update(self, rows: Rows) -> dict[str, float]:
         """Count what was reached."""
-        paid = self.rewards(rows)[rows.settled]
         np.add.at(self.counts, self.hashes(rows)[rows.settled], 1)
-        return {f"Policy/{self.title} Reward": float(paid.mean())}
+        return {f"Policy/{self.title} Hashes": float(np.count_nonzero(self.counts))}
 
     def hashes(self, rows: Rows) -> np.ndarray:
         """The hash of what each row led to, (n,) int64."""

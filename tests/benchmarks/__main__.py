@@ -23,6 +23,7 @@ BENCHMARKS = {
     "bridge": "the bridge alone against mlagents_envs.UnityEnvironment",
     "workers": "learning with four such players against mlagents-learn",
     "scaling": "µs per agent step for 10 to 10,000 agents and 1 to 8 players",
+    "scale": "two ranks against one on Walker2d-v5, a core each; processor time of an update for 1 to 8 ranks",
     "resources": "speed beside a busy process, memory over a long run, time to the first step",
 }
 

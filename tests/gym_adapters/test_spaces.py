@@ -287,3 +287,23 @@ def test_an_empty_or_wrong_batch_of_a_vector_environment_is_refused():
             UserError, match=r"environment Env: observation/a: a batch is .* \(environments, 2\)"
         ):
             mapping.convert(batch)
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        spaces.Box(np.array([-2.0, 0.0]), np.array([2.0, 10.0]), dtype=np.float64),
+        spaces.Box(-np.inf, np.inf, (2, 2), np.float32),
+        spaces.Discrete(4, start=3),
+        spaces.MultiDiscrete([2, 5]),
+        spaces.MultiBinary(3),
+    ],
+    ids=str,
+)
+def test_actions_of_an_environment_are_inverted(space: spaces.Space) -> None:
+    space.seed(0)
+    actions, mapping = np.array([space.sample() for _ in range(20)]), ActionMapping(space)
+    given = mapping.invert(actions)
+    assert given.continuous.shape == (20, mapping.spec.continuous_size)
+    assert given.discrete.shape == (20, mapping.spec.discrete_size)
+    np.testing.assert_allclose(mapping.convert(given), actions, rtol=1e-5, atol=1e-6)

@@ -1,13 +1,14 @@
 """Text from elsewhere cannot control a terminal."""
 
 import logging
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gym_adapters import UserError
-from gym_adapters.text import log_to_terminal, one_line, printable
+from gym_adapters.text import log_everything, log_to_terminal, one_line, printable
 
 BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c"
 
@@ -69,3 +70,20 @@ def test_neither_can_a_log_message(
     logging.getLogger("bridge").info("connected to %s", "\x1b[31mit\x1b[0m\u202e")
     logging.getLogger().setLevel(level)
     assert capsys.readouterr().err == "[INFO] connected to it\\u202e\n"
+
+
+def test_debug_messages_are_those_of_the_named_packages_alone(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    monkeypatch.setattr(logging.getLogger(), "level", logging.WARNING)
+    own, other = logging.getLogger("own_package.module"), logging.getLogger("other_package")
+    log_to_terminal()
+    own.debug("before")
+    log_everything("own_package")
+    own.debug("after")
+    other.debug("elsewhere")
+    other.info("said")
+    first, second = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d [\d:,]+ DEBUG \[test_text\.py:\d+\] after", first)
+    assert re.fullmatch(r".* INFO \[test_text\.py:\d+\] said", second)

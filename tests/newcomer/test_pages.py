@@ -26,7 +26,7 @@ COMMANDS = [
 MAINS = {
     "trainers": PROGRAMS["train"].module,
     "bridge.onnx_export": PROGRAMS["export"].module,
-    **{f"bridge.{name}": PROGRAMS[name].module for name in ("doctor", "player")},
+    **{f"bridge.{name}": PROGRAMS[name].module for name in ("doctor", "player", "demonstrations")},
     **{f"trainers.{name}": program.module for name, program in PROGRAMS.items()},
 }
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from command_tools import REPOSITORY
 from learner_tools import behavior_settings
+from row_tools import row_table
 from scripted_env import make_spec
 
 from gym_adapters import check_env, make_env
@@ -16,6 +17,7 @@ from trainers.config import NetworkSettings
 from trainers.experience.task import Task
 from trainers.maths.losses import value_loss
 from trainers.optim.numpy_path import find_gradients
+from trainers.rewards.learned import RowBatch
 
 PAGE = REPOSITORY / "docs" / "extending.md"
 EXAMPLES = REPOSITORY / "docs" / "examples"
@@ -108,8 +110,7 @@ def test_novelty_pays_by_the_square_root_of_the_count():
         expected = np.array([0.5 / np.sqrt(1 + 2 * count), 0.5 / np.sqrt(1 + count), 0.5])
         np.testing.assert_allclose(signal.rewards(reached(1, 2, 3)), expected, rtol=1e-6)
         figures = signal.update(reached(1, 2, 1, waiting=(3,)))
-        paid = np.mean([expected[0], expected[1], expected[0]])
-        assert figures == {"Policy/Novelty Reward": pytest.approx(paid)}
+        assert figures == {"Policy/Novelty Hashes": 2.0}
 
 
 def test_novelty_goes_on_where_its_state_was_saved():
@@ -120,6 +121,30 @@ def test_novelty_goes_on_where_its_state_was_saved():
     np.testing.assert_array_equal(other.rewards(reached(1, 2, 3, 4, 5)), signal_before)
     other.update(reached(3))  # each counts for itself from here on
     np.testing.assert_array_equal(signal.rewards(reached(1, 2, 3, 4, 5)), signal_before)
+
+
+def test_disagreement_pays_the_variance_of_its_models_and_falls_as_they_learn():
+    from disagreement_signal import Disagreement, DisagreementSettings
+
+    spec = make_spec((4,), continuous=1, branches=(3,))
+    settings = DisagreementSettings(strength=0.5, learning_rate=0.01, models=3)
+    behavior = behavior_settings(hyperparameters={"batch_size": 32, "buffer_size": 64})
+    signal = Disagreement("disagreement", settings, Task("Test", spec, behavior, 3, torch.device("cpu")))
+    rng = np.random.default_rng(0)
+    here = rng.normal(size=(64, 4)).astype(np.float32)
+    choice = rng.integers(3, size=(64, 1))
+    rows = row_table(spec, [here], [here + choice.astype(np.float32)], discrete=choice)
+    with torch.no_grad():
+        foreseen = signal.network.predictions(RowBatch(rows, signal.network)).numpy()
+    assert foreseen.shape == (3, 64, 128)
+    paid = signal.rewards(rows)
+    np.testing.assert_allclose(paid, 0.5 * foreseen.var(0, ddof=1).mean(1), rtol=1e-5)
+    losses = [signal.update(rows)["Losses/Disagreement Loss"] for _ in range(30)]
+    assert losses[-1] < 0.2 * losses[0]
+    assert signal.rewards(rows).mean() < 0.2 * paid.mean()
+    for model in signal.network.models:
+        model.load_state_dict(signal.network.models[0].state_dict())
+    np.testing.assert_allclose(signal.rewards(rows), 0.0, atol=1e-10)
 
 
 def test_the_encoder_keeps_its_contract_and_refuses_large_images():

@@ -11,6 +11,7 @@ from torch import Tensor
 from trainers.experience.batch import Batch
 from trainers.maths.natural_gradient import move_within, natural_step
 from trainers.networks.actor_critic import ActorCritic
+from trainers.optim.collective import weighted_mean
 from trainers.optim.optimizer import FlatAdam
 
 TOLERANCE = 1.5
@@ -51,7 +52,13 @@ class ActorStep(Protocol):
         """Whether the actor is updated before the epochs instead of in them."""
 
     def move(
-        self, policy: ActorCritic, optimizer: FlatAdam, losses: Losses, batch: Batch, beta: float
+        self,
+        policy: ActorCritic,
+        optimizer: FlatAdam,
+        losses: Losses,
+        batch: Batch,
+        beta: float,
+        weight: float = 1.0,
     ) -> None:
         """Update the actor, if it is updated apart.
 
@@ -61,6 +68,7 @@ class ActorStep(Protocol):
             losses: the losses of this update.
             batch: all decisions of the rollout.
             beta: weight of the entropy.
+            weight: this rank's part of the decisions of all ranks.
         """
 
 
@@ -78,7 +86,13 @@ class InMinibatches:
     apart = False
 
     def move(
-        self, policy: ActorCritic, optimizer: FlatAdam, losses: Losses, batch: Batch, beta: float
+        self,
+        policy: ActorCritic,
+        optimizer: FlatAdam,
+        losses: Losses,
+        batch: Batch,
+        beta: float,
+        weight: float = 1.0,
     ) -> None:
         """See `ActorStep.move`; does nothing."""
 
@@ -98,7 +112,13 @@ class AlongTheNaturalGradient:
     apart = True
 
     def move(
-        self, policy: ActorCritic, optimizer: FlatAdam, losses: Losses, batch: Batch, beta: float
+        self,
+        policy: ActorCritic,
+        optimizer: FlatAdam,
+        losses: Losses,
+        batch: Batch,
+        beta: float,
+        weight: float = 1.0,
     ) -> None:
         """See `ActorStep.move`."""
         distribution = policy.distribution(batch.inputs, batch.forbidden, batch.sequences)
@@ -106,11 +126,15 @@ class AlongTheNaturalGradient:
         loss = losses.policy(distribution.log_prob(batch.actions), batch.log_prob, batch.advantage)
         loss = loss - beta * distribution.entropy().mean()
         divergence = distribution.divergence_from(old).mean()
-        step = natural_step(loss, divergence, policy.parameter_groups()[0], self.kl)
+
+        def mean(values: Tensor) -> Tensor:
+            return weighted_mean(optimizer.collective, values, weight)
+
+        step = natural_step(loss, divergence, policy.parameter_groups()[0], self.kl, mean)
 
         @torch.no_grad()
         def distance() -> Tensor:
             now = policy.distribution(batch.inputs, batch.forbidden, batch.sequences)
-            return now.divergence_from(old).mean()
+            return mean(now.divergence_from(old).mean())
 
         move_within(optimizer.flat[0].detach(), step, distance, TOLERANCE * self.kl)

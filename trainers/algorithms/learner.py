@@ -4,7 +4,8 @@ The training loop asks an `Actor` to observe and to act, and asks its learner to
 are kept in the learner's `Store`, which is a rollout or a replay buffer.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,25 +16,30 @@ from mlagents_envs.base_env import BehaviorSpec
 from gym_adapters.errors import UserError
 from trainers.algorithms.actor import Actor
 from trainers.algorithms.opponent import Opponent, Opponents
+from trainers.algorithms.tally import Tally
 from trainers.config import AlgorithmSettings, BehaviorSettings, catalogue
 from trainers.experience.agents import AgentBatch, AgentTable
+from trainers.experience.episodes import EpisodeSums
 from trainers.experience.rows import Rows
-from trainers.experience.store import Store
 from trainers.experience.task import Task
+from trainers.imitation.cloning import Cloning
+from trainers.imitation.sources import load_fitting
 from trainers.maths.schedules import decayed
 from trainers.networks.normalizer import ObservationMoments
 from trainers.networks.policy_network import ActionSample, PolicyNetwork
 from trainers.optim.optimizer import FlatAdam
 from trainers.optim.threads import threads_for
-from trainers.records.metrics import ELO, Metrics
 from trainers.rewards.signal import RewardSignal
 
+CLONING = "behavioral_cloning"
+"""Key of the state of cloning in a checkpoint."""
 
-class Learner(ABC):
+
+class Learner(Tally):
     """Learns one behavior.
 
     A subclass names its settings class and its network class, makes the network and the optimiser, and implements
-    `store`, `ready` and `update`.
+    `store`, `ready` and `update`. It calls `make_cloning` when there is an optimiser, and `clone` in its updates.
 
     Args:
         task: the behavior.
@@ -41,33 +47,35 @@ class Learner(ABC):
     Attributes:
         kind: the `trainer_type`.
         sees_mates: whether the store must know the groupmates of each row.
-        step: agent decisions rewarded so far, over all agents.
         training: whether the learner learns. Otherwise it only acts and records returns.
-        finished: whether it has reached `max_steps`. It then continues to act, but counts and records nothing.
         deterministic: whether the most likely actions are taken (ML-Agents key).
         parameters: number of parameters of the policy.
         signals: the active reward signals.
+        summed_signals: those whose rewards of an episode are summed from rows, see `report_sums`.
+        episode_sums: their sums over the episodes in progress.
         actors: the actors made so far, by behavior id.
-        metrics: episode returns and training figures since the last summary.
-        opponents: the past policies that it plays against; None without `self_play`.
+        actor_group: which vector of the optimiser holds the weights that choose actions.
+        cloning: imitates demonstrations; None without `behavioral_cloning`.
     """
 
     settings_class: ClassVar[type[AlgorithmSettings]]
     sees_mates: bool = False
+    actor_group: ClassVar[int] = 0
+    cloning: Cloning | None = None
     network_class: ClassVar[type[PolicyNetwork]]
     policy: PolicyNetwork
     optimizer: FlatAdam
 
     def __init__(self, task: Task) -> None:
+        super().__init__(task.collective)
         self.task = task
         self.name, self.spec, self.settings, self.device = task.name, task.spec, task.settings, task.device
         self.kind = task.settings.trainer_type
         self.time_horizon = task.settings.time_horizon
         self.deterministic = task.settings.network_settings.deterministic
-        self.training, self.finished = True, False
-        self.step = 0
-        self.metrics = Metrics()
-        self.generator = torch.Generator(task.device).manual_seed(task.seed)
+        self.training = True
+        self.generator = torch.Generator(task.device).manual_seed(rank_seed(task.seed, task.collective.rank))
+        self._shared_generator = torch.Generator(task.device).manual_seed(task.seed)
         self.actors: dict[str, Actor] = {}
 
         with torch.random.fork_rng(devices=[]):
@@ -76,14 +84,18 @@ class Learner(ABC):
         self.parameters = self.policy.size
 
         self.signals: list[RewardSignal] = [
-            _signal_class(name)(name, settings, task)
+            _signal_class(name)(name, settings, replace(task, action_limit=self.policy.action_limit))
             for name, settings in task.settings.reward_signals.active().items()
         ]
+        self.summed_signals = [signal for signal in self.signals if not signal.told_by_returns]
+        self.episode_sums = EpisodeSums(len(self.summed_signals))
         vectors = [task.spec.observation_specs[index].shape[0] for index in self.policy.vector_columns]
-        self.observation_moments = ObservationMoments(sum(vectors))
+        self.observation_moments = ObservationMoments(sum(vectors), task.collective)
         play = task.settings.self_play
         self.opponents = (
-            None if play is None else Opponents(play, self.policy, self._make_opponent, self._draw)
+            None
+            if play is None
+            else Opponents(play, self.policy, self._make_opponent, self._draw, self.alone)
         )
 
     @classmethod
@@ -95,11 +107,6 @@ class Learner(ABC):
     def merit(self) -> float:
         """The measure of the best policy: the mean return of recent episodes, or with self-play the Elo rating."""
         return self.metrics.recent_mean if self.opponents is None else self.opponents.latest.rating
-
-    @property
-    @abstractmethod
-    def store(self) -> Store:
-        """The store of decisions."""
 
     @property
     @abstractmethod
@@ -138,28 +145,31 @@ class Learner(ABC):
         if self.training:
             for signal in self.signals:
                 signal.earned(agents, slots, own, group)
-        self.step += len(slots)
+        self.count(len(slots))
 
-    def ended(self, own: np.ndarray, group: np.ndarray, lengths: np.ndarray) -> None:
-        """See `Mind.ended`."""
-        if self.finished:
-            return
-        self.metrics.add_episodes(own, group, lengths)
-        for signal in self.signals:
-            rewards = signal.of_episodes(own, group)
-            if rewards is not None:
-                self.metrics.extend(f"Policy/{signal.title} Reward", rewards)
+    def make_cloning(self) -> None:
+        """Make `cloning` if the settings have `behavioral_cloning`.
 
-    def groups_ended(self, returns: np.ndarray) -> None:
-        """See `Mind.groups_ended`."""
-        if not self.finished:
-            self.metrics.add_groups(returns)
+        Raises:
+            UserError: the demonstrations cannot be read, or are of another behavior.
+        """
+        settings = self.settings.behavioral_cloning
+        if settings is not None:
+            shown = load_fitting(settings.demo_path, self.name, self.spec).decisions
+            hyper = self.settings.hyperparameters
+            self.cloning = Cloning(
+                settings, shown, self.policy, self.optimizer, self.actor_group, hyper, self.generator
+            )
 
-    def games_ended(self, scores: np.ndarray) -> None:
-        """See `Mind.games_ended`. Games against opponents are rated."""
-        if self.opponents is not None and self.opponents.rivals and not self.finished:
-            for score in scores.tolist():
-                self.metrics.add(ELO, self.opponents.rate(score))
+    def clone(self) -> None:
+        """Imitate the demonstrations, if there are any, and report the loss.
+
+        Raises:
+            UserError: a weight is no longer finite.
+        """
+        if self.cloning is not None:
+            self.metrics.add("Losses/Pretraining Loss", self.cloning.update(self.step))
+            self.require_finite_weights()
 
     def finish(self) -> None:
         """Stop learning and counting. The policy continues to act."""
@@ -180,7 +190,9 @@ class Learner(ABC):
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything that the next update depends on, as tensors, numbers and strings."""
+        cloning = {} if self.cloning is None else {CLONING: self.cloning.state_dict()}
         return {
+            **cloning,
             "trainer_type": self.kind,
             "global_step": self.step,
             "Policy": self.policy.state_dict(),
@@ -216,6 +228,11 @@ class Learner(ABC):
         self.metrics.lesson_returns.extend(state.get("lesson_returns", []))
         self.metrics.episodes = state["episodes"]
         self.generator.set_state(state["generator"])
+        if self.task.collective.rank:  # which goes on from a seed made of what rank 0 has saved
+            seed = int(torch.randint(2**62, (), generator=self.generator, device=self.device))
+            self.generator.manual_seed(rank_seed(seed, self.task.collective.rank))
+        if self.cloning is not None and CLONING in state:
+            self.cloning.load_state_dict(state[CLONING])
 
     def save_store(self, folder: Path) -> None:
         """Write the stored decisions to the folder of the checkpoints. Called after each checkpoint; does nothing."""
@@ -232,8 +249,34 @@ class Learner(ABC):
         return Opponent(self.name, policy, self.time_horizon, self.deterministic, self.generator)
 
     def _draw(self) -> float:
-        """Return a random number from [0, 1)."""
-        return float(torch.rand((), device=self.device, generator=self.generator))
+        """Return a random number from [0, 1), which is the same on all ranks."""
+        generator = self.generator if self.alone else self._shared_generator
+        return float(torch.rand((), device=self.device, generator=generator))
+
+    def open_rows(self) -> list[np.ndarray]:
+        """Return the rows of decisions that wait for their reward, (agents,) for each table of `own_agents`."""
+        return [table.open_row[table.slots] for table in self.own_agents()]
+
+    def own_agents(self) -> list[AgentTable]:
+        """Return the tables of the agents that act by this policy, and not by a past one."""
+        return [actor.agents for actor in self.actors.values() if actor.mind is self]
+
+    def report_sums(
+        self, numbers: np.ndarray, rows: Rows, next_row: np.ndarray, starts: np.ndarray | None = None
+    ) -> None:
+        """Report the sums of `summed_signals` over the episodes that ended, given the rows since the last call.
+
+        Args:
+            numbers: (n,) numbers of the rows, ascending; among them those that `episode_sums` waits for.
+            rows: the rows.
+            next_row: (n,) numbers of the agents' next rows.
+            starts: (batches,) index of the first row of each step batch; None takes rows one by one.
+        """
+        rewards = np.stack([signal.rewards(rows) for signal in self.summed_signals], axis=1)
+        starts = np.arange(len(numbers)) if starts is None else starts
+        sums = self.episode_sums.add(numbers, rewards, next_row, rows.ending, rows.settled, starts)
+        for index in range(len(self.summed_signals)):
+            self._tell("sums", np.full(len(sums), index), sums[:, index])
 
     def rewards(self, rows: Rows) -> np.ndarray:
         """Return the rewards of rows from each reward signal, (n, streams)."""
@@ -254,6 +297,13 @@ class Learner(ABC):
                 f"behavior {self.name}: training diverged at step {self.step}, its weights are no longer finite; "
                 "lower hyperparameters.learning_rate, set max_grad_norm, or scale rewards down"
             )
+
+
+def rank_seed(seed: int, rank: int) -> int:
+    """Return the seed of a rank's random numbers. That of rank 0 is the seed itself."""
+    if rank == 0:
+        return seed
+    return int(np.random.SeedSequence(seed, spawn_key=(0, rank)).generate_state(1)[0])
 
 
 def _signal_class(name: str) -> type[RewardSignal]:

@@ -19,6 +19,7 @@ from trainers.experience.rows import Transitions
 from trainers.experience.store import NoStore, Store
 from trainers.experience.task import Task
 from trainers.networks.body import set_mixed_precision
+from trainers.optim.collective import weighted_mean
 from trainers.optim.optimizer import flatten
 
 REPLAY_FILE = "last_replay_buffer.npz"
@@ -47,10 +48,14 @@ class OffPolicyLearner(Learner):
         self.target = self.make_target().requires_grad_(False)
         self._target_weights, _ = flatten([list(self.target.parameters())])
         self.make_optimizer()
-        self.replay = Replay(task.spec, self.hyper.buffer_size, self.policy.memory_size)
+        self.optimizer.weight = self.batch_size / max(task.collective.size, self.hyper.batch_size)
+        self.make_cloning()
+        capacity = max(1, self.hyper.buffer_size // task.collective.size)
+        self.replay = Replay(task.spec, capacity, self.policy.memory_size)
         self.filled = False
         self.learned_until = 0.0
         self.copied_at = 0.0
+        self._summed = 0
 
     def make_target(self) -> nn.Module:
         """Return the target network: a copy of the whole network, unless a subclass has a smaller network of values."""
@@ -89,9 +94,26 @@ class OffPolicyLearner(Learner):
             vectors = [batch.observations[index] for index in self.policy.vector_columns]
             self.observation_moments.update(np.concatenate(vectors, axis=1))
         if not self.filled:
-            held = self.replay.settled_rows
-            self.filled = held >= self._needed or (held > 0 and len(self.replay) == self.replay.capacity)
-            self.learned_until = self.copied_at = float(self.step)
+            self._fill()
+
+    def meet(self, rows: np.ndarray, *told: Any) -> None:
+        """See `Learner.meet`."""
+        super().meet(rows, *told)
+        if self.training and not self.filled:
+            self._fill()
+
+    def _fill(self) -> None:
+        """Find out whether the buffers of all ranks hold enough for the first update."""
+        held, replay = self.all_rows, self.replay
+        self.filled = held >= self._needed or (self.alone and held > 0 and len(replay) == replay.capacity)
+        self.learned_until = self.copied_at = float(self.step)
+
+    @property
+    def missing(self) -> float:
+        """See `Learner.missing`."""
+        if not self.filled:
+            return float(self._needed - self.all_rows)
+        return float(self.hyper.steps_per_update) - (self.step - self.learned_until)
 
     def update(self) -> None:
         """Take one gradient step for every `steps_per_update` agent steps since the last update.
@@ -100,30 +122,41 @@ class OffPolicyLearner(Learner):
             UserError: a weight is no longer finite.
         """
         self.optimizer.set_learning_rate(self.step)
+        self.observation_moments.share()
+        self.share_moments()
         if self.policy.normalizer is not None:
             self.policy.normalizer.assign(self.observation_moments)
-        figures: list[Tensor] = []
+        figures: dict[str, list[Tensor]] = {}
         since = self.learned_until
         while self.step - self.learned_until >= self.hyper.steps_per_update:
             self.learned_until += self.hyper.steps_per_update
-            learned = self.learn(self.draw())
-            figures.append(torch.stack(list(learned.values())))
+            for tag, value in self.learn(self.draw()).items():
+                figures.setdefault(tag, []).append(value)
+            self.clone()
             self.move_target()
+        self._report_sums()
         self._update_signals(since)
         self.require_finite_weights()
-        for tag, value in zip(learned, torch.stack(figures).mean(0).tolist(), strict=True):
-            self.metrics.add(tag, value)
+        means = torch.stack([torch.stack(values).mean() for values in figures.values()])
+        means = weighted_mean(self.task.collective, means, self.optimizer.weight)
+        for tag, mean in zip(figures, means.tolist(), strict=True):
+            self.metrics.add(tag, mean)
         self.metrics.add("Policy/Learning Rate", self.optimizer.learning_rate)
+
+    @property
+    def batch_size(self) -> int:
+        """This rank's decisions in a minibatch: its part of `batch_size`, at least 1."""
+        size, rank = self.task.collective.size, self.task.collective.rank
+        ends = [max(size, self.hyper.batch_size) * number // size for number in (rank, rank + 1)]
+        return ends[1] - ends[0]
 
     def draw(self) -> Transitions:
         """Draw a random minibatch; of sequences, for a network with memory."""
         memory, lengths = self.settings.network_settings.memory, None
         if memory is None:
-            rows = self.replay.draw(self.hyper.batch_size, self.generator)
+            rows = self.replay.draw(self.batch_size, self.generator)
         else:
-            rows, lengths = self.replay.sequences(
-                self.hyper.batch_size, memory.sequence_length, self.generator
-            )
+            rows, lengths = self.replay.sequences(self.batch_size, memory.sequence_length, self.generator)
         gammas = [signal.gamma for signal in self.signals]
         beyond = [signal.beyond_the_end for signal in self.signals]
         found = self.replay.transitions(rows, gammas, self.hyper.n_step, self.rewards, beyond)
@@ -190,6 +223,7 @@ class OffPolicyLearner(Learner):
         path = folder / REPLAY_FILE
         if self.hyper.save_replay_buffer and path.is_file():
             load_replay(self.replay, path)
+            self._summed = self.replay.total
             self.filled = self.replay.settled_rows >= self._needed
 
     def tensor(self, array: np.ndarray) -> Tensor:
@@ -208,8 +242,23 @@ class OffPolicyLearner(Learner):
 
     @property
     def _needed(self) -> int:
-        """Settled rows required before the first update."""
-        return max(self.hyper.batch_size, self.hyper.buffer_init_steps)
+        """Settled rows of all ranks required before the first update."""
+        needed = max(self.hyper.batch_size, self.hyper.buffer_init_steps)
+        # Of the rows of several buffers, at least half settle: each decision has one last observation at most.
+        return needed if self.alone else min(needed, self.task.collective.size * self.replay.capacity // 2)
+
+    def _report_sums(self) -> None:
+        """Report the rewards of ended episodes, once there are as many new rows as in a minibatch."""
+        replay, waiting = self.replay, self.episode_sums.rows
+        if not self.summed_signals or replay.total - self._summed < self.hyper.batch_size:
+            return
+        new = np.arange(max(self._summed, replay.first), replay.total)
+        numbers = np.concatenate([waiting[waiting >= replay.first], new])
+        self.episode_sums.keep(numbers)
+        rows = replay.rows(numbers)
+        self.report_sums(numbers, rows, replay.column("next_row", rows.places))
+        self.episode_sums.keep(np.concatenate(self.open_rows()))
+        self._summed = replay.total
 
     def _update_signals(self, since: float) -> None:
         """Update the reward signals that learn, once per `reward_signal_steps_per_update` agent steps (ML-Agents key).
@@ -220,7 +269,7 @@ class OffPolicyLearner(Learner):
         learning = [signal for signal in self.signals if signal.learns]
         interval = self.hyper.reward_signal_steps_per_update
         for _ in range(int(self.learned_until // interval) - int(since // interval) if learning else 0):
-            rows = self.replay.rows(self.replay.draw(self.hyper.batch_size, self.generator))
+            rows = self.replay.rows(self.replay.draw(self.batch_size, self.generator))
             for signal in learning:
                 for tag, value in signal.update(rows).items():
                     self.metrics.add(tag, value)

@@ -17,7 +17,7 @@ from trainers.config import BehaviorSettings
 from trainers.experience.agents import AgentBatch
 from trainers.experience.batch import Batch, NumpyBatch
 from trainers.experience.rollout import Columns, Rollout
-from trainers.experience.samplers import RowSampler, Sampler, SequenceSampler
+from trainers.experience.samplers import RowSampler, Sampler, SequenceSampler, divide
 from trainers.experience.sequences import Chains, chains_of, learned_sequences, remember
 from trainers.experience.store import NoStore, Store
 from trainers.experience.task import Task
@@ -28,6 +28,7 @@ from trainers.networks.actor_critic import ActorCritic
 from trainers.networks.distributions import ActionDistribution, Actions
 from trainers.networks.normalizer import VectorNormalizer
 from trainers.networks.policy_network import ActionSample
+from trainers.optim.collective import JointError, standardised, weighted_mean
 from trainers.optim.numpy_path import SMALL_NETWORK, Gradients, NumpyPath, find_gradients, find_path
 from trainers.optim.optimizer import FlatAdam
 from trainers.optim.threads import is_short
@@ -67,12 +68,14 @@ class OnPolicyLearner(Learner):
         sizes = self.policy.memory_size, self.policy.critic_memories
         self.rollout = Rollout(task.spec, self.hyper.buffer_size + 64, *sizes)
         self.sampler: Sampler = SequenceSampler() if self.policy.memory_size else RowSampler()
+        _require_sequences_of_each_rank(task)
         self.actor_step = self.make_actor_step()
         rate = self.hyper.learning_rate
         rates = (None if self.actor_step.apart else rate, self.hyper.critic_learning_rate or rate)
         self.optimizer = FlatAdam(
             self.policy.parameter_groups(), rates, self.hyper, task.settings.max_steps, task.collective
         )
+        self.make_cloning()
         self.numpy_path: NumpyPath | None = find_path(self.policy)
         self.gamma = np.array([signal.gamma for signal in self.signals], np.float32)
         self.beyond_the_end = np.array([signal.beyond_the_end for signal in self.signals])
@@ -100,8 +103,30 @@ class OnPolicyLearner(Learner):
     @property
     def ready(self) -> bool:
         """See `Learner.ready`; whether `buffer_size` decisions have been rewarded (ML-Agents key)."""
-        share = WARM_UP if self.warming_up else 1.0
-        return self.training and self.rollout.settled_rows >= share * self.hyper.buffer_size
+        return self.training and self.all_rows >= self._wanted
+
+    @property
+    def missing(self) -> float:
+        """See `Learner.missing`."""
+        return self._wanted - (0 if self.rows is None else float(self.rows.sum()))
+
+    def meet(self, rows: np.ndarray, *told: Any) -> None:
+        """See `Learner.meet`.
+
+        Raises:
+            JointError: a rank has no decisions to learn from, while the others have two rollouts.
+        """
+        super().meet(rows, *told)
+        if self.training and not rows.all() and rows.sum() >= 2 * self.hyper.buffer_size:
+            raise JointError(
+                f"behavior {self.name}: rank {int(rows.argmin())} has no rewarded decision, and the other ranks have "
+                f"{int(rows.sum()):,}; every rank needs agents of every behavior"
+            )
+
+    @property
+    def _wanted(self) -> float:
+        """Settled rows of all ranks that an update needs."""
+        return (WARM_UP if self.warming_up else 1.0) * float(self.hyper.buffer_size)
 
     @property
     def warming_up(self) -> bool:
@@ -124,8 +149,12 @@ class OnPolicyLearner(Learner):
             UserError: a weight is no longer finite.
         """
         columns = self.rollout.columns()
+        self.share_moments()
+        if self.summed_signals:
+            self.report_sums(np.arange(len(columns.settled)), columns, columns.next_row, columns.starts)
         if not self.warming_up:
             self.optimise(columns)
+            self.clone()
             for signal in self.signals:
                 for tag, value in signal.update(columns).items():
                     self.metrics.add(tag, value)
@@ -138,14 +167,11 @@ class OnPolicyLearner(Learner):
         inputs = self.policy.upload(columns.observations)
         batch = self.prepare(columns, inputs)
         start = batch.value
-        for index, signal in enumerate(self.signals):
-            self.metrics.add(f"Policy/{signal.title} Value Estimate", float(start[:, index].mean()))
-            explained = explained_variance(start[:, index], batch.returns[:, index])
-            self.metrics.add(f"Policy/{signal.title} Explained Variance", float(explained))
+        self._report_values(batch)
         self.optimizer.set_learning_rate(self.step)
         beta = self.decayed(self.hyper.beta, BETA_FLOOR, self.hyper.beta_schedule)
         losses, actor = self.losses(), self.actor_step
-        actor.move(self.policy, self.optimizer, losses, batch, beta)
+        actor.move(self.policy, self.optimizer, losses, batch, beta, self._weight)
         figures: list[Tensor] = []
         for number in range(actor.passes):
             if number and actor.fresh_targets:
@@ -154,9 +180,10 @@ class OnPolicyLearner(Learner):
             figures += epoch
             if self.hyper.target_kl is not None and self._diverged(torch.stack(epoch)[:, KL].mean()):
                 break
+        means = weighted_mean(self.task.collective, torch.stack(figures).mean(0), self.optimizer.weight)
         self.require_finite_weights()
         self._follow_log_std_schedule()
-        for tag, value in zip(self.figures, torch.stack(figures).mean(0).tolist(), strict=True):
+        for tag, value in zip(self.figures, means.tolist(), strict=True):
             if tag != "Policy/Clip Fraction" or losses.clip_range < math.inf:
                 self.metrics.add(tag, value)
         if self.policy.log_std.numel():
@@ -195,7 +222,7 @@ class OnPolicyLearner(Learner):
         returns = take(advantage) + values[rows]
         combined = (take(advantage) if baseline is values else returns - baseline[rows]).mean(1)
         if self.hyper.normalize_advantage == "buffer":
-            combined = _standardised(combined)
+            combined = standardised(combined, self.task.collective)
         return Batch(
             inputs=tuple(tensor[rows] for tensor in inputs),
             forbidden=take(columns.forbidden) if columns.forbidden.any() else None,
@@ -303,13 +330,19 @@ class OnPolicyLearner(Learner):
 
     def _epoch(self, batch: Batch, losses: Losses, beta: float) -> Iterator[Tensor]:
         """Yield what `descend` returns for each minibatch of one epoch."""
-        size = min(self.hyper.batch_size, len(batch))
-        shuffled, parts = self.sampler.draw(batch, size, self.generator)
+        rows = np.array([len(batch)]) if self.rows is None else self.rows
+        division = divide(rows, self.task.collective.rank, self.hyper.batch_size)
+        self.optimizer.weight = division.weight
+        shuffled, parts = self.sampler.draw(batch, division.size, self.generator)
+        parts = parts[: division.count]
         if self.hyper.normalize_advantage == "minibatch":
+            collective, advantage = self.task.collective, shuffled.advantage[: parts[-1].stop]
             if batch.sequences is None:
-                advantage = _standardised(shuffled.advantage.view(len(parts), size)).flatten()
+                shuffled = shuffled[: parts[-1].stop]
+                advantage = standardised(advantage.view(len(parts), -1), collective).flatten()
             else:
-                advantage = torch.cat([_standardised(shuffled.advantage[part]) for part in parts])
+                even = [standardised(shuffled.advantage[part], collective) for part in parts]
+                advantage = torch.cat([*even, shuffled.advantage[parts[-1].stop :]])
             shuffled = replace(shuffled, advantage=advantage)
         path, gradients = self.numpy_path, find_gradients(losses.policy, losses.value)
         if path is None or gradients is None or self.parameters > SMALL_NETWORK:
@@ -319,21 +352,39 @@ class OnPolicyLearner(Learner):
 
     def _diverged(self, kl: Tensor) -> bool:
         """Whether the policy moved too far in an epoch. An adaptive learning rate is adapted instead."""
-        divergence, target = float(self.task.collective.mean(kl)), self.hyper.target_kl
+        kl = weighted_mean(self.task.collective, kl, self.optimizer.weight)
+        divergence, target = float(kl), self.hyper.target_kl
         if self.hyper.learning_rate_schedule == "adaptive":
             self.optimizer.adapt(divergence, target)
             return False
         return bool(divergence > 1.5 * target)
 
+    @property
+    def _weight(self) -> float:
+        """This rank's part of the rollout."""
+        return 1.0 if self.rows is None else float(self.rows[self.task.collective.rank] / self.rows.sum())
+
+    def _report_values(self, batch: Batch) -> None:
+        """Report the mean value of each signal, and how well the values explained the returns; before the update."""
+        values, tags = [], []
+        for index, signal in enumerate(self.signals):
+            value = batch.value[:, index]
+            values += [value.mean(), explained_variance(value, batch.returns[:, index])]
+            tags += [f"Policy/{signal.title} Value Estimate", f"Policy/{signal.title} Explained Variance"]
+        means = weighted_mean(self.task.collective, torch.stack(values), self._weight)
+        for tag, mean in zip(tags, means.tolist(), strict=True):
+            self.metrics.add(tag, mean)
+
     def _carry_over(self) -> None:
         """Drop all rows but those of living agents whose decisions have no reward yet."""
-        tables = [actor.agents for actor in self.actors.values()]
-        kept = [table.open_row[table.slots] for table in tables]
-        moved = self.rollout.restart(np.concatenate(kept))
-        for table, rows in zip(
-            tables, np.split(moved, np.cumsum([len(rows) for rows in kept])[:-1]), strict=True
-        ):
-            table.open_row[table.slots] = rows
+        kept = self.open_rows()
+        rows = np.concatenate(kept)
+        moved = self.rollout.restart(rows)
+        self.rows = None if self.rows is None else np.zeros_like(self.rows)
+        self.episode_sums.keep(rows, moved)
+        parts = np.split(moved, np.cumsum([len(part) for part in kept])[:-1])
+        for table, part in zip(self.own_agents(), parts, strict=True):
+            table.open_row[table.slots] = part
 
     def _follow_log_std_schedule(self) -> None:
         """Set the log standard deviation to its present scheduled value (extension key `final_log_std`)."""
@@ -349,10 +400,20 @@ class OnPolicyLearner(Learner):
             rows = settled[start : start + MOMENTS_CHUNK]
             vectors = [columns.observations[index][rows] for index in self.policy.vector_columns]
             self.observation_moments.update(np.concatenate(vectors, axis=1))
+        self.observation_moments.share()
         normalizer.assign(self.observation_moments)
 
 
-def _standardised(values: Tensor) -> Tensor:
-    """Shift and scale values to mean 0 and deviation 1 along the last axis."""
-    mean, deviation = values.mean(-1, keepdim=True), values.std(-1, unbiased=False, keepdim=True)
-    return (values - mean) / (deviation + 1e-10)
+def _require_sequences_of_each_rank(task: Task) -> None:
+    """Require that a sequence fits into a rank's part of a minibatch.
+
+    Raises:
+        JointError: it does not.
+    """
+    memory, batch_size = task.settings.network_settings.memory, task.settings.hyperparameters.batch_size
+    if memory is not None and memory.sequence_length > batch_size // task.collective.size:
+        raise JointError(
+            f"behavior {task.name}: a minibatch of {batch_size} on {task.collective.size} ranks has no room for a "
+            f"sequence of {memory.sequence_length} on each; raise hyperparameters.batch_size or lower "
+            "network_settings.memory.sequence_length"
+        )

@@ -103,6 +103,7 @@ class Opponents:
         policy: the network that learns.
         make: makes an `Opponent`.
         draw: returns a number from [0, 1).
+        alone: whether this process trains alone. If not, decisions count when the ranks meet.
 
     Attributes:
         policy: the network that learns.
@@ -119,19 +120,33 @@ class Opponents:
         policy: PolicyNetwork,
         make: Callable[[], Opponent],
         draw: Callable[[], float],
+        alone: bool = True,
     ) -> None:
-        self.settings = settings
+        self.settings, self._alone = settings, alone
         self.policy, self._make, self.draw = policy, make, draw
         self.latest = Player(settings.initial_elo)
         self.saved: deque[Player] = deque(maxlen=settings.window)
         self.seats: dict[str, Opponent] = {}
         self.rivals: Sequence[Opponent] = ()
-        self._saved_at = self._swapped_at = self._decisions = 0
+        self._saved_at = self._swapped_at = self._decisions = self._told = 0
 
     @property
     def decisions(self) -> int:
         """Decisions of all opponents so far."""
-        return self._decisions + sum(opponent.decisions for opponent in self.seats.values())
+        return self._decisions + (self._own_decisions if self._alone else 0)
+
+    @property
+    def _own_decisions(self) -> int:
+        return sum(opponent.decisions for opponent in self.seats.values())
+
+    def untold(self) -> int:
+        """Return the decisions of this process's opponents since the last call."""
+        before, self._told = self._told, self._own_decisions
+        return self._told - before
+
+    def count(self, decisions: int) -> None:
+        """Add decisions that opponents made on all ranks since they last met."""
+        self._decisions += decisions
 
     def seat(self, behavior_id: str) -> Opponent:
         """Return the opponent of a behavior id, and make it if it does not exist."""

@@ -25,6 +25,7 @@ from trainers.maths.losses import clipped_policy_loss, value_loss
 from trainers.maths.returns import Ending
 from trainers.networks.distributions import ActionDistribution
 from trainers.networks.group_critic import GroupActorCritic, Mates
+from trainers.optim.collective import weighted_mean
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,8 @@ class POCA(ClippedLearner):
         actions = torch.cat([upload(columns.continuous), *(column.float() for column in chosen)], dim=1)
         gone = upload(columns.gone).float()
         self._groups = Groups(inputs, actions, upload(columns.mates), gone)
-        largest = 1.0 + float((columns.mates != NO_ROW).sum(1).max(initial=0))
+        members = 1.0 + (columns.mates != NO_ROW).sum(1).max(initial=0)
+        largest = float(self.task.collective.gather(np.array([members])).max())
         self.policy.critic.most.clamp_(min=largest)
         compute = self.policy.group_value if chains is None else self.policy.critic
         sides = (False, True) if self.counterfactual else (False,)
@@ -137,8 +139,8 @@ class POCA(ClippedLearner):
             return value, value
         settled = upload(columns.settled)
         for index, signal in enumerate(self.signals):
-            estimate = float(baseline[settled, index].mean())
-            self.metrics.add(f"Policy/{signal.title} Baseline Estimate", estimate)
+            estimate = weighted_mean(self.task.collective, baseline[settled, index].mean(), self._weight)
+            self.metrics.add(f"Policy/{signal.title} Baseline Estimate", float(estimate))
         return value, baseline
 
     def evaluate(self, minibatch: Batch, losses: Losses) -> tuple[ActionDistribution, list[Tensor]]:

@@ -34,7 +34,7 @@ class Seen:
     Attributes:
         inputs: what the critic takes of the observations (see `TwinCritic.forward`).
         still: the same, without gradients of the critic's memory.
-        distribution: of actions at the observations.
+        distribution: of actions at the observations; only the actor's loss needs it.
         following: what the target critic takes of the next observations.
         next_distribution: of actions at the next observations.
     """
@@ -52,10 +52,12 @@ class SAC(OffPolicyLearner):
     Attributes:
         log_coefficients: (parts,) logarithms of the entropy coefficients: one for all continuous actions together, then
             one for each branch.
+        updates: number of updates so far.
     """
 
     settings_class = SACSettings
     network_class = SoftActorCritic
+    actor_group = 1
     hyper: SACSettings
     policy: SoftActorCritic
     target: TwinCritic
@@ -71,12 +73,15 @@ class SAC(OffPolicyLearner):
         weights = torch.full_like(self.entropy_targets, 1.0 / max(1, len(actions.discrete_branches)))
         weights[: 1 if actions.continuous_size else 0] = 1.0
         self._bonus_weights = weights
+        self.updates = 0
         super().__init__(task)
 
     @classmethod
     def make_network(cls, spec: BehaviorSpec, settings: BehaviorSettings) -> SoftActorCritic:
         """See `Learner.make_network`."""
-        return SoftActorCritic(spec, settings.network_settings, len(settings.reward_signals.active()))
+        hyper: Any = settings.hyperparameters
+        streams = len(settings.reward_signals.active())
+        return SoftActorCritic(spec, settings.network_settings, streams, hyper.critic_batch_norm)
 
     def make_target(self) -> TwinCritic:
         """See `OffPolicyLearner.make_target`; a copy of the two critics."""
@@ -93,28 +98,52 @@ class SAC(OffPolicyLearner):
         self.optimizer = FlatAdam(groups, rates, self.hyper, self.settings.max_steps, self.task.collective)
 
     def learn(self, transitions: Transitions) -> dict[str, Tensor]:
-        """See `OffPolicyLearner.learn`."""
-        policy, branches = self.policy, self.policy.action_spec.discrete_branches
-        seen = self._see(transitions) if transitions.lengths is None else self._see_sequences(transitions)
-        distribution, coefficients = seen.distribution, self.log_coefficients.detach().exp()
-        with torch.no_grad():
-            beyond, _ = self._value(self.target, seen.following, seen.next_distribution, coefficients)
-            target = self.tensor(transitions.reward) + self.tensor(transitions.discount) * beyond
+        """See `OffPolicyLearner.learn`.
 
-        values = policy.values(policy.critic, seen.inputs, self.tensor(transitions.continuous))
+        The actor and the entropy coefficients move in every `actor_interval`-th update only (extension key).
+        """
+        branches, moves_actor = (
+            self.policy.action_spec.discrete_branches,
+            self.updates % self.hyper.actor_interval == 0,
+        )
+        self.updates += 1
+        see = self._see if transitions.lengths is None else self._see_sequences
+        seen = see(transitions, moves_actor)
+        coefficients = self.log_coefficients.detach().exp()
+        with torch.no_grad():
+            next_action, next_entropy = self._draw_actions(seen.next_distribution)
+        values, beyond = self.both_values(
+            seen.inputs, self.tensor(transitions.continuous), seen.following, next_action
+        )
+        soft = self._soft_value(beyond, seen.next_distribution, next_entropy, coefficients)
+        target = self.tensor(transitions.reward) + self.tensor(transitions.discount) * soft
         errors = taken_value(values, self.tensor(transitions.discrete), branches) - target
         value_losses = 0.5 * errors.square().mean((1, 2))
-        with frozen(policy.critic):
-            value, entropy = self._value(policy.critic, seen.still, distribution, coefficients)
-        policy_loss = -value.mean()
-        surplus = entropy.detach().mean(0) - self.entropy_targets
-        norm = self.optimizer.descend(value_losses.sum() + policy_loss + self.log_coefficients @ surplus)
+        loss = value_losses.sum()
+        figures: dict[str, Tensor] = {}
+        if moves_actor:
+            actor_loss, figures = self._actor_loss(seen, coefficients)
+            loss = loss + actor_loss
+        norm = self.optimizer.descend(loss, None if moves_actor else 1)
         return {
-            "Losses/Policy Loss": policy_loss.detach(),
             "Losses/Value Loss": value_losses.detach().mean(),
             "Losses/Q1 Loss": value_losses[0].detach(),
             "Losses/Q2 Loss": value_losses[1].detach(),
             "Losses/Gradient Norm": norm,
+            **figures,
+        }
+
+    def _actor_loss(self, seen: Seen, coefficients: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the loss of the actor and of the entropy coefficients, and scalars by TensorBoard tag."""
+        policy, distribution = self.policy, seen.distribution
+        with frozen(policy.critic):
+            action, entropy = self._draw_actions(distribution)
+            values = policy.values(policy.critic, seen.still, action)
+            value = self._soft_value(values, distribution, entropy, coefficients)
+        policy_loss = -value.mean()
+        surplus = entropy.detach().mean(0) - self.entropy_targets
+        figures = {
+            "Losses/Policy Loss": policy_loss.detach(),
             "Policy/Entropy": distribution.entropy().detach().mean(),
             **self._coefficient_tags(coefficients),
             **{
@@ -122,18 +151,22 @@ class SAC(OffPolicyLearner):
                 for signal, column in zip(self.signals, value.detach().unbind(1), strict=True)
             },
         }
+        return policy_loss + self.log_coefficients @ surplus, figures
 
-    def _see(self, transitions: Transitions) -> Seen:
+    def _see(self, transitions: Transitions, moves_actor: bool) -> Seen:
         """Return what networks without memory see."""
         policy = self.policy
         inputs, following = map(policy.upload, (transitions.observations, transitions.next_observations))
         with torch.no_grad():
             then = policy.distribution(following, policy.upload_mask(transitions.next_forbidden))
-        now = policy.distribution(inputs, policy.upload_mask(transitions.forbidden))
+        now = then
+        if moves_actor:
+            now = policy.distribution(inputs, policy.upload_mask(transitions.forbidden))
         return Seen(inputs, inputs, now, following, then)
 
-    def _see_sequences(self, transitions: Transitions) -> Seen:
+    def _see_sequences(self, transitions: Transitions, moves_actor: bool) -> Seen:
         """Return what networks with memory see along sequences, each of which ends with one more observation."""
+        del moves_actor  # one pass serves both distributions
         lengths, memory, policy = transitions.lengths, transitions.memory, self.policy
         assert lengths is not None
         assert memory is not None
@@ -156,19 +189,43 @@ class SAC(OffPolicyLearner):
         now, then = distribution.at(rows), distribution.at(rows + 1)
         return Seen(remembered, remembered.detach(), now, following, then)
 
-    def _value(
+    def both_values(
         self,
-        critic: nn.Module,
         inputs: Sequence[Tensor] | Tensor,
-        distribution: SquashedDistribution,
-        coefficients: Tensor,
+        action: Tensor,
+        following: Sequence[Tensor] | Tensor,
+        next_action: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        """Return values of observations by the lower of both critics, (n, streams), and entropies, (n, parts)."""
+        """Return values of actions by the critics, and of next actions by the target, (2, n, streams, choices) each.
+
+        With batch normalisation, both come from one pass, so that they are normalised by the same moments.
+        Source: Bhatt et al. 2024, "CrossQ", section 3.
+        """
+        policy = self.policy
+        if not self.hyper.critic_batch_norm:
+            with torch.no_grad():
+                beyond = policy.values(self.target, following, next_action)
+            return policy.values(policy.critic, inputs, action), beyond
+        joint = tuple(torch.cat(pair) for pair in zip(inputs, following, strict=True))
+        actions = torch.cat([action, next_action])
+        values, beyond = policy.values(policy.critic.train(), joint, actions).chunk(2, dim=1)
+        policy.critic.eval()
+        if self.hyper.tau < 1.0:
+            with torch.no_grad():
+                beyond = policy.values(self.target.train(), joint, actions).chunk(2, dim=1)[1]
+        return values, beyond.detach()
+
+    def _draw_actions(self, distribution: SquashedDistribution) -> tuple[Tensor, Tensor]:
+        """Return sampled continuous actions, (n, size), and entropies, (n, parts)."""
         action, density = distribution.draw(self.generator)
-        entropy = entropies(distribution.log_probs, density if action.shape[1] else None)
-        values = self.policy.values(critic, inputs, action).amin(0)
+        return action, entropies(distribution.log_probs, density if action.shape[1] else None)
+
+    def _soft_value(
+        self, values: Tensor, distribution: SquashedDistribution, entropy: Tensor, coefficients: Tensor
+    ) -> Tensor:
+        """Return values of observations by the lower of both critics, (n, streams)."""
         bonus = entropy @ (coefficients * self._bonus_weights)
-        return soft_value(values, distribution.log_probs, bonus), entropy
+        return soft_value(values.amin(0), distribution.log_probs, bonus)
 
     def _coefficient_tags(self, coefficients: Tensor) -> dict[str, Tensor]:
         continuous = 1 if self.policy.action_spec.continuous_size else 0
@@ -179,7 +236,8 @@ class SAC(OffPolicyLearner):
 
     def state_dict(self) -> dict[str, Any]:
         """See `Learner.state_dict`."""
-        return {**super().state_dict(), "log_coefficients": self.log_coefficients.detach().clone()}
+        own = {"log_coefficients": self.log_coefficients.detach().clone(), "updates": self.updates}
+        return {**super().state_dict(), **own}
 
     def load_state_dict(self, state: dict[str, Any], only_weights: bool = False) -> None:
         """See `Learner.load_state_dict`."""
@@ -187,3 +245,4 @@ class SAC(OffPolicyLearner):
         if not only_weights:
             with torch.no_grad():
                 self.log_coefficients.copy_(state["log_coefficients"])
+            self.updates = state.get("updates", 0)

@@ -9,7 +9,7 @@ from typing import Any
 from bridge.process import looks_like_player
 from trainers.compare.events import event_files
 from trainers.compare.runs import OURS, THEIRS, as_yaml, flatten
-from trainers.config import BehaviorSettings, RunSettings, check_supported, dump_settings, load_settings
+from trainers.config import BehaviorSettings, RunSettings, dump_settings, load_settings
 from trainers.training.environments import environment_options
 
 FOLDERS = {OURS: "runs", THEIRS: "results"}
@@ -69,11 +69,10 @@ def load_variant(name: str, source: Path, overrides: Sequence[str], env: str) ->
     well. The player gets the `env_options` as arguments, which `mlagents-learn` passes on too.
 
     Raises:
-        UserError: The file or an override is invalid or not supported.
+        UserError: The file or an override is invalid.
     """
     place = {"env_path": str(Path(env).absolute())} if is_player(env) else {"env_path": None, "num_envs": 1}
     settings = load_settings(source, overrides, {"env_settings": place})
-    check_supported(settings)
     return Variant(name, settings if is_player(env) else _with_arguments(settings, env))
 
 

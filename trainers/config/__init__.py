@@ -43,6 +43,7 @@ from trainers.config.run import (
     CheckpointSettings,
     EngineSettings,
     EnvSettings,
+    RankSettings,
     RunSettings,
     TorchSettings,
 )
@@ -51,10 +52,10 @@ from trainers.config.signals import (
     CuriositySettings,
     ExtrinsicSettings,
     GAILSettings,
+    LearnedSignalSettings,
     RewardSignalSettings,
     RNDSettings,
 )
-from trainers.config.supported import check_supported
 
 __all__ = [
     "A2CSettings",
@@ -77,6 +78,7 @@ __all__ = [
     "Fraction",
     "GAILSettings",
     "GaussianSampler",
+    "LearnedSignalSettings",
     "Lesson",
     "MAPPOSettings",
     "MemorySettings",
@@ -90,6 +92,7 @@ __all__ = [
     "PPOSettings",
     "Positive",
     "RNDSettings",
+    "RankSettings",
     "Real",
     "RewardSignalSettings",
     "RewardSignals",
@@ -99,7 +102,6 @@ __all__ = [
     "SelfPlaySettings",
     "TorchSettings",
     "UniformSampler",
-    "check_supported",
     "dump_settings",
     "extension",
     "load_settings",

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from gym_adapters.commands import CommandParser, program_name
 from gym_adapters.errors import UserError, exit_status, refusal_named
 from trainers.config.docs import docs_text
+from trainers.config.doubts import doubts
 from trainers.config.dump import dump_settings
 from trainers.config.errors import path_option
 from trainers.config.loader import load_settings
 from trainers.config.schema import schema_text
-from trainers.config.supported import doubts, refused
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,8 +29,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.file is not None:
             settings = load_settings(arguments.file, arguments.overrides)
             sys.stdout.write(dump_settings(settings, for_mlagents=arguments.for_mlagents))
-            for line in refused(settings):
-                sys.stderr.write(f"training would refuse: {line}\n")
             for line in doubts(settings):
                 sys.stderr.write(f"warning: {line}\n")
     except (UserError, KeyboardInterrupt) as error:

@@ -145,6 +145,25 @@ class BehaviorSettings(Settings):
         return self
 
     @model_validator(mode="after")
+    def _sequences_are_not_normalised_in_batches(self) -> Self:
+        if self.network_settings.memory is not None and getattr(
+            self.hyperparameters, "critic_batch_norm", False
+        ):
+            raise problem(
+                "hyperparameters.critic_batch_norm works without network_settings.memory; remove one of them"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _an_actor_is_cloned(self) -> Self:
+        if self.behavioral_cloning is not None and not self.hyperparameters.has_actor:
+            using = [one.name for one in catalogue.algorithms() if one.settings.has_actor]
+            raise problem(
+                f"behavioral_cloning needs trainer_type {one_of(using)}; {self.trainer_type} has no policy to clone"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _sequences_fit_a_batch(self) -> Self:
         memory, batch_size = self.network_settings.memory, self.hyperparameters.batch_size
         if memory is not None and memory.sequence_length > batch_size:

@@ -31,16 +31,15 @@ class Listed:
     Attributes:
         name: Its name in the training file.
         settings: The class of its block.
-        place: Import path of its class, `module:Class`. None: its block is read, but it cannot be trained yet.
+        place: Import path of its class, `module:Class`.
     """
 
     name: str
     settings: Any
-    place: str | None
+    place: str
 
     def load(self) -> Any:
         """Import and return the class. The import waits until here, so that reading settings does not load torch."""
-        assert self.place is not None
         return EntryPoint(self.name, self.place, "").load()
 
 
@@ -58,9 +57,9 @@ _ALGORITHMS = (
 
 _SIGNALS = (
     Listed("extrinsic", ExtrinsicSettings, "trainers.rewards.extrinsic:Extrinsic"),
-    Listed("curiosity", CuriositySettings, None),
-    Listed("gail", GAILSettings, None),
-    Listed("rnd", RNDSettings, None),
+    Listed("curiosity", CuriositySettings, "trainers.rewards.curiosity:Curiosity"),
+    Listed("gail", GAILSettings, "trainers.rewards.gail:GAIL"),
+    Listed("rnd", RNDSettings, "trainers.rewards.rnd:RND"),
 )
 
 
@@ -82,9 +81,9 @@ def algorithms() -> Iterator[Listed]:
     yield from _all(_ALGORITHMS, TRAINER_TYPE, AlgorithmSettings)
 
 
-def algorithm_names(trained: bool = False) -> list[str]:
-    """Return the names of all algorithms, or of those that can be trained; no added package is imported."""
-    return _names(_ALGORITHMS, TRAINER_TYPE, trained)
+def algorithm_names() -> list[str]:
+    """Return the names of all algorithms; no added package is imported."""
+    return _names(_ALGORITHMS, TRAINER_TYPE)
 
 
 def signal(name: str) -> Listed | None:
@@ -101,14 +100,14 @@ def signals() -> Iterator[Listed]:
     yield from _all(_SIGNALS, REWARD_SIGNAL, RewardSignalSettings)
 
 
-def signal_names(trained: bool = False) -> list[str]:
-    """Return the names of all reward signals, or of those that can be used; no added package is imported."""
-    return _names(_SIGNALS, REWARD_SIGNAL, trained)
+def signal_names() -> list[str]:
+    """Return the names of all reward signals; no added package is imported."""
+    return _names(_SIGNALS, REWARD_SIGNAL)
 
 
-def _names(own: Sequence[Listed], group: str, trained: bool) -> list[str]:
-    named = [one.name for one in own if one.place is not None or not trained]
-    return named + plugins.names(group, [one.name for one in own])
+def _names(own: Sequence[Listed], group: str) -> list[str]:
+    named = [one.name for one in own]
+    return named + plugins.names(group, named)
 
 
 def _all(own: Sequence[Listed], group: str, base: type[Settings]) -> Iterator[Listed]:

@@ -2,26 +2,28 @@
 
 from pydantic import Field
 
-from trainers.config.base import Count, CountOrZero, NonNegative, Rows, RowsOrZero, Settings
+from trainers.config.base import Count, CountOrZero, NonNegative, PathText, Rows, RowsOrZero, Settings
+from trainers.config.signals import DEMO_PATH
 
 
 class BehavioralCloningSettings(Settings):
     """Learning from demonstrations."""
 
-    demo_path: str = Field(description="Path of a .demo file, or of a folder of them.")
+    demo_path: PathText = Field(description=DEMO_PATH)
     steps: CountOrZero = Field(
-        default=0, description="Agent steps over which imitation decreases to none. 0: it does not decrease."
+        default=0,
+        description="Agent steps over which imitation fades: its learning rate falls linearly to none. 0: it stays.",
     )
     strength: NonNegative = Field(
         default=1.0, description="Learning rate of imitation, as a factor on the policy's."
     )
     samples_per_update: RowsOrZero = Field(
         default=0,
-        description="Most samples in an imitation update. 0: all, up to buffer_size.",
+        description="Most samples in one pass of an imitation update; fewer than a minibatch mean no limit. 0: all.",
     )
     num_epoch: Count | None = Field(
         default=None,
-        description="Passes over the samples in an imitation update. null: that of hyperparameters.",
+        description="Passes over the samples in an imitation update. null: 3, as in ML-Agents.",
     )
     batch_size: Rows | None = Field(
         default=None, description="Samples in an imitation minibatch. null: that of hyperparameters."

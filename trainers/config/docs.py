@@ -26,10 +26,8 @@ Keys marked **ext** are extensions that `mlagents-learn` does not know; to write
 - Numbers may be written `3e-4` or `3.0e-4`, whole numbers also `1e7`. `true` and `false` are not numbers.
 - `--set` needs the whole path of the key: `--set behaviors.Walker.hyperparameters.learning_rate=1e-4`. The behavior
   name `*` stands for every behavior of the file and for `default_settings`.
-- An agent step is one decision of one agent. All counts of steps are sums over agents and environments.
+- An agent step is one decision of one agent. All counts of steps are sums over agents, environments and ranks.
 - Sizes have limits, which docs/security.md lists; no count may exceed 1e15.
-- Known, but not supported yet: the signals curiosity, gail and rnd; `self_play`,
-  `behavioral_cloning`, and `vis_encode_type: match3`.
 
 An editor completes and checks a training file with this line at its top (with the path of the schema from there):
 
@@ -75,6 +73,7 @@ def _tables() -> dict[str, str | None]:
         "sampler_parameters of multirangeuniform": "MultiRangeUniformParameters",
         "checkpoint_settings": "CheckpointSettings",
         "torch_settings": "TorchSettings",
+        "rank_settings": "RankSettings",
     }
 
 

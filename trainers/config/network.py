@@ -61,7 +61,8 @@ class NetworkSettings(Settings):
     )
     goal_conditioning_type: Literal["hyper", "none"] = Field(
         default="hyper",
-        description="How the policy uses goal observations: hyper (a hypernetwork) or none (as further inputs).",
+        description="How networks use observations of type Goal Signal, which are inputs in any case: hyper (they also "
+        "make the weights of the last hidden layer) or none. Without such an observation, the key has no effect.",
     )
     deterministic: Flag = Field(
         default=False, description="Whether the policy takes its most likely action instead of sampling."

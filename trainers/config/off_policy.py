@@ -1,6 +1,6 @@
 """The ``hyperparameters`` block of off-policy algorithms: DQN and SAC."""
 
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -14,8 +14,11 @@ from trainers.config.base import (
     RowsOrZero,
     Units,
     extension,
+    number,
     problem,
 )
+
+Momentum = Annotated[float, *number("a number", ge=0, le=0.999)]
 
 LOG_STD_KEYS = ("initial_log_std", "final_log_std")
 """Keys of a deviation that does not depend on the observation."""
@@ -63,6 +66,7 @@ class OffPolicySettings(AlgorithmSettings):
         description="Largest norm of the gradient. A longer gradient is scaled down to it. null: no limit.",
     )
     adam_epsilon: Positive = extension(1e-8, description="Epsilon of the Adam optimiser.")
+    adam_beta1: Momentum = extension(0.9, description="Decay of Adam's running mean of gradients.")
 
     @model_validator(mode="after")
     def _buffer_is_large_enough(self) -> Self:
@@ -90,12 +94,21 @@ class SACSettings(OffPolicySettings):
         description="Entropy coefficient at the start. Typical: 0.5-1.0 with continuous actions, 0.05-0.5 "
         "with discrete.",
     )
+    actor_interval: Count = extension(
+        1, description="Updates of the critics for each update of the actor and of the entropy coefficients."
+    )
+    critic_batch_norm: Flag = extension(
+        False,
+        description="Whether batch normalisation comes before each layer of the critics, which then see present and "
+        "next observations in one pass. With tau 1 there is no target network (CrossQ).",
+    )
 
 
 class DQNSettings(OffPolicySettings):
     """Hyperparameters of ``trainer_type: dqn``: the keys of ML-Agents' DQN plugin."""
 
     unused_network_keys: ClassVar[tuple[str, ...]] = ("memory", *LOG_STD_KEYS)
+    has_actor: ClassVar[bool] = False
 
     tau: Fraction = Field(
         default=0.005,

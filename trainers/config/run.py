@@ -75,6 +75,19 @@ class EnvSettings(Settings):
         "with each life. Evaluation still plays whole games, and Environment/Game Score reports them.",
     )
 
+    _first_env: int = PrivateAttr(0)
+
+    @property
+    def first_env(self) -> int:
+        """Number of the first environment of this process. It is above 0 in the later ranks of a run."""
+        return self._first_env
+
+    def numbered_from(self, first: int, seed: int) -> "EnvSettings":
+        """Return these settings for a process whose first environment has this number."""
+        numbered = self.model_copy(update={"seed": seed})
+        numbered._first_env = first  # noqa: SLF001 - of this class
+        return numbered
+
     @field_validator("env_options", mode="after")
     @classmethod
     def _fit_into_the_run_folder(cls, options: dict[str, Any]) -> dict[str, Any]:
@@ -161,6 +174,19 @@ class TorchSettings(Settings):
     )
 
 
+class RankSettings(Settings):
+    """Several ranks, the processes that torchrun starts to train together. Without torchrun it has no effect."""
+
+    scale_batch: Flag = extension(
+        False,
+        description="Whether counts of agent steps (batch_size, buffer_size, max_steps, summary_freq and so on) are "
+        "those of each rank. Otherwise they are totals of all ranks.",
+    )
+    timeout: Count = extension(
+        1800, description="Seconds that a rank waits for the others before the run ends with an error."
+    )
+
+
 class RunSettings(Settings):
     """The training file: every setting of a run."""
 
@@ -182,7 +208,14 @@ class RunSettings(Settings):
         default_factory=CheckpointSettings, description="The run folder."
     )
     torch_settings: TorchSettings = Field(default_factory=TorchSettings, description="PyTorch.")
-    debug: Flag = Field(default=False, description="Whether debug messages are logged.")
+    rank_settings: RankSettings = extension(
+        default_factory=RankSettings, description="Several ranks that train together."
+    )
+    debug: Flag = Field(
+        default=False,
+        description="Whether the training commands also print debug messages, with all settings among them. Then each "
+        "message has its time and its line of code.",
+    )
     wandb: str | None = extension(
         None,
         description="Weights & Biases project that logs the run. It needs the extra wandb. null: none.",

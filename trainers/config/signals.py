@@ -5,8 +5,13 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from trainers.config.base import Flag, Fraction, NonNegative, Positive, Settings, Units, deprecated
+from trainers.config.base import Flag, Fraction, NonNegative, PathText, Positive, Settings, Units, deprecated
 from trainers.config.network import NetworkSettings
+
+DEMO_PATH = (
+    "Path of a .demo file, or of a folder of them. minari:DATASET-ID reads a data set of Minari instead, which is an "
+    "extension."
+)
 
 
 class RewardSignalSettings(Settings):
@@ -16,7 +21,8 @@ class RewardSignalSettings(Settings):
     strength: NonNegative = Field(default=1.0, description="Factor on the signal's rewards.")
     network_settings: NetworkSettings = Field(
         default_factory=NetworkSettings,
-        description="Network of the signal's own model. Signals without a model ignore it.",
+        description="Network of the signal's own model. Signals without a model ignore it. memory, deterministic and "
+        "dropout have no effect in it.",
     )
 
 
@@ -49,7 +55,7 @@ class CuriositySettings(LearnedSignalSettings):
 class GAILSettings(LearnedSignalSettings):
     """GAIL: rewards similarity to the demonstrations. Typical strength: 0.01-1.0."""
 
-    demo_path: str = Field(description="Path of a .demo file, or of a folder of them.")
+    demo_path: PathText = Field(description=DEMO_PATH)
     use_actions: Flag = Field(default=False, description="Whether the discriminator receives actions too.")
     use_vail: Flag = Field(
         default=False, description="Whether the discriminator has a variational bottleneck."

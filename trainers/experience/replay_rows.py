@@ -65,3 +65,12 @@ class ReplayRows:
     def next_observations(self) -> list[np.ndarray]:
         """See `Rows.next_observations`."""
         return self.replay.read(self.replay.next_places(self.places))
+
+    @property
+    def ending(self) -> np.ndarray:
+        """See `Rows.ending`."""
+        return self.replay.column("ending", self.places)
+
+    def select(self, places: np.ndarray) -> "ReplayRows":
+        """See `Rows.select`."""
+        return ReplayRows(self.replay, self.places[places])

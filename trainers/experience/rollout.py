@@ -63,6 +63,72 @@ class Columns:
         """See `Rows.next_observations`."""
         return tuple(observation[self.next_row] for observation in self.observations)
 
+    def select(self, places: np.ndarray) -> "RolloutRows":
+        """See `Rows.select`."""
+        return RolloutRows(self, places)
+
+
+@dataclass(frozen=True)
+class RolloutRows:
+    """Some rows of a rollout, as reward signals see them. Each column is copied when it is accessed.
+
+    Attributes:
+        columns: all rows.
+        places: (n,) indices of these rows.
+    """
+
+    columns: Columns
+    places: np.ndarray
+
+    @property
+    def settled(self) -> np.ndarray:
+        """See `Rows.settled`."""
+        return self._of(self.columns.settled)
+
+    @property
+    def reward(self) -> np.ndarray:
+        """See `Rows.reward`."""
+        return self._of(self.columns.reward)
+
+    @property
+    def group_reward(self) -> np.ndarray:
+        """See `Rows.group_reward`."""
+        return self._of(self.columns.group_reward)
+
+    @property
+    def continuous(self) -> np.ndarray:
+        """See `Rows.continuous`."""
+        return self._of(self.columns.continuous)
+
+    @property
+    def discrete(self) -> np.ndarray:
+        """See `Rows.discrete`."""
+        return self._of(self.columns.discrete)
+
+    @property
+    def observations(self) -> list[np.ndarray]:
+        """See `Rows.observations`."""
+        return [self._of(observation) for observation in self.columns.observations]
+
+    @property
+    def next_observations(self) -> list[np.ndarray]:
+        """See `Rows.next_observations`."""
+        following = self._of(self.columns.next_row)
+        return [observation[following] for observation in self.columns.observations]
+
+    @property
+    def ending(self) -> np.ndarray:
+        """See `Rows.ending`."""
+        return self._of(self.columns.ending)
+
+    def select(self, places: np.ndarray) -> "RolloutRows":
+        """See `Rows.select`."""
+        return RolloutRows(self.columns, self.places[places])
+
+    def _of(self, column: np.ndarray) -> np.ndarray:
+        values: np.ndarray = column[self.places]
+        return values
+
 
 class Rollout:
     """The rows of one behavior. Its arrays grow as needed and are used again after an update.

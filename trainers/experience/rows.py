@@ -94,6 +94,13 @@ class Rows(Protocol):
     def next_observations(self) -> Sequence[np.ndarray]:
         """The agents' next observations, one (n, *shape) array each; at the end of an episode, its last observation."""
 
+    @property
+    def ending(self) -> np.ndarray:
+        """(n,) int8, how each agent's trajectory continues, an `Ending` each."""
+
+    def select(self, places: np.ndarray) -> "Rows":
+        """Return the rows at `places`, (m,) indices from 0 to n - 1, in their order."""
+
 
 def own_and_group(rows: Rows) -> np.ndarray:
     """Return each agent's own reward plus its group's as one stream, (n, 1)."""

@@ -1,9 +1,10 @@
 """Division of a batch into minibatches."""
 
 import itertools
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
+import numpy as np
 import torch
 
 from trainers.experience.batch import Batch
@@ -20,6 +21,37 @@ class Sampler(Protocol):
             size: decisions per minibatch, at most n.
             generator: the source of randomness, on the batch's device.
         """
+
+
+@dataclass(frozen=True)
+class Division:
+    """How the ranks divide their decisions into minibatches that all of them learn from together.
+
+    Attributes:
+        size: decisions of this rank in each minibatch.
+        count: the most minibatches of an epoch, which all ranks have.
+        weight: this rank's part of each minibatch.
+    """
+
+    size: int
+    count: int
+    weight: float
+
+
+def divide(rows: np.ndarray, rank: int, batch_size: int) -> Division:
+    """Return how a rank divides its decisions, so that all ranks have as many minibatches.
+
+    A rank with more decisions has a larger part of every minibatch. Decisions that do not fill a last minibatch are
+    left out of the epoch.
+
+    Args:
+        rows: (ranks,) decisions of each rank, at least 1 each.
+        rank: number of the rank.
+        batch_size: decisions in a minibatch of all ranks together.
+    """
+    total = int(rows.sum())
+    sizes = np.maximum(1, rows * min(batch_size, total) // total)
+    return Division(int(sizes[rank]), int((rows // sizes).min()), float(sizes[rank] / sizes.sum()))
 
 
 class RowSampler:

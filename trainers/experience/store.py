@@ -50,7 +50,12 @@ class Store(Protocol):
     """The rows of one behavior.
 
     A row is appended when an agent requests a decision, and is settled when the decision's reward arrives.
+
+    Attributes:
+        settled_rows: number of rows that can be learned from.
     """
+
+    settled_rows: int
 
     def append(
         self,
@@ -85,6 +90,8 @@ class Store(Protocol):
 
 class NoStore:
     """A store that keeps nothing, for actors that do not learn."""
+
+    settled_rows = 0
 
     def append(
         self,

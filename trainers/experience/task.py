@@ -20,6 +20,7 @@ class Task:
         seed: seed of initial weights, action sampling and minibatch order, different for each behavior of a run.
         device: torch device of the networks.
         collective: the processes that train the behavior together.
+        action_limit: that of the policy, for reward signals; see `PolicyNetwork`.
     """
 
     name: str
@@ -28,3 +29,4 @@ class Task:
     seed: int
     device: torch.device
     collective: Collective = field(default_factory=Alone)
+    action_limit: float = 1.0

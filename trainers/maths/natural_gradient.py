@@ -17,7 +17,13 @@ HALVINGS = 10
 """The most often that `move_within` halves a step."""
 
 
-def natural_step(loss: Tensor, divergence: Tensor, parameters: Sequence[Tensor], limit: float) -> Tensor:
+def natural_step(
+    loss: Tensor,
+    divergence: Tensor,
+    parameters: Sequence[Tensor],
+    limit: float,
+    mean: Callable[[Tensor], Tensor] = lambda values: values,
+) -> Tensor:
     """Return the step that lowers `loss` most among the steps after which the divergence is about `limit`.
 
     With the gradient g, the Fisher matrix F (the Hessian of the divergence) and H = F + DAMPING · I, the step is
@@ -28,16 +34,17 @@ def natural_step(loss: Tensor, divergence: Tensor, parameters: Sequence[Tensor],
         divergence: scalar KL(old || new) in nats, computed where both policies are the same.
         parameters: the parameters that both depend on.
         limit: KL divergence in nats. The damping makes the divergence that is reached somewhat smaller.
+        mean: returns the mean over all processes that learn together, of a vector that each of them has.
 
     Returns:
         The step as one vector, (number of parameters,); zeros where the gradient is zero.
     """
-    gradient = _joined(torch.autograd.grad(loss, parameters, retain_graph=True))
+    gradient = mean(_joined(torch.autograd.grad(loss, parameters, retain_graph=True)))
     divergence_gradient = _joined(torch.autograd.grad(divergence, parameters, create_graph=True))
 
     def product(vector: Tensor) -> Tensor:
         fisher = torch.autograd.grad(divergence_gradient @ vector, parameters, retain_graph=True)
-        return _joined(fisher) + DAMPING * vector
+        return mean(_joined(fisher)) + DAMPING * vector
 
     direction = conjugate_gradient(product, -gradient, ITERATIONS)
     curvature = direction @ product(direction)

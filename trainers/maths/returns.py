@@ -65,3 +65,33 @@ def gae(
     for first, last in zip(starts[::-1].tolist(), ends[::-1].tolist(), strict=True):
         advantage[first:last] += decay[first:last] * advantage[target[first:last]]
     return advantage
+
+
+def episode_sums(
+    reward: np.ndarray,
+    next_row: np.ndarray,
+    ending: np.ndarray,
+    settled: np.ndarray,
+    starts: np.ndarray,
+    before: np.ndarray,
+) -> np.ndarray:
+    """Sum the rewards of each agent's episode, in one forward pass over step batches.
+
+    Args:
+        reward: (n, streams) reward of each row; that of rows that are not settled does not count.
+        next_row: (n,) index of the agent's next row; -1 if there is none.
+        ending: (n,) `Ending` of each row.
+        settled: (n,) bool, whether the row's reward has arrived.
+        starts: (batches,) first row of each step batch, ascending; a next row lies in a later batch.
+        before: (n, streams) sums of the episode's rewards before rows whose previous row is not here; else 0.
+
+    Returns:
+        (n, streams) float64 sums up to and including the reward of each row.
+    """
+    total = before + np.where(settled[:, None], reward, 0.0)
+    goes_on = settled & (ending < Ending.INTERRUPTED)
+    ends = np.append(starts, len(reward))[1:]
+    for first, last in zip(starts.tolist(), ends.tolist(), strict=True):
+        rows = first + np.flatnonzero(goes_on[first:last])
+        total[next_row[rows]] += total[rows]
+    return total

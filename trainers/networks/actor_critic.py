@@ -36,6 +36,7 @@ class ActorCritic(PolicyNetwork):
         UserError: an observation is neither a vector nor an image nor a list of entities, or an image is too small.
     """
 
+    action_limit = ACTION_LIMIT
     takes_memory = True
 
     def __init__(
@@ -147,6 +148,12 @@ class ActorCritic(PolicyNetwork):
             continuous=np.clip(sample.continuous, -ACTION_LIMIT, ACTION_LIMIT) / np.float32(ACTION_LIMIT),
             discrete=sample.discrete.astype(np.int32),
         )
+
+    @torch.no_grad()
+    def set_deviation(self, deviation: Tensor) -> None:
+        """See `PolicyNetwork.set_deviation`. One that follows a schedule is left as it is."""
+        if self.log_std.requires_grad:
+            self.log_std.copy_(deviation.log())
 
     def exported_actions(
         self, inputs: Sequence[Tensor], forbidden: Tensor | None, memory: Tensor | None = None

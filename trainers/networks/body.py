@@ -11,14 +11,16 @@ from gym_adapters.errors import UserError
 from trainers.config import NetworkSettings, plugins
 from trainers.config.network import ENCODERS
 from trainers.networks.entities import EMBEDDING_SIZE, EntityEncoder
+from trainers.networks.goals import HyperLayer, Spans, goal_size, with_goals
 from trainers.networks.layers import ACTIVATIONS, hidden_layer, initialise
 
-SMALLEST_IMAGE = {"simple": 20, "nature_cnn": 36, "resnet": 15, "fully_connected": 1}
+SMALLEST_IMAGE = {"simple": 20, "nature_cnn": 36, "resnet": 15, "match3": 5, "fully_connected": 1}
 """The smallest height and width, in pixels, that each `vis_encode_type` accepts."""
 
 STRIDED = {
     "simple": ((16, 32), ((8, 4), (4, 2))),
     "nature_cnn": ((32, 64, 64), ((8, 4), (4, 2), (3, 1))),
+    "match3": ((35, 144), ((3, 1), (3, 1))),
 }
 """The output channels of each encoder's convolutions, and the kernel size and stride of each, in pixels."""
 
@@ -33,6 +35,7 @@ class Body(nn.Module):
         settings: ML-Agents' `network_settings`.
         hidden_units: width of the hidden layers and length of each encoded image.
         num_layers: number of hidden layers; None takes that of `settings`.
+        goals: where the goals stand among the features of all observations; the last hidden layer depends on them.
 
     Attributes:
         mixed_precision: whether image encoders compute in bfloat16. Their output is float32 in any case.
@@ -50,6 +53,7 @@ class Body(nn.Module):
         settings: NetworkSettings,
         hidden_units: int,
         num_layers: int | None = None,
+        goals: Spans = (),
     ) -> None:
         super().__init__()
         self.vector_size = vector_size
@@ -62,14 +66,17 @@ class Body(nn.Module):
         depth = settings.num_layers if num_layers is None else num_layers
         sizes = [size + (EMBEDDING_SIZE if row_sizes else 0)] + [hidden_units] * depth
         layers: list[nn.Module] = []
-        for inputs, outputs in itertools.pairwise(sizes):
-            layers.append(hidden_layer(inputs, outputs, settings))
+        for index, (inputs, outputs) in enumerate(itertools.pairwise(sizes)):
+            if goals and index == depth - 1:
+                layers.append(HyperLayer(goal_size(goals), inputs, outputs, settings))
+            else:
+                layers.append(hidden_layer(inputs, outputs, settings))
             if settings.layer_norm:
                 layers.append(nn.LayerNorm(outputs))
             layers.append(ACTIVATIONS[settings.activation]())
             if settings.dropout:
                 layers.append(nn.Dropout(settings.dropout))
-        self.layers = nn.Sequential(*layers)
+        self.layers = with_goals(layers, goals)
         self.output_size = sizes[-1]
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
@@ -143,9 +150,10 @@ def image_encoder(
 ) -> nn.Sequential:
     """Return the encoder of ML-Agents' `vis_encode_type`, which maps (n, C, H, W) to (n, hidden_units).
 
-    `simple` has two convolutions. `nature_cnn` is that of Mnih et al. 2015, "Human-level control through deep
-    reinforcement learning". `resnet` is that of Espeholt et al. 2018, "IMPALA", figure 3. `fully_connected` has no
-    convolution. Every other name is that of an encoder from another package (`trainers.config.plugins.ENCODER`).
+    `simple` has two convolutions, and so has `match3`, for the small grids of board games. `nature_cnn` is that of Mnih
+    et al. 2015, "Human-level control through deep reinforcement learning". `resnet` is that of Espeholt et al. 2018,
+    "IMPALA", figure 3. `fully_connected` has no convolution. Every other name is that of an encoder from another
+    package (`trainers.config.plugins.ENCODER`).
 
     Args:
         kind: the value of `vis_encode_type`.

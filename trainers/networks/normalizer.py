@@ -1,6 +1,6 @@
 """Running mean and variance of vectors, and the normalisation of observations."""
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -12,6 +12,21 @@ CLIP = 5.0
 """Normalised values are clipped to [-5, 5], as in ML-Agents."""
 
 
+class Gathering(Protocol):
+    """What moments need of a `Collective`."""
+
+    @property
+    def size(self) -> int:
+        """Number of processes."""
+
+    def gather(self, numbers: np.ndarray) -> np.ndarray:
+        """Return the numbers of all processes, (processes, n), from those of this one, (n,)."""
+
+
+Moments = tuple[np.ndarray, float]
+"""Mean and variance, (2, size), and the number of vectors."""
+
+
 class RunningMoments:
     """Mean and variance of a stream of vectors, in float64.
 
@@ -20,6 +35,8 @@ class RunningMoments:
 
     Args:
         size: length of the vectors.
+        collective: the processes whose vectors count. With more than one, `update` only collects, and `share` merges
+            what all of them have collected.
 
     Attributes:
         mean: (size,).
@@ -27,22 +44,39 @@ class RunningMoments:
         count: number of vectors so far, plus 1.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, collective: Gathering | None = None) -> None:
         self.mean = np.zeros(size)
         self.variance = np.ones(size)
         self.count = 1.0
+        self._collective = collective if collective is not None and collective.size > 1 else None
+        self._news = np.zeros((2, size)), 0.0
 
     def update(self, values: np.ndarray) -> None:
         """Merge a batch of vectors, (n, size)."""
         if not len(values):
             return
         count, mean, variance = len(values), values.mean(0, np.float64), values.var(0, np.float64)
-        total = self.count + count
-        delta = mean - self.mean
-        squares = self.variance * self.count + variance * count + delta**2 * self.count * count / total
-        self.mean = self.mean + delta * count / total
-        self.variance = squares / total
-        self.count = total
+        if self._collective is None:
+            self.merge(count, mean, variance)
+        else:
+            self._news = _merged(self._news, (np.stack([mean, variance]), count))
+
+    def share(self) -> None:
+        """Merge what every process has collected since the last call. A single process has nothing to share."""
+        if self._collective is None:
+            return
+        moments, count = self._news
+        self._news = np.zeros_like(moments), 0.0
+        pooled = np.zeros_like(moments), 0.0
+        for row in self._collective.gather(np.append(moments.reshape(-1), count)):
+            pooled = _merged(pooled, (row[:-1].reshape(moments.shape), row[-1]))
+        if pooled[1]:
+            self.merge(pooled[1], *pooled[0])
+
+    def merge(self, count: float, mean: np.ndarray, variance: np.ndarray) -> None:
+        """Merge `count` vectors of this mean and variance, (size,) each."""
+        own = np.stack([self.mean, self.variance]), self.count
+        (self.mean, self.variance), self.count = _merged(own, (np.stack([mean, variance]), count))
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state as tensors and numbers."""
@@ -71,12 +105,11 @@ class ObservationMoments(RunningMoments):
     The initial value of 0 would lie so far from them that their own variance would not show.
     """
 
-    def update(self, values: np.ndarray) -> None:
-        """See `RunningMoments.update`."""
-        if self.count == 1.0 and len(values):
-            first = values.mean(0, np.float64)
-            self.mean = np.where(np.abs(first) > LARGEST_EXACT, first, self.mean)
-        super().update(values)
+    def merge(self, count: float, mean: np.ndarray, variance: np.ndarray) -> None:
+        """See `RunningMoments.merge`."""
+        if self.count == 1.0:
+            self.mean = np.where(np.abs(mean) > LARGEST_EXACT, mean, self.mean)
+        super().merge(count, mean, variance)
 
 
 class VectorNormalizer(nn.Module):
@@ -110,3 +143,15 @@ class VectorNormalizer(nn.Module):
     def forward(self, values: Tensor) -> Tensor:
         """Return normalised float32 vectors of the same shape, (n, size)."""
         return ((values - self.mean) / self.std).clamp(-CLIP, CLIP).float()
+
+
+def _merged(one: Moments, other: Moments) -> Moments:
+    """Return the moments of all vectors of two sets."""
+    (mean, variance), count = one
+    (other_mean, other_variance), other_count = other
+    total = float(count + other_count)
+    if not total:
+        return one
+    delta = other_mean - mean
+    squares = variance * count + other_variance * other_count + delta**2 * count * other_count / total
+    return np.stack([mean + delta * other_count / total, squares / total]), total

@@ -1,10 +1,11 @@
 """Observations as inputs of a network, sorted into vectors, images and entities."""
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
 import torch
-from mlagents_envs.base_env import BehaviorSpec, DimensionProperty, ObservationSpec
+from mlagents_envs.base_env import BehaviorSpec, DimensionProperty, ObservationSpec, ObservationType
 from torch import Tensor, nn
 
 from gym_adapters.errors import UserError
@@ -27,10 +28,11 @@ class Perception(nn.Module):
         vector_columns: indices of the vector observations. `image_columns` and `entity_columns` are those of the
             others.
         vector_size: summed length of the vector observations.
+        goal_columns: indices of the observations on which the last hidden layer depends (`trainers.networks.goals`).
         normalizer: normalises the vectors; None without vectors or without the ML-Agents key `normalize`.
 
     Raises:
-        UserError: an observation is neither a vector nor an image nor a list of entities.
+        UserError: an observation is neither a vector nor an image nor a list of entities, or a goal is such a list.
     """
 
     def __init__(self, spec: BehaviorSpec, settings: NetworkSettings) -> None:
@@ -43,25 +45,56 @@ class Perception(nn.Module):
             [index for index, found in enumerate(kinds) if found == kind]
             for kind in (VECTOR, IMAGE, ENTITIES)
         )
+        self.goal_columns = [
+            index
+            for index, observation in enumerate(observations)
+            if observation.observation_type == ObservationType.GOAL_SIGNAL
+            and settings.goal_conditioning_type == "hyper"
+        ]
+        for index in self.goal_columns:
+            if kinds[index] == ENTITIES:
+                raise UserError(
+                    f"observation {index} ({observations[index].name}) is a goal signal of variable length; "
+                    "goal_conditioning_type hyper takes vectors and images as goals; set "
+                    "network_settings.goal_conditioning_type to none, or give the sensor another observation type"
+                )
         self.settings = settings
         self.vector_size = sum(self._shapes[index][0] for index in self.vector_columns)
         self.normalizer = (
             VectorNormalizer(self.vector_size) if settings.normalize and self.vector_size else None
         )
 
-    def make_body(self, hidden_units: int, num_layers: int | None = None) -> Body:
+    def make_body(self, hidden_units: int, num_layers: int | None = None, more: int = 0) -> Body:
         """Return a new body over all observations.
 
         Args:
             hidden_units: width of its hidden layers.
             num_layers: number of hidden layers; None takes that of the settings.
+            more: numbers that its first input holds behind the vector observations.
 
         Raises:
             UserError: an image is smaller than its encoder accepts.
         """
         images = [(self._shapes[i][0], self._shapes[i][1], self._shapes[i][2]) for i in self.image_columns]
         rows = [self._shapes[index][1] for index in self.entity_columns]
-        return Body(self.vector_size, images, rows, self.settings, hidden_units, num_layers)
+        goals = self.goal_spans(hidden_units, more)
+        return Body(self.vector_size + more, images, rows, self.settings, hidden_units, num_layers, goals)
+
+    def goal_spans(self, hidden_units: int, more: int = 0) -> list[tuple[int, int]]:
+        """Return where the goals stand among the features of all observations: first column, and one after the last.
+
+        Args:
+            hidden_units: length of each encoded image.
+            more: numbers behind the vector observations.
+        """
+        widths = [(index, self._shapes[index][0]) for index in self.vector_columns]
+        widths += [(-1, more)] + [(index, hidden_units) for index in self.image_columns]
+        stops = list(itertools.accumulate(width for _, width in widths))
+        return [
+            (stop - width, stop)
+            for (index, width), stop in zip(widths, stops, strict=True)
+            if index in self.goal_columns
+        ]
 
     @property
     def device(self) -> torch.device:

@@ -48,10 +48,12 @@ class PolicyNetwork(Perception):
         settings: ML-Agents' `network_settings`.
 
     Attributes:
+        action_limit: a raw continuous action is clipped to this size and divided by it for the environment.
         gives_log_prob: whether `choose` computes log-probabilities, which learning from a rollout needs.
         takes_memory: whether the network implements the ML-Agents key `memory`.
     """
 
+    action_limit: ClassVar[float] = 1.0
     gives_log_prob: ClassVar[bool] = True
     takes_memory: ClassVar[bool] = False
 
@@ -111,6 +113,9 @@ class PolicyNetwork(Perception):
     @abstractmethod
     def trial_loss(self, inputs: Sequence[Tensor]) -> Tensor:
         """Return a scalar that depends on every weight. The time of its gradient decides which device is used."""
+
+    def set_deviation(self, deviation: Tensor) -> None:
+        """Set the standard deviation of raw continuous actions, (size,), if it is the same for all observations."""
 
     @classmethod
     @abstractmethod

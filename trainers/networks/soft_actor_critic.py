@@ -31,6 +31,7 @@ class SoftActorCritic(PolicyNetwork):
         spec: observations and actions of the behavior.
         settings: ML-Agents' `network_settings`.
         reward_streams: number of reward signals; the critics have values for each.
+        critic_batch_norm: whether the critics have batch normalisation (extension key).
 
     Raises:
         UserError: an observation is of no known kind, or an image is too small.
@@ -39,9 +40,15 @@ class SoftActorCritic(PolicyNetwork):
     gives_log_prob = False
     takes_memory = True
 
-    def __init__(self, spec: BehaviorSpec, settings: NetworkSettings, reward_streams: int = 1) -> None:
+    def __init__(
+        self,
+        spec: BehaviorSpec,
+        settings: NetworkSettings,
+        reward_streams: int = 1,
+        critic_batch_norm: bool = False,
+    ) -> None:
         super().__init__(spec, settings)
-        self.reward_streams = reward_streams
+        self.reward_streams, self.critic_batch_norm = reward_streams, critic_batch_norm
         continuous, choices = spec.action_spec.continuous_size, sum(spec.action_spec.discrete_branches)
         self.actor = self.make_body(settings.hidden_units)
         self.actor_memory = self.make_memory(self.actor.output_size)
@@ -51,17 +58,21 @@ class SoftActorCritic(PolicyNetwork):
         self.logits_head = head_layer(width, choices, settings, 0.1, 0.01) if choices else None
         self.choices = max(1, choices)
         outputs = reward_streams * self.choices
-        self.critic = TwinCritic(self._make_encoder, continuous, outputs, settings, self.make_memory)
+        goals = self.goal_spans(self._critic_units)
+        self.critic = TwinCritic(
+            self._make_encoder, continuous, outputs, settings, self.make_memory, goals, critic_batch_norm
+        )
 
     @classmethod
     def build(cls, spec: BehaviorSpec, description: dict[str, Any]) -> Self:
         """See `PolicyNetwork.build`."""
         settings = NetworkSettings.model_validate(description["network_settings"])
-        return cls(spec, settings, description["reward_streams"])
+        return cls(spec, settings, description["reward_streams"], description.get("critic_batch_norm", False))
 
     def description(self) -> dict[str, Any]:
         """See `PolicyNetwork.description`."""
-        return {**super().description(), "reward_streams": self.reward_streams}
+        own = {"reward_streams": self.reward_streams, "critic_batch_norm": self.critic_batch_norm}
+        return {**super().description(), **own}
 
     def distribution(
         self, inputs: Sequence[Tensor], forbidden: Tensor | None, sequences: Sequences | None = None
@@ -129,8 +140,12 @@ class SoftActorCritic(PolicyNetwork):
         total: Tensor = values.square().mean() + density.mean() + distribution.entropy().mean()
         return total
 
+    @property
+    def _critic_units(self) -> int:
+        return self.settings.critic_hidden_units or self.settings.hidden_units
+
     def _make_encoder(self) -> Body:
-        return self.make_body(self.settings.critic_hidden_units or self.settings.hidden_units, num_layers=0)
+        return self.make_body(self._critic_units, num_layers=0)
 
     def _distribution(self, features: Tensor, forbidden: Tensor | None) -> SquashedDistribution:
         mean = log_std = features[:, :0]

@@ -10,8 +10,12 @@ from torch.nn import functional
 
 from trainers.config import NetworkSettings
 from trainers.networks.body import Body
+from trainers.networks.goals import HyperLayer, Spans, TwinHyperLayer, goal_size, goals_in, with_goals
 from trainers.networks.layers import ACTIVATIONS, VALUE_GAIN, head_layer, hidden_layer
 from trainers.networks.memory import Memory, Sequences
+
+RUNNING_WEIGHT = 0.01
+"""Weight of a batch in the running moments of batch normalisation, as in CrossQ."""
 
 
 class TwinLinear(nn.Module):
@@ -48,6 +52,34 @@ class TwinNorm(nn.Module):
         return functional.layer_norm(features, features.shape[-1:]) * self.weight + self.bias
 
 
+class TwinBatchNorm(nn.Module):
+    """Batch normalisation in each of two networks, by the batch's moments in training and by running ones otherwise.
+
+    Source: Ioffe and Szegedy 2015, "Batch Normalization".
+
+    Args:
+        size: length of the features.
+    """
+
+    mean: Tensor
+    variance: Tensor
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(2 * size))
+        self.bias = nn.Parameter(torch.zeros(2 * size))
+        self.register_buffer("mean", torch.zeros(2 * size))
+        self.register_buffer("variance", torch.ones(2 * size))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return features of the same shape, (2, n, size)."""
+        both = features.transpose(0, 1).reshape(features.shape[1], -1)
+        both = functional.batch_norm(
+            both, self.mean, self.variance, self.weight, self.bias, self.training, RUNNING_WEIGHT
+        )
+        return both.view(features.shape[1], 2, -1).transpose(0, 1).contiguous()
+
+
 class TwinCritic(nn.Module):
     """Two networks with their own encoders and weights, which give the values of observations and actions.
 
@@ -61,6 +93,8 @@ class TwinCritic(nn.Module):
         outputs: number of values of each network.
         settings: ML-Agents' `network_settings`.
         make_memory: makes a memory over features of a length; it returns None for networks without memory.
+        goals: see `Body`.
+        batch_norm: whether batch normalisation comes before each layer (extension key `critic_batch_norm`).
     """
 
     def __init__(
@@ -70,6 +104,8 @@ class TwinCritic(nn.Module):
         outputs: int,
         settings: NetworkSettings,
         make_memory: Callable[[int], Memory | None],
+        goals: Spans = (),
+        batch_norm: bool = False,
     ) -> None:
         super().__init__()
         encoders = [make_encoder(), make_encoder()]
@@ -77,19 +113,29 @@ class TwinCritic(nn.Module):
         self._alike = not list(self.encoders.parameters())
         memories = [make_memory(encoder.output_size) for encoder in encoders]
         self.memories = nn.ModuleList(memory for memory in memories if memory is not None)
-        size = encoders[0].output_size if memories[0] is None else memories[0].output_size
+        self.goals, size = tuple(goals), encoders[0].output_size
+        if memories[0] is not None:  # the goals follow what is remembered
+            remembered = memories[0].output_size
+            size = remembered + goal_size(goals)
+            goals = [(remembered, size)] if goals else ()
         units = settings.critic_hidden_units or settings.hidden_units
         sizes = [size + action_size] + [units] * settings.num_layers
         layers: list[nn.Module] = []
-        for inputs, width in itertools.pairwise(sizes):
-            layers.append(TwinLinear([hidden_layer(inputs, width, settings) for _ in range(2)]))
+        for index, (inputs, width) in enumerate(itertools.pairwise(sizes)):
+            layers += [TwinBatchNorm(inputs)] if batch_norm else []
+            if goals and index == settings.num_layers - 1:
+                pair = [HyperLayer(goal_size(goals), inputs, width, settings) for _ in range(2)]
+                layers.append(TwinHyperLayer(pair))
+            else:
+                layers.append(TwinLinear([hidden_layer(inputs, width, settings) for _ in range(2)]))
             if settings.layer_norm:
                 layers.append(TwinNorm(width))
             layers.append(ACTIVATIONS[settings.activation]())
+        layers += [TwinBatchNorm(sizes[-1])] if batch_norm else []
         layers.append(
             TwinLinear([head_layer(sizes[-1], outputs, settings, VALUE_GAIN, 1.0) for _ in range(2)])
         )
-        self.layers = nn.Sequential(*layers)
+        self.layers = with_goals(layers, goals)
 
     def remember(self, inputs: Sequence[Tensor], sequences: Sequences) -> Tensor:
         """Return what both networks with memory see and remember, (2, n, size), for `forward`.
@@ -98,10 +144,12 @@ class TwinCritic(nn.Module):
             inputs: prepared inputs.
             sequences: the sequences that the rows form. Their first rows begin with the actor's memory.
         """
-        pairs = zip(self.encoders, self.memories, strict=True)
-        return torch.stack(
-            [memory(encoder(inputs), sequences.memory, sequences.lengths)[0] for encoder, memory in pairs]
-        )
+        both = []
+        for encoder, memory in zip(self.encoders, self.memories, strict=True):
+            seen = encoder(inputs)
+            remembered, _ = memory(seen, sequences.memory, sequences.lengths)
+            both.append(torch.cat([remembered, goals_in(seen, self.goals)], dim=1))
+        return torch.stack(both)
 
     def forward(self, inputs: Sequence[Tensor] | Tensor, action: Tensor) -> Tensor:
         """Return the values of both networks, (2, n, outputs).

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import torch
-from mlagents_envs.base_env import BehaviorSpec
+from mlagents_envs.base_env import BehaviorSpec, ObservationType
 from torch import nn
 
 from gym_adapters.limits import SMALL_NETWORK_BYTES
@@ -50,4 +50,9 @@ def _estimate(spec: BehaviorSpec, settings: NetworkSettings) -> int:
     remembered = settings.memory.memory_size if settings.memory else 0
     inputs = sum(math.prod(observation.shape) for observation in spec.observation_specs)
     outputs = spec.action_spec.continuous_size + sum(spec.action_spec.discrete_branches)
-    return widest * (inputs + widest * settings.num_layers + outputs) + 2 * remembered * (widest + remembered)
+    hidden = widest * (inputs + widest * settings.num_layers + outputs) + 2 * remembered * (
+        widest + remembered
+    )
+    if all(seen.observation_type != ObservationType.GOAL_SIGNAL for seen in spec.observation_specs):
+        return hidden
+    return hidden + widest * widest * (widest if settings.num_layers > 1 else inputs)  # `HyperLayer`

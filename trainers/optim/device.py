@@ -14,6 +14,7 @@ from gym_adapters.errors import UserError
 from gym_adapters.limits import TRIAL_BYTES
 from trainers.config import TorchSettings
 from trainers.networks.policy_network import PolicyNetwork
+from trainers.optim.collective import Collective
 from trainers.optim.measured import Measured
 from trainers.optim.numpy_path import SMALL_NETWORK, has_path
 from trainers.optim.threads import torch_threads
@@ -111,6 +112,28 @@ def choose_compute(
     )
     measured.write({"chosen": str(chosen), "times": text}, **conditions)
     return Choice(chosen, f"measurement of a gradient step on {rows} rows: {text}", True)
+
+
+def agreed_choice(choice: Choice | None, collective: Collective) -> Choice:
+    """Return rank 0's choice for this process. On a GPU, each rank of a machine takes one of its own.
+
+    Args:
+        choice: rank 0's choice; not looked at on other ranks.
+        collective: the ranks that train together.
+
+    Raises:
+        UserError: this machine has no such device.
+    """
+    told = None
+    if choice is not None:
+        if collective.size == 1:
+            return choice
+        compute = choice.compute
+        told = [str(compute.device), compute.threads, compute.bfloat16, choice.reason, choice.by_measurement]
+    device, threads, bfloat16, reason, by_measurement = collective.gather_values(told)[0]
+    if torch.device(device).type == "cuda":
+        device = f"cuda:{torch.cuda.current_device()}" if torch.cuda.is_available() else "cuda"
+    return Choice(Compute(find_device(device), threads, bfloat16), reason, by_measurement)
 
 
 def _shortest(seconds: Sequence[float]) -> float:

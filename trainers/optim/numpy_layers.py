@@ -104,6 +104,7 @@ class Network:
     """
 
     def __init__(self, body: Body, heads: Sequence[nn.Module], activation: str) -> None:
+        assert isinstance(body.layers, nn.Sequential)
         layers = [Dense(layer) for layer in body.layers if isinstance(layer, nn.Linear)]
         norms = [Norm(layer) for layer in body.layers if isinstance(layer, nn.LayerNorm)]
         self.hidden = list(zip_longest(layers, norms))  # None where layers are not normalised

@@ -198,8 +198,8 @@ def find_path(policy: PolicyNetwork) -> NumpyPath | None:
 
 
 def has_path(policy: PolicyNetwork) -> bool:
-    """Whether this module implements a network: it is on the CPU, has no memory, and sees only vectors."""
-    vectors = not policy.image_columns and not policy.entity_columns
+    """Whether this module implements a network: it is on the CPU, sees only vectors, has no memory or goals."""
+    vectors = not policy.image_columns and not policy.entity_columns and not policy.goal_columns
     return type(policy) in PATHS and vectors and not policy.memory_size and policy.device.type == "cpu"
 
 

@@ -32,7 +32,7 @@ class FlatAdam:
     Args:
         groups: lists of parameters; those of a list share a learning rate.
         rates: the initial learning rate of each group; None if the optimiser does not move the group.
-        hyper: `learning_rate_schedule`, `adam_epsilon` and `max_grad_norm`.
+        hyper: `learning_rate_schedule`, `adam_epsilon`, `max_grad_norm` and, if it has it, `adam_beta1`.
         max_steps: agent steps over which a linear schedule falls.
         collective: the processes that train the same weights. Each step uses the mean of their gradients.
 
@@ -40,6 +40,7 @@ class FlatAdam:
         flat: the parameters of each group, as one vector per group.
         gradient: the gradients of all groups, as one vector.
         scale: factor on the learning rates, set by `adapt`.
+        weight: this rank's weight in the mean gradient of all ranks, 1 / ranks unless it is set. The weights sum to 1.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class FlatAdam:
         collective: Collective | None = None,
     ) -> None:
         self.collective = collective or Alone()
+        self.weight = 1.0 / self.collective.size
         self.max_steps = max_steps
         self.schedule, self.max_grad_norm = hyper.learning_rate_schedule, hyper.max_grad_norm
         self.scale = 1.0
@@ -59,6 +61,7 @@ class FlatAdam:
         self.initial_rates = tuple(rate for _, rate in moved)
         self.adam = torch.optim.Adam(
             [{"params": [flat], "lr": rate} for flat, rate in moved],
+            betas=(getattr(hyper, "adam_beta1", 0.9), 0.999),
             eps=hyper.adam_epsilon,
             fused=self.gradient.device.type in ("cpu", "cuda"),
         )
@@ -81,20 +84,24 @@ class FlatAdam:
             rate = decayed(initial, LEARNING_RATE_FLOOR, self.schedule, step, self.max_steps)
             group["lr"] = rate * self.scale
 
-    def descend(self, loss: Tensor) -> Tensor:
+    def descend(self, loss: Tensor, groups: int | None = None) -> Tensor:
         """Take one step along the gradient of a scalar loss, and return the gradient's norm (see `step`)."""
         self.gradient.zero_()
         loss.backward()
-        return torch.as_tensor(self.step())
+        return torch.as_tensor(self.step(groups))
 
-    def step(self) -> float | Tensor:
+    def step(self, groups: int | None = None) -> float | Tensor:
         """Take one step along the present gradients, scaled down to a norm of at most `max_grad_norm`.
+
+        Args:
+            groups: number of groups that move, from the first one on; None: all. The first step moves all.
 
         Returns:
             The norm before it was scaled down; on a GPU as a tensor, so that nothing waits for it.
         """
         if self.collective.size > 1:
-            self.gradient.copy_(self.collective.mean(self.gradient))
+            self.gradient.mul_(self.weight)
+            self.collective.sum(self.gradient)
         on_cpu = self.gradient.device.type == "cpu"
         norm = _norm(self.gradient.numpy()) if on_cpu else torch.linalg.vector_norm(self.gradient)
         limit = self.max_grad_norm
@@ -104,15 +111,25 @@ class FlatAdam:
             elif norm > limit:
                 self.gradient.numpy()[:] *= np.float32(limit / norm)
         if on_cpu and self.adam.state:  # the first step allocates the moments
-            self._step_on_cpu()
+            self._step_on_cpu(groups)
         else:
-            self.adam.step()
+            self.step_with_torch(groups)
         return norm
 
+    def step_with_torch(self, groups: int | None) -> None:
+        """Take one step with torch's own Adam. See `step`; groups that stay keep their moments."""
+        still = [] if groups is None else [group["params"][0] for group in self.adam.param_groups[groups:]]
+        gradients = [flat.grad for flat in still]
+        for flat in still:
+            flat.grad = None
+        self.adam.step()
+        for flat, gradient in zip(still, gradients, strict=True):
+            flat.grad = gradient
+
     @torch.no_grad()
-    def _step_on_cpu(self) -> None:
-        """Do the same as `self.adam.step()`, whose overhead exceeds the time of its kernel on a small network."""
-        for group in self.adam.param_groups:
+    def _step_on_cpu(self, groups: int | None) -> None:
+        """Do the same as `step_with_torch`, whose overhead exceeds the time of its kernel on a small network."""
+        for group in self.adam.param_groups[:groups]:
             (flat,), (beta1, beta2) = group["params"], group["betas"]
             state = self.adam.state[flat]
             state["step"] += 1
@@ -156,7 +173,7 @@ class FlatAdam:
             raise ValueError(f"learning rates {rates} with scale {state['scale']}")
         if moments:
             for index, group in enumerate(self.adam.param_groups):
-                _require_moments(moments[index], group["params"][0])
+                require_moments(moments[index], group["params"][0])
         groups = [{**mine, "lr": rate} for mine, rate in zip(own, rates, strict=True)]
         self.adam.load_state_dict({"state": moments, "param_groups": groups})
         self.scale = float(state["scale"])
@@ -210,8 +227,12 @@ def _norm(gradient: np.ndarray) -> float:
     return math.sqrt(gradient @ gradient)
 
 
-def _require_moments(state: dict[str, Tensor], flat: Tensor) -> None:
-    """Require that Adam's state of one vector of parameters fits it."""
+def require_moments(state: dict[str, Tensor], flat: Tensor) -> None:
+    """Require that Adam's state of one vector of parameters fits it.
+
+    Raises:
+        ValueError: a moment has another shape, or a number is out of its range.
+    """
     step, mean, square = state["step"], state["exp_avg"], state["exp_avg_sq"]
     if step.shape != () or any(
         (part.shape, part.dtype) != (flat.shape, flat.dtype) for part in (mean, square)

@@ -88,7 +88,7 @@ class SeedResult:
 def parse_task(text: str) -> Task:
     """Read a task such as `Walker2d-v5`, `Walker2d-v5-10M`, `ALE/Assault-v5` or `a2c/Pendulum-v1`; default PPO."""
     first, _, rest = text.partition("/")
-    named = first in catalogue.algorithm_names(trained=True)
+    named = first in catalogue.algorithm_names()
     name, trainer_type = (rest, first) if named else (text, catalogue.DEFAULT)
     files = {path.stem: path for path in tuned_files(trainer_type)}
     return _task_of(files[name], trainer_type) if name in files else Task(name, trainer_type)
@@ -98,7 +98,7 @@ def tuned_tasks() -> list[Task]:
     """Every tuned training file as a task."""
     return [
         _task_of(path, trainer_type)
-        for trainer_type in catalogue.algorithm_names(trained=True)
+        for trainer_type in catalogue.algorithm_names()
         for path in tuned_files(trainer_type)
     ]
 

@@ -29,7 +29,7 @@ def build_network(state: dict[str, Any]) -> PolicyNetwork:
         UserError: the checkpoint's `trainer_type` or `vis_encode_type` is not installed, or the network is too large.
     """
     algorithm = catalogue.algorithm(state["trainer_type"])
-    if algorithm is None or algorithm.place is None:
+    if algorithm is None:
         raise UserError(
             f"trainer_type {state['trainer_type']} is not known; install the package that adds it"
         )

@@ -1,5 +1,6 @@
 """The reward signal of the environment's own rewards."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ class Extrinsic(RewardSignal):
     def __init__(self, name: str, settings: ExtrinsicSettings, task: Task) -> None:
         super().__init__(name, settings, task)
         self.clip, self.scale = task.settings.reward_clip, task.settings.normalize_reward
-        self.return_moments = RunningMoments(1)
+        self.return_moments = RunningMoments(1, task.collective)
 
     def rewards(self, rows: Rows) -> np.ndarray:
         """See `RewardSignal.rewards`."""
@@ -50,6 +51,11 @@ class Extrinsic(RewardSignal):
             discounted = agents.discounted_return[slots] * gamma + self._clipped(own, group)
             agents.discounted_return[slots] = discounted
             self.return_moments.update(discounted[:, None])
+
+    @property
+    def shared_moments(self) -> Sequence[RunningMoments]:
+        """See `RewardSignal.shared_moments`."""
+        return (self.return_moments,) if self.scale else ()
 
     def of_episodes(self, own: np.ndarray, group: np.ndarray) -> np.ndarray:
         """See `RewardSignal.of_episodes`."""

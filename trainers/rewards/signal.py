@@ -1,6 +1,7 @@
 """The interface of reward signals. Each has its own discount, and its own value in the critic."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,6 +10,7 @@ from trainers.config import RewardSignalSettings
 from trainers.experience.agents import AgentTable
 from trainers.experience.rows import Rows
 from trainers.experience.task import Task
+from trainers.networks.normalizer import RunningMoments
 
 
 class RewardSignal(ABC):
@@ -51,9 +53,19 @@ class RewardSignal(ABC):
         return {}
 
     @property
+    def shared_moments(self) -> Sequence[RunningMoments]:
+        """The moments that an update needs of all ranks; it merges them first."""
+        return ()
+
+    @property
     def learns(self) -> bool:
         """Whether the signal implements `update`."""
         return type(self).update is not RewardSignal.update
+
+    @property
+    def told_by_returns(self) -> bool:
+        """Whether the signal implements `of_episodes`."""
+        return type(self).of_episodes is not RewardSignal.of_episodes
 
     def earned(self, agents: AgentTable, slots: np.ndarray, own: np.ndarray, group: np.ndarray) -> None:
         """Called when agents receive rewards in training, before their rows are settled.
@@ -68,6 +80,8 @@ class RewardSignal(ABC):
 
     def of_episodes(self, own: np.ndarray, group: np.ndarray) -> np.ndarray | None:
         """Return the sums of this signal's rewards over ended episodes, (n,); None if the returns do not tell them.
+
+        A learner then sums the rewards of rows.
 
         Args:
             own: (n,) sums of the agents' own rewards.

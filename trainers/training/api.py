@@ -10,11 +10,14 @@ from typing import Any
 from mlagents_envs.base_env import BaseEnv
 from mlagents_envs.exception import UnityCommunicatorStoppedException
 
-from trainers.config import RunSettings, check_supported, load_settings
-from trainers.config.supported import doubts
+from trainers.config import RunSettings, dump_settings, load_settings
+from trainers.config.doubts import doubts
 from trainers.optim.threads import Threads
 from trainers.records.progress import Display, make_display
 from trainers.records.run_folder import claimed_folder, with_run_id
+from trainers.training.environments import own_environment
+from trainers.training.followers import Silence
+from trainers.training.joining import joined
 from trainers.training.loop import run
 from trainers.training.recorder import Outcome
 from trainers.training.session import Session
@@ -30,7 +33,7 @@ SAVED = "What was learned until then is saved."
 
 def train(
     env: BaseEnv | Callable[[RunSettings], BaseEnv],
-    options: Path | str | Mapping[str, Any] | RunSettings | None = None,
+    options: Path | str | Mapping[str, Any] | RunSettings | Callable[[], RunSettings] | None = None,
     *,
     overrides: Sequence[str] = (),
     display: Display | None = None,
@@ -40,8 +43,8 @@ def train(
     Args:
         env: any `BaseEnv`, or a function that makes one from the resolved settings, in which `env_settings.seed` is
             set. It is closed at the end.
-        options: the training file as a path, YAML text, a dictionary or loaded settings; None takes ML-Agents' defaults
-            for every behavior.
+        options: the training file as a path, YAML text, a dictionary, loaded settings, or a function that loads them;
+            None takes ML-Agents' defaults for every behavior.
         overrides: `KEY=VALUE` strings that override the training file, such as `behaviors.Walker.max_steps=1e6`.
         display: shows progress; None takes a live display on a terminal and plain lines elsewhere.
 
@@ -61,16 +64,16 @@ def train(
         stack.enter_context(signals.handled())
         if isinstance(env, BaseEnv):
             stack.callback(signals.leaving, env.close)
-        settings = options if isinstance(options, RunSettings) else load_settings(options, overrides)
-        check_supported(settings)
-        for line in doubts(settings):
-            logger.warning("%s", line)
-        settings = with_run_id(_with_seed(settings))
-        stack.enter_context(claimed_folder(settings.checkpoint_settings))
+        settings, collective = stack.enter_context(joined(lambda: _read(options, overrides), _prepared))
+        leads = collective.rank == 0
+        if leads:
+            if settings.debug:
+                logger.debug("All settings of this run:\n%s", dump_settings(settings))
+            stack.enter_context(claimed_folder(settings.checkpoint_settings))
         threads = stack.enter_context(Threads())
-        display = display or make_display()
+        display = (display or make_display()) if leads else Silence()
         try:
-            session = Session(settings, display, threads)
+            session = Session(settings, display, threads, collective)
         except BaseException:
             display.close()
             raise
@@ -79,7 +82,7 @@ def train(
                 environment = env
             else:
                 with session.timers("start-up"):
-                    environment = env(settings)
+                    environment = env(own_environment(settings, collective.rank))
                 stack.callback(signals.leaving, environment.close)
             with signals.ending(session):
                 run(environment, session)
@@ -93,7 +96,26 @@ def train(
         return session.close()
 
 
-def _with_seed(settings: RunSettings) -> RunSettings:
+def _read(options: Any, overrides: Sequence[str]) -> RunSettings:
+    """Return the settings that `train` was given.
+
+    Raises:
+        UserError: they are wrong.
+    """
+    if callable(options):
+        options = options()
+    return options if isinstance(options, RunSettings) else load_settings(options, overrides)
+
+
+def _prepared(settings: RunSettings) -> RunSettings:
+    """Say what may be wrong with settings, and return them with a seed and a run id."""
+    for line in doubts(settings):
+        logger.warning("%s", line)
+    return with_run_id(with_seed(settings))
+
+
+def with_seed(settings: RunSettings) -> RunSettings:
+    """Return settings with a seed: their own, or one drawn at random."""
     if settings.env_settings.seed != -1:
         return settings
     seed = random.SystemRandom().randrange(RANDOM_SEEDS)

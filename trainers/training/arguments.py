@@ -2,7 +2,7 @@
 
 import argparse
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -56,7 +56,11 @@ _OPTIONS = {
         "--no-graphics": "engine_settings.no_graphics",
         "--no-graphics-monitor": "engine_settings.no_graphics_monitor",
     },
-    "Torch": {"--torch-device": "torch_settings.device"},
+    "Torch": {
+        "--torch-device": "torch_settings.device",
+        "--scale-batch": "rank_settings.scale_batch",
+        "--rank-timeout": "rank_settings.timeout",
+    },
 }
 
 _EXAMPLES = """examples:
@@ -123,7 +127,7 @@ def build_parser(prog: str, trainer_type: str | None = None) -> argparse.Argumen
     groups = {title: parser.add_argument_group(title) for title in _OPTIONS}
     for title, options in _OPTIONS.items():
         for option, key in options.items():
-            _add_option(groups[title], option, key)
+            add_option(groups[title], option, key)
     groups["Run"].add_argument(
         "--set",
         action="append",
@@ -151,10 +155,15 @@ def parse(argv: Sequence[str] | None, prog: str, trainer_type: str | None = None
         given["checkpoint_settings.initialize_from"] = None
     elif "checkpoint_settings.initialize_from" in given:
         given["checkpoint_settings.resume"] = False
+    return ParsedArguments(path, overrides, settings_of(given))
+
+
+def settings_of(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options in the structure of the training file. ``given`` has them by the keys that they set."""
     options: dict[str, Any] = {}
     for key, value in given.items():
         options = put(options, tuple(key.split(".")), value, key)
-    return ParsedArguments(path, overrides, options)
+    return options
 
 
 def _version() -> str:
@@ -164,7 +173,7 @@ def _version() -> str:
         return "mlagents-bridge, not installed"
 
 
-def _add_option(parser: argparse._ArgumentGroup, option: str, key: str) -> None:
+def add_option(parser: argparse._ActionsContainer, option: str, key: str) -> None:
     """Add an option that sets ``key``, with the type, description and default of that key."""
     setting = _setting(key)
     otherwise = "" if setting.default in (None, False) else f", else {setting.default}"

@@ -7,10 +7,12 @@ from pathlib import Path
 from gym_adapters.commands import program_name
 from gym_adapters.errors import exit_status
 from gym_adapters.make import behavior_name
-from gym_adapters.text import log_to_terminal
-from trainers.config import RunSettings, catalogue, check_supported, load_settings
+from gym_adapters.text import log_everything, log_to_terminal
+from trainers.config import RunSettings, catalogue, load_settings
+from trainers.config.doubts import check_trainer_type
 from trainers.config.loader import CONFIGURATION
 from trainers.config.run import deep_merge
+from trainers.optim.ranks import launched
 from trainers.records.progress import LineDisplay, open_missing_streams
 from trainers.training.announcements import closing_lines
 from trainers.training.api import SAVED, train
@@ -33,15 +35,27 @@ def main(argv: Sequence[str] | None = None, trainer_type: str | None = None) -> 
     prog = program_name(f"trainers.{trainer_type}" if trainer_type else "trainers")
     arguments = parse(argv, prog, trainer_type)
     log_to_terminal()
+    launch = launched()
+    leads = launch is None or launch.rank == 0
+    if not leads:
+        logging.getLogger().setLevel(logging.WARNING)
     logging.getLogger("matplotlib").setLevel(logging.WARNING)
-    try:
+    settings = RunSettings()
+
+    def load() -> RunSettings:
+        nonlocal settings
         settings = resolve(arguments, trainer_type)
+        if settings.debug:
+            log_everything("bridge", "gym_adapters", "trainers")
         if arguments.config_path is None and settings.env_settings.env_path is None:
             logging.info("Without --env, the environment is the Unity Editor. Others: %s", _ENVIRONMENTS)
-        outcomes = train(make_environment, settings)
+        return settings
+
+    try:
+        outcomes = train(make_environment, load)
     except BaseException as error:  # libraries in other languages raise their own
         return exit_status(error, _saved(error))
-    for name, outcome in outcomes.items():
+    for name, outcome in outcomes.items() if leads else ():
         LineDisplay().say("\n".join(closing_lines(name, outcome, settings)))
     return 0
 
@@ -67,7 +81,8 @@ def resolve(arguments: ParsedArguments, trainer_type: str | None) -> RunSettings
         here = {"checkpoint_settings": {"results_dir": str(source.parent.parent)}}  # whatever the file names
         options = deep_merge(here, options)
     settings = load_settings(source, arguments.overrides, options)
-    check_supported(settings, trainer_type)
+    if trainer_type is not None:
+        check_trainer_type(settings, trainer_type)
     return settings
 
 

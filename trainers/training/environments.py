@@ -9,7 +9,7 @@ from mlagents_envs.base_env import BaseEnv
 
 from bridge.process import looks_like_player
 from gym_adapters.errors import UserError, close_reported
-from gym_adapters.make import Kind, behavior_name, env_kind, make_env
+from gym_adapters.make import SEED_LIMIT, Kind, behavior_name, env_kind, make_env
 from gym_adapters.pettingzoo import GROUPED, TEAMS, is_pettingzoo
 from gym_adapters.trust import needs_trust
 from trainers.config import EnvSettings, RunSettings, catalogue
@@ -42,6 +42,26 @@ def make_environment(settings: RunSettings) -> BaseEnv:
             "or use env_settings.env_options"
         )
     return make_env(env.env_path, env.num_envs, env.seed, environment_options(settings, env.env_path))
+
+
+def own_environment(settings: RunSettings, rank: int) -> RunSettings:
+    """Return the settings for the environments of one rank.
+
+    The environments and players of all ranks are numbered through, so that no two have the same seed or port.
+
+    Raises:
+        UserError: several ranks would wait for the one Unity Editor.
+    """
+    env = settings.env_settings
+    if rank == 0:
+        return settings
+    if env.env_path is None:
+        raise UserError(
+            "the Unity Editor connects to one trainer only; with several ranks, use --env with a built player"
+        )
+    first = rank * env.num_envs
+    own = env.numbered_from(first, (env.seed + first) % (SEED_LIMIT - env.num_envs))
+    return settings.model_copy(update={"env_settings": own})
 
 
 def environment_options(settings: RunSettings, env_id: str) -> dict[str, Any]:

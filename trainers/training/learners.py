@@ -12,10 +12,12 @@ from gym_adapters.errors import UserError, unread_named
 from gym_adapters.text import one_line
 from trainers.algorithms.learner import Learner
 from trainers.config import RunSettings, catalogue
+from trainers.config.scaling import scaled
 from trainers.experience.task import Task
+from trainers.imitation.sources import require_source
 from trainers.networks.weights import require_room
 from trainers.optim.collective import Alone, Collective
-from trainers.optim.device import choose_compute
+from trainers.optim.device import agreed_choice, choose_compute
 from trainers.optim.measured import Measured
 from trainers.optim.threads import Threads
 from trainers.records.names import behavior_folder
@@ -52,9 +54,11 @@ class Learners:
 
         Raises:
             UserError: the behavior is not in the training file, its network is too large for this machine,
-                or the weights to start from do not fit.
+                its algorithm does not imitate although it should, or the weights to start from do not fit.
         """
         settings = self.settings.behavior(name)
+        if self.settings.rank_settings.scale_batch:
+            settings = scaled(settings, self.collective.size)
         wanted, note = resumed_settings(self.settings.torch_settings, status)
         if note:
             self.display.say(f"{name}: {note}")
@@ -68,24 +72,31 @@ class Learners:
             trial = learner_class.make_network(spec, settings)
         except UserError as error:
             raise UserError(f"{owner}: {error}") from error
-        compute, reason, by_measurement = choose_compute(
-            trial,
-            batch_size,
-            wanted,
-            self.threads.most,
-            Measured(),
-            lambda text: self.display.say(f"{name}: {text}"),
-        )
+        choice = None
+        if self.collective.rank == 0:
+            choice = choose_compute(
+                trial,
+                -(-batch_size // self.collective.size),
+                wanted,
+                self.threads.most,
+                Measured(),
+                lambda text: self.display.say(f"{name}: {text}"),
+            )
+        compute, reason, by_measurement = agreed_choice(choice, self.collective)
         if wanted.device == "auto" or by_measurement:
             self.display.say(f"{name} is computed on {compute}: {reason}")
         seed = behavior_seed(self.settings.env_settings.seed, self._made)
         self._made += 1
         with self.threads.one():  # initial weights do not depend on the number of threads
             learner = learner_class(Task(name, spec, settings, seed, compute.device, self.collective))
+        if settings.behavioral_cloning is not None and learner.cloning is None:
+            raise UserError(
+                f"{owner}: trainer_type {settings.trainer_type} does not support behavioral_cloning; remove it"
+            )
         learner.set_precision(compute.bfloat16)
         learner.training = not self.settings.checkpoint_settings.inference
         self.threads.at_least(compute.threads)
-        start = self._starting_point(name, settings.init_path)
+        start = None if self.collective.rank else self._starting_point(name, settings.init_path)
         if start is not None:
             restore(learner, start, only_weights=True)
         return learner
@@ -108,6 +119,19 @@ class Learners:
         with unread_named(folder):
             own = behavior_folder(folder, name)
             return find_checkpoint(own if init_path is None else own / init_path)
+
+
+def check_demonstrations(settings: RunSettings) -> None:
+    """Look for the demonstrations of all behaviors, so that a wrong path is refused before an environment is started.
+
+    Raises:
+        UserError: there is no such file or folder, or Minari is not installed.
+    """
+    for behavior in (*settings.behaviors.values(), settings.default_settings):
+        if behavior is not None:
+            for block in (behavior.behavioral_cloning, behavior.reward_signals.gail):
+                if block is not None:
+                    require_source(block.demo_path)
 
 
 def behavior_seed(seed: int, number: int) -> int:

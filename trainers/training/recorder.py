@@ -118,6 +118,12 @@ class Recorder:
         return self.learner.step >= self._next_checkpoint
 
     @property
+    def steps_left(self) -> int:
+        """Agent steps until the next summary or checkpoint, or the end, is due."""
+        learner = self.learner
+        return min(self._next_summary, self._next_checkpoint, learner.settings.max_steps) - learner.step
+
+    @property
     def has_news(self) -> bool:
         """Whether decisions were rewarded since the newest checkpoint."""
         return self.learner.step > self._saved_step
@@ -222,13 +228,22 @@ class Recorder:
         if self.wandb is not None:
             folder = self.keeper.folder
             self.wandb.close([self.keeper.final_model, folder / NEWEST, folder / BEST])
+        return self.outcome(self.keeper.folder, seconds)
+
+    def outcome(self, folder: Path, seconds: float) -> Outcome:
+        """Return the outcome of a session that took this time.
+
+        Args:
+            folder: holds checkpoints and curves.
+            seconds: wall-clock time.
+        """
         learner, metrics = self.learner, self.learner.metrics
         return Outcome(
             learner.step,
             metrics.episodes,
             metrics.recent_mean,
             self.best_return if math.isfinite(self.best_return) else math.nan,
-            self.keeper.folder,
+            folder,
             learner.step - self._first_step,
             seconds,
             learner.finished,

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from gym_adapters.errors import UserError, unread_named
-from trainers.algorithms.learner import Learner
+from trainers.algorithms.learner import CLONING, Learner
 from trainers.config import CheckpointSettings, TorchSettings
 from trainers.optim.device import find_device
 from trainers.records.checkpoint import NEWEST, damage_named, load_state, read_tensors
@@ -32,8 +32,8 @@ DEVICE = "device"
 STARTING = ("observation_moments", "reward_signals")
 """What `--initialize-from` takes of a checkpoint besides the policy."""
 
-LATER = ("reward_signals", "lesson_returns")
-"""What the checkpoints of earlier versions do not have."""
+LATER = ("reward_signals", "lesson_returns", CLONING)
+"""What the checkpoints of earlier versions do not have, and those of runs that did not imitate."""
 
 
 def check_start(checkpoints: CheckpointSettings) -> None:
@@ -175,7 +175,7 @@ def restore(learner: Learner, path: Path, only_weights: bool = False) -> list[st
 def _require_sound(learner: Learner, state: dict[str, Any], only_weights: bool) -> None:
     """Require that a checkpoint's values have the kinds and shapes of the learner's.
 
-    The optimiser and the moments check their own.
+    The optimisers and the moments check their own.
 
     Raises:
         ValueError: a value differs; the message names it.
@@ -184,7 +184,9 @@ def _require_sound(learner: Learner, state: dict[str, Any], only_weights: bool) 
     known = state.get("reward_signals", {})
     require_alike(known, {}, "reward_signals")
     expected["reward_signals"] = {
-        name: signal for name, signal in expected["reward_signals"].items() if name in known
+        name: {key: value for key, value in signal.items() if key != "optimizer"}
+        for name, signal in expected["reward_signals"].items()
+        if name in known
     }
     for key, value in expected.items():
         is_used = key in STARTING or (

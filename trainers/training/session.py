@@ -1,6 +1,6 @@
 """One run: its behaviors, and when each begins, is recorded and ends."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -13,18 +13,21 @@ from trainers.algorithms.actor import Actor
 from trainers.algorithms.learner import Learner
 from trainers.config import RunSettings
 from trainers.experience.checks import checked_specs, require_learnable, require_same
-from trainers.optim.collective import Alone
+from trainers.optim.collective import Alone, Collective
 from trainers.optim.device import find_device
 from trainers.optim.threads import Threads
 from trainers.records.progress import Display
 from trainers.records.timers import TimerTree
 from trainers.records.wandb_report import open_wandb
 from trainers.training.announcements import behavior_line, run_lines, unseen_lines, unused_line
-from trainers.training.learners import Learners
+from trainers.training.followers import FollowerFiles
+from trainers.training.learners import Learners, check_demonstrations
 from trainers.training.lessons import Lessons
+from trainers.training.meetings import Meetings
 from trainers.training.recorder import Outcome, Recorder
 from trainers.training.resuming import check_start
 from trainers.training.run_files import RunFiles
+from trainers.training.same_state import require_same_weights, share_state
 from trainers.training.self_play import TURN, SelfPlay
 
 LONGEST_SILENCE = 10_000
@@ -38,6 +41,7 @@ class Session:
         settings: the resolved training file; `checkpoint_settings.run_id` is set.
         display: shows progress.
         threads: the run's threads.
+        collective: the ranks that train together; None: this process alone.
 
     Attributes:
         stop_requested: set it to leave the loop after the present step.
@@ -49,22 +53,35 @@ class Session:
             is no checkpoint of this trainer to start from.
     """
 
-    def __init__(self, settings: RunSettings, display: Display, threads: Threads) -> None:
+    def __init__(
+        self,
+        settings: RunSettings,
+        display: Display,
+        threads: Threads,
+        collective: Collective | None = None,
+    ) -> None:
         checkpoints = settings.checkpoint_settings
+        self.collective: Collective = collective or Alone()
+        leads = self.collective.rank == 0
         if settings.torch_settings.device not in (None, "auto"):
             find_device(str(settings.torch_settings.device))
-        check_start(checkpoints)
-        if settings.wandb is not None:
+        if leads:
+            check_start(checkpoints)
+        check_demonstrations(settings)
+        if settings.wandb is not None and leads:
             open_wandb()  # before anything is written
         self.settings, self.display = settings, display
         self.timers = TimerTree()
         self.stop_requested = False
-        self.collective = Alone()
         self.recorders: dict[str, Recorder] = {}
+        self.meetings = Meetings(
+            self.collective, self.recorders, self.actor, lambda: self.stop_requested, self.timers
+        )
         self._spaces: dict[str, list[dict[str, Any]]] = {}
         self._announced: set[str] = set()
         self._silent_steps: int | None = 0  # None once a decision was rewarded
-        self.files = RunFiles(settings, display, self.timers)
+        self.files = (RunFiles if leads else FollowerFiles)(settings, display, self.timers)
+        self.files.status = self.collective.broadcast(self.files.status)
         self.lessons = Lessons(settings.environment_parameters or {}, self.files.status)
         self.self_play = SelfPlay(self.files.status.get(TURN, {}))
         self._learners = Learners(settings, threads, display, self.collective)
@@ -80,7 +97,7 @@ class Session:
     def finished(self) -> bool:
         """Whether a stop was requested, or every behavior seen has reached `max_steps`. Inference never does."""
         done = bool(self.learners) and all(learner.finished for learner in self.learners)
-        return self.collective.any(self.stop_requested) or done
+        return self.meetings.stopping or done
 
     def actor(self, behavior_id: str, spec: BehaviorSpec) -> Actor:
         """Return the actor of a behavior id.
@@ -125,6 +142,22 @@ class Session:
         with self.environment():
             return checked_specs(env.behavior_specs)
 
+    def turns(self, env: BaseEnv) -> Iterator[list[tuple[str, BehaviorSpec]]]:
+        """Yield the behaviors that take their turn together, with their specs, by behavior id.
+
+        Each behavior has a turn of its own. With several ranks, all have the same turn, because the ranks meet once in
+        it; a behavior that only some ranks have found waits for the next meeting.
+        """
+        return self.meetings.turns(self.behaviors(env))
+
+    def learn(self, actors: Sequence[Actor]) -> None:
+        """Let learners that are ready learn. Called between observing and acting.
+
+        Args:
+            actors: the actors whose turn it is. With several ranks every learner that is ready learns, on all ranks.
+        """
+        self.meetings.learn(actors)
+
     def report(self) -> None:
         """Write and show what is due. Called every environment step.
 
@@ -142,6 +175,7 @@ class Session:
             if recorder.summary_due or ends:
                 self.files.summarise(recorder)
             if learner.training and (recorder.checkpoint_due or ends):
+                require_same_weights(learner)
                 self.files.checkpoint(recorder, self._standing)
 
     def end_training(self) -> None:
@@ -162,6 +196,8 @@ class Session:
             self._spaces[parts_of(name)[0]] = [describe(space) for space in pair]
         for line in run_lines(self.settings, env):
             self.display.say(line)
+        if not self._alone:
+            self.display.say(f"  ranks    {self.collective.size}, which learn as one")
         self.lessons.send(env)
 
     def advance(self, env: BaseEnv) -> bool:
@@ -181,6 +217,9 @@ class Session:
         if take is not None:
             with self.environment():
                 reported = take()
+            if not self._alone:
+                self.meetings.report(reported)
+                return
             for learner in self.learners:
                 if not learner.finished:
                     learner.metrics.add_reported(reported)
@@ -192,6 +231,9 @@ class Session:
             UserError: the last checkpoint could not be written.
         """
         outcomes: dict[str, Outcome] = {}
+        if not self.finished:  # the environment has ended, or was left, on this rank
+            self.stop_requested = True
+            self.meetings.end()
         for name, recorder in self.recorders.items():
             self.files.summarise(recorder)
             # A learner that has finished was saved when it finished.
@@ -231,6 +273,10 @@ class Session:
         return {**self.lessons.status, **self.self_play.status}
 
     @property
+    def _alone(self) -> bool:
+        return self.collective.size == 1
+
+    @property
     def _learns(self) -> bool:
         return not self.settings.checkpoint_settings.inference
 
@@ -264,7 +310,11 @@ class Session:
         with self.timers("start-up"):
             learner = self._learners.make(name, spec, self.files.status.get(name, {}))
             self.lessons.watch(learner)
+            if self.collective.rank:
+                share_state(learner)  # before the recorder looks at the step
             recorder = self.files.record(learner, self._spaces.get(name))
+            if not self.collective.rank:
+                share_state(learner)  # after the recorder has read the checkpoint
         for note in recorder.notes:
             self.display.say(f"{name}: {note}")
         if recorder.wandb is not None:

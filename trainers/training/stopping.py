@@ -5,12 +5,25 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Protocol
 
 from gym_adapters.errors import close_reported
-from trainers.training.session import Session
+from trainers.records.timers import TimerTree
 
 REPEAT_SECONDS = 2.0
 """Signals within this time after the first count as the same request, because `timeout` and shells may send several."""
+
+
+class Stoppable(Protocol):
+    """What a stop signal ends.
+
+    Attributes:
+        stop_requested: set by the signal; the run leaves its loop after the present step.
+        timers: say whether the run is waiting for its environment.
+    """
+
+    stop_requested: bool
+    timers: TimerTree
 
 
 class StopSignals:
@@ -20,7 +33,7 @@ class StopSignals:
     """
 
     def __init__(self) -> None:
-        self._session: Session | None = None
+        self._session: Stoppable | None = None
         self._running = self._leaving = False
         self._first: float | None = None
 
@@ -41,7 +54,7 @@ class StopSignals:
                 signal.signal(number, handler)
 
     @contextmanager
-    def ending(self, session: Session) -> Iterator[None]:
+    def ending(self, session: Stoppable) -> Iterator[None]:
         """Let the first signal end this run and leave this context.
 
         The present step is completed first. If the run is waiting for the environment, it leaves at once.

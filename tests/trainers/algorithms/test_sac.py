@@ -20,6 +20,7 @@ from trainers.training.resuming import restore
 CONTINUOUS = make_spec((4,), continuous=2)
 HYBRID = make_spec((4,), continuous=2, branches=(3, 2))
 DISCRETE = make_spec((4,), branches=(3, 2))
+CROSSQ = {"critic_batch_norm": True, "actor_interval": 3, "adam_beta1": 0.5}
 SPECS = pytest.mark.parametrize(
     "spec", [CONTINUOUS, DISCRETE, HYBRID], ids=["continuous", "discrete", "hybrid"]
 )
@@ -206,8 +207,9 @@ def test_actions_are_stored_as_the_environment_takes_them():
 
 
 @SPECS
-def test_the_next_updates_after_loading_are_bit_for_bit_the_same(spec, tmp_path):
-    hyper = {"save_replay_buffer": True, "n_step": 2, "init_entcoef": 0.7}
+@pytest.mark.parametrize("recipe", [{}, {"tau": 1.0, **CROSSQ}, CROSSQ], ids=["plain", "crossq", "target"])
+def test_the_next_updates_after_loading_are_bit_for_bit_the_same(spec, recipe, tmp_path):
+    hyper = {"save_replay_buffer": True, "n_step": 2, "init_entcoef": 0.7, **recipe}
     network, keys = {"normalize": True}, {"normalize_reward": True, "max_steps": 1000}
     env, learner = crowded_env(spec), make_sac(spec, hyper, network, 3, **keys)
     drive(env, learner, 30)
@@ -235,3 +237,39 @@ def test_the_figures_are_ml_agents_own_and_there_is_none_for_what_is_not_there(s
     assert expected | {"Policy/Extrinsic Value"} <= tags
     assert ("Policy/Continuous Entropy Coeff" in tags) == bool(spec.action_spec.continuous_size)
     assert ("Policy/Discrete Entropy Coeff" in tags) == bool(spec.action_spec.discrete_size)
+
+
+def test_the_actor_moves_in_every_third_update_only():
+    learner = make_sac(HYBRID, {"actor_interval": 3, "steps_per_update": 1e9})
+    drive(crowded_env(HYBRID), learner, 20)
+    for update in range(7):
+        before = [flat.detach().clone() for flat in learner.optimizer.flat]
+        tags = learner.learn(learner.draw())
+        moved = [not torch.equal(flat, old) for flat, old in zip(learner.optimizer.flat, before, strict=True)]
+        assert moved == [True, update % 3 == 0, update % 3 == 0]
+        assert ("Losses/Policy Loss" in tags) == (update % 3 == 0)
+
+
+@pytest.mark.parametrize("tau", [1.0, 0.1])
+def test_present_and_next_observations_are_normalised_together(tau):
+    learner = make_sac(CONTINUOUS, {"critic_batch_norm": True, "tau": tau, "steps_per_update": 1e9})
+    drive(crowded_env(CONTINUOUS), learner, 20)
+    here, beyond = (torch.rand(6, 4),), (torch.rand(6, 4) + 3.0,)
+    actions = torch.rand(2, 6, 2)
+    target = learner.policy.critic if tau == 1.0 else learner.target
+    found, found_beyond = learner.both_values(here, actions[0], beyond, actions[1])
+    joint = (torch.cat([here[0], beyond[0]]),)
+    expected = learner.policy.critic.train()(joint, actions.flatten(0, 1))[:, :6]
+    expected_beyond = target.train()(joint, actions.flatten(0, 1))[:, 6:]
+    torch.testing.assert_close(found[:, :, 0], expected)
+    torch.testing.assert_close(found_beyond[:, :, 0], expected_beyond)
+    assert found.requires_grad
+    assert not found_beyond.requires_grad
+
+
+def test_without_batch_normalisation_in_training_the_critics_are_in_use_as_they_are():
+    """The moments of the batch are for learning alone: the actor's loss takes the running ones."""
+    learner = make_sac(CONTINUOUS, {"critic_batch_norm": True, "tau": 1.0, "steps_per_update": 1e9})
+    drive(crowded_env(CONTINUOUS), learner, 20)
+    learner.learn(learner.draw())
+    assert not any(module.training for module in learner.policy.modules())

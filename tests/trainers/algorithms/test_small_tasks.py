@@ -204,7 +204,8 @@ def test_uses_picture_and_vector_together():
 
 @pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize(
-    ("encoder", "smallest"), [("simple", 20), ("nature_cnn", 36), ("resnet", 15), ("fully_connected", 1)]
+    ("encoder", "smallest"),
+    [("simple", 20), ("nature_cnn", 36), ("resnet", 15), ("match3", 5), ("fully_connected", 1)],
 )
 def test_encoders_take_images_of_their_smallest_size_and_of_any_larger_one(encoder, smallest, shared):
     network = NetworkSettings(vis_encode_type=encoder, hidden_units=16, num_layers=1)
@@ -228,7 +229,9 @@ def test_encoders_take_images_of_their_smallest_size_and_of_any_larger_one(encod
         assert all(parameter.grad is not None for parameter in policy.parameters())
 
 
-@pytest.mark.parametrize(("encoder", "smallest"), [("simple", 20), ("nature_cnn", 36), ("resnet", 15)])
+@pytest.mark.parametrize(
+    ("encoder", "smallest"), [("simple", 20), ("nature_cnn", 36), ("resnet", 15), ("match3", 5)]
+)
 def test_an_image_too_small_for_its_encoder_is_refused(encoder, smallest):
     spec = make_spec((1, smallest, smallest - 1), continuous=1)
     with pytest.raises(UserError, match=rf"{encoder} needs images of at least {smallest} x {smallest}"):

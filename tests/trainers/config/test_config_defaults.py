@@ -22,6 +22,7 @@ from trainers.config import (
     NetworkSettings,
     POCASettings,
     PPOSettings,
+    RankSettings,
     RewardSignals,
     RNDSettings,
     RunSettings,
@@ -55,7 +56,9 @@ DQN_EXTENSIONS = {
     "dueling": False,
     "dueling_units": None,
     "n_step": 1,
+    "adam_beta1": 0.9,
 }
+SAC_EXTENSIONS = {"actor_interval": 1, "critic_batch_norm": False}
 SIGNAL = {"gamma": 0.99, "strength": 1.0, "network_settings": NetworkSettings()}
 LEARNED_SIGNAL = {**SIGNAL, "learning_rate": 3e-4, "encoding_size": None}
 
@@ -120,6 +123,8 @@ DEFAULTS: list[tuple[type[BaseModel], dict[str, Any], dict[str, Any]]] = [
             "n_step": 1,
             "max_grad_norm": None,
             "adam_epsilon": 1e-8,
+            "adam_beta1": 0.9,
+            **SAC_EXTENSIONS,
         },
     ),
     (
@@ -275,6 +280,7 @@ DEFAULTS: list[tuple[type[BaseModel], dict[str, Any], dict[str, Any]]] = [
         },
     ),
     (TorchSettings, {}, {"device": None, "num_threads": None, "precision": "auto"}),
+    (RankSettings, {}, {"scale_batch": False, "timeout": 1800}),
     (
         RunSettings,
         {},
@@ -286,6 +292,7 @@ DEFAULTS: list[tuple[type[BaseModel], dict[str, Any], dict[str, Any]]] = [
             "environment_parameters": None,
             "checkpoint_settings": CheckpointSettings(),
             "torch_settings": TorchSettings(),
+            "rank_settings": RankSettings(),
             "debug": False,
             "wandb": None,
         },
@@ -295,6 +302,7 @@ DEFAULTS: list[tuple[type[BaseModel], dict[str, Any], dict[str, Any]]] = [
 EXTENSIONS = {
     *OPTIMIZER_EXTENSIONS,
     *DQN_EXTENSIONS,
+    *SAC_EXTENSIONS,
     *("conv_channels", "dropout"),
     *(
         "policy_ratio",
@@ -320,6 +328,7 @@ EXTENSIONS = {
         "precision",
         "wandb",
     ),
+    *("rank_settings", "scale_batch", "timeout"),
 }
 
 

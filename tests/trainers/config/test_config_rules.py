@@ -88,6 +88,18 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "behaviors.W: network_settings.final_log_std needs trainer_type ppo, poca, mappo or a2c; sac has no use for it",
     ),
     (
+        {
+            "behaviors": {
+                "W": {
+                    "trainer_type": "sac",
+                    "hyperparameters": {"critic_batch_norm": True},
+                    "network_settings": {"memory": {}},
+                }
+            }
+        },
+        "behaviors.W: hyperparameters.critic_batch_norm works without network_settings.memory",
+    ),
+    (
         {"behaviors": {"W": {"network_settings": {"dropout": 0.1}}}},
         "behaviors.W: network_settings.dropout needs trainer_type dqn",
     ),

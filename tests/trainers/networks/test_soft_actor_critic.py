@@ -11,7 +11,7 @@ from trainers.config import NetworkSettings
 from trainers.networks.distributions import Actions
 from trainers.networks.soft_actor_critic import SoftActorCritic
 from trainers.networks.squashed import SquashedDistribution, log_slope
-from trainers.networks.twin_critic import frozen
+from trainers.networks.twin_critic import TwinBatchNorm, frozen
 
 
 def squashed(rows: int = 5) -> SquashedDistribution:
@@ -94,3 +94,29 @@ def test_it_is_built_again_from_its_description():
     again = SoftActorCritic.build(spec, policy.description())
     again.load_state_dict(policy.state_dict())
     assert again.values(again.critic, (torch.zeros(1, 3),), torch.zeros(1, 2)).shape == (2, 1, 2, 5)
+
+
+def test_twin_batch_normalisation_is_torch_s_own_for_each_network():
+    ours, references = TwinBatchNorm(3), [nn.BatchNorm1d(3, momentum=0.01) for _ in range(2)]
+    with torch.no_grad():
+        ours.weight.uniform_(0.5, 1.5)
+        ours.bias.uniform_(-1.0, 1.0)
+        for number, reference in enumerate(references):
+            reference.weight.copy_(ours.weight.chunk(2)[number])
+            reference.bias.copy_(ours.bias.chunk(2)[number])
+    for training in (True, True, False):
+        features = torch.randn(2, 9, 3) * 2.0 + 1.0
+        found = ours.train(training)(features)
+        for number, reference in enumerate(references):
+            torch.testing.assert_close(found[number], reference.train(training)(features[number]))
+            torch.testing.assert_close(ours.mean.chunk(2)[number], reference.running_mean)
+            torch.testing.assert_close(ours.variance.chunk(2)[number], reference.running_var)
+
+
+def test_a_network_with_batch_normalisation_is_built_again_from_its_description():
+    spec = make_spec((4,), continuous=2)
+    policy = SoftActorCritic(spec, NetworkSettings(hidden_units=8), 1, critic_batch_norm=True)
+    again = SoftActorCritic.build(spec, policy.description())
+    again.load_state_dict(policy.state_dict())
+    inputs, action = (torch.rand(6, 4),), torch.rand(6, 2)
+    assert torch.equal(again.eval().critic(inputs, action), policy.eval().critic(inputs, action))

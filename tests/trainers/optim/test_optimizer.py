@@ -1,5 +1,7 @@
 """The optimiser's one flat vector does what Adam does parameter by parameter."""
 
+import copy
+
 import pytest
 import torch
 from learner_tools import behavior_settings
@@ -109,3 +111,24 @@ def test_the_short_step_on_the_cpu_is_adam_s_own():
     states = [optimizer.state_dict()["adam"]["state"] for optimizer in optimizers]
     for group in (0, 1):
         assert all(torch.equal(states[0][group][key], states[1][group][key]) for key in states[0][group])
+
+
+@pytest.mark.parametrize("on_cpu", [True, False])
+def test_groups_that_stay_keep_their_weights_and_moments(on_cpu):
+    spec = SPECS["continuous"]
+    policy = make_policy(spec, False)
+    optimizer = make_optimizer(policy, PPOSettings(critic_learning_rate=1e-3), 1000)
+    optimizer.descend(some_loss(policy, spec, 0))
+    before = copy.deepcopy(optimizer.state_dict()["adam"]["state"])
+    weights = [flat.detach().clone() for flat in optimizer.flat]
+    if on_cpu:
+        optimizer.descend(some_loss(policy, spec, 1), groups=1)
+    else:
+        some_loss(policy, spec, 1).backward()
+        optimizer.step_with_torch(1)
+    after = optimizer.state_dict()["adam"]["state"]
+    assert [int(after[group]["step"]) for group in (0, 1)] == [2, 1]
+    assert all(torch.equal(before[1][key], after[1][key]) for key in before[1])
+    assert torch.equal(weights[1], optimizer.flat[1])
+    assert not torch.equal(weights[0], optimizer.flat[0])
+    assert all(flat.grad is not None for flat in optimizer.flat)

@@ -124,8 +124,34 @@ def test_each_stream_is_reported_and_learns_after_the_policy():
     means, _, _ = learner.metrics.summarise()
     assert {"Policy/Extrinsic Value Estimate", "Policy/Scripted Value Estimate"} <= means.keys()
     assert means["Losses/Scripted Loss"] >= 20
-    assert "Policy/Scripted Reward" not in means, "an episode's own return does not tell"
     assert updates
+
+
+@pytest.mark.usefixtures("scripted_signal")
+@pytest.mark.parametrize("trainer_type", ["ppo", "a2c", "poca", "sac", "dqn"])
+def test_what_is_reported_of_a_stream_is_its_sum_over_each_ended_episode(trainer_type):
+    """Of every episode that ended before the newest rows were looked at, also those over several rollouts."""
+    spec = make_spec((3,), branches=(3,))
+    small = {"batch_size": 4, "buffer_size": 40 if trainer_type in ("sac", "dqn") else 12}
+    content = {"trainer_type": trainer_type, "hyperparameters": small, "network_settings": SMALL_NETWORK}
+    content |= {"reward_signals": STREAMS, "time_horizon": 3}
+    learner = make_learner(spec, load_settings({"behaviors": {"Test": content}}).behavior("Test"))
+    reported: list[float] = []
+    extend = learner.metrics.extend
+
+    def record(tag, values):
+        if tag == "Policy/Scripted Reward":
+            reported.extend(values.tolist())
+        extend(tag, values)
+
+    learner.metrics.extend = record  # type: ignore[method-assign]
+    others = (replace(life, agent=life.agent + 2) for life in crowd(2, 90, 20, seed=2, interrupted=True))
+    lives = [*crowd(2, 90, 20, seed=1), *others]
+    drive(ScriptedEnv({"Test": Behavior(spec, lives)}), learner, 90)
+    ended = sorted((life for life in lives if life.ending is not None), key=lambda life: life.ending.step)
+    sums = [2.0 * sum(visit.value for visit in life.visits) for life in ended if life.ending.step < 90]
+    assert len(sums) - 4 <= len(reported) <= len(sums)
+    np.testing.assert_allclose(sorted(reported), sorted(sums[: len(reported)]), rtol=1e-5)
 
 
 @pytest.mark.usefixtures("scripted_signal")

@@ -79,6 +79,18 @@ def test_errors_of_a_real_process_are_one_line_and_status_2(cartpole):
     assert "many" in errors[1][-1]
 
 
+def test_debug_prints_all_settings_with_times_and_lines_of_code(tmp_path):
+    """In a process of its own, because the level of the log stays."""
+    file = write_file(tmp_path / "small.yaml", max_steps=32)
+    line = command("trainers.ppo", file, "--env", "CartPole-v1", "--debug", "--results-dir", tmp_path)
+    done = subprocess.run(line, env=surroundings(), cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert re.search(
+        r"^[\d-]+ [\d:,]+ DEBUG \[api\.py:\d+\] All settings of this run:\n", done.stderr, re.MULTILINE
+    )
+    assert "\ndebug: true\n" in done.stderr
+    assert "CartPole-v1: 32 steps" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -118,7 +130,7 @@ def test_bad_input_is_one_line_that_names_it(arguments, told, tmp_path, monkeypa
         ("default_settings: {max_steps: soon}", ["max_steps", "soon"]),
         ("default_settings: [1, 2", ["YAML", "line 1"]),
         ("default_settings: {trainer_type: a2c}", ["a2c", "python -m trainers,"]),
-        ("default_settings: {self_play: {}}", ["self_play"]),
+        ("default_settings: {self_play: {window: 0}}", ["self_play.window"]),
         ("", ["empty"]),
     ],
 )

@@ -15,7 +15,8 @@ from command_tools import the_error
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from bridge.onnx_check import check_file
-from trainers.config import check_supported, load_settings
+from trainers.config import load_settings
+from trainers.config.doubts import check_trainer_type
 from trainers.playback.evaluation import main as evaluate_main
 from trainers.records.checkpoint import load_state
 from trainers.training.cli import main
@@ -112,7 +113,7 @@ def test_there_is_a_file_for_every_kind_of_environment_that_it_can_learn(env_id)
     path = tuned_file(env_id, "dqn")
     assert path is not None
     settings = load_settings(path, options={"env_settings": {"env_path": env_id}})
-    check_supported(settings, "dqn")
+    check_trainer_type(settings, "dqn")
 
 
 def test_without_a_file_for_its_kind_the_command_says_so(capfd, tmp_path):

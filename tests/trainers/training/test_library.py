@@ -141,8 +141,8 @@ def test_training_works_outside_the_main_thread():
 
 
 def test_settings_that_ask_for_too_much_are_refused_before_anything_is_written():
-    with pytest.raises(UserError, match="curiosity"):
-        train(simple_env(), OPTIONS, overrides=["behaviors.Task.reward_signals.curiosity={strength: 0.1}"])
+    with pytest.raises(UserError, match="memory"):
+        train(simple_env(), OPTIONS, overrides=["behaviors.Task.network_settings.memory={}"])
     with pytest.raises(UserError, match="max_steps"):
         train(simple_env(), OPTIONS, overrides=["behaviors.Task.max_steps=never"])
     assert not Path("runs").exists()

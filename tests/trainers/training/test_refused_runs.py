@@ -41,13 +41,13 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "not yaml": (lambda: "behaviors: [", "line"),
     "unknown key": (lambda: another(behaviours={}), "behaviours"),
     "bad value": (lambda: options(Path("runs"), behavior={"max_steps": "never"}), "max_steps"),
-    "unsupported key": (
-        lambda: options(Path("runs"), behavior={"reward_signals": {"curiosity": {"strength": 0.1}}}),
-        "curiosity",
+    "no demonstrations for a signal": (
+        lambda: options(Path("runs"), behavior={"reward_signals": {"gail": {"demo_path": "a.demo"}}}),
+        "a.demo: no such file or folder",
     ),
-    "unsupported block": (
+    "no demonstrations to clone": (
         lambda: options(Path("runs"), behavior={"behavioral_cloning": {"demo_path": "Expert.demo"}}),
-        "behavioral_cloning",
+        "Expert.demo: no such file or folder",
     ),
     "a run folder in the way": (in_the_way, "exists already"),
     "a file in the way": (a_file_in_the_way, "exists already"),

@@ -13,6 +13,7 @@ from trainers import load_policy, train
 from trainers.algorithms.actor import Actor
 from trainers.algorithms.opponent import Opponent
 from trainers.config import load_settings
+from trainers.experience.rollout import Rollout
 from trainers.playback.match import RandomSide, RunSide, play, report, text
 from trainers.records.checkpoint import read_tensors
 from trainers.records.run_status import read_status
@@ -141,6 +142,29 @@ def test_sac_plays_against_itself(tmp_path: Path) -> None:
     outcomes = train(arena(), options(tmp_path, 600, trainer_type="sac"))
     assert outcomes["duel_v0"].steps >= 600
     assert (tmp_path / "duel" / "duel_v0" / "opponents.pt").is_file()
+
+
+def test_only_the_learning_team_s_open_decisions_are_carried_into_the_next_rollout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a signal whose rewards are summed from rows: those of each game that this team ended."""
+    carried: list[np.ndarray] = []
+    restart = Rollout.restart
+
+    def watch(rollout: Rollout, kept: np.ndarray) -> np.ndarray:
+        carried.append(np.sort(kept))
+        assert not rollout.columns().settled[kept].any()
+        return restart(rollout, kept)
+
+    monkeypatch.setattr(Rollout, "restart", watch)
+    settings = options(tmp_path, 1000)
+    settings["default_settings"]["reward_signals"]["rnd"] = {"network_settings": {"hidden_units": 8}}
+    train(arena(), settings)
+    assert len(carried) >= 3
+    for rows in carried:
+        assert len(rows) == len(np.unique(rows)) == COPIES
+    with (tmp_path / "duel" / "duel_v0" / "progress.csv").open(encoding="utf-8") as stream:
+        assert all(float(row["Policy/Rnd Reward"]) > 0 for row in csv.DictReader(stream))
 
 
 class Watched(SelfPlay):

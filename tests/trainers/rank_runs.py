@@ -1,0 +1,81 @@
+"""Runs from Python under torchrun: `torchrun … rank_runs.py FOLDER` writes what each rank saw of them."""
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from mlagents_envs.base_env import BehaviorMapping
+from rank_envs import RANK
+from training.test_curriculum import Taught, lessons
+from training.test_self_play import arena
+from training.test_self_play import options as play_options
+
+from trainers import Outcome, train
+
+SMALL = {
+    "trainer_type": "ppo",
+    "hyperparameters": {"batch_size": 32, "buffer_size": 128},
+    "network_settings": {"hidden_units": 8, "num_layers": 1},
+    "max_steps": 1000,
+    "summary_freq": 200,
+}
+
+
+class Pupils(Taught):
+    """Tells how many steps each lesson began after."""
+
+    count = 0
+
+    def step(self) -> None:
+        self.count += 1
+        super().step()
+
+    def set_parameters(self, values: Any) -> None:
+        super().set_parameters(values)
+        self.told.append(self.count)
+
+
+class Late(Taught):
+    """Has no behavior at first; on rank 1 it appears later than on rank 0."""
+
+    seen = 0
+
+    @property
+    def behavior_specs(self) -> BehaviorMapping:
+        self.seen += 1
+        return super().behavior_specs if self.seen > 10 + 10 * RANK else BehaviorMapping({})
+
+    def step(self) -> None:
+        if hasattr(self, "action"):  # nobody tells the agents what to do before all ranks know of them
+            super().step()
+
+
+def told(outcomes: dict[str, Outcome]) -> dict[str, Any]:
+    """What must be the same on all ranks."""
+    kept = ("steps", "episodes", "mean_return", "trained", "finished")
+    return {name: {key: asdict(one)[key] for key in kept} for name, one in outcomes.items()}
+
+
+def main(folder: Path) -> None:
+    """Play against oneself, be taught lessons, begin late."""
+    torch.set_num_threads(1)
+    found: dict[str, Any] = {}
+    found["self-play"] = told(train(arena(copies=4, seed=3 + RANK), play_options(folder, 1500)))
+    pupils = Pupils()
+    parameters = {
+        "mass": lessons({"measure": "progress", "threshold": 0.5, "require_reset": True}),
+        "slope": lessons({"threshold": 3.0, "min_lesson_length": 60}),
+    }
+    run = {"run_id": "taught", "results_dir": str(folder)}
+    common = {"default_settings": SMALL, "checkpoint_settings": run, "env_settings": {"seed": 4}}
+    found["lessons"] = told(train(pupils, {**common, "environment_parameters": parameters}))
+    found["told"] = [str(each) for each in pupils.told]
+    found["late"] = told(train(Late(), {**common, "checkpoint_settings": {**run, "run_id": "late"}}))
+    (folder / f"{RANK}.json").write_text(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,184 @@
+"""Several ranks under torchrun: one run folder, other numbers of ranks, and what happens when one of them fails."""
+
+import csv
+import json
+import socket
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from command_tools import write_file
+from torchrun import errors_of, run_ranks
+
+from bridge.make import SEEDS_PER_PLAYER, player_options
+from gym_adapters.errors import UserError
+from trainers.config import load_settings
+from trainers.config.scaling import scaled
+from trainers.training.environments import own_environment
+
+RANK_1 = f"rank 1 on {socket.gethostname()}"
+FILES = Path(__file__).parents[1] / "rank_files.py"
+
+
+def train(
+    folder: Path,
+    *arguments: object,
+    ranks: int = 2,
+    options: tuple[str, ...] = (),
+    what: str = "",
+    **misfortune,
+):
+    """Train in the environment of misfortunes."""
+    given = [f"--set=env_settings.env_options={json.dumps({'what': what, **misfortune})}"]
+    words = ["-m", "trainers.ppo", "small.yaml", "--env", "rank_envs:Misfortune-v0", *given, *arguments]
+    return run_ranks(ranks, *words, folder=folder, options=options)
+
+
+def steps_of(run: Path, behavior: str) -> list[int]:
+    with (run / behavior / "progress.csv").open(newline="") as stream:
+        return [int(row["step"]) for row in csv.DictReader(stream)]
+
+
+def checkpoint_of(run: Path, behavior: str) -> dict:
+    return torch.load(run / behavior / "checkpoint.pt", weights_only=True)
+
+
+def test_two_ranks_write_one_run_and_three_go_on_with_it(tmp_path):
+    write_file(
+        tmp_path / "small.yaml", network_settings={"hidden_units": 8, "num_layers": 1, "normalize": True}
+    )
+    words = ["-m", "trainers.ppo", "small.yaml", "--env", "CartPole-v1", "--num-envs", 2, "--run-id", "pole"]
+    first = run_ranks(2, *words, "--seed", 3, folder=tmp_path)
+    assert first.returncode == 0, first.stderr
+    run = tmp_path / "runs" / "pole"
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["pole"]
+    assert sorted(path.name for path in run.iterdir()) == [
+        *("CartPole-v1", "CartPole-v1.onnx", "configuration.yaml", "run_logs")
+    ]
+    assert len(list((run / "CartPole-v1").glob("events.*"))) == 1
+    steps = steps_of(run, "CartPole-v1")
+    # Reports are due every 100 steps; in each step of the environment all ranks have four agents.
+    assert len(steps) == 4
+    assert all(0 <= step - due < 8 for step, due in zip(steps, (100, 200, 300, 400), strict=True))
+    assert first.stdout.count("Mean Reward") == 4
+    state = checkpoint_of(run, "CartPole-v1")
+    assert 400 <= state["global_step"] < 408
+    assert state["observation_moments"]["count"] > 128
+    assert state["episodes"] > 10
+
+    second = run_ranks(3, *words, "--resume", "--max-steps", 700, folder=tmp_path)
+    assert second.returncode == 0, second.stderr
+    later = checkpoint_of(run, "CartPole-v1")
+    assert 700 <= later["global_step"] < 712
+    assert later["episodes"] > state["episodes"]
+    assert len(steps_of(run, "CartPole-v1")) == 7
+
+
+def test_a_killed_rank_is_named_and_torchrun_starts_all_again(tmp_path):
+    """The run goes on from the newest checkpoint, although no option says so."""
+    write_file(tmp_path / "small.yaml", max_steps=600)
+    done = train(
+        *(tmp_path, "--seed", 1), options=("--max-restarts", "1"), what="killed", marker="once", at=150
+    )
+    assert done.returncode == 0, done.stderr
+    (error,) = errors_of(done.stderr)
+    assert error.startswith(f"error: {RANK_1} ended without a word")
+    (run,) = (tmp_path / "runs").iterdir()
+    assert "goes on at" in done.stdout
+    assert checkpoint_of(run, "Misfortune-v0")["global_step"] >= 600
+    assert len(steps_of(run, "Misfortune-v0")) >= 5
+
+
+def test_a_stop_signal_to_one_rank_saves_the_run_and_ends_all(tmp_path):
+    write_file(tmp_path / "small.yaml", max_steps=1_000_000)
+    done = train(tmp_path, "--run-id", "stopped", what="stopped")
+    assert done.returncode == 0, done.stderr
+    assert not errors_of(done.stderr)
+    saved = checkpoint_of(tmp_path / "runs" / "stopped", "Misfortune-v0")["global_step"]
+    assert 250 <= saved < 1_000_000
+    assert f"at {saved:,} of 1,000,000 steps" in done.stdout
+
+
+def test_a_rank_that_hangs_is_named(tmp_path):
+    write_file(tmp_path / "small.yaml", max_steps=1_000_000)
+    done = train(tmp_path, "--run-id", "hung", "--rank-timeout", 4, what="hangs")
+    assert done.returncode != 0
+    (error,) = errors_of(done.stderr)
+    assert error.startswith(f"error: {RANK_1} did not come to the other ranks within 4 s"), error
+    assert checkpoint_of(tmp_path / "runs" / "hung", "Misfortune-v0")["global_step"] > 100
+
+
+def test_an_environment_that_raises_ends_all_with_one_line(tmp_path):
+    write_file(tmp_path / "small.yaml", max_steps=1_000_000)
+    done = train(tmp_path, "--run-id", "raised", what="raises")
+    assert done.returncode != 0
+    (error,) = errors_of(done.stderr)
+    assert error.startswith(f"error: {RANK_1}: the environment raised RuntimeError: no luck today")
+    assert checkpoint_of(tmp_path / "runs" / "raised", "Misfortune-v0")["global_step"] > 100
+
+
+def test_different_training_files_are_refused_before_the_first_step(tmp_path):
+    write_file(tmp_path / "small.yaml")
+    write_file(tmp_path / "other.yaml", max_steps=500)
+    done = run_ranks(2, FILES, "small.yaml", "other.yaml", "--env", "CartPole-v1", folder=tmp_path)
+    assert done.returncode != 0
+    assert errors_of(done.stderr) == [
+        f"error: {RANK_1} differs from rank 0 on {socket.gethostname()}: default_settings.max_steps is 500 instead of "
+        "400; give all ranks the same training file and options"
+    ]
+    assert not list((tmp_path / "runs").glob("*")) if (tmp_path / "runs").exists() else True
+
+
+def test_different_observations_are_refused_before_the_first_step(tmp_path):
+    write_file(tmp_path / "small.yaml")
+    done = train(tmp_path, "--run-id", "wide", wider=True)
+    assert done.returncode != 0
+    (error,) = errors_of(done.stderr)
+    assert error.startswith("error: behavior Misfortune-v0: rank 1 has ")
+    assert "use the same environment on all ranks" in error
+
+
+def test_lessons_ratings_and_late_behaviors_are_the_same_on_all_ranks(tmp_path):
+    done = run_ranks(2, FILES.with_name("rank_runs.py"), tmp_path, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    first, second = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1))
+    assert first == second
+    assert first["self-play"]["duel_v0"]["finished"]
+    assert first["lessons"]["Task"]["episodes"] == first["lessons"]["Task"]["steps"] // 4
+    assert "{'mass': 1.0}" in first["told"]
+    assert "{'slope': 1.0}" in first["told"]
+    assert first["told"].count("reset") == 2
+    assert first["late"]["Task"]["finished"]
+
+
+def test_environments_and_players_of_all_ranks_are_numbered_through():
+    settings = load_settings({"env_settings": {"env_path": "Build/Walker", "num_envs": 4, "seed": 7}})
+    assert own_environment(settings, 0) is settings
+    own = own_environment(settings, 2)
+    assert own.env_settings.seed == 7 + 8
+    assert own.env_settings.first_env == 8
+    options = player_options(own, own.env_settings.first_env + 1)
+    assert (options.worker_id, options.seed) == (9, 15 + 9 * SEEDS_PER_PLAYER)
+    assert yaml.safe_dump(own.model_dump(mode="json")).count("first_env") == 0
+
+
+def test_the_editor_has_one_rank():
+    with pytest.raises(UserError, match="Unity Editor connects to one trainer"):
+        own_environment(load_settings({"env_settings": {"seed": 0}}), 1)
+
+
+@pytest.mark.parametrize("kind", ["ppo", "sac", "dqn", "poca"])
+def test_scaled_counts_are_those_of_each_rank(kind):
+    block = {"trainer_type": kind, "self_play": {"save_steps": 10}, "max_steps": 1000}
+    settings = load_settings({"behaviors": {"B": block}}).behavior("B")
+    by_four = scaled(settings, 4)
+    assert by_four.max_steps == 4000
+    assert by_four.self_play is not None
+    assert (by_four.self_play.save_steps, by_four.self_play.team_change) == (40, 200)
+    for name in ("batch_size", "buffer_size", "steps_per_update", "buffer_init_steps"):
+        if hasattr(settings.hyperparameters, name):
+            assert getattr(by_four.hyperparameters, name) == 4 * getattr(settings.hyperparameters, name)
+    for name in ("learning_rate", "gamma", "lambd", "num_epoch", "tau"):
+        assert getattr(by_four.hyperparameters, name, 0) == getattr(settings.hyperparameters, name, 0)
+    assert scaled(settings, 1) == settings

@@ -1,0 +1,151 @@
+"""The counts of a behavior: decisions, episodes and games, added up over all ranks."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from trainers.algorithms.opponent import Opponents
+from trainers.experience.store import Store
+from trainers.optim.collective import Collective
+from trainers.records.metrics import ELO, Metrics
+from trainers.records.news import News
+from trainers.rewards.signal import RewardSignal
+
+
+class Tally(ABC):
+    """Counts what happens to a behavior. With several ranks, nothing counts before they meet, and then on all of them.
+
+    Args:
+        collective: the ranks that learn the behavior together.
+
+    Attributes:
+        step: agent decisions rewarded so far, over all agents and ranks.
+        finished: whether `max_steps` has been reached. Then nothing is counted or recorded any more.
+        metrics: episode returns and training figures since the last summary.
+        signals: the active reward signals.
+        summed_signals: those whose sums over episodes come from rows.
+        opponents: the past policies of self-play; None without.
+        news: what happened since the ranks last met.
+        rows: (ranks,) settled rows of each rank while the ranks meet; else None.
+    """
+
+    signals: list[RewardSignal]
+    summed_signals: list[RewardSignal]
+    opponents: Opponents | None
+
+    def __init__(self, collective: Collective) -> None:
+        self.collective = collective
+        self.step = 0
+        self.finished = False
+        self.metrics, self.news = Metrics(), News()
+        self.rows: np.ndarray | None = None
+
+    @property
+    @abstractmethod
+    def store(self) -> Store:
+        """The store of decisions."""
+
+    def count(self, decisions: int) -> None:
+        """Count rewarded decisions of this process."""
+        if self.alone:
+            self.step += decisions
+        else:
+            self.news.decisions += decisions
+
+    def ended(self, own: np.ndarray, group: np.ndarray, lengths: np.ndarray) -> None:
+        """See `Mind.ended`."""
+        if not self.finished:
+            self._tell("episodes", own, group, lengths)
+
+    def _add_episodes(self, own: np.ndarray, group: np.ndarray, lengths: np.ndarray) -> None:
+        self.metrics.add_episodes(own, group, lengths)
+        for signal in self.signals:
+            rewards = signal.of_episodes(own, group)
+            if rewards is not None:
+                self.metrics.extend(f"Policy/{signal.title} Reward", rewards)
+
+    def groups_ended(self, returns: np.ndarray) -> None:
+        """See `Mind.groups_ended`."""
+        if not self.finished:
+            self._tell("groups", returns)
+
+    def games_ended(self, scores: np.ndarray) -> None:
+        """See `Mind.games_ended`. Games against opponents are rated."""
+        if not self.finished:
+            self._tell("games", scores)
+
+    def _rate_games(self, scores: np.ndarray) -> None:
+        if self.opponents is not None and self.opponents.rivals:
+            for score in scores.tolist():
+                self.metrics.add(ELO, self.opponents.rate(score))
+
+    def meet(
+        self, rows: np.ndarray, decisions: int, moves: int, events: Sequence[Mapping[str, list[Any]]]
+    ) -> None:
+        """Add up what happened on all ranks since they last met. They are together until `part` is called.
+
+        Args:
+            rows: (ranks,) settled rows of each rank.
+            decisions: decisions rewarded on all ranks.
+            moves: decisions of all opponents on all ranks.
+            events: what `News.take` returned on each rank.
+        """
+        self.rows = rows
+        if self.finished:
+            return
+        self.step += decisions
+        if self.opponents is not None:
+            self.opponents.count(moves)
+        for told in events:
+            for kind, lines in told.items():
+                self._events[kind](*np.array(lines, np.float64).T)
+
+    def part(self) -> None:
+        """End a meeting. Nothing is learned until the next one."""
+        self.rows = None
+
+    @property
+    def alone(self) -> bool:
+        """Whether this process trains alone."""
+        return self.collective.size == 1
+
+    @property
+    def all_rows(self) -> int:
+        """Settled rows of all ranks; 0 unless they meet and each of them has one."""
+        if self.alone:
+            return self.store.settled_rows
+        return 0 if self.rows is None or not self.rows.all() else int(self.rows.sum())
+
+    @property
+    def missing(self) -> float:
+        """Decisions of all ranks to be rewarded until the next update, by which the ranks know when to meet again."""
+        return 0.0
+
+    def share_moments(self) -> None:
+        """Merge what reward signals have measured on each rank. Called when an update begins."""
+        for signal in self.signals:
+            for moments in signal.shared_moments:
+                moments.share()
+
+    def _tell(self, kind: str, *columns: np.ndarray) -> None:
+        """Add events of a kind, in columns of shape (n,), at once or when the ranks meet."""
+        if self.alone:
+            self._events[kind](*columns)
+        else:
+            self.news.add(kind, *columns)
+
+    @property
+    def _events(self) -> dict[str, Callable[..., None]]:
+        """What is done about each kind of event."""
+        return {
+            "episodes": self._add_episodes,
+            "groups": self.metrics.add_groups,
+            "games": self._rate_games,
+            "sums": self._add_sums,
+        }
+
+    def _add_sums(self, indices: np.ndarray, sums: np.ndarray) -> None:
+        for index, signal in enumerate(self.summed_signals):
+            self.metrics.extend(f"Policy/{signal.title} Reward", sums[indices == index])

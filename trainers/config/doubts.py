@@ -1,0 +1,39 @@
+"""Settings that are read without an error and may still be a mistake, and files for another command."""
+
+from gym_adapters.commands import module_command
+from gym_adapters.errors import UserError
+from trainers.config.base import suggestion
+from trainers.config.run import RunSettings
+
+
+def check_trainer_type(settings: RunSettings, trainer_type: str) -> None:
+    """Require that every behavior has the type that a command trains (``python -m trainers.a2c``).
+
+    Raises:
+        UserError: The message names the key, and the command that trains what the file says.
+    """
+    entries = {f"behaviors.{name}": behavior for name, behavior in settings.behaviors.items()}
+    if settings.default_settings is not None:
+        entries = {"default_settings": settings.default_settings, **entries}
+    prefix = f"{settings.source}: " if settings.source else ""
+    for path, behavior in entries.items():
+        if behavior.trainer_type != trainer_type:
+            raise UserError(
+                f"{prefix}{path}.trainer_type is {behavior.trainer_type}, but this command trains {trainer_type}; "
+                f"change the key, or use {module_command('trainers')}, which trains what the file says"
+            )
+
+
+def doubts(settings: RunSettings) -> list[str]:
+    """Return a line for each setting that training accepts and that may be a mistake."""
+    if settings.default_settings is not None or not settings.behaviors:
+        return []
+    return [
+        f"environment_parameters.{name}.curriculum: lesson {lesson.name} waits for behavior {criteria.behavior}, which "
+        f"behaviors does not list; unless the scene has it, the lesson never ends"
+        f"{suggestion(criteria.behavior, settings.behaviors)}"
+        for name, parameter in (settings.environment_parameters or {}).items()
+        for lesson in parameter.curriculum
+        if (criteria := lesson.completion_criteria) is not None
+        and criteria.behavior not in settings.behaviors
+    ]

@@ -1,0 +1,41 @@
+"""Counts of agent steps of a training file, multiplied by the number of ranks."""
+
+from pydantic import BaseModel
+
+from trainers.config.behavior import BehaviorSettings
+
+COUNTS = frozenset(
+    {
+        "batch_size",
+        "buffer_size",
+        "buffer_init_steps",
+        "steps_per_update",
+        "reward_signal_steps_per_update",
+        "target_update_interval",
+        "exploration_steps",
+        "exploration_raise_interval",
+        "exploration_raise_steps",
+        "max_steps",
+        "summary_freq",
+        "checkpoint_interval",
+        "save_steps",
+        "team_change",
+        "swap_steps",
+    }
+)
+"""The keys that count what all agents of a run do together."""
+
+
+def scaled(settings: BehaviorSettings, ranks: int) -> BehaviorSettings:
+    """Return a behavior's settings with all counts times the number of ranks (option `--scale-batch`)."""
+    blocks = {
+        name: block.model_copy(update=_multiplied(block, ranks))
+        for name in ("hyperparameters", "self_play")
+        if (block := getattr(settings, name)) is not None
+    }
+    return settings.model_copy(update={**_multiplied(settings, ranks), **blocks})
+
+
+def _multiplied(block: BaseModel, factor: int) -> dict[str, int | float]:
+    values = {name: getattr(block, name) for name in type(block).model_fields if name in COUNTS}
+    return {name: value * factor for name, value in values.items() if value is not None}

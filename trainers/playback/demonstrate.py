@@ -1,0 +1,296 @@
+"""Record a trained policy as demonstrations: `python -m trainers.demonstrate RUN --out expert.demo [options]`."""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from mlagents_envs.base_env import ActionTuple, BaseEnv, BehaviorSpec, DecisionSteps, TerminalSteps
+
+from bridge.demonstration_file import SUFFIX
+from bridge.demonstrations import Demonstrations, Trajectory, describe, write_demonstrations
+from bridge.process import looks_like_player
+from gym_adapters.commands import CommandParser, program_name
+from gym_adapters.errors import UserError, close_reported, environment_called, exit_status
+from gym_adapters.limits import ENVIRONMENTS
+from gym_adapters.make import make_env
+from gym_adapters.pettingzoo import is_pettingzoo
+from gym_adapters.teams import parts_of
+from gym_adapters.text import printable
+from trainers.config import CheckpointSettings, EnvSettings, load_settings
+from trainers.config.base import PathText
+from trainers.config.errors import option_reader, path_option
+from trainers.config.loader import CONFIGURATION
+from trainers.experience.checks import StepsChecker, checked_pair, checked_specs
+from trainers.networks.policy_network import join_masks
+from trainers.playback.evaluation import EPISODES
+from trainers.playback.run_environment import environment_of
+from trainers.records.names import file_name
+from trainers.records.policy_file import LoadedPolicy, find_checkpoint, find_checkpoints, load_policy
+
+
+@dataclass
+class _Episode:
+    """An episode while it is recorded; the lists grow by each decision."""
+
+    observations: list[list[np.ndarray]] = field(default_factory=list)
+    continuous: list[np.ndarray] = field(default_factory=list)
+    discrete: list[np.ndarray] = field(default_factory=list)
+    forbidden: list[np.ndarray] = field(default_factory=list)
+    rewards: list[float] = field(default_factory=list)
+    interrupted: bool = False
+
+
+class Recording:
+    """Records the first episodes that begin in a behavior, each to its end, so that long ones are not missed.
+
+    Args:
+        spec: the behavior's observations and actions.
+        limit: episodes to record; None records one of each agent that is there at the start.
+    """
+
+    def __init__(self, spec: BehaviorSpec, limit: int | None) -> None:
+        self.spec, self.limit = spec, limit
+        self._running: dict[tuple[str, int], _Episode] = {}
+        self._all: list[_Episode] = []
+
+    @property
+    def complete(self) -> bool:
+        """Whether all episodes have begun and ended."""
+        return self.limit is not None and len(self._all) >= self.limit and not self._running
+
+    def saw(self, behavior_id: str, decision: DecisionSteps, terminal: TerminalSteps) -> None:
+        """Take in what agents earned and saw, before they act."""
+        for row, agent in enumerate(terminal.agent_id.tolist()):
+            episode = self._running.pop((behavior_id, agent), None)
+            if episode is not None:
+                self._add(episode, terminal, row)
+                episode.interrupted = bool(terminal.interrupted[row])
+        for row, agent in enumerate(decision.agent_id.tolist()):
+            episode = self._running.get((behavior_id, agent))
+            if episode is not None:
+                self._add(episode, decision, row)
+            elif self.limit is None or len(self._all) < self.limit:
+                episode = self._running[behavior_id, agent] = _Episode()
+                episode.observations.append([column[row].copy() for column in decision.obs])
+                self._all.append(episode)
+
+    def did(
+        self, behavior_id: str, decision: DecisionSteps, actions: ActionTuple, forbidden: np.ndarray | None
+    ) -> None:
+        """Take in what the agents of `saw` then did; `forbidden` is (n, sum of branch sizes), None if nothing is."""
+        choices = np.zeros(sum(self.spec.action_spec.discrete_branches), np.bool_)
+        for row, agent in enumerate(decision.agent_id.tolist()):
+            episode = self._running.get((behavior_id, agent))
+            if episode is not None:
+                episode.continuous.append(actions.continuous[row].copy())
+                episode.discrete.append(actions.discrete[row].astype(np.int64))
+                episode.forbidden.append(choices if forbidden is None else forbidden[row].copy())
+
+    def begun(self) -> None:
+        """Called after the first step: with no limit, no further episode is recorded."""
+        if self.limit is None:
+            self.limit = len(self._all)
+
+    def trajectories(self) -> tuple[Trajectory, ...]:
+        """Return the episodes that ended, in the order in which they began."""
+        return tuple(
+            Trajectory(
+                tuple(np.stack(column) for column in zip(*one.observations, strict=True)),
+                np.stack(one.continuous),
+                np.stack(one.discrete),
+                np.stack(one.forbidden),
+                np.array(one.rewards, np.float32),
+                True,
+                one.interrupted,
+            )
+            for one in self._all
+            if one.rewards
+        )
+
+    @staticmethod
+    def _add(episode: _Episode, steps: DecisionSteps | TerminalSteps, row: int) -> None:
+        episode.observations.append([column[row].copy() for column in steps.obs])
+        episode.rewards.append(float(steps.reward[row]) + float(steps.group_reward[row]))
+
+
+def record(
+    env: BaseEnv, policies: Sequence[LoadedPolicy], limit: int | None = None, deterministic: bool = True
+) -> dict[str, Demonstrations]:
+    """Play episodes and record them.
+
+    Args:
+        env: an environment with the policies' behaviors; it is reset, and left open.
+        policies: one for each behavior that acts.
+        limit: episodes of each behavior; None plays one with every agent that `env` starts with.
+        deterministic: take the most likely actions; else draw samples.
+
+    Raises:
+        UserError: the environment has no such behavior, or sends what does not fit it or is not finite.
+    """
+    known = {policy.name: policy for policy in policies}
+    for policy in policies:
+        policy.forget()
+    with environment_called():
+        env.reset()
+        specs = checked_specs(env.behavior_specs)
+    acting = {name: parts_of(name)[0] for name in specs}
+    if missing := set(known) - set(acting.values()):
+        raise UserError(
+            f"the environment has {', '.join(specs)}; the policy is for {', '.join(sorted(missing))}"
+        )
+    checkers = {name: StepsChecker(name, spec) for name, spec in specs.items() if acting[name] in known}
+    recordings = {name: Recording(policy.spec, limit) for name, policy in known.items()}
+    while not all(recording.complete for recording in recordings.values()):
+        for name, checker in checkers.items():
+            policy, recording = known[acting[name]], recordings[acting[name]]
+            with environment_called():
+                steps = checked_pair(name, env.get_steps(name))
+            decision, terminal = checker.checked(steps[0]), checker.checked(steps[1])
+            policy.forget((name, agent) for agent in terminal.agent_id.tolist())
+            recording.saw(name, decision, terminal)
+            if len(decision):
+                agents = [(name, agent) for agent in decision.agent_id.tolist()]
+                actions = policy.act(decision.obs, deterministic, decision.action_mask, agents)
+                branches = policy.spec.action_spec.discrete_branches
+                forbidden = join_masks(name, decision.action_mask, branches, decision.agent_id)
+                recording.did(name, decision, actions, forbidden)
+                with environment_called():
+                    env.set_actions(name, actions)
+        for recording in recordings.values():
+            recording.begun()
+        with environment_called():
+            env.step()
+    return {
+        name: Demonstrations("the recording", name, known[name].spec, recording.trajectories())
+        for name, recording in recordings.items()
+    }
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Record as the command line says; returns the exit status."""
+    arguments = _parser().parse_args(argv)
+    try:
+        lines = _record_run(arguments)
+    except BaseException as error:  # libraries in other languages raise their own
+        return exit_status(error)
+    sys.stdout.write(printable("\n".join(lines)) + "\n")
+    return 0
+
+
+def _record_run(arguments: argparse.Namespace) -> list[str]:
+    """Record, write a file for each behavior, and return the lines to print."""
+    if not 1 <= arguments.episodes <= ENVIRONMENTS:
+        raise UserError(f"--episodes {arguments.episodes}: expected 1 to {ENVIRONMENTS:,}")
+    checkpoints = find_checkpoints(arguments.run, arguments.checkpoint)
+    player = _player_of(arguments, checkpoints[0])
+    if player is None:
+        env_id, options = environment_of(checkpoints[0], arguments.env, arguments.trust)
+        if not is_pettingzoo(env_id):
+            checkpoints = [find_checkpoint(arguments.run, arguments.checkpoint)]
+    policies = [load_policy(checkpoint) for checkpoint in checkpoints]
+    paths = _files(arguments, [policy.name for policy in policies])
+    for policy in policies:
+        policy.seed(arguments.seed)
+    if player is None:
+        env: BaseEnv = make_env(env_id, arguments.episodes, arguments.seed, options)
+    else:
+        env = _start_player(arguments, checkpoints[0], player)
+    try:
+        limit = None if player is None else arguments.episodes
+        found = record(env, policies, limit, not arguments.stochastic)
+    finally:
+        close_reported(env.close)
+    lines = []
+    for name, demonstrations in found.items():
+        write_demonstrations(paths[name], demonstrations)
+        lines += [f"{paths[name]}", *(f"  {line}" for line in describe(demonstrations))]
+    return lines
+
+
+def _files(arguments: argparse.Namespace, names: Sequence[str]) -> Mapping[str, Path]:
+    """Return the file of each behavior: `--out` itself, or with the behavior's name in it if there are several."""
+    out: Path = arguments.out
+    if out.suffix != SUFFIX:
+        raise UserError(f"--out {out}: expected a name that ends in {SUFFIX}")
+    paths = {
+        name: out if len(names) == 1 else out.with_name(f"{out.stem}-{file_name(name)}{SUFFIX}")
+        for name in names
+    }
+    for path in paths.values():
+        if path.exists() and not arguments.force:
+            raise UserError(f"{path} exists already; use --force to overwrite it, or another --out")
+    return paths
+
+
+def _player_of(arguments: argparse.Namespace, checkpoint: Path) -> str | None:
+    """Return the Unity player to record in, that of `--env` or that of the run; None for other environments.
+
+    Raises:
+        UserError: the run names a player, which is a program, and it is not trusted.
+    """
+    if arguments.env is not None:
+        return str(arguments.env) if looks_like_player(arguments.env) else None
+    configuration = checkpoint.parent.parent / CONFIGURATION
+    env_path = load_settings(configuration).env_settings.env_path if configuration.is_file() else None
+    if env_path is None or not looks_like_player(env_path):
+        return None
+    if not arguments.trust:
+        raise UserError(
+            f"{configuration}: it would start the program {env_path}; add --trust if you trust this run, or name the "
+            "player with --env"
+        )
+    print(printable(f"{configuration}: trusted to start the program {env_path}"), file=sys.stderr)
+    return env_path
+
+
+def _start_player(arguments: argparse.Namespace, checkpoint: Path, player: str) -> BaseEnv:
+    """Start one Unity player with the engine settings of the run; with its arguments if the run itself names it.
+
+    Its log goes to the run's folder.
+    """
+    from bridge.make import make_unity
+
+    run = checkpoint.absolute().parent.parent
+    settings = load_settings(run / CONFIGURATION if (run / CONFIGURATION).is_file() else None)
+    place = CheckpointSettings(results_dir=str(run.parent), run_id=run.name)
+    env = settings.env_settings if arguments.env is None else EnvSettings(env_path=player)
+    env = env.model_copy(update={"num_envs": 1, "seed": arguments.seed})
+    return make_unity(settings.model_copy(update={"env_settings": env, "checkpoint_settings": place}))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = CommandParser(
+        prog=program_name("trainers.demonstrate"),
+        description="Play episodes with a trained policy and record them as a .demo file.",
+    )
+    parser.add_argument("run", type=path_option, help="run folder, behavior folder or .pt file")
+    parser.add_argument(
+        "--out", type=path_option, required=True, metavar="FILE.demo", help="the file to write"
+    )
+    parser.add_argument("--force", action="store_true", help="overwrite the file if it is there")
+    parser.add_argument(
+        "--checkpoint", default="last", metavar="last|best|STEP", help="which one. Default: last."
+    )
+    parser.add_argument(
+        "--episodes", type=int, default=EPISODES, help=f"number of episodes. Default: {EPISODES}."
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="S", help="episode i is seeded S+i. Default: 0."
+    )
+    parser.add_argument(
+        "--stochastic", action="store_true", help="sample actions instead of taking the likeliest"
+    )
+    parser.add_argument(
+        "--trust",
+        action="store_true",
+        help="let the run's configuration import a module, name a file or start a player",
+    )
+    parser.add_argument(
+        "--env",
+        type=option_reader(PathText),
+        help="Gymnasium id, PettingZoo environment or Unity player, if not the one the run was trained on",
+    )
+    return parser
