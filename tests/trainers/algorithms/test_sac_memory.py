@@ -60,7 +60,7 @@ def test_networks_see_along_sequences_what_they_see_row_by_row(spec):
     learner = remembering(spec)
     drive(crowded_env(spec), learner, 40)
     batch, policy = learner.draw(), learner.policy
-    seen = learner._see_sequences(batch)  # noqa: SLF001
+    seen = learner._see_sequences(batch, True)  # noqa: SLF001
     masks = [
         None if mask is None else torch.from_numpy(mask) for mask in (batch.forbidden, batch.next_forbidden)
     ]
