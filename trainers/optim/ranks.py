@@ -33,7 +33,7 @@ BEAT_SECONDS = 0.5
 """Time between two signs of life of a rank."""
 GRACE_SECONDS = 3.0
 """Time that a rank whose call failed waits to learn why."""
-LATEST_NAMES = 5
+MOST_NAMES = 5
 """The most ranks that a message names."""
 
 
@@ -49,6 +49,7 @@ class Launch:
         rank: number of this process among all of the run.
         local_rank: number of this process on its machine.
         size: number of processes of the run.
+        on_machine: number of processes of the run on this machine.
         restarts: how often the run has been restarted after a failure.
         host: name of this machine.
     """
@@ -56,6 +57,7 @@ class Launch:
     rank: int
     local_rank: int
     size: int
+    on_machine: int
     restarts: int
     host: str
 
@@ -75,6 +77,7 @@ def launched(environment: Mapping[str, str] = os.environ) -> Launch | None:
         rank,
         _number(environment, "LOCAL_RANK", str(rank)),
         size,
+        _number(environment, "LOCAL_WORLD_SIZE", str(size)),
         _number(environment, "TORCHELASTIC_RESTART_COUNT", "0"),
         socket.gethostname(),
     )
@@ -103,9 +106,10 @@ class Ranks:
         self.launch, self.timeout = launch, timeout
         self.rank, self.size = launch.rank, launch.size
         self._distributed = distributed
-        on_gpu = torch.cuda.is_available() and distributed.is_nccl_available()
-        if on_gpu:
-            torch.cuda.set_device(launch.local_rank % torch.cuda.device_count())
+        gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if gpus:
+            torch.cuda.set_device(launch.local_rank % gpus)
+        has_own_gpu = launch.on_machine <= gpus and distributed.is_nccl_available()  # which nccl needs
         limit, patience = timedelta(seconds=timeout), timedelta(seconds=max(timeout, JOINING_SECONDS))
         try:
             store, _, _ = next(distributed.rendezvous("env://", timeout=patience))
@@ -115,7 +119,7 @@ class Ranks:
             self._store.set(f"here{self.rank}", launch.host)
             self._store.wait([f"here{rank}" for rank in range(self.size)], patience)
             distributed.init_process_group(
-                "cpu:gloo,cuda:nccl" if on_gpu else "gloo",
+                "cpu:gloo,cuda:nccl" if has_own_gpu else "gloo",
                 store=distributed.PrefixStore("group", self._store),
                 rank=self.rank,
                 world_size=self.size,
@@ -245,8 +249,8 @@ class Ranks:
         return found
 
     def _names(self, ranks: list[int]) -> str:
-        named = [self.named(rank) for rank in ranks[:LATEST_NAMES]]
-        more = f" and {len(ranks) - LATEST_NAMES} more" if len(ranks) > LATEST_NAMES else ""
+        named = [self.named(rank) for rank in ranks[:MOST_NAMES]]
+        more = f" and {len(ranks) - MOST_NAMES} more" if len(ranks) > MOST_NAMES else ""
         return f"{', '.join(named)}{more}" or "another rank"
 
 
