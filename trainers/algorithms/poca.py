@@ -116,7 +116,7 @@ class POCA(ClippedLearner):
         gone = upload(columns.gone).float()
         self._groups = Groups(inputs, actions, upload(columns.mates), gone)
         members = 1.0 + (columns.mates != NO_ROW).sum(1).max(initial=0)
-        largest = float(self.task.collective.gather(np.array([members])).max())
+        largest = float(self.collective.gather(np.array([members])).max())
         self.policy.critic.most.clamp_(min=largest)
         values, baselines = [], []
         for start in range(0, len(gone), VALUE_CHUNK):
@@ -130,7 +130,7 @@ class POCA(ClippedLearner):
             return value, value
         baseline, settled = torch.cat(baselines), upload(columns.settled)
         for index, signal in enumerate(self.signals):
-            estimate = weighted_mean(self.task.collective, baseline[settled, index].mean(), self._weight)
+            estimate = weighted_mean(self.collective, baseline[settled, index].mean(), self._weight)
             self.metrics.add(f"Policy/{signal.title} Baseline Estimate", float(estimate))
         return value, baseline
 
