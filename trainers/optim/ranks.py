@@ -131,7 +131,7 @@ class Ranks:
                 f"{os.environ['MASTER_PORT']} ({_first_line(error)}); check the rendezvous endpoint, firewalls, and "
                 "GLOO_SOCKET_IFNAME"
             ) from error
-        self._calls = 0
+        self._calls, self._failed = 0, False
         self._ended = threading.Event()
         self._beating = threading.Thread(target=self._beat, name="signs of life", daemon=True)
         self._beating.start()
@@ -179,6 +179,7 @@ class Ranks:
 
     def report_failure(self, cause: str) -> None:
         """Let the other ranks know why this one ends. The first cause stays."""
+        self._failed = True
         with suppress(RuntimeError):
             self._store.compare_set("failure", "", f"{self.named(self.rank)}: {cause}")
 
@@ -189,9 +190,18 @@ class Ranks:
         return True  # the store is gone, and so is whoever ran it
 
     def leave(self) -> None:
-        """Close the connections. A rank that waits for this one then fails."""
+        """Close the connections. A rank that waits for this one then fails.
+
+        If nothing has failed, this waits until all ranks are about to leave, so that none closes a connection that
+        another one still reads from.
+        """
         self._ended.set()
         self._beating.join()
+        if not self._failed:
+            with suppress(RuntimeError):
+                self._store.set(f"done{self.rank}", "")
+                done = [f"done{rank}" for rank in range(self.size)]
+                self._store.wait(done, timedelta(seconds=GRACE_SECONDS))
         with suppress(RuntimeError):
             self._distributed.destroy_process_group()
 
@@ -205,6 +215,7 @@ class Ranks:
         try:
             operation()
         except RuntimeError as error:
+            self._failed = True
             raise PeerError(self._cause(error)) from error
 
     def _beat(self) -> None:
