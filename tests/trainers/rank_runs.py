@@ -24,6 +24,9 @@ SMALL = {
 }
 
 
+NOVELTY = {"network_settings": {"hidden_units": 8, "num_layers": 1, "normalize": True}}
+
+
 class Pupils(Taught):
     """Tells how many steps each lesson began after."""
 
@@ -73,7 +76,9 @@ def main(folder: Path) -> None:
     common = {"default_settings": SMALL, "checkpoint_settings": run, "env_settings": {"seed": 4}}
     found["lessons"] = told(train(pupils, {**common, "environment_parameters": parameters}))
     found["told"] = [str(each) for each in pupils.told]
-    found["late"] = told(train(Late(), {**common, "checkpoint_settings": {**run, "run_id": "late"}}))
+    curious = {**SMALL, "reward_signals": {"extrinsic": {}, "rnd": NOVELTY}}
+    late = {**common, "default_settings": curious, "checkpoint_settings": {**run, "run_id": "late"}}
+    found["late"] = told(train(Late(), late))
     (folder / f"{RANK}.json").write_text(json.dumps(found))
 
 

@@ -138,7 +138,7 @@ class OffPolicyLearner(Learner):
         self._update_signals(since)
         self.require_finite_weights()
         means = torch.stack([torch.stack(values).mean() for values in figures.values()])
-        means = weighted_mean(self.task.collective, means, self.optimizer.weight)
+        means = weighted_mean(self.collective, means, self.optimizer.weight)
         for tag, mean in zip(figures, means.tolist(), strict=True):
             self.metrics.add(tag, mean)
         self.metrics.add("Policy/Learning Rate", self.optimizer.learning_rate)
@@ -146,7 +146,7 @@ class OffPolicyLearner(Learner):
     @property
     def batch_size(self) -> int:
         """This rank's decisions in a minibatch: its part of `batch_size`, at least 1."""
-        size, rank = self.task.collective.size, self.task.collective.rank
+        size, rank = self.collective.size, self.collective.rank
         ends = [max(size, self.hyper.batch_size) * number // size for number in (rank, rank + 1)]
         return ends[1] - ends[0]
 
@@ -245,7 +245,7 @@ class OffPolicyLearner(Learner):
         """Settled rows of all ranks required before the first update."""
         needed = max(self.hyper.batch_size, self.hyper.buffer_init_steps)
         # Of the rows of several buffers, at least half settle: each decision has one last observation at most.
-        return needed if self.alone else min(needed, self.task.collective.size * self.replay.capacity // 2)
+        return needed if self.alone else min(needed, self.collective.size * self.replay.capacity // 2)
 
     def _report_sums(self) -> None:
         """Report the rewards of ended episodes, once there are as many new rows as in a minibatch."""

@@ -180,7 +180,7 @@ class OnPolicyLearner(Learner):
             figures += epoch
             if self.hyper.target_kl is not None and self._diverged(torch.stack(epoch)[:, KL].mean()):
                 break
-        means = weighted_mean(self.task.collective, torch.stack(figures).mean(0), self.optimizer.weight)
+        means = weighted_mean(self.collective, torch.stack(figures).mean(0), self.optimizer.weight)
         self.require_finite_weights()
         self._follow_log_std_schedule()
         for tag, value in zip(self.figures, means.tolist(), strict=True):
@@ -222,7 +222,7 @@ class OnPolicyLearner(Learner):
         returns = take(advantage) + values[rows]
         combined = (take(advantage) if baseline is values else returns - baseline[rows]).mean(1)
         if self.hyper.normalize_advantage == "buffer":
-            combined = standardised(combined, self.task.collective)
+            combined = standardised(combined, self.collective)
         return Batch(
             inputs=tuple(tensor[rows] for tensor in inputs),
             forbidden=take(columns.forbidden) if columns.forbidden.any() else None,
@@ -331,12 +331,12 @@ class OnPolicyLearner(Learner):
     def _epoch(self, batch: Batch, losses: Losses, beta: float) -> Iterator[Tensor]:
         """Yield what `descend` returns for each minibatch of one epoch."""
         rows = np.array([len(batch)]) if self.rows is None else self.rows
-        division = divide(rows, self.task.collective.rank, self.hyper.batch_size)
+        division = divide(rows, self.collective.rank, self.hyper.batch_size)
         self.optimizer.weight = division.weight
         shuffled, parts = self.sampler.draw(batch, division.size, self.generator)
-        parts = parts[: division.count]
+        parts = parts[: int(self.collective.gather(np.array([len(parts)])).min())]  # as many on all ranks
         if self.hyper.normalize_advantage == "minibatch":
-            collective, advantage = self.task.collective, shuffled.advantage[: parts[-1].stop]
+            collective, advantage = self.collective, shuffled.advantage[: parts[-1].stop]
             if batch.sequences is None:
                 shuffled = shuffled[: parts[-1].stop]
                 advantage = standardised(advantage.view(len(parts), -1), collective).flatten()
@@ -352,7 +352,7 @@ class OnPolicyLearner(Learner):
 
     def _diverged(self, kl: Tensor) -> bool:
         """Whether the policy moved too far in an epoch. An adaptive learning rate is adapted instead."""
-        kl = weighted_mean(self.task.collective, kl, self.optimizer.weight)
+        kl = weighted_mean(self.collective, kl, self.optimizer.weight)
         divergence, target = float(kl), self.hyper.target_kl
         if self.hyper.learning_rate_schedule == "adaptive":
             self.optimizer.adapt(divergence, target)
@@ -362,7 +362,7 @@ class OnPolicyLearner(Learner):
     @property
     def _weight(self) -> float:
         """This rank's part of the rollout."""
-        return 1.0 if self.rows is None else float(self.rows[self.task.collective.rank] / self.rows.sum())
+        return 1.0 if self.rows is None else float(self.rows[self.collective.rank] / self.rows.sum())
 
     def _report_values(self, batch: Batch) -> None:
         """Report the mean value of each signal, and how well the values explained the returns; before the update."""
@@ -371,7 +371,7 @@ class OnPolicyLearner(Learner):
             value = batch.value[:, index]
             values += [value.mean(), explained_variance(value, batch.returns[:, index])]
             tags += [f"Policy/{signal.title} Value Estimate", f"Policy/{signal.title} Explained Variance"]
-        means = weighted_mean(self.task.collective, torch.stack(values), self._weight)
+        means = weighted_mean(self.collective, torch.stack(values), self._weight)
         for tag, mean in zip(tags, means.tolist(), strict=True):
             self.metrics.add(tag, mean)
 

@@ -119,7 +119,7 @@ class POCA(ClippedLearner):
         gone = upload(columns.gone).float()
         self._groups = Groups(inputs, actions, upload(columns.mates), gone)
         members = 1.0 + (columns.mates != NO_ROW).sum(1).max(initial=0)
-        largest = float(self.task.collective.gather(np.array([members])).max())
+        largest = float(self.collective.gather(np.array([members])).max())
         self.policy.critic.most.clamp_(min=largest)
         compute = self.policy.group_value if chains is None else self.policy.critic
         sides = (False, True) if self.counterfactual else (False,)
@@ -139,7 +139,7 @@ class POCA(ClippedLearner):
             return value, value
         settled = upload(columns.settled)
         for index, signal in enumerate(self.signals):
-            estimate = weighted_mean(self.task.collective, baseline[settled, index].mean(), self._weight)
+            estimate = weighted_mean(self.collective, baseline[settled, index].mean(), self._weight)
             self.metrics.add(f"Policy/{signal.title} Baseline Estimate", float(estimate))
         return value, baseline
 

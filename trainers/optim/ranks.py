@@ -33,7 +33,7 @@ BEAT_SECONDS = 0.5
 """Time between two signs of life of a rank."""
 GRACE_SECONDS = 3.0
 """Time that a rank whose call failed waits to learn why."""
-LATEST_NAMES = 5
+MOST_NAMES = 5
 """The most ranks that a message names."""
 
 
@@ -49,6 +49,7 @@ class Launch:
         rank: number of this process among all of the run.
         local_rank: number of this process on its machine.
         size: number of processes of the run.
+        on_machine: number of processes of the run on this machine.
         restarts: how often the run has been restarted after a failure.
         host: name of this machine.
     """
@@ -56,6 +57,7 @@ class Launch:
     rank: int
     local_rank: int
     size: int
+    on_machine: int
     restarts: int
     host: str
 
@@ -75,6 +77,7 @@ def launched(environment: Mapping[str, str] = os.environ) -> Launch | None:
         rank,
         _number(environment, "LOCAL_RANK", str(rank)),
         size,
+        _number(environment, "LOCAL_WORLD_SIZE", str(size)),
         _number(environment, "TORCHELASTIC_RESTART_COUNT", "0"),
         socket.gethostname(),
     )
@@ -103,9 +106,10 @@ class Ranks:
         self.launch, self.timeout = launch, timeout
         self.rank, self.size = launch.rank, launch.size
         self._distributed = distributed
-        on_gpu = torch.cuda.is_available() and distributed.is_nccl_available()
-        if on_gpu:
-            torch.cuda.set_device(launch.local_rank % torch.cuda.device_count())
+        gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if gpus:
+            torch.cuda.set_device(launch.local_rank % gpus)
+        has_own_gpu = launch.on_machine <= gpus and distributed.is_nccl_available()  # which nccl needs
         limit, patience = timedelta(seconds=timeout), timedelta(seconds=max(timeout, JOINING_SECONDS))
         try:
             store, _, _ = next(distributed.rendezvous("env://", timeout=patience))
@@ -115,7 +119,7 @@ class Ranks:
             self._store.set(f"here{self.rank}", launch.host)
             self._store.wait([f"here{rank}" for rank in range(self.size)], patience)
             distributed.init_process_group(
-                "cpu:gloo,cuda:nccl" if on_gpu else "gloo",
+                "cpu:gloo,cuda:nccl" if has_own_gpu else "gloo",
                 store=distributed.PrefixStore("group", self._store),
                 rank=self.rank,
                 world_size=self.size,
@@ -127,7 +131,7 @@ class Ranks:
                 f"{os.environ['MASTER_PORT']} ({_first_line(error)}); check the rendezvous endpoint, firewalls, and "
                 "GLOO_SOCKET_IFNAME"
             ) from error
-        self._calls = 0
+        self._calls, self._failed = 0, False
         self._ended = threading.Event()
         self._beating = threading.Thread(target=self._beat, name="signs of life", daemon=True)
         self._beating.start()
@@ -175,6 +179,7 @@ class Ranks:
 
     def report_failure(self, cause: str) -> None:
         """Let the other ranks know why this one ends. The first cause stays."""
+        self._failed = True
         with suppress(RuntimeError):
             self._store.compare_set("failure", "", f"{self.named(self.rank)}: {cause}")
 
@@ -185,9 +190,18 @@ class Ranks:
         return True  # the store is gone, and so is whoever ran it
 
     def leave(self) -> None:
-        """Close the connections. A rank that waits for this one then fails."""
+        """Close the connections. A rank that waits for this one then fails.
+
+        If nothing has failed, this waits until all ranks are about to leave, so that none closes a connection that
+        another one still reads from.
+        """
         self._ended.set()
         self._beating.join()
+        if not self._failed:
+            with suppress(RuntimeError):
+                self._store.set(f"done{self.rank}", "")
+                done = [f"done{rank}" for rank in range(self.size)]
+                self._store.wait(done, timedelta(seconds=GRACE_SECONDS))
         with suppress(RuntimeError):
             self._distributed.destroy_process_group()
 
@@ -201,6 +215,7 @@ class Ranks:
         try:
             operation()
         except RuntimeError as error:
+            self._failed = True
             raise PeerError(self._cause(error)) from error
 
     def _beat(self) -> None:
@@ -245,8 +260,8 @@ class Ranks:
         return found
 
     def _names(self, ranks: list[int]) -> str:
-        named = [self.named(rank) for rank in ranks[:LATEST_NAMES]]
-        more = f" and {len(ranks) - LATEST_NAMES} more" if len(ranks) > LATEST_NAMES else ""
+        named = [self.named(rank) for rank in ranks[:MOST_NAMES]]
+        more = f" and {len(ranks) - MOST_NAMES} more" if len(ranks) > MOST_NAMES else ""
         return f"{', '.join(named)}{more}" or "another rank"
 
 

@@ -18,7 +18,8 @@ class News:
 
     def add(self, kind: str, *columns: np.ndarray) -> None:
         """Add events of a kind, from columns of shape (n,)."""
-        self._events.setdefault(kind, []).extend(np.stack(columns, axis=1).tolist())
+        if len(columns[0]):
+            self._events.setdefault(kind, []).extend(np.stack(columns, axis=1).tolist())
 
     def take(self) -> tuple[int, dict[str, list[Any]]]:
         """Return the decisions and the events since the last call, the events by kind, one row each. Forget them."""

@@ -67,6 +67,8 @@ class Follower(Recorder):
 class FollowerFiles(RunFiles):
     """The files of a run as seen by a rank that does not write them."""
 
+    writes = False
+
     def __init__(self, settings: RunSettings, display: Display, timers: TimerTree) -> None:
         checkpoints = settings.checkpoint_settings
         self.settings, self.display, self.timers = settings, display, timers

@@ -42,7 +42,10 @@ class RunFiles:
         status: content of `training_status.json`.
         unsaved: behaviors whose newest checkpoint could not be written.
         unexported: behaviors whose newest `.onnx` file could not be written.
+        writes: whether this process writes the files.
     """
+
+    writes = True
 
     def __init__(self, settings: RunSettings, display: Display, timers: TimerTree) -> None:
         checkpoints = settings.checkpoint_settings

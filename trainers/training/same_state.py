@@ -4,6 +4,7 @@ import hashlib
 
 from trainers.algorithms.learner import Learner
 from trainers.optim.collective import JointError
+from trainers.rewards.learned import LearnedSignal
 
 
 def share_state(learner: Learner) -> None:
@@ -49,8 +50,10 @@ def require_same_weights(learner: Learner) -> None:
 
 
 def weights_hash(learner: Learner) -> str:
-    """Return a hash of all weights."""
+    """Return a hash of all weights, those of reward signals included."""
     digest = hashlib.sha256()
-    for flat in learner.optimizer.flat:
-        digest.update(flat.detach().cpu().numpy().tobytes())
+    signals = [signal.optimizer for signal in learner.signals if isinstance(signal, LearnedSignal)]
+    for optimizer in (learner.optimizer, *signals):
+        for flat in optimizer.flat:
+            digest.update(flat.detach().cpu().numpy().tobytes())
     return digest.hexdigest()

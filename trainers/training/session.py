@@ -251,7 +251,8 @@ class Session:
         """Save the run if `save` is true and it can be saved, and close every file, after a failure. Nothing is raised.
 
         Returns:
-            Whether anything was saved. A behavior is not saved if it has learned nothing or if a weight is not finite.
+            Whether this process saved anything. A behavior is not saved if it has learned nothing or if a weight is not
+            finite.
         """
         saved = False
         for recorder in self.recorders.values():
@@ -260,7 +261,7 @@ class Session:
                 if save and recorder.has_news and learner.training and learner.optimizer.is_finite:
                     self.files.summarise(recorder)
                     self.files.checkpoint(recorder, self._standing)
-                    saved = saved or learner.name not in self.files.unsaved
+                    saved = saved or (self.files.writes and learner.name not in self.files.unsaved)
         closings: list[Callable[[], object]] = [recorder.close for recorder in self.recorders.values()]
         for close in (*closings, self._close_files, self.display.close):
             with suppress(Exception):
