@@ -56,23 +56,29 @@ hyperparameters = {
     "poca": st.fixed_dictionaries({}, optional={"epsilon": numbers}),
 }
 REMEMBERING = ("ppo", "a2c", "poca", "sac")
-behaviors = st.sampled_from(sorted(hyperparameters)).flatmap(
-    lambda trainer_type: st.fixed_dictionaries(
-        {"trainer_type": st.just(trainer_type)},
-        optional={
-            "hyperparameters": hyperparameters[trainer_type],
-            "network_settings": st.builds(operator.or_, networks, memories)
-            if trainer_type in REMEMBERING
-            else networks,
-            "reward_signals": signals,
-            "max_steps": counts,
-            "even_checkpoints": st.booleans(),
-            "self_play": st.none() | st.fixed_dictionaries({}, optional={"save_steps": counts}),
-            "init_path": st.none() | st.text(st.characters(exclude_categories=["Cc", "Cs"])),
-            "reward_clip": st.none() | numbers,
-        },
+
+
+def behaviors(remembering: tuple[str, ...]) -> st.SearchStrategy[dict[str, Any]]:
+    """Behaviors, those of these types perhaps with memory."""
+    return st.sampled_from(sorted(hyperparameters)).flatmap(
+        lambda trainer_type: st.fixed_dictionaries(
+            {"trainer_type": st.just(trainer_type)},
+            optional={
+                "hyperparameters": hyperparameters[trainer_type],
+                "network_settings": st.builds(operator.or_, networks, memories)
+                if trainer_type in remembering
+                else networks,
+                "reward_signals": signals,
+                "max_steps": counts,
+                "even_checkpoints": st.booleans(),
+                "self_play": st.none() | st.fixed_dictionaries({}, optional={"save_steps": counts}),
+                "init_path": st.none() | st.text(st.characters(exclude_categories=["Cc", "Cs"])),
+                "reward_clip": st.none() | numbers,
+            },
+        )
     )
-)
+
+
 values = numbers | st.sampled_from(
     [
         {"sampler_type": "uniform"},
@@ -82,8 +88,10 @@ values = numbers | st.sampled_from(
 files = st.fixed_dictionaries(
     {},
     optional={
-        "default_settings": behaviors,
-        "behaviors": st.dictionaries(st.sampled_from(["Walker", "A.b-v5", "yes", "1e5"]), behaviors),
+        "default_settings": behaviors(()),  # other behaviors inherit it, and dqn takes no memory
+        "behaviors": st.dictionaries(
+            st.sampled_from(["Walker", "A.b-v5", "yes", "1e5"]), behaviors(REMEMBERING)
+        ),
         "env_settings": st.fixed_dictionaries(
             {"env_path": st.sampled_from(["Walker2d-v5", "ALE/Assault-v5", "builds/walker.x86_64"])},
             optional={
