@@ -46,7 +46,7 @@ def test_reward_is_compared_with_the_threshold(
     returns: list[float], smoothed: float, threshold: float, least: int, smoothing: bool
 ) -> None:
     rule = criteria(min_lesson_length=least, threshold=threshold, signal_smoothing=smoothing)
-    complete, after = judge(rule, Measured(1.0, returns), smoothed)
+    complete, after = judge(rule, Measured(1.0, returns=returns), smoothed)
     if len(returns) < max(least, 1):
         assert (complete, after) == (False, smoothed)
         return
@@ -61,7 +61,7 @@ def test_progress_is_compared_with_the_threshold(
     progress: float, threshold: float, episodes: int, least: int
 ) -> None:
     rule = criteria(measure="progress", min_lesson_length=least, threshold=threshold)
-    complete, after = judge(rule, Measured(progress, [9.0] * episodes), 0.5)
+    complete, after = judge(rule, Measured(progress, returns=[9.0] * episodes), 0.5)
     assert complete == (episodes >= least and progress > threshold)
     assert after == 0.5
 
@@ -70,7 +70,7 @@ def test_progress_is_compared_with_the_threshold(
 def test_smoothed_reward_comes_near_the_mean(mean: float, share: float) -> None:
     rule, smoothed, complete = criteria(threshold=share * mean), 0.0, False
     for _ in range(20):
-        complete, smoothed = judge(rule, Measured(0.0, [mean]), smoothed)
+        complete, smoothed = judge(rule, Measured(0.0, returns=[mean]), smoothed)
     assert complete
     assert smoothed == pytest.approx(mean, rel=1e-9)
 
@@ -86,7 +86,7 @@ def test_lessons_only_go_forward_one_at_a_time(
     curriculum = Curriculum(parameters(mass=own, fixed=3.0))
     for progress, returns in history:
         before = curriculum.lessons["mass"]
-        change = curriculum.advance({"Task": Measured(progress, returns)})
+        change = curriculum.advance({"Task": Measured(progress, returns=returns)})
         now = curriculum.lessons["mass"]
         assert now - before == (before < len(thresholds) and progress > thresholds[before])
         assert set(change.values) == ({"mass"} if now > before else set())
