@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from trainers.records.plots import COLUMNS, new_figure, save_figure
 from trainers.search.result import COMPLETE, ENDED_EARLY, Result
@@ -35,12 +36,14 @@ def draw_trials(title: str, trials: Sequence[Result], space: Mapping[str, Parame
     best = np.maximum.accumulate([trial.value or 0.0 for trial in complete])
     history.step([trial.number for trial in complete], best, where="post", label="best so far")
     history.set_xlabel("trial")
+    history.xaxis.set_major_locator(MaxNLocator(integer=True))
     history.legend()
     for key, axes in zip(keys, places, strict=False):
         parameter, having = space[key], [trial for trial in shown if key in trial.values]
         if parameter.choices is None:
             _add(axes, having, {trial.number: float(trial.values[key]) for trial in having})
             axes.set_xscale("log" if parameter.log else "linear")
+            axes.set_xlim(parameter.low, parameter.high)
         else:
             texts = list(parameter.texts)
             _add(axes, having, {trial.number: float(texts.index(trial.values[key])) for trial in having})

@@ -4,7 +4,6 @@ import csv
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -61,7 +60,7 @@ def _csv_text(trials: Sequence[Result], search: Search) -> str:
         ["trial", "state", "value", *(f"seed {seed}" for seed in seeds), "seconds", *keys, "reason"]
     )
     for trial in trials:
-        measured = trial.seeds or ("",) * len(seeds)
+        measured = trial.seeds or (None,) * len(seeds)
         numbers = [
             "" if number is None else f"{number:.8g}" for number in (trial.value, *measured, trial.seconds)
         ]
