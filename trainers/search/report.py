@@ -11,7 +11,7 @@ from rich.text import Text
 
 from gym_adapters.errors import refusal_named
 from gym_adapters.text import one_line
-from trainers.config import CheckpointSettings, dump_settings
+from trainers.config import dump_settings
 from trainers.records.checkpoint import write_text
 from trainers.search.pictures import draw_trials
 from trainers.search.result import Result, ranked, short, shown
@@ -45,11 +45,10 @@ def write_results(trials: Sequence[Result], search: Search, name: str, out: Path
 
 
 def _best_text(best: Result, search: Search, name: str) -> str:
-    """Return the training file of the best trial, with a new run's id and folder."""
-    settings = search.settings(best.texts).model_copy(update={"checkpoint_settings": CheckpointSettings()})
+    """Return the training file of the best trial."""
     seeds = ", ".join(f"{value:,.6g}" for value in best.seeds)
     head = f"# Trial {best.number} of the study {one_line(name)}: {search.file.measure} mean return {best.value:,.6g}"
-    return f"{head} (seeds: {seeds}).\n{dump_settings(settings)}"
+    return f"{head} (seeds: {seeds}).\n{dump_settings(search.settings(best.texts))}"
 
 
 def _csv_text(trials: Sequence[Result], search: Search) -> str:

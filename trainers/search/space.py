@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from gym_adapters.errors import UserError
 from trainers.compare.plan import is_player
 from trainers.compare.runs import as_yaml, flatten
-from trainers.config import RunSettings, load_settings
+from trainers.config import CheckpointSettings, RunSettings, load_settings
 from trainers.config.base import Count, Flag, PathText, Positive, Real, SentCountOrZero, Settings, problem
 from trainers.config.errors import listed, problems
 from trainers.config.reader import parse_yaml, read_source
@@ -130,11 +130,16 @@ class Search:
         Args:
             values: The value of each key of the space, as YAML.
 
+        Returns:
+            The settings, with a new run's `checkpoint_settings`; only `initialize_from` is that of the training file.
+
         Raises:
             UserError: The values do not fit each other.
         """
         changes = [f"{key}={text}" for key, text in values.items()]
-        return load_settings(self.content, [*self.overrides, *changes], self.options)
+        settings = load_settings(self.content, [*self.overrides, *changes], self.options)
+        start = CheckpointSettings(initialize_from=settings.checkpoint_settings.initialize_from)
+        return settings.model_copy(update={"checkpoint_settings": start})
 
     def identity(self) -> dict[str, Any]:
         """Return all that decides what a trial's value means, as one flat map that JSON holds."""
@@ -176,6 +181,10 @@ def load_search(path: Path, env: str | None = None, overrides: Sequence[str] = (
         load_settings(place)  # its own mistakes are named with its path
         training = dict(read_source(place)[1])
     training = deep_merge(training, file.settings or {})
+    try:
+        load_settings(training)
+    except UserError as error:
+        raise UserError(f"{label}: {error}") from None
     options = {} if env is None else {"env_settings": {"env_path": env}}
     base = load_settings(training, overrides, options)
     if base.env_settings.env_path is None:

@@ -32,7 +32,8 @@ BUSY_SECONDS = 60
 """Time that a process waits for the others to leave an SQLite file."""
 WAIT_SECONDS = 1.0
 
-_SEARCH, _SEEDS, _REASON, _SECONDS, _HISTORY = "search", "seeds", "reason", "seconds", "retry_history"
+_SEARCH, _SEEDS, _REASON, _SECONDS, _SURPLUS, _HISTORY = (
+    "search", "seeds", "reason", "seconds", "surplus", "retry_history")  # fmt: skip
 
 
 def open_study(search: Search, storage: str, name: str) -> optuna.Study:
@@ -153,7 +154,7 @@ def run_trials(
     with _refusal_of(storage):
         while (state := _state_of(study, count)) != "done":
             if state == "start":
-                _run_one(study, search, out, say)
+                _run_one(study, search, count, out, say)
                 continue
             if not waits:
                 say("waiting for the trials of other processes")
@@ -165,25 +166,36 @@ def run_trials(
 
 def _state_of(study: optuna.Study, count: int) -> str:
     """Return what to do next: `start` a trial, `wait` for other processes, or nothing, since the study is `done`."""
-    trials = study.get_trials(deepcopy=False)
-    again = _begun_again(trials)
-    states = [trial.state for trial in trials if trial.number not in again]
+    states = [trial.state for trial in _counted(study)]
     if TrialState.WAITING in states or len(states) < count:
         return "start"
     return "wait" if TrialState.RUNNING in states else "done"
+
+
+def _counted(study: optuna.Study) -> list[FrozenTrial]:
+    """Return the trials that `count` is about: neither those begun again nor the surplus ones."""
+    trials = study.get_trials(deepcopy=False)
+    again = _begun_again(trials)
+    return [trial for trial in trials if trial.number not in again and _SURPLUS not in trial.user_attrs]
 
 
 def _begun_again(trials: list[FrozenTrial]) -> set[int]:
     return {number for trial in trials for number in trial.system_attrs.get(_HISTORY, [])}
 
 
-def _run_one(study: optuna.Study, search: Search, out: Path, say: Callable[[str], None]) -> None:
-    """Run one trial. Optuna's `optimize` sends the signs of life, and begins dead trials of others again."""
+def _run_one(study: optuna.Study, search: Search, count: int, out: Path, say: Callable[[str], None]) -> None:
+    """Run one trial. Optuna's `optimize` sends the signs of life, and begins dead trials of others again.
+
+    Several processes may each begin the last trial at once. All but the first of those trials are surplus.
+    """
     number: int | None = None
 
     def objective(trial: optuna.Trial) -> float:
         nonlocal number
         number = trial.number
+        if sum(other.number < number for other in _counted(study)) >= count:
+            trial.set_user_attr(_SURPLUS, True)
+            raise TrialError
         values = _suggest(search, trial)
         told = ", ".join(f"{short(key)} {shown(value)}" for key, value in trial.params.items())
         say(f"trial {number}: trains with {told}")
@@ -197,7 +209,8 @@ def _run_one(study: optuna.Study, search: Search, out: Path, say: Callable[[str]
             trial.set_user_attr(_SECONDS, round(time.monotonic() - begin, 1))
 
     def announce(study: optuna.Study, trial: FrozenTrial) -> None:
-        say(_line(study, trial))
+        if _SURPLUS not in trial.user_attrs:
+            say(_line(study, trial))
 
     try:
         study.optimize(objective, n_trials=1, catch=(TrialError,), callbacks=[announce])
@@ -278,4 +291,5 @@ def results(study: optuna.Study, storage: str) -> list[Result]:
             trial.user_attrs.get(_REASON, ""),
         )
         for trial in trials
+        if _SURPLUS not in trial.user_attrs
     ]
