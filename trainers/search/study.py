@@ -287,7 +287,7 @@ def results(study: optuna.Study, storage: str) -> list[Result]:
             trial.value,
             tuple(trial.user_attrs.get(_SEEDS, ())),
             dict(trial.params),
-            trial.user_attrs.get(_SECONDS),
+            trial.user_attrs.get(_SECONDS) if trial.state.is_finished() else None,
             trial.user_attrs.get(_REASON, ""),
         )
         for trial in trials

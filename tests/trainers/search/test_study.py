@@ -178,6 +178,31 @@ def test_a_storage_that_cannot_be_used_is_refused(
     assert error.count("\n") == 1
 
 
+def test_without_optuna_the_command_says_how_to_install_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert run(write_space(tmp_path)) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: a search needs optuna, which is not installed; run: ")
+    assert said.endswith("-m pip install optuna\n")
+
+
+@OPTUNA
+def test_under_torchrun_it_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in {
+        "RANK": "0",
+        "WORLD_SIZE": "2",
+        "MASTER_ADDR": "localhost",
+        "MASTER_PORT": "1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    assert run(write_space(tmp_path)) == 2
+    assert "runs without torchrun" in capsys.readouterr().err
+
+
 @OPTUNA
 def test_an_unknown_environment_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(write_space(tmp_path), "--env", "CartPool-v1") == 2
@@ -215,6 +240,7 @@ def test_ctrl_c_writes_the_results_and_the_trial_is_begun_again(tmp_path: Path, 
     assert "the same command goes on from here" in output
     assert len(trials()) == 5
     assert states()["begun again"] == states()["waiting"] == 1
+    assert trials()[-1]["seconds"] == ""
     assert run(path, "--trials", 5) == 0
     assert len(trials()) == 6
     assert states()["begun again"] == 1
