@@ -55,7 +55,7 @@ $(VENV)/ready-to-train: pyproject.toml constraints.txt | $(VENV)/made
 
 $(VENV)/ready-to-test: pyproject.toml constraints.txt | $(VENV)/made
 	@echo "Installing the pinned packages and the development tools into $(VENV) (once, a few minutes) ..."
-	$(call INSTALL,".[dev$(COMMA)box2d$(COMMA)video$(COMMA)wandb$(COMMA)compare]")
+	$(call INSTALL,".[dev$(COMMA)box2d$(COMMA)video$(COMMA)wandb$(COMMA)compare$(COMMA)search]")
 	@tests/install-chromium.sh
 	@touch $@
 

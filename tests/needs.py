@@ -18,6 +18,11 @@ VIDEO = pytest.mark.skipif(_lacking("imageio_ffmpeg", "pygame"), reason="needs t
 PYGAME = pytest.mark.skipif(_lacking("pygame"), reason="needs pygame: the extra box2d or video")
 PETTINGZOO = pytest.mark.skipif(_lacking("pettingzoo"), reason="needs the extra pettingzoo")
 PLOTLY = pytest.mark.skipif(_lacking("plotly"), reason="needs the extra compare")
+OPTUNA = pytest.mark.skipif(_lacking("optuna"), reason="needs the extra search")
+POSTGRESQL = pytest.mark.skipif(
+    _lacking("optuna", "psycopg") or None in (shutil.which("initdb"), shutil.which("pg_ctl")),
+    reason="needs the extra search, and initdb and pg_ctl of PostgreSQL: apt-get install postgresql",
+)
 EGL = pytest.mark.skipif(
     sys.platform == "linux" and not os.environ.get("DISPLAY") and ctypes.util.find_library("EGL") is None,
     reason="needs a display, or EGL: apt-get install libegl1 libgl1",

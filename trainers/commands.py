@@ -33,6 +33,7 @@ PROGRAMS = {
     "demonstrations": Program("bridge.demonstrations", "print what a .demo file holds"),
     "clone": Program("trainers.training.clone", "train a policy on demonstrations alone"),
     "compare": Program("trainers.compare.cli", "compare runs of this trainer and of mlagents-learn"),
+    "search": Program("trainers.search.cli", "search for the settings that train best"),
     "config": Program("trainers.config.__main__", "check a training file and print it with all defaults"),
     "export": Program("bridge.onnx_export", "write the .onnx of a policy, or check one"),
     "doctor": Program("bridge.doctor", "check whether the installed packages work together"),

@@ -99,22 +99,26 @@ def max_steps(settings: RunSettings) -> int:
 
 
 def is_finished(plan: Plan, side: str, variant: Variant, seed: int) -> bool:
-    """Whether a run has ended and its final checkpoint has reached `max_steps`."""
-    folder = plan.folder(side, variant, seed)
+    """Whether a run of a plan has ended and its final checkpoint has reached `max_steps`."""
+    return has_finished(plan.folder(side, variant, seed), variant.settings)
+
+
+def has_finished(folder: Path, settings: RunSettings) -> bool:
+    """Whether a run of either trainer has ended and its final checkpoint has reached `max_steps`."""
     if not (folder / "run_logs" / "timers.json").is_file():
         return False
     try:
         status = json.loads((folder / "run_logs" / "training_status.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    names = variant.settings.behaviors
+    names = settings.behaviors
     finals = [status.get(name, {}).get("final_checkpoint") for name in names]
     finals = [final for final in finals if final] or [
         entry["final_checkpoint"]
         for entry in status.values()
         if isinstance(entry, dict) and entry.get("final_checkpoint")
     ]
-    return bool(finals) and all(int(final["steps"]) >= max_steps(variant.settings) for final in finals)
+    return bool(finals) and all(int(final["steps"]) >= max_steps(settings) for final in finals)
 
 
 def begun(plan: Plan) -> list[Path]:

@@ -43,7 +43,7 @@ def train_all(plan: Plan) -> None:
     todo = [job for job in plan.jobs() if not is_finished(plan, *job)]
     if any(side == THEIRS for side, _, _ in todo):
         check_mlagents_learn(plan.mlagents_learn)
-    with Progress(len(plan.jobs()), len(plan.jobs()) - len(todo)) as progress, _terminated_as_interrupted():
+    with Progress(len(plan.jobs()), len(plan.jobs()) - len(todo)) as progress, terminated_as_interrupted():
         for side, variant, seed in todo:
             name = f"{side}, {variant.name}, seed {seed}"
             progress.begin(name, max_steps(variant.settings))
@@ -129,6 +129,12 @@ def _home() -> Path:
     return Path(bridge.__file__).resolve().parents[1]
 
 
+def surroundings() -> dict[str, str]:
+    """Return the environment variables of a process that runs the packages of this project."""
+    path = os.pathsep.join(filter(None, [str(_home()), os.environ.get("PYTHONPATH")]))
+    return {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": path}
+
+
 def _free_port(count: int) -> int:
     for port in range(FIRST_PORT, LAST_PORT, count):
         if all(map(is_free, range(port, port + count))):
@@ -147,12 +153,8 @@ def _train(plan: Plan, side: str, variant: Variant, seed: int, player: Path, pro
         command.append("--resume")
     elif folder.exists():
         command.append("--force")
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    if side == OURS:
-        environment["PYTHONPATH"] = os.pathsep.join(
-            filter(None, [str(_home()), os.environ.get("PYTHONPATH")])
-        )
-    else:
+    environment = surroundings()
+    if side != OURS:
         environment.pop("PYTHONPATH", None)
     code = _follow(command, environment, log, progress)
     if code:
@@ -216,7 +218,7 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 
 @contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
+def terminated_as_interrupted() -> Iterator[None]:
     """Make SIGTERM raise KeyboardInterrupt, as Ctrl-C does."""
 
     def interrupt(number: int, frame: object) -> None:

@@ -40,7 +40,7 @@ def draw_plots(rows: Sequence[Mapping[str, str]], folder: Path, title: str) -> N
     """
     for name, plots in (("reward.png", REWARD_PLOTS), ("losses.png", LOSS_PLOTS)):
         lines = (len(plots) + 1) // COLUMNS
-        figure = _figure(5 * COLUMNS, 3.2 * lines)
+        figure = new_figure(5 * COLUMNS, 3.2 * lines)
         for axes, (tag, label) in zip(figure.subplots(lines, COLUMNS).flat, plots.items(), strict=True):
             steps, values = _curve(rows, tag)
             axes.plot(steps, values, marker="." if len(steps) < 3 else "")
@@ -51,7 +51,7 @@ def draw_plots(rows: Sequence[Mapping[str, str]], folder: Path, title: str) -> N
                 axes.set_yscale("log")
             _label(axes, "agent steps", label)
         figure.suptitle(title, parse_math=False)
-        _save(figure, folder / name)
+        save_figure(figure, folder / name)
 
 
 def draw_curves(
@@ -65,14 +65,14 @@ def draw_curves(
         path: the .png to write.
         over: the label of the x axis.
     """
-    figure = _figure(7, 4)
+    figure = new_figure(7, 4)
     axes = figure.subplots()
     for label, curve in curves.items():
         axes.plot(list(curve), list(curve.values()), label=label)
     axes.set(title=title)
     _label(axes, over, "mean return of training episodes")
     axes.legend()
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_seeds(title: str, curves: Mapping[int, Mapping[int, float]], path: Path) -> None:
@@ -89,14 +89,14 @@ def draw_seeds(title: str, curves: Mapping[int, Mapping[int, float]], path: Path
     start, end = max(map(min, curves.values())), min(map(max, curves.values()))
     steps = np.linspace(start, end, 400)
     runs = np.stack([np.interp(steps, list(curve), list(curve.values())) for curve in curves.values()])
-    figure = _figure(7, 4)
+    figure = new_figure(7, 4)
     axes = figure.subplots()
     axes.fill_between(steps, runs.min(0), runs.max(0), alpha=0.25, linewidth=0, label="lowest to highest")
     axes.plot(steps, runs.mean(0), label=f"mean of {len(runs)} seeds")
     axes.set(title=title)
     _label(axes, "agent steps", "mean return of training episodes")
     axes.legend(loc="upper left")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _curve(rows: Sequence[Mapping[str, str]], tag: str) -> tuple[np.ndarray, np.ndarray]:
@@ -125,7 +125,7 @@ def _label(axes: Axes, over: str, label: str) -> None:
     axes.grid(alpha=0.3)
 
 
-def _figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
     """An empty figure, in inches; pictures of one size share one figure.
 
     A figure holds megabytes in reference cycles. A training loop makes few objects, so Python's garbage collector runs
@@ -143,7 +143,8 @@ def _kept_figure(width: float, height: float) -> Figure:
     return figure
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as .png; the file is replaced atomically."""
     image = io.BytesIO()
     figure.savefig(image, format="png", dpi=90)
     write_atomically(path, lambda stream: stream.write(image.getvalue()))

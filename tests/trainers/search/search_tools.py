@@ -1,0 +1,71 @@
+"""Searches whose trainings take no time: the measure is a formula of the settings."""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from trainers.config import RunSettings
+from trainers.search.trial import TrialError
+
+SPACE = """
+settings:
+  behaviors: {{CartPole-v1: {{trainer_type: ppo, max_steps: 400, summary_freq: 100}}}}
+  env_settings: {{env_path: CartPole-v1}}
+space:
+  behaviors.*.hyperparameters.learning_rate: {{low: 1e-4, high: 1e-2, log: true}}
+  behaviors.*.network_settings.num_layers: {{choices: [1, 2, 3]}}
+seeds: [0, 1]
+{more}
+"""
+
+
+def write_space(folder: Path, more: str = "") -> Path:
+    path = folder / "space.yaml"
+    path.write_text(SPACE.format(more=more))
+    return path
+
+
+def value_of(settings: RunSettings, seed: int) -> float:
+    """Best with one layer and a rate of 1e-3."""
+    behavior = settings.behaviors["CartPole-v1"]
+    rate, layers = behavior.hyperparameters.learning_rate, behavior.network_settings.num_layers
+    return -abs(rate - 1e-3) - layers + 0.1 * seed
+
+
+def train_at_once(
+    settings: RunSettings,
+    seeds: Sequence[int],
+    folder: Path,
+    measure: str,
+    behavior: str | None,
+    report: Callable[[int, float], None],
+) -> dict[int, float]:
+    """In place of `train_seeds`: four summaries; three layers fail."""
+    if settings.behaviors["CartPole-v1"].network_settings.num_layers == 3:
+        raise TrialError("seed 0: three layers")
+    values = {seed: value_of(settings, seed) for seed in seeds}
+    for summary in range(1, 5):
+        report(summary, sum(values.values()) / len(values))
+    return values
+
+
+def worker(beat: int, grace: int, pause: int, together: int, *arguments: str) -> int:
+    """A process of a search, whose trials take a while and begin when this many processes have one."""
+    from trainers.search import cli, study
+
+    def train_slowly(*given):
+        Path(f"begun-{os.getpid()}").touch()
+        while len([*Path().glob("begun-*")]) < together:
+            time.sleep(0.05)
+        time.sleep(pause)
+        return train_at_once(*given)
+
+    study.BEAT_SECONDS, study.GRACE_SECONDS = beat, grace
+    study.train_seeds = train_slowly
+    return cli.main(arguments)
+
+
+if __name__ == "__main__":
+    raise SystemExit(worker(*map(int, sys.argv[1:5]), *sys.argv[5:]))

@@ -1,0 +1,295 @@
+"""The study of a search: its trials, in a database that several processes and machines may share."""
+
+import statistics
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.exceptions import OptunaError, StorageInternalError
+from optuna.samplers import RandomSampler, TPESampler
+from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from gym_adapters.errors import UserError
+from trainers.compare.runs import as_yaml
+from trainers.search.result import COMPLETE, ENDED_EARLY, Result, short, shown
+from trainers.search.space import Search
+from trainers.search.trial import TrialError, train_seeds
+
+BEAT_SECONDS = 10
+"""Time between two signs of life of a running trial."""
+GRACE_SECONDS = 60
+"""Time without a sign of life after which a trial's process is taken for dead, and the trial is begun again."""
+MOST_DEATHS = 2
+"""Times that a trial whose process died is begun again."""
+BUSY_SECONDS = 60
+"""Time that a process waits for the others to leave an SQLite file."""
+WAIT_SECONDS = 1.0
+
+_SEARCH, _SEEDS, _REASON, _SECONDS, _SURPLUS, _HISTORY = (
+    "search", "seeds", "reason", "seconds", "surplus", "retry_history")  # fmt: skip
+
+
+def open_study(search: Search, storage: str, name: str) -> optuna.Study:
+    """Open the study of a search, or make it.
+
+    Args:
+        search: The search.
+        storage: URL of the database, such as `sqlite:///study.db` or `postgresql://user@host/name`.
+        name: Name of the study in the database.
+
+    Raises:
+        UserError: The database cannot be used, or its study of this name belongs to another search.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    sampler = TPESampler() if search.file.sampler == "tpe" else RandomSampler()
+    rule = search.file.pruner
+    pruner: Any = optuna.pruners.NopPruner()
+    if rule is not None:
+        pruner = optuna.pruners.MedianPruner(n_startup_trials=rule.first_trials, n_warmup_steps=rule.after)
+    with _refusal_of(storage, OptunaError, ImportError, ValueError):
+        study = optuna.create_study(
+            storage=_open_storage(storage),
+            study_name=name,
+            direction="maximize",
+            sampler=sampler,
+            pruner=pruner,
+            load_if_exists=True,
+        )
+        own = search.identity()
+        known = study.user_attrs.get(_SEARCH)
+        if known is None:
+            study.set_user_attr(_SEARCH, own)
+            return study
+    for key in [*known, *own]:
+        if known.get(key) != own.get(key):
+            values = f"{_said(known, key)} there, {_said(own, key)} now"
+            raise UserError(
+                f"--study {name}: was begun with another search: {key} is {values}; choose another name"
+            )
+    return study
+
+
+def _said(values: dict[str, Any], key: str) -> str:
+    return as_yaml(values[key]) if key in values else "not set"
+
+
+def _open_storage(url: str) -> RDBStorage:
+    """Open a database. Two processes that open a new one at once hinder each other, so a failure is tried again."""
+    if url.startswith("postgresql://"):
+        url = url.replace("postgresql://", "postgresql+psycopg://", 1)
+    options = {"connect_args": {"timeout": BUSY_SECONDS}} if url.startswith("sqlite") else {}
+    for last in (False, False, True):
+        try:
+            with _experimental():
+                return RDBStorage(
+                    url,
+                    engine_kwargs={"pool_pre_ping": True, **options},
+                    heartbeat_interval=BEAT_SECONDS,
+                    grace_period=GRACE_SECONDS,
+                    heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(max_retry=MOST_DEATHS),
+                )
+        except SQLAlchemyError:
+            if last:
+                raise
+            time.sleep(0.5)
+    raise AssertionError
+
+
+@contextmanager
+def _experimental() -> Iterator[None]:
+    """Use what Optuna calls experimental, without its warnings."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        yield
+
+
+@contextmanager
+def _refusal_of(storage: str, *others: type[Exception]) -> Iterator[None]:
+    try:
+        yield
+    except (SQLAlchemyError, StorageInternalError, *others) as error:
+        raise UserError(f"--storage {_without_password(storage)}: {_first_line(error)}") from error
+
+
+def _without_password(storage: str) -> str:
+    try:
+        return make_url(storage).render_as_string(hide_password=True)
+    except (SQLAlchemyError, ValueError):
+        return "URL"
+
+
+def _first_line(error: BaseException) -> str:
+    cause: BaseException = error.__cause__ or error
+    return next(iter(str(getattr(cause, "orig", None) or cause).strip().splitlines()), type(cause).__name__)
+
+
+def run_trials(
+    study: optuna.Study, search: Search, count: int, out: Path, storage: str, say: Callable[[str], None]
+) -> None:
+    """Run trials until the study has a number of them, those of other processes included.
+
+    A failed trial counts; one whose process was interrupted or died is begun again under a new number. At the end, wait
+    for the trials of other processes, since one of those may have to be begun again.
+
+    Args:
+        study: The study.
+        search: Its search.
+        count: The number of trials.
+        out: The folder of the trials.
+        storage: The URL of the database, for error messages.
+        say: Shows a line.
+
+    Raises:
+        UserError: The database is lost, or a file cannot be written.
+        KeyboardInterrupt: The search was interrupted. Its trial will be begun again.
+    """
+    waits = False
+    with _refusal_of(storage):
+        while (state := _state_of(study, count)) != "done":
+            if state == "start":
+                _run_one(study, search, count, out, say)
+                continue
+            if not waits:
+                say("waiting for the trials of other processes")
+            waits = True
+            time.sleep(WAIT_SECONDS)
+            with _experimental():
+                optuna.storages.fail_stale_trials(study)
+
+
+def _state_of(study: optuna.Study, count: int) -> str:
+    """Return what to do next: `start` a trial, `wait` for other processes, or nothing, since the study is `done`."""
+    states = [trial.state for trial in _counted(study)]
+    if TrialState.WAITING in states or len(states) < count:
+        return "start"
+    return "wait" if TrialState.RUNNING in states else "done"
+
+
+def _counted(study: optuna.Study) -> list[FrozenTrial]:
+    """Return the trials that `count` is about: neither those begun again nor the surplus ones."""
+    trials = study.get_trials(deepcopy=False)
+    again = _begun_again(trials)
+    return [trial for trial in trials if trial.number not in again and _SURPLUS not in trial.user_attrs]
+
+
+def _begun_again(trials: list[FrozenTrial]) -> set[int]:
+    return {number for trial in trials for number in trial.system_attrs.get(_HISTORY, [])}
+
+
+def _run_one(study: optuna.Study, search: Search, count: int, out: Path, say: Callable[[str], None]) -> None:
+    """Run one trial. Optuna's `optimize` sends the signs of life, and begins dead trials of others again.
+
+    Several processes may each begin the last trial at once. All but the first of those trials are surplus.
+    """
+    number: int | None = None
+
+    def objective(trial: optuna.Trial) -> float:
+        nonlocal number
+        number = trial.number
+        if sum(other.number < number for other in _counted(study)) >= count:
+            trial.set_user_attr(_SURPLUS, True)
+            raise TrialError
+        values = _suggest(search, trial)
+        told = ", ".join(f"{short(key)} {shown(value)}" for key, value in trial.params.items())
+        say(f"trial {number}: trains with {told}")
+        begin = time.monotonic()
+        try:
+            return _train(search, trial, values, out / f"trial-{number:04d}")
+        except TrialError as error:
+            trial.set_user_attr(_REASON, str(error))
+            raise
+        finally:
+            trial.set_user_attr(_SECONDS, round(time.monotonic() - begin, 1))
+
+    def announce(study: optuna.Study, trial: FrozenTrial) -> None:
+        if _SURPLUS not in trial.user_attrs:
+            say(_line(study, trial))
+
+    try:
+        study.optimize(objective, n_trials=1, catch=(TrialError,), callbacks=[announce])
+    except (KeyboardInterrupt, UserError):
+        for trial in study.get_trials(states=(TrialState.FAIL,)):
+            if trial.number == number:
+                with _experimental():
+                    RetryHeartbeatStaleTrialCallback()(study, trial)
+        raise
+    except ValueError:
+        if number not in _begun_again(study.get_trials(deepcopy=False)):
+            raise
+        say(f"trial {number}: this process gave no sign of life for too long, so the trial was begun again")
+
+
+def _train(search: Search, trial: optuna.Trial, values: dict[str, str], folder: Path) -> float:
+    def report(summary: int, value: float) -> None:
+        trial.report(value, summary)
+        if trial.should_prune():
+            raise optuna.TrialPruned
+
+    file = search.file
+    try:
+        settings = search.settings(values)
+    except UserError as error:
+        raise TrialError(f"the values do not fit each other: {error}") from None
+    reached = train_seeds(settings, file.seeds, folder, file.measure, file.behavior, report)
+    trial.set_user_attr(_SEEDS, list(reached.values()))
+    return statistics.fmean(reached.values())
+
+
+def _suggest(search: Search, trial: optuna.Trial) -> dict[str, str]:
+    """Return the value of each key for a trial, as YAML."""
+    values = {}
+    for key, range_ in search.file.space.items():
+        if range_.choices is not None:
+            values[key] = str(trial.suggest_categorical(key, range_.texts))
+        elif key in search.whole:
+            low, high, step = int(range_.low or 0), int(range_.high or 0), int(range_.step or 1)
+            values[key] = as_yaml(trial.suggest_int(key, low, high, step=step, log=range_.log))
+        else:
+            low_, high_ = range_.low or 0.0, range_.high or 0.0
+            values[key] = as_yaml(trial.suggest_float(key, low_, high_, step=range_.step, log=range_.log))
+    return values
+
+
+def _line(study: optuna.Study, trial: FrozenTrial) -> str:
+    """Return the line that a trial ends with."""
+    if trial.state == TrialState.FAIL:
+        return f"trial {trial.number}: failed: {trial.user_attrs.get(_REASON, 'its value is not a number')}"
+    if trial.state == TrialState.PRUNED:
+        return f"trial {trial.number}: ended early after {trial.last_step} summaries, at {trial.value:,.4g}"
+    best = study.best_trial
+    return f"trial {trial.number}: {trial.value:,.4g} (best: {best.value:,.4g}, trial {best.number})"
+
+
+_STATES = {TrialState.COMPLETE: COMPLETE, TrialState.PRUNED: ENDED_EARLY, TrialState.FAIL: "failed",
+           TrialState.RUNNING: "running", TrialState.WAITING: "waiting"}  # fmt: skip
+
+
+def results(study: optuna.Study, storage: str) -> list[Result]:
+    """Return all trials of a study by their numbers.
+
+    Raises:
+        UserError: The database is lost.
+    """
+    with _refusal_of(storage):
+        trials = study.get_trials(deepcopy=False)
+    again = _begun_again(trials)
+    return [
+        Result(
+            trial.number,
+            "begun again" if trial.number in again else _STATES[trial.state],
+            trial.value,
+            tuple(trial.user_attrs.get(_SEEDS, ())),
+            dict(trial.params),
+            trial.user_attrs.get(_SECONDS) if trial.state.is_finished() else None,
+            trial.user_attrs.get(_REASON, ""),
+        )
+        for trial in trials
+        if _SURPLUS not in trial.user_attrs
+    ]
