@@ -1,0 +1,61 @@
+"""Starts one Unity player from keyword arguments, for other trainers."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from bridge.make import player_options
+from bridge.unity_env import UnityEnv
+from gym_adapters.errors import UserError
+from trainers.config import load_settings
+from trainers.config.run import EngineSettings, EnvSettings
+
+PLAYER = ("seed", "base_port", "num_areas", "env_args", "timeout_wait", "listen", "reorder_raw_images")
+"""The keys of `env_settings` that are about one player."""
+ENGINE = tuple(key for key in EngineSettings.model_fields if key != "no_graphics_monitor")
+assert set(PLAYER) <= set(EnvSettings.model_fields)
+
+
+def start_player(
+    env_path: str | Path | None = None,
+    *,
+    environment_parameters: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    **settings: Any,
+) -> UnityEnv:
+    """Start a built player, or wait for the Editor, until it has connected.
+
+    Args:
+        env_path: The player; None is the Editor, in which a person presses Play.
+        environment_parameters: Numbers or samplers of the training file's block of this name, without lessons.
+        seed: The player's seed, which it gets at its start only.
+        settings: Keys of the training file's `env_settings` and `engine_settings`: `base_port`, `num_areas`,
+            `env_args`, `timeout_wait`, `time_scale`, `no_graphics`, `width` and so on.
+
+    Raises:
+        UserError: A key is unknown or has a wrong value, or the player does not start.
+    """
+    unknown = sorted(set(settings) - {*PLAYER, *ENGINE})
+    if unknown:
+        raise UserError(
+            f"unknown option {unknown[0]!r} of a Unity player; there are {', '.join((*PLAYER, *ENGINE))}"
+        )
+    values = {"seed": seed, **settings, **({} if env_path is None else {"env_path": str(env_path)})}
+    run = load_settings(
+        {
+            "env_settings": {key: value for key, value in values.items() if key not in ENGINE},
+            "engine_settings": {key: value for key, value in values.items() if key in ENGINE},
+            "environment_parameters": dict(environment_parameters or {}),
+        }
+    )
+    sent = {}
+    for name, parameter in (run.environment_parameters or {}).items():
+        if len(parameter.curriculum) > 1:
+            raise UserError(
+                f"environment_parameters.{name}: lessons are for a training file; give a number or a sampler"
+            )
+        sent[name] = parameter.curriculum[0].value
+    env = UnityEnv(replace(player_options(run, 0), log_folder=None))
+    env.set_parameters(sent)
+    return env

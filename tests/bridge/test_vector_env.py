@@ -1,0 +1,307 @@
+"""`UnityVectorEnv` against plans known in advance, against Gymnasium's own vector environment, and over a player."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.vector import AutoresetMode
+from gymnasium.wrappers.vector import RecordEpisodeStatistics
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from processes import free_port, write_player
+
+from bridge import UnityVectorEnv
+from gym_adapters import UserError, VectorEnvAdapter, check_env, make_env
+from tests.needs import SHELL
+from tests.trainers.scripted_env import (
+    INDEX,
+    LIFE,
+    Behavior,
+    Life,
+    ScriptedEnv,
+    Visit,
+    crowd,
+    forbidden,
+    make_spec,
+)
+
+NAME = "Crowd?team=0"
+HYBRID = make_spec((3,), continuous=2, branches=(3, 2))
+
+
+def scripted(lives: list[Life], spec: Any = HYBRID, masked: bool = False) -> tuple[ScriptedEnv, Behavior]:
+    behavior = Behavior(spec, lives, masked)
+    return ScriptedEnv({NAME: behavior}), behavior
+
+
+def life(agent: int, begin: int, end: int, every: int = 1, **ending: Any) -> Life:
+    """Asks from `begin` on, and ends at `end`; each visit pays its own step."""
+    visits = tuple(Visit(step, float(step)) for step in range(begin, end, every))
+    return Life(agent, visits, Visit(end, float(end)), **ending)
+
+
+def whole(agent: int, steps: int, every: int = 1) -> Life:
+    """Asks every few steps for ever."""
+    return Life(agent, tuple(Visit(step, float(step)) for step in range(0, steps, every)))
+
+
+@settings(max_examples=25)
+@given(
+    agents=st.integers(1, 5),
+    length=st.integers(1, 6),
+    seed=st.integers(0, 99),
+    interrupted=st.booleans(),
+    masked=st.booleans(),
+)
+def test_each_seat_follows_the_lives_of_its_agent(
+    agents: int, length: int, seed: int, interrupted: bool, masked: bool
+) -> None:
+    steps = 20
+    lives = crowd(agents, steps + 1, length, seed, interrupted)
+    env, behavior = scripted(lives, masked=masked)
+    vector = UnityVectorEnv(env)
+    rng = np.random.default_rng(seed)
+    now = [next(i for i, one in enumerate(lives) if one.agent == agent) for agent in range(agents)]
+    visit = [0] * agents
+    observation, infos = vector.reset()
+    told = {}
+    for _ in range(steps):
+        assert observation[:, LIFE].tolist() == now
+        assert observation[:, INDEX].tolist() == visit
+        assert infos["active"].all()
+        if masked:
+            expected = [
+                np.concatenate([~forbidden(who, b, n) for b, n in enumerate((3, 2))])
+                for who in zip(now, visit, strict=True)
+            ]
+            assert (infos["action_mask"] == expected).all()
+        allowed = np.split(infos["action_mask"], [3], axis=1)
+        continuous = rng.uniform(-1, 1, (agents, 2)).astype(np.float32)
+        discrete = np.stack([part.argmax(1) for part in allowed], axis=1)
+        told |= {(now[i], visit[i]): (continuous[i], discrete[i]) for i in range(agents)}
+        observation, rewards, terminated, truncated, infos = vector.step((continuous, discrete))
+        for i in range(agents):
+            visit[i] += 1
+            own = lives[now[i]]
+            ends = visit[i] == len(own.visits)
+            assert (terminated[i], truncated[i]) == (ends and not interrupted, ends and interrupted)
+            at = own.ending if ends else own.visits[visit[i]]
+            assert rewards[i] == np.float32(at.reward)
+            if ends:
+                assert infos["final_obs"][i][[LIFE, INDEX]].tolist() == [now[i], visit[i]]
+                following = [k for k, one in enumerate(lives) if one.agent == i and k > now[i]]
+                now[i], visit[i] = following[0], 0
+    for who, (continuous, discrete) in told.items():
+        assert (behavior.actions[who][0] == continuous).all()
+        assert (behavior.actions[who][1] == discrete).all()
+
+
+def test_a_step_lasts_until_all_ask_and_the_early_repeat_their_actions() -> None:
+    env, behavior = scripted([whole(0, 99), whole(1, 99, every=3)])
+    vector = UnityVectorEnv(env)
+    vector.reset()
+    actions = np.array([[0.5, 0.25], [1, -1]], np.float32), np.array([[2, 1], [0, 1]])
+    observation, rewards, *_ = vector.step(actions)
+    assert observation[:, INDEX].tolist() == [3, 1]
+    assert rewards.tolist() == [1 + 2 + 3, 3]
+    for index in range(3):
+        assert (behavior.actions[0, index][0] == actions[0][0]).all()
+        assert (behavior.actions[0, index][1] == actions[1][0]).all()
+
+
+def test_a_repeated_choice_that_is_forbidden_becomes_one_that_is_allowed() -> None:
+    """The scripted environment itself refuses a forbidden choice."""
+    env, _ = scripted([whole(0, 99), whole(1, 99, every=9)], masked=True)
+    vector = UnityVectorEnv(env)
+    _, infos = vector.reset()
+    for _ in range(10):
+        choices = np.stack([part.argmax(1) for part in np.split(infos["action_mask"], [3], axis=1)], axis=1)
+        *_, infos = vector.step((np.zeros((2, 2), np.float32), choices))
+
+
+def test_a_new_agent_takes_the_place_that_became_free_first() -> None:
+    env, _ = scripted([life(7, 0, 2), life(5, 0, 1), whole(6, 9), life(9, 1, 9), life(8, 2, 9)])
+    vector = UnityVectorEnv(env)
+    _, infos = vector.reset()
+    assert infos["agent_id"].tolist() == [5, 6, 7]
+    *_, infos = vector.step(vector.action_space.sample())
+    assert infos["agent_id"].tolist() == [9, 6, 7]
+    *_, infos = vector.step(vector.action_space.sample())
+    assert infos["agent_id"].tolist() == [9, 6, 8]
+
+
+def test_an_empty_place_is_shown_and_earns_nothing() -> None:
+    env, _ = scripted([whole(0, 9), life(1, 0, 2), life(2, 5, 9)])
+    vector = UnityVectorEnv(env)
+    vector.reset()
+    vector.step(vector.action_space.sample())
+    observation, rewards, terminated, _, infos = vector.step(vector.action_space.sample())
+    assert terminated.tolist() == [False, True]
+    assert rewards[1] == 2
+    for _ in range(2):
+        observation, rewards, terminated, _, infos = vector.step(vector.action_space.sample())
+        assert not terminated.any()
+        assert (observation[1] == 0).all()
+        assert rewards[1] == 0
+        assert infos["active"].tolist() == [True, False]
+        assert infos["agent_id"].tolist() == [0, -1]
+    observation, rewards, *_, infos = vector.step(vector.action_space.sample())
+    assert (observation[1, LIFE], rewards[1], infos["active"][1]) == (2, 0, True)
+
+
+def test_next_step_shows_the_end_first_and_then_the_next_agent() -> None:
+    env, behavior = scripted([whole(0, 9), life(1, 0, 2), life(2, 2, 9), life(3, 0, 3), life(4, 4, 9)])
+    vector = UnityVectorEnv(env, autoreset_mode="NextStep")
+    assert vector.metadata["autoreset_mode"] is AutoresetMode.NEXT_STEP
+    vector.reset()
+    ones = np.ones((3, 2), np.float32), np.ones((3, 2), int)
+    vector.step(ones)
+    observation, rewards, terminated, _, infos = vector.step(ones)
+    assert "final_obs" not in infos
+    assert terminated.tolist() == [False, True, False]
+    assert observation[1, [LIFE, INDEX]].tolist() == [1, 2]  # its own last observation
+    assert infos["active"].tolist() == [True, False, True]
+    observation, rewards, terminated, _, infos = vector.step(ones)
+    assert terminated.tolist() == [False, False, True]
+    assert observation[1, [LIFE, INDEX]].tolist() == [2, 1]  # it has asked once without being shown
+    assert rewards[1] == 0
+    assert (behavior.actions[2, 0][0] == 0).all()
+    assert (behavior.actions[2, 0][1] == 0).all()
+    observation, rewards, terminated, _, infos = vector.step(ones)
+    assert observation[2, [LIFE, INDEX]].tolist() == [4, 0]  # it came one step later, so nothing is lost
+    assert rewards.tolist() == [4, 4, 0]
+    assert (behavior.actions[2, 1][0] == 1).all()
+
+
+def test_the_group_reward_is_added_or_told() -> None:
+    visits = tuple(Visit(step, 1.0, group_reward=0.5, group=1) for step in range(9))
+    for add, reward in ((True, 1.5), (False, 1.0)):
+        vector = UnityVectorEnv(scripted([Life(0, visits)])[0], add_group_rewards=add)
+        vector.reset()
+        _, rewards, _, _, infos = vector.step(vector.action_space.sample())
+        assert rewards.tolist() == [reward]
+        assert ("group_reward" in infos) is not add
+        assert add or infos["group_reward"].tolist() == [0.5]
+
+
+def test_agents_that_never_ask_together_are_named() -> None:
+    odd = Life(1, tuple(Visit(step) for step in range(1, 99, 2)))
+    vector = UnityVectorEnv(scripted([whole(0, 99, every=2), odd])[0], num_envs=2, limit=20)
+    _, infos = vector.reset()
+    assert infos["active"].tolist() == [True, False]
+    with pytest.raises(UserError, match=r"agents [01] did not ask .* 20 steps .* Decision Period"):
+        vector.step(vector.action_space.sample())
+
+
+def test_more_agents_than_places_are_refused() -> None:
+    with pytest.raises(
+        UserError, match=r"behavior Crowd: 3 agents live .* num_envs is 2; pass a larger num_envs"
+    ):
+        UnityVectorEnv(scripted([whole(i, 9) for i in range(3)])[0], num_envs=2)
+
+
+def test_the_behavior_is_chosen_by_name_or_id() -> None:
+    plans = {name: Behavior(HYBRID, [whole(0, 99)]) for name in ("A?team=0", "B?team=0", "B?team=1")}
+    for wanted, message in (
+        (None, "has the behaviors A.team=0, B.team=0, B.team=1; choose one"),
+        ("B", "'B' has the teams B.team=0, B.team=1; choose one"),
+        ("C", "no agent of C asked for a decision in 9 steps"),
+    ):
+        with pytest.raises(UserError, match=message):
+            UnityVectorEnv(ScriptedEnv(plans), wanted, limit=9)
+    assert UnityVectorEnv(ScriptedEnv(plans), "A").behavior == "A?team=0"
+    assert UnityVectorEnv(ScriptedEnv(plans), "B?team=1").behavior == "B?team=1"
+
+
+@pytest.mark.parametrize(
+    "actions",
+    [
+        np.zeros(2),
+        (np.zeros((3, 2)), np.zeros((3, 2))),
+        (np.zeros((2, 2)), np.full((2, 2), 5)),
+        (np.full((2, 2), np.nan), np.zeros((2, 2))),
+    ],
+)
+def test_actions_that_do_not_fit_are_refused(actions: Any) -> None:
+    vector = UnityVectorEnv(scripted([whole(0, 9), whole(1, 9)])[0])
+    vector.reset()
+    with pytest.raises(UserError, match="behavior Crowd"):
+        vector.step(actions)
+
+
+@pytest.mark.parametrize("mode", ["SameStep", "NextStep"])
+@pytest.mark.parametrize("env_id", ["CartPole-v1", "Pendulum-v1"])
+def test_it_keeps_the_contract_of_a_vector_environment(env_id: str, mode: str) -> None:
+    """Seen as a `BaseEnv` again, it passes the check of those."""
+    base = make_env(env_id, 3, 0, {"max_episode_steps": 9})
+    check_env(VectorEnvAdapter(UnityVectorEnv(base, autoreset_mode=mode), "Again"), steps=60)
+
+
+def test_the_reset_of_a_part_is_refused() -> None:
+    vector = UnityVectorEnv(scripted([whole(0, 9)])[0])
+    with pytest.raises(UserError, match="reset_mask"):
+        vector.reset(options={"reset_mask": np.ones(1, bool)})
+
+
+@SHELL
+def test_a_player_gives_the_numbers_of_gymnasiums_own_vector_environment(tmp_path: Path) -> None:
+    """Observations, rewards, ends, last observations and statistics of a loop as CleanRL's, number by number."""
+    player = write_player(tmp_path, "-m", "bridge.player", "--env", "CartPole-v1", "--agents", 4)
+    ours = gymnasium.make_vec("bridge/Unity-v0", 4, env_path=player, base_port=free_port(), seed=3)
+    kwargs = {"autoreset_mode": AutoresetMode.SAME_STEP}
+    theirs = gymnasium.make_vec("CartPole-v1", 4, vectorization_mode="sync", vector_kwargs=kwargs)
+    ours, theirs = RecordEpisodeStatistics(ours), RecordEpisodeStatistics(theirs)
+    assert ours.action_space == theirs.action_space
+    observations = [ours.reset(seed=3)[0], theirs.reset(seed=3)[0]]
+    rng, ends = np.random.default_rng(0), 0
+    for _ in range(200):
+        np.testing.assert_array_equal(*observations)
+        actions = rng.integers(0, 2, 4)
+        (*mine, infos), (*expected, others) = ours.step(actions), theirs.step(actions)
+        for array, other in zip(mine, expected, strict=True):
+            np.testing.assert_array_equal(array, other)
+        observations = [mine[0], expected[0]]
+        assert ("final_obs" in infos) == ("final_obs" in others)
+        if "final_obs" in infos:
+            np.testing.assert_array_equal(infos["_final_obs"], others["_final_obs"])
+            for seat in np.flatnonzero(infos["_final_obs"]):
+                ends += 1
+                np.testing.assert_array_equal(infos["final_obs"][seat], others["final_obs"][seat])
+                for part in "rl":
+                    one, other = (each["episode"][part][seat] for each in (infos, others))
+                    assert one == other
+    assert ends > 20
+    ours.close()
+
+
+@SHELL
+@pytest.mark.parametrize("observations", ["dict", "tuple"])
+def test_images_of_a_player_stay_bytes(tmp_path: Path, observations: str) -> None:
+    player = write_player(tmp_path, "-m", "bridge.player", "--env", "bridge_envs:Pixels-v0", "--agents", 2)
+    vector = gymnasium.make_vec(
+        "bridge/Unity-v0", 2, env_path=player, base_port=free_port(), observations=observations
+    )
+    observation, _ = vector.reset()
+    assert observation in vector.observation_space
+    space = vector.single_observation_space
+    assert isinstance(space, gymnasium.spaces.Dict if observations == "dict" else gymnasium.spaces.Tuple)
+    images = [
+        part for part in (space.values() if observations == "dict" else space) if part.dtype == np.uint8
+    ]
+    assert [(image.shape, image.low.min(), image.high.max()) for image in images] == [((3, 8, 10), 0, 255)]
+    observation, *_ = vector.step(vector.action_space.sample())
+    assert observation in vector.observation_space
+    vector.close()
+
+
+def test_the_id_is_found_without_an_import_of_bridge() -> None:
+    code = "import gymnasium; gymnasium.make_vec('bridge:bridge/Unity-v0', env_path='nowhere')"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert "UserError: " in done.stderr
+    assert "nowhere" in done.stderr.splitlines()[-1]
