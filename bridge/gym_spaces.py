@@ -15,6 +15,12 @@ Several = Literal["dict", "tuple"]
 """How several observations of one agent are given."""
 
 
+def check_several(several: str) -> None:
+    """Raise a `UserError` if this is no way in which several observations are given."""
+    if several not in ("dict", "tuple"):
+        raise UserError(f"observations={several!r}: expected 'dict' or 'tuple'")
+
+
 class Observations:
     """The observations of one agent: a `Box`, or a `Dict` or `Tuple` of several.
 
@@ -31,8 +37,7 @@ class Observations:
     """
 
     def __init__(self, spec: BehaviorSpec, dtypes: Sequence[np.dtype], several: Several = "dict") -> None:
-        if several not in ("dict", "tuple"):
-            raise UserError(f"observations={several!r}: expected 'dict' or 'tuple'")
+        check_several(several)
         boxes = [_box(part.shape, dtype) for part, dtype in zip(spec.observation_specs, dtypes, strict=True)]
         self._names = _unique([part.name for part in spec.observation_specs])
         self._several = several

@@ -9,7 +9,7 @@ from gymnasium import Space
 from mlagents_envs.base_env import BaseEnv
 
 from bridge.gym_spaces import Actions, Observations, Several
-from bridge.start import start_player
+from bridge.start import over_player
 from bridge.turns import LIMIT, Turns
 from gym_adapters.checked import ACTION_MASK
 from gym_adapters.commands import install_command
@@ -183,8 +183,8 @@ def parallel_env(
 
     The arguments are those of `UnityParallelEnv` and of `bridge.start.start_player`.
     """
-    env = start_player(env_path, **player)
-    try:
+
+    def make(env: BaseEnv) -> UnityParallelEnv:
         return UnityParallelEnv(
             env,
             behaviors,
@@ -193,6 +193,5 @@ def parallel_env(
             add_group_rewards=add_group_rewards,
             limit=limit,
         )
-    except BaseException:
-        env.close()
-        raise
+
+    return over_player(make, env_path, observations, player)

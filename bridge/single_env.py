@@ -8,7 +8,7 @@ import numpy as np
 from mlagents_envs.base_env import ActionTuple, BaseEnv
 
 from bridge.gym_spaces import Actions, Observations, Several
-from bridge.start import start_player
+from bridge.start import over_player
 from bridge.turns import LIMIT, Turns
 from gym_adapters.checked import ACTION_MASK
 
@@ -100,11 +100,10 @@ def make_single_env(
 
     The arguments are those of `UnitySingleEnv` and of `bridge.start.start_player`.
     """
-    env = start_player(env_path, **player)
-    try:
+
+    def make(env: BaseEnv) -> UnitySingleEnv:
         return UnitySingleEnv(
             env, behavior, observations=observations, add_group_rewards=add_group_rewards, limit=limit
         )
-    except BaseException:
-        env.close()
-        raise
+
+    return over_player(make, env_path, observations, player)

@@ -1,20 +1,21 @@
 """Starts one Unity player from keyword arguments, for other trainers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from bridge.gym_spaces import Several, check_several
 from bridge.make import player_options
 from bridge.unity_env import UnityEnv
 from gym_adapters.errors import UserError
 from trainers.config import load_settings
-from trainers.config.run import EngineSettings, EnvSettings
+from trainers.config.run import EngineSettings
 
 PLAYER = ("seed", "base_port", "num_areas", "env_args", "timeout_wait", "listen", "reorder_raw_images")
 """The keys of `env_settings` that are about one player."""
 ENGINE = tuple(key for key in EngineSettings.model_fields if key != "no_graphics_monitor")
-assert set(PLAYER) <= set(EnvSettings.model_fields)
+Made = TypeVar("Made")
 
 
 def start_player(
@@ -59,3 +60,26 @@ def start_player(
     env = UnityEnv(replace(player_options(run, 0), log_folder=None))
     env.set_parameters(sent)
     return env
+
+
+def over_player(
+    make: Callable[[UnityEnv], Made],
+    env_path: str | Path | None,
+    observations: Several,
+    player: Mapping[str, Any],
+) -> Made:
+    """Start a player and make an environment of it; end the player if that fails.
+
+    Args:
+        make: Makes it.
+        env_path: See `start_player`, as for `player`.
+        observations: An argument that is checked before the player starts.
+        player: The other arguments of `start_player`.
+    """
+    check_several(observations)
+    env = start_player(env_path, **player)
+    try:
+        return make(env)
+    except BaseException:
+        env.close()
+        raise

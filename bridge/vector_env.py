@@ -11,7 +11,7 @@ from gymnasium.vector.utils import batch_space
 from mlagents_envs.base_env import BaseEnv
 
 from bridge.gym_spaces import Actions, Observations, Several
-from bridge.start import start_player
+from bridge.start import over_player
 from bridge.turns import LIMIT, Turns
 from gym_adapters.checked import ACTION_MASK
 from gym_adapters.errors import UserError
@@ -153,20 +153,20 @@ def make_vector_env(
 
     The arguments are those of `UnityVectorEnv` and of `bridge.start.start_player`.
     """
-    env = start_player(env_path, **player)
-    try:
+    mode = _mode(autoreset_mode)
+
+    def make(env: BaseEnv) -> UnityVectorEnv:
         return UnityVectorEnv(
             env,
             behavior,
             num_envs,
-            autoreset_mode=autoreset_mode,
+            autoreset_mode=mode,
             observations=observations,
             add_group_rewards=add_group_rewards,
             limit=limit,
         )
-    except BaseException:
-        env.close()
-        raise
+
+    return over_player(make, env_path, observations, player)
 
 
 def _mode(mode: AutoresetMode | str) -> AutoresetMode:

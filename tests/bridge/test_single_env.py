@@ -1,12 +1,13 @@
 """`UnitySingleEnv` against Gymnasium's own environment and its checker."""
 
 from pathlib import Path
+from typing import Any
 
 import gymnasium
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
-from processes import free_port, write_player
+from processes import free_port, running, write_player
 
 from bridge import UnitySingleEnv
 from gym_adapters import UserError, make_env
@@ -36,6 +37,32 @@ def test_a_player_passes_gymnasiums_checker_and_gives_the_same_numbers(tmp_path:
             mine, expected = ours.reset()[0], theirs.reset()[0]
     check_env(ours.unwrapped, skip_render_check=True, skip_close_check=True)
     ours.close()
+
+
+def test_without_a_path_the_editor_is_waited_for() -> None:
+    """A player that was started by somebody else connects as the Editor does."""
+    port = free_port()
+    with running("-m", "bridge.player", "--env", "Pendulum-v1", "--mlagents-port", port):
+        env = gymnasium.make("bridge/Unity-v0", base_port=port)
+        observation, _ = env.reset()
+        assert observation in env.observation_space
+        env.close()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"num_players": 2}, "unknown option 'num_players' of a Unity player; there are seed, base_port"),
+        ({"time_scale": "fast"}, "engine_settings.time_scale: expected a number"),
+        ({"environment_parameters": {"gravity": {"curriculum": []}}}, "environment_parameters.gravity"),
+        ({"observations": "list"}, "observations='list': expected 'dict' or 'tuple'"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused_before_a_player_starts(
+    options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        gymnasium.make("bridge/Unity-v0", env_path="no_player", **options)
 
 
 @pytest.mark.parametrize("env_id", ["CartPole-v1", "Pendulum-v1"])
