@@ -93,13 +93,13 @@ class Actions:
             )
         result = spec.empty_action(count)
         if spec.continuous_size:
-            continuous = self._array(actions[0] if hybrid else actions, (count, spec.continuous_size))
+            continuous = self._array(actions[0] if hybrid else actions, (count, spec.continuous_size), "iuf")
             if not np.isfinite(continuous).all():
                 raise UserError(f"behavior {self._name}: a continuous action is not finite; check the policy")
             np.clip(continuous, -1.0, 1.0, out=result.continuous, casting="unsafe")
         if spec.discrete_size:
             shape = (count,) if spec.discrete_size == 1 else (count, spec.discrete_size)
-            discrete = self._array(actions[1] if hybrid else actions, shape).reshape(count, -1)
+            discrete = self._array(actions[1] if hybrid else actions, shape, "iu").reshape(count, -1)
             if ((discrete < 0) | (discrete >= np.array(spec.discrete_branches))).any():
                 raise UserError(
                     f"behavior {self._name}: a discrete action lies outside its branches {spec.discrete_branches}"
@@ -122,9 +122,9 @@ class Actions:
         parts = np.split(allowed, np.cumsum(self._spec.discrete_branches)[:-1])
         return parts[0] if len(parts) == 1 else tuple(parts)
 
-    def _array(self, given: Any, shape: tuple[int, ...]) -> np.ndarray:
+    def _array(self, given: Any, shape: tuple[int, ...], kinds: str) -> np.ndarray:
         array = np.asarray(given)
-        if array.shape != shape or array.dtype.kind not in "biuf":
+        if array.shape != shape or array.dtype.kind not in kinds:
             raise UserError(
                 f"behavior {self._name}: expected actions of shape {shape}, got {array.dtype} of shape {array.shape}"
             )

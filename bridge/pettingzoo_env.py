@@ -9,7 +9,7 @@ from gymnasium import Space
 from mlagents_envs.base_env import BaseEnv
 
 from bridge.gym_spaces import Actions, Observations, Several
-from bridge.start import over_player
+from bridge.start import over_player, take_seed
 from bridge.turns import LIMIT, Turns
 from gym_adapters.checked import ACTION_MASK
 from gym_adapters.commands import install_command
@@ -97,6 +97,7 @@ class UnityParallelEnv(ParallelEnv):
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
         """Begin new episodes for all agents. The environment has taken its seed at its start."""
+        take_seed(self._turns.env, seed)
         self._turns.reset()
         for left in self._left.values():
             left[:] = False

@@ -8,7 +8,7 @@ import numpy as np
 from mlagents_envs.base_env import ActionTuple, BaseEnv
 
 from bridge.gym_spaces import Actions, Observations, Several
-from bridge.start import over_player
+from bridge.start import over_player, take_seed
 from bridge.turns import LIMIT, Turns
 from gym_adapters.checked import ACTION_MASK
 
@@ -48,6 +48,7 @@ class UnitySingleEnv(gymnasium.Env):
     ) -> tuple[Any, dict[str, Any]]:
         """Begin an episode. `seed` seeds `np_random`; the environment itself has taken its seed at its start."""
         super().reset(seed=seed)
+        take_seed(self._turns.env, seed)
         if self._seats.ended[0]:
             self._turns.wait()
         else:

@@ -11,7 +11,7 @@ from gymnasium.vector.utils import batch_space
 from mlagents_envs.base_env import BaseEnv
 
 from bridge.gym_spaces import Actions, Observations, Several
-from bridge.start import over_player
+from bridge.start import over_player, take_seed
 from bridge.turns import LIMIT, Turns
 from gym_adapters.checked import ACTION_MASK
 from gym_adapters.errors import UserError
@@ -88,6 +88,7 @@ class UnityVectorEnv(VectorEnv):
             options: `reset_mask` is refused: Unity resets all agents or none.
         """
         super().reset(seed=seed)
+        take_seed(self._turns.env, seed)
         if options and "reset_mask" in options:
             raise UserError("reset_mask: Unity resets all agents or none; leave it to the autoreset mode")
         self._turns.reset()

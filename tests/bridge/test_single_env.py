@@ -9,7 +9,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 from processes import free_port, running, write_player
 
-from bridge import UnitySingleEnv
+from bridge import UnitySingleEnv, start
 from gym_adapters import UserError, make_env
 from tests.needs import SHELL
 from tests.trainers.scripted_env import Behavior, Life, ScriptedEnv, Visit, make_spec
@@ -47,6 +47,29 @@ def test_without_a_path_the_editor_is_waited_for() -> None:
         observation, _ = env.reset()
         assert observation in env.observation_space
         env.close()
+
+
+@SHELL
+def test_players_without_a_seed_differ(tmp_path: Path) -> None:
+    """As when a trainer makes several; some trainers give every environment a render mode."""
+    player = write_player(tmp_path, "-m", "bridge.player", "--env", "Pendulum-v1")
+    envs = [
+        gymnasium.make("bridge/Unity-v0", env_path=player, base_port=free_port(), render_mode="rgb_array")
+        for _ in range(2)
+    ]
+    first, second = (env.reset()[0] for env in envs)
+    assert (first != second).any()
+    for env in envs:
+        env.close()
+
+
+def test_a_seed_that_does_not_reach_the_environment_is_named_once(caplog: pytest.LogCaptureFixture) -> None:
+    start._say_unseeded.cache_clear()  # noqa: SLF001 - other tests may have seen it
+    env = UnitySingleEnv(make_env("Pendulum-v1", 1, 0))
+    env.reset(seed=1)
+    env.reset(seed=2)
+    (record,) = caplog.records
+    assert "pass seed=... when you make the environment" in record.message
 
 
 @pytest.mark.parametrize(
