@@ -10,7 +10,8 @@ import pytest
 from processes import free_port, write_player
 
 import bridge
-from gym_adapters import UserError
+from gym_adapters import UserError, check_env, make_env
+from gym_adapters.parallel_env import ParallelEnvAdapter
 from tests.needs import PETTINGZOO, SHELL
 from tests.trainers.scripted_env import Behavior, Life, ScriptedEnv, Visit, make_spec
 
@@ -120,3 +121,10 @@ def test_a_player_with_teams_passes_pettingzoos_test(tmp_path: Path) -> None:
     observations, *_ = env.step({agent: env.action_space(agent).sample() for agent in env.agents})
     assert all(np.isfinite(part).all() for part in observations.values())
     env.close()
+
+
+def test_seen_as_a_base_env_again_it_passes_the_check_of_those() -> None:
+    def make() -> bridge.UnityParallelEnv:
+        return bridge.UnityParallelEnv(make_env("CartPole-v1", 3, 0))
+
+    check_env(ParallelEnvAdapter(make, 2, "Again"), steps=100)

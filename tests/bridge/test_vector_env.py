@@ -100,6 +100,59 @@ def test_each_seat_follows_the_lives_of_its_agent(
         assert (behavior.actions[who][1] == discrete).all()
 
 
+def as_in_unity(objects: int, steps: int, period: int, rng: np.random.Generator) -> list[Life]:
+    """Objects whose agents ask every few steps and end at any step; each has a new agent from the next ask on."""
+    due, lives = [0] * objects, []
+    for step in range(0, steps, period):
+        for one in range(objects):
+            if due[one] == step:
+                end = step + int(rng.integers(1, 4 * period))
+                visits = tuple(Visit(at, float(rng.normal())) for at in range(step, end, period))
+                lives.append(Life(len(lives), visits, Visit(end, float(rng.normal())), bool(rng.integers(2))))
+                due[one] = -(-end // period) * period
+    return lives
+
+
+@settings(max_examples=25)
+@given(objects=st.integers(1, 5), period=st.integers(1, 4), seed=st.integers(0, 99))
+def test_with_one_decision_period_every_decision_and_reward_is_the_agents_own(
+    objects: int, period: int, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    turns = 12
+    lives = as_in_unity(objects, (turns + 1) * period, period, rng)
+    env, behavior = scripted(lives)
+    vector = UnityVectorEnv(env)
+    observation, infos = vector.reset()
+    visit, told = dict.fromkeys(range(len(lives)), 0), {}
+    for _ in range(turns):
+        agents = infos["agent_id"].tolist()
+        assert infos["active"].all()
+        assert len(set(agents)) == objects
+        assert observation[:, LIFE].tolist() == agents
+        assert observation[:, INDEX].tolist() == [visit[agent] for agent in agents]
+        continuous = rng.uniform(-1, 1, (objects, 2)).astype(np.float32)
+        told |= {(agent, visit[agent]): row for agent, row in zip(agents, continuous, strict=True)}
+        observation, rewards, terminated, truncated, infos = vector.step(
+            (continuous, np.zeros((objects, 2), int))
+        )
+        for place, agent in enumerate(agents):
+            own = lives[agent]
+            visit[agent] += 1
+            ends = visit[agent] == len(own.visits)
+            at = own.ending if ends else own.visits[visit[agent]]
+            assert rewards[place] == np.float32(at.reward)
+            assert terminated[place] == (ends and not own.interrupted)
+            assert truncated[place] == (ends and own.interrupted)
+            assert (infos["agent_id"][place] != agent) == ends
+            if ends:
+                assert infos["final_obs"][place][[LIFE, INDEX]].tolist() == [agent, visit[agent]]
+                assert infos["final_info"]["agent_id"][place] == agent
+    assert all((behavior.actions[who][0] == action).all() for who, action in told.items())
+    acted = {who for who in behavior.actions if behavior.lives[who[0]].visits[who[1]].step < turns * period}
+    assert acted == set(told)
+
+
 def test_a_step_lasts_until_all_ask_and_the_early_repeat_their_actions() -> None:
     env, behavior = scripted([whole(0, 99), whole(1, 99, every=3)])
     vector = UnityVectorEnv(env)
