@@ -12,41 +12,13 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.wrappers.vector import RecordEpisodeStatistics
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plans import HYBRID, scripted, whole
 from processes import free_port, write_player
 
 from bridge import UnityVectorEnv
 from gym_adapters import UserError, VectorEnvAdapter, check_env, make_env
 from tests.needs import SHELL
-from tests.trainers.scripted_env import (
-    INDEX,
-    LIFE,
-    Behavior,
-    Life,
-    ScriptedEnv,
-    Visit,
-    crowd,
-    forbidden,
-    make_spec,
-)
-
-NAME = "Crowd?team=0"
-HYBRID = make_spec((3,), continuous=2, branches=(3, 2))
-
-
-def scripted(lives: list[Life], spec: Any = HYBRID, masked: bool = False) -> tuple[ScriptedEnv, Behavior]:
-    behavior = Behavior(spec, lives, masked)
-    return ScriptedEnv({NAME: behavior}), behavior
-
-
-def life(agent: int, begin: int, end: int, every: int = 1, **ending: Any) -> Life:
-    """Asks from `begin` on, and ends at `end`; each visit pays its own step."""
-    visits = tuple(Visit(step, float(step)) for step in range(begin, end, every))
-    return Life(agent, visits, Visit(end, float(end)), **ending)
-
-
-def whole(agent: int, steps: int, every: int = 1) -> Life:
-    """Asks every few steps for ever."""
-    return Life(agent, tuple(Visit(step, float(step)) for step in range(0, steps, every)))
+from tests.trainers.scripted_env import INDEX, LIFE, Behavior, Life, ScriptedEnv, Visit, crowd, forbidden
 
 
 @settings(max_examples=25)
@@ -176,60 +148,6 @@ def test_a_repeated_choice_that_is_forbidden_becomes_one_that_is_allowed() -> No
         *_, infos = vector.step((np.zeros((2, 2), np.float32), choices))
 
 
-def test_a_new_agent_takes_the_place_that_became_free_first() -> None:
-    env, _ = scripted([life(7, 0, 2), life(5, 0, 1), whole(6, 9), life(9, 1, 9), life(8, 2, 9)])
-    vector = UnityVectorEnv(env)
-    _, infos = vector.reset()
-    assert infos["agent_id"].tolist() == [5, 6, 7]
-    *_, infos = vector.step(vector.action_space.sample())
-    assert infos["agent_id"].tolist() == [9, 6, 7]
-    *_, infos = vector.step(vector.action_space.sample())
-    assert infos["agent_id"].tolist() == [9, 6, 8]
-
-
-def test_an_empty_place_is_shown_and_earns_nothing() -> None:
-    env, _ = scripted([whole(0, 9), life(1, 0, 2), life(2, 5, 9)])
-    vector = UnityVectorEnv(env)
-    vector.reset()
-    vector.step(vector.action_space.sample())
-    observation, rewards, terminated, _, infos = vector.step(vector.action_space.sample())
-    assert terminated.tolist() == [False, True]
-    assert rewards[1] == 2
-    for _ in range(2):
-        observation, rewards, terminated, _, infos = vector.step(vector.action_space.sample())
-        assert not terminated.any()
-        assert (observation[1] == 0).all()
-        assert rewards[1] == 0
-        assert infos["active"].tolist() == [True, False]
-        assert infos["agent_id"].tolist() == [0, -1]
-    observation, rewards, *_, infos = vector.step(vector.action_space.sample())
-    assert (observation[1, LIFE], rewards[1], infos["active"][1]) == (2, 0, True)
-
-
-def test_next_step_shows_the_end_first_and_then_the_next_agent() -> None:
-    env, behavior = scripted([whole(0, 9), life(1, 0, 2), life(2, 2, 9), life(3, 0, 3), life(4, 4, 9)])
-    vector = UnityVectorEnv(env, autoreset_mode="NextStep")
-    assert vector.metadata["autoreset_mode"] is AutoresetMode.NEXT_STEP
-    vector.reset()
-    ones = np.ones((3, 2), np.float32), np.ones((3, 2), int)
-    vector.step(ones)
-    observation, rewards, terminated, _, infos = vector.step(ones)
-    assert "final_obs" not in infos
-    assert terminated.tolist() == [False, True, False]
-    assert observation[1, [LIFE, INDEX]].tolist() == [1, 2]  # its own last observation
-    assert infos["active"].tolist() == [True, False, True]
-    observation, rewards, terminated, _, infos = vector.step(ones)
-    assert terminated.tolist() == [False, False, True]
-    assert observation[1, [LIFE, INDEX]].tolist() == [2, 1]  # it has asked once without being shown
-    assert rewards[1] == 0
-    assert (behavior.actions[2, 0][0] == 0).all()
-    assert (behavior.actions[2, 0][1] == 0).all()
-    observation, rewards, terminated, _, infos = vector.step(ones)
-    assert observation[2, [LIFE, INDEX]].tolist() == [4, 0]  # it came one step later, so nothing is lost
-    assert rewards.tolist() == [4, 4, 0]
-    assert (behavior.actions[2, 1][0] == 1).all()
-
-
 def test_the_group_reward_is_added_or_told() -> None:
     visits = tuple(Visit(step, 1.0, group_reward=0.5, group=1) for step in range(9))
     for add, reward in ((True, 1.5), (False, 1.0)):
@@ -248,13 +166,6 @@ def test_agents_that_never_ask_together_are_named() -> None:
     assert infos["active"].tolist() == [True, False]
     with pytest.raises(UserError, match=r"agents [01] did not ask .* 20 steps .* Decision Period"):
         vector.step(vector.action_space.sample())
-
-
-def test_more_agents_than_places_are_refused() -> None:
-    with pytest.raises(
-        UserError, match=r"behavior Crowd: 3 agents live .* num_envs is 2; pass a larger num_envs"
-    ):
-        UnityVectorEnv(scripted([whole(i, 9) for i in range(3)])[0], num_envs=2)
 
 
 def test_the_behavior_is_chosen_by_name_or_id() -> None:
