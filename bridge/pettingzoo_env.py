@@ -34,7 +34,7 @@ class UnityParallelEnv(ParallelEnv):
 
     Args:
         env: The environment, which is reset, and closed by `close`.
-        behaviors: Names or ids of behaviors to wait for; None means all that ask in the first step.
+        behaviors: Names or ids of behaviors to wait for, or one; None means all that ask in the first step.
         places: The number of places of each behavior id; None means as many as agents ask first.
         observations: Whether several observations are a `"dict"` by sensor, or a `"tuple"`.
         add_group_rewards: Whether the reward is the agent's own plus its group's.
@@ -54,7 +54,7 @@ class UnityParallelEnv(ParallelEnv):
     def __init__(
         self,
         env: BaseEnv,
-        behaviors: Sequence[str] | None = None,
+        behaviors: Sequence[str] | str | None = None,
         places: int | None = None,
         *,
         observations: Several = "dict",
@@ -172,7 +172,7 @@ class UnityParallelEnv(ParallelEnv):
 
 def parallel_env(
     env_path: str | Path | None = None,
-    behaviors: Sequence[str] | None = None,
+    behaviors: Sequence[str] | str | None = None,
     places: int | None = None,
     *,
     observations: Several = "dict",

@@ -36,8 +36,7 @@ class UnitySingleEnv(gymnasium.Env):
             "; gymnasium.make is for scenes of one agent: use gymnasium.make_vec('bridge/Unity-v0', num_envs=...), "
             "or bridge.parallel_env for several behaviors"
         )
-        behaviors = None if behavior is None else [behavior]
-        self._turns = Turns(env, behaviors, 1, one=True, limit=limit, advice=advice)
+        self._turns = Turns(env, behavior, 1, one=True, limit=limit, advice=advice)
         ((self.behavior, self._seats),) = self._turns.seats.items()
         self._observations = Observations(self._seats.spec, self._seats.dtypes, observations)
         self._actions = Actions(self.behavior, self._seats.spec.action_spec)

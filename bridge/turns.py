@@ -22,7 +22,7 @@ class Turns:
 
     Args:
         env: The environment, which is reset.
-        behaviors: Names or ids of behaviors; None means all that ask first.
+        behaviors: Names or ids of behaviors, or one; None means all that ask first.
         count: The number of seats of each; None means as many as ask first.
         one: Whether there must be one behavior.
         limit: Steps of the environment that a turn may last.
@@ -39,7 +39,7 @@ class Turns:
     def __init__(
         self,
         env: BaseEnv,
-        behaviors: Sequence[str] | None = None,
+        behaviors: Sequence[str] | str | None = None,
         count: int | None = None,
         *,
         one: bool = False,
@@ -47,6 +47,7 @@ class Turns:
         advice: str = "",
     ) -> None:
         self.env, self._limit = env, limit
+        behaviors = [behaviors] if isinstance(behaviors, str) else behaviors
         self._all = behaviors is None and not one
         env.reset()
         self.seats: dict[str, Seats] = {}

@@ -64,9 +64,8 @@ class UnityVectorEnv(VectorEnv):
         self.metadata = {"autoreset_mode": self._mode, "render_modes": []}
         self.render_mode = None
         self._add_group_rewards = add_group_rewards
-        behaviors = None if behavior is None else [behavior]
         advice = f", num_envs is {num_envs}; pass a larger num_envs"
-        self._turns = Turns(env, behaviors, num_envs, one=True, limit=limit, advice=advice)
+        self._turns = Turns(env, behavior, num_envs, one=True, limit=limit, advice=advice)
         ((self.behavior, self._seats),) = self._turns.seats.items()
         self.num_envs = self._seats.count
         self._observations = Observations(self._seats.spec, self._seats.dtypes, observations)
