@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from plans import HYBRID, scripted, whole
 from processes import free_port, write_player
 
+import bridge
 from bridge import UnityVectorEnv
 from gym_adapters import UserError, VectorEnvAdapter, check_env, make_env
 from tests.needs import SHELL
@@ -269,3 +270,12 @@ def test_the_id_is_found_without_an_import_of_bridge() -> None:
     )
     assert "UserError: " in done.stderr
     assert "nowhere" in done.stderr.splitlines()[-1]
+
+
+def test_without_pettingzoo_parallel_env_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pettingzoo", None)
+    monkeypatch.delitem(sys.modules, "bridge.pettingzoo_env", raising=False)
+    with pytest.raises(
+        UserError, match=r"bridge.parallel_env needs PettingZoo; run: .*pip install.* pettingzoo"
+    ):
+        _ = bridge.parallel_env
