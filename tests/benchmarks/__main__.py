@@ -21,6 +21,7 @@ BENCHMARKS = {
     "environments": "Walker2d-v5 with one environment against 32: an update, and a mean training return of 2,000",
     "protocol": "learning over Unity's protocol with a player of zero cost against mlagents-learn",
     "bridge": "the bridge alone against mlagents_envs.UnityEnvironment",
+    "vector": "the bridge as a Gymnasium vector environment against the loop over BaseEnv",
     "workers": "learning with four such players against mlagents-learn",
     "scaling": "µs per agent step for 10 to 10,000 agents and 1 to 8 players",
     "scale": "two ranks against one on Walker2d-v5, a core each; processor time of an update for 1 to 8 ranks",

@@ -20,11 +20,12 @@ PATIENCE = 1800.0
 """Seconds after which a trainer counts as failed."""
 
 
-def write_player(folder: Path, *arguments: object) -> Path:
-    """Write a file that starts a player of zero cost with these arguments, and return its path."""
+def write_player(folder: Path, *arguments: object, env_id: str | None = None) -> Path:
+    """Write a file that starts a player of zero cost, or `bridge.player` with this environment, and return its path."""
     folder.mkdir(exist_ok=True)
     path = folder / "Player.x86_64"
-    command = shlex.join([sys.executable, str(SIDES / "zero_player.py"), *map(str, arguments)])
+    program = [str(SIDES / "zero_player.py")] if env_id is None else ["-m", "bridge.player", "--env", env_id]
+    command = shlex.join([sys.executable, *program, *map(str, arguments)])
     path.write_text(f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(ROOT))} exec {command} "$@"\n')
     path.chmod(0o755)
     return path

@@ -1,7 +1,8 @@
-"""`wire.py KIND AGENTS STEPS`: prints agent steps per second over Unity's protocol.
+"""`wire.py KIND AGENTS STEPS [ENV]`: prints agent steps per second over Unity's protocol.
 
 KIND: unity_env (this project's) and mlagents_envs (Unity's, on the same protobuf), both with random actions; workers-N
-(AGENTS over N players, with a learner of the Walker file that observes and acts, and never updates).
+(AGENTS over N players, with a learner of the Walker file that observes and acts, and never updates). vector_env is
+unity_env seen as a Gymnasium vector environment. The player has zero cost; with ENV, it is `bridge.player --env ENV`.
 """
 
 import sys
@@ -18,12 +19,15 @@ from tests.benchmarks.players import WALKER, free_ports, write_player
 protobuf_compat.install()
 
 
-def unity_env(folder, agents):
+def unity_env(folder, agents, env_id=None):
     from bridge.player_session import PlayerOptions
     from bridge.unity_env import UnityEnv
 
-    player = write_player(folder, "--agents", agents)
-    return UnityEnv(PlayerOptions(player, port=free_ports(1), timeout=120)), random_actions(agents)
+    player = write_player(folder, "--agents", agents, env_id=env_id)
+    env = UnityEnv(PlayerOptions(player, port=free_ports(1), timeout=120))
+    env.reset()
+    (spec,) = env.behavior_specs.values()
+    return env, random_actions(agents, spec.action_spec.continuous_size)
 
 
 def mlagents_envs(folder, agents):
@@ -74,19 +78,45 @@ def workers(folder, agents, count):
     return Workers(start, count), act
 
 
-def random_actions(agents):
+def random_actions(agents, size=39):
     from mlagents_envs.base_env import ActionTuple
 
-    actions = np.random.default_rng(0).uniform(-1, 1, (agents, 39)).astype(np.float32)
+    actions = np.random.default_rng(0).uniform(-1, 1, (agents, size)).astype(np.float32)
     return lambda name, env, decisions, terminals: ActionTuple(continuous=actions[: len(decisions)])
 
 
-def main(kind, agents, steps):
+def vector_env(folder, agents, steps, env_id=None):
+    """Return the agent steps per second; a place that waits for its next agent does not count."""
+    from bridge import UnityVectorEnv
+
+    env, _ = unity_env(folder, agents, env_id)
+    vector = UnityVectorEnv(env)
+    actions = vector.action_space.sample()
+    vector.reset()
+
+    def play(goal):
+        served = 0
+        while served < goal:
+            served += int(vector.step(actions)[4]["active"].sum())
+        return served
+
+    play(max(steps // 10, 3 * agents))
+    start = time.perf_counter()
+    served = play(steps)
+    rate = served / (time.perf_counter() - start)
+    vector.close()
+    return rate
+
+
+def main(kind, agents, steps, env_id=None):
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        if kind == "vector_env":
+            print(vector_env(folder, int(agents), int(steps), env_id))
+            return
         kind, _, count = kind.partition("-")
         make = {"unity_env": unity_env, "mlagents_envs": mlagents_envs, "workers": workers}[kind]
-        env, act = make(folder, int(agents), *([int(count)] if count else []))
+        env, act = make(folder, int(agents), *([int(count)] if count else [env_id] if env_id else []))
         env.reset()
         (behavior,) = env.behavior_specs
 
