@@ -70,6 +70,8 @@ behaviors = st.sampled_from(sorted(hyperparameters)).flatmap(
             "self_play": st.none() | st.fixed_dictionaries({}, optional={"save_steps": counts}),
             "init_path": st.none() | st.text(st.characters(exclude_categories=["Cc", "Cs"])),
             "reward_clip": st.none() | numbers,
+            "stop_at_reward": st.none() | numbers,
+            "patience": st.none() | counts,
         },
     )
 )
