@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from mlagents_envs.base_env import ActionTuple, BehaviorSpec
 
+from gym_adapters.commands import install_command
 from gym_adapters.errors import UserError, unread_named
 from gym_adapters.teams import parts_of
 
@@ -120,9 +121,7 @@ def _session(path: Path, seed: int) -> Any:
     try:
         import onnxruntime
     except ImportError as error:
-        raise UserError(
-            f"{path}: onnxruntime, which runs .onnx files, is not installed; install the extra: pip install -e .[onnx]"
-        ) from error
+        raise UserError(f"{path}: needs a package; run: {install_command('onnxruntime')}") from error
     with unread_named(path):
         content = path.read_bytes()
     onnxruntime.set_default_logger_severity(3)

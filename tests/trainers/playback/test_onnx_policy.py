@@ -1,6 +1,7 @@
 """Exported policies play as the checkpoints that they come from."""
 
 import json
+import sys
 
 import numpy as np
 import onnx
@@ -143,3 +144,9 @@ def test_what_cannot_be_played_is_one_line(cartpole, tmp_path, capfd):
     ):
         assert evaluate_main([*map(str, arguments), "--episodes", "1"]) == 2
         assert told in the_error(capfd)
+
+
+def test_without_onnxruntime_the_command_that_installs_it_is_told(finished_run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(UserError, match=r"Task\.onnx: needs a package; run: .*pip install onnxruntime$"):
+        OnnxPolicy(finished_run[0] / "Task.onnx", {"Task": load_policy(finished_run[0]).spec})
