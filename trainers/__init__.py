@@ -14,12 +14,15 @@ if TYPE_CHECKING:
     from gym_adapters.errors import UserError
     from trainers.records.policy_file import LoadedPolicy, load_policy
     from trainers.training.api import train
+    from trainers.training.callbacks import Callback, Moment
     from trainers.training.recorder import Outcome
 
-__all__ = ["LoadedPolicy", "Outcome", "UserError", "load_policy", "train"]
+__all__ = ["Callback", "LoadedPolicy", "Moment", "Outcome", "UserError", "load_policy", "train"]
 
 _MODULES = {
+    "Callback": "trainers.training.callbacks",
     "LoadedPolicy": "trainers.records.policy_file",
+    "Moment": "trainers.training.callbacks",
     "Outcome": "trainers.training.recorder",
     "UserError": "gym_adapters.errors",
     "load_policy": "trainers.records.policy_file",

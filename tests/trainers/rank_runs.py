@@ -13,7 +13,7 @@ from training.test_curriculum import Taught, lessons
 from training.test_self_play import arena
 from training.test_self_play import options as play_options
 
-from trainers import Outcome, train
+from trainers import Callback, Moment, Outcome, train
 
 SMALL = {
     "trainer_type": "ppo",
@@ -56,6 +56,16 @@ class Late(Taught):
             super().step()
 
 
+class Watch(Callback):
+    """Ends the run at its first summary."""
+
+    summaries = 0
+
+    def summary(self, moment: Moment) -> None:
+        self.summaries += 1
+        moment.stop()
+
+
 def told(outcomes: dict[str, Outcome]) -> dict[str, Any]:
     """What must be the same on all ranks."""
     kept = ("steps", "episodes", "mean_return", "trained", "finished")
@@ -63,7 +73,7 @@ def told(outcomes: dict[str, Outcome]) -> dict[str, Any]:
 
 
 def main(folder: Path) -> None:
-    """Play against oneself, be taught lessons, begin late."""
+    """Play against oneself, be taught lessons, begin late, end early."""
     torch.set_num_threads(1)
     found: dict[str, Any] = {}
     found["self-play"] = told(train(arena(copies=4, seed=3 + RANK), play_options(folder, 1500)))
@@ -79,6 +89,13 @@ def main(folder: Path) -> None:
     curious = {**SMALL, "reward_signals": {"extrinsic": {}, "rnd": NOVELTY}}
     late = {**common, "default_settings": curious, "checkpoint_settings": {**run, "run_id": "late"}}
     found["late"] = told(train(Late(), late))
+    early = {**common, "checkpoint_settings": {**run, "run_id": "early"}}
+    early["default_settings"] = {**SMALL, "max_steps": 20_000, "patience": 2}
+    found["early"] = told(train(Taught(), early))
+    watch = Watch()
+    stopped = {**early, "checkpoint_settings": {**run, "run_id": "stopped"}}
+    found["stopped"] = told(train(Taught(), stopped, callbacks=[watch]))
+    assert (watch.summaries > 0) == (RANK == 0)
     (folder / f"{RANK}.json").write_text(json.dumps(found))
 
 

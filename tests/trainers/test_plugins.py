@@ -124,6 +124,8 @@ def test_a_file_trains_with_what_the_package_adds(trained):
     assert 0 < float(last["Policy/Novelty Reward"]) < 30 * 0.02, "the sum over an episode"
     assert float(last["Policy/Novelty Hashes"]) > 100
     assert check_file(trained / "Treasure-v0.onnx").refused == []
+    lines = (trained / "Treasure-v0" / "summaries.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [1024, 2048]
 
 
 def test_it_is_resumed_with_its_counts_and_evaluated(examples, trained, tmp_path):

@@ -22,7 +22,7 @@ class Tally(ABC):
 
     Attributes:
         step: agent decisions rewarded so far, over all agents and ranks.
-        finished: whether `max_steps` has been reached. Then nothing is counted or recorded any more.
+        finished: whether training is complete. Then nothing is counted or recorded any more.
         metrics: episode returns and training figures since the last summary.
         signals: the active reward signals.
         summed_signals: those whose sums over episodes come from rows.

@@ -11,6 +11,7 @@ from trainers.config.doubts import doubts
 from trainers.config.dump import dump_settings
 from trainers.config.errors import path_option
 from trainers.config.loader import load_settings
+from trainers.config.migration import from_mlagents
 from trainers.config.schema import schema_text
 
 
@@ -20,6 +21,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     writes = {arguments.write_schema: schema_text, arguments.write_docs: docs_text}
     writes.pop(None, None)
+    if arguments.from_mlagents is not None:
+        return _migrate(arguments)
     if arguments.file is None and not writes:
         parser.error("give a training file, or --write-schema or --write-docs")
     try:
@@ -33,6 +36,18 @@ def main(argv: Sequence[str] | None = None) -> int:
                 sys.stderr.write(f"warning: {line}\n")
     except (UserError, KeyboardInterrupt) as error:
         return exit_status(error)
+    return 0
+
+
+def _migrate(arguments: argparse.Namespace) -> int:
+    """Print today's file for one of earlier ML-Agents releases, and return the exit status."""
+    try:
+        text, notes = from_mlagents(arguments.from_mlagents, arguments.curriculum, arguments.sampler)
+    except (UserError, KeyboardInterrupt) as error:
+        return exit_status(error)
+    sys.stdout.write(text)
+    for note in notes:
+        sys.stderr.write(f"warning: {note}\n")
     return 0
 
 
@@ -52,6 +67,26 @@ def _build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--for-mlagents", action="store_true", help="print only what mlagents-learn 1.1.0 accepts"
+    )
+    parser.add_argument(
+        "--from-mlagents",
+        type=path_option,
+        metavar="OLD.yaml",
+        help="print today's file for one of ML-Agents 0.5 to 1.x",
+    )
+    parser.add_argument(
+        "--curriculum",
+        action="append",
+        default=[],
+        type=path_option,
+        metavar="FILE",
+        help="with --from-mlagents, a curriculum file of that time, .yaml or .json; it may be repeated",
+    )
+    parser.add_argument(
+        "--sampler",
+        type=path_option,
+        metavar="FILE",
+        help="with --from-mlagents, a sampler file of that time",
     )
     parser.add_argument(
         "--write-schema", type=path_option, metavar="PATH", help="write the JSON Schema of training files"

@@ -12,6 +12,7 @@ from trainers.config.base import (
     Flag,
     PathText,
     Positive,
+    Real,
     Settings,
     deprecated,
     extension,
@@ -87,6 +88,16 @@ class BehaviorSettings(Settings):
         None,
         description="Largest absolute reward in learning. Larger ones are clipped, and reports show them unchanged. "
         "null: no limit.",
+    )
+    stop_at_reward: Real | None = extension(
+        None,
+        description="Mean return of the last 100 episodes at which training ends before max_steps; with self_play, the "
+        "Elo rating. It is looked at with each summary. With lessons, it holds in the last. null: never.",
+    )
+    patience: Count | None = extension(
+        None,
+        description="Summaries in a row without a better mean return of the last 100 episodes after which training "
+        "ends before max_steps. A new lesson begins a new count. Typical: 10-50. null: never.",
     )
 
     @model_validator(mode="before")

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from gym_adapters.commands import module_command
 from gym_adapters.errors import UserError
 from gym_adapters.limits import YAML_LEVELS
 from trainers.config import errors
@@ -14,6 +15,9 @@ from trainers.config.old_files import old_file
 from trainers.config.overrides import every_behavior, key_path, leaves, place_of, put
 from trainers.config.reader import parse_yaml, read_source
 from trainers.config.run import ONE_START, RunSettings, deep_merge
+
+SETTINGS = "settings"
+"""Label of settings that come from no file."""
 
 CONFIGURATION = "configuration.yaml"
 """The file in which a run keeps its settings."""
@@ -52,7 +56,10 @@ def load_settings(
         merged, targets = _apply(override, merged)
         origins += [(target, "--set") for target in targets]
     if outdated := old_file(content):
-        raise UserError(f"{label}: {outdated}")
+        upgrade = module_command("trainers.config", "--from-mlagents", label)
+        raise UserError(
+            f"{label}: {outdated}{'' if label == SETTINGS else f'. To bring it up to date: {upgrade}'}"
+        )
     try:
         settings = RunSettings.model_validate(merged)
     except ValidationError as error:

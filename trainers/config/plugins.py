@@ -1,4 +1,4 @@
-"""Algorithms, reward signals and image encoders that other packages add.
+"""Algorithms, reward signals, image encoders and callbacks that other packages add.
 
 A package adds one by an entry point. The name of the entry point is the name in the training file. Its value is the
 import path of a class or a function, `package.module:Name`. docs/extending.md has an example of each.
@@ -21,6 +21,9 @@ ENCODER = "mlagents_bridge.encoder"
 """Group of functions that make the module of a `vis_encode_type`. Their arguments are the image's (channels, height,
 width), the number of output units, and the `NetworkSettings`.
 """
+
+STATS_WRITER = "mlagents_bridge.stats_writer"
+"""Group of functions or classes that make a `trainers.Callback` from the `RunSettings`. Every run calls all of them."""
 
 
 def names(group: str, own: Iterable[str]) -> list[str]:

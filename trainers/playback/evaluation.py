@@ -4,12 +4,14 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 from mlagents_envs.base_env import ActionTuple, BaseEnv, DecisionSteps, TerminalSteps
 
+from bridge.process import looks_like_player
 from gym_adapters.commands import CommandParser, program_name
 from gym_adapters.errors import (
     UserError,
@@ -21,25 +23,47 @@ from gym_adapters.limits import ENVIRONMENTS
 from gym_adapters.make import make_env
 from gym_adapters.pettingzoo import is_pettingzoo
 from gym_adapters.teams import parts_of
+from trainers.config import load_settings
 from trainers.config.base import PathText
 from trainers.config.errors import option_reader, path_option
 from trainers.experience.checks import StepsChecker, checked_pair, checked_specs
 from trainers.playback.match_command import GAMES, show_match
+from trainers.playback.onnx_policy import OnnxPolicy
 from trainers.playback.run_environment import environment_of
 from trainers.playback.video import Episode, check_video, film_agents, write_video
-from trainers.records.policy_file import LoadedPolicy, find_checkpoint, find_checkpoints, load_policy
+from trainers.records.policy_file import find_checkpoint, find_checkpoints, load_policy
 from trainers.records.words import three_digits
+from trainers.training.environments import make_environment
 
 logger = logging.getLogger(__name__)
 
 EPISODES = 20
+ONNX = ".onnx"
 FIRST_NOTICE = 5000
 """Steps after which it is said that episodes have not ended; said again after twice as many, and so on."""
 
 
+class Policy(Protocol):
+    """What plays: a `LoadedPolicy` or an `OnnxPolicy`, which say what the methods do."""
+
+    name: str
+
+    def act(
+        self,
+        observations: Sequence[np.ndarray],
+        deterministic: bool = True,
+        action_mask: Sequence[np.ndarray] | None = None,
+        agents: Sequence[Hashable] | None = None,
+    ) -> ActionTuple:
+        """See `LoadedPolicy.act`."""
+
+    def forget(self, agents: Iterable[Hashable] | None = None) -> None:
+        """See `LoadedPolicy.forget`."""
+
+
 def evaluate(
     env: BaseEnv,
-    policy: LoadedPolicy,
+    policy: Policy,
     deterministic: bool = True,
     played: dict[int, list[ActionTuple]] | None = None,
 ) -> list[float]:
@@ -49,7 +73,7 @@ def evaluate(
 
 def evaluate_all(
     env: BaseEnv,
-    policies: Sequence[LoadedPolicy],
+    policies: Sequence[Policy],
     deterministic: bool = True,
     played: dict[int, list[ActionTuple]] | None = None,
 ) -> dict[str, list[float]]:
@@ -173,13 +197,11 @@ def _evaluate_run(arguments: argparse.Namespace) -> dict[str, list[float]]:
         raise UserError(
             f"--episodes {episodes}: expected 1 to {ENVIRONMENTS:,}, which are played at the same time"
         )
-    checkpoints = find_checkpoints(arguments.run, arguments.checkpoint)
-    env_id, options = environment_of(checkpoints[0], arguments.env, arguments.trust)
-    if not is_pettingzoo(env_id):
-        checkpoints = [find_checkpoint(arguments.run, arguments.checkpoint)]
-    policies = [load_policy(checkpoint) for checkpoint in checkpoints]
-    for policy in policies:
-        policy.seed(arguments.seed)
+    if arguments.run.suffix == ONNX and looks_like_player(_required_env(arguments)):
+        return _play_in_player(arguments, episodes)
+    env_id, options, policies = (
+        _from_file(arguments) if arguments.run.suffix == ONNX else _from_run(arguments)
+    )
     seeds = range(arguments.seed, arguments.seed + episodes)
     if video is not None and is_pettingzoo(env_id):
         found = film_agents(
@@ -203,6 +225,61 @@ def _evaluate_run(arguments: argparse.Namespace) -> dict[str, list[float]]:
     return returns
 
 
+def _from_run(arguments: argparse.Namespace) -> tuple[str, dict[str, Any], list[Policy]]:
+    """Return the environment's id and options, and the policies, of a run or a checkpoint."""
+    checkpoints = find_checkpoints(arguments.run, arguments.checkpoint)
+    env_id, options = environment_of(checkpoints[0], arguments.env, arguments.trust)
+    if not is_pettingzoo(env_id):
+        checkpoints = [find_checkpoint(arguments.run, arguments.checkpoint)]
+    policies = [load_policy(checkpoint) for checkpoint in checkpoints]
+    for policy in policies:
+        policy.seed(arguments.seed)
+    return env_id, options, list(policies)
+
+
+def _from_file(arguments: argparse.Namespace) -> tuple[str, dict[str, Any], list[Policy]]:
+    """Return the environment's id and options, and the policy, of an `.onnx` file."""
+    env_id = _required_env(arguments)
+    probe = make_env(env_id, 1, arguments.seed)
+    try:
+        specs = dict(probe.behavior_specs)
+    finally:
+        close_reported(probe.close)
+    return env_id, {}, [OnnxPolicy(arguments.run, specs, arguments.seed)]
+
+
+def _play_in_player(arguments: argparse.Namespace, episodes: int) -> dict[str, list[float]]:
+    """Play an `.onnx` file in a Unity player, until its agents have ended the number of episodes."""
+    if arguments.video is not None:
+        raise UserError("--video: expected a Gymnasium or PettingZoo environment, not a Unity player")
+    settings = {"env_path": arguments.env, "seed": arguments.seed}
+    env = make_environment(load_settings({"env_settings": settings}))
+    returns: list[float] = []
+    try:
+        with environment_called():
+            env.reset()
+        policy = OnnxPolicy(arguments.run, checked_specs(env.behavior_specs), arguments.seed)
+        while len(returns) < episodes:
+            returns += evaluate(env, policy, not arguments.stochastic)
+    finally:
+        close_reported(env.close)
+    return {policy.name: returns[:episodes]}
+
+
+def _required_env(arguments: argparse.Namespace) -> str:
+    """Return the option `--env`, which an `.onnx` file needs.
+
+    Raises:
+        UserError: it is missing.
+    """
+    if arguments.env is None:
+        raise UserError(
+            f"{arguments.run}: an .onnx file names no environment; add --env, an id or a Unity player"
+        )
+    env: str = arguments.env
+    return env
+
+
 def _shown(value: float) -> str:
     """Return a return with two decimals, and with three significant digits if it is small."""
     return f"{value:.2f}" if abs(value) >= 1.0 else three_digits(value)
@@ -213,7 +290,7 @@ def _parser() -> argparse.ArgumentParser:
         prog=program_name("trainers.evaluate"),
         description="Play episodes with a trained policy and print the returns.",
     )
-    parser.add_argument("run", type=path_option, help="run folder, behavior folder or .pt file")
+    parser.add_argument("run", type=path_option, help="run folder, behavior folder, .pt file or .onnx file")
     parser.add_argument(
         "--checkpoint", default="last", metavar="last|best|STEP", help="which one. Default: last."
     )
@@ -242,7 +319,9 @@ def _parser() -> argparse.ArgumentParser:
         "--trust", action="store_true", help="let the run's configuration import a module or name a file"
     )
     parser.add_argument(
-        "--env", type=option_reader(PathText), help="Gymnasium id, if not the one the run was trained on"
+        "--env",
+        type=option_reader(PathText),
+        help="Gymnasium id, if not the one the run was trained on; for an .onnx file also a Unity player",
     )
     parser.add_argument(
         "--video",

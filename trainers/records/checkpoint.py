@@ -97,8 +97,12 @@ def damage_named(path: Path) -> Iterator[None]:
         ) from error
 
 
-def load_state(path: Path) -> dict[str, Any]:
+def load_state(path: Path, theirs: bool = False) -> dict[str, Any]:
     """Read a checkpoint; no code in the file is run.
+
+    Args:
+        path: the file.
+        theirs: whether one of `mlagents-learn` is returned too, as it is. It has no key `behavior`.
 
     Returns:
         The state, with its tensors on the CPU. The weights of a kept policy have 32 bits again.
@@ -111,9 +115,11 @@ def load_state(path: Path) -> dict[str, Any]:
     with damage_named(path):
         state = read_tensors(path)
     if isinstance(state, dict) and "Policy" in state and "behavior" not in state:
+        if theirs:
+            return state
         raise UserError(
-            f"{path}: written by mlagents-learn, whose networks differ from those here, so that training cannot go on "
-            "from it; train anew with another --run-id or --results-dir"
+            f"{path}: written by mlagents-learn, whose optimiser differs from the one here; --initialize-from with "
+            "another --run-id starts from its policy, and trainers.evaluate plays its .onnx"
         )
     if not isinstance(state, dict) or "Policy" not in state or "behavior" not in state:
         raise UserError(f"{path}: not a checkpoint of this trainer (it has no policy); use another one")

@@ -21,6 +21,17 @@ class ListedCheckpoint(BaseModel):
     auxillary_file_paths: list[str]
 
 
+class Waiting(BaseModel):
+    """How long a behavior has waited for a better mean return, see `trainers.training.early_stop`."""
+
+    model_config = ConfigDict(strict=True)
+
+    best: FiniteFloat | None = None
+    waited: int = Field(default=0, ge=0)
+    first_episode: int = Field(default=0, ge=0)
+    lesson: dict[str, FiniteFloat] | None = None
+
+
 class Reached(BaseModel):
     """What a behavior or a parameter has reached. Both trainers write this file, each with keys of its own."""
 
@@ -32,6 +43,7 @@ class Reached(BaseModel):
     device: str | None = None
     lesson_num: int = Field(default=0, ge=0)
     smoothed_reward: FiniteFloat = 0.0
+    early_stop: Waiting | None = None
 
 
 _STATUS = TypeAdapter(dict[str, Reached])

@@ -15,20 +15,19 @@ from trainers.config.doubts import doubts
 from trainers.optim.threads import Threads
 from trainers.records.progress import Display, make_display
 from trainers.records.run_folder import claimed_folder, with_run_id
+from trainers.training.callbacks import Callback, Callbacks, installed_callbacks
 from trainers.training.environments import own_environment
 from trainers.training.followers import Silence
 from trainers.training.joining import joined
 from trainers.training.loop import run
 from trainers.training.recorder import Outcome
-from trainers.training.session import Session
+from trainers.training.session import SAVED, Session
 from trainers.training.stopping import StopSignals
 
 logger = logging.getLogger(__name__)
 
 RANDOM_SEEDS = 10000
 """A run without a seed draws one from 0 to 9999, as ML-Agents does."""
-SAVED = "What was learned until then is saved."
-"""Note on an exception that `train` raises after it saved the run."""
 
 
 def train(
@@ -37,6 +36,7 @@ def train(
     *,
     overrides: Sequence[str] = (),
     display: Display | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> dict[str, Outcome]:
     """Train every behavior of an environment and write a run folder.
 
@@ -47,13 +47,15 @@ def train(
             None takes ML-Agents' defaults for every behavior.
         overrides: `KEY=VALUE` strings that override the training file, such as `behaviors.Walker.max_steps=1e6`.
         display: shows progress; None takes a live display on a terminal and plain lines elsewhere.
+        callbacks: are told how the run goes, and may end it. Those of installed packages are called after them. With
+            several ranks, only those of rank 0 are called.
 
     Returns:
         The outcome of each behavior, by name.
 
     Raises:
-        UserError: the settings are wrong, the run folder exists already, a checkpoint does not fit, or the environment
-            is lost or sends a number that is not finite.
+        UserError: the settings are wrong, the run folder exists already, a checkpoint does not fit, a callback fails,
+            or the environment is lost or sends a number that is not finite.
         Exception: the environment raised it.
 
     If training has begun, the run is saved before an exception is raised, and the exception has the note `SAVED`.
@@ -66,6 +68,7 @@ def train(
             stack.callback(signals.leaving, env.close)
         settings, collective = stack.enter_context(joined(lambda: _read(options, overrides), _prepared))
         leads = collective.rank == 0
+        told = Callbacks([*callbacks, *installed_callbacks(settings)] if leads else ())
         if leads:
             if settings.debug:
                 logger.debug("All settings of this run:\n%s", dump_settings(settings))
@@ -73,7 +76,7 @@ def train(
         threads = stack.enter_context(Threads())
         display = (display or make_display()) if leads else Silence()
         try:
-            session = Session(settings, display, threads, collective)
+            session = Session(settings, display, threads, collective, told)
         except BaseException:
             display.close()
             raise

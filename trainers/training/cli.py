@@ -15,9 +15,10 @@ from trainers.config.run import deep_merge
 from trainers.optim.ranks import launched
 from trainers.records.progress import LineDisplay, open_missing_streams
 from trainers.training.announcements import closing_lines
-from trainers.training.api import SAVED, train
+from trainers.training.api import train
 from trainers.training.arguments import ParsedArguments, parse
 from trainers.training.environments import make_environment, tuned_file
+from trainers.training.session import SAVED
 
 _ENVIRONMENTS = (
     "--env CartPole-v1 (any Gymnasium id), --env my_module:MyEnv-v0, or --env PATH of a Unity player"

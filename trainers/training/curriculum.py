@@ -79,6 +79,11 @@ class Curriculum:
         """The present lessons by TensorBoard tag."""
         return {f"{LESSON_NUMBER}{name}": float(number) for name, number in self.lessons.items()}
 
+    @property
+    def at_last(self) -> bool:
+        """Whether every parameter is at its last lesson."""
+        return all(number + 1 == len(self._curricula[name]) for name, number in self.lessons.items())
+
     def window(self, behavior: str) -> int:
         """Return how many of a behavior's newest episodes are measured: its longest `min_lesson_length`, at least 1."""
         criteria = [lesson.completion_criteria for own in self._curricula.values() for lesson in own]

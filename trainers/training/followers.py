@@ -10,6 +10,7 @@ from trainers.config import RunSettings
 from trainers.records.metrics import Summary
 from trainers.records.progress import Display
 from trainers.records.timers import TimerTree
+from trainers.training.early_stop import EARLY_STOP, EarlyStop
 from trainers.training.recorder import Outcome, Recorder, next_multiple
 from trainers.training.run_files import RunFiles
 
@@ -36,14 +37,17 @@ class Follower(Recorder):
     Args:
         learner: the learner, which has the state of rank 0's.
         folder: the behavior's folder on rank 0.
+        status: the behavior's part of an earlier `training_status.json`.
     """
 
-    def __init__(self, learner: Learner, folder: Path) -> None:
+    def __init__(self, learner: Learner, folder: Path, status: dict[str, Any]) -> None:
         self.learner, self.wandb = learner, None
+        self.early_stop = EarlyStop(learner, status.get(EARLY_STOP) or {})
         self.best_return = -math.inf
+        self.figures: dict[str, float] = {}
         self.gauges: dict[str, dict[str, float]] = {}
         self.notes: list[str] = []
-        self._folder = folder
+        self.folder = folder
         self._saved_step = self._first_step = learner.step
         self._summary_at = (0.0, learner.step)
         self._next_summary = next_multiple(learner.step, learner.settings.summary_freq)
@@ -61,7 +65,7 @@ class Follower(Recorder):
 
     def close(self, seconds: float = math.nan) -> Outcome:
         """See `Recorder.close`."""
-        return self.outcome(self._folder, seconds)
+        return self.outcome(seconds)
 
 
 class FollowerFiles(RunFiles):
@@ -79,13 +83,14 @@ class FollowerFiles(RunFiles):
 
     def record(self, learner: Learner, spaces: list[dict[str, Any]] | None = None) -> Recorder:
         """See `RunFiles.record`."""
-        return Follower(learner, self.folder / learner.name)
+        return Follower(learner, self.folder / learner.name, self.status.get(learner.name, {}))
 
-    def summarise(self, recorder: Recorder) -> None:
+    def summarise(self, recorder: Recorder) -> Summary | None:
         """See `RunFiles.summarise`."""
         summary = recorder.summarise(self.timers.elapsed)
         if summary is not None:
             recorder.write(summary)
+        return summary
 
     def checkpoint(self, recorder: Recorder, lessons: Mapping[str, Mapping[str, float]]) -> None:
         """See `RunFiles.checkpoint`."""

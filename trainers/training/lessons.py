@@ -32,6 +32,11 @@ class Lessons:
             for name, number in curriculum.lessons.items()
         }
 
+    @property
+    def at_last(self) -> bool:
+        """Whether every parameter is at its last lesson."""
+        return self._curriculum.at_last
+
     def watch(self, learner: Learner) -> None:
         """Measure a learner, and add the present lessons to its summaries."""
         learner.metrics.lesson_returns = deque(maxlen=self._curriculum.window(learner.name))

@@ -1,8 +1,10 @@
 """Writes the summaries and checkpoints of one behavior of a run, and its best policy."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from gym_adapters.errors import UserError, refusal_named
@@ -12,6 +14,8 @@ from trainers.records.checkpoint import BEST, NEWEST, CheckpointKeeper, save_sta
 from trainers.records.metrics import SPEED, Summary
 from trainers.records.reports import CsvReport, TensorBoardReport
 from trainers.records.wandb_report import WandbReport
+from trainers.training.callbacks import Moment
+from trainers.training.early_stop import EARLY_STOP, EarlyStop
 from trainers.training.resuming import (
     BEST_RETURN,
     DEVICE,
@@ -36,7 +40,7 @@ class Outcome:
         folder: holds checkpoints and curves.
         trained: agent steps of this session.
         seconds: wall-clock time of this session.
-        finished: whether `max_steps` was reached.
+        finished: whether training is complete: `max_steps` was reached, or `stop_at_reward` or `patience` ended it.
     """
 
     steps: int
@@ -62,7 +66,10 @@ class Recorder:
         spaces: descriptions of the observation and action space, if there are any, for `LoadedPolicy.predict`.
 
     Attributes:
+        folder: holds checkpoints and curves.
         best_return: the highest `Learner.merit` at any summary; -inf before 100 episodes.
+        early_stop: says whether the behavior has learned enough.
+        figures: the newest summary, one number for each TensorBoard tag; empty before the first one.
         gauges: newest value and range of each TensorBoard tag, for `timers.json`.
         notes: messages for the user.
 
@@ -84,7 +91,9 @@ class Recorder:
         self.learner = learner
         self.spaces = spaces
         self.keeper = CheckpointKeeper(run_folder, learner.name, learner.settings.keep_checkpoints)
+        self.folder = self.keeper.folder
         self.best_return = -math.inf
+        self.figures: dict[str, float] = {}
         self.gauges: dict[str, dict[str, float]] = {}
         self.notes: list[str] = []
         if resume:
@@ -96,6 +105,7 @@ class Recorder:
             self.notes += restore_opponents(learner, self.keeper.folder)
             self.keeper.restore(status)
             self.best_return = best_return_of(self.keeper.folder / BEST, status)
+        self.early_stop = EarlyStop(learner, status.get(EARLY_STOP) or {})
         self._saved_step = self._first_step = learner.step
         step = learner.step if resume else None
         self.wandb = None if wandb is None else WandbReport(wandb, self.keeper.folder, resume)
@@ -116,6 +126,13 @@ class Recorder:
     def checkpoint_due(self) -> bool:
         """Whether `checkpoint_interval` agent steps have passed since the last checkpoint."""
         return self.learner.step >= self._next_checkpoint
+
+    @property
+    def ends(self) -> bool:
+        """Whether the learner is still learning, and has reached `max_steps` or learned enough."""
+        learner = self.learner
+        done = learner.step >= learner.settings.max_steps or bool(self.early_stop.reason)
+        return learner.training and done
 
     @property
     def steps_left(self) -> int:
@@ -153,6 +170,7 @@ class Recorder:
         self._summary_at = (elapsed, learner.step)
         if seconds > 0 and steps:
             values[SPEED] = steps / seconds
+        self.figures = dict(values)
         self._gauge(values)
         best = max(self.best_return, learner.merit if learner.metrics.is_full else -math.inf)
         return Summary(
@@ -221,32 +239,45 @@ class Recorder:
         best = self.best_return if math.isfinite(self.best_return) else None
         opponents = self.learner.opponents
         rating = {} if opponents is None else {ELO_STATUS: opponents.latest.rating}
-        return {**self.keeper.status(), BEST_RETURN: best, DEVICE: str(self.learner.device), **rating}
+        return {
+            **self.keeper.status(),
+            BEST_RETURN: best,
+            DEVICE: str(self.learner.device),
+            **rating,
+            **self.early_stop.status,
+        }
 
     def close(self, seconds: float = math.nan) -> Outcome:
         """Close the files and return the outcome of a session that took this time."""
         if self.wandb is not None:
-            folder = self.keeper.folder
-            self.wandb.close([self.keeper.final_model, folder / NEWEST, folder / BEST])
-        return self.outcome(self.keeper.folder, seconds)
+            self.wandb.close([self.keeper.final_model, self.folder / NEWEST, self.folder / BEST])
+        return self.outcome(seconds)
 
-    def outcome(self, folder: Path, seconds: float) -> Outcome:
-        """Return the outcome of a session that took this time.
-
-        Args:
-            folder: holds checkpoints and curves.
-            seconds: wall-clock time.
-        """
+    def outcome(self, seconds: float) -> Outcome:
+        """Return the outcome of a session that took this wall-clock time."""
         learner, metrics = self.learner, self.learner.metrics
         return Outcome(
             learner.step,
             metrics.episodes,
             metrics.recent_mean,
             self.best_return if math.isfinite(self.best_return) else math.nan,
-            folder,
+            self.folder,
             learner.step - self._first_step,
             seconds,
             learner.finished,
+        )
+
+    def moment(self, stop: Callable[[], None]) -> Moment:
+        """Return how the behavior stands, for callbacks, which may call `stop`."""
+        learner, metrics = self.learner, self.learner.metrics
+        return Moment(
+            learner.name,
+            learner.step,
+            metrics.episodes,
+            metrics.recent_mean,
+            self.folder,
+            MappingProxyType(self.figures),
+            stop,
         )
 
     def state(self) -> dict[str, Any]:

@@ -11,9 +11,11 @@ import torch
 from gym_adapters.errors import UserError, unread_named
 from trainers.algorithms.learner import CLONING, Learner
 from trainers.config import CheckpointSettings, TorchSettings
+from trainers.networks.actor_critic import ActorCritic
 from trainers.optim.device import find_device
 from trainers.records.checkpoint import NEWEST, damage_named, load_state, read_tensors
 from trainers.records.checkpoint_content import require_alike
+from trainers.records.mlagents_checkpoint import policy_of, require_translatable
 from trainers.records.policy_file import check_fits
 
 BEST_RETURN = "best_return"
@@ -40,7 +42,7 @@ def check_start(checkpoints: CheckpointSettings) -> None:
     """Read the checkpoints that a run starts from, so that a wrong one is refused before an environment is started.
 
     Raises:
-        UserError: there is no checkpoint, or one is damaged, or `mlagents-learn` wrote it.
+        UserError: there is no checkpoint, or one is damaged, or `mlagents-learn` wrote it and it cannot be used.
     """
     source = checkpoints.run_id if checkpoints.resume else checkpoints.initialize_from
     if source is None:
@@ -55,7 +57,10 @@ def check_start(checkpoints: CheckpointSettings) -> None:
     if not found:
         raise UserError(f"--initialize-from {source}: {folder} holds no checkpoint ({NEWEST})")
     for path in found:
-        load_state(path)
+        state = load_state(path, theirs=not checkpoints.resume)
+        if "behavior" not in state:
+            with damage_named(path):
+                require_translatable(state)
 
 
 def best_return_of(path: Path, status: dict[str, Any]) -> float:
@@ -155,8 +160,10 @@ def restore(learner: Learner, path: Path, only_weights: bool = False) -> list[st
         UserError: the file is damaged, or belongs to another network or algorithm.
     """
     notes = []
-    state = load_state(path)
+    state = load_state(path, theirs=only_weights)
     with damage_named(path):
+        if "behavior" not in state:
+            state = _translated(learner, state)
         check_fits(path, state, learner.policy)
         if not only_weights:
             _check_resumable(learner, path, state)
@@ -170,6 +177,34 @@ def restore(learner: Learner, path: Path, only_weights: bool = False) -> list[st
                 )
         learner.load_state_dict(state, only_weights)
     return notes
+
+
+def _translated(learner: Learner, state: dict[str, Any]) -> dict[str, Any]:
+    """Return a checkpoint of `mlagents-learn` as one of this trainer, as far as `only_weights` looks at it.
+
+    Raises:
+        UserError: the file or the learner has a network that the other trainer does not have.
+    """
+    if type(learner.policy) is not ActorCritic or learner.policy.critic is learner.policy.actor:
+        raise UserError(
+            f"written by mlagents-learn; a run with trainer_type {learner.kind} cannot start from it, only one with "
+            "ppo or a2c and without shared_critic"
+        )
+    weights, moments = policy_of(
+        state, learner.policy.state_dict(), [signal.name for signal in learner.signals]
+    )
+    if (moments is None) != (learner.policy.normalizer is None):
+        raise UserError(
+            f"trained with network_settings.normalize {str(moments is not None).lower()}; set it alike"
+        )
+    behavior = learner.description()
+    network = {**behavior["network_settings"], "activation": "swish"}  # theirs is always that
+    return {
+        "Policy": weights,
+        "behavior": {**behavior, "network_settings": network},
+        "observation_moments": moments or learner.observation_moments.state_dict(),
+        "reward_signals": {},
+    }
 
 
 def _require_sound(learner: Learner, state: dict[str, Any], only_weights: bool) -> None:

@@ -18,6 +18,7 @@ from trainers.config import RunSettings, dump_settings
 from trainers.config.loader import CONFIGURATION
 from trainers.config.run import ONE_START
 from trainers.records.checkpoint import write_text
+from trainers.records.metrics import Summary
 from trainers.records.origin import COMMAND, SYSTEM, write_origin
 from trainers.records.progress import Display
 from trainers.records.run_folder import STATUS
@@ -78,13 +79,14 @@ class RunFiles:
             spaces,
         )
 
-    def summarise(self, recorder: Recorder) -> None:
-        """Show and write what a behavior did since its last summary, if anything."""
+    def summarise(self, recorder: Recorder) -> Summary | None:
+        """Show, write and return what a behavior did since its last summary; None if that is nothing."""
         summary = recorder.summarise(self.timers.elapsed)
         if summary is not None:
             self.display.summarise(summary)
             with self._failure_reported(f"the summary of {summary.behavior}"):
                 recorder.write(summary)
+        return summary
 
     def checkpoint(self, recorder: Recorder, lessons: Mapping[str, Mapping[str, float]]) -> None:
         """Write a behavior's checkpoint, its `.onnx` file, the run's status and the plots.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 from mlagents_envs.base_env import BaseEnv, BehaviorSpec
@@ -20,6 +21,7 @@ from trainers.records.progress import Display
 from trainers.records.timers import TimerTree
 from trainers.records.wandb_report import open_wandb
 from trainers.training.announcements import behavior_line, run_lines, unseen_lines, unused_line
+from trainers.training.callbacks import Callbacks
 from trainers.training.followers import FollowerFiles
 from trainers.training.learners import Learners, check_demonstrations
 from trainers.training.lessons import Lessons
@@ -29,6 +31,12 @@ from trainers.training.resuming import check_start
 from trainers.training.run_files import RunFiles
 from trainers.training.same_state import require_same_weights, share_state
 from trainers.training.self_play import TURN, SelfPlay
+
+SAVED = "What was learned until then is saved."
+"""Note on an exception of a run that was saved."""
+
+Events = list[tuple[str, Recorder]]
+"""What callbacks must be told: the names of their methods, and the recorders of the behaviors."""
 
 LONGEST_SILENCE = 10_000
 """Environment steps after which the first reward of a decision must have arrived."""
@@ -42,6 +50,7 @@ class Session:
         display: shows progress.
         threads: the run's threads.
         collective: the ranks that train together; None: this process alone.
+        callbacks: are told how the run goes; None: nobody is.
 
     Attributes:
         stop_requested: set it to leave the loop after the present step.
@@ -59,6 +68,7 @@ class Session:
         display: Display,
         threads: Threads,
         collective: Collective | None = None,
+        callbacks: Callbacks | None = None,
     ) -> None:
         checkpoints = settings.checkpoint_settings
         self.collective: Collective = collective or Alone()
@@ -71,6 +81,7 @@ class Session:
         if settings.wandb is not None and leads:
             open_wandb()  # before anything is written
         self.settings, self.display = settings, display
+        self.callbacks = callbacks or Callbacks()
         self.timers = TimerTree()
         self.stop_requested = False
         self.recorders: dict[str, Recorder] = {}
@@ -95,7 +106,7 @@ class Session:
 
     @property
     def finished(self) -> bool:
-        """Whether a stop was requested, or every behavior seen has reached `max_steps`. Inference never does."""
+        """Whether a stop was requested, or every behavior seen has learned enough. Inference never does."""
         done = bool(self.learners) and all(learner.finished for learner in self.learners)
         return self.meetings.stopping or done
 
@@ -162,7 +173,7 @@ class Session:
         """Write and show what is due. Called every environment step.
 
         Raises:
-            UserError: no decision has been rewarded for `LONGEST_SILENCE` steps since the start.
+            UserError: no decision has been rewarded for `LONGEST_SILENCE` steps since the start, or a callback failed.
         """
         if self._silent_steps is not None:
             self._listen()
@@ -171,18 +182,20 @@ class Session:
         for recorder in self.recorders.values():
             learner = recorder.learner
             self.display.tick(learner.name, learner.step, learner.settings.max_steps, self.timers)
-            ends = _ends(learner)
-            if recorder.summary_due or ends:
-                self.files.summarise(recorder)
-            if learner.training and (recorder.checkpoint_due or ends):
+            if recorder.summary_due or recorder.ends:
+                self._tell(self._summarise(recorder))
+                recorder.early_stop.judge(self.lessons.at_last)
+                if recorder.early_stop.reason:
+                    self.display.say(f"{learner.name}: {recorder.early_stop.reason}; training ends")
+            if learner.training and (recorder.checkpoint_due or recorder.ends):
                 require_same_weights(learner)
-                self.files.checkpoint(recorder, self._standing)
+                self._tell(self._checkpoint(recorder))
 
     def end_training(self) -> None:
-        """Finish learners that have reached `max_steps`. Called after `report`."""
-        for learner in self.learners:
-            if _ends(learner):
-                learner.finish()
+        """Finish learners that have reached `max_steps` or learned enough. Called after `report`."""
+        for recorder in self.recorders.values():
+            if recorder.ends:
+                recorder.learner.finish()
 
     def begin(self, env: BaseEnv) -> None:
         """Say what the run is, and send all parameters to the environment. Called before its first reset.
@@ -228,31 +241,40 @@ class Session:
         """Write the last summary and checkpoint, close every file, and return the outcome of each behavior.
 
         Raises:
-            UserError: the last checkpoint could not be written.
+            UserError: the last checkpoint could not be written, or a callback failed after everything was written.
         """
         outcomes: dict[str, Outcome] = {}
+        events: Events = []
         if not self.finished:  # the environment has ended, or was left, on this rank
             self.stop_requested = True
             self.meetings.end()
         for name, recorder in self.recorders.items():
-            self.files.summarise(recorder)
+            events += self._summarise(recorder)
             # A learner that has finished was saved when it finished.
             if recorder.learner.training or name in self.files.unsaved:
-                self.files.checkpoint(recorder, self._standing)
+                events += self._checkpoint(recorder)
+            events.append(("end", recorder))
             outcomes[name] = recorder.close(self.timers.elapsed)
             if outcomes[name].trained and not recorder.has_learned and self._learns:
                 self.display.say(unused_line(recorder.learner, outcomes[name].trained))
         self._close_files()
         self.display.close()
-        self.files.require_saved()
+        try:
+            self._tell(events)
+        except UserError as error:
+            if self._learns:
+                error.add_note(SAVED)
+            raise
+        finally:
+            self.files.require_saved()
         return outcomes
 
     def abandon(self, save: bool) -> bool:
         """Save the run if `save` is true and it can be saved, and close every file, after a failure. Nothing is raised.
 
         Returns:
-            Whether this process saved anything. A behavior is not saved if it has learned nothing or if a weight is not
-            finite.
+            Whether this process saved anything: a behavior has learned something, and its newest checkpoint has all of it.
+            A behavior is not saved if it has learned nothing or if a weight is not finite.
         """
         saved = False
         for recorder in self.recorders.values():
@@ -261,12 +283,40 @@ class Session:
                 if save and recorder.has_news and learner.training and learner.optimizer.is_finite:
                     self.files.summarise(recorder)
                     self.files.checkpoint(recorder, self._standing)
-                    saved = saved or (self.files.writes and learner.name not in self.files.unsaved)
-        closings: list[Callable[[], object]] = [recorder.close for recorder in self.recorders.values()]
-        for close in (*closings, self._close_files, self.display.close):
+                kept = recorder.has_rewards and not recorder.has_news
+                may = save and self.files.writes and kept
+                saved = saved or (may and learner.name not in self.files.unsaved)
+        closings: list[Callable[[], object]] = [
+            *(recorder.close for recorder in self.recorders.values()),
+            self._close_files,
+            self.display.close,
+            *(partial(self._tell, [("end", recorder)]) for recorder in self.recorders.values()),
+        ]
+        for close in closings:
             with suppress(Exception):
                 close()
         return saved
+
+    def _summarise(self, recorder: Recorder) -> Events:
+        """Write what a behavior did since its last summary, and return what callbacks must be told of it."""
+        return [("summary", recorder)] if self.files.summarise(recorder) else []
+
+    def _checkpoint(self, recorder: Recorder) -> Events:
+        """Write a behavior's checkpoint, and return what callbacks must be told of it."""
+        self.files.checkpoint(recorder, self._standing)
+        return [] if recorder.learner.name in self.files.unsaved else [("checkpoint", recorder)]
+
+    def _tell(self, events: Events) -> None:
+        """Tell callbacks what happened.
+
+        Raises:
+            UserError: a callback failed.
+        """
+        for method, recorder in events:
+            self.callbacks.tell(method, recorder.moment(self._request_stop))
+
+    def _request_stop(self) -> None:
+        self.stop_requested = True
 
     @property
     def _standing(self) -> dict[str, dict[str, Any]]:
@@ -284,12 +334,15 @@ class Session:
     def _announce(self) -> None:
         """Say what the behaviors are that appeared since the last call, and which are missing at the start."""
         first = not self._announced
+        new: Events = []
         for name, recorder in self.recorders.items():
             if name not in self._announced:
                 self.display.say(behavior_line(recorder.learner))
+                new.append(("start", recorder))
         self._announced = set(self.recorders)
         for line in unseen_lines(self.settings, self.recorders) if first else ():
             self.display.say(line)
+        self._tell(new)
 
     def _listen(self) -> None:
         """Count environment steps until the first decision is rewarded."""
@@ -324,8 +377,3 @@ class Session:
         if checkpoints.resume and not checkpoints.inference:  # watching changes nothing of the run
             self.files.begin()
         return recorder
-
-
-def _ends(learner: Learner) -> bool:
-    """Whether a learner has reached `max_steps` and is still learning."""
-    return learner.training and learner.step >= learner.settings.max_steps

@@ -171,6 +171,8 @@ DEFAULTS: list[tuple[type[BaseModel], dict[str, Any], dict[str, Any]]] = [
             "framework": None,
             "normalize_reward": False,
             "reward_clip": None,
+            "stop_at_reward": None,
+            "patience": None,
         },
     ),
     (
@@ -321,6 +323,8 @@ EXTENSIONS = {
         "critic_hidden_units",
         "normalize_reward",
         "reward_clip",
+        "stop_at_reward",
+        "patience",
         "env_options",
         "listen",
         "reorder_raw_images",

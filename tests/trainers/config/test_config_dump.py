@@ -74,6 +74,8 @@ def behaviors(remembering: tuple[str, ...]) -> st.SearchStrategy[dict[str, Any]]
                 "self_play": st.none() | st.fixed_dictionaries({}, optional={"save_steps": counts}),
                 "init_path": st.none() | st.text(st.characters(exclude_categories=["Cc", "Cs"])),
                 "reward_clip": st.none() | numbers,
+                "stop_at_reward": st.none() | numbers,
+                "patience": st.none() | counts,
             },
         )
     )

@@ -162,6 +162,9 @@ def test_lessons_ratings_and_late_behaviors_are_the_same_on_all_ranks(tmp_path):
     assert "{'slope': 1.0}" in first["told"]
     assert first["told"].count("reset") == 2
     assert first["late"]["Task"]["finished"]
+    assert first["early"]["Task"]["finished"]
+    assert first["early"]["Task"]["steps"] < 5000
+    assert not first["stopped"]["Task"]["finished"]
 
 
 def test_environments_and_players_of_all_ranks_are_numbered_through():

@@ -1,0 +1,166 @@
+"""A policy in an `.onnx` file, of this trainer or of `mlagents-learn`, which plays through onnxruntime."""
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mlagents_envs.base_env import ActionTuple, BehaviorSpec
+
+from gym_adapters.commands import install_command
+from gym_adapters.errors import UserError, unread_named
+from gym_adapters.teams import parts_of
+
+MASKS, MEMORY_IN, MEMORY_OUT = "action_masks", "recurrent_in", "recurrent_out"
+OTHER_INPUTS = (MASKS, MEMORY_IN)
+
+
+class OnnxPolicy:
+    """An exported policy for one behavior of an environment.
+
+    Args:
+        path: the file.
+        specs: the behaviors of the environment, by behavior id. One of them is the file's: the one that its metadata
+            `behavior_name` or its own name names, or the only one.
+        seed: of the noise by which actions are sampled.
+
+    Attributes:
+        name: the behavior's name.
+        spec: its observations and actions.
+
+    Raises:
+        UserError: onnxruntime is not installed, the file cannot be read, or does not fit the environment.
+    """
+
+    def __init__(self, path: Path, specs: Mapping[str, BehaviorSpec], seed: int = 0) -> None:
+        self.path = path
+        self._session = _session(path, seed)
+        self._inputs = {one.name: one.shape for one in self._session.get_inputs()}
+        self._outputs = [one.name for one in self._session.get_outputs()]
+        named = self._session.get_modelmeta().custom_metadata_map.get("behavior_name", path.stem)
+        names = {parts_of(behavior_id)[0]: spec for behavior_id, spec in specs.items()}
+        self.name = named if named in names else next(iter(names))
+        if named not in names and len(names) > 1:
+            raise UserError(
+                f"{path}: is for {named}, the environment has {', '.join(sorted(names))}; name the file after one of "
+                "them"
+            )
+        self.spec = names[self.name]
+        self._memory_size = _size(self._inputs[MEMORY_IN][-1]) if MEMORY_IN in self._inputs else 0
+        self._memories: dict[Hashable, np.ndarray] = {}
+        self._check()
+
+    def forget(self, agents: Iterable[Hashable] | None = None) -> None:
+        """See `LoadedPolicy.forget`."""
+        if agents is None:
+            self._memories.clear()
+        else:
+            for agent in agents:
+                self._memories.pop(agent, None)
+
+    def act(
+        self,
+        observations: Sequence[np.ndarray],
+        deterministic: bool = True,
+        action_mask: Sequence[np.ndarray] | None = None,
+        agents: Sequence[Hashable] | None = None,
+    ) -> ActionTuple:
+        """Choose actions for n agents. See `LoadedPolicy.act`.
+
+        Raises:
+            UserError: the file has no such actions, or onnxruntime fails.
+        """
+        count, actions = len(observations[0]), self.spec.action_spec
+        names = range(count) if agents is None else agents
+        feed = {f"obs_{index}": _as_input(array) for index, array in enumerate(observations)}
+        if MASKS in self._inputs:
+            feed[MASKS] = _allowed(action_mask, count, sum(actions.discrete_branches))
+        if self._memory_size:
+            empty = np.zeros(self._memory_size, np.float32)
+            feed[MEMORY_IN] = np.stack([self._memories.get(name, empty) for name in names])[:, None]
+        kinds = [kind for kind in ("continuous", "discrete") if getattr(actions, f"{kind}_size")]
+        wanted = [f"{'deterministic_' * deterministic}{kind}_actions" for kind in kinds]
+        if missing := [name for name in wanted if name not in self._outputs]:
+            hint = "; --stochastic takes sampled actions" if deterministic else ""
+            raise UserError(f"{self.path}: has no output {missing[0]}{hint}")
+        fetched = [*wanted, *([MEMORY_OUT] if self._memory_size else [])]
+        try:
+            found = dict(zip(fetched, self._session.run(fetched, feed), strict=True))
+        except Exception as error:  # onnxruntime raises classes of its own
+            raise UserError(f"{self.path}: onnxruntime fails: {_first_line(error)}") from error
+        if self._memory_size:
+            rows = found[MEMORY_OUT].reshape(count, self._memory_size)
+            self._memories.update(zip(names, rows, strict=True))
+        chosen = {kind: found[name].reshape(count, -1) for kind, name in zip(kinds, wanted, strict=True)}
+        continuous = chosen.get("continuous", np.zeros((count, 0)))
+        discrete = chosen.get("discrete", np.zeros((count, 0)))
+        return ActionTuple(continuous.astype(np.float32), discrete.astype(np.int32))
+
+    def _check(self) -> None:
+        """Require that the file takes the behavior's observations.
+
+        Raises:
+            UserError: it takes others.
+        """
+        shapes = [tuple(observation.shape) for observation in self.spec.observation_specs]
+        expected = {f"obs_{index}": shape for index, shape in enumerate(shapes)}
+        given = {name: tuple(shape[1:]) for name, shape in self._inputs.items() if name not in OTHER_INPUTS}
+        if given.keys() != expected.keys() or not all(_fits(given[name], expected[name]) for name in given):
+            raise UserError(
+                f"{self.path}: takes {_shown(given)}; {self.name} has {_shown(expected)}; give the environment that it "
+                "was trained in, and a model of ML-Agents 2.0 or later"
+            )
+
+
+def _session(path: Path, seed: int) -> Any:
+    """Return an onnxruntime session of a file.
+
+    Raises:
+        UserError: see `OnnxPolicy`.
+    """
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise UserError(f"{path}: needs a package; run: {install_command('onnxruntime')}") from error
+    with unread_named(path):
+        content = path.read_bytes()
+    onnxruntime.set_default_logger_severity(3)
+    onnxruntime.set_seed(seed)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1  # the models are small, and others need the processor
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises classes of its own
+        raise UserError(f"{path}: not an .onnx file that onnxruntime runs ({_first_line(error)})") from error
+
+
+def _as_input(array: np.ndarray) -> np.ndarray:
+    """Return an observation as models take it: float32, images in [0, 1]."""
+    return array.astype(np.float32) / 255.0 if array.dtype == np.uint8 else array.astype(np.float32)
+
+
+def _allowed(masks: Sequence[np.ndarray] | None, count: int, choices: int) -> np.ndarray:
+    """Return masks of the environment, True = forbidden, as models take them: (n, choices) float32, 1 = allowed."""
+    if masks is None:
+        return np.ones((count, choices), np.float32)
+    return 1.0 - np.concatenate(masks, axis=1).astype(np.float32)
+
+
+def _size(dimension: Any) -> int:
+    """Return a dimension of a model's input; 0 if the file leaves it open."""
+    return dimension if isinstance(dimension, int) else 0
+
+
+def _fits(given: Sequence[Any], shape: Sequence[int]) -> bool:
+    """Whether an input of these dimensions, of which some may be open, takes observations of a shape."""
+    return len(given) == len(shape) and all(
+        _size(dimension) in (0, size) for dimension, size in zip(given, shape, strict=True)
+    )
+
+
+def _shown(inputs: Mapping[str, tuple[Any, ...]]) -> str:
+    return ", ".join(f"{name} {list(shape)}" for name, shape in sorted(inputs.items())) or "no observations"
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]

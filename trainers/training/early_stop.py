@@ -1,0 +1,78 @@
+"""Ends the training of a behavior before `max_steps`: the keys `stop_at_reward` and `patience`."""
+
+import math
+from typing import Any
+
+from trainers.algorithms.learner import Learner
+from trainers.records.metrics import BEST_WINDOW
+from trainers.records.words import three_digits
+
+EARLY_STOP = "early_stop"
+"""Key of a behavior in `training_status.json`."""
+
+
+class EarlyStop:
+    """Judges a learner after each of its summaries, by `Learner.merit` once there were 100 episodes.
+
+    With several ranks it says the same on all of them, because they share the returns and summarise at the same steps.
+    With lessons, the count begins anew with each, and `stop_at_reward` holds in the last.
+
+    Args:
+        learner: the learner.
+        status: what `status` returned in an earlier session; empty for a new run.
+
+    Attributes:
+        reason: why training ends, in one line; empty while it goes on.
+    """
+
+    def __init__(self, learner: Learner, status: dict[str, Any]) -> None:
+        self._learner = learner
+        self._goal, self._patience = learner.settings.stop_at_reward, learner.settings.patience
+        best, waited = status.get("best"), status.get("waited", 0)
+        self._best: float = -math.inf if best is None else best
+        # A run that had ended for lack of patience is resumed to try once more.
+        self._waited: int = 0 if self._patience is None or waited >= self._patience else waited
+        self._first_episode: int = status.get("first_episode", 0)
+        self._lesson: dict[str, float] | None = status.get("lesson")
+        self.reason = ""
+
+    @property
+    def status(self) -> dict[str, Any]:
+        """This behavior's entry `EARLY_STOP` in `training_status.json`; empty without the keys."""
+        if self._goal is None and self._patience is None:
+            return {}
+        return {
+            EARLY_STOP: {
+                "best": self._best if math.isfinite(self._best) else None,
+                "waited": self._waited,
+                "first_episode": self._first_episode,
+                "lesson": self._lesson,
+            }
+        }
+
+    def judge(self, last_lesson: bool) -> None:
+        """Set `reason` if training must end. Called after each summary.
+
+        Args:
+            last_lesson: whether every curriculum of the run is at its last lesson.
+        """
+        learner = self._learner
+        metrics, merit = learner.metrics, learner.merit
+        self._notice_lessons()
+        if not learner.training or metrics.episodes - self._first_episode < BEST_WINDOW:
+            return
+        self._waited = 0 if merit > self._best else self._waited + 1
+        self._best = max(self._best, merit)
+        what = "the mean return of the last 100 episodes" if learner.opponents is None else "the Elo rating"
+        if self._goal is not None and last_lesson and merit >= self._goal:
+            self.reason = f"{what} is {three_digits(merit)}, so stop_at_reward ({self._goal:g}) is reached"
+        elif self._patience is not None and self._waited >= self._patience:
+            best = three_digits(self._best)
+            self.reason = f"{what} has not risen above {best} in {self._waited} summaries (patience)"
+
+    def _notice_lessons(self) -> None:
+        lesson = dict(self._learner.metrics.standing)
+        if self._lesson is not None and lesson != self._lesson:
+            self._first_episode = self._learner.metrics.episodes
+            self._best, self._waited = -math.inf, 0
+        self._lesson = lesson
