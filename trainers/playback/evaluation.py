@@ -4,9 +4,8 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
 from mlagents_envs.base_env import ActionTuple, BaseEnv, DecisionSteps, TerminalSteps
@@ -29,36 +28,16 @@ from trainers.config.errors import option_reader, path_option
 from trainers.experience.checks import StepsChecker, checked_pair, checked_specs
 from trainers.playback.match_command import GAMES, show_match
 from trainers.playback.onnx_policy import OnnxPolicy
-from trainers.playback.run_environment import environment_of
+from trainers.playback.policies import ONNX, Policy
 from trainers.playback.video import Episode, check_video, film_agents, write_video
-from trainers.records.policy_file import find_checkpoint, find_checkpoints, load_policy
 from trainers.records.words import three_digits
 from trainers.training.environments import make_environment
 
 logger = logging.getLogger(__name__)
 
 EPISODES = 20
-ONNX = ".onnx"
 FIRST_NOTICE = 5000
 """Steps after which it is said that episodes have not ended; said again after twice as many, and so on."""
-
-
-class Policy(Protocol):
-    """What plays: a `LoadedPolicy` or an `OnnxPolicy`, which say what the methods do."""
-
-    name: str
-
-    def act(
-        self,
-        observations: Sequence[np.ndarray],
-        deterministic: bool = True,
-        action_mask: Sequence[np.ndarray] | None = None,
-        agents: Sequence[Hashable] | None = None,
-    ) -> ActionTuple:
-        """See `LoadedPolicy.act`."""
-
-    def forget(self, agents: Iterable[Hashable] | None = None) -> None:
-        """See `LoadedPolicy.forget`."""
 
 
 def evaluate(
@@ -197,11 +176,9 @@ def _evaluate_run(arguments: argparse.Namespace) -> dict[str, list[float]]:
         raise UserError(
             f"--episodes {episodes}: expected 1 to {ENVIRONMENTS:,}, which are played at the same time"
         )
-    if arguments.run.suffix == ONNX and looks_like_player(_required_env(arguments)):
+    if arguments.run.suffix == ONNX and looks_like_player(required_env(arguments)):
         return _play_in_player(arguments, episodes)
-    env_id, options, policies = (
-        _from_file(arguments) if arguments.run.suffix == ONNX else _from_run(arguments)
-    )
+    env_id, options, policies = from_file(arguments) if arguments.run.suffix == ONNX else from_run(arguments)
     seeds = range(arguments.seed, arguments.seed + episodes)
     if video is not None and is_pettingzoo(env_id):
         found = film_agents(
@@ -225,29 +202,6 @@ def _evaluate_run(arguments: argparse.Namespace) -> dict[str, list[float]]:
     return returns
 
 
-def _from_run(arguments: argparse.Namespace) -> tuple[str, dict[str, Any], list[Policy]]:
-    """Return the environment's id and options, and the policies, of a run or a checkpoint."""
-    checkpoints = find_checkpoints(arguments.run, arguments.checkpoint)
-    env_id, options = environment_of(checkpoints[0], arguments.env, arguments.trust)
-    if not is_pettingzoo(env_id):
-        checkpoints = [find_checkpoint(arguments.run, arguments.checkpoint)]
-    policies = [load_policy(checkpoint) for checkpoint in checkpoints]
-    for policy in policies:
-        policy.seed(arguments.seed)
-    return env_id, options, list(policies)
-
-
-def _from_file(arguments: argparse.Namespace) -> tuple[str, dict[str, Any], list[Policy]]:
-    """Return the environment's id and options, and the policy, of an `.onnx` file."""
-    env_id = _required_env(arguments)
-    probe = make_env(env_id, 1, arguments.seed)
-    try:
-        specs = dict(probe.behavior_specs)
-    finally:
-        close_reported(probe.close)
-    return env_id, {}, [OnnxPolicy(arguments.run, specs, arguments.seed)]
-
-
 def _play_in_player(arguments: argparse.Namespace, episodes: int) -> dict[str, list[float]]:
     """Play an `.onnx` file in a Unity player, until its agents have ended the number of episodes."""
     if arguments.video is not None:
@@ -264,20 +218,6 @@ def _play_in_player(arguments: argparse.Namespace, episodes: int) -> dict[str, l
     finally:
         close_reported(env.close)
     return {policy.name: returns[:episodes]}
-
-
-def _required_env(arguments: argparse.Namespace) -> str:
-    """Return the option `--env`, which an `.onnx` file needs.
-
-    Raises:
-        UserError: it is missing.
-    """
-    if arguments.env is None:
-        raise UserError(
-            f"{arguments.run}: an .onnx file names no environment; add --env, an id or a Unity player"
-        )
-    env: str = arguments.env
-    return env
 
 
 def _shown(value: float) -> str:

@@ -59,13 +59,6 @@ def _add(axes: Axes, trials: Sequence[Result], places: Mapping[int, float]) -> N
     for state, mark in MARKS.items():
         of_state = [trial for trial in trials if trial.state == state]
         values = [trial.value or 0.0 for trial in of_state]
-        axes.plot(
-            [places[trial.number] for trial in of_state],
-            values,
-            mark,
-            label=state,
-            markersize=4,
-            clip_on=False,
-        )
+        axes.plot([places[trial.number] for trial in of_state], values, mark, label=state, markersize=4)
     axes.set_ylabel("mean return")
     axes.grid(alpha=0.3)

@@ -288,7 +288,7 @@ def results(study: optuna.Study, storage: str) -> list[Result]:
             tuple(trial.user_attrs.get(_SEEDS, ())),
             dict(trial.params),
             trial.user_attrs.get(_SECONDS) if trial.state.is_finished() else None,
-            trial.user_attrs.get(_REASON, ""),
+            trial.user_attrs.get(_REASON, "its process died" if trial.state == TrialState.FAIL else ""),
         )
         for trial in trials
         if _SURPLUS not in trial.user_attrs

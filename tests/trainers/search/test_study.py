@@ -210,22 +210,25 @@ def test_an_unknown_environment_is_refused(tmp_path: Path, capsys: pytest.Captur
     assert not OUT.exists()
 
 
-@OPTUNA
-def test_a_trial_whose_process_was_killed_is_begun_again(tmp_path: Path) -> None:
-    path = space_without_failures(tmp_path)
-    killed = start(path, "--trials", 4, pause=600)
+def begun_again_after_a_kill(path: Path, storage: str) -> None:
+    """A process is killed in its first trial, and another one goes on."""
+    arguments = [path, "--trials", 4, "--storage", storage]
+    killed = start(*arguments, pause=600)
     wait_until_begun(killed)
     killed.kill()
     killed.communicate()
-    status, output = ended(start(path, "--trials", 4))
+    status, output = ended(start(*arguments))
     assert status == 0, output
-    rows = trials()
-    assert states()["begun again"] == 1
-    assert len(rows) == 5
-    first, again = rows[0], [row for row in rows[1:] if row[RATE] == rows[0][RATE]]
-    assert first["state"] == "begun again"
-    assert len(again) == 1
-    assert again[0][LAYERS] == first[LAYERS]
+    first, *others = trials()
+    assert len(others) == 4
+    assert (first["state"], first["reason"]) == ("begun again", "its process died")
+    (again,) = [row for row in others if row[RATE] == first[RATE]]
+    assert (again["state"], again[LAYERS]) == ("complete", first[LAYERS])
+
+
+@OPTUNA
+def test_a_trial_whose_process_was_killed_is_begun_again(tmp_path: Path) -> None:
+    begun_again_after_a_kill(space_without_failures(tmp_path), f"sqlite:///{tmp_path / 'shared.db'}")
 
 
 @OPTUNA
@@ -306,3 +309,10 @@ def postgresql() -> Iterator[str]:
 @POSTGRESQL
 def test_two_processes_share_a_study_in_postgresql(tmp_path: Path, postgresql: str) -> None:
     shared_by_two(write_space(tmp_path), postgresql)
+
+
+@POSTGRESQL
+def test_a_trial_in_postgresql_whose_process_was_killed_is_begun_again(
+    tmp_path: Path, postgresql: str
+) -> None:
+    begun_again_after_a_kill(space_without_failures(tmp_path), postgresql)
