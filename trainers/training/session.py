@@ -273,8 +273,8 @@ class Session:
         """Save the run if `save` is true and it can be saved, and close every file, after a failure. Nothing is raised.
 
         Returns:
-            Whether this process saved anything: a behavior has learned something, and its newest checkpoint has all of it.
-            A behavior is not saved if it has learned nothing or if a weight is not finite.
+            Whether this process saved anything: a behavior has learned something, and its newest checkpoint has all of
+            it. A behavior is not saved if it has learned nothing or if a weight is not finite.
         """
         saved = False
         for recorder in self.recorders.values():
