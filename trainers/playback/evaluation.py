@@ -28,7 +28,7 @@ from trainers.config.errors import option_reader, path_option
 from trainers.experience.checks import StepsChecker, checked_pair, checked_specs
 from trainers.playback.match_command import GAMES, show_match
 from trainers.playback.onnx_policy import OnnxPolicy
-from trainers.playback.policies import ONNX, Policy
+from trainers.playback.policies import ONNX, Policy, from_file, from_run, required_env
 from trainers.playback.video import Episode, check_video, film_agents, write_video
 from trainers.records.words import three_digits
 from trainers.training.environments import make_environment
