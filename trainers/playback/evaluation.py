@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from mlagents_envs.base_env import ActionTuple, BaseEnv, DecisionSteps, TerminalSteps
 
+from bridge.ports import BASE_PORT
 from bridge.process import looks_like_player
 from gym_adapters.commands import CommandParser, program_name
 from gym_adapters.errors import (
@@ -28,7 +29,7 @@ from trainers.config.errors import option_reader, path_option
 from trainers.experience.checks import StepsChecker, checked_pair, checked_specs
 from trainers.playback.match_command import GAMES, show_match
 from trainers.playback.onnx_policy import OnnxPolicy
-from trainers.playback.policies import ONNX, Policy
+from trainers.playback.policies import ONNX, Policy, from_file, from_run, required_env
 from trainers.playback.video import Episode, check_video, film_agents, write_video
 from trainers.records.words import three_digits
 from trainers.training.environments import make_environment
@@ -206,8 +207,9 @@ def _play_in_player(arguments: argparse.Namespace, episodes: int) -> dict[str, l
     """Play an `.onnx` file in a Unity player, until its agents have ended the number of episodes."""
     if arguments.video is not None:
         raise UserError("--video: expected a Gymnasium or PettingZoo environment, not a Unity player")
-    settings = {"env_path": arguments.env, "seed": arguments.seed}
-    env = make_environment(load_settings({"env_settings": settings}))
+    place = {"env_path": arguments.env, "seed": arguments.seed, "base_port": arguments.base_port}
+    engine = {"no_graphics": arguments.no_graphics}
+    env = make_environment(load_settings({"env_settings": place, "engine_settings": engine}))
     returns: list[float] = []
     try:
         with environment_called():
@@ -263,6 +265,14 @@ def _parser() -> argparse.ArgumentParser:
         type=option_reader(PathText),
         help="Gymnasium id, if not the one the run was trained on; for an .onnx file also a Unity player",
     )
+    parser.add_argument(
+        "--base-port",
+        type=int,
+        default=BASE_PORT,
+        metavar="PORT",
+        help=f"port for a Unity player. Default: {BASE_PORT}.",
+    )
+    parser.add_argument("--no-graphics", action="store_true", help="start a Unity player without a display")
     parser.add_argument(
         "--video",
         type=path_option,
