@@ -3,7 +3,7 @@
 Source: Yu et al. 2022, "The Surprising Effectiveness of PPO in Cooperative Multi-Agent Games".
 """
 
-from trainers.algorithms.on_policy import FIGURES
+from trainers.algorithms.gradient_steps import FIGURES
 from trainers.algorithms.poca import POCA
 from trainers.config import MAPPOSettings
 

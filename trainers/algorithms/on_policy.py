@@ -1,4 +1,4 @@
-"""What PPO and A2C share: advantages, and epochs of minibatches over one rollout."""
+"""What PPO and A2C share: the flow of an update, in epochs of minibatches over one rollout."""
 
 import math
 from abc import abstractmethod
@@ -12,43 +12,33 @@ from mlagents_envs.base_env import BehaviorSpec
 from torch import Tensor
 
 from trainers.algorithms.actor_steps import ActorStep, Losses
+from trainers.algorithms.advantages import batch_of, standardised_in_parts, values_of
+from trainers.algorithms.gradient_steps import FIGURES, KL, GradientSteps
 from trainers.algorithms.learner import Learner
 from trainers.config import BehaviorSettings
 from trainers.experience.agents import AgentBatch
-from trainers.experience.batch import Batch, NumpyBatch
+from trainers.experience.batch import Batch
 from trainers.experience.rollout import Columns, Rollout
-from trainers.experience.samplers import RowSampler, Sampler, SequenceSampler, divide
-from trainers.experience.sequences import Chains, chains_of, learned_sequences, remember
+from trainers.experience.samplers import Sampler, divide, sampler_for
+from trainers.experience.sequences import Chains, chains_of
 from trainers.experience.store import NoStore, Store
 from trainers.experience.task import Task
-from trainers.maths.losses import approximate_kl, explained_variance, outside
+from trainers.maths.losses import explained_variance
 from trainers.maths.returns import gae
 from trainers.maths.schedules import BETA_FLOOR, linear
 from trainers.networks.actor_critic import ActorCritic
-from trainers.networks.distributions import ActionDistribution, Actions
+from trainers.networks.distributions import ActionDistribution
 from trainers.networks.normalizer import VectorNormalizer
 from trainers.networks.policy_network import ActionSample
 from trainers.optim.collective import JointError, standardised, weighted_mean
-from trainers.optim.numpy_path import SMALL_NETWORK, Gradients, NumpyPath, find_gradients, find_path
+from trainers.optim.numpy_path import SMALL_NETWORK, NumpyPath, find_gradients, find_path
 from trainers.optim.optimizer import FlatAdam
 from trainers.optim.threads import is_short
 
 WARM_UP = 0.1
 """The part of `buffer_size` from which a new normaliser gets its first moments."""
-VALUE_CHUNK = 4096
-"""Rows whose values are computed at a time."""
 MOMENTS_CHUNK = 4096
 """Rows whose moments are computed at a time, which limits the size of their copies in float64."""
-FIGURES = (
-    "Losses/Policy Loss",
-    "Losses/Value Loss",
-    "Policy/Entropy",
-    "Policy/Approximate KL",
-    "Policy/Clip Fraction",
-    "Losses/Gradient Norm",
-)
-"""What `descend` returns, by TensorBoard tag."""
-KL = FIGURES.index("Policy/Approximate KL")
 
 
 class OnPolicyLearner(Learner):
@@ -67,13 +57,15 @@ class OnPolicyLearner(Learner):
         super().__init__(task)
         sizes = self.policy.memory_size, self.policy.critic_memories
         self.rollout = Rollout(task.spec, self.hyper.buffer_size + 64, *sizes)
-        self.sampler: Sampler = SequenceSampler() if self.policy.memory_size else RowSampler()
-        _require_sequences_of_each_rank(task)
+        self.sampler: Sampler = sampler_for(task)
         self.actor_step = self.make_actor_step()
         rate = self.hyper.learning_rate
         rates = (None if self.actor_step.apart else rate, self.hyper.critic_learning_rate or rate)
         self.optimizer = FlatAdam(
             self.policy.parameter_groups(), rates, self.hyper, task.settings.max_steps, task.collective
+        )
+        self.gradient_steps = GradientSteps(
+            self.optimizer, self.hyper.value_coefficient, self.actor_step.apart
         )
         self.make_cloning()
         self.numpy_path: NumpyPath | None = find_path(self.policy)
@@ -213,28 +205,10 @@ class OnPolicyLearner(Learner):
             self.hyper.lambd,
             self.beyond_the_end,
         )
-        learned = np.flatnonzero(columns.settled) if chains is None else chains.learned_rows
-        rows = torch.from_numpy(learned).to(self.device)
-
-        def take(array: np.ndarray) -> Tensor:
-            return torch.from_numpy(array).to(self.device)[rows]
-
-        returns = take(advantage) + values[rows]
-        combined = (take(advantage) if baseline is values else returns - baseline[rows]).mean(1)
+        batch = batch_of(columns, inputs, chains, values, baseline, advantage)
         if self.hyper.normalize_advantage == "buffer":
-            combined = standardised(combined, self.collective)
-        return Batch(
-            inputs=tuple(tensor[rows] for tensor in inputs),
-            forbidden=take(columns.forbidden) if columns.forbidden.any() else None,
-            actions=Actions(take(columns.continuous), take(columns.discrete)),
-            log_prob=take(columns.log_prob),
-            value=values[rows],
-            baseline=baseline[rows],
-            advantage=combined,
-            returns=returns,
-            rows=rows,
-            sequences=None if chains is None else learned_sequences(columns, chains, self.device),
-        )
+            batch = replace(batch, advantage=standardised(batch.advantage, self.collective))
+        return batch
 
     def values(
         self, columns: Columns, inputs: tuple[Tensor, ...], chains: Chains | None
@@ -246,23 +220,8 @@ class OnPolicyLearner(Learner):
             inputs: its observations as prepared inputs of the network.
             chains: its rows as sequences; None for a network without memory.
         """
-        parts = (
-            [tensor[start : start + VALUE_CHUNK] for tensor in inputs]
-            for start in range(0, len(inputs[0]), VALUE_CHUNK)
-        )
-        if chains is None:
-            values = torch.cat([self.policy.value(part) for part in parts])
-        else:
-            features = torch.cat([self.policy.critic(part) for part in parts])
-            values = self.policy.value_head(self.remembered(columns, features, chains))
+        values = values_of(self.policy, columns, inputs, chains)
         return values, values
-
-    def remembered(self, columns: Columns, features: Tensor, chains: Chains, number: int = 0) -> Tensor:
-        """Return the critic's features of all rows after its memory of that number, or the one that it shares."""
-        layer, shared = self.policy.critic_memory, not self.policy.critic_memories
-        assert layer is not None
-        memory = columns.memory if shared else columns.critic_memory[:, number]
-        return remember(layer, features, chains, memory, handed_on=not shared)
 
     def endings(self, columns: Columns) -> np.ndarray:
         """Return how the trajectory of each row continues, (rows,), an `Ending` each."""
@@ -277,56 +236,9 @@ class OnPolicyLearner(Learner):
         return distribution, [losses.value(value, minibatch.returns, minibatch.value)]
 
     def descend(self, minibatch: Batch, losses: Losses, beta: float) -> Tensor:
-        """Take one gradient step.
-
-        Returns:
-            Absolute policy loss, value loss, entropy in nats, KL divergence in nats since the rollout, the part of
-            clipped ratios, and the gradient's norm, of the minibatch, (figures,). `figures` has their tags.
-        """
-        distribution, (value_loss, *others) = self.evaluate(minibatch, losses)
-        log_prob = distribution.log_prob(minibatch.actions)
-        now, old = (
-            tensor.sum(1, True) if losses.whole_action else tensor
-            for tensor in (log_prob, minibatch.log_prob)
-        )
-        if self.actor_step.apart:
-            now = now.detach()
-        policy_loss = losses.policy(now, old, minibatch.advantage)
-        critic_loss = value_loss + 0.5 * torch.stack(others).sum() if others else value_loss
-        entropy = distribution.entropy().mean()
-        loss = policy_loss + self.hyper.value_coefficient * critic_loss
-        norm = self.optimizer.descend(loss if self.actor_step.apart else loss - beta * entropy)
-        with torch.no_grad():
-            divergence = approximate_kl(log_prob.sum(1), minibatch.log_prob.sum(1))
-            clipped = outside(now - old, losses.clip_range).float().mean()
-            figures = [policy_loss.abs(), value_loss, entropy, divergence, clipped, norm, *others]
-            return torch.stack(figures)
-
-    @np.errstate(over="ignore", invalid="ignore")  # `optimise` checks the weights after the last epoch
-    def descend_in_numpy(
-        self, path: NumpyPath, minibatch: NumpyBatch, losses: Losses, gradients: Gradients, beta: float
-    ) -> Tensor:
-        """Take the same gradient step as `descend`, without autograd."""
-        log_prob, value = path.forward(
-            minibatch.inputs[0], minibatch.forbidden, minibatch.continuous, minibatch.discrete
-        )
-        now, old = (
-            array.sum(1)[:, None] if losses.whole_action else array
-            for array in (log_prob, minibatch.log_prob)
-        )
-        policy_loss, log_prob_gradient = gradients.policy(now, old, minibatch.advantage)
-        value_loss, value_gradient = gradients.value(value, minibatch.returns, minibatch.value)
-        if self.actor_step.apart:
-            log_prob_gradient, beta = np.zeros_like(log_prob_gradient), 0.0
-        path.backward(log_prob_gradient, np.float32(self.hyper.value_coefficient) * value_gradient, beta)
-        entropy = path.entropy()
-        norm = self.optimizer.step()
-        log_ratio = (log_prob - minibatch.log_prob).sum(1)
-        divergence = float((np.exp(log_ratio) - 1.0 - log_ratio).sum()) / len(log_ratio)
-        clipped = float(outside(now - old, losses.clip_range).mean())
-        return torch.from_numpy(
-            np.array([abs(policy_loss), value_loss, entropy, divergence, clipped, norm], np.float32)
-        )
+        """Take one gradient step. See `GradientSteps.descend`; `figures` has the tags of what it returns."""
+        distribution, critic_losses = self.evaluate(minibatch, losses)
+        return self.gradient_steps.descend(distribution, critic_losses, minibatch, losses, beta)
 
     def _epoch(self, batch: Batch, losses: Losses, beta: float) -> Iterator[Tensor]:
         """Yield what `descend` returns for each minibatch of one epoch."""
@@ -336,19 +248,13 @@ class OnPolicyLearner(Learner):
         shuffled, parts = self.sampler.draw(batch, division.size, self.generator)
         parts = parts[: int(self.collective.gather(np.array([len(parts)])).min())]  # as many on all ranks
         if self.hyper.normalize_advantage == "minibatch":
-            collective, advantage = self.collective, shuffled.advantage[: parts[-1].stop]
-            if batch.sequences is None:
-                shuffled = shuffled[: parts[-1].stop]
-                advantage = standardised(advantage.view(len(parts), -1), collective).flatten()
-            else:
-                even = [standardised(shuffled.advantage[part], collective) for part in parts]
-                advantage = torch.cat([*even, shuffled.advantage[parts[-1].stop :]])
-            shuffled = replace(shuffled, advantage=advantage)
+            shuffled = standardised_in_parts(shuffled, parts, self.collective)
         path, gradients = self.numpy_path, find_gradients(losses.policy, losses.value)
         if path is None or gradients is None or self.parameters > SMALL_NETWORK:
             return (self.descend(shuffled[part], losses, beta) for part in parts)
         arrays = shuffled.numpy()
-        return (self.descend_in_numpy(path, arrays[part], losses, gradients, beta) for part in parts)
+        descend = self.gradient_steps.descend_in_numpy
+        return (descend(path, arrays[part], losses, gradients, beta) for part in parts)
 
     def _diverged(self, kl: Tensor) -> bool:
         """Whether the policy moved too far in an epoch. An adaptive learning rate is adapted instead."""
@@ -402,18 +308,3 @@ class OnPolicyLearner(Learner):
             self.observation_moments.update(np.concatenate(vectors, axis=1))
         self.observation_moments.share()
         normalizer.assign(self.observation_moments)
-
-
-def _require_sequences_of_each_rank(task: Task) -> None:
-    """Require that a sequence fits into a rank's part of a minibatch.
-
-    Raises:
-        JointError: it does not.
-    """
-    memory, batch_size = task.settings.network_settings.memory, task.settings.hyperparameters.batch_size
-    if memory is not None and memory.sequence_length > batch_size // task.collective.size:
-        raise JointError(
-            f"behavior {task.name}: a minibatch of {batch_size} on {task.collective.size} ranks has no room for a "
-            f"sequence of {memory.sequence_length} on each; raise hyperparameters.batch_size or lower "
-            "network_settings.memory.sequence_length"
-        )

@@ -13,8 +13,9 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from trainers.algorithms.actor_steps import ActorStep, InMinibatches, Losses
+from trainers.algorithms.advantages import VALUE_CHUNK, remembered
 from trainers.algorithms.clipped import ClippedLearner
-from trainers.algorithms.on_policy import FIGURES, VALUE_CHUNK
+from trainers.algorithms.gradient_steps import FIGURES
 from trainers.config import BehaviorSettings, POCASettings
 from trainers.experience.batch import Batch
 from trainers.experience.rollout import Columns
@@ -131,7 +132,7 @@ class POCA(ClippedLearner):
         found = [torch.cat(chunks) for chunks in zip(*parts, strict=True)]
         if chains is not None:
             found = [
-                self.policy.value_head(self.remembered(columns, features, chains, number))
+                self.policy.value_head(remembered(self.policy, columns, features, chains, number))
                 for number, features in enumerate(found)
             ]
         value, baseline = found[0], found[-1]

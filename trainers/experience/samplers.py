@@ -8,6 +8,8 @@ import numpy as np
 import torch
 
 from trainers.experience.batch import Batch
+from trainers.experience.task import Task
+from trainers.optim.collective import JointError
 
 
 class Sampler(Protocol):
@@ -83,3 +85,21 @@ class SequenceSampler:
         edges = [0, *chosen.starts[firsts].tolist(), len(batch)]
         parts = [slice(*pair) for pair in itertools.pairwise(edges)]
         return replace(shuffled, sequences=chosen), parts
+
+
+def sampler_for(task: Task) -> Sampler:
+    """Return the sampler of a behavior: of whole sequences if its network has a memory, else of single decisions.
+
+    Raises:
+        JointError: a sequence does not fit into a rank's part of a minibatch.
+    """
+    memory, batch_size = task.settings.network_settings.memory, task.settings.hyperparameters.batch_size
+    if memory is None:
+        return RowSampler()
+    if memory.sequence_length > batch_size // task.collective.size:
+        raise JointError(
+            f"behavior {task.name}: a minibatch of {batch_size} on {task.collective.size} ranks has no room for a "
+            f"sequence of {memory.sequence_length} on each; raise hyperparameters.batch_size or lower "
+            "network_settings.memory.sequence_length"
+        )
+    return SequenceSampler()

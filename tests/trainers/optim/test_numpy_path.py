@@ -86,7 +86,9 @@ def test_one_gradient_step_is_autograd_s(layer_norm, kind, activation, shared, r
         losses = learner.losses()
         gradients = find_gradients(losses.policy, losses.value)
         expected = reference.descend(batch, losses, 0.01)
-        figures = learner.descend_in_numpy(learner.numpy_path, batch.numpy(), losses, gradients, 0.01)
+        figures = learner.gradient_steps.descend_in_numpy(
+            learner.numpy_path, batch.numpy(), losses, gradients, 0.01
+        )
         torch.testing.assert_close(
             learner.optimizer.gradient, reference.optimizer.gradient, rtol=1e-4, atol=1e-5
         )
@@ -199,5 +201,5 @@ def test_large_networks_act_through_it_but_learn_through_autograd(monkeypatch):
         "ppo", {"buffer_size": 16, "batch_size": 8}, {"hidden_units": 512, "num_layers": 2}
     )
     learner = make_learner(spec, settings)
-    monkeypatch.setattr(learner, "descend_in_numpy", None)
+    monkeypatch.setattr(learner.gradient_steps, "descend_in_numpy", None)
     assert drive(ScriptedEnv({"Test": Behavior(spec, crowd(3, 12, 6))}), learner, 12)
