@@ -20,26 +20,22 @@ from trainers.optim.threads import Threads
 from trainers.records.progress import Display
 from trainers.records.timers import TimerTree
 from trainers.records.wandb_report import open_wandb
-from trainers.training.announcements import behavior_line, run_lines, unseen_lines, unused_line
+from trainers.training.announcements import run_lines, unused_line
 from trainers.training.callbacks import Callbacks
+from trainers.training.first_reward import FirstReward
 from trainers.training.followers import FollowerFiles
 from trainers.training.learners import Learners, check_demonstrations
 from trainers.training.lessons import Lessons
 from trainers.training.meetings import Meetings
 from trainers.training.recorder import Outcome, Recorder
+from trainers.training.reports import Events, Reports
 from trainers.training.resuming import check_start
 from trainers.training.run_files import RunFiles
-from trainers.training.same_state import require_same_weights, share_state
+from trainers.training.same_state import share_state
 from trainers.training.self_play import TURN, SelfPlay
 
 SAVED = "What was learned until then is saved."
 """Note on an exception of a run that was saved."""
-
-Events = list[tuple[str, Recorder]]
-"""What callbacks must be told: the names of their methods, and the recorders of the behaviors."""
-
-LONGEST_SILENCE = 10_000
-"""Environment steps after which the first reward of a decision must have arrived."""
 
 
 class Session:
@@ -81,7 +77,6 @@ class Session:
         if settings.wandb is not None and leads:
             open_wandb()  # before anything is written
         self.settings, self.display = settings, display
-        self.callbacks = callbacks or Callbacks()
         self.timers = TimerTree()
         self.stop_requested = False
         self.recorders: dict[str, Recorder] = {}
@@ -89,12 +84,14 @@ class Session:
             self.collective, self.recorders, self.actor, lambda: self.stop_requested, self.timers
         )
         self._spaces: dict[str, list[dict[str, Any]]] = {}
-        self._announced: set[str] = set()
-        self._silent_steps: int | None = 0  # None once a decision was rewarded
+        self._first_reward = FirstReward()
         self.files = (RunFiles if leads else FollowerFiles)(settings, display, self.timers)
         self.files.status = self.collective.broadcast(self.files.status)
         self.lessons = Lessons(settings.environment_parameters or {}, self.files.status)
         self.self_play = SelfPlay(self.files.status.get(TURN, {}))
+        self._reports = Reports(
+            self.files, callbacks or Callbacks(), self.lessons, self.self_play, self._request_stop
+        )
         self._learners = Learners(settings, threads, display, self.collective)
         if not checkpoints.resume:  # a resumed run writes it after its checkpoint was loaded
             self.files.begin()
@@ -173,23 +170,14 @@ class Session:
         """Write and show what is due. Called every environment step.
 
         Raises:
-            UserError: no decision has been rewarded for `LONGEST_SILENCE` steps since the start, or a callback failed.
+            UserError: no decision has been rewarded since the start (see `FirstReward`), or a callback failed.
         """
-        if self._silent_steps is not None:
-            self._listen()
-        if len(self._announced) < len(self.recorders):
-            self._announce()
+        self._first_reward.listen(self.recorders.values())
+        self._reports.announce(self.recorders)
         for recorder in self.recorders.values():
             learner = recorder.learner
             self.display.tick(learner.name, learner.step, learner.settings.max_steps, self.timers)
-            if recorder.summary_due or recorder.ends:
-                self._tell(self._summarise(recorder))
-                recorder.early_stop.judge(self.lessons.at_last)
-                if recorder.early_stop.reason:
-                    self.display.say(f"{learner.name}: {recorder.early_stop.reason}; training ends")
-            if learner.training and (recorder.checkpoint_due or recorder.ends):
-                require_same_weights(learner)
-                self._tell(self._checkpoint(recorder))
+            self._reports.write_due(recorder)
 
     def end_training(self) -> None:
         """Finish learners that have reached `max_steps` or learned enough. Called after `report`."""
@@ -249,18 +237,14 @@ class Session:
             self.stop_requested = True
             self.meetings.end()
         for name, recorder in self.recorders.items():
-            events += self._summarise(recorder)
-            # A learner that has finished was saved when it finished.
-            if recorder.learner.training or name in self.files.unsaved:
-                events += self._checkpoint(recorder)
-            events.append(("end", recorder))
+            events += self._reports.write_last(recorder)
             outcomes[name] = recorder.close(self.timers.elapsed)
             if outcomes[name].trained and not recorder.has_learned and self._learns:
                 self.display.say(unused_line(recorder.learner, outcomes[name].trained))
         self._close_files()
         self.display.close()
         try:
-            self._tell(events)
+            self._reports.tell(events)
         except UserError as error:
             if self._learns:
                 error.add_note(SAVED)
@@ -276,52 +260,20 @@ class Session:
             Whether this process saved anything: a behavior has learned something, and its newest checkpoint has all of
             it. A behavior is not saved if it has learned nothing or if a weight is not finite.
         """
-        saved = False
-        for recorder in self.recorders.values():
-            with suppress(Exception):  # the first failure is the one to report
-                learner = recorder.learner
-                if save and recorder.has_news and learner.training and learner.optimizer.is_finite:
-                    self.files.summarise(recorder)
-                    self.files.checkpoint(recorder, self._standing)
-                kept = recorder.has_rewards and not recorder.has_news
-                may = save and self.files.writes and kept
-                saved = saved or (may and learner.name not in self.files.unsaved)
+        saved = [self._reports.rescue(recorder) for recorder in self.recorders.values() if save]
         closings: list[Callable[[], object]] = [
             *(recorder.close for recorder in self.recorders.values()),
             self._close_files,
             self.display.close,
-            *(partial(self._tell, [("end", recorder)]) for recorder in self.recorders.values()),
+            *(partial(self._reports.tell, [("end", recorder)]) for recorder in self.recorders.values()),
         ]
         for close in closings:
             with suppress(Exception):
                 close()
-        return saved
-
-    def _summarise(self, recorder: Recorder) -> Events:
-        """Write what a behavior did since its last summary, and return what callbacks must be told of it."""
-        return [("summary", recorder)] if self.files.summarise(recorder) else []
-
-    def _checkpoint(self, recorder: Recorder) -> Events:
-        """Write a behavior's checkpoint, and return what callbacks must be told of it."""
-        self.files.checkpoint(recorder, self._standing)
-        return [] if recorder.learner.name in self.files.unsaved else [("checkpoint", recorder)]
-
-    def _tell(self, events: Events) -> None:
-        """Tell callbacks what happened.
-
-        Raises:
-            UserError: a callback failed.
-        """
-        for method, recorder in events:
-            self.callbacks.tell(method, recorder.moment(self._request_stop))
+        return any(saved)
 
     def _request_stop(self) -> None:
         self.stop_requested = True
-
-    @property
-    def _standing(self) -> dict[str, dict[str, Any]]:
-        """The entries of lessons and self-play in `training_status.json`."""
-        return {**self.lessons.status, **self.self_play.status}
 
     @property
     def _alone(self) -> bool:
@@ -330,32 +282,6 @@ class Session:
     @property
     def _learns(self) -> bool:
         return not self.settings.checkpoint_settings.inference
-
-    def _announce(self) -> None:
-        """Say what the behaviors are that appeared since the last call, and which are missing at the start."""
-        first = not self._announced
-        new: Events = []
-        for name, recorder in self.recorders.items():
-            if name not in self._announced:
-                self.display.say(behavior_line(recorder.learner))
-                new.append(("start", recorder))
-        self._announced = set(self.recorders)
-        for line in unseen_lines(self.settings, self.recorders) if first else ():
-            self.display.say(line)
-        self._tell(new)
-
-    def _listen(self) -> None:
-        """Count environment steps until the first decision is rewarded."""
-        assert self._silent_steps is not None
-        self._silent_steps += 1
-        if any(recorder.has_rewards for recorder in self.recorders.values()):
-            self._silent_steps = None
-        elif self._silent_steps == LONGEST_SILENCE:
-            raise UserError(
-                f"no decision was rewarded in {LONGEST_SILENCE:,} environment steps: a reward comes with the agent's "
-                "next decision or its end, and no agent has had one; an agent must keep its agent_id from step to "
-                "step, and be among the terminal steps when its episode ends"
-            )
 
     def _close_files(self) -> None:
         self.files.close(list(self.recorders.values()))
@@ -369,10 +295,7 @@ class Session:
             recorder = self.files.record(learner, self._spaces.get(name))
             if not self.collective.rank:
                 share_state(learner)  # after the recorder has read the checkpoint
-        for note in recorder.notes:
-            self.display.say(f"{name}: {note}")
-        if recorder.wandb is not None:
-            self.display.say(f"{name} is logged to {recorder.wandb.place}")
+        self._reports.introduce(recorder)
         checkpoints = self.settings.checkpoint_settings
         if checkpoints.resume and not checkpoints.inference:  # watching changes nothing of the run
             self.files.begin()

@@ -15,7 +15,7 @@ from task_envs import TaskEnv
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from trainers import UserError, train
-from trainers.training import session
+from trainers.training import first_reward
 
 PLAIN = options(Path("runs"))
 
@@ -147,7 +147,7 @@ class Strangers(TaskEnv):
 
 @pytest.mark.parametrize("trainer_type", ["ppo", "sac"])
 def test_a_run_in_which_no_decision_is_ever_rewarded_ends_with_what_is_wrong(trainer_type, monkeypatch):
-    monkeypatch.setattr(session, "LONGEST_SILENCE", 50)
+    monkeypatch.setattr(first_reward, "LONGEST_SILENCE", 50)
     with pytest.raises(UserError, match=r"no decision was rewarded in 50 .* agent_id"):
         train(
             Strangers(),

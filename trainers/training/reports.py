@@ -1,0 +1,131 @@
+"""What a run says and writes about its behaviors: on the display, to its files, and to callbacks."""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from trainers.training.announcements import behavior_line, unseen_lines
+from trainers.training.callbacks import Callbacks
+from trainers.training.lessons import Lessons
+from trainers.training.recorder import Recorder
+from trainers.training.run_files import RunFiles
+from trainers.training.same_state import require_same_weights
+from trainers.training.self_play import SelfPlay
+
+Events = list[tuple[str, Recorder]]
+"""What callbacks must be told: the names of their methods, and the recorders of the behaviors."""
+
+
+class Reports:
+    """The reports of a run.
+
+    Args:
+        files: the run's files; their display is the one that shows progress.
+        callbacks: are told how the run goes.
+        lessons: the run's curricula.
+        self_play: the run's self-play.
+        stop: ends the run after the present step, if a callback wants that.
+    """
+
+    def __init__(
+        self,
+        files: RunFiles,
+        callbacks: Callbacks,
+        lessons: Lessons,
+        self_play: SelfPlay,
+        stop: Callable[[], None],
+    ) -> None:
+        self.files, self.display, self.callbacks = files, files.display, callbacks
+        self.lessons, self.self_play = lessons, self_play
+        self._stop = stop
+        self._announced: set[str] = set()
+
+    def introduce(self, recorder: Recorder) -> None:
+        """Say what there is to know of a new recorder."""
+        name = recorder.learner.name
+        for note in recorder.notes:
+            self.display.say(f"{name}: {note}")
+        if recorder.wandb is not None:
+            self.display.say(f"{name} is logged to {recorder.wandb.place}")
+
+    def announce(self, recorders: Mapping[str, Recorder]) -> None:
+        """Say what the behaviors are that appeared since the last call, and which are missing at the start.
+
+        Args:
+            recorders: the recorder of each behavior seen so far, by name.
+
+        Raises:
+            UserError: a callback failed.
+        """
+        if len(self._announced) == len(recorders):
+            return
+        first = not self._announced
+        new: Events = []
+        for name, recorder in recorders.items():
+            if name not in self._announced:
+                self.display.say(behavior_line(recorder.learner))
+                new.append(("start", recorder))
+        self._announced = set(recorders)
+        for line in unseen_lines(self.files.settings, recorders) if first else ():
+            self.display.say(line)
+        self.tell(new)
+
+    def write_due(self, recorder: Recorder) -> None:
+        """Write a behavior's summary and checkpoint if they are due, and judge whether it has learned enough.
+
+        Raises:
+            UserError: a callback failed.
+        """
+        learner = recorder.learner
+        if recorder.summary_due or recorder.ends:
+            self.tell(self._summarise(recorder))
+            recorder.early_stop.judge(self.lessons.at_last)
+            if recorder.early_stop.reason:
+                self.display.say(f"{learner.name}: {recorder.early_stop.reason}; training ends")
+        if learner.training and (recorder.checkpoint_due or recorder.ends):
+            require_same_weights(learner)
+            self.tell(self._checkpoint(recorder))
+
+    def write_last(self, recorder: Recorder) -> Events:
+        """Write a behavior's last summary and checkpoint, and return what callbacks must be told of them and its end.
+
+        A learner that has finished was saved when it finished.
+        """
+        events = self._summarise(recorder)
+        if recorder.learner.training or recorder.learner.name in self.files.unsaved:
+            events += self._checkpoint(recorder)
+        return [*events, ("end", recorder)]
+
+    def rescue(self, recorder: Recorder) -> bool:
+        """Save a behavior after a failure, if it has learned something and its weights are finite. Nothing is raised.
+
+        Returns:
+            Whether this process has saved anything of it, and the newest checkpoint has all of it.
+        """
+        with suppress(Exception):  # the first failure is the one to report
+            learner = recorder.learner
+            if recorder.has_news and learner.training and learner.optimizer.is_finite:
+                self._summarise(recorder)
+                self._checkpoint(recorder)
+            kept = recorder.has_rewards and not recorder.has_news
+            return self.files.writes and kept and learner.name not in self.files.unsaved
+        return False
+
+    def tell(self, events: Events) -> None:
+        """Tell callbacks what happened.
+
+        Raises:
+            UserError: a callback failed.
+        """
+        for method, recorder in events:
+            self.callbacks.tell(method, recorder.moment(self._stop))
+
+    def _summarise(self, recorder: Recorder) -> Events:
+        """Write what a behavior did since its last summary, and return what callbacks must be told of it."""
+        return [("summary", recorder)] if self.files.summarise(recorder) else []
+
+    def _checkpoint(self, recorder: Recorder) -> Events:
+        """Write a behavior's checkpoint, and return what callbacks must be told of it."""
+        standing: dict[str, dict[str, Any]] = {**self.lessons.status, **self.self_play.status}
+        self.files.checkpoint(recorder, standing)
+        return [] if recorder.learner.name in self.files.unsaved else [("checkpoint", recorder)]
