@@ -208,8 +208,13 @@ class Opponents:
             ValueError: a value has another kind or shape than expected; the message names it.
         """
         require_alike(state, {**Opponents.state_dict(self), "ratings": [0.0], "weights": None}, "opponents")
+        own = self.policy.state_dict()
         for weights in state["weights"]:
-            require_alike(weights, self.policy.state_dict(), "weights")
+            require_alike(weights, own, "weights")
+            if unknown := weights.keys() - own.keys():
+                raise ValueError(f"weights: the network has no parameter {min(map(str, unknown))}")
+            if "normalizer.std" in own and not (weights["normalizer.std"] > 0).all():
+                raise ValueError("weights.normalizer.std: expected deviations above 0")
         self.latest.rating = state["rating"]
         self.saved.clear()
         for rating, weights in zip(state["ratings"], state["weights"], strict=True):

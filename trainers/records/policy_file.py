@@ -1,6 +1,6 @@
 """A policy loaded from a checkpoint; the run that made it is not needed."""
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,15 +51,11 @@ def check_fits(path: Path, state: dict[str, Any], policy: PolicyNetwork) -> None
         UserError: a parameter differs, or the activation. The line names the first one, with both shapes or with what
             is wrong.
     """
-    expected = {name: tuple(tensor.shape) for name, tensor in policy.state_dict().items()}
-    found = {name: tuple(tensor.shape) for name, tensor in state["Policy"].items()}
-    for name in sorted(expected.keys() | found.keys()):
-        if expected.get(name) != found.get(name):
-            raise UserError(
-                f"{path}: a checkpoint of another network: {name} is {found.get(name, 'missing')}, "
-                f"this run has {expected.get(name, 'no such parameter')}; "
-                "use the network_settings and the environment it was trained with"
-            )
+    if difference := first_difference(state["Policy"], policy.state_dict()):
+        raise UserError(
+            f"{path}: a checkpoint of another network: {difference}; "
+            "use the network_settings and the environment it was trained with"
+        )
     with damage_named(path):
         require_alike(state["Policy"], policy.state_dict(), "Policy")
         if policy.normalizer is not None and not (state["Policy"]["normalizer.std"] > 0).all():
@@ -69,6 +65,24 @@ def check_fits(path: Path, state: dict[str, Any], policy: PolicyNetwork) -> None
     now = policy.description()["network_settings"].get("activation", default)
     if before != now:  # the shapes fit, but with another activation the weights are another policy
         raise UserError(f"{path}: trained with network_settings.activation {before}; this run has {now}")
+
+
+def first_difference(found: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]) -> str:
+    """Return the first parameter by name that only one of two networks has, or whose shapes differ.
+
+    Args:
+        found: the parameters of a checkpoint.
+        expected: those of this run.
+
+    Returns:
+        The parameter with both shapes, or an empty text if there is none.
+    """
+    saved, own = ({name: tuple(one.shape) for name, one in part.items()} for part in (found, expected))
+    for name in sorted(saved.keys() | own.keys()):
+        if saved.get(name) != own.get(name):
+            has = own.get(name, "no such parameter")
+            return f"{name} is {saved.get(name, 'missing')}, this run has {has}"
+    return ""
 
 
 def find_checkpoint(path: Path, which: str = "last") -> Path:

@@ -81,13 +81,15 @@ def closing_lines(name: str, outcome: Outcome, settings: RunSettings) -> Iterato
     folder = run / outcome.folder.name
     env_path = settings.env_settings.env_path
     in_unity = env_path is None or looks_like_player(env_path)
-    max_steps = settings.behavior(name).max_steps
+    behavior = settings.behavior(name)
+    max_steps, rated = behavior.max_steps, behavior.self_play is not None
 
     yield ""
-    yield f"{name}: {outcome.steps:,} steps, {outcome.episodes:,} episodes, {_reached(outcome)}"
+    yield f"{name}: {outcome.steps:,} steps, {outcome.episodes:,} episodes, {_reached(outcome, rated)}"
     if learns and outcome.finished and not outcome.trained:
         yield f"  This run had already reached max_steps ({max_steps:,}), so nothing was trained."
-        yield f"  train on   {_train_command(settings, run_id, '--resume', '--max-steps', 2 * max_steps)}"
+        further = 2 * max(max_steps, outcome.steps)
+        yield f"  train on   {_train_command(settings, run_id, '--resume', '--max-steps', further)}"
     elif outcome.trained:
         speed = outcome.trained / outcome.seconds if outcome.seconds > 0 else math.nan
         yield f"  time       {duration(outcome.seconds)}, {speed:,.0f} steps/s on average"
@@ -127,10 +129,12 @@ def _train_command(settings: RunSettings, run_id: str, *arguments: object) -> st
 _DEFAULT_RESULTS = CheckpointSettings.model_fields["results_dir"].default
 
 
-def _reached(outcome: Outcome) -> str:
+def _reached(outcome: Outcome, rated: bool) -> str:
+    """Return the mean return so far, and the best one; with self-play (`rated`), the best Elo rating."""
     if not outcome.episodes:
         return "none ended"
-    best = "" if math.isnan(outcome.best_return) else f", best {three_digits(outcome.best_return)}"
+    kind = "Elo " if rated else ""
+    best = "" if math.isnan(outcome.best_return) else f", best {kind}{three_digits(outcome.best_return)}"
     return f"mean return of the last 100: {three_digits(outcome.mean_return)}{best}"
 
 

@@ -16,7 +16,7 @@ from trainers.optim.device import find_device
 from trainers.records.checkpoint import NEWEST, damage_named, load_state, read_tensors
 from trainers.records.checkpoint_content import require_alike
 from trainers.records.mlagents_checkpoint import policy_of, require_translatable
-from trainers.records.policy_file import check_fits
+from trainers.records.policy_file import check_fits, first_difference
 
 BEST_RETURN = "best_return"
 """Key of the mean return of the best policy, in `best.pt` and `training_status.json`."""
@@ -214,6 +214,7 @@ def _require_sound(learner: Learner, state: dict[str, Any], only_weights: bool) 
 
     Raises:
         ValueError: a value differs; the message names it.
+        UserError: a reward signal's network is another one.
     """
     expected = learner.state_dict()
     known = state.get("reward_signals", {})
@@ -223,12 +224,32 @@ def _require_sound(learner: Learner, state: dict[str, Any], only_weights: bool) 
         for name, signal in expected["reward_signals"].items()
         if name in known
     }
+    for name, signal in expected["reward_signals"].items():
+        if "network" in signal:
+            _require_same_network(name, known[name], signal["network"])
     for key, value in expected.items():
         is_used = key in STARTING or (
             not only_weights and key not in ("Optimizer:value_optimizer", "generator")
         )
         if is_used and (key in state or key not in LATER):
             require_alike(state.get(key), value, key)
+
+
+def _require_same_network(name: str, found: Any, expected: Mapping[str, torch.Tensor]) -> None:
+    """Require that the saved network of a reward signal has the parameters of the signal's, if it is one at all.
+
+    Raises:
+        UserError: a parameter is missing, too many, or has another shape.
+    """
+    network = found.get("network") if isinstance(found, dict) else None
+    if not isinstance(network, dict) or not all(isinstance(one, torch.Tensor) for one in network.values()):
+        return  # damaged, which `require_alike` reports
+    difference = first_difference(network, expected)
+    if difference:
+        raise UserError(
+            f"reward_signals.{name}.network is another one: {difference}; use the block reward_signals.{name} and "
+            "the environment it was trained with"
+        )
 
 
 def _check_resumable(learner: Learner, path: Path, state: dict[str, Any]) -> None:

@@ -118,3 +118,21 @@ def test_what_is_saved_comes_back() -> None:
             other.load_state_dict({**state, **wrong})
     with pytest.raises(ValueError, match="weights"):
         other.load_state_dict({**state, "weights": [{}] * len(state["ratings"])})
+
+
+def test_saved_weights_that_the_network_cannot_take_are_named() -> None:
+    opponents = make_opponents()
+    opponents.seat("Test?team=1")
+    state = opponents.state_dict()
+    (own,) = state["weights"]
+    with pytest.raises(ValueError, match="the network has no parameter more"):
+        opponents.load_state_dict({**state, "weights": [{**own, "more": torch.zeros(2)}]})
+    play = {"save_steps": 100, "swap_steps": 50, "window": 3, "team_change": 1000}
+    network = {"normalize": True, "hidden_units": 8, "num_layers": 1}
+    normalised = make_learner(SPEC, behavior_settings(self_play=play, network_settings=network)).opponents
+    assert normalised is not None
+    normalised.seat("Test?team=1")
+    state = normalised.state_dict()
+    (own,) = state["weights"]
+    with pytest.raises(ValueError, match=r"normalizer\.std: expected deviations above 0"):
+        normalised.load_state_dict({**state, "weights": [{**own, "normalizer.std": -own["normalizer.std"]}]})

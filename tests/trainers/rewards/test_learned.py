@@ -269,6 +269,28 @@ def test_a_damaged_state_is_one_line(damage, named, tmp_path):
         restore(learner_of("ppo", spec, signal_block("rnd"), 4), tmp_path / "here.pt")
 
 
+@pytest.mark.parametrize("only_weights", [False, True])
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ({"hidden_units": 12}, r"is \(8,\), this run has \(12,\)"),
+        ({"normalize": True}, r"normalizer\.mean is missing, this run has \(4,\)"),
+    ],
+)
+def test_another_network_of_its_own_names_its_block(keys, told, only_weights, tmp_path):
+    spec, here = make_spec((4,), continuous=1), tmp_path / "here.pt"
+    own = {"hidden_units": 8, "num_layers": 1}
+    learner = learner_of("ppo", spec, signal_block("rnd", network_settings=own), 3)
+    save_state(here, {**learner.state_dict(), "behavior": learner.description()})
+    other = learner_of("ppo", spec, signal_block("rnd", network_settings={**own, **keys}), 4)
+    with pytest.raises(UserError, match=rf"here\.pt: reward_signals\.rnd\.network .*{told}; use the block"):
+        restore(other, here, only_weights)
+
+    save_state(here, {**other.state_dict(), "behavior": other.description()})
+    with pytest.raises(UserError, match=r"reward_signals\.rnd\.network is another one"):
+        restore(learner, here, only_weights)
+
+
 @BOTH
 def test_the_environment_s_rewards_are_learned_from_as_before_if_its_strength_is_0(signal):
     """And it draws no random number of the learner's."""

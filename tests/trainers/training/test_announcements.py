@@ -11,8 +11,11 @@ from run_tools import Stopwatch, options
 
 from gym_adapters.commands import module_command
 from trainers import train
+from trainers.config import load_settings
 from trainers.records.checkpoint import load_state
+from trainers.training.announcements import closing_lines
 from trainers.training.cli import main
+from trainers.training.recorder import Outcome
 
 SMALL = ["--env", "CartPole-v1", "--seed", "1"]
 
@@ -60,6 +63,21 @@ def test_a_run_says_what_it_is_and_its_commands_work(small, capsys):
     (further,) = [words for words in printed_commands(text) if words[0] == "trainers"]
     assert run_printed(further) == 0
     assert 800 <= load_state(Path("my results", "-a b", "CartPole-v1", "checkpoint.pt"))["global_step"] < 810
+
+    # So does one that is past the max_steps of its file, and the command still trains it further.
+    assert main([*results, "--resume", "--max-steps", "300"]) == 0
+    text = capsys.readouterr().out
+    assert "had already reached max_steps (300), so nothing was trained" in text
+    (further,) = [words for words in printed_commands(text) if words[0] == "trainers"]
+    assert int(further[-1]) >= 1600
+
+
+@pytest.mark.parametrize(("self_play", "best"), [({"self_play": {}}, "best Elo 1,235"), ({}, "best 1,235")])
+def test_the_best_of_self_play_is_a_rating(self_play, best):
+    outcome = Outcome(800, 200, -0.14, 1235.0, Path("runs", "a", "Task"), 400, 2.0, True)
+    settings = load_settings({"behaviors": {"Task": self_play}})
+    (line,) = [line for line in closing_lines("Task", outcome, settings) if line.startswith("Task:")]
+    assert line == f"Task: 800 steps, 200 episodes, mean return of the last 100: -0.140, {best}"
 
 
 def test_a_stopped_run_says_where_it_is_and_how_to_go_on(small, capsys, monkeypatch):
