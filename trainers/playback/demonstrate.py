@@ -17,15 +17,14 @@ from gym_adapters.errors import UserError, close_reported, environment_called, e
 from gym_adapters.limits import ENVIRONMENTS
 from gym_adapters.make import make_env
 from gym_adapters.pettingzoo import is_pettingzoo
-from gym_adapters.teams import parts_of
 from gym_adapters.text import printable
 from trainers.config import CheckpointSettings, EnvSettings, load_settings
 from trainers.config.base import PathText
 from trainers.config.errors import option_reader, path_option
 from trainers.config.loader import CONFIGURATION
-from trainers.experience.checks import StepsChecker, checked_pair, checked_specs
 from trainers.networks.policy_network import join_masks
 from trainers.playback.evaluation import EPISODES
+from trainers.playback.policies import begin, checked_steps
 from trainers.playback.run_environment import environment_of
 from trainers.records.names import file_name
 from trainers.records.policy_file import LoadedPolicy, find_checkpoint, find_checkpoints, load_policy
@@ -130,25 +129,12 @@ def record(
     Raises:
         UserError: the environment has no such behavior, or sends what does not fit it or is not finite.
     """
-    known = {policy.name: policy for policy in policies}
-    for policy in policies:
-        policy.forget()
-    with environment_called():
-        env.reset()
-        specs = checked_specs(env.behavior_specs)
-    acting = {name: parts_of(name)[0] for name in specs}
-    if missing := set(known) - set(acting.values()):
-        raise UserError(
-            f"the environment has {', '.join(specs)}; the policy is for {', '.join(sorted(missing))}"
-        )
-    checkers = {name: StepsChecker(name, spec) for name, spec in specs.items() if acting[name] in known}
-    recordings = {name: Recording(policy.spec, limit) for name, policy in known.items()}
+    playing = begin(env, policies)
+    recordings = {policy.name: Recording(policy.spec, limit) for policy in policies}
     while not all(recording.complete for recording in recordings.values()):
-        for name, checker in checkers.items():
-            policy, recording = known[acting[name]], recordings[acting[name]]
-            with environment_called():
-                steps = checked_pair(name, env.get_steps(name))
-            decision, terminal = checker.checked(steps[0]), checker.checked(steps[1])
+        for name, (policy, checker) in playing.items():
+            recording = recordings[policy.name]
+            decision, terminal = checked_steps(env, name, checker)
             policy.forget((name, agent) for agent in terminal.agent_id.tolist())
             recording.saw(name, decision, terminal)
             if len(decision):
@@ -164,8 +150,10 @@ def record(
         with environment_called():
             env.step()
     return {
-        name: Demonstrations("the recording", name, known[name].spec, recording.trajectories())
-        for name, recording in recordings.items()
+        policy.name: Demonstrations(
+            "the recording", policy.name, policy.spec, recordings[policy.name].trajectories()
+        )
+        for policy in policies
     }
 
 

@@ -26,10 +26,10 @@ from gym_adapters.teams import parts_of
 from trainers.config import load_settings
 from trainers.config.base import PathText
 from trainers.config.errors import option_reader, path_option
-from trainers.experience.checks import StepsChecker, checked_pair, checked_specs
+from trainers.experience.checks import checked_specs
 from trainers.playback.match_command import GAMES, show_match
 from trainers.playback.onnx_policy import OnnxPolicy
-from trainers.playback.policies import ONNX, Policy, from_file, from_run, required_env
+from trainers.playback.policies import ONNX, Policy, begin, checked_steps, from_file, from_run, required_env
 from trainers.playback.video import Episode, check_video, film_agents, write_video
 from trainers.records.words import three_digits
 from trainers.training.environments import make_environment
@@ -72,27 +72,13 @@ def evaluate_all(
         UserError: the environment has no such behavior, or sends what does not fit it or is not
             finite.
     """
-    known = {policy.name: policy for policy in policies}
-    with environment_called():
-        env.reset()
-        specs = checked_specs(env.behavior_specs)
-    acting = {name: parts_of(name)[0] for name in specs}
-    if missing := set(known) - set(acting.values()):
-        raise UserError(
-            f"the environment has {', '.join(specs)}; the policy is for {', '.join(sorted(missing))}"
-        )
-    checkers = {name: StepsChecker(name, spec) for name, spec in specs.items() if acting[name] in known}
+    playing = begin(env, policies)
     running: dict[tuple[str, int], float] = {}
     finished: dict[tuple[str, int], float] = {}
-    for policy in policies:
-        policy.forget()
     step, notice = 0, FIRST_NOTICE
     while not step or running:
-        for name, checker in checkers.items():
-            policy = known[acting[name]]
-            with environment_called():
-                steps = checked_pair(name, env.get_steps(name))
-            decision, terminal = checker.checked(steps[0]), checker.checked(steps[1])
+        for name, (policy, checker) in playing.items():
+            decision, terminal = checked_steps(env, name, checker)
             policy.forget((name, agent) for agent in terminal.agent_id.tolist())
             for agent, reward in _rewards(terminal):
                 if (name, agent) in running:
@@ -117,7 +103,7 @@ def evaluate_all(
         if step == notice:
             logger.warning(
                 "%s: %d of %d episodes have ended after %d steps; playing goes on until all have, Ctrl-C stops it",
-                ", ".join(known),
+                ", ".join(policy.name for policy in policies),
                 len(finished),
                 len(finished) + len(running),
                 step,
@@ -126,8 +112,8 @@ def evaluate_all(
         with environment_called():
             env.step()
     return {
-        behavior: [finished[name, agent] for name, agent in sorted(finished) if acting[name] == behavior]
-        for behavior in known
+        behavior: [finished[name, agent] for name, agent in sorted(finished) if parts_of(name)[0] == behavior]
+        for behavior in (policy.name for policy in policies)
     }
 
 
