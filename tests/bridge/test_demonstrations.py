@@ -1,29 +1,22 @@
-"""Demonstration files: what is written is read again, here and by ML-Agents' messages; bad files are refused."""
+"""Demonstration files: what is written is read again, here and by ML-Agents' messages."""
 
-import struct
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from demo_tools import make_run, make_spec, moment, parameters, record
 from google.protobuf.internal.decoder import _DecodeVarint32
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from messages import vector
 from mlagents_envs.base_env import (
     ActionSpec,
-    BehaviorSpec,
-    DimensionProperty,
-    ObservationSpec,
-    ObservationType,
 )
 from mlagents_envs.communicator_objects.agent_info_action_pair_pb2 import AgentInfoActionPairProto
 from mlagents_envs.communicator_objects.brain_parameters_pb2 import BrainParametersProto
 from mlagents_envs.communicator_objects.demonstration_meta_pb2 import DemonstrationMetaProto
 
 from bridge import wire
-from bridge.demonstration_file import write_recording
 from bridge.demonstrations import (
     Demonstrations,
     Trajectory,
@@ -32,48 +25,6 @@ from bridge.demonstrations import (
     write_demonstrations,
 )
 from bridge.images import encode_png
-from gym_adapters.errors import UserError
-
-
-def make_spec(shapes: list[tuple[int, ...]], continuous: int, branches: tuple[int, ...]) -> BehaviorSpec:
-    observations = [
-        ObservationSpec(
-            shape, (DimensionProperty.NONE,) * len(shape), ObservationType.DEFAULT, f"sensor {index}"
-        )
-        if len(shape) == 1
-        else ObservationSpec(
-            shape,
-            (DimensionProperty.NONE, *[DimensionProperty.TRANSLATIONAL_EQUIVARIANCE] * 2),
-            ObservationType.DEFAULT,
-            f"camera {index}",
-        )
-        for index, shape in enumerate(shapes)
-    ]
-    return BehaviorSpec(observations, ActionSpec(continuous, branches))
-
-
-def make_run(
-    rng: np.random.Generator, spec: BehaviorSpec, length: int, ended: bool = True, interrupted: bool = False
-) -> Trajectory:
-    actions = spec.action_spec
-    discrete = rng.integers(0, actions.discrete_branches, (length, actions.discrete_size)).astype(np.int64)
-    branches = np.array(actions.discrete_branches, np.int64)
-    forbidden = rng.random((length, branches.sum())) < 0.5
-    np.put_along_axis(forbidden, discrete + np.cumsum(branches) - branches, False, axis=1)
-    return Trajectory(
-        tuple(
-            rng.integers(0, 256, (length + 1, *one.shape)).astype(np.uint8)
-            if len(one.shape) == 3
-            else rng.standard_normal((length + 1, *one.shape)).astype(np.float32)
-            for one in spec.observation_specs
-        ),
-        rng.standard_normal((length, actions.continuous_size)).astype(np.float32),
-        discrete,
-        forbidden,
-        rng.standard_normal(length).astype(np.float32),
-        ended,
-        interrupted,
-    )
 
 
 def assert_same(found: Trajectory, expected: Trajectory) -> None:
@@ -144,33 +95,6 @@ def test_ml_agents_messages_read_the_file_and_the_parameters_begin_at_byte_33(tm
         assert list(pair.action_info.discrete_actions) == run.discrete[step].tolist()
         assert list(pair.agent_info.action_mask) in (run.forbidden[step].tolist(), [])
         assert list(pair.agent_info.observations[0].float_data.data) == run.observations[0][step].tolist()
-
-
-def moment(number: int, reward: float = 0.0, done: bool = False, agent: int = 7, **action: Any) -> Any:
-    pair = wire.RecordedPair()
-    pair.agent_info.id, pair.agent_info.reward, pair.agent_info.done = agent, reward, done
-    pair.agent_info.observations.append(vector([number]))
-    if "continuous" in action:
-        pair.action_info.continuous_actions = np.array(action.pop("continuous"), np.float32).tobytes()
-    for field, values in action.items():
-        getattr(pair.action_info, field).extend(values)
-    return pair
-
-
-def parameters(continuous: int = 1, branches: tuple[int, ...] = (), **fields: Any) -> Any:
-    brain = wire.BrainParameters(brain_name="Ball?team=0", **fields)
-    brain.action_spec.num_continuous_actions = continuous
-    brain.action_spec.num_discrete_actions = len(branches)
-    brain.action_spec.discrete_branch_sizes.extend(branches)
-    return brain
-
-
-def record(path: Path, pairs: list[Any], brain: Any | None = None, steps: int | None = None) -> Path:
-    header = wire.RecordingHeader(
-        demonstration_name="test", number_steps=len(pairs) if steps is None else steps
-    )
-    write_recording(path, header, parameters() if brain is None else brain, pairs)
-    return path
 
 
 def test_a_decision_has_the_reward_and_the_ending_of_the_next_moment(tmp_path: Path) -> None:
@@ -245,102 +169,6 @@ def test_an_action_that_was_taken_is_never_forbidden(tmp_path: Path) -> None:
     pair.agent_info.action_mask = bytes([1, 1, 0])
     path = record(tmp_path / "mask.demo", [pair, moment(1, done=True)], parameters(0, (3,)))
     assert load_demonstrations(path).decisions.forbidden.tolist() == [[True, False, False]]
-
-
-BAD = {
-    "holds no decision": lambda path: record(path, [moment(0, continuous=[0.0])]),
-    "counts 0 steps": lambda path: record(path, [moment(0, continuous=[0.0])] * 2, steps=0),
-    "step 3 is cut off": lambda path: record(path, [moment(0, continuous=[0.0])] * 2, steps=3),
-    "0 continuous and 1 discrete": lambda path: record(path, [moment(0, discrete_actions=[1])] * 2),
-    "not finite": lambda path: record(path, [moment(0, continuous=[np.nan])] * 2),
-    "observation 0": lambda path: record(path, [moment(np.inf, continuous=[0.0])] * 2),
-    "discrete action 3": lambda path: record(
-        path, [moment(0, discrete_actions=[3])] * 2, parameters(0, (3,))
-    ),
-    "discrete action 0.5": lambda path: record(
-        path, [moment(0, vector_actions_deprecated=[0.5])] * 2, parameters(0, (3,))
-    ),
-    "no action": lambda path: record(path, [moment(0)] * 2, wire.BrainParameters(brain_name="None")),
-    "no .demo file": lambda path: path.write_bytes(
-        b"PK\x03\x04 this is something else, and long enough for it"
-    ),
-    "or a damaged one": lambda path: path.write_bytes(b""),
-}
-
-
-@pytest.mark.parametrize("words", BAD)
-def test_a_bad_file_is_one_line(tmp_path: Path, words: str, capsys: pytest.CaptureFixture[str]) -> None:
-    path = tmp_path / "bad.demo"
-    BAD[words](path)
-    assert main([str(path)]) == 2
-    error = capsys.readouterr().err
-    assert error.startswith(f"error: {path}: ")
-    assert words in error
-    assert error.count("\n") == 1
-
-
-def test_a_version_of_the_future_is_refused(tmp_path: Path) -> None:
-    path = record(tmp_path / "a.demo", [moment(0, continuous=[0.0]), moment(1, done=True)])
-    content = path.read_bytes()
-    header = DemonstrationMetaProto(api_version=2, number_steps=2).SerializeToString()
-    path.write_bytes((bytes([len(header)]) + header).ljust(33, b"\0") + content[33:])
-    with pytest.raises(UserError, match="version is 2, expected 0 or 1"):
-        load_demonstrations(path)
-
-
-def test_every_cut_and_every_wrong_byte_is_one_error_or_a_readable_file(tmp_path: Path) -> None:
-    spec = make_spec([(2,)], 1, (2,))
-    path = tmp_path / "whole.demo"
-    run = make_run(np.random.default_rng(0), spec, 2)
-    write_demonstrations(path, Demonstrations("test", "Walker", spec, (run,)))
-    content, damaged = path.read_bytes(), tmp_path / "damaged.demo"
-    for length in range(len(content)):
-        damaged.write_bytes(content[:length])
-        with pytest.raises(UserError, match="damaged"):
-            load_demonstrations(damaged)
-    for place in range(0, len(content)):
-        damaged.write_bytes(content[:place] + struct.pack("B", content[place] ^ 0xFF) + content[place + 1 :])
-        with suppress(UserError):  # any other exception fails
-            load_demonstrations(damaged)
-
-
-def test_a_missing_path_and_a_folder_without_files_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no such file or folder"):
-        load_demonstrations(tmp_path / "missing.demo")
-    with pytest.raises(UserError, match=r"holds no \.demo file"):
-        load_demonstrations(tmp_path)
-
-
-def test_files_of_different_behaviors_in_a_folder_are_refused(tmp_path: Path) -> None:
-    record(tmp_path / "a.demo", [moment(0, continuous=[0.0]), moment(1, done=True)])
-    record(tmp_path / "b.demo", [moment(0, discrete_actions=[0]), moment(1, done=True)], parameters(0, (2,)))
-    with pytest.raises(UserError, match=r"b\.demo: .*branches \(2,\).*a\.demo has 1 continuous"):
-        load_demonstrations(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("shapes", "continuous", "branches", "words"),
-    [
-        ([(1,)], 2, (), r"recorded with 1 continuous .* behavior Ball has 2 continuous"),
-        (
-            [(1,)],
-            1,
-            (3,),
-            r"branches \(\), behavior Ball has 1 continuous actions and discrete branches \(3,\)",
-        ),
-        ([(1,), (2,)], 1, (), r"recorded with 1 observations \[\(1,\)\], behavior Ball has 2"),
-        ([(4,)], 1, (), r"observation 0 was recorded with shape \(1,\), behavior Ball has \(4,\)"),
-    ],
-)
-def test_what_does_not_fit_a_behavior_names_both_sides(
-    tmp_path: Path, shapes: list[tuple[int, ...]], continuous: int, branches: tuple[int, ...], words: str
-) -> None:
-    found = load_demonstrations(
-        record(tmp_path / "a.demo", [moment(0, continuous=[0.0]), moment(1, done=True)])
-    )
-    found.require_fit("Ball", make_spec([(1,)], 1, ()))
-    with pytest.raises(UserError, match=words):
-        found.require_fit("Ball", make_spec(shapes, continuous, branches))
 
 
 def test_the_command_prints_what_is_in_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
