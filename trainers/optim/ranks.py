@@ -142,6 +142,18 @@ class Ranks:
         self._call(lambda: self._distributed.broadcast(content, 0))
         return torch.load(io.BytesIO(content.numpy().tobytes()), map_location="cpu", weights_only=True)
 
+    def arrive(self, meeting: int) -> None:
+        """See `Collective.arrive`."""
+        self._call(lambda: self._store.add(f"meeting{meeting}", 1))
+        if self.rank == 0:
+            self._store.delete_key(f"meeting{meeting - 1}")  # all ranks have left that one
+
+    def arrived(self, meeting: int) -> int:
+        """See `Collective.arrived`."""
+        found = [0]
+        self._call(lambda: found.append(self._store.add(f"meeting{meeting}", 0)))
+        return found[-1]
+
     def named(self, rank: int) -> str:
         """Return what a rank is called in messages."""
         return f"rank {rank} on {self.hosts[rank]}"
