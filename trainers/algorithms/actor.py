@@ -37,8 +37,14 @@ class Mind(Protocol):
     def ready(self) -> bool:
         """Whether enough decisions have been rewarded for an update."""
 
-    def update(self) -> None:
-        """Learn from the stored decisions."""
+    def begin_update(self) -> None:
+        """Learn from the stored decisions, or with the ML-Agents key `threaded` let a thread do it.
+
+        A thread takes its time: the agents go on with the weights before this update.
+        """
+
+    def attend(self) -> None:
+        """Called before agents are observed. The store may change after that."""
 
     def choose(self, batch: AgentBatch) -> ActionSample:
         """Choose actions for a batch of agents."""
@@ -121,6 +127,7 @@ class Actor:
             UserError: an array does not fit the behavior or holds a number that is not finite, or every action of a
                 branch is forbidden for an agent.
         """
+        self.mind.attend()
         name, agents = self.mind.name, self.agents
         decision, terminal = self._checker.checked(decision), self._checker.checked(terminal)
         branches = self.mind.policy.action_spec.discrete_branches

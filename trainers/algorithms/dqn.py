@@ -30,6 +30,7 @@ class DQN(OffPolicyLearner):
     network_class = QNetwork
     hyper: DQNSettings
     policy: QNetwork
+    acting: QNetwork
     target: QNetwork
 
     def __init__(self, task: Task) -> None:
@@ -61,11 +62,11 @@ class DQN(OffPolicyLearner):
     def choose(self, batch: AgentBatch) -> ActionSample:
         """See `Learner.choose`."""
         with threads_for(len(batch), self.parameters):
-            return self.policy.choose(
+            return self.acting.choose(
                 batch.observations,
                 batch.forbidden,
                 self.deterministic,
-                self.generator,
+                self.acting_generator,
                 epsilon=self.epsilon,
             )
 

@@ -4,6 +4,7 @@ The training loop asks an `Actor` to observe and to act, and asks its learner to
 are kept in the learner's `Store`, which is a rollout or a replay buffer.
 """
 
+import copy
 from abc import abstractmethod
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from gym_adapters.errors import UserError
 from trainers.algorithms.actor import Actor
 from trainers.algorithms.opponent import Opponent, Opponents
 from trainers.algorithms.tally import Tally
+from trainers.algorithms.threaded import Submit, ThreadedUpdates, Update
 from trainers.config import AlgorithmSettings, BehaviorSettings, catalogue
 from trainers.experience.agents import AgentBatch, AgentTable
 from trainers.experience.episodes import EpisodeSums
@@ -56,12 +58,16 @@ class Learner(Tally):
         actors: the actors made so far, by behavior id.
         actor_group: which vector of the optimiser holds the weights that choose actions.
         cloning: imitates demonstrations; None without `behavioral_cloning`.
+        acting: the network that chooses actions: `policy`, or a copy of it while a thread changes `policy`.
+        acting_generator: the source of randomness of everything but updates.
+        threaded: runs the updates in a thread; None runs them at once.
     """
 
     settings_class: ClassVar[type[AlgorithmSettings]]
     sees_mates: bool = False
     actor_group: ClassVar[int] = 0
     cloning: Cloning | None = None
+    threaded: ThreadedUpdates | None = None
     network_class: ClassVar[type[PolicyNetwork]]
     policy: PolicyNetwork
     optimizer: FlatAdam
@@ -76,11 +82,15 @@ class Learner(Tally):
         self.training = True
         self.generator = torch.Generator(task.device).manual_seed(rank_seed(task.seed, task.collective.rank))
         self._shared_generator = torch.Generator(task.device).manual_seed(task.seed)
+        self.acting_generator = self.generator
+        if task.settings.threaded:
+            self.acting_generator = torch.Generator(task.device).manual_seed(acting_seed(task.seed))
         self.actors: dict[str, Actor] = {}
 
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(task.seed)
             self.policy = self.make_network(task.spec, task.settings).to(task.device)
+        self.acting = self.policy
         self.parameters = self.policy.size
 
         self.signals: list[RewardSignal] = [
@@ -121,6 +131,59 @@ class Learner(Tally):
             UserError: a weight is no longer finite.
         """
 
+    def update_in(self, submit: Submit) -> None:
+        """Run updates in a thread from now on (ML-Agents key `threaded`).
+
+        Args:
+            submit: hands an update to the thread.
+        """
+        self.threaded = ThreadedUpdates(self, submit)
+
+    def begin_update(self) -> None:
+        """See `Mind.begin_update`.
+
+        Raises:
+            UserError: a weight is no longer finite; with a thread, that of the update before.
+        """
+        if self.threaded is None:
+            self.update()
+        else:
+            self.threaded.begin()
+
+    def attend(self) -> None:
+        """See `Mind.attend`; raises what an update in a thread has raised."""
+        if self.threaded is not None and self.threaded.failed:
+            self.threaded.wait()
+
+    def wait(self) -> None:
+        """Wait for the update that runs in a thread, if one does. The learner then has its results.
+
+        Raises:
+            Exception: the update raised it.
+        """
+        if self.threaded is not None:
+            self.threaded.wait()
+
+    @property
+    def learns_at_once(self) -> bool:
+        """Whether the update that is due must not wait for a thread."""
+        return False
+
+    def set_aside(self, twin: Any) -> Update:
+        """Return the update that is due, for a thread. What it learns from must not change while it runs.
+
+        Args:
+            twin: a copy of this learner, on which the update runs.
+        """
+        update: Update = twin.update
+        return update
+
+    def act_apart(self) -> None:
+        """Act by a copy of the policy from now on, because a thread changes the policy."""
+        self.acting = copy.deepcopy(self.policy)
+        if self.opponents is not None:
+            self.opponents.policy = self.acting
+
     def actor(self, behavior_id: str) -> Actor:
         """Return the actor of `Name` or `Name?team=1`, and make it if it does not exist."""
         if behavior_id not in self.actors:
@@ -130,8 +193,8 @@ class Learner(Tally):
     def choose(self, batch: AgentBatch) -> ActionSample:
         """See `Mind.choose`."""
         with threads_for(len(batch), self.parameters):
-            return self.policy.choose(
-                batch.observations, batch.forbidden, self.deterministic, self.generator, batch.memory
+            return self.acting.choose(
+                batch.observations, batch.forbidden, self.deterministic, self.acting_generator, batch.memory
             )
 
     def noticed(self, batch: AgentBatch) -> None:
@@ -173,10 +236,13 @@ class Learner(Tally):
 
     def finish(self) -> None:
         """Stop learning and counting. The policy continues to act."""
+        if self.threaded is not None:
+            self.threaded.take_over()
         self.training, self.finished = False, True
 
     def forget_agents(self) -> None:
         """Drop all episodes in progress after a reset of the environment. Their last rewards never arrive."""
+        self.wait()
         for actor in self.actors.values():
             actor.forget_agents()
 
@@ -231,6 +297,9 @@ class Learner(Tally):
         if self.task.collective.rank:  # which goes on from a seed made of what rank 0 has saved
             seed = int(torch.randint(2**62, (), generator=self.generator, device=self.device))
             self.generator.manual_seed(rank_seed(seed, self.task.collective.rank))
+        if self.task.settings.threaded:
+            seed = int(torch.randint(2**62, (), generator=self.generator, device=self.device))
+            self.acting_generator.manual_seed(seed)
         if self.cloning is not None and CLONING in state:
             self.cloning.load_state_dict(state[CLONING])
 
@@ -246,11 +315,11 @@ class Learner(Tally):
         with torch.random.fork_rng(devices=[]):
             policy = self.make_network(self.spec, self.settings).to(self.device)
         policy.mixed_precision = self.policy.mixed_precision
-        return Opponent(self.name, policy, self.time_horizon, self.deterministic, self.generator)
+        return Opponent(self.name, policy, self.time_horizon, self.deterministic, self.acting_generator)
 
     def _draw(self) -> float:
         """Return a random number from [0, 1), which is the same on all ranks."""
-        generator = self.generator if self.alone else self._shared_generator
+        generator = self.acting_generator if self.alone else self._shared_generator
         return float(torch.rand((), device=self.device, generator=generator))
 
     def open_rows(self) -> list[np.ndarray]:
@@ -259,7 +328,7 @@ class Learner(Tally):
 
     def own_agents(self) -> list[AgentTable]:
         """Return the tables of the agents that act by this policy, and not by a past one."""
-        return [actor.agents for actor in self.actors.values() if actor.mind is self]
+        return [actor.agents for actor in self.actors.values() if actor.mind.policy is self.policy]
 
     def report_sums(
         self, numbers: np.ndarray, rows: Rows, next_row: np.ndarray, starts: np.ndarray | None = None
@@ -304,6 +373,11 @@ def rank_seed(seed: int, rank: int) -> int:
     if rank == 0:
         return seed
     return int(np.random.SeedSequence(seed, spawn_key=(0, rank)).generate_state(1)[0])
+
+
+def acting_seed(seed: int) -> int:
+    """Return the seed of the random numbers that actions are drawn with, if a thread draws those of updates."""
+    return int(np.random.SeedSequence(seed, spawn_key=(1,)).generate_state(1)[0])
 
 
 def _signal_class(name: str) -> type[RewardSignal]:

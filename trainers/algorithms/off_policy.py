@@ -81,6 +81,11 @@ class OffPolicyLearner(Learner):
         """See `Learner.ready`; whether `steps_per_update` agent steps have passed and the buffer is filled."""
         return self.training and self.filled and self.step - self.learned_until >= self.hyper.steps_per_update
 
+    def attend(self) -> None:
+        """See `Mind.attend`. An update that runs in a thread reads the buffer, so it is waited for and taken over."""
+        if self.threaded is not None:
+            self.threaded.take_over()
+
     def noticed(self, batch: AgentBatch) -> None:
         """See `Mind.noticed`. Vectors are normalised by the moments of all observations so far.
 
