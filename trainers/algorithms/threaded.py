@@ -63,6 +63,11 @@ class ThreadedUpdates:
         self._before: dict[str, Any] = {}
 
     @property
+    def running(self) -> bool:
+        """Whether there is an update that `wait` would wait for."""
+        return self._running is not None
+
+    @property
     def failed(self) -> bool:
         """Whether the update has raised an exception, which `wait` raises."""
         running = self._running
