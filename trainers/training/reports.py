@@ -77,11 +77,11 @@ class Reports:
             UserError: a callback failed.
         """
         learner = recorder.learner
-        if recorder.ends:
-            learner.wait()
         if recorder.summary_due or recorder.ends:
-            self.tell(self._summarise(recorder))
             recorder.early_stop.judge(self.lessons.at_last)
+            if recorder.ends:
+                learner.wait()  # the last summary has the last update
+            self.tell(self._summarise(recorder))
             if recorder.early_stop.reason:
                 self.display.say(f"{learner.name}: {recorder.early_stop.reason}; training ends")
         if learner.training and (recorder.checkpoint_due or recorder.ends):
