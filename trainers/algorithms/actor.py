@@ -1,5 +1,6 @@
 """The actor of a behavior id: assigns decisions and rewards to agents."""
 
+import copy
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -44,7 +45,7 @@ class Mind(Protocol):
         """
 
     def attend(self) -> None:
-        """Called before agents are observed. The store may change after that."""
+        """Called before agents are observed."""
 
     def choose(self, batch: AgentBatch) -> ActionSample:
         """Choose actions for a batch of agents."""
@@ -160,6 +161,12 @@ class Actor:
         if sample.memory is not None:
             self.agents.memory[batch.slots] = sample.memory
         return self.mind.policy.to_environment(sample)
+
+    def frozen(self) -> "Actor":
+        """Return a copy whose agents stay as they are now."""
+        frozen = copy.copy(self)
+        frozen.agents = copy.deepcopy(self.agents)
+        return frozen
 
     def forget_agents(self) -> None:
         """Drop all episodes in progress after a reset of the environment. Their last rewards never arrive."""

@@ -178,6 +178,9 @@ class Learner(Tally):
         update: Update = twin.update
         return update
 
+    def update_ended(self) -> None:
+        """Called when an update in a thread has ended, before anything else happens to the learner; does nothing."""
+
     def act_apart(self) -> None:
         """Act by a copy of the policy from now on, because a thread changes the policy."""
         self.acting = copy.deepcopy(self.policy)
@@ -242,7 +245,6 @@ class Learner(Tally):
 
     def forget_agents(self) -> None:
         """Drop all episodes in progress after a reset of the environment. Their last rewards never arrive."""
-        self.wait()
         for actor in self.actors.values():
             actor.forget_agents()
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import torch
 
+from trainers.algorithms.actor import Actor
 from trainers.networks.policy_network import PolicyNetwork
 from trainers.records.metrics import Metrics
 from trainers.rewards.signal import RewardSignal
@@ -24,7 +25,7 @@ class Learning(Protocol):
     acting: PolicyNetwork
     metrics: Metrics
     signals: list[RewardSignal]
-    actors: dict[str, Any]
+    actors: dict[str, Actor]
 
     @property
     def learns_at_once(self) -> bool:
@@ -35,6 +36,9 @@ class Learning(Protocol):
 
     def set_aside(self, twin: Any) -> Update:
         """Return the update that is due, which changes the twin."""
+
+    def update_ended(self) -> None:
+        """Called when an update has ended."""
 
     def act_apart(self) -> None:
         """Act by a copy of the policy from now on."""
@@ -123,14 +127,15 @@ class ThreadedUpdates:
             }
             vars(self._learner).update(changed)
             self._learner.metrics.absorb(self._twin.metrics)
+            self._learner.update_ended()
 
 
 def twin_of(learner: Learning) -> Any:
-    """Return a shallow copy of a learner, with figures, actors and rewards of its own."""
+    """Return a shallow copy of a learner, with figures, actors and signals of its own."""
     twin = copy.copy(learner)
     twin.metrics = Metrics()
     twin.signals = [signal.frozen() for signal in learner.signals]
-    twin.actors = dict(learner.actors)
+    twin.actors = {name: actor.frozen() for name, actor in learner.actors.items()}
     return twin
 
 

@@ -13,7 +13,6 @@ from scripted_env import Behavior, Life, ScriptedEnv, Visit, crowd, make_spec
 
 from gym_adapters.errors import UserError
 from trainers.algorithms.learner import Learner, acting_seed
-from trainers.algorithms.off_policy import OffPolicyLearner
 from trainers.algorithms.on_policy import OnPolicyLearner
 from trainers.algorithms.threaded import Update
 from trainers.optim.threads import Threads
@@ -141,10 +140,9 @@ def test_a_thread_does_what_a_loop_does_that_acts_by_the_weights_before_the_upda
     actor = plain.actor("Test")
     for _ in range(STEPS):
         asking = actor.observe(*reference.get_steps("Test"))
-        before = copy.deepcopy(plain.policy)
-        if isinstance(plain, OffPolicyLearner) or (plain.ready and not plain.learns_at_once):
-            plain.acting = before
         if plain.ready:
+            if not plain.learns_at_once:
+                plain.acting = copy.deepcopy(plain.policy)
             plain.update()
         if len(asking):
             reference.set_actions("Test", actor.act(asking))
@@ -191,7 +189,7 @@ def test_a_rollout_is_acted_by_the_weights_that_the_last_but_one_has_led_to(kind
 
 
 @pytest.mark.parametrize("every", [1, 3, 4, 10])
-def test_with_a_replay_buffer_agents_lack_the_updates_of_one_step(every, thread):
+def test_with_a_replay_buffer_agents_act_without_the_updates_that_were_due_last(every, thread):
     spec = make_spec((4,), branches=(3,))
     keys = {**REPLAY, "buffer_init_steps": 8, "steps_per_update": every}
     learner = make_learner(spec, behavior_settings("dqn", keys, threaded=True))
@@ -202,7 +200,11 @@ def test_with_a_replay_buffer_agents_lack_the_updates_of_one_step(every, thread)
 
     learner.learn = learn
     learner.update_in(thread)
-    assert versions(learner) == [max(0, (4 * (step - 1) - 8) // every) for step in range(STEPS)]
+    # The buffer is filled at 8 decisions, and 4 more are rewarded in each step.
+    due = [max(0, 4 * step - 8) // every for step in range(STEPS)]
+    begun = [0 if step == 0 or due[step] == due[step - 1] else step for step in range(STEPS)]
+    latest = np.maximum.accumulate(begun)
+    assert versions(learner) == [due[step - 1] if step else 0 for step in latest]
 
 
 def test_without_the_key_the_policy_itself_acts():
@@ -247,17 +249,17 @@ def test_what_only_actors_change_does_not_change_while_an_update_runs():
     assert twin.metrics is not learner.metrics
 
 
-@pytest.mark.parametrize("case", ["ppo", "sac"])
-def test_a_reset_waits_for_the_update(case, thread):
-    learner = learner_of(case)
-    learner.update_in(thread)
-    env = env_of(learner)
-    drive(env, learner, 25)
-    assert learner.threaded.running
-    learner.forget_agents()
-    assert not learner.threaded.running
-    drive(env, learner, 20, begin=False)
-    learner.wait()
+@EVERY_CASE
+def test_a_reset_while_an_update_runs_changes_nothing_of_it(case):
+    found = []
+    for submit in (at_once, AtTheLastMoment):
+        learner = learner_of(case)
+        learner.update_in(submit)
+        env = env_of(learner)
+        drive(env, learner, 50, resets=(20, 31, 40))
+        learner.wait()
+        found.append(learner.state_dict())
+    assert_same(*found)
 
 
 def test_a_learner_that_finishes_acts_by_its_newest_weights(thread):
