@@ -4,7 +4,6 @@ The training loop asks an `Actor` to observe and to act, and asks its learner to
 are kept in the learner's `Store`, which is a rollout or a replay buffer.
 """
 
-import copy
 from abc import abstractmethod
 from dataclasses import replace
 from pathlib import Path
@@ -17,8 +16,7 @@ from mlagents_envs.base_env import BehaviorSpec
 from gym_adapters.errors import UserError
 from trainers.algorithms.actor import Actor
 from trainers.algorithms.opponent import Opponent, Opponents
-from trainers.algorithms.tally import Tally
-from trainers.algorithms.threaded import Submit, ThreadedUpdates, Update
+from trainers.algorithms.threaded import Threadable
 from trainers.config import AlgorithmSettings, BehaviorSettings, catalogue
 from trainers.experience.agents import AgentBatch, AgentTable
 from trainers.experience.episodes import EpisodeSums
@@ -37,7 +35,7 @@ CLONING = "behavioral_cloning"
 """Key of the state of cloning in a checkpoint."""
 
 
-class Learner(Tally):
+class Learner(Threadable):
     """Learns one behavior.
 
     A subclass names its settings class and its network class, makes the network and the optimiser, and implements
@@ -58,18 +56,13 @@ class Learner(Tally):
         actors: the actors made so far, by behavior id.
         actor_group: which vector of the optimiser holds the weights that choose actions.
         cloning: imitates demonstrations; None without `behavioral_cloning`.
-        acting: the network that chooses actions: `policy`, or a copy of it while a thread changes `policy`.
-        acting_generator: the source of randomness of everything but updates.
-        threaded: runs the updates in a thread; None runs them at once.
     """
 
     settings_class: ClassVar[type[AlgorithmSettings]]
     sees_mates: bool = False
     actor_group: ClassVar[int] = 0
     cloning: Cloning | None = None
-    threaded: ThreadedUpdates | None = None
     network_class: ClassVar[type[PolicyNetwork]]
-    policy: PolicyNetwork
     optimizer: FlatAdam
 
     def __init__(self, task: Task) -> None:
@@ -123,70 +116,6 @@ class Learner(Tally):
     def ready(self) -> bool:
         """Whether enough decisions have been rewarded for an update."""
 
-    @abstractmethod
-    def update(self) -> None:
-        """Learn from the rewarded decisions.
-
-        Raises:
-            UserError: a weight is no longer finite.
-        """
-
-    def update_in(self, submit: Submit) -> None:
-        """Run updates in a thread from now on (ML-Agents key `threaded`).
-
-        Args:
-            submit: hands an update to the thread.
-        """
-        self.threaded = ThreadedUpdates(self, submit)
-
-    def begin_update(self) -> None:
-        """See `Mind.begin_update`.
-
-        Raises:
-            UserError: a weight is no longer finite; with a thread, that of the update before.
-        """
-        if self.threaded is None:
-            self.update()
-        else:
-            self.threaded.begin()
-
-    def attend(self) -> None:
-        """See `Mind.attend`; raises what an update in a thread has raised."""
-        if self.threaded is not None and self.threaded.failed:
-            self.threaded.wait()
-
-    def wait(self) -> None:
-        """Wait for the update that runs in a thread, if one does. The learner then has its results.
-
-        Raises:
-            Exception: the update raised it.
-        """
-        if self.threaded is not None:
-            self.threaded.wait()
-
-    @property
-    def learns_at_once(self) -> bool:
-        """Whether the update that is due must not wait for a thread."""
-        return False
-
-    def set_aside(self, twin: Any) -> Update:
-        """Return the update that is due, for a thread. What it learns from must not change while it runs.
-
-        Args:
-            twin: a copy of this learner, on which the update runs.
-        """
-        update: Update = twin.update
-        return update
-
-    def update_ended(self) -> None:
-        """Called when an update in a thread has ended, before anything else happens to the learner; does nothing."""
-
-    def act_apart(self) -> None:
-        """Act by a copy of the policy from now on, because a thread changes the policy."""
-        self.acting = copy.deepcopy(self.policy)
-        if self.opponents is not None:
-            self.opponents.policy = self.acting
-
     def actor(self, behavior_id: str) -> Actor:
         """Return the actor of `Name` or `Name?team=1`, and make it if it does not exist."""
         if behavior_id not in self.actors:
@@ -239,8 +168,7 @@ class Learner(Tally):
 
     def finish(self) -> None:
         """Stop learning and counting. The policy continues to act."""
-        if self.threaded is not None:
-            self.threaded.take_over()
+        self.take_over()
         self.training, self.finished = False, True
 
     def forget_agents(self) -> None:

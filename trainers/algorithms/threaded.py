@@ -1,47 +1,22 @@
 """Updates in a thread of their own, one update behind the agents (ML-Agents key `threaded`)."""
 
 import copy
+from abc import abstractmethod
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
 from trainers.algorithms.actor import Actor
+from trainers.algorithms.tally import Tally
 from trainers.networks.policy_network import PolicyNetwork
 from trainers.records.metrics import Metrics
-from trainers.rewards.signal import RewardSignal
 
 Update = Callable[[], None]
 """An update that a thread can run."""
 Submit = Callable[[Update], "Future[None]"]
 """Lets a thread run an update, after all that were submitted before it."""
-
-
-class Learning(Protocol):
-    """What the updates need of a learner. See `Learner`."""
-
-    policy: PolicyNetwork
-    acting: PolicyNetwork
-    metrics: Metrics
-    signals: list[RewardSignal]
-    actors: dict[str, Actor]
-
-    @property
-    def learns_at_once(self) -> bool:
-        """Whether the update that is due must not wait for a thread."""
-
-    def update(self) -> None:
-        """Learn from the stored decisions."""
-
-    def set_aside(self, twin: Any) -> Update:
-        """Return the update that is due, which changes the twin."""
-
-    def update_ended(self) -> None:
-        """Called when an update has ended."""
-
-    def act_apart(self) -> None:
-        """Act by a copy of the policy from now on."""
 
 
 class ThreadedUpdates:
@@ -59,17 +34,12 @@ class ThreadedUpdates:
         submit: hands an update to the thread.
     """
 
-    def __init__(self, learner: Learning, submit: Submit) -> None:
+    def __init__(self, learner: "Threadable", submit: Submit) -> None:
         self._learner, self._submit = learner, submit
         self._running: Future[None] | None = None
         self._news = False
         self._twin: Any = None
         self._before: dict[str, Any] = {}
-
-    @property
-    def running(self) -> bool:
-        """Whether there is an update that `wait` would wait for."""
-        return self._running is not None
 
     @property
     def failed(self) -> bool:
@@ -130,7 +100,98 @@ class ThreadedUpdates:
             self._learner.update_ended()
 
 
-def twin_of(learner: Learning) -> Any:
+class Threadable(Tally):
+    """A learner whose updates may run in a thread.
+
+    Attributes:
+        policy: the network that learns.
+        acting: the network that chooses actions: `policy`, or a copy of it while a thread changes `policy`.
+        acting_generator: the source of randomness of everything but updates.
+        actors: the actors made so far, by behavior id.
+        threaded: runs the updates in a thread; None runs them at once.
+    """
+
+    policy: PolicyNetwork
+    acting: PolicyNetwork
+    acting_generator: torch.Generator
+    actors: dict[str, Actor]
+    threaded: ThreadedUpdates | None = None
+
+    @abstractmethod
+    def update(self) -> None:
+        """Learn from the rewarded decisions.
+
+        Raises:
+            UserError: a weight is no longer finite.
+        """
+
+    def update_in(self, submit: Submit) -> None:
+        """Run updates in a thread from now on (ML-Agents key `threaded`).
+
+        Args:
+            submit: hands an update to the thread.
+        """
+        self.threaded = ThreadedUpdates(self, submit)
+
+    def begin_update(self) -> None:
+        """See `Mind.begin_update`.
+
+        Raises:
+            UserError: a weight is no longer finite; with a thread, that of the update before.
+        """
+        if self.threaded is None:
+            self.update()
+        else:
+            self.threaded.begin()
+
+    def attend(self) -> None:
+        """See `Mind.attend`; raises what an update in a thread has raised."""
+        if self.threaded is not None and self.threaded.failed:
+            self.threaded.wait()
+
+    def take_over(self) -> None:
+        """Wait for the update that runs in a thread, if one does, and act by the newest weights.
+
+        Raises:
+            Exception: the update raised it.
+        """
+        if self.threaded is not None:
+            self.threaded.take_over()
+
+    def wait(self) -> None:
+        """Wait for the update that runs in a thread, if one does. The learner then has its results.
+
+        Raises:
+            Exception: the update raised it.
+        """
+        if self.threaded is not None:
+            self.threaded.wait()
+
+    @property
+    def learns_at_once(self) -> bool:
+        """Whether the update that is due must not wait for a thread."""
+        return False
+
+    def set_aside(self, twin: Any) -> Update:
+        """Return the update that is due, for a thread. What it learns from must not change while it runs.
+
+        Args:
+            twin: a copy of this learner, on which the update runs.
+        """
+        update: Update = twin.update
+        return update
+
+    def update_ended(self) -> None:
+        """Called when an update in a thread has ended, before anything else happens to the learner; does nothing."""
+
+    def act_apart(self) -> None:
+        """Act by a copy of the policy from now on, because a thread changes the policy."""
+        self.acting = copy.deepcopy(self.policy)
+        if self.opponents is not None:
+            self.opponents.policy = self.acting
+
+
+def twin_of(learner: "Threadable") -> Any:
     """Return a shallow copy of a learner, with figures, actors and signals of its own."""
     twin = copy.copy(learner)
     twin.metrics = Metrics()
