@@ -25,7 +25,7 @@ BENCHMARKS = {
     "threaded": "the same protocol with a player of 5 ms a step: updates in a thread against updates in the loop",
     "workers": "learning with four such players against mlagents-learn",
     "scaling": "µs per agent step for 10 to 10,000 agents and 1 to 8 players",
-    "scale": "two ranks against one on Walker2d-v5, a core each; processor time of an update for 1 to 8 ranks",
+    "scale": "two ranks against one, a core each; the cost of a message for 1 to 16 ranks; a slow rank; two machines",
     "resources": "speed beside a busy process, memory over a long run, time to the first step",
 }
 

@@ -31,7 +31,8 @@ from trainers.networks.distributions import Actions
 from trainers.networks.policy_network import ActionSample
 from trainers.networks.squashed import SquashedDistribution
 from trainers.optim.collective import Alone, Collective
-from trainers.optim.ranks import Ranks, launched
+from trainers.optim.launch import launched
+from trainers.optim.ranks import Ranks
 from trainers.records.timers import TimerTree
 from trainers.training.meetings import Meetings
 

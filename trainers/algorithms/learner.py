@@ -149,7 +149,7 @@ class Learner(Threadable):
             UserError: the demonstrations cannot be read, or are of another behavior.
         """
         settings = self.settings.behavioral_cloning
-        if settings is not None:
+        if settings is not None and self.task.learns:
             shown = load_fitting(settings.demo_path, self.name, self.spec).decisions
             hyper = self.settings.hyperparameters
             self.cloning = Cloning(

@@ -185,6 +185,13 @@ class RankSettings(Settings):
     timeout: Count = extension(
         1800, description="Seconds that a rank waits for the others before the run ends with an error."
     )
+    preemption: float | None = extension(
+        None,
+        description="Share of the ranks, above 0 and at most 1, that must have collected their part for the others to "
+        "end theirs early. null: all ranks make the same number of steps, and wait for the slowest one.",
+        gt=0.0,
+        le=1.0,
+    )
 
 
 class RunSettings(Settings):

@@ -21,6 +21,7 @@ class Task:
         device: torch device of the networks.
         collective: the processes that train the behavior together.
         action_limit: that of the policy, for reward signals; see `PolicyNetwork`.
+        learns: whether the learner will learn. If not, it needs no demonstrations (ML-Agents option `--inference`).
     """
 
     name: str
@@ -30,3 +31,4 @@ class Task:
     device: torch.device
     collective: Collective = field(default_factory=Alone)
     action_limit: float = 1.0
+    learns: bool = True

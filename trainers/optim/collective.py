@@ -39,6 +39,12 @@ class Collective(Protocol):
     def broadcast(self, state: Any) -> Any:
         """Return the state that rank 0 gave: tensors, numbers and texts, and containers of them."""
 
+    def arrive(self, meeting: int) -> None:
+        """Tell the others that this rank has come to a meeting, by number, and waits for them."""
+
+    def arrived(self, meeting: int) -> int:
+        """Return how many ranks have come to a meeting, by number. It does not wait for them."""
+
 
 class Alone:
     """A single process."""
@@ -61,6 +67,14 @@ class Alone:
     def broadcast(self, state: Any) -> Any:
         """See `Collective.broadcast`."""
         return state
+
+    def arrive(self, meeting: int) -> None:
+        """See `Collective.arrive`."""
+
+    def arrived(self, meeting: int) -> int:
+        """See `Collective.arrived`."""
+        del meeting
+        return 1
 
 
 def weighted_mean(collective: Collective, values: Tensor, weight: float) -> Tensor:

@@ -1,7 +1,7 @@
 """The ranks of a run that `torchrun` started: a `Collective` over `torch.distributed`, which is imported only then.
 
-Tensors on the CPU travel by gloo, those on a GPU by nccl. What a peer sends is numbers, JSON, or tensors in a file that
-is read without running code.
+Tensors on the CPU travel through shared memory if all ranks are on one machine, and else by gloo; those on a GPU by
+nccl. What a peer sends is numbers, JSON, or tensors in a file that is read without running code.
 """
 
 import importlib
@@ -9,23 +9,22 @@ import io
 import itertools
 import json
 import os
-import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import numpy as np
+import psutil
 import torch
 from torch import Tensor
 
 from gym_adapters.errors import UserError
-
-NEEDED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-"""The environment variables that `torchrun` sets for every process."""
+from trainers.optim import shared_memory
+from trainers.optim.launch import Launch
+from trainers.optim.shared_memory import SharedMemory
 
 JOINING_SECONDS = 300.0
 """The least time that a rank waits for the others to start."""
@@ -39,48 +38,6 @@ MOST_NAMES = 5
 
 _JOINED = itertools.count()
 """How often this process has joined the others; it may train several times."""
-
-
-@dataclass(frozen=True)
-class Launch:
-    """How `torchrun` started this process.
-
-    Attributes:
-        rank: number of this process among all of the run.
-        local_rank: number of this process on its machine.
-        size: number of processes of the run.
-        on_machine: number of processes of the run on this machine.
-        restarts: how often the run has been restarted after a failure.
-        host: name of this machine.
-    """
-
-    rank: int
-    local_rank: int
-    size: int
-    on_machine: int
-    restarts: int
-    host: str
-
-
-def launched(environment: Mapping[str, str] = os.environ) -> Launch | None:
-    """Return how `torchrun`, or another starter that sets its variables, started this process; None if none did.
-
-    Raises:
-        UserError: a variable is no number, or they contradict each other.
-    """
-    if any(name not in environment for name in NEEDED):
-        return None
-    rank, size = _number(environment, "RANK"), _number(environment, "WORLD_SIZE")
-    if not 0 <= rank < size:
-        raise UserError(f"RANK is {rank} and WORLD_SIZE {size}; expected a rank from 0 to WORLD_SIZE - 1")
-    return Launch(
-        rank,
-        _number(environment, "LOCAL_RANK", str(rank)),
-        size,
-        _number(environment, "LOCAL_WORLD_SIZE", str(size)),
-        _number(environment, "TORCHELASTIC_RESTART_COUNT", "0"),
-        socket.gethostname(),
-    )
 
 
 class PeerError(UserError):
@@ -132,22 +89,34 @@ class Ranks:
                 "GLOO_SOCKET_IFNAME"
             ) from error
         self._calls, self._failed = 0, False
+        self._shared: SharedMemory | None = None
         self._ended = threading.Event()
         self._beating = threading.Thread(target=self._beat, name="signs of life", daemon=True)
         self._beating.start()
         self.hosts = [str(host) for host in self.gather_values(launch.host)]
+        if launch.on_machine == self.size and shared_memory.is_possible():
+            self._share_memory()
 
     def sum(self, values: Tensor) -> Tensor:
         """See `Collective.sum`."""
-        self._call(lambda: self._distributed.all_reduce(values))
+        shared = self._shared
+        if shared is not None and values.device.type == "cpu" and values.is_contiguous():
+            self._call(lambda: shared.sum(values.detach().numpy()))
+        else:
+            self._call(lambda: self._distributed.all_reduce(values))
         return values
 
     def gather(self, numbers: np.ndarray) -> np.ndarray:
         """See `Collective.gather`."""
-        own = torch.from_numpy(np.ascontiguousarray(numbers, np.float64))
-        found = torch.empty((self.size, len(own)), dtype=torch.float64)
-        self._call(lambda: self._distributed.all_gather(list(found.unbind()), own))
-        return found.numpy()
+        own = np.ascontiguousarray(numbers, np.float64)
+        found = np.empty((self.size, len(own)))
+        shared = self._shared
+        if shared is not None:
+            self._call(lambda: shared.gather(own, found))
+        else:
+            rows = list(torch.from_numpy(found).unbind())
+            self._call(lambda: self._distributed.all_gather(rows, torch.from_numpy(own)))
+        return found
 
     def gather_values(self, value: Any) -> list[Any]:
         """See `Collective.gather_values`."""
@@ -172,6 +141,18 @@ class Ranks:
             content = torch.frombuffer(bytearray(stream.getvalue()), dtype=torch.uint8)
         self._call(lambda: self._distributed.broadcast(content, 0))
         return torch.load(io.BytesIO(content.numpy().tobytes()), map_location="cpu", weights_only=True)
+
+    def arrive(self, meeting: int) -> None:
+        """See `Collective.arrive`."""
+        self._call(lambda: self._store.add(f"meeting{meeting}", 1))
+        if self.rank == 0:
+            self._store.delete_key(f"meeting{meeting - 1}")  # all ranks have left that one
+
+    def arrived(self, meeting: int) -> int:
+        """See `Collective.arrived`."""
+        found = [0]
+        self._call(lambda: found.append(self._store.add(f"meeting{meeting}", 0)))
+        return found[-1]
 
     def named(self, rank: int) -> str:
         """Return what a rank is called in messages."""
@@ -204,6 +185,45 @@ class Ranks:
                 self._store.wait(done, timedelta(seconds=GRACE_SECONDS))
         with suppress(RuntimeError):
             self._distributed.destroy_process_group()
+
+    def _share_memory(self) -> None:
+        """Share memory with the other ranks, all of them on this machine, if every one of them can."""
+        name = self.gather_values(shared_memory.new_name() if self.rank == 0 else None)[0]
+        process = psutil.Process()
+        self._processes = [
+            (int(number), float(begun))
+            for number, begun in self.gather_values([process.pid, process.create_time()])
+        ]
+        path, shared = shared_memory.place(str(name)), None
+        with suppress(OSError):
+            if self.rank == 0:
+                shared_memory.fill(path, self.size)
+        self.gather_values(None)  # the file is there, or never will be
+        with suppress(OSError):
+            shared = SharedMemory(path, self.rank, self.size, self._look_for_others)
+        all_can = all(self.gather_values(shared is not None))
+        if self.rank == 0:
+            shared_memory.remove(path)
+        self._shared = shared if all_can else None
+
+    def _look_for_others(self, waited: float) -> None:
+        """Called while this rank waits for another one in shared memory, with the seconds so far.
+
+        Raises:
+            RuntimeError: another rank has failed or is gone, or this one has waited too long.
+        """
+        if waited > self.timeout:
+            raise RuntimeError("timed out")
+        if self._store.compare_set("failure", "", ""):
+            raise RuntimeError("another rank failed")
+        for number, begun in self._processes:
+            try:
+                process = psutil.Process(number)
+                is_there = process.create_time() == begun and process.status() != psutil.STATUS_ZOMBIE
+            except psutil.NoSuchProcess:
+                is_there = False
+            if not is_there:
+                raise RuntimeError("another rank is gone")
 
     def _call(self, operation: Callable[[], object]) -> None:
         """Do something that all ranks do together.
@@ -265,42 +285,6 @@ class Ranks:
         return f"{', '.join(named)}{more}" or "another rank"
 
 
-def _number(environment: Mapping[str, str], name: str, default: str = "") -> int:
-    text = environment.get(name, default)
-    try:
-        return int(text)
-    except ValueError:
-        raise UserError(f"{name} is {text!r}; expected the number that torchrun sets") from None
-
-
 def _first_line(error: BaseException) -> str:
     text = str(error).strip()
     return text.splitlines()[0][:200] if text else type(error).__name__
-
-
-def remember(key: str, text: str) -> None:
-    """Keep a text until `torchrun` itself ends, so that it outlives a restart. Without `torchrun` nothing is kept."""
-    store = _lasting_store()
-    if store is not None:
-        store.set(f"bridge/{key}", text)
-
-
-def recall(key: str) -> str | None:
-    """Return what `remember` kept; None if there is nothing."""
-    store = _lasting_store()
-    if store is None or not store.check([f"bridge/{key}"]):
-        return None
-    text: str = store.get(f"bridge/{key}").decode()
-    return text
-
-
-def _lasting_store() -> Any:
-    """Return the store of the `torchrun` process; None without."""
-    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
-        return None
-    distributed: Any = importlib.import_module("torch.distributed")
-    try:
-        host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-        return distributed.TCPStore(host, port, is_master=False, timeout=timedelta(seconds=30))
-    except (RuntimeError, ValueError):
-        return None

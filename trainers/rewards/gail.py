@@ -109,10 +109,12 @@ class GAIL(LearnedSignal):
     """Weight of the penalty on the discriminator's gradient."""
 
     def __init__(self, name: str, settings: GAILSettings, task: Task) -> None:
-        self.shown = load_fitting(settings.demo_path, task.name, task.spec).decisions
         self.action_limit = task.action_limit
         super().__init__(name, settings, task)
         self.beta = 0.0
+        if not task.learns:
+            return
+        self.shown = load_fitting(settings.demo_path, task.name, task.spec).decisions
         if self.network.normalizer is not None:
             vectors = [self.shown.observations[index] for index in self.network.vector_columns]
             shown = np.concatenate(vectors, axis=1)

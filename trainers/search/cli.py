@@ -15,7 +15,7 @@ from trainers.compare.plan import is_player
 from trainers.compare.training import terminated_as_interrupted
 from trainers.config.base import Count, PathText
 from trainers.config.errors import option_reader, path_option
-from trainers.optim.ranks import launched
+from trainers.optim.launch import launched
 from trainers.records.names import file_name
 from trainers.records.progress import LineDisplay
 from trainers.search.report import print_table, write_results

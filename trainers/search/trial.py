@@ -18,7 +18,7 @@ from trainers.compare.numbers import Curve, best, final
 from trainers.compare.plan import has_finished, is_player
 from trainers.compare.training import FIRST_PORT, LAST_PORT, PATIENCE, surroundings
 from trainers.config import RunSettings, dump_settings
-from trainers.optim.ranks import NEEDED
+from trainers.optim.launch import NEEDED
 from trainers.records.checkpoint import write_text
 from trainers.records.metrics import GROUP_REWARD, REWARD
 from trainers.records.names import behavior_folder

@@ -60,6 +60,7 @@ _OPTIONS = {
         "--torch-device": "torch_settings.device",
         "--scale-batch": "rank_settings.scale_batch",
         "--rank-timeout": "rank_settings.timeout",
+        "--rank-preemption": "rank_settings.preemption",
     },
 }
 

@@ -12,7 +12,7 @@ from trainers.config import RunSettings, catalogue, load_settings
 from trainers.config.doubts import check_trainer_type
 from trainers.config.loader import CONFIGURATION
 from trainers.config.run import deep_merge
-from trainers.optim.ranks import launched
+from trainers.optim.launch import launched
 from trainers.records.progress import LineDisplay, open_missing_streams
 from trainers.training.announcements import closing_lines
 from trainers.training.api import train

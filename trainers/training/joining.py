@@ -12,7 +12,8 @@ from typing import Any
 from gym_adapters.errors import UserError, from_environment, raised
 from trainers.config import CheckpointSettings, RankSettings, RunSettings
 from trainers.optim.collective import Alone, Collective, JointError
-from trainers.optim.ranks import PeerError, Ranks, launched, recall, remember
+from trainers.optim.launch import launched, recall, remember
+from trainers.optim.ranks import PeerError, Ranks
 from trainers.records.run_folder import has_checkpoint
 
 PACKAGES = ("torch", "numpy", "gymnasium", "mlagents-envs", "mujoco", "ale-py", "protobuf")

@@ -87,14 +87,16 @@ class Learners:
             self.display.say(f"{name} is computed on {compute}: {reason}")
         seed = behavior_seed(self.settings.env_settings.seed, self._made)
         self._made += 1
+        learns = not self.settings.checkpoint_settings.inference
+        task = Task(name, spec, settings, seed, compute.device, self.collective, learns=learns)
         with self.threads.one():  # initial weights do not depend on the number of threads
-            learner = learner_class(Task(name, spec, settings, seed, compute.device, self.collective))
-        if settings.behavioral_cloning is not None and learner.cloning is None:
+            learner = learner_class(task)
+        if learns and settings.behavioral_cloning is not None and learner.cloning is None:
             raise UserError(
                 f"{owner}: trainer_type {settings.trainer_type} does not support behavioral_cloning; remove it"
             )
         learner.set_precision(compute.bfloat16)
-        learner.training = not self.settings.checkpoint_settings.inference
+        learner.training = learns
         self.threads.at_least(compute.threads)
         if settings.threaded:
             learner.update_in(self.threads.submit)
@@ -141,9 +143,13 @@ def check_threads(settings: RunSettings, collective: Collective) -> None:
 def check_demonstrations(settings: RunSettings) -> None:
     """Look for the demonstrations of all behaviors, so that a wrong path is refused before an environment is started.
 
+    A run that only acts needs none.
+
     Raises:
         UserError: there is no such file or folder, or Minari is not installed.
     """
+    if settings.checkpoint_settings.inference:
+        return
     for behavior in (*settings.behaviors.values(), settings.default_settings):
         if behavior is not None:
             for block in (behavior.behavioral_cloning, behavior.reward_signals.gail):

@@ -23,6 +23,8 @@ from trainers.training.recorder import Recorder
 
 MOST_SECONDS = 1.0
 """Time after which the ranks meet at the latest, so that a wish to stop is heard soon."""
+ASKING_SECONDS = 0.02
+"""Time between two looks at who waits at the next meeting."""
 
 
 class Meetings:
@@ -36,6 +38,8 @@ class Meetings:
         begin: begins a behavior id of this spec, on all ranks at the same time.
         wants_stop: whether this rank wants to stop.
         timers: the run's timers.
+        preemption: share of the ranks that must wait at a meeting for the others to come at once; None: no share is
+            enough. Source: Wijmans et al. 2020, "DD-PPO", section 3.
 
     Attributes:
         behaviors: the behaviors that the ranks have agreed on, by behavior id, in the same order on all of them.
@@ -48,16 +52,18 @@ class Meetings:
         begin: Callable[[str, BehaviorSpec], object],
         wants_stop: Callable[[], bool],
         timers: TimerTree,
+        preemption: float | None = None,
     ) -> None:
         self.collective, self.recorders, self.timers = collective, recorders, timers
         self.behaviors: dict[str, BehaviorSpec] = {}
-        self._begin, self._wants_stop = begin, wants_stop
+        self._begin, self._wants_stop, self._preemption = begin, wants_stop, preemption
         self._found: Mapping[str, BehaviorSpec] = {}
         self._stopping = False
         self._reported: list[dict[str, list[tuple[float, str]]]] = []
         self._left = 1
         self._interval = 0
-        self._since = time.perf_counter()
+        self._since = self._asked = time.perf_counter()
+        self._number = 0
         self._rates: dict[str, float] = {}
         self._seconds = 0.0
 
@@ -96,7 +102,7 @@ class Meetings:
         self._left -= 1
         self._interval += 1
         if not self.alone:
-            if self._left > 0:
+            if self._left > 0 and not self._is_preempted():
                 return
             self._meet()
         minds: Sequence[Mind] = [actor.mind for actor in actors] if self.alone else self.learners
@@ -121,6 +127,14 @@ class Meetings:
             }
             self._reported.append(told)
 
+    def _is_preempted(self) -> bool:
+        """Whether so many ranks wait at the meeting that this one ends its part early."""
+        now = time.perf_counter()
+        if self._preemption is None or now - self._asked < ASKING_SECONDS:
+            return False
+        self._asked = now
+        return self.collective.arrived(self._number) >= self._preemption * self.collective.size
+
     def _meet(self) -> None:
         """Meet the other ranks, let the learners add up what happened, and begin behaviors that any rank has found.
 
@@ -128,6 +142,9 @@ class Meetings:
             JointError: the ranks have found different behaviors of the same name.
         """
         with self.timers("meeting"):
+            if self._preemption is not None:
+                self.collective.arrive(self._number)
+                self._number += 1
             new = self._exchange(self.learners)
         for name, spec in new.items():
             self._begin(name, spec)
@@ -141,17 +158,20 @@ class Meetings:
         }
         speech = {"behaviors": unknown, "events": events, "reported": self._reported}
         self._reported = []
-        numbers = [float(self._wants_stop()), time.perf_counter() - self._since, float(any(speech.values()))]
+        seconds = time.perf_counter() - self._since
+        numbers = [float(self._wants_stop()), seconds, float(self._interval), float(any(speech.values()))]
         for learner, (decisions, _) in zip(learners, taken, strict=True):
             moves = 0 if learner.opponents is None else learner.opponents.untold()
             numbers += [learner.store.settled_rows, decisions, moves]
         table = self.collective.gather(np.array(numbers))
-        speeches = self.collective.gather_values(speech) if table[:, 2].any() else []
+        speeches = self.collective.gather_values(speech) if table[:, 3].any() else []
         self._stopping = self._stopping or bool(table[:, 0].any())
-        self._seconds = float(table[:, 1].max()) / max(1, self._interval)
+        # A rank that ended its part early made fewer steps. What counts is what the others made.
+        longest = max(1.0, float(table[:, 2].max()))
+        self._seconds = float(table[:, 1].max()) / longest
         for index, learner in enumerate(learners):
-            rows, decisions, moves = table[:, 3 + 3 * index : 6 + 3 * index].T.astype(np.int64)
-            self._rates[learner.name] = decisions.sum() / max(1, self._interval)
+            rows, decisions, moves = table[:, 4 + 3 * index : 7 + 3 * index].T.astype(np.int64)
+            self._rates[learner.name] = decisions.sum() / longest
             told = [each["events"].get(learner.name, {}) for each in speeches]
             learner.meet(rows, int(decisions.sum()), int(moves.sum()), told)
             for each in speeches:

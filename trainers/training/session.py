@@ -82,7 +82,12 @@ class Session:
         self.stop_requested = False
         self.recorders: dict[str, Recorder] = {}
         self.meetings = Meetings(
-            self.collective, self.recorders, self.actor, lambda: self.stop_requested, self.timers
+            self.collective,
+            self.recorders,
+            self.actor,
+            lambda: self.stop_requested,
+            self.timers,
+            settings.rank_settings.preemption,
         )
         self._spaces: dict[str, list[dict[str, Any]]] = {}
         self._first_reward = FirstReward()

@@ -2,7 +2,7 @@
 
 JSON keys: `set` (overrides), `updates` (how many to measure, after the first), `folder` (where each rank writes
 `<rank>.json`: agent steps per second of all ranks, and seconds of processor time per update of this one), `pin`
-(whether a rank keeps to one core).
+(whether a rank keeps to one core), `slow` (seconds that the last of several ranks sleeps in each step).
 """
 
 import json
@@ -33,7 +33,15 @@ def main(file, env, options):
 
     PPO.update = watched
     overrides = [f"env_settings.env_path={env}", *options["set"]]
-    train(make_environment, file, overrides=overrides)
+
+    def make(settings, *arguments):
+        env = make_environment(settings, *arguments)
+        if options["slow"] and int(os.environ["WORLD_SIZE"]) - 1 == RANK:
+            step = env.step
+            env.step = lambda: (time.sleep(options["slow"]), step())
+        return env
+
+    train(make, file, overrides=overrides)
     first, *measured = seen[-options["updates"] - 1 :]
     rate = (measured[-1][1] - first[1]) / (measured[-1][0] - first[0])
     processor = sum(seconds for _, _, seconds in measured) / len(measured)

@@ -282,7 +282,7 @@ DEFAULTS: list[tuple[type[BaseModel], dict[str, Any], dict[str, Any]]] = [
         },
     ),
     (TorchSettings, {}, {"device": None, "num_threads": None, "precision": "auto"}),
-    (RankSettings, {}, {"scale_batch": False, "timeout": 1800}),
+    (RankSettings, {}, {"scale_batch": False, "timeout": 1800, "preemption": None}),
     (
         RunSettings,
         {},
@@ -332,7 +332,7 @@ EXTENSIONS = {
         "precision",
         "wandb",
     ),
-    *("rank_settings", "scale_batch", "timeout"),
+    *("rank_settings", "scale_batch", "timeout", "preemption"),
 }
 
 

@@ -14,7 +14,7 @@ from gym_adapters.errors import UserError
 from trainers.experience.samplers import divide
 from trainers.networks.normalizer import ObservationMoments
 from trainers.optim.collective import Alone, standardised, weighted_mean
-from trainers.optim.ranks import launched
+from trainers.optim.launch import launched
 
 LEARNING = Path(__file__).parents[1] / "rank_learning.py"
 TORCHRUN = {"RANK": "3", "WORLD_SIZE": "8", "MASTER_ADDR": "localhost", "MASTER_PORT": "29500"}

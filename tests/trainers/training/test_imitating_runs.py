@@ -73,6 +73,17 @@ def test_a_run_reports_its_figures_and_goes_on_where_it_was(tmp_path: Path, bloc
     assert losses[-1] == 0.0, "the schedule has ended"
 
 
+def test_watching_a_run_that_imitated_needs_no_demonstrations(tmp_path: Path, blocks: dict[str, Any]) -> None:
+    train(Stopwatch().env(), options(tmp_path, behavior={**blocks, "max_steps": 800}))
+    Path(blocks["behavioral_cloning"]["demo_path"]).unlink()
+    watched = options(tmp_path, behavior=blocks, resume=True, inference=True)
+    before = (tmp_path / "first" / "Task" / "checkpoint.pt").read_bytes()
+    assert train(Stopwatch(stop_after=50).env(), watched)["Task"].steps >= 800
+    assert (tmp_path / "first" / "Task" / "checkpoint.pt").read_bytes() == before
+    with pytest.raises(UserError, match=r"shown\.demo"):
+        train(Stopwatch().env(), options(tmp_path, behavior=blocks, resume=True))
+
+
 def test_a_run_begins_to_imitate_when_it_is_resumed_and_ends(tmp_path: Path, blocks: dict[str, Any]) -> None:
     cloning = {"behavioral_cloning": blocks["behavioral_cloning"]}
     train(Stopwatch().env(), options(tmp_path, behavior={"max_steps": 800}))
