@@ -2,45 +2,76 @@
 
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
-from tests.benchmarks.common import Options, Row, best
+from tests.benchmarks.common import ROOT, Options, Row, best
 from tests.benchmarks.players import WALKER, train
 
-AGENTS = 10
-BUFFER = 20480
-BEGIN = 1.2
-"""Rollouts before the measurement: the tenth that the normaliser gets, the first one, and the time to settle."""
 PAUSE = 0.005
-FILES = {"PPO, the Walker file": [], "the same with layers of 512": ["network_settings.hidden_units=512"]}
+"""Seconds that the player takes for a step. It waits, as if it computed on a core of its own."""
+BUFFER = 20480
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is trained.
+
+    Attributes:
+        name: its name in the table.
+        trainer: the command's name.
+        file: the training file.
+        agents: agents of the player.
+        first: agent steps before the measurement.
+        part: agent steps after which as many updates have been made again.
+        parts: so many of them are measured.
+        targets: the ratio asked for, and the aim.
+    """
+
+    name: str
+    trainer: str
+    file: Path
+    agents: int
+    first: int
+    part: int
+    parts: int
+    targets: tuple[float | None, float | None] = (None, None)
+
+
+SAC_FILE = ROOT / "unity_configs" / "unity" / "sac" / "Walker.yaml"
+# With PPO, the normaliser takes a tenth of a rollout before the first one, and the second tenth is there to settle.
+CASES = (
+    Case("PPO, the Walker file", "ppo", WALKER, 10, int(1.2 * BUFFER), BUFFER, 2, (1.2, 1.4)),
+    Case("PPO, the Walker file", "ppo", WALKER, 100, int(1.2 * BUFFER), BUFFER, 4),
+    Case("SAC, the Walker file", "sac", SAC_FILE, 10, 2_000, 3_000, 2),
+)
 
 
 def run(options: Options) -> Iterator[Row]:
-    """Compare both over whole rollouts of the Walker file, with 10 agents, and two sizes of the network."""
-    rollouts = 1 if options.quick else 2
-    measure = partial(steps_per_second, first=BEGIN * BUFFER, last=(BEGIN + rollouts) * BUFFER)
-    steps = int((BEGIN + rollouts) * BUFFER) + 10 * AGENTS
-    for name, changes in FILES.items():
+    """Compare agent steps per second over whole rollouts, or over as many updates."""
+    for case in CASES:
+        last = case.first + case.part * (1 if options.quick else case.parts)
+        measure = partial(steps_per_second, first=case.first, last=last)
         sides = []
         for threaded in ("true", "false"):
-            keys = [f"threaded={threaded}", *changes]
-            command = [sys.executable, "-m", "trainers.ppo", str(WALKER)]
-            command += [f"--set=behaviors.Walker.{key}" for key in keys]
-            sides.append(partial(train, command, AGENTS, 1, steps, PAUSE, measure))
+            command = [sys.executable, "-m", f"trainers.{case.trainer}", str(case.file)]
+            command += [f"--set=behaviors.Walker.threaded={threaded}"]
+            sides.append(partial(train, command, case.agents, 1, last + 10 * case.agents, PAUSE, measure))
         ours, peer = best(options.repeats, *sides)
-        path = f"{name}, {AGENTS} agents, {1000 * PAUSE:g} ms a step"
-        yield Row(path, ours, "agent steps/s", peer, "threaded: false", ours / peer, 1.2, 1.4)
+        path = f"{case.name}, {case.agents} agents, {1000 * PAUSE:g} ms a step"
+        yield Row(path, ours, "agent steps/s", peer, "threaded: false", ours / peer, *case.targets)
 
 
 def steps_per_second(logs: Sequence[np.ndarray], first: float, last: float) -> float:
-    """Return agent steps per second from agent step `first` to `last` of one player.
+    """Return agent steps per second of one player.
 
     Args:
         logs: one array, whose rows are a time in seconds and the agent steps so far.
-        first: where the measurement begins.
-        last: where it ends; a whole number of rollouts later, so that as many updates are made.
+        first: agent step at which the measurement begins.
+        last: agent step at which it ends.
     """
     (log,) = logs
     begin, end = np.interp([first, last], log[:, 1], log[:, 0])
