@@ -22,6 +22,7 @@ BENCHMARKS = {
     "protocol": "learning over Unity's protocol with a player of zero cost against mlagents-learn",
     "bridge": "the bridge alone against mlagents_envs.UnityEnvironment",
     "vector": "the bridge as a Gymnasium vector environment against the loop over BaseEnv",
+    "threaded": "the same protocol with a player of 5 ms a step: updates in a thread against updates in the loop",
     "workers": "learning with four such players against mlagents-learn",
     "scaling": "µs per agent step for 10 to 10,000 agents and 1 to 8 players",
     "scale": "two ranks against one, a core each; the cost of a message for 1 to 16 ranks; a slow rank; two machines",

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -48,25 +48,33 @@ def free_ports(count: int) -> int:
     raise SkippedError("no free ports")
 
 
-def train(command: Sequence[str], agents: int, players: int, steps: int) -> float:
-    """Run a trainer with players of zero cost, and return its agent steps per second over whole updates.
+def train(
+    command: Sequence[str],
+    agents: int,
+    players: int,
+    steps: int,
+    pause: float = 0.0,
+    rate: Callable[[Sequence[np.ndarray]], float] | None = None,
+) -> float:
+    """Run a trainer with players, and return its agent steps per second.
 
-    The players count the steps, in the same way for every trainer. An update shows in the first player's log as a long
-    wait. The measurement lasts from the end of the first update to the end of the last, and counts the agent steps of
-    all players in that time.
+    The players count the steps, in the same way for every trainer.
 
     Args:
         command: the trainer with its training file; the options that both trainers share are added.
         agents: agents per player.
         players: number of players.
         steps: total number of agent steps.
+        pause: seconds that a player takes for a step.
+        rate: returns the steps per second from the players' logs; None: `steps_per_second`.
 
     Raises:
         SkippedError: the trainer failed or took too long.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        player = write_player(folder, "--agents", agents, "--steps", steps // players, "--times", folder)
+        wanted = ["--agents", agents, "--steps", steps // players, "--times", folder, "--pause", pause]
+        player = write_player(folder, *wanted)
         options = [
             "--env",
             player,
@@ -94,7 +102,7 @@ def train(command: Sequence[str], agents: int, players: int, steps: int) -> floa
                 time.sleep(0.2)
                 if trainer.poll() is not None or time.monotonic() > deadline:
                     raise SkippedError(f"{command[0]}: {(folder / 'log').read_text()[-1500:]}")
-            return steps_per_second([np.load(path) for path in logs])
+            return (rate or steps_per_second)([np.load(path) for path in logs])
         finally:
             os.killpg(trainer.pid, signal.SIGKILL)
             trainer.wait()
@@ -103,6 +111,8 @@ def train(command: Sequence[str], agents: int, players: int, steps: int) -> floa
 
 def steps_per_second(logs: Sequence[np.ndarray]) -> float:
     """Return agent steps per second between the ends of the first and the last update.
+
+    An update shows in the first player's log as a long wait. The steps of all players in that time count.
 
     Args:
         logs: one array per player, whose rows are a time in seconds and the agent steps so far.

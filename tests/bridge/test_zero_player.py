@@ -9,6 +9,7 @@ from bridge.player_session import PlayerOptions
 from bridge.unity_env import UnityEnv
 from tests.benchmarks.common import SkippedError
 from tests.benchmarks.players import free_ports, steps_per_second, write_player
+from tests.benchmarks.threaded import steps_per_second as threaded_speed
 
 
 def log(rate: float, updates: int, seconds: float) -> np.ndarray:
@@ -47,3 +48,9 @@ def test_the_player_serves_walkers_whose_episodes_end_in_turn(tmp_path: Path) ->
     times = np.load(tmp_path / f"player-{port}.npy")
     assert (np.diff(times, axis=0) >= 0).all()
     assert times[-1, 1] >= 400
+
+
+def test_a_thread_s_speed_is_over_as_many_steps_as_updates() -> None:
+    """Agent steps 100 to 300 of a player that becomes twice as fast at 200."""
+    times = np.array([[0.0, 0.0], [1.0, 100.0], [3.0, 200.0], [4.0, 300.0], [9.0, 400.0]])
+    assert threaded_speed([times], 100, 300) == pytest.approx(200 / 3.0)

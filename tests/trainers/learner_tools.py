@@ -75,7 +75,7 @@ def drive(
             learner.forget_agents()
         asking = actor.observe(*env.get_steps(name))
         if learner.ready:
-            learner.update()
+            learner.begin_update()
             updates.append(step)
         if len(asking):
             env.set_actions(name, actor.act(asking))

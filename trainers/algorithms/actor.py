@@ -1,5 +1,6 @@
 """The actor of a behavior id: assigns decisions and rewards to agents."""
 
+import copy
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -37,8 +38,14 @@ class Mind(Protocol):
     def ready(self) -> bool:
         """Whether enough decisions have been rewarded for an update."""
 
-    def update(self) -> None:
-        """Learn from the stored decisions."""
+    def begin_update(self) -> None:
+        """Learn from the stored decisions, or with the ML-Agents key `threaded` let a thread do it.
+
+        A thread takes its time: the agents go on with the weights before this update.
+        """
+
+    def attend(self) -> None:
+        """Called before agents are observed."""
 
     def choose(self, batch: AgentBatch) -> ActionSample:
         """Choose actions for a batch of agents."""
@@ -121,6 +128,7 @@ class Actor:
             UserError: an array does not fit the behavior or holds a number that is not finite, or every action of a
                 branch is forbidden for an agent.
         """
+        self.mind.attend()
         name, agents = self.mind.name, self.agents
         decision, terminal = self._checker.checked(decision), self._checker.checked(terminal)
         branches = self.mind.policy.action_spec.discrete_branches
@@ -153,6 +161,12 @@ class Actor:
         if sample.memory is not None:
             self.agents.memory[batch.slots] = sample.memory
         return self.mind.policy.to_environment(sample)
+
+    def frozen(self) -> "Actor":
+        """Return a copy whose agents stay as they are now."""
+        frozen = copy.copy(self)
+        frozen.agents = copy.deepcopy(self.agents)
+        return frozen
 
     def forget_agents(self) -> None:
         """Drop all episodes in progress after a reset of the environment. Their last rewards never arrive."""

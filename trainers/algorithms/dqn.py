@@ -4,6 +4,7 @@ Source: Mnih et al. 2015, "Human-level control through deep reinforcement learni
 `losses.q_target`, `q_network.DuelingHead` and `Replay.transitions`.
 """
 
+import copy
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from trainers.algorithms.exploration import Exploration
 from trainers.algorithms.off_policy import OffPolicyLearner
+from trainers.algorithms.threaded import Update
 from trainers.config import BehaviorSettings, DQNSettings
 from trainers.experience.agents import AgentBatch
 from trainers.experience.rows import Transitions
@@ -30,6 +32,7 @@ class DQN(OffPolicyLearner):
     network_class = QNetwork
     hyper: DQNSettings
     policy: QNetwork
+    acting: QNetwork
     target: QNetwork
 
     def __init__(self, task: Task) -> None:
@@ -61,13 +64,18 @@ class DQN(OffPolicyLearner):
     def choose(self, batch: AgentBatch) -> ActionSample:
         """See `Learner.choose`."""
         with threads_for(len(batch), self.parameters):
-            return self.policy.choose(
+            return self.acting.choose(
                 batch.observations,
                 batch.forbidden,
                 self.deterministic,
-                self.generator,
+                self.acting_generator,
                 epsilon=self.epsilon,
             )
+
+    def set_aside(self, twin: Any) -> Update:
+        """See `OffPolicyLearner.set_aside`."""
+        twin.exploration = copy.copy(self.exploration)
+        return super().set_aside(twin)
 
     def update(self) -> None:
         """See `OffPolicyLearner.update`; reports the probability of a random action as well."""

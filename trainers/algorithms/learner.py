@@ -16,7 +16,7 @@ from mlagents_envs.base_env import BehaviorSpec
 from gym_adapters.errors import UserError
 from trainers.algorithms.actor import Actor
 from trainers.algorithms.opponent import Opponent, Opponents
-from trainers.algorithms.tally import Tally
+from trainers.algorithms.threaded import Threadable
 from trainers.config import AlgorithmSettings, BehaviorSettings, catalogue
 from trainers.experience.agents import AgentBatch, AgentTable
 from trainers.experience.episodes import EpisodeSums
@@ -35,7 +35,7 @@ CLONING = "behavioral_cloning"
 """Key of the state of cloning in a checkpoint."""
 
 
-class Learner(Tally):
+class Learner(Threadable):
     """Learns one behavior.
 
     A subclass names its settings class and its network class, makes the network and the optimiser, and implements
@@ -63,7 +63,6 @@ class Learner(Tally):
     actor_group: ClassVar[int] = 0
     cloning: Cloning | None = None
     network_class: ClassVar[type[PolicyNetwork]]
-    policy: PolicyNetwork
     optimizer: FlatAdam
 
     def __init__(self, task: Task) -> None:
@@ -76,11 +75,15 @@ class Learner(Tally):
         self.training = True
         self.generator = torch.Generator(task.device).manual_seed(rank_seed(task.seed, task.collective.rank))
         self._shared_generator = torch.Generator(task.device).manual_seed(task.seed)
+        self.acting_generator = self.generator
+        if task.settings.threaded:
+            self.acting_generator = torch.Generator(task.device).manual_seed(acting_seed(task.seed))
         self.actors: dict[str, Actor] = {}
 
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(task.seed)
             self.policy = self.make_network(task.spec, task.settings).to(task.device)
+        self.acting = self.policy
         self.parameters = self.policy.size
 
         self.signals: list[RewardSignal] = [
@@ -113,14 +116,6 @@ class Learner(Tally):
     def ready(self) -> bool:
         """Whether enough decisions have been rewarded for an update."""
 
-    @abstractmethod
-    def update(self) -> None:
-        """Learn from the rewarded decisions.
-
-        Raises:
-            UserError: a weight is no longer finite.
-        """
-
     def actor(self, behavior_id: str) -> Actor:
         """Return the actor of `Name` or `Name?team=1`, and make it if it does not exist."""
         if behavior_id not in self.actors:
@@ -130,8 +125,8 @@ class Learner(Tally):
     def choose(self, batch: AgentBatch) -> ActionSample:
         """See `Mind.choose`."""
         with threads_for(len(batch), self.parameters):
-            return self.policy.choose(
-                batch.observations, batch.forbidden, self.deterministic, self.generator, batch.memory
+            return self.acting.choose(
+                batch.observations, batch.forbidden, self.deterministic, self.acting_generator, batch.memory
             )
 
     def noticed(self, batch: AgentBatch) -> None:
@@ -173,6 +168,7 @@ class Learner(Tally):
 
     def finish(self) -> None:
         """Stop learning and counting. The policy continues to act."""
+        self.take_over()
         self.training, self.finished = False, True
 
     def forget_agents(self) -> None:
@@ -231,6 +227,9 @@ class Learner(Tally):
         if self.task.collective.rank:  # which goes on from a seed made of what rank 0 has saved
             seed = int(torch.randint(2**62, (), generator=self.generator, device=self.device))
             self.generator.manual_seed(rank_seed(seed, self.task.collective.rank))
+        if self.task.settings.threaded:
+            seed = int(torch.randint(2**62, (), generator=self.generator, device=self.device))
+            self.acting_generator.manual_seed(seed)
         if self.cloning is not None and CLONING in state:
             self.cloning.load_state_dict(state[CLONING])
 
@@ -246,11 +245,11 @@ class Learner(Tally):
         with torch.random.fork_rng(devices=[]):
             policy = self.make_network(self.spec, self.settings).to(self.device)
         policy.mixed_precision = self.policy.mixed_precision
-        return Opponent(self.name, policy, self.time_horizon, self.deterministic, self.generator)
+        return Opponent(self.name, policy, self.time_horizon, self.deterministic, self.acting_generator)
 
     def _draw(self) -> float:
         """Return a random number from [0, 1), which is the same on all ranks."""
-        generator = self.generator if self.alone else self._shared_generator
+        generator = self.acting_generator if self.alone else self._shared_generator
         return float(torch.rand((), device=self.device, generator=generator))
 
     def open_rows(self) -> list[np.ndarray]:
@@ -259,7 +258,7 @@ class Learner(Tally):
 
     def own_agents(self) -> list[AgentTable]:
         """Return the tables of the agents that act by this policy, and not by a past one."""
-        return [actor.agents for actor in self.actors.values() if actor.mind is self]
+        return [actor.agents for actor in self.actors.values() if actor.mind.policy is self.policy]
 
     def report_sums(
         self, numbers: np.ndarray, rows: Rows, next_row: np.ndarray, starts: np.ndarray | None = None
@@ -304,6 +303,11 @@ def rank_seed(seed: int, rank: int) -> int:
     if rank == 0:
         return seed
     return int(np.random.SeedSequence(seed, spawn_key=(0, rank)).generate_state(1)[0])
+
+
+def acting_seed(seed: int) -> int:
+    """Return the seed of the random numbers that actions are drawn with, if a thread draws those of updates."""
+    return int(np.random.SeedSequence(seed, spawn_key=(1,)).generate_state(1)[0])
 
 
 def _signal_class(name: str) -> type[RewardSignal]:

@@ -12,10 +12,12 @@ from torch import Tensor, nn
 
 from gym_adapters.errors import UserError
 from trainers.algorithms.learner import Learner
+from trainers.algorithms.threaded import Update
 from trainers.experience.agents import AgentBatch
 from trainers.experience.replay import ROWS_PER_AGENT, Replay, too_small
 from trainers.experience.replay_file import load_replay, save_replay
 from trainers.experience.rows import Transitions
+from trainers.experience.staging import Staging
 from trainers.experience.store import NoStore, Store
 from trainers.experience.task import Task
 from trainers.networks.body import set_mixed_precision
@@ -56,6 +58,7 @@ class OffPolicyLearner(Learner):
         self.learned_until = 0.0
         self.copied_at = 0.0
         self._summed = 0
+        self._staging: Staging | None = None
 
     def make_target(self) -> nn.Module:
         """Return the target network: a copy of the whole network, unless a subclass has a smaller network of values."""
@@ -74,7 +77,7 @@ class OffPolicyLearner(Learner):
     @property
     def store(self) -> Store:
         """See `Learner.store`. A learner that does not train keeps nothing."""
-        return self.replay if self.training else NoStore()
+        return (self._staging or self.replay) if self.training else NoStore()
 
     @property
     def ready(self) -> bool:
@@ -142,6 +145,20 @@ class OffPolicyLearner(Learner):
         for tag, mean in zip(figures, means.tolist(), strict=True):
             self.metrics.add(tag, mean)
         self.metrics.add("Policy/Learning Rate", self.optimizer.learning_rate)
+
+    def set_aside(self, twin: Any) -> Update:
+        """See `Learner.set_aside`. New rows wait outside the buffer until the update has ended."""
+        self._staging = Staging(self.replay)
+        while self.step - self.learned_until >= self.hyper.steps_per_update:  # as the update will
+            self.learned_until += self.hyper.steps_per_update
+        twin.observation_moments = copy.copy(self.observation_moments)
+        return super().set_aside(twin)
+
+    def update_ended(self) -> None:
+        """See `Learner.update_ended`."""
+        staging, self._staging = self._staging, None
+        if staging is not None:
+            staging.enter()
 
     @property
     def batch_size(self) -> int:

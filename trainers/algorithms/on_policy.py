@@ -15,6 +15,7 @@ from trainers.algorithms.actor_steps import ActorStep, Losses
 from trainers.algorithms.advantages import batch_of, standardised_in_parts, values_of
 from trainers.algorithms.gradient_steps import FIGURES, KL, GradientSteps
 from trainers.algorithms.learner import Learner
+from trainers.algorithms.threaded import Update
 from trainers.config import BehaviorSettings
 from trainers.experience.agents import AgentBatch
 from trainers.experience.batch import Batch
@@ -32,7 +33,7 @@ from trainers.networks.normalizer import VectorNormalizer
 from trainers.networks.policy_network import ActionSample
 from trainers.optim.collective import JointError, standardised, weighted_mean
 from trainers.optim.numpy_path import SMALL_NETWORK, NumpyPath, find_gradients, find_path
-from trainers.optim.optimizer import FlatAdam
+from trainers.optim.optimizer import FlatAdam, flatten
 from trainers.optim.threads import is_short
 
 WARM_UP = 0.1
@@ -69,6 +70,8 @@ class OnPolicyLearner(Learner):
         )
         self.make_cloning()
         self.numpy_path: NumpyPath | None = find_path(self.policy)
+        self._acting_path: NumpyPath | None = None
+        self._carried: tuple[np.ndarray, np.ndarray] | None = None
         self.gamma = np.array([signal.gamma for signal in self.signals], np.float32)
         self.beyond_the_end = np.array([signal.beyond_the_end for signal in self.signals])
 
@@ -127,12 +130,51 @@ class OnPolicyLearner(Learner):
 
     def choose(self, batch: AgentBatch) -> ActionSample:
         """See `Mind.choose`. Short passes take the numpy path, if there is one."""
-        if self.numpy_path is None or not is_short(len(batch), self.parameters):
+        path = self.numpy_path if self.acting is self.policy else self._acting_path
+        if path is None or not is_short(len(batch), self.parameters):
             return super().choose(batch)
-        return self.numpy_path.choose(batch.observations, batch.forbidden, self.deterministic, self.generator)
+        return path.choose(batch.observations, batch.forbidden, self.deterministic, self.acting_generator)
+
+    def act_apart(self) -> None:
+        """See `Learner.act_apart`."""
+        super().act_apart()
+        if self.numpy_path is not None:
+            assert isinstance(self.acting, ActorCritic)
+            flatten(self.acting.parameter_groups())
+            self._acting_path = find_path(self.acting)
+
+    @property
+    def learns_at_once(self) -> bool:
+        """See `Learner.learns_at_once`; whether the normaliser gets its first moments, which takes no time."""
+        return self.warming_up
 
     def update(self) -> None:
         """Learn from the rewarded decisions, then drop them. Decisions without a reward are kept.
+
+        Raises:
+            UserError: a weight is no longer finite.
+        """
+        self.learn_from(self.rollout.columns())
+        self.episode_sums.keep(*self._carry_over())
+
+    def set_aside(self, twin: Any) -> Update:
+        """See `Learner.set_aside`. The thread learns from a copy of the rollout, and agents go on with the next one."""
+        columns = self.rollout.columns()
+        if self._carried is not None:  # what the critic remembers of them was not known before
+            rows, memory = self._carried
+            columns.critic_memory[: len(rows)] = memory[rows]
+        columns = columns.copy()
+        rows, moved = self._carry_over()
+        self._carried = np.sort(rows), columns.critic_memory
+
+        def update() -> None:
+            twin.learn_from(columns)
+            twin.episode_sums.keep(rows, moved)
+
+        return update
+
+    def learn_from(self, columns: Columns) -> None:
+        """Learn from the settled rows of a rollout.
 
         The first decisions only initialise the normaliser. A policy that learned from raw observations would be a
         different function of normalised ones.
@@ -140,7 +182,6 @@ class OnPolicyLearner(Learner):
         Raises:
             UserError: a weight is no longer finite.
         """
-        columns = self.rollout.columns()
         self.share_moments()
         if self.summed_signals:
             self.report_sums(np.arange(len(columns.settled)), columns, columns.next_row, columns.starts)
@@ -152,7 +193,6 @@ class OnPolicyLearner(Learner):
                     self.metrics.add(tag, value)
         if self.policy.normalizer is not None:
             self._update_normalizer(self.policy.normalizer, columns)
-        self._carry_over()
 
     def optimise(self, columns: Columns) -> None:
         """Train for some epochs on the rollout; fewer if the policy moves further than `target_kl` allows."""
@@ -281,16 +321,20 @@ class OnPolicyLearner(Learner):
         for tag, mean in zip(tags, means.tolist(), strict=True):
             self.metrics.add(tag, mean)
 
-    def _carry_over(self) -> None:
-        """Drop all rows but those of living agents whose decisions have no reward yet."""
+    def _carry_over(self) -> tuple[np.ndarray, np.ndarray]:
+        """Drop all rows but those of living agents whose decisions have no reward yet.
+
+        Returns:
+            The numbers of the rows that are kept, (n,), and their new numbers, (n,).
+        """
         kept = self.open_rows()
         rows = np.concatenate(kept)
         moved = self.rollout.restart(rows)
         self.rows = None if self.rows is None else np.zeros_like(self.rows)
-        self.episode_sums.keep(rows, moved)
         parts = np.split(moved, np.cumsum([len(part) for part in kept])[:-1])
         for table, part in zip(self.own_agents(), parts, strict=True):
             table.open_row[table.slots] = part
+        return rows, moved
 
     def _follow_log_std_schedule(self) -> None:
         """Set the log standard deviation to its present scheduled value (extension key `final_log_std`)."""

@@ -79,8 +79,11 @@ class Opponent:
         """See `Mind.earned`; counts."""
         self.decisions += len(slots)
 
-    def update(self) -> None:
-        """See `Mind.update`; does nothing."""
+    def begin_update(self) -> None:
+        """See `Mind.begin_update`; does nothing."""
+
+    def attend(self) -> None:
+        """See `Mind.attend`; does nothing."""
 
     def noticed(self, batch: AgentBatch) -> None:
         """See `Mind.noticed`; does nothing."""
@@ -106,7 +109,7 @@ class Opponents:
         alone: whether this process trains alone. If not, decisions count when the ranks meet.
 
     Attributes:
-        policy: the network that learns.
+        policy: the network that learns, or a copy of it while a thread changes it.
         draw: returns a number from [0, 1).
         latest: the policy that learns, with its rating.
         saved: the newest `window` saved policies. The first one is saved before anything is learned.

@@ -69,8 +69,8 @@ class BehaviorSettings(Settings):
     )
     threaded: Flag = Field(
         default=False,
-        description="In ML-Agents: whether updates run in their own thread. It has no effect here. Updates always run "
-        "in the main thread, as ML-Agents itself recommends.",
+        description="Whether updates run in a thread of their own while the agents go on, which then act one update "
+        "behind. It pays when the environment takes long for a step. Not with several ranks.",
     )
     behavioral_cloning: BehavioralCloningSettings | None = Field(
         default=None, description="Learning from demonstrations. null: none."

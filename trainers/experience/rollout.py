@@ -4,8 +4,9 @@ A row is linked to the agent's next row (`next_row`), so agents may appear in an
 arrive several environment steps after its decision.
 """
 
+import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from mlagents_envs.base_env import BehaviorSpec
@@ -17,7 +18,7 @@ from trainers.networks.policy_network import ActionSample
 
 @dataclass(frozen=True)
 class Columns:
-    """The `n` rows of a rollout, as arrays. They are views: copy them before the rollout changes.
+    """The `n` rows of a rollout, as arrays. They are views: `copy` them before the rollout changes.
 
     Attributes:
         observations: one (n, *shape) array per observation, float32, float64 or uint8.
@@ -57,6 +58,11 @@ class Columns:
     critic_memory: np.ndarray
     carried: int
     starts: np.ndarray
+
+    def copy(self) -> "Columns":
+        """Return the same rows in arrays of their own, which stay as they are when the rollout changes."""
+        own = {field.name: copy.copy(getattr(self, field.name)) for field in fields(self)}
+        return Columns(**{**own, "observations": tuple(column.copy() for column in self.observations)})
 
     @property
     def next_observations(self) -> tuple[np.ndarray, ...]:

@@ -1,6 +1,7 @@
 """CPU threads of a run, and of one pass through a network."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
@@ -15,6 +16,8 @@ WORTH_SHARING = 20_000_000
 class Threads:
     """A context that sets the threads of a run: one for numpy's BLAS, and for torch as many as the networks need.
 
+    One more runs the updates of behaviors with the ML-Agents key `threaded`.
+
     Attributes:
         most: torch's threads before the run, which is the most that a network may use.
     """
@@ -22,6 +25,7 @@ class Threads:
     def __init__(self) -> None:
         self.most = torch.get_num_threads()
         self._count = 1
+        self._worker: ThreadPoolExecutor | None = None
 
     def __enter__(self) -> Self:
         self._blas = threadpool_limits(1, user_api="blas")
@@ -30,6 +34,8 @@ class Threads:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._worker is not None:
+            self._worker.shutdown()
         torch.set_num_threads(self.most)
         self._blas.restore_original_limits()
 
@@ -38,11 +44,22 @@ class Threads:
         self._count = max(self._count, count)
         torch.set_num_threads(self._count)
 
+    def submit(self, update: Callable[[], None]) -> "Future[None]":
+        """Let the thread of updates run an update, after those before it, with as many torch threads as the run has."""
+        if self._worker is None:
+            self._worker = ThreadPoolExecutor(1, "updates")
+        return self._worker.submit(_with_torch_threads, self._count, update)
+
     @contextmanager
     def one(self) -> Iterator[None]:
         """Use one torch thread in this context."""
         with torch_threads(1):
             yield
+
+
+def _with_torch_threads(count: int, update: Callable[[], None]) -> None:
+    torch.set_num_threads(count)  # each thread has a count of its own
+    update()
 
 
 @contextmanager

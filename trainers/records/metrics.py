@@ -133,6 +133,16 @@ class Metrics:
                 if method.name == "HISTOGRAM":
                     self._histograms[f"{tag}_hist"].append(value)
 
+    def absorb(self, figures: "Metrics") -> None:
+        """Take over the values that another object has collected by tag, such as those of an update in a thread."""
+        for tag, values in figures.take_values().items():
+            self._values[tag] += values
+
+    def take_values(self) -> dict[str, list[float]]:
+        """Return the values by tag that were recorded since the last summary, and forget them."""
+        values, self._values = self._values, defaultdict(list)
+        return values
+
     def summarise(self) -> tuple[dict[str, float], dict[str, list[float]], list[float]]:
         """Return what was collected since the last call, and forget it.
 

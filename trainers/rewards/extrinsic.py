@@ -1,7 +1,8 @@
 """The reward signal of the environment's own rewards."""
 
+import copy
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -51,6 +52,12 @@ class Extrinsic(RewardSignal):
             discounted = agents.discounted_return[slots] * gamma + self._clipped(own, group)
             agents.discounted_return[slots] = discounted
             self.return_moments.update(discounted[:, None])
+
+    def frozen(self) -> Self:
+        """See `RewardSignal.frozen`."""
+        frozen = copy.copy(self)
+        frozen.return_moments = copy.copy(self.return_moments)
+        return frozen
 
     @property
     def shared_moments(self) -> Sequence[RunningMoments]:

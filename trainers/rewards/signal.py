@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -51,6 +51,13 @@ class RewardSignal(ABC):
             rows: a whole rollout, or a random minibatch of a replay buffer. Only the settled rows count.
         """
         return {}
+
+    def frozen(self) -> Self:
+        """Return the signal for an update in a thread: `earned` must not change the rewards that it gives.
+
+        That is the signal itself, unless it implements `earned`.
+        """
+        return self
 
     @property
     def shared_moments(self) -> Sequence[RunningMoments]:

@@ -87,10 +87,12 @@ def train(
                 with session.timers("start-up"):
                     environment = env(own_environment(settings, collective.rank))
                 stack.callback(signals.leaving, environment.close)
-            with signals.ending(session):
-                run(environment, session)
-        except UnityCommunicatorStoppedException:
-            session.display.say("The environment has ended the run; it is saved.")
+            try:
+                with signals.ending(session):
+                    run(environment, session)
+            except UnityCommunicatorStoppedException:
+                session.display.say("The environment has ended the run; it is saved.")
+            session.complete_updates()
         except BaseException as error:
             at_once = isinstance(error, KeyboardInterrupt)  # a second Ctrl-C
             if session.abandon(save=not at_once):

@@ -16,7 +16,7 @@ from trainers.config.scaling import scaled
 from trainers.experience.task import Task
 from trainers.imitation.sources import require_source
 from trainers.networks.weights import require_room
-from trainers.optim.collective import Alone, Collective
+from trainers.optim.collective import Alone, Collective, JointError
 from trainers.optim.device import agreed_choice, choose_compute
 from trainers.optim.measured import Measured
 from trainers.optim.threads import Threads
@@ -98,6 +98,8 @@ class Learners:
         learner.set_precision(compute.bfloat16)
         learner.training = learns
         self.threads.at_least(compute.threads)
+        if settings.threaded:
+            learner.update_in(self.threads.submit)
         start = None if self.collective.rank else self._starting_point(name, settings.init_path)
         if start is not None:
             restore(learner, start, only_weights=True)
@@ -121,6 +123,21 @@ class Learners:
         with unread_named(folder):
             own = behavior_folder(folder, name)
             return find_checkpoint(own if init_path is None else own / init_path)
+
+
+def check_threads(settings: RunSettings, collective: Collective) -> None:
+    """Require that no behavior updates in a thread (ML-Agents key `threaded`) while several ranks train.
+
+    Raises:
+        JointError: one does.
+    """
+    behaviors = {f"behaviors.{name}": behavior for name, behavior in settings.behaviors.items()}
+    for path, behavior in {"default_settings": settings.default_settings, **behaviors}.items():
+        if behavior is not None and behavior.threaded and collective.size > 1:
+            raise JointError(
+                f"{path}.threaded: true does not work with {collective.size} ranks, whose updates need one another; "
+                "remove the key, or train in one process"
+            )
 
 
 def check_demonstrations(settings: RunSettings) -> None:

@@ -109,7 +109,7 @@ class Meetings:
         for mind in minds:
             if mind.ready and (self.alone or not self._stopping):
                 with self.timers("update"):
-                    mind.update()
+                    mind.begin_update()
         if not self.alone:
             self._part()
 

@@ -281,7 +281,8 @@ class Recorder:
         )
 
     def state(self) -> dict[str, Any]:
-        """Return the content of a checkpoint."""
+        """Return the content of a checkpoint, after the update that runs in a thread, if one does."""
+        self.learner.wait()
         spaces = {} if self.spaces is None else {"spaces": self.spaces}
         return {**self.learner.state_dict(), "behavior": {**self.learner.description(), **spaces}}
 

@@ -78,8 +78,10 @@ class Reports:
         """
         learner = recorder.learner
         if recorder.summary_due or recorder.ends:
-            self.tell(self._summarise(recorder))
             recorder.early_stop.judge(self.lessons.at_last)
+            if recorder.ends:
+                learner.wait()  # the last summary has the last update
+            self.tell(self._summarise(recorder))
             if recorder.early_stop.reason:
                 self.display.say(f"{learner.name}: {recorder.early_stop.reason}; training ends")
         if learner.training and (recorder.checkpoint_due or recorder.ends):
@@ -102,8 +104,10 @@ class Reports:
         Returns:
             Whether this process has saved anything of it, and the newest checkpoint has all of it.
         """
+        learner = recorder.learner
         with suppress(Exception):  # the first failure is the one to report
-            learner = recorder.learner
+            learner.wait()
+        with suppress(Exception):
             if recorder.has_news and learner.training and learner.optimizer.is_finite:
                 self._summarise(recorder)
                 self._checkpoint(recorder)

@@ -24,7 +24,7 @@ from trainers.training.announcements import run_lines, unused_line
 from trainers.training.callbacks import Callbacks
 from trainers.training.first_reward import FirstReward
 from trainers.training.followers import FollowerFiles
-from trainers.training.learners import Learners, check_demonstrations
+from trainers.training.learners import Learners, check_demonstrations, check_threads
 from trainers.training.lessons import Lessons
 from trainers.training.meetings import Meetings
 from trainers.training.recorder import Outcome, Recorder
@@ -74,6 +74,7 @@ class Session:
         if leads:
             check_start(checkpoints)
         check_demonstrations(settings)
+        check_threads(settings, self.collective)
         if settings.wandb is not None and leads:
             open_wandb()  # before anything is written
         self.settings, self.display = settings, display
@@ -229,6 +230,15 @@ class Session:
             for learner in self.learners:
                 if not learner.finished:
                     learner.metrics.add_reported(reported)
+
+    def complete_updates(self) -> None:
+        """Wait for the updates that run in a thread. Called after the loop.
+
+        Raises:
+            Exception: an update raised it.
+        """
+        for learner in self.learners:
+            learner.wait()
 
     def close(self) -> dict[str, Outcome]:
         """Write the last summary and checkpoint, close every file, and return the outcome of each behavior.

@@ -1,8 +1,9 @@
-"""A player of zero cost: it answers with messages that it serialised at its start, and records times.
+"""A player of zero cost, or with `--pause` of a known one: it answers with messages that it serialised at its start.
 
 It has Walker's shape: 243 observations and 39 continuous actions per agent. There is no simulation. Observations and
 rewards are random, each agent's episode ends every 200 steps, a tenth of the agents at a time, and actions are ignored.
-With `--times FOLDER`, a player writes one file with its times once it has served `--steps` agent steps.
+With `--times FOLDER`, a player writes one file with its times once it has served `--steps` agent steps. With
+`--pause SECONDS`, it waits so long before each answer, as a scene does that computes on another core.
 """
 
 import argparse
@@ -60,7 +61,7 @@ def hello() -> bytes:
     return bytes(message.SerializeToString())
 
 
-def serve(port: int, agents: int, steps: int, times: Path | None) -> None:
+def serve(port: int, agents: int, steps: int, times: Path | None, pause: float) -> None:
     """Play until the trainer leaves.
 
     Args:
@@ -68,6 +69,7 @@ def serve(port: int, agents: int, steps: int, times: Path | None) -> None:
         agents: number of agents.
         steps: agent steps after which the times are written.
         times: the folder for the times; None writes none.
+        pause: seconds to wait before each answer.
     """
     rng = np.random.default_rng(port)
     plain = [batch(agents, -1, rng) for _ in range(16 if agents <= 1000 else 2)]
@@ -89,6 +91,8 @@ def serve(port: int, agents: int, steps: int, times: Path | None) -> None:
                     times = None
             part, place = divmod(count, EVERY)
             message, asking = ending[part % len(ending)] if place == EVERY - 1 else plain[count % len(plain)]
+            if pause:
+                time.sleep(pause)
             answer = exchange(message)
             served += asking
             count += 1
@@ -109,9 +113,10 @@ def main() -> None:
     parser.add_argument("--agents", type=int, default=10)
     parser.add_argument("--steps", type=int, default=0)
     parser.add_argument("--times", type=Path)
+    parser.add_argument("--pause", type=float, default=0.0)
     arguments, _ = parser.parse_known_args()
     try:
-        serve(arguments.mlagents_port, arguments.agents, arguments.steps, arguments.times)
+        serve(arguments.mlagents_port, arguments.agents, arguments.steps, arguments.times, arguments.pause)
     except grpc.RpcError as error:
         raise SystemExit(f"the trainer has ended: {error.details()}") from None
 

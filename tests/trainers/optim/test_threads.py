@@ -1,11 +1,13 @@
 """Short passes run on one torch thread, long ones on all."""
 
+import threading
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 import torch
 
-from trainers.optim.threads import WORTH_SHARING, threads_for
+from trainers.optim.threads import WORTH_SHARING, Threads, threads_for
 
 
 @pytest.fixture(autouse=True)
@@ -27,3 +29,27 @@ def test_threads_are_put_back_after_a_failure() -> None:
     with pytest.raises(ZeroDivisionError), threads_for(1, 1):
         raise ZeroDivisionError
     assert torch.get_num_threads() == 2
+
+
+def test_updates_run_one_after_the_other_in_a_thread_that_ends_with_the_run() -> None:
+    seen: list[tuple[int, str, int]] = []
+    with Threads() as threads:
+        threads.at_least(2)
+        done = [
+            threads.submit(partial(lambda number: seen.append((number, *where())), number))
+            for number in range(5)
+        ]
+        done[-1].result()
+        failed = threads.submit(fail)
+        with pytest.raises(ZeroDivisionError):
+            failed.result()
+    assert seen == [(number, "updates_0", 2) for number in range(5)]
+    assert "updates_0" not in [thread.name for thread in threading.enumerate()]
+
+
+def where() -> tuple[str, int]:
+    return threading.current_thread().name, torch.get_num_threads()
+
+
+def fail() -> None:
+    raise ZeroDivisionError

@@ -66,3 +66,14 @@ def test_episodes_are_averaged_and_shown_as_a_distribution():
     assert histograms == {f"{REWARD}_hist": [1.0, 3.0]}
     assert returns == [1.0, 3.0]
     assert metrics.recent_mean == pytest.approx(2.0), "the window of the best policy goes on"
+
+
+def test_values_of_another_object_are_taken_over_once():
+    metrics, figures = Metrics(), Metrics()
+    metrics.add("Losses/Value Loss", 1.0)
+    for value in (2.0, 6.0):
+        figures.add("Losses/Value Loss", value)
+    figures.add("Policy/Entropy", 0.5)
+    for _ in range(2):
+        metrics.absorb(figures)
+    assert metrics.summarise()[0] == {"Losses/Value Loss": 3.0, "Policy/Entropy": 0.5}
