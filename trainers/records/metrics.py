@@ -15,6 +15,11 @@ REWARD_DEVIATION = "Environment/Cumulative Reward Deviation"
 EPISODE_LENGTH = "Environment/Episode Length"
 ELO = "Self-play/ELO"
 SPEED = "Speed/Steps per Second"
+EVALUATION = "Evaluation/"
+"""Prefix of the tags of an evaluation while training."""
+EVALUATION_RETURN = f"{EVALUATION}Return"
+EVALUATION_DEVIATION = f"{EVALUATION}Return Deviation"
+EVALUATION_LENGTH = f"{EVALUATION}Episode Length"
 BEST_WINDOW = 100
 
 LONGEST_TAG = 200
@@ -23,7 +28,7 @@ SCENE = "Scene/"
 """Prefix of a statistic that a scene reports under a name of the trainer's own."""
 
 OWN = frozenset({REWARD, REWARD_DEVIATION, GROUP_REWARD, EPISODE_LENGTH, SPEED, "step", "seconds"})
-OWN_GROUPS = ("Policy/", "Losses/", "Self-play/", "Environment/Lesson Number/")
+OWN_GROUPS = ("Policy/", "Losses/", "Self-play/", "Environment/Lesson Number/", EVALUATION)
 """The trainer's own tags, and the columns of `progress.csv` that are no tags."""
 
 
@@ -39,7 +44,7 @@ class Summary:
         histograms: all numbers of each tag that TensorBoard shows as a distribution.
         returns: raw returns of the episodes that ended.
         training: whether the behavior was learning.
-        best: the highest mean return of 100 episodes at any summary so far; None before 100 episodes.
+        best: the highest mean return of 100 episodes at any summary so far, or of any evaluation; None before.
     """
 
     behavior: str

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 from trainers.records.checkpoint import write_atomically
-from trainers.records.metrics import EPISODE_LENGTH, REWARD, REWARD_DEVIATION
+from trainers.records.metrics import EPISODE_LENGTH, EVALUATION_RETURN, REWARD, REWARD_DEVIATION
 
 COLUMNS = 2
 REWARD_PLOTS = {REWARD: "mean return of training episodes", EPISODE_LENGTH: "episode length, decisions"}
@@ -31,7 +31,8 @@ SPREAD_FROM = 3
 def draw_plots(rows: Sequence[Mapping[str, str]], folder: Path, title: str) -> None:
     """Draw `reward.png` and `losses.png`; each tag is a curve over agent steps.
 
-    The mean return has its deviation over the episodes as a band, and a mark at its highest value.
+    The mean return has its deviation over the episodes as a band, and a mark at its highest value. Evaluations while
+    training are a curve beside it.
 
     Args:
         rows: lines of `progress.csv` by column name; an empty cell leaves a gap.
@@ -46,6 +47,7 @@ def draw_plots(rows: Sequence[Mapping[str, str]], folder: Path, title: str) -> N
             axes.plot(steps, values, marker="." if len(steps) < 3 else "")
             if tag == REWARD and len(steps):
                 _add_band(axes, rows)
+                _add_evaluations(axes, rows)
                 _mark_highest(axes, steps, values)
             if tag in LOGARITHMIC and len(values) and values.min() > 0.0:
                 axes.set_yscale("log")
@@ -111,6 +113,12 @@ def _add_band(axes: Axes, rows: Sequence[Mapping[str, str]]) -> None:
     steps, means = _curve(both, REWARD)
     deviations = _curve(both, REWARD_DEVIATION)[1]
     axes.fill_between(steps, means - deviations, means + deviations, alpha=0.2, linewidth=0)
+
+
+def _add_evaluations(axes: Axes, rows: Sequence[Mapping[str, str]]) -> None:
+    steps, means = _curve(rows, EVALUATION_RETURN)
+    if len(steps):
+        axes.plot(steps, means, marker=".", color="tab:orange", label="evaluation")
 
 
 def _mark_highest(axes: Axes, steps: np.ndarray, values: np.ndarray) -> None:

@@ -1,8 +1,7 @@
 """Writes the summaries and checkpoints of one behavior of a run, and its best policy."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -11,46 +10,23 @@ from gym_adapters.errors import UserError, refusal_named
 from trainers.algorithms.learner import Learner
 from trainers.config import RunSettings
 from trainers.records.checkpoint import BEST, NEWEST, CheckpointKeeper, save_state
-from trainers.records.metrics import SPEED, Summary
+from trainers.records.metrics import EVALUATION_RETURN, SPEED, Summary
 from trainers.records.reports import CsvReport, TensorBoardReport
 from trainers.records.wandb_report import WandbReport
 from trainers.training.callbacks import Moment
 from trainers.training.early_stop import EARLY_STOP, EarlyStop
+from trainers.training.outcome import Outcome
 from trainers.training.resuming import (
+    BEST_EVALUATION,
     BEST_RETURN,
     DEVICE,
     ELO_STATUS,
+    NEXT_EVALUATION,
     OPPONENTS,
     best_return_of,
     restore,
     restore_opponents,
 )
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a run reached for one behavior.
-
-    Attributes:
-        steps: agent steps trained in total.
-        episodes: episodes ended in total.
-        mean_return: mean return of the last 100 training episodes; NaN without any.
-        best_return: the highest such mean at any summary, whose policy `best.pt` holds; NaN before 100 episodes. With
-            self-play, the highest Elo rating.
-        folder: holds checkpoints and curves.
-        trained: agent steps of this session.
-        seconds: wall-clock time of this session.
-        finished: whether training is complete: `max_steps` was reached, or `stop_at_reward` or `patience` ended it.
-    """
-
-    steps: int
-    episodes: int
-    mean_return: float
-    best_return: float
-    folder: Path
-    trained: int = 0
-    seconds: float = math.nan
-    finished: bool = False
 
 
 class Recorder:
@@ -67,9 +43,11 @@ class Recorder:
 
     Attributes:
         folder: holds checkpoints and curves.
-        best_return: the highest `Learner.merit` at any summary; -inf before 100 episodes.
+        best_return: the highest `Learner.merit` at any summary, or with `evaluation_freq` the highest mean return of an
+            evaluation; -inf before 100 episodes or the first evaluation.
         early_stop: says whether the behavior has learned enough.
         figures: the newest summary, one number for each TensorBoard tag; empty before the first one.
+        scores: the newest evaluation, one number for each TensorBoard tag; empty before the first one.
         gauges: newest value and range of each TensorBoard tag, for `timers.json`.
         notes: messages for the user.
 
@@ -94,6 +72,7 @@ class Recorder:
         self.folder = self.keeper.folder
         self.best_return = -math.inf
         self.figures: dict[str, float] = {}
+        self.scores: dict[str, float] = {}
         self.gauges: dict[str, dict[str, float]] = {}
         self.notes: list[str] = []
         if resume:
@@ -104,7 +83,7 @@ class Recorder:
             learner.load_store(self.keeper.folder)
             self.notes += restore_opponents(learner, self.keeper.folder)
             self.keeper.restore(status)
-            self.best_return = best_return_of(self.keeper.folder / BEST, status)
+            self.best_return = best_return_of(self.keeper.folder / BEST, status, self._best_key)
         self.early_stop = EarlyStop(learner, status.get(EARLY_STOP) or {})
         self._saved_step = self._first_step = learner.step
         step = learner.step if resume else None
@@ -116,6 +95,7 @@ class Recorder:
         self.notes += [self._csv.note] if self._csv.note else []
         self._next_summary = next_multiple(learner.step, learner.settings.summary_freq)
         self._next_checkpoint = next_multiple(learner.step, learner.settings.checkpoint_interval)
+        self._next_evaluation = first_evaluation(learner, status)
 
     @property
     def summary_due(self) -> bool:
@@ -128,6 +108,11 @@ class Recorder:
         return self.learner.step >= self._next_checkpoint
 
     @property
+    def evaluation_due(self) -> bool:
+        """Whether `evaluation_freq` agent steps have passed since the last evaluation of a learner that learns."""
+        return self.learner.training and self.learner.step >= self._next_evaluation
+
+    @property
     def ends(self) -> bool:
         """Whether the learner is still learning, and has reached `max_steps` or learned enough."""
         learner = self.learner
@@ -136,9 +121,14 @@ class Recorder:
 
     @property
     def steps_left(self) -> int:
-        """Agent steps until the next summary or checkpoint, or the end, is due."""
-        learner = self.learner
-        return min(self._next_summary, self._next_checkpoint, learner.settings.max_steps) - learner.step
+        """Agent steps until the next summary, evaluation or checkpoint, or the end, is due."""
+        due = (
+            self._next_summary,
+            self._next_evaluation,
+            self._next_checkpoint,
+            self.learner.settings.max_steps,
+        )
+        return int(min(due)) - self.learner.step
 
     @property
     def has_news(self) -> bool:
@@ -172,20 +162,22 @@ class Recorder:
             values[SPEED] = steps / seconds
         self.figures = dict(values)
         self._gauge(values)
-        best = max(self.best_return, learner.merit if learner.metrics.is_full else -math.inf)
-        return Summary(
-            learner.name,
-            learner.step,
-            elapsed,
-            values,
-            histograms,
-            returns,
-            learner.training,
-            best if math.isfinite(best) else None,
-        )
+        return self._summary(elapsed, values, histograms, returns)
+
+    def evaluated(self, values: dict[str, float], elapsed: float) -> Summary:
+        """Return the numbers of an evaluation by tag, in the form that `write` takes.
+
+        Args:
+            values: one number for each tag.
+            elapsed: seconds since the run began.
+        """
+        self._next_evaluation = next_multiple(self.learner.step, self.learner.settings.evaluation_freq or 1)
+        self.scores = dict(values)
+        self._gauge(values)
+        return self._summary(elapsed, values, {}, [])
 
     def write(self, summary: Summary) -> None:
-        """Write a summary to all reports, and the policy if it is the best so far.
+        """Write a summary or an evaluation to all reports, and the policy if it is the best so far.
 
         Raises:
             OSError: a file could not be written.
@@ -196,8 +188,10 @@ class Recorder:
             self._csv.write(summary)
         if self.wandb is not None:
             self.wandb.write(summary)
-        if summary.training and self.learner.metrics.is_full:
-            self._keep_if_best(self.learner.merit)
+        merit = self._merit(summary.values)
+        if summary.training and merit > self.best_return:
+            self.keeper.save_best({**self.state(), self._best_key: merit})
+            self.best_return = merit
 
     def save(self) -> None:
         """Write a checkpoint, and the stored decisions if the learner keeps them.
@@ -239,11 +233,13 @@ class Recorder:
         best = self.best_return if math.isfinite(self.best_return) else None
         opponents = self.learner.opponents
         rating = {} if opponents is None else {ELO_STATUS: opponents.latest.rating}
+        evaluation = {NEXT_EVALUATION: self._next_evaluation} if self._is_evaluated else {}
         return {
             **self.keeper.status(),
-            BEST_RETURN: best,
+            self._best_key: best,
             DEVICE: str(self.learner.device),
             **rating,
+            **evaluation,
             **self.early_stop.status,
         }
 
@@ -276,7 +272,7 @@ class Recorder:
             metrics.episodes,
             metrics.recent_mean,
             self.folder,
-            MappingProxyType(self.figures),
+            MappingProxyType({**self.figures, **self.scores}),
             stop,
         )
 
@@ -284,6 +280,39 @@ class Recorder:
         """Return the content of a checkpoint."""
         spaces = {} if self.spaces is None else {"spaces": self.spaces}
         return {**self.learner.state_dict(), "behavior": {**self.learner.description(), **spaces}}
+
+    @property
+    def _is_evaluated(self) -> bool:
+        return self.learner.settings.evaluation_freq is not None
+
+    @property
+    def _best_key(self) -> str:
+        return BEST_EVALUATION if self._is_evaluated else BEST_RETURN
+
+    def _merit(self, values: Mapping[str, float]) -> float:
+        """Return the measure of the policy at a summary or an evaluation with these values; -inf if there is none."""
+        if self._is_evaluated:
+            return values.get(EVALUATION_RETURN, -math.inf)
+        return self.learner.merit if self.learner.metrics.is_full else -math.inf
+
+    def _summary(
+        self,
+        elapsed: float,
+        values: dict[str, float],
+        histograms: dict[str, list[float]],
+        returns: list[float],
+    ) -> Summary:
+        learner, best = self.learner, max(self.best_return, self._merit(values))
+        return Summary(
+            learner.name,
+            learner.step,
+            elapsed,
+            values,
+            histograms,
+            returns,
+            learner.training,
+            best if math.isfinite(best) else None,
+        )
 
     def _gauge(self, values: dict[str, float]) -> None:
         """Keep the newest value and the range of each tag, under the names of ML-Agents' `timers.json`."""
@@ -297,10 +326,18 @@ class Recorder:
                 "count": known["count"] + 1,
             }
 
-    def _keep_if_best(self, merit: float) -> None:
-        if merit > self.best_return:
-            self.keeper.save_best({**self.state(), BEST_RETURN: merit})
-            self.best_return = merit
+
+def first_evaluation(learner: Learner, status: Mapping[str, Any]) -> float:
+    """Return the agent step of a session's first evaluation; infinite if there is none.
+
+    Args:
+        learner: the learner, with the state that it goes on from.
+        status: the behavior's part of an earlier `training_status.json`. An evaluation that was due is made up for.
+    """
+    interval = learner.settings.evaluation_freq
+    if interval is None:
+        return math.inf
+    return min(next_multiple(learner.step, interval), status.get(NEXT_EVALUATION, math.inf))
 
 
 def next_multiple(step: int, interval: int) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 
 from trainers.training.announcements import behavior_line, unseen_lines
 from trainers.training.callbacks import Callbacks
+from trainers.training.evaluation import Evaluations
 from trainers.training.lessons import Lessons
 from trainers.training.recorder import Recorder
 from trainers.training.run_files import RunFiles
@@ -25,6 +26,7 @@ class Reports:
         lessons: the run's curricula.
         self_play: the run's self-play.
         stop: ends the run after the present step, if a callback wants that.
+        evaluations: plays the policies while they train; None if no behavior is evaluated.
     """
 
     def __init__(
@@ -34,10 +36,11 @@ class Reports:
         lessons: Lessons,
         self_play: SelfPlay,
         stop: Callable[[], None],
+        evaluations: Evaluations | None = None,
     ) -> None:
         self.files, self.display, self.callbacks = files, files.display, callbacks
         self.lessons, self.self_play = lessons, self_play
-        self._stop = stop
+        self._stop, self._evaluations = stop, evaluations
         self._announced: set[str] = set()
 
     def introduce(self, recorder: Recorder) -> None:
@@ -70,6 +73,25 @@ class Reports:
             self.display.say(line)
         self.tell(new)
 
+    def evaluate_due(self, recorders: Mapping[str, Recorder]) -> None:
+        """Evaluate the behaviors for which that is due, and judge whether they have learned enough.
+
+        Raises:
+            UserError: an evaluation or a callback failed.
+        """
+        due = [recorder for recorder in recorders.values() if recorder.evaluation_due]
+        if self._evaluations is None or not due:
+            return
+        learners = [recorder.learner for recorder in recorders.values()]
+        scores = self._evaluations.play(learners, [recorder.learner for recorder in due])
+        for recorder in due:
+            score = scores.get(recorder.learner.name)
+            if score is not None:
+                self.files.evaluate(recorder, score)
+                self.tell([("evaluation", recorder)])
+                recorder.early_stop.judge(self.lessons.at_last, score.mean)
+                self._say_why_it_ends(recorder)
+
     def write_due(self, recorder: Recorder) -> None:
         """Write a behavior's summary and checkpoint if they are due, and judge whether it has learned enough.
 
@@ -80,8 +102,7 @@ class Reports:
         if recorder.summary_due or recorder.ends:
             self.tell(self._summarise(recorder))
             recorder.early_stop.judge(self.lessons.at_last)
-            if recorder.early_stop.reason:
-                self.display.say(f"{learner.name}: {recorder.early_stop.reason}; training ends")
+            self._say_why_it_ends(recorder)
         if learner.training and (recorder.checkpoint_due or recorder.ends):
             require_same_weights(learner)
             self.tell(self._checkpoint(recorder))
@@ -119,6 +140,10 @@ class Reports:
         """
         for method, recorder in events:
             self.callbacks.tell(method, recorder.moment(self._stop))
+
+    def _say_why_it_ends(self, recorder: Recorder) -> None:
+        if recorder.early_stop.reason:
+            self.display.say(f"{recorder.learner.name}: {recorder.early_stop.reason}; training ends")
 
     def _summarise(self, recorder: Recorder) -> Events:
         """Write what a behavior did since its last summary, and return what callbacks must be told of it."""

@@ -173,6 +173,8 @@ DEFAULTS: list[tuple[type[BaseModel], dict[str, Any], dict[str, Any]]] = [
             "reward_clip": None,
             "stop_at_reward": None,
             "patience": None,
+            "evaluation_freq": None,
+            "evaluation_episodes": 10,
         },
     ),
     (
@@ -325,6 +327,8 @@ EXTENSIONS = {
         "reward_clip",
         "stop_at_reward",
         "patience",
+        "evaluation_freq",
+        "evaluation_episodes",
         "env_options",
         "listen",
         "reorder_raw_images",
