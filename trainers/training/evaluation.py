@@ -67,7 +67,7 @@ class Evaluations:
     the parameters of the present lesson.
 
     Args:
-        make: makes an environment from settings. Rank 0 alone calls it.
+        make: makes an environment from settings; None in a run that is not evaluated. Rank 0 alone calls it.
         settings: those of the run.
         lessons: the run's curricula.
         timers: the run's timers.
@@ -76,7 +76,7 @@ class Evaluations:
 
     def __init__(
         self,
-        make: MakeEnvironment,
+        make: MakeEnvironment | None,
         settings: RunSettings,
         lessons: Lessons,
         timers: TimerTree,
@@ -135,6 +135,7 @@ class Evaluations:
         return {name: _score(found[name]) for name in wanted}
 
     def _made(self, episodes: int) -> BaseEnv:
+        assert self._make is not None, "see `require_second_environment`"
         env = self._make(evaluation_settings(self._settings, episodes, self._collective.size))
         if env is self._taken:
             raise UserError(

@@ -10,10 +10,11 @@ from trainers.config import RunSettings
 from trainers.records.metrics import Summary
 from trainers.records.progress import Display
 from trainers.records.timers import TimerTree
+from trainers.training.due import first_evaluation, next_multiple
 from trainers.training.early_stop import EARLY_STOP, EarlyStop
 from trainers.training.evaluation import Score
 from trainers.training.outcome import Outcome
-from trainers.training.recorder import Recorder, first_evaluation, next_multiple
+from trainers.training.recorder import Recorder
 from trainers.training.run_files import RunFiles
 
 

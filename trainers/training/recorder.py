@@ -10,10 +10,12 @@ from gym_adapters.errors import UserError, refusal_named
 from trainers.algorithms.learner import Learner
 from trainers.config import RunSettings
 from trainers.records.checkpoint import BEST, NEWEST, CheckpointKeeper, save_state
+from trainers.records.gauges import add_gauges
 from trainers.records.metrics import EVALUATION_RETURN, SPEED, Summary
 from trainers.records.reports import CsvReport, TensorBoardReport
 from trainers.records.wandb_report import WandbReport
 from trainers.training.callbacks import Moment
+from trainers.training.due import first_evaluation, next_multiple
 from trainers.training.early_stop import EARLY_STOP, EarlyStop
 from trainers.training.outcome import Outcome
 from trainers.training.resuming import (
@@ -161,7 +163,7 @@ class Recorder:
         if seconds > 0 and steps:
             values[SPEED] = steps / seconds
         self.figures = dict(values)
-        self._gauge(values)
+        add_gauges(self.gauges, self.learner.name, values)
         return self._summary(elapsed, values, histograms, returns)
 
     def evaluated(self, values: dict[str, float], elapsed: float) -> Summary:
@@ -173,7 +175,7 @@ class Recorder:
         """
         self._next_evaluation = next_multiple(self.learner.step, self.learner.settings.evaluation_freq or 1)
         self.scores = dict(values)
-        self._gauge(values)
+        add_gauges(self.gauges, self.learner.name, values)
         return self._summary(elapsed, values, {}, [])
 
     def write(self, summary: Summary) -> None:
@@ -313,33 +315,3 @@ class Recorder:
             learner.training,
             best if math.isfinite(best) else None,
         )
-
-    def _gauge(self, values: dict[str, float]) -> None:
-        """Keep the newest value and the range of each tag, under the names of ML-Agents' `timers.json`."""
-        for tag, value in values.items():
-            name = f"{self.learner.name}.{tag.replace('/', '.').replace(' ', '')}.mean"
-            known = self.gauges.get(name, {"min": value, "max": value, "count": 0})
-            self.gauges[name] = {
-                "value": value,
-                "min": min(known["min"], value),
-                "max": max(known["max"], value),
-                "count": known["count"] + 1,
-            }
-
-
-def first_evaluation(learner: Learner, status: Mapping[str, Any]) -> float:
-    """Return the agent step of a session's first evaluation; infinite if there is none.
-
-    Args:
-        learner: the learner, with the state that it goes on from.
-        status: the behavior's part of an earlier `training_status.json`. An evaluation that was due is made up for.
-    """
-    interval = learner.settings.evaluation_freq
-    if interval is None:
-        return math.inf
-    return min(next_multiple(learner.step, interval), status.get(NEXT_EVALUATION, math.inf))
-
-
-def next_multiple(step: int, interval: int) -> int:
-    """Return the smallest multiple of `interval` that is greater than `step`."""
-    return (step // interval + 1) * interval

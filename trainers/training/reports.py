@@ -25,8 +25,8 @@ class Reports:
         callbacks: are told how the run goes.
         lessons: the run's curricula.
         self_play: the run's self-play.
+        evaluations: play the policies while they train.
         stop: ends the run after the present step, if a callback wants that.
-        evaluations: plays the policies while they train; None if no behavior is evaluated.
     """
 
     def __init__(
@@ -35,8 +35,8 @@ class Reports:
         callbacks: Callbacks,
         lessons: Lessons,
         self_play: SelfPlay,
+        evaluations: Evaluations,
         stop: Callable[[], None],
-        evaluations: Evaluations | None = None,
     ) -> None:
         self.files, self.display, self.callbacks = files, files.display, callbacks
         self.lessons, self.self_play = lessons, self_play
@@ -80,7 +80,7 @@ class Reports:
             UserError: an evaluation or a callback failed.
         """
         due = [recorder for recorder in recorders.values() if recorder.evaluation_due]
-        if self._evaluations is None or not due:
+        if not due:
             return
         learners = [recorder.learner for recorder in recorders.values()]
         scores = self._evaluations.play(learners, [recorder.learner for recorder in due])

@@ -22,7 +22,7 @@ from trainers.records.timers import TimerTree
 from trainers.records.wandb_report import open_wandb
 from trainers.training.announcements import run_lines, unused_line
 from trainers.training.callbacks import Callbacks
-from trainers.training.evaluation import Evaluations, MakeEnvironment, evaluates
+from trainers.training.evaluation import Evaluations, MakeEnvironment
 from trainers.training.first_reward import FirstReward
 from trainers.training.followers import FollowerFiles
 from trainers.training.learners import Learners, check_demonstrations
@@ -93,18 +93,10 @@ class Session:
         self.files.status = self.collective.broadcast(self.files.status)
         self.lessons = Lessons(settings.environment_parameters or {}, self.files.status)
         self.self_play = SelfPlay(self.files.status.get(TURN, {}))
-        self._evaluations = (
-            Evaluations(evaluation_env, settings, self.lessons, self.timers, self.collective)
-            if evaluation_env is not None and evaluates(settings)
-            else None
-        )
+        self._evaluations = Evaluations(evaluation_env, settings, self.lessons, self.timers, self.collective)
+        told = callbacks or Callbacks()
         self._reports = Reports(
-            self.files,
-            callbacks or Callbacks(),
-            self.lessons,
-            self.self_play,
-            self._request_stop,
-            self._evaluations,
+            self.files, told, self.lessons, self.self_play, self._evaluations, self._request_stop
         )
         self._learners = Learners(settings, threads, display, self.collective)
         if not checkpoints.resume:  # a resumed run writes it after its checkpoint was loaded
@@ -211,8 +203,7 @@ class Session:
         """
         for name, pair in getattr(env, "spaces", {}).items():
             self._spaces[parts_of(name)[0]] = [describe(space) for space in pair]
-        if self._evaluations is not None:
-            self._evaluations.spare(env)
+        self._evaluations.spare(env)
         for line in run_lines(self.settings, env):
             self.display.say(line)
         if not self._alone:
@@ -302,8 +293,7 @@ class Session:
         return not self.settings.checkpoint_settings.inference
 
     def _close_files(self) -> None:
-        if self._evaluations is not None:
-            self._evaluations.close()
+        self._evaluations.close()
         self.files.close(list(self.recorders.values()))
 
     def _begin(self, name: str, spec: BehaviorSpec) -> Recorder:
