@@ -66,6 +66,8 @@ class Metrics:
         lesson_returns: the newest such returns since the present lesson began.
         standing: values by tag that every summary repeats, such as the number of the lesson.
         episodes: episodes ended in all.
+        ended: own plus group return and decisions of each episode that ended, for `monitor.csv`, which takes them out;
+            None without that file.
     """
 
     def __init__(self) -> None:
@@ -78,6 +80,7 @@ class Metrics:
         self.lesson_returns: deque[float] = deque(maxlen=1)
         self.standing: dict[str, float] = {}
         self.episodes = 0
+        self.ended: list[tuple[float, float]] | None = None
 
     def add(self, tag: str, value: float) -> None:
         """Record one value."""
@@ -102,6 +105,8 @@ class Metrics:
         self.recent_returns.extend(reached)
         self.lesson_returns.extend(reached)
         self.episodes += len(own)
+        if self.ended is not None:
+            self.ended += zip(reached, lengths.tolist(), strict=True)
         self.extend(REWARD, own)
         self.extend(EPISODE_LENGTH, lengths)
 

@@ -63,6 +63,9 @@ class Follower(Recorder):
         if summary.training:
             self.best_return = max(self.best_return, self._merit(summary.values))
 
+    def monitor(self) -> None:
+        """See `Recorder.monitor`; does nothing."""
+
     def save(self) -> None:
         """See `Recorder.save`; counts."""
         self._next_checkpoint = next_multiple(self.learner.step, self.learner.settings.checkpoint_interval)
@@ -96,6 +99,9 @@ class FollowerFiles(RunFiles):
         if summary is not None:
             recorder.write(summary)
         return summary
+
+    def monitor(self, recorder: Recorder) -> None:
+        """See `RunFiles.monitor`."""
 
     def evaluate(self, recorder: Recorder, score: Score) -> None:
         """See `RunFiles.evaluate`."""

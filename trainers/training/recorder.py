@@ -12,6 +12,7 @@ from trainers.config import RunSettings
 from trainers.records.checkpoint import BEST, NEWEST, CheckpointKeeper, save_state
 from trainers.records.gauges import add_gauges
 from trainers.records.metrics import EVALUATION_RETURN, SPEED, Summary
+from trainers.records.monitor import MonitorFile
 from trainers.records.reports import CsvReport, TensorBoardReport
 from trainers.records.wandb_report import WandbReport
 from trainers.training.callbacks import Moment
@@ -42,6 +43,7 @@ class Recorder:
         resume: whether to continue from the folder's newest checkpoint.
         wandb: the run's settings if the run is logged to Weights & Biases, else None.
         spaces: descriptions of the observation and action space, if there are any, for `LoadedPolicy.predict`.
+        monitored: the environment's name, for a `monitor.csv`; None without one.
 
     Attributes:
         folder: holds checkpoints and curves.
@@ -67,6 +69,7 @@ class Recorder:
         resume: bool,
         wandb: RunSettings | None = None,
         spaces: list[dict[str, Any]] | None = None,
+        monitored: str | None = None,
     ) -> None:
         self.learner = learner
         self.spaces = spaces
@@ -93,8 +96,10 @@ class Recorder:
         with refusal_named(self.keeper.folder):
             self._tensorboard = TensorBoardReport(self.keeper.folder, hyperparameters, step)
         self._csv = CsvReport(self.keeper.folder, step)
+        self._monitor = None if monitored is None else MonitorFile(self.keeper.folder, monitored, resume)
+        learner.metrics.ended = None if self._monitor is None else []
         self._summary_at = (0.0, learner.step)
-        self.notes += [self._csv.note] if self._csv.note else []
+        self.notes += [report.note for report in (self._csv, self._monitor) if report and report.note]
         self._next_summary = next_multiple(learner.step, learner.settings.summary_freq)
         self._next_checkpoint = next_multiple(learner.step, learner.settings.checkpoint_interval)
         self._next_evaluation = first_evaluation(learner, status)
@@ -194,6 +199,17 @@ class Recorder:
         if summary.training and merit > self.best_return:
             self.keeper.save_best({**self.state(), self._best_key: merit})
             self.best_return = merit
+
+    def monitor(self) -> None:
+        """Write the episodes that have ended since the last call to `monitor.csv`, if there is one.
+
+        Raises:
+            OSError: the file could not be written, and this is new.
+        """
+        metrics = self.learner.metrics
+        if self._monitor is not None and metrics.ended:
+            ended, metrics.ended = metrics.ended, []
+            self._monitor.write(ended, self.learner.step)
 
     def save(self) -> None:
         """Write a checkpoint, and the stored decisions if the learner keeps them.

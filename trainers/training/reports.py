@@ -93,12 +93,13 @@ class Reports:
                 self._say_why_it_ends(recorder)
 
     def write_due(self, recorder: Recorder) -> None:
-        """Write a behavior's summary and checkpoint if they are due, and judge whether it has learned enough.
+        """Write a behavior's episodes, its summary and checkpoint if they are due, and judge whether it learned enough.
 
         Raises:
             UserError: a callback failed.
         """
         learner = recorder.learner
+        self.files.monitor(recorder)
         if recorder.summary_due or recorder.ends:
             self.tell(self._summarise(recorder))
             recorder.early_stop.judge(self.lessons.at_last)
@@ -112,6 +113,7 @@ class Reports:
 
         A learner that has finished was saved when it finished.
         """
+        self.files.monitor(recorder)
         events = self._summarise(recorder)
         if recorder.learner.training or recorder.learner.name in self.files.unsaved:
             events += self._checkpoint(recorder)
@@ -124,6 +126,7 @@ class Reports:
             Whether this process has saved anything of it, and the newest checkpoint has all of it.
         """
         with suppress(Exception):  # the first failure is the one to report
+            self.files.monitor(recorder)
             learner = recorder.learner
             if recorder.has_news and learner.training and learner.optimizer.is_finite:
                 self._summarise(recorder)

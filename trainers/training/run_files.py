@@ -79,7 +79,18 @@ class RunFiles:
             self.settings.checkpoint_settings.resume,
             self.settings if self.settings.wandb else None,
             spaces,
+            (self.settings.env_settings.env_path or learner.name) if self._monitors else None,
         )
+
+    @property
+    def _monitors(self) -> bool:
+        return self.settings.monitor and not self.settings.checkpoint_settings.inference
+
+    def monitor(self, recorder: Recorder) -> None:
+        """Write the episodes of a behavior that have just ended, if the settings say so."""
+        if self.settings.monitor:
+            with self._failure_reported(f"the episodes of {recorder.learner.name}"):
+                recorder.monitor()
 
     def summarise(self, recorder: Recorder) -> Summary | None:
         """Show, write and return what a behavior did since its last summary; None if that is nothing."""
