@@ -40,20 +40,29 @@ def draw_plots(rows: Sequence[Mapping[str, str]], folder: Path, title: str) -> N
         title: stands above the pictures.
     """
     for name, plots in (("reward.png", REWARD_PLOTS), ("losses.png", LOSS_PLOTS)):
-        lines = (len(plots) + 1) // COLUMNS
-        figure = new_figure(5 * COLUMNS, 3.2 * lines)
-        for axes, (tag, label) in zip(figure.subplots(lines, COLUMNS).flat, plots.items(), strict=True):
-            steps, values = _curve(rows, tag)
-            axes.plot(steps, values, marker="." if len(steps) < 3 else "")
-            if tag == REWARD and len(steps):
-                _add_band(axes, rows)
-                _add_evaluations(axes, rows)
-                _mark_highest(axes, steps, values)
-            if tag in LOGARITHMIC and len(values) and values.min() > 0.0:
-                axes.set_yscale("log")
-            _label(axes, "agent steps", label)
-        figure.suptitle(title, parse_math=False)
-        save_figure(figure, folder / name)
+        save_figure(_drawn(plots, rows, title), folder / name)
+
+
+def reward_picture(rows: Sequence[Mapping[str, str]], title: str) -> bytes:
+    """Return what `reward.png` holds; see `draw_plots`."""
+    return _png(_drawn(REWARD_PLOTS, rows, title))
+
+
+def _drawn(plots: Mapping[str, str], rows: Sequence[Mapping[str, str]], title: str) -> Figure:
+    lines = (len(plots) + 1) // COLUMNS
+    figure = new_figure(5 * COLUMNS, 3.2 * lines)
+    for axes, (tag, label) in zip(figure.subplots(lines, COLUMNS).flat, plots.items(), strict=True):
+        steps, values = _curve(rows, tag)
+        axes.plot(steps, values, marker="." if len(steps) < 3 else "")
+        if tag == REWARD and len(steps):
+            _add_band(axes, rows)
+            _add_evaluations(axes, rows)
+            _mark_highest(axes, steps, values)
+        if tag in LOGARITHMIC and len(values) and values.min() > 0.0:
+            axes.set_yscale("log")
+        _label(axes, "agent steps", label)
+    figure.suptitle(title, parse_math=False)
+    return figure
 
 
 def draw_curves(
@@ -153,6 +162,11 @@ def _kept_figure(width: float, height: float) -> Figure:
 
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure as .png; the file is replaced atomically."""
+    image = _png(figure)
+    write_atomically(path, lambda stream: stream.write(image))
+
+
+def _png(figure: Figure) -> bytes:
     image = io.BytesIO()
     figure.savefig(image, format="png", dpi=90)
-    write_atomically(path, lambda stream: stream.write(image.getvalue()))
+    return image.getvalue()

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from run_tools import Stopwatch, options
 
-from tests.needs import STABLE_BASELINES3
 from trainers import UserError, train
 from trainers.records.monitor import MonitorFile
 
@@ -121,13 +120,3 @@ def test_without_the_key_there_is_none_and_watching_adds_nothing(tmp_path):
     assert not (folder / "monitor.csv").exists()
     train(Stopwatch(stop_after=40).env(), {**options(tmp_path, resume=True, inference=True), "monitor": True})
     assert not (folder / "monitor.csv").exists()
-
-
-@STABLE_BASELINES3
-def test_stable_baselines3_reads_it(tmp_path):
-    from stable_baselines3.common.monitor import load_results
-
-    folder = train(Stopwatch().env(), {**options(tmp_path), "monitor": True})["Task"].folder
-    table = load_results(str(folder))
-    assert list(table.columns[:3]) == ["r", "l", "t"]
-    assert len(table) == len(read(folder / "monitor.csv")[1])
