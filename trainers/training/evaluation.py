@@ -123,8 +123,10 @@ class Evaluations:
 
     def _scores(self, learners: Sequence[Learner], due: Sequence[Learner]) -> dict[str, Score]:
         wanted = {learner.name: learner.settings.evaluation_episodes for learner in due}
-        # A stop signal ends a run at once while it waits for its environment, and so an evaluation.
-        with self._timers("evaluation"), self._timers("env"), random_numbers_kept():
+        # A stop signal ends a run at once while it waits for its environment, and so an evaluation. With several ranks,
+        # the evaluation is played to its end, because the others leave only when all meet.
+        block = "env" if self._collective.size == 1 else "play"
+        with self._timers("evaluation"), self._timers(block), random_numbers_kept():
             env = self._env or self._made(max(wanted.values()))
             try:
                 self._lessons.send(env)
