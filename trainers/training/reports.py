@@ -89,8 +89,7 @@ class Reports:
             if score is not None:
                 self.files.evaluate(recorder, score)
                 self.tell([("evaluation", recorder)])
-                recorder.early_stop.judge(self.lessons.at_last, score.mean)
-                self._say_why_it_ends(recorder)
+                self._judge(recorder, score.mean)
 
     def write_due(self, recorder: Recorder) -> None:
         """Write a behavior's episodes, its summary and checkpoint if they are due, and judge whether it learned enough.
@@ -102,8 +101,7 @@ class Reports:
         self.files.monitor(recorder)
         if recorder.summary_due or recorder.ends:
             self.tell(self._summarise(recorder))
-            recorder.early_stop.judge(self.lessons.at_last)
-            self._say_why_it_ends(recorder)
+            self._judge(recorder)
         if learner.training and (recorder.checkpoint_due or recorder.ends):
             require_same_weights(learner)
             self.tell(self._checkpoint(recorder))
@@ -144,8 +142,11 @@ class Reports:
         for method, recorder in events:
             self.callbacks.tell(method, recorder.moment(self._stop))
 
-    def _say_why_it_ends(self, recorder: Recorder) -> None:
-        if recorder.early_stop.reason:
+    def _judge(self, recorder: Recorder, evaluated: float | None = None) -> None:
+        """Judge whether a behavior has learned enough, and say so once; see `EarlyStop.judge`."""
+        known = recorder.early_stop.reason
+        recorder.early_stop.judge(self.lessons.at_last, evaluated)
+        if recorder.early_stop.reason and not known:
             self.display.say(f"{recorder.learner.name}: {recorder.early_stop.reason}; training ends")
 
     def _summarise(self, recorder: Recorder) -> Events:

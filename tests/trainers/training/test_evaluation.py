@@ -197,7 +197,7 @@ def test_early_ends_follow_it(tmp_path, capsys, keys, scores, told):
     outcome = rising.train(tmp_path, {"max_steps": 100_000, **keys})
     assert outcome.finished
     assert outcome.steps // EVERY == len(scores) == len(rising.made)
-    assert f"Task: the mean return of an {told}; training ends" in capsys.readouterr().out
+    assert capsys.readouterr().out.count(f"Task: the mean return of an {told}; training ends") == 1
 
 
 def test_callbacks_and_the_console_hear_of_it(tmp_path, capsys):
