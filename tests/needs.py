@@ -18,6 +18,7 @@ VIDEO = pytest.mark.skipif(_lacking("imageio_ffmpeg", "pygame"), reason="needs t
 PYGAME = pytest.mark.skipif(_lacking("pygame"), reason="needs pygame: the extra box2d or video")
 PETTINGZOO = pytest.mark.skipif(_lacking("pettingzoo"), reason="needs the extra pettingzoo")
 STABLE_BASELINES3 = pytest.mark.skipif(_lacking("stable_baselines3"), reason="needs stable-baselines3")
+NOTEBOOK = pytest.mark.skipif(_lacking("nbclient", "ipykernel"), reason="needs nbclient and ipykernel")
 PLOTLY = pytest.mark.skipif(_lacking("plotly"), reason="needs the extra compare")
 OPTUNA = pytest.mark.skipif(_lacking("optuna"), reason="needs the extra search")
 POSTGRESQL = pytest.mark.skipif(

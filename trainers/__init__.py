@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from trainers.records.policy_file import LoadedPolicy, load_policy
     from trainers.training.api import train
     from trainers.training.callbacks import Callback, Moment
-    from trainers.training.recorder import Outcome
+    from trainers.training.outcome import Outcome
 
 __all__ = ["Callback", "LoadedPolicy", "Moment", "Outcome", "UserError", "load_policy", "train"]
 
@@ -23,7 +23,7 @@ _MODULES = {
     "Callback": "trainers.training.callbacks",
     "LoadedPolicy": "trainers.records.policy_file",
     "Moment": "trainers.training.callbacks",
-    "Outcome": "trainers.training.recorder",
+    "Outcome": "trainers.training.outcome",
     "UserError": "gym_adapters.errors",
     "load_policy": "trainers.records.policy_file",
     "train": "trainers.training.api",

@@ -12,7 +12,7 @@ from messages import Message
 from bridge import wire
 from bridge.unity_env import PlayerOptions, UnityEnv
 from trainers import train
-from trainers.training.recorder import Outcome
+from trainers.training.outcome import Outcome
 
 MAX_STEPS = 40
 SETTINGS: dict[str, Any] = {

@@ -14,6 +14,8 @@ from training.test_self_play import arena
 from training.test_self_play import options as play_options
 
 from trainers import Callback, Moment, Outcome, train
+from trainers.config import RunSettings
+from trainers.training.evaluation import SEED
 
 SMALL = {
     "trainer_type": "ppo",
@@ -72,6 +74,19 @@ def told(outcomes: dict[str, Outcome]) -> dict[str, Any]:
     return {name: {key: asdict(one)[key] for key in kept} for name, one in outcomes.items()}
 
 
+def examiner(settings: RunSettings) -> Taught:
+    """The environment of evaluations, which rank 0 alone makes."""
+    assert RANK == 0
+    assert settings.env_settings.seed == SEED
+    return Taught()
+
+
+def evaluated(common: dict[str, Any]) -> dict[str, Any]:
+    keys = {"max_steps": 20_000, "evaluation_freq": 300, "patience": 2}
+    run = {**common["checkpoint_settings"], "run_id": "evaluated"}
+    return {**common, "default_settings": {**SMALL, **keys}, "checkpoint_settings": run}
+
+
 def main(folder: Path) -> None:
     """Play against oneself, be taught lessons, begin late, end early."""
     torch.set_num_threads(1)
@@ -92,6 +107,8 @@ def main(folder: Path) -> None:
     early = {**common, "checkpoint_settings": {**run, "run_id": "early"}}
     early["default_settings"] = {**SMALL, "max_steps": 20_000, "patience": 2}
     found["early"] = told(train(Taught(), early))
+    outcomes = train(Taught(), evaluated(common), evaluation_env=examiner)
+    found["evaluated"], found["best"] = told(outcomes), outcomes["Task"].best_return
     watch = Watch()
     stopped = {**early, "checkpoint_settings": {**run, "run_id": "stopped"}}
     found["stopped"] = told(train(Taught(), stopped, callbacks=[watch]))

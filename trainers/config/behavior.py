@@ -9,6 +9,7 @@ from trainers.config import catalogue
 from trainers.config.algorithm import AlgorithmSettings
 from trainers.config.base import (
     Count,
+    Environments,
     Flag,
     PathText,
     Positive,
@@ -92,12 +93,24 @@ class BehaviorSettings(Settings):
     stop_at_reward: Real | None = extension(
         None,
         description="Mean return of the last 100 episodes at which training ends before max_steps; with self_play, the "
-        "Elo rating. It is looked at with each summary. With lessons, it holds in the last. null: never.",
+        "Elo rating. It is looked at with each summary. With evaluation_freq, the mean return of each evaluation. With "
+        "lessons, it holds in the last. null: never.",
     )
     patience: Count | None = extension(
         None,
         description="Summaries in a row without a better mean return of the last 100 episodes after which training "
-        "ends before max_steps. A new lesson begins a new count. Typical: 10-50. null: never.",
+        "ends before max_steps. With evaluation_freq, evaluations in a row. A new lesson begins a new count. Typical: "
+        "10-50. null: never.",
+    )
+    evaluation_freq: Count | None = extension(
+        None,
+        description="Agent steps between two evaluations: the policy plays deterministically in environments of its "
+        "own, and the best checkpoint, stop_at_reward and patience follow the mean return. null: never.",
+    )
+    evaluation_episodes: Environments = extension(
+        10,
+        description="Environments of an evaluation, each played for one episode and seeded from 10000 on. A Unity "
+        "player of its own is played until so many episodes have ended.",
     )
 
     @model_validator(mode="before")
@@ -142,6 +155,14 @@ class BehaviorSettings(Settings):
         if known.get("even_checkpoints") and "max_steps" in known and "keep_checkpoints" in known:
             return max(1, known["max_steps"] // known["keep_checkpoints"])
         return interval
+
+    @model_validator(mode="after")
+    def _games_are_rated(self) -> Self:
+        if self.evaluation_freq is not None and self.self_play is not None:
+            raise problem(
+                "evaluation_freq has no use with self_play, whose Elo rating says how good the policy is; remove one"
+            )
+        return self
 
     @model_validator(mode="after")
     def _network_keys_are_used(self) -> Self:

@@ -223,6 +223,11 @@ class RunSettings(Settings):
         description="Whether the training commands also print debug messages, with all settings among them. Then each "
         "message has its time and its line of code.",
     )
+    monitor: Flag = extension(
+        False,
+        description="Whether each behavior's folder also gets monitor.csv, with a row for each episode, in the format "
+        "of Stable-Baselines3's monitor.",
+    )
     wandb: str | None = extension(
         None,
         description="Weights & Biases project that logs the run. It needs the extra wandb. null: none.",

@@ -18,6 +18,7 @@ COUNTS = frozenset(
         "max_steps",
         "summary_freq",
         "checkpoint_interval",
+        "evaluation_freq",
         "save_steps",
         "team_change",
         "swap_steps",

@@ -22,9 +22,9 @@ from trainers.config import CheckpointSettings, EnvSettings, load_settings
 from trainers.config.base import PathText
 from trainers.config.errors import option_reader, path_option
 from trainers.config.loader import CONFIGURATION
+from trainers.experience.playing import begin, checked_steps
 from trainers.networks.policy_network import join_masks
 from trainers.playback.evaluation import EPISODES
-from trainers.playback.policies import begin, checked_steps
 from trainers.playback.run_environment import environment_of
 from trainers.records.names import file_name
 from trainers.records.policy_file import LoadedPolicy, find_checkpoint, find_checkpoints, load_policy

@@ -2,13 +2,12 @@
 
 import argparse
 import json
-import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from mlagents_envs.base_env import ActionTuple, BaseEnv, DecisionSteps, TerminalSteps
+from mlagents_envs.base_env import ActionTuple, BaseEnv
 
 from bridge.ports import BASE_PORT
 from bridge.process import looks_like_player
@@ -22,23 +21,19 @@ from gym_adapters.errors import (
 from gym_adapters.limits import ENVIRONMENTS
 from gym_adapters.make import make_env
 from gym_adapters.pettingzoo import is_pettingzoo
-from gym_adapters.teams import parts_of
 from trainers.config import load_settings
 from trainers.config.base import PathText
 from trainers.config.errors import option_reader, path_option
 from trainers.experience.checks import checked_specs
+from trainers.experience.playing import Policy, play_all
 from trainers.playback.match_command import GAMES, show_match
 from trainers.playback.onnx_policy import OnnxPolicy
-from trainers.playback.policies import ONNX, Policy, begin, checked_steps, from_file, from_run, required_env
+from trainers.playback.policies import ONNX, from_file, from_run, required_env
 from trainers.playback.video import Episode, check_video, film_agents, write_video
 from trainers.records.words import three_digits
 from trainers.training.environments import make_environment
 
-logger = logging.getLogger(__name__)
-
 EPISODES = 20
-FIRST_NOTICE = 5000
-"""Steps after which it is said that episodes have not ended; said again after twice as many, and so on."""
 
 
 def evaluate(
@@ -57,71 +52,9 @@ def evaluate_all(
     deterministic: bool = True,
     played: dict[int, list[ActionTuple]] | None = None,
 ) -> dict[str, list[float]]:
-    """Play one episode with every agent that `env` starts with.
-
-    Args:
-        env: an environment with the policies' behaviors; it is reset, and left open.
-        policies: one for each behavior that acts.
-        deterministic: take the most likely actions; else draw samples.
-        played: is filled with the actions of each agent's episode, by agent id.
-
-    Returns:
-        Raw returns by behavior, in order of agent id: an agent's own rewards and its group's.
-
-    Raises:
-        UserError: the environment has no such behavior, or sends what does not fit it or is not
-            finite.
-    """
-    playing = begin(env, policies)
-    running: dict[tuple[str, int], float] = {}
-    finished: dict[tuple[str, int], float] = {}
-    step, notice = 0, FIRST_NOTICE
-    while not step or running:
-        for name, (policy, checker) in playing.items():
-            decision, terminal = checked_steps(env, name, checker)
-            policy.forget((name, agent) for agent in terminal.agent_id.tolist())
-            for agent, reward in _rewards(terminal):
-                if (name, agent) in running:
-                    finished[name, agent] = running.pop((name, agent)) + reward
-            for agent, reward in _rewards(decision):
-                if not step:
-                    running[name, agent] = 0.0
-                elif (name, agent) in running:
-                    running[name, agent] += reward
-            if len(decision):
-                agents = [(name, agent) for agent in decision.agent_id.tolist()]
-                actions = policy.act(decision.obs, deterministic, decision.action_mask, agents)
-                with environment_called():
-                    env.set_actions(name, actions)
-                if played is not None:
-                    for row, agent in enumerate(decision.agent_id.tolist()):
-                        if (name, agent) in running:
-                            one = slice(row, row + 1)
-                            action = ActionTuple(actions.continuous[one], actions.discrete[one])
-                            played.setdefault(agent, []).append(action)
-        step += 1
-        if step == notice:
-            logger.warning(
-                "%s: %d of %d episodes have ended after %d steps; playing goes on until all have, Ctrl-C stops it",
-                ", ".join(policy.name for policy in policies),
-                len(finished),
-                len(finished) + len(running),
-                step,
-            )
-            notice *= 2
-        with environment_called():
-            env.step()
-    return {
-        behavior: [finished[name, agent] for name, agent in sorted(finished) if parts_of(name)[0] == behavior]
-        for behavior in (policy.name for policy in policies)
-    }
-
-
-def _rewards(steps: DecisionSteps | TerminalSteps) -> Iterator[tuple[int, float]]:
-    """Yield each agent's id, and the sum of its own reward and its group's."""
-    own, group = steps.reward.tolist(), steps.group_reward.tolist()
-    for agent, mine, ours in zip(steps.agent_id.tolist(), own, group, strict=True):
-        yield agent, mine + ours
+    """Play one episode with every agent that `env` starts with, and return their raw returns. See `play_all`."""
+    found = play_all(env, policies, deterministic, played)
+    return {name: [episode.total for episode in episodes] for name, episodes in found.items()}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -15,6 +15,11 @@ REWARD_DEVIATION = "Environment/Cumulative Reward Deviation"
 EPISODE_LENGTH = "Environment/Episode Length"
 ELO = "Self-play/ELO"
 SPEED = "Speed/Steps per Second"
+EVALUATION = "Evaluation/"
+"""Prefix of the tags of an evaluation while training."""
+EVALUATION_RETURN = f"{EVALUATION}Return"
+EVALUATION_DEVIATION = f"{EVALUATION}Return Deviation"
+EVALUATION_LENGTH = f"{EVALUATION}Episode Length"
 BEST_WINDOW = 100
 
 LONGEST_TAG = 200
@@ -23,7 +28,7 @@ SCENE = "Scene/"
 """Prefix of a statistic that a scene reports under a name of the trainer's own."""
 
 OWN = frozenset({REWARD, REWARD_DEVIATION, GROUP_REWARD, EPISODE_LENGTH, SPEED, "step", "seconds"})
-OWN_GROUPS = ("Policy/", "Losses/", "Self-play/", "Environment/Lesson Number/")
+OWN_GROUPS = ("Policy/", "Losses/", "Self-play/", "Environment/Lesson Number/", EVALUATION)
 """The trainer's own tags, and the columns of `progress.csv` that are no tags."""
 
 
@@ -39,7 +44,7 @@ class Summary:
         histograms: all numbers of each tag that TensorBoard shows as a distribution.
         returns: raw returns of the episodes that ended.
         training: whether the behavior was learning.
-        best: the highest mean return of 100 episodes at any summary so far; None before 100 episodes.
+        best: the highest mean return of 100 episodes at any summary so far, or of any evaluation; None before.
     """
 
     behavior: str
@@ -61,6 +66,8 @@ class Metrics:
         lesson_returns: the newest such returns since the present lesson began.
         standing: values by tag that every summary repeats, such as the number of the lesson.
         episodes: episodes ended in all.
+        ended: own plus group return and decisions of each episode that ended, for `monitor.csv`, which takes them out;
+            None without that file.
     """
 
     def __init__(self) -> None:
@@ -73,6 +80,7 @@ class Metrics:
         self.lesson_returns: deque[float] = deque(maxlen=1)
         self.standing: dict[str, float] = {}
         self.episodes = 0
+        self.ended: list[tuple[float, float]] | None = None
 
     def add(self, tag: str, value: float) -> None:
         """Record one value."""
@@ -97,6 +105,8 @@ class Metrics:
         self.recent_returns.extend(reached)
         self.lesson_returns.extend(reached)
         self.episodes += len(own)
+        if self.ended is not None:
+            self.ended += zip(reached, lengths.tolist(), strict=True)
         self.extend(REWARD, own)
         self.extend(EPISODE_LENGTH, lengths)
 

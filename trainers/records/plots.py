@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 from trainers.records.checkpoint import write_atomically
-from trainers.records.metrics import EPISODE_LENGTH, REWARD, REWARD_DEVIATION
+from trainers.records.metrics import EPISODE_LENGTH, EVALUATION_RETURN, REWARD, REWARD_DEVIATION
 
 COLUMNS = 2
 REWARD_PLOTS = {REWARD: "mean return of training episodes", EPISODE_LENGTH: "episode length, decisions"}
@@ -31,7 +31,8 @@ SPREAD_FROM = 3
 def draw_plots(rows: Sequence[Mapping[str, str]], folder: Path, title: str) -> None:
     """Draw `reward.png` and `losses.png`; each tag is a curve over agent steps.
 
-    The mean return has its deviation over the episodes as a band, and a mark at its highest value.
+    The mean return has its deviation over the episodes as a band, and a mark at its highest value. Evaluations while
+    training are a curve beside it.
 
     Args:
         rows: lines of `progress.csv` by column name; an empty cell leaves a gap.
@@ -39,19 +40,29 @@ def draw_plots(rows: Sequence[Mapping[str, str]], folder: Path, title: str) -> N
         title: stands above the pictures.
     """
     for name, plots in (("reward.png", REWARD_PLOTS), ("losses.png", LOSS_PLOTS)):
-        lines = (len(plots) + 1) // COLUMNS
-        figure = new_figure(5 * COLUMNS, 3.2 * lines)
-        for axes, (tag, label) in zip(figure.subplots(lines, COLUMNS).flat, plots.items(), strict=True):
-            steps, values = _curve(rows, tag)
-            axes.plot(steps, values, marker="." if len(steps) < 3 else "")
-            if tag == REWARD and len(steps):
-                _add_band(axes, rows)
-                _mark_highest(axes, steps, values)
-            if tag in LOGARITHMIC and len(values) and values.min() > 0.0:
-                axes.set_yscale("log")
-            _label(axes, "agent steps", label)
-        figure.suptitle(title, parse_math=False)
-        save_figure(figure, folder / name)
+        save_figure(_drawn(plots, rows, title), folder / name)
+
+
+def reward_picture(rows: Sequence[Mapping[str, str]], title: str) -> bytes:
+    """Return what `reward.png` holds; see `draw_plots`."""
+    return _png(_drawn(REWARD_PLOTS, rows, title))
+
+
+def _drawn(plots: Mapping[str, str], rows: Sequence[Mapping[str, str]], title: str) -> Figure:
+    lines = (len(plots) + 1) // COLUMNS
+    figure = new_figure(5 * COLUMNS, 3.2 * lines)
+    for axes, (tag, label) in zip(figure.subplots(lines, COLUMNS).flat, plots.items(), strict=True):
+        steps, values = _curve(rows, tag)
+        axes.plot(steps, values, marker="." if len(steps) < 3 else "")
+        if tag == REWARD and len(steps):
+            _add_band(axes, rows)
+            _add_evaluations(axes, rows)
+            _mark_highest(axes, steps, values)
+        if tag in LOGARITHMIC and len(values) and values.min() > 0.0:
+            axes.set_yscale("log")
+        _label(axes, "agent steps", label)
+    figure.suptitle(title, parse_math=False)
+    return figure
 
 
 def draw_curves(
@@ -113,6 +124,12 @@ def _add_band(axes: Axes, rows: Sequence[Mapping[str, str]]) -> None:
     axes.fill_between(steps, means - deviations, means + deviations, alpha=0.2, linewidth=0)
 
 
+def _add_evaluations(axes: Axes, rows: Sequence[Mapping[str, str]]) -> None:
+    steps, means = _curve(rows, EVALUATION_RETURN)
+    if len(steps):
+        axes.plot(steps, means, marker=".", color="tab:orange", label="evaluation")
+
+
 def _mark_highest(axes: Axes, steps: np.ndarray, values: np.ndarray) -> None:
     best = int(np.argmax(values))
     axes.plot(steps[best], values[best], "o", color="tab:green", label=f"best: {values[best]:,.4g}")
@@ -145,6 +162,11 @@ def _kept_figure(width: float, height: float) -> Figure:
 
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure as .png; the file is replaced atomically."""
+    image = _png(figure)
+    write_atomically(path, lambda stream: stream.write(image))
+
+
+def _png(figure: Figure) -> bytes:
     image = io.BytesIO()
     figure.savefig(image, format="png", dpi=90)
-    write_atomically(path, lambda stream: stream.write(image.getvalue()))
+    return image.getvalue()

@@ -125,11 +125,12 @@ def _found(path: Path, which: str) -> list[Path]:
 
 
 class LoadedPolicy:
-    """A trained policy that acts on numpy arrays, on the CPU.
+    """A trained policy that acts on numpy arrays.
 
     Args:
         state: a checkpoint, from `load_state`.
         path: its file, for error lines.
+        device: computes the network.
 
     Attributes:
         name: the behavior's name.
@@ -141,16 +142,16 @@ class LoadedPolicy:
         UserError: the weights do not fit the network that the checkpoint describes.
     """
 
-    def __init__(self, state: dict[str, Any], path: Path) -> None:
+    def __init__(self, state: dict[str, Any], path: Path, device: torch.device | str = "cpu") -> None:
         description = state["behavior"]
         self.name: str = description["name"]
         self.step: int = state["global_step"]
-        self.policy = build_network(state)
+        self.policy = build_network(state).to(device)
         self.spec = self.policy.spec
         check_fits(path, state, self.policy)
         self.policy.load_state_dict(state["Policy"])
         self.policy.eval()
-        self._generator = torch.Generator().manual_seed(0)
+        self._generator = torch.Generator(device).manual_seed(0)
         self._memories: dict[Hashable, np.ndarray] = {}
         self._mappings: tuple[ObservationMapping, ActionMapping] | None = None
         if "spaces" in description:

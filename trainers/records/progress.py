@@ -80,7 +80,7 @@ def open_missing_streams() -> None:
 def make_display() -> Display:
     """Return the live display if standard output is a terminal that can move its cursor, else lines.
 
-    Lines are for pipes, for `TERM=dumb`, and for the consoles of editors and notebooks.
+    Lines are for pipes, for `TERM=dumb`, and for the consoles of editors. For notebooks: `trainers.training.notebook`.
     """
     # An exported size would hide that the window changes.
     environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}

@@ -3,6 +3,7 @@
 import csv
 import io
 import itertools
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from gym_adapters.errors import refusal_named
 from trainers.records.checkpoint import write_text
 from trainers.records.event_file import EventFile
-from trainers.records.metrics import ELO, EPISODE_LENGTH, GROUP_REWARD, REWARD, SPEED, Summary
+from trainers.records.metrics import ELO, EPISODE_LENGTH, EVALUATION, GROUP_REWARD, REWARD, SPEED, Summary
 
 PLACE = ("step", "seconds")
 """The first columns of `progress.csv`. The others are tags."""
@@ -66,7 +67,8 @@ class TensorBoardReport:
 class CsvReport:
     """Writes `progress.csv`, one line for each summary, and draws the two plots of it.
 
-    The columns are agent steps, seconds of the run, and tags. A cell is empty if its tag had no value.
+    The columns are agent steps, seconds of the run, and tags. A cell is empty if its tag had no value. An evaluation is
+    in the line of the summary of the same step, if there is one, else in a line of its own.
 
     Args:
         folder: the behavior's folder.
@@ -96,7 +98,12 @@ class CsvReport:
         """
         row = {tag: f"{value:.6g}" for tag, value in summary.values.items()}
         seconds = self.earlier_seconds + summary.elapsed
-        self._rows.append({**row, "step": str(summary.step), "seconds": f"{seconds:.1f}"})
+        row |= {"step": str(summary.step), "seconds": f"{seconds:.1f}"}
+        last = self._rows[-1] if self._rows else {}
+        if last.get("step") == row["step"] and not is_summary(last):
+            self._rows.pop()
+            row = {**last, **row}
+        self._rows.append(row)
         for tag in row:
             if tag not in self._columns:
                 self._columns.append(tag)
@@ -118,7 +125,7 @@ class CsvReport:
         try:
             rows, self._columns = read_progress(self.path)
         except (OSError, ValueError, csv.Error) as error:
-            kept = _unused(self.path)
+            kept = unused_name(self.path)
             with refusal_named(self.path):
                 self.path.replace(kept)
             reason = " ".join(str(error).split())[:200]
@@ -157,6 +164,11 @@ def read_progress(path: Path) -> tuple[list[dict[str, str]], list[str]]:
     return [dict(zip(columns, cells, strict=True)) for cells in lines], columns
 
 
+def is_summary(row: Mapping[str, str]) -> bool:
+    """Whether a line of `progress.csv` is of a summary, and not of an evaluation alone."""
+    return any(cell and tag not in PLACE and not tag.startswith(EVALUATION) for tag, cell in row.items())
+
+
 def console_line(summary: Summary) -> str:
     """ML-Agents' summary line."""
     start = f"{summary.behavior}. Step: {summary.step}. Time Elapsed: {summary.elapsed:.3f} s. "
@@ -170,7 +182,7 @@ def console_line(summary: Summary) -> str:
     return f"{start}Mean Reward: {mean:.3f}. {middle}Std of Reward: {std:.3f}. {state}{rating}"
 
 
-def _unused(path: Path) -> Path:
+def unused_name(path: Path) -> Path:
     """Return a name beside `path` that no file has yet."""
     names = (path.with_name(f"{path.stem}.damaged-{count}{path.suffix}") for count in itertools.count(1))
     return next(name for name in names if not name.exists())

@@ -30,6 +30,7 @@ class Waiting(BaseModel):
     waited: int = Field(default=0, ge=0)
     first_episode: int = Field(default=0, ge=0)
     lesson: dict[str, FiniteFloat] | None = None
+    by_evaluation: bool = False
 
 
 class Reached(BaseModel):
@@ -44,6 +45,7 @@ class Reached(BaseModel):
     lesson_num: int = Field(default=0, ge=0)
     smoothed_reward: FiniteFloat = 0.0
     early_stop: Waiting | None = None
+    next_evaluation: int = Field(default=0, ge=0)
 
 
 _STATUS = TypeAdapter(dict[str, Reached])

@@ -22,7 +22,7 @@ from trainers.optim.launch import NEEDED
 from trainers.records.checkpoint import write_text
 from trainers.records.metrics import GROUP_REWARD, REWARD
 from trainers.records.names import behavior_folder
-from trainers.records.reports import read_progress
+from trainers.records.reports import is_summary, read_progress
 
 MEASURES = {"final": final, "best": best}
 POLL_SECONDS = 0.2
@@ -63,7 +63,7 @@ class SeedRun:
             names = ", ".join(sorted(file.parent.name for file in files))
             raise TrialError(f"there are several behaviors; set behavior to one of {names}")
         try:
-            rows = read_progress(files[0])[0] if files else []
+            rows = [row for row in read_progress(files[0])[0] if is_summary(row)] if files else []
         except FileNotFoundError:
             rows = []
         if not rows:

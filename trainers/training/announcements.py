@@ -12,8 +12,10 @@ from gym_adapters.trust import needs_trust
 from trainers.algorithms.learner import Learner
 from trainers.config import CheckpointSettings, RunSettings
 from trainers.config.base import suggestion
+from trainers.records.metrics import Summary
 from trainers.records.words import duration, short_count, three_digits
-from trainers.training.recorder import Outcome
+from trainers.training.evaluation import Score
+from trainers.training.outcome import Outcome
 
 TRAIN = "trainers"
 EVALUATE = "trainers.evaluate"
@@ -45,6 +47,16 @@ def behavior_line(learner: Learner) -> str:
         total = short_count(learner.settings.max_steps)
         parts.append(f"goes on at {short_count(learner.step)} of {total} steps")
     return "; ".join(parts)
+
+
+def evaluation_line(summary: Summary, score: Score) -> str:
+    """Return the line about an evaluation."""
+    best = "" if summary.best is None else f", best {three_digits(summary.best)}"
+    return (
+        f"{summary.behavior}: evaluated at {short_count(summary.step)} steps: return {three_digits(score.mean)} ± "
+        f"{three_digits(score.deviation)} in {score.episodes} episode{'s' * (score.episodes != 1)}, "
+        f"length {three_digits(score.length)}{best}"
+    )
 
 
 def unseen_lines(settings: RunSettings, seen: Collection[str]) -> Iterator[str]:
@@ -82,10 +94,11 @@ def closing_lines(name: str, outcome: Outcome, settings: RunSettings) -> Iterato
     env_path = settings.env_settings.env_path
     in_unity = env_path is None or looks_like_player(env_path)
     behavior = settings.behavior(name)
-    max_steps, rated = behavior.max_steps, behavior.self_play is not None
+    max_steps = behavior.max_steps
+    kind = "Elo " if behavior.self_play else "evaluation " if behavior.evaluation_freq else ""
 
     yield ""
-    yield f"{name}: {outcome.steps:,} steps, {outcome.episodes:,} episodes, {_reached(outcome, rated)}"
+    yield f"{name}: {outcome.steps:,} steps, {outcome.episodes:,} episodes, {_reached(outcome, kind)}"
     if learns and outcome.finished and not outcome.trained:
         yield f"  This run had already reached max_steps ({max_steps:,}), so nothing was trained."
         further = 2 * max(max_steps, outcome.steps)
@@ -129,11 +142,10 @@ def _train_command(settings: RunSettings, run_id: str, *arguments: object) -> st
 _DEFAULT_RESULTS = CheckpointSettings.model_fields["results_dir"].default
 
 
-def _reached(outcome: Outcome, rated: bool) -> str:
-    """Return the mean return so far, and the best one; with self-play (`rated`), the best Elo rating."""
+def _reached(outcome: Outcome, kind: str) -> str:
+    """Return the mean return so far, and the best one, with the kind of the latter."""
     if not outcome.episodes:
         return "none ended"
-    kind = "Elo " if rated else ""
     best = "" if math.isnan(outcome.best_return) else f", best {kind}{three_digits(outcome.best_return)}"
     return f"mean return of the last 100: {three_digits(outcome.mean_return)}{best}"
 

@@ -17,10 +17,12 @@ from trainers.records.progress import Display, make_display
 from trainers.records.run_folder import claimed_folder, with_run_id
 from trainers.training.callbacks import Callback, Callbacks, installed_callbacks
 from trainers.training.environments import own_environment
+from trainers.training.evaluation import require_second_environment
 from trainers.training.followers import Silence
 from trainers.training.joining import joined
 from trainers.training.loop import run
-from trainers.training.recorder import Outcome
+from trainers.training.notebook import find_notebook
+from trainers.training.outcome import Outcome
 from trainers.training.session import SAVED, Session
 from trainers.training.stopping import StopSignals
 
@@ -37,6 +39,7 @@ def train(
     overrides: Sequence[str] = (),
     display: Display | None = None,
     callbacks: Sequence[Callback] = (),
+    evaluation_env: Callable[[RunSettings], BaseEnv] | None = None,
 ) -> dict[str, Outcome]:
     """Train every behavior of an environment and write a run folder.
 
@@ -46,9 +49,12 @@ def train(
         options: the training file as a path, YAML text, a dictionary, loaded settings, or a function that loads them;
             None takes ML-Agents' defaults for every behavior.
         overrides: `KEY=VALUE` strings that override the training file, such as `behaviors.Walker.max_steps=1e6`.
-        display: shows progress; None takes a live display on a terminal and plain lines elsewhere.
+        display: shows progress; None takes a live display on a terminal, a curve and a bar in a notebook, and plain
+            lines elsewhere.
         callbacks: are told how the run goes, and may end it. Those of installed packages are called after them. With
             several ranks, only those of rank 0 are called.
+        evaluation_env: makes the environments of evaluations (key `evaluation_freq`) from settings in which
+            `env_settings.seed` and `num_envs` are theirs; None takes `env`, if that is a function.
 
     Returns:
         The outcome of each behavior, by name.
@@ -68,15 +74,19 @@ def train(
             stack.callback(signals.leaving, env.close)
         settings, collective = stack.enter_context(joined(lambda: _read(options, overrides), _prepared))
         leads = collective.rank == 0
-        told = Callbacks([*callbacks, *installed_callbacks(settings)] if leads else ())
+        evaluation_env = evaluation_env or (None if isinstance(env, BaseEnv) else env)
+        require_second_environment(evaluation_env, settings)
+        notebook = find_notebook() if leads and display is None else None
+        shown = [] if notebook is None else [notebook]
+        told = Callbacks([*callbacks, *installed_callbacks(settings), *shown] if leads else ())
         if leads:
             if settings.debug:
                 logger.debug("All settings of this run:\n%s", dump_settings(settings))
             stack.enter_context(claimed_folder(settings.checkpoint_settings))
         threads = stack.enter_context(Threads())
-        display = (display or make_display()) if leads else Silence()
+        display = (display or notebook or make_display()) if leads else Silence()
         try:
-            session = Session(settings, display, threads, collective, told)
+            session = Session(settings, display, threads, collective, told, evaluation_env)
         except BaseException:
             display.close()
             raise

@@ -28,6 +28,7 @@ _OPTIONS = {
         "--inference": "checkpoint_settings.inference",
         "--deterministic": "behaviors.*.network_settings.deterministic",
         "--max-steps": "behaviors.*.max_steps",
+        "--monitor": "monitor",
         "--wandb": "wandb",
         "--debug": "debug",
     },

@@ -19,7 +19,7 @@ class Moment:
     Attributes:
         behavior: its name.
         step: agent steps trained in total, over all ranks.
-        figures: the newest summary, one number for each TensorBoard tag; empty before the first one.
+        figures: the newest summary and the newest evaluation, one number for each TensorBoard tag; empty before them.
         episodes: episodes ended in total.
         mean_return: mean return of the last 100 training episodes; NaN without any.
         folder: holds the behavior's checkpoints and curves.
@@ -46,6 +46,9 @@ class Callback:
 
     def summary(self, moment: Moment) -> None:
         """A summary was written; `moment.figures` are its numbers."""
+
+    def evaluation(self, moment: Moment) -> None:
+        """An evaluation was played (key `evaluation_freq`); its numbers are among `moment.figures`."""
 
     def checkpoint(self, moment: Moment) -> None:
         """A checkpoint was written to `moment.folder`."""
@@ -74,7 +77,7 @@ class Callbacks:
         """Call a method of every callback.
 
         Args:
-            method: `start`, `summary`, `checkpoint` or `end`.
+            method: `start`, `summary`, `evaluation`, `checkpoint` or `end`.
             moment: its argument.
 
         Raises:

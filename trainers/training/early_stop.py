@@ -14,8 +14,9 @@ EARLY_STOP = "early_stop"
 class EarlyStop:
     """Judges a learner after each of its summaries, by `Learner.merit` once there were 100 episodes.
 
-    With several ranks it says the same on all of them, because they share the returns and summarise at the same steps.
-    With lessons, the count begins anew with each, and `stop_at_reward` holds in the last.
+    With `evaluation_freq`, it judges after each evaluation, by the mean return. With several ranks it says the same on
+    all of them, because they share the returns, and summarise and evaluate at the same steps. With lessons, the count
+    begins anew with each, and `stop_at_reward` holds in the last.
 
     Args:
         learner: the learner.
@@ -28,6 +29,9 @@ class EarlyStop:
     def __init__(self, learner: Learner, status: dict[str, Any]) -> None:
         self._learner = learner
         self._goal, self._patience = learner.settings.stop_at_reward, learner.settings.patience
+        self._by_evaluation = learner.settings.evaluation_freq is not None
+        if status.get("by_evaluation", False) != self._by_evaluation:
+            status = {}  # returns of training and of evaluations do not compare
         best, waited = status.get("best"), status.get("waited", 0)
         self._best: float = -math.inf if best is None else best
         # A run that had ended for lack of patience is resumed to try once more.
@@ -47,28 +51,37 @@ class EarlyStop:
                 "waited": self._waited,
                 "first_episode": self._first_episode,
                 "lesson": self._lesson,
+                "by_evaluation": self._by_evaluation,
             }
         }
 
-    def judge(self, last_lesson: bool) -> None:
-        """Set `reason` if training must end. Called after each summary.
+    def judge(self, last_lesson: bool, evaluated: float | None = None) -> None:
+        """Set `reason` if training must end. Called after each summary and each evaluation.
 
         Args:
             last_lesson: whether every curriculum of the run is at its last lesson.
+            evaluated: the mean return of an evaluation; None after a summary.
         """
         learner = self._learner
-        metrics, merit = learner.metrics, learner.merit
         self._notice_lessons()
-        if not learner.training or metrics.episodes - self._first_episode < BEST_WINDOW:
+        if not learner.training or self._by_evaluation != (evaluated is not None):
             return
+        if evaluated is None and learner.metrics.episodes - self._first_episode < BEST_WINDOW:
+            return
+        merit = learner.merit if evaluated is None else evaluated
         self._waited = 0 if merit > self._best else self._waited + 1
         self._best = max(self._best, merit)
         what = "the mean return of the last 100 episodes" if learner.opponents is None else "the Elo rating"
+        what, when = (
+            ("the mean return of an evaluation", "evaluations")
+            if self._by_evaluation
+            else (what, "summaries")
+        )
         if self._goal is not None and last_lesson and merit >= self._goal:
             self.reason = f"{what} is {three_digits(merit)}, so stop_at_reward ({self._goal:g}) is reached"
         elif self._patience is not None and self._waited >= self._patience:
             best = three_digits(self._best)
-            self.reason = f"{what} has not risen above {best} in {self._waited} summaries (patience)"
+            self.reason = f"{what} has not risen above {best} in {self._waited} {when} (patience)"
 
     def _notice_lessons(self) -> None:
         lesson = dict(self._learner.metrics.standing)

@@ -10,8 +10,11 @@ from trainers.config import RunSettings
 from trainers.records.metrics import Summary
 from trainers.records.progress import Display
 from trainers.records.timers import TimerTree
+from trainers.training.due import first_evaluation, next_multiple
 from trainers.training.early_stop import EARLY_STOP, EarlyStop
-from trainers.training.recorder import Outcome, Recorder, next_multiple
+from trainers.training.evaluation import Score
+from trainers.training.outcome import Outcome
+from trainers.training.recorder import Recorder
 from trainers.training.run_files import RunFiles
 
 
@@ -45,6 +48,7 @@ class Follower(Recorder):
         self.early_stop = EarlyStop(learner, status.get(EARLY_STOP) or {})
         self.best_return = -math.inf
         self.figures: dict[str, float] = {}
+        self.scores: dict[str, float] = {}
         self.gauges: dict[str, dict[str, float]] = {}
         self.notes: list[str] = []
         self.folder = folder
@@ -52,11 +56,15 @@ class Follower(Recorder):
         self._summary_at = (0.0, learner.step)
         self._next_summary = next_multiple(learner.step, learner.settings.summary_freq)
         self._next_checkpoint = next_multiple(learner.step, learner.settings.checkpoint_interval)
+        self._next_evaluation = first_evaluation(learner, status)
 
     def write(self, summary: Summary) -> None:
         """See `Recorder.write`; keeps the best return."""
-        if summary.training and self.learner.metrics.is_full:
-            self.best_return = max(self.best_return, self.learner.merit)
+        if summary.training:
+            self.best_return = max(self.best_return, self._merit(summary.values))
+
+    def monitor(self) -> None:
+        """See `Recorder.monitor`; does nothing."""
 
     def save(self) -> None:
         """See `Recorder.save`; counts."""
@@ -91,6 +99,13 @@ class FollowerFiles(RunFiles):
         if summary is not None:
             recorder.write(summary)
         return summary
+
+    def monitor(self, recorder: Recorder) -> None:
+        """See `RunFiles.monitor`."""
+
+    def evaluate(self, recorder: Recorder, score: Score) -> None:
+        """See `RunFiles.evaluate`."""
+        recorder.write(recorder.evaluated(score.values, self.timers.elapsed))
 
     def checkpoint(self, recorder: Recorder, lessons: Mapping[str, Mapping[str, float]]) -> None:
         """See `RunFiles.checkpoint`."""

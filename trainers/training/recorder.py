@@ -1,8 +1,7 @@
 """Writes the summaries and checkpoints of one behavior of a run, and its best policy."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -11,46 +10,26 @@ from gym_adapters.errors import UserError, refusal_named
 from trainers.algorithms.learner import Learner
 from trainers.config import RunSettings
 from trainers.records.checkpoint import BEST, NEWEST, CheckpointKeeper, save_state
-from trainers.records.metrics import SPEED, Summary
+from trainers.records.gauges import add_gauges
+from trainers.records.metrics import EVALUATION_RETURN, SPEED, Summary
+from trainers.records.monitor import MonitorFile
 from trainers.records.reports import CsvReport, TensorBoardReport
 from trainers.records.wandb_report import WandbReport
 from trainers.training.callbacks import Moment
+from trainers.training.due import first_evaluation, next_multiple
 from trainers.training.early_stop import EARLY_STOP, EarlyStop
+from trainers.training.outcome import Outcome
 from trainers.training.resuming import (
+    BEST_EVALUATION,
     BEST_RETURN,
     DEVICE,
     ELO_STATUS,
+    NEXT_EVALUATION,
     OPPONENTS,
     best_return_of,
     restore,
     restore_opponents,
 )
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a run reached for one behavior.
-
-    Attributes:
-        steps: agent steps trained in total.
-        episodes: episodes ended in total.
-        mean_return: mean return of the last 100 training episodes; NaN without any.
-        best_return: the highest such mean at any summary, whose policy `best.pt` holds; NaN before 100 episodes. With
-            self-play, the highest Elo rating.
-        folder: holds checkpoints and curves.
-        trained: agent steps of this session.
-        seconds: wall-clock time of this session.
-        finished: whether training is complete: `max_steps` was reached, or `stop_at_reward` or `patience` ended it.
-    """
-
-    steps: int
-    episodes: int
-    mean_return: float
-    best_return: float
-    folder: Path
-    trained: int = 0
-    seconds: float = math.nan
-    finished: bool = False
 
 
 class Recorder:
@@ -64,12 +43,15 @@ class Recorder:
         resume: whether to continue from the folder's newest checkpoint.
         wandb: the run's settings if the run is logged to Weights & Biases, else None.
         spaces: descriptions of the observation and action space, if there are any, for `LoadedPolicy.predict`.
+        monitored: the environment's name, for a `monitor.csv`; None without one.
 
     Attributes:
         folder: holds checkpoints and curves.
-        best_return: the highest `Learner.merit` at any summary; -inf before 100 episodes.
+        best_return: the highest `Learner.merit` at any summary, or with `evaluation_freq` the highest mean return of an
+            evaluation; -inf before 100 episodes or the first evaluation.
         early_stop: says whether the behavior has learned enough.
         figures: the newest summary, one number for each TensorBoard tag; empty before the first one.
+        scores: the newest evaluation, one number for each TensorBoard tag; empty before the first one.
         gauges: newest value and range of each TensorBoard tag, for `timers.json`.
         notes: messages for the user.
 
@@ -87,6 +69,7 @@ class Recorder:
         resume: bool,
         wandb: RunSettings | None = None,
         spaces: list[dict[str, Any]] | None = None,
+        monitored: str | None = None,
     ) -> None:
         self.learner = learner
         self.spaces = spaces
@@ -94,6 +77,7 @@ class Recorder:
         self.folder = self.keeper.folder
         self.best_return = -math.inf
         self.figures: dict[str, float] = {}
+        self.scores: dict[str, float] = {}
         self.gauges: dict[str, dict[str, float]] = {}
         self.notes: list[str] = []
         if resume:
@@ -104,7 +88,7 @@ class Recorder:
             learner.load_store(self.keeper.folder)
             self.notes += restore_opponents(learner, self.keeper.folder)
             self.keeper.restore(status)
-            self.best_return = best_return_of(self.keeper.folder / BEST, status)
+            self.best_return = best_return_of(self.keeper.folder / BEST, status, self._best_key)
         self.early_stop = EarlyStop(learner, status.get(EARLY_STOP) or {})
         self._saved_step = self._first_step = learner.step
         step = learner.step if resume else None
@@ -112,10 +96,13 @@ class Recorder:
         with refusal_named(self.keeper.folder):
             self._tensorboard = TensorBoardReport(self.keeper.folder, hyperparameters, step)
         self._csv = CsvReport(self.keeper.folder, step)
+        self._monitor = None if monitored is None else MonitorFile(self.keeper.folder, monitored, resume)
+        learner.metrics.ended = None if self._monitor is None else []
         self._summary_at = (0.0, learner.step)
-        self.notes += [self._csv.note] if self._csv.note else []
+        self.notes += [report.note for report in (self._csv, self._monitor) if report and report.note]
         self._next_summary = next_multiple(learner.step, learner.settings.summary_freq)
         self._next_checkpoint = next_multiple(learner.step, learner.settings.checkpoint_interval)
+        self._next_evaluation = first_evaluation(learner, status)
 
     @property
     def summary_due(self) -> bool:
@@ -128,6 +115,11 @@ class Recorder:
         return self.learner.step >= self._next_checkpoint
 
     @property
+    def evaluation_due(self) -> bool:
+        """Whether `evaluation_freq` agent steps have passed since the last evaluation of a learner that learns."""
+        return self.learner.training and self.learner.step >= self._next_evaluation
+
+    @property
     def ends(self) -> bool:
         """Whether the learner is still learning, and has reached `max_steps` or learned enough."""
         learner = self.learner
@@ -136,9 +128,14 @@ class Recorder:
 
     @property
     def steps_left(self) -> int:
-        """Agent steps until the next summary or checkpoint, or the end, is due."""
-        learner = self.learner
-        return min(self._next_summary, self._next_checkpoint, learner.settings.max_steps) - learner.step
+        """Agent steps until the next summary, evaluation or checkpoint, or the end, is due."""
+        due = (
+            self._next_summary,
+            self._next_evaluation,
+            self._next_checkpoint,
+            self.learner.settings.max_steps,
+        )
+        return int(min(due)) - self.learner.step
 
     @property
     def has_news(self) -> bool:
@@ -171,21 +168,23 @@ class Recorder:
         if seconds > 0 and steps:
             values[SPEED] = steps / seconds
         self.figures = dict(values)
-        self._gauge(values)
-        best = max(self.best_return, learner.merit if learner.metrics.is_full else -math.inf)
-        return Summary(
-            learner.name,
-            learner.step,
-            elapsed,
-            values,
-            histograms,
-            returns,
-            learner.training,
-            best if math.isfinite(best) else None,
-        )
+        add_gauges(self.gauges, self.learner.name, values)
+        return self._summary(elapsed, values, histograms, returns)
+
+    def evaluated(self, values: dict[str, float], elapsed: float) -> Summary:
+        """Return the numbers of an evaluation by tag, in the form that `write` takes.
+
+        Args:
+            values: one number for each tag.
+            elapsed: seconds since the run began.
+        """
+        self._next_evaluation = next_multiple(self.learner.step, self.learner.settings.evaluation_freq or 1)
+        self.scores = dict(values)
+        add_gauges(self.gauges, self.learner.name, values)
+        return self._summary(elapsed, values, {}, [])
 
     def write(self, summary: Summary) -> None:
-        """Write a summary to all reports, and the policy if it is the best so far.
+        """Write a summary or an evaluation to all reports, and the policy if it is the best so far.
 
         Raises:
             OSError: a file could not be written.
@@ -196,8 +195,21 @@ class Recorder:
             self._csv.write(summary)
         if self.wandb is not None:
             self.wandb.write(summary)
-        if summary.training and self.learner.metrics.is_full:
-            self._keep_if_best(self.learner.merit)
+        merit = self._merit(summary.values)
+        if summary.training and merit > self.best_return:
+            self.keeper.save_best({**self.state(), self._best_key: merit})
+            self.best_return = merit
+
+    def monitor(self) -> None:
+        """Write the episodes that have ended since the last call to `monitor.csv`, if there is one.
+
+        Raises:
+            OSError: the file could not be written, and this is new.
+        """
+        metrics = self.learner.metrics
+        if self._monitor is not None and metrics.ended:
+            ended, metrics.ended = metrics.ended, []
+            self._monitor.write(ended, self.learner.step)
 
     def save(self) -> None:
         """Write a checkpoint, and the stored decisions if the learner keeps them.
@@ -239,11 +251,13 @@ class Recorder:
         best = self.best_return if math.isfinite(self.best_return) else None
         opponents = self.learner.opponents
         rating = {} if opponents is None else {ELO_STATUS: opponents.latest.rating}
+        evaluation = {NEXT_EVALUATION: self._next_evaluation} if self._is_evaluated else {}
         return {
             **self.keeper.status(),
-            BEST_RETURN: best,
+            self._best_key: best,
             DEVICE: str(self.learner.device),
             **rating,
+            **evaluation,
             **self.early_stop.status,
         }
 
@@ -276,7 +290,7 @@ class Recorder:
             metrics.episodes,
             metrics.recent_mean,
             self.folder,
-            MappingProxyType(self.figures),
+            MappingProxyType({**self.figures, **self.scores}),
             stop,
         )
 
@@ -286,24 +300,35 @@ class Recorder:
         spaces = {} if self.spaces is None else {"spaces": self.spaces}
         return {**self.learner.state_dict(), "behavior": {**self.learner.description(), **spaces}}
 
-    def _gauge(self, values: dict[str, float]) -> None:
-        """Keep the newest value and the range of each tag, under the names of ML-Agents' `timers.json`."""
-        for tag, value in values.items():
-            name = f"{self.learner.name}.{tag.replace('/', '.').replace(' ', '')}.mean"
-            known = self.gauges.get(name, {"min": value, "max": value, "count": 0})
-            self.gauges[name] = {
-                "value": value,
-                "min": min(known["min"], value),
-                "max": max(known["max"], value),
-                "count": known["count"] + 1,
-            }
+    @property
+    def _is_evaluated(self) -> bool:
+        return self.learner.settings.evaluation_freq is not None
 
-    def _keep_if_best(self, merit: float) -> None:
-        if merit > self.best_return:
-            self.keeper.save_best({**self.state(), BEST_RETURN: merit})
-            self.best_return = merit
+    @property
+    def _best_key(self) -> str:
+        return BEST_EVALUATION if self._is_evaluated else BEST_RETURN
 
+    def _merit(self, values: Mapping[str, float]) -> float:
+        """Return the measure of the policy at a summary or an evaluation with these values; -inf if there is none."""
+        if self._is_evaluated:
+            return values.get(EVALUATION_RETURN, -math.inf)
+        return self.learner.merit if self.learner.metrics.is_full else -math.inf
 
-def next_multiple(step: int, interval: int) -> int:
-    """Return the smallest multiple of `interval` that is greater than `step`."""
-    return (step // interval + 1) * interval
+    def _summary(
+        self,
+        elapsed: float,
+        values: dict[str, float],
+        histograms: dict[str, list[float]],
+        returns: list[float],
+    ) -> Summary:
+        learner, best = self.learner, max(self.best_return, self._merit(values))
+        return Summary(
+            learner.name,
+            learner.step,
+            elapsed,
+            values,
+            histograms,
+            returns,
+            learner.training,
+            best if math.isfinite(best) else None,
+        )

@@ -6,6 +6,7 @@ from typing import Any
 
 from trainers.training.announcements import behavior_line, unseen_lines
 from trainers.training.callbacks import Callbacks
+from trainers.training.evaluation import Evaluations
 from trainers.training.lessons import Lessons
 from trainers.training.recorder import Recorder
 from trainers.training.run_files import RunFiles
@@ -24,6 +25,7 @@ class Reports:
         callbacks: are told how the run goes.
         lessons: the run's curricula.
         self_play: the run's self-play.
+        evaluations: play the policies while they train.
         stop: ends the run after the present step, if a callback wants that.
     """
 
@@ -33,11 +35,12 @@ class Reports:
         callbacks: Callbacks,
         lessons: Lessons,
         self_play: SelfPlay,
+        evaluations: Evaluations,
         stop: Callable[[], None],
     ) -> None:
         self.files, self.display, self.callbacks = files, files.display, callbacks
         self.lessons, self.self_play = lessons, self_play
-        self._stop = stop
+        self._stop, self._evaluations = stop, evaluations
         self._announced: set[str] = set()
 
     def introduce(self, recorder: Recorder) -> None:
@@ -70,20 +73,40 @@ class Reports:
             self.display.say(line)
         self.tell(new)
 
+    def evaluate_due(self, recorders: Mapping[str, Recorder]) -> None:
+        """Evaluate the behaviors for which that is due, and judge whether they have learned enough.
+
+        Raises:
+            UserError: an evaluation or a callback failed.
+        """
+        due = [recorder for recorder in recorders.values() if recorder.evaluation_due]
+        if not due:
+            return
+        learners = [recorder.learner for recorder in recorders.values()]
+        for learner in learners:
+            learner.wait()  # an update in a thread must not change what plays
+        scores = self._evaluations.play(learners, [recorder.learner for recorder in due])
+        for recorder in due:
+            score = scores.get(recorder.learner.name)
+            if score is not None:
+                self.files.evaluate(recorder, score)
+                self.tell([("evaluation", recorder)])
+                self._say_reason(recorder, self._judge(recorder, score.mean))
+
     def write_due(self, recorder: Recorder) -> None:
-        """Write a behavior's summary and checkpoint if they are due, and judge whether it has learned enough.
+        """Write a behavior's episodes, its summary and checkpoint if they are due, and judge whether it learned enough.
 
         Raises:
             UserError: a callback failed.
         """
         learner = recorder.learner
+        self.files.monitor(recorder)
         if recorder.summary_due or recorder.ends:
-            recorder.early_stop.judge(self.lessons.at_last)
+            found = self._judge(recorder)
             if recorder.ends:
                 learner.wait()  # the last summary has the last update
             self.tell(self._summarise(recorder))
-            if recorder.early_stop.reason:
-                self.display.say(f"{learner.name}: {recorder.early_stop.reason}; training ends")
+            self._say_reason(recorder, found)
         if learner.training and (recorder.checkpoint_due or recorder.ends):
             require_same_weights(learner)
             self.tell(self._checkpoint(recorder))
@@ -93,6 +116,7 @@ class Reports:
 
         A learner that has finished was saved when it finished.
         """
+        self.files.monitor(recorder)
         events = self._summarise(recorder)
         if recorder.learner.training or recorder.learner.name in self.files.unsaved:
             events += self._checkpoint(recorder)
@@ -108,6 +132,7 @@ class Reports:
         with suppress(Exception):  # the first failure is the one to report
             learner.wait()
         with suppress(Exception):
+            self.files.monitor(recorder)
             if recorder.has_news and learner.training and learner.optimizer.is_finite:
                 self._summarise(recorder)
                 self._checkpoint(recorder)
@@ -123,6 +148,17 @@ class Reports:
         """
         for method, recorder in events:
             self.callbacks.tell(method, recorder.moment(self._stop))
+
+    def _judge(self, recorder: Recorder, evaluated: float | None = None) -> bool:
+        """Judge whether a behavior has learned enough, and return whether that is new; see `EarlyStop.judge`."""
+        known = recorder.early_stop.reason
+        recorder.early_stop.judge(self.lessons.at_last, evaluated)
+        return bool(recorder.early_stop.reason) and not known
+
+    def _say_reason(self, recorder: Recorder, is_new: bool) -> None:
+        """Say why the training of a behavior ends."""
+        if is_new:
+            self.display.say(f"{recorder.learner.name}: {recorder.early_stop.reason}; training ends")
 
     def _summarise(self, recorder: Recorder) -> Events:
         """Write what a behavior did since its last summary, and return what callbacks must be told of it."""

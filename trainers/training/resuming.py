@@ -21,6 +21,12 @@ from trainers.records.policy_file import check_fits, first_difference
 BEST_RETURN = "best_return"
 """Key of the mean return of the best policy, in `best.pt` and `training_status.json`."""
 
+BEST_EVALUATION = "best_evaluation"
+"""The same for a behavior with `evaluation_freq`: the mean return of its best evaluation."""
+
+NEXT_EVALUATION = "next_evaluation"
+"""Key of the agent step of a behavior's next evaluation in `training_status.json`."""
+
 OPPONENTS = "opponents.pt"
 """File of the past policies of self-play, in a behavior's folder."""
 
@@ -63,7 +69,7 @@ def check_start(checkpoints: CheckpointSettings) -> None:
                 require_translatable(state)
 
 
-def best_return_of(path: Path, status: dict[str, Any]) -> float:
+def best_return_of(path: Path, status: dict[str, Any], key: str = BEST_RETURN) -> float:
     """Return the mean return that a resumed run has to exceed, or -inf if there is no best policy yet.
 
     `best.pt` takes precedence, because `training_status.json` is written only with a checkpoint and may be older.
@@ -71,6 +77,7 @@ def best_return_of(path: Path, status: dict[str, Any]) -> float:
     Args:
         path: the run's `best.pt`.
         status: the behavior's part of `training_status.json`, for an older `best.pt` that does not hold the return.
+        key: `BEST_RETURN` or `BEST_EVALUATION`, by which the policy was chosen. The other does not count.
 
     Raises:
         UserError: the file is damaged.
@@ -80,10 +87,10 @@ def best_return_of(path: Path, status: dict[str, Any]) -> float:
     try:
         state = load_state(path)
         with damage_named(path):
-            best = state.get(BEST_RETURN, status.get(BEST_RETURN))
+            best = state.get(key, status.get(key))
             if best is None:
                 return -math.inf
-            require_alike(best, 0.0, BEST_RETURN)
+            require_alike(best, 0.0, key)
             return float(best)
     except UserError as error:
         raise UserError(f"{error}, or delete it to continue without a best policy") from error

@@ -24,6 +24,8 @@ from trainers.records.progress import Display
 from trainers.records.run_folder import STATUS
 from trainers.records.run_status import read_status
 from trainers.records.timers import TimerTree
+from trainers.training.announcements import evaluation_line
+from trainers.training.evaluation import Score
 from trainers.training.recorder import Recorder
 
 
@@ -77,7 +79,18 @@ class RunFiles:
             self.settings.checkpoint_settings.resume,
             self.settings if self.settings.wandb else None,
             spaces,
+            (self.settings.env_settings.env_path or learner.name) if self._monitors else None,
         )
+
+    @property
+    def _monitors(self) -> bool:
+        return self.settings.monitor and not self.settings.checkpoint_settings.inference
+
+    def monitor(self, recorder: Recorder) -> None:
+        """Write the episodes of a behavior that have just ended, if the settings say so."""
+        if self.settings.monitor:
+            with self._failure_reported(f"the episodes of {recorder.learner.name}"):
+                recorder.monitor()
 
     def summarise(self, recorder: Recorder) -> Summary | None:
         """Show, write and return what a behavior did since its last summary; None if that is nothing."""
@@ -87,6 +100,13 @@ class RunFiles:
             with self._failure_reported(f"the summary of {summary.behavior}"):
                 recorder.write(summary)
         return summary
+
+    def evaluate(self, recorder: Recorder, score: Score) -> None:
+        """Show and write the score of a behavior in an evaluation."""
+        summary = recorder.evaluated(score.values, self.timers.elapsed)
+        self.display.say(evaluation_line(summary, score))
+        with self._failure_reported(f"the evaluation of {summary.behavior}"):
+            recorder.write(summary)
 
     def checkpoint(self, recorder: Recorder, lessons: Mapping[str, Mapping[str, float]]) -> None:
         """Write a behavior's checkpoint, its `.onnx` file, the run's status and the plots.

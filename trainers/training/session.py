@@ -22,12 +22,14 @@ from trainers.records.timers import TimerTree
 from trainers.records.wandb_report import open_wandb
 from trainers.training.announcements import run_lines, unused_line
 from trainers.training.callbacks import Callbacks
+from trainers.training.evaluation import Evaluations, MakeEnvironment
 from trainers.training.first_reward import FirstReward
 from trainers.training.followers import FollowerFiles
 from trainers.training.learners import Learners, check_demonstrations, check_threads
 from trainers.training.lessons import Lessons
 from trainers.training.meetings import Meetings
-from trainers.training.recorder import Outcome, Recorder
+from trainers.training.outcome import Outcome
+from trainers.training.recorder import Recorder
 from trainers.training.reports import Events, Reports
 from trainers.training.resuming import check_start
 from trainers.training.run_files import RunFiles
@@ -47,6 +49,7 @@ class Session:
         threads: the run's threads.
         collective: the ranks that train together; None: this process alone.
         callbacks: are told how the run goes; None: nobody is.
+        evaluation_env: makes the environments of evaluations while training; None: there are none.
 
     Attributes:
         stop_requested: set it to leave the loop after the present step.
@@ -65,6 +68,7 @@ class Session:
         threads: Threads,
         collective: Collective | None = None,
         callbacks: Callbacks | None = None,
+        evaluation_env: MakeEnvironment | None = None,
     ) -> None:
         checkpoints = settings.checkpoint_settings
         self.collective: Collective = collective or Alone()
@@ -95,8 +99,10 @@ class Session:
         self.files.status = self.collective.broadcast(self.files.status)
         self.lessons = Lessons(settings.environment_parameters or {}, self.files.status)
         self.self_play = SelfPlay(self.files.status.get(TURN, {}))
+        self._evaluations = Evaluations(evaluation_env, settings, self.lessons, self.timers, self.collective)
+        told = callbacks or Callbacks()
         self._reports = Reports(
-            self.files, callbacks or Callbacks(), self.lessons, self.self_play, self._request_stop
+            self.files, told, self.lessons, self.self_play, self._evaluations, self._request_stop
         )
         self._learners = Learners(settings, threads, display, self.collective)
         if not checkpoints.resume:  # a resumed run writes it after its checkpoint was loaded
@@ -176,10 +182,12 @@ class Session:
         """Write and show what is due. Called every environment step.
 
         Raises:
-            UserError: no decision has been rewarded since the start (see `FirstReward`), or a callback failed.
+            UserError: no decision has been rewarded since the start (see `FirstReward`), or an evaluation or a callback
+                failed.
         """
         self._first_reward.listen(self.recorders.values())
         self._reports.announce(self.recorders)
+        self._reports.evaluate_due(self.recorders)
         for recorder in self.recorders.values():
             learner = recorder.learner
             self.display.tick(learner.name, learner.step, learner.settings.max_steps, self.timers)
@@ -201,6 +209,7 @@ class Session:
         """
         for name, pair in getattr(env, "spaces", {}).items():
             self._spaces[parts_of(name)[0]] = [describe(space) for space in pair]
+        self._evaluations.spare(env)
         for line in run_lines(self.settings, env):
             self.display.say(line)
         if not self._alone:
@@ -299,6 +308,7 @@ class Session:
         return not self.settings.checkpoint_settings.inference
 
     def _close_files(self) -> None:
+        self._evaluations.close()
         self.files.close(list(self.recorders.values()))
 
     def _begin(self, name: str, spec: BehaviorSpec) -> Recorder:

@@ -76,6 +76,7 @@ def behaviors(remembering: tuple[str, ...]) -> st.SearchStrategy[dict[str, Any]]
                 "reward_clip": st.none() | numbers,
                 "stop_at_reward": st.none() | numbers,
                 "patience": st.none() | counts,
+                "evaluation_episodes": st.integers(1, ENVIRONMENTS),
             },
         )
     )

@@ -14,6 +14,7 @@ from gymnasium.envs.classic_control import CartPoleEnv
 from run_tools import Stopwatch
 
 from trainers import load_policy
+from trainers.experience import playing
 from trainers.playback import evaluation
 from trainers.playback.evaluation import evaluate
 from trainers.playback.evaluation import main as evaluate_main
@@ -100,7 +101,7 @@ def test_games_trained_life_by_life_are_evaluated_as_a_whole(tmp_path):
 
 
 def test_episodes_that_do_not_end_are_reported(finished_run, monkeypatch, caplog):
-    monkeypatch.setattr(evaluation, "FIRST_NOTICE", 1)
+    monkeypatch.setattr(playing, "FIRST_NOTICE", 1)
     assert len(evaluate(Stopwatch().env(), load_policy(finished_run[0]))) == 16
     first, second, *_ = [record.getMessage() for record in caplog.records]
     assert first.startswith("Task: 0 of 16 episodes have ended after 1 steps; playing goes on")

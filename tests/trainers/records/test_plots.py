@@ -6,7 +6,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from tests.pictures import draw_plots
-from trainers.records.metrics import REWARD, REWARD_DEVIATION
+from trainers.records.metrics import EVALUATION_RETURN, REWARD, REWARD_DEVIATION
 from trainers.records.plots import draw_seeds
 
 
@@ -51,6 +51,15 @@ def test_the_return_has_a_band_and_a_mark_at_its_best(seen, tmp_path):
     assert "1M" in returns["ticks"]
     assert length["lines"] == [[]], "a tag without values"
     assert [plot["scale"] for plot in losses] == ["linear", "log", "linear", "linear"]
+
+
+def test_evaluations_are_a_curve_beside_the_return(seen, tmp_path):
+    rows = [row(0, 1.0, 0.1), {"step": "500", EVALUATION_RETURN: "7"}, row(1000, 9.0, 0.2)]
+    draw_plots(rows, tmp_path, "Walker")
+    returns = seen[0][0]
+    assert returns["lines"][0] == [[0.0, 1.0], [1000.0, 9.0]]
+    assert returns["lines"][1] == [[500.0, 7.0]]
+    assert returns["words"] == ["evaluation", "best: 9"]
 
 
 @pytest.mark.parametrize("title", ["$^$\ntwo lines", "x" * 1000])

@@ -9,8 +9,8 @@ import pytest
 from run_tools import read_events
 
 from trainers.records.event_file import BINS
-from trainers.records.metrics import Metrics, Summary
-from trainers.records.reports import CsvReport, TensorBoardReport
+from trainers.records.metrics import EVALUATION_RETURN, REWARD, Metrics, Summary
+from trainers.records.reports import CsvReport, TensorBoardReport, is_summary
 
 
 def summary(step: int, **values: float) -> Summary:
@@ -38,6 +38,24 @@ def test_columns_of_before_an_interruption_stay_when_the_next_line_has_no_value_
     with (tmp_path / "progress.csv").open(newline="", encoding="utf-8") as stream:
         rows = [(row["step"], row["rare"], row["new"]) for row in csv.DictReader(stream)]
     assert rows == [("100", "100.5", ""), ("200", "200.5", ""), ("250", "", "2"), ("350", "3", "")]
+
+
+def test_an_evaluation_is_in_the_line_of_the_summary_of_the_same_step(tmp_path):
+    report = CsvReport(tmp_path, None)
+    for step, values in (
+        *((100, {EVALUATION_RETURN: 1.0}), (150, {REWARD: 2.0})),
+        *((200, {EVALUATION_RETURN: 3.0}), (200, {REWARD: 4.0})),
+        (300, {EVALUATION_RETURN: 5.0}),
+    ):
+        report.write(of_values(step, values))
+    found = rows(tmp_path / "progress.csv")
+    assert [(row["step"], row[EVALUATION_RETURN], row[REWARD]) for row in found] == [
+        *(("100", "1", ""), ("150", "", "2"), ("200", "3", "4"), ("300", "5", ""))
+    ]
+    assert [is_summary(row) for row in found] == [False, True, True, False]
+    again = CsvReport(tmp_path, resumed_step=300)
+    again.write(of_values(300, {REWARD: 6.0}))
+    assert [row[REWARD] for row in rows(tmp_path / "progress.csv")][-1] == "6"
 
 
 def test_tensorboard_begins_another_file_after_one_was_refused(tmp_path):

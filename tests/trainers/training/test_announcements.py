@@ -15,7 +15,7 @@ from trainers.config import load_settings
 from trainers.records.checkpoint import load_state
 from trainers.training.announcements import closing_lines
 from trainers.training.cli import main
-from trainers.training.recorder import Outcome
+from trainers.training.outcome import Outcome
 
 SMALL = ["--env", "CartPole-v1", "--seed", "1"]
 

@@ -30,6 +30,7 @@ OPTIONS: list[tuple[list[str], str, Any]] = [
     (["--results-dir", "results"], "checkpoint_settings.results_dir", "results"),
     (["--torch-device", "cpu"], "torch_settings.device", "cpu"),
     (["--debug"], "debug", True),
+    (["--monitor"], "monitor", True),
     (["--wandb", "walkers"], "wandb", "walkers"),
     (["--width", "640"], "engine_settings.width", 640),
     (["--height", "480"], "engine_settings.height", 480),

@@ -20,7 +20,7 @@ ENOUGH = 4.0
 
 def learner(**keys: object) -> SimpleNamespace:
     """What an early stop looks at; every summary has 100 new episodes."""
-    settings = SimpleNamespace(**{"stop_at_reward": None, "patience": None, **keys})
+    settings = SimpleNamespace(**{"stop_at_reward": None, "patience": None, "evaluation_freq": None, **keys})
     metrics = SimpleNamespace(episodes=0, standing={})
     return SimpleNamespace(settings=settings, metrics=metrics, merit=math.nan, training=True, opponents=None)
 

@@ -164,6 +164,8 @@ def test_lessons_ratings_and_late_behaviors_are_the_same_on_all_ranks(tmp_path):
     assert first["late"]["Task"]["finished"]
     assert first["early"]["Task"]["finished"]
     assert first["early"]["Task"]["steps"] < 5000
+    assert first["best"] == 2.5, "the agents of Taught begin in the midst of an episode"
+    assert 900 <= first["evaluated"]["Task"]["steps"] < 1000, "the third evaluation is the second in vain"
     assert not first["stopped"]["Task"]["finished"]
 
 
