@@ -127,6 +127,12 @@ class Page:
         self.call("Input.dispatchKeyEvent", type="keyDown", **keys, **text)
         self.call("Input.dispatchKeyEvent", type="keyUp", **keys)
 
+    def write(self, text: str) -> None:
+        """Type a text, letter by letter."""
+        for letter in text:
+            self.call("Input.dispatchKeyEvent", type="keyDown", key=letter, text=letter)
+            self.call("Input.dispatchKeyEvent", type="keyUp", key=letter)
+
     def picture(self, path: Path) -> None:
         """Save the whole page as a PNG."""
         shot = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
