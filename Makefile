@@ -38,7 +38,7 @@ test: $(VENV)/ready-to-test
 	$(BIN)/pytest -n logical --dist worksteal
 
 docs: $(VENV)/ready-to-document
-	$(BIN)/python -m mkdocs build --strict $(ARGS)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict $(ARGS)
 	@echo "The documentation is in site/: open site/index.html in a browser."
 
 gallery: $(VENV)/ready-to-film

@@ -84,20 +84,29 @@ def in_site(path: str) -> str:
 
 def commands_page() -> str:
     """Every command with its `--help`."""
-    parts = ["# Commands", "What each command says with `--help`. `python -m trainers.ppo` is `bridge ppo`, and so on."]
+    parts = [
+        "# Commands",
+        "What each command says with `--help`. `python -m trainers.ppo` is `bridge ppo`, and so on.",
+    ]
     same = [f"`bridge {name}`" for name, program in PROGRAMS.items() if program.trainer_type]
     for name, program in PROGRAMS.items():
         if program.trainer_type is None:
             parts += [f"## bridge {name}", f"```text\n{help_of(name)}```"]
         if name == "train":
-            parts.append(f"{', '.join(same)}: the same options, with that algorithm where no file names another.")
+            parts.append(
+                f"{', '.join(same)}: the same options, with that algorithm where no file names another."
+            )
     return "\n\n".join(parts) + "\n"
 
 
 def help_of(name: str) -> str:
-    """What `bridge NAME --help` prints on a terminal of 100 columns without colours."""
-    plain = {"COLUMNS": "100", "NO_COLOR": "1"}
-    with patch.dict(os.environ, plain), contextlib.redirect_stdout(io.StringIO()) as said, contextlib.suppress(SystemExit):
+    """What `bridge NAME --help` prints on a terminal of 80 columns without colours."""
+    plain = {"COLUMNS": "82", "NO_COLOR": "1"}
+    with (
+        patch.dict(os.environ, plain),
+        contextlib.redirect_stdout(io.StringIO()) as said,
+        contextlib.suppress(SystemExit),
+    ):
         run_command(PROGRAMS[name].module, f"bridge {name}", argv=["--help"])
     return said.getvalue()
 
@@ -107,7 +116,10 @@ def python_page() -> str:
     parts, shown = ["# Python"], set()
     for module, title in PYTHON.items():
         package: Any = importlib.import_module(module)
-        parts += [f"## {title}: `{module}`", *(f"::: {module}.{name}" for name in package.__all__ if name not in shown)]
+        names = [
+            name for name in sorted(package.__all__, key=str.swapcase) if name not in shown
+        ]  # functions first
+        parts += [f"## {title}: `{module}`", *(f"::: {module}.{name}" for name in names)]
         shown |= {*package.__all__}
     parts += [
         "## To subclass",

@@ -37,6 +37,7 @@ def find_chromium() -> str | None:
     wanted = os.environ.get("CHROMIUM")
     return shutil.which(wanted) if wanted else next(filter(None, map(shutil.which, NAMES)), None)
 
+
 NEEDS_BROWSER = pytest.mark.skipif(
     find_chromium() is None, reason="needs Chromium: on PATH, or CHROMIUM set to its path"
 )

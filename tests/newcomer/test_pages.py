@@ -49,7 +49,9 @@ def test_a_command_of_a_page_names_a_program_its_options_and_files_that_are_ther
     page: str, line: str
 ) -> None:
     words = shlex.split(line)
-    place = max(index for index, word in enumerate(words) if word == "-m")  # torch.distributed.run has one before
+    place = max(
+        index for index, word in enumerate(words) if word == "-m"
+    )  # torch.distributed.run has one before
     module, arguments = words[place + 1], words[place + 2 :]
     assert module in ("pip", "venv") or importlib.util.find_spec(module) is not None
     if module in MAINS:

@@ -1,4 +1,4 @@
-"""The documentation as a site: it is built without a warning, reads as on a code host, and works in a browser without network."""
+"""The site: it is built without a warning, reads as on a code host, and works in a browser without network."""
 
 import os
 import re
@@ -72,14 +72,19 @@ def test_pages_have_the_same_parts_here_and_on_a_code_host(site: Path) -> None:
         here = Reader((site / shown).read_text(encoding="utf-8")).tags
         there = Reader(common_mark.render((ROOT / page).read_text(encoding="utf-8")), article=False).tags
         differ = {tag: (here[tag], there[tag]) for tag in SHAPES if here[tag] != there[tag]}
-        assert not differ, f"{page}: put an empty line before each list and table, and four blanks before an inner list"
+        assert not differ, (
+            f"{page}: put an empty line before each list and table, and four blanks before an inner list"
+        )
 
 
 def test_every_link_leads_somewhere_and_nothing_is_loaded_from_elsewhere(site: Path) -> None:
     pages = {path: Reader(path.read_text(encoding="utf-8")) for path in site.rglob("*.html")}
     assert len(pages) > len(PAGES)
     for path, page in pages.items():
-        if path.name in ("404.html", "walker-experiments.html"):  # addressed from a server's root; has no link
+        if path.name in (
+            "404.html",
+            "walker-experiments.html",
+        ):  # addressed from a server's root; has no link
             continue
         assert not [address for address in page.loads if re.match(r"https?:|//", address)], path
         for link in {*page.links, *page.loads}:
@@ -88,7 +93,9 @@ def test_every_link_leads_somewhere_and_nothing_is_loaded_from_elsewhere(site: P
             target, _, name = unquote(link).partition("#")
             file = (path.parent / target).resolve() if target else path
             assert file.is_file(), f"{path.relative_to(site)}: {link}"
-            assert not name or file not in pages or name in pages[file].names, f"{path.relative_to(site)}: {link}"
+            assert not name or file not in pages or name in pages[file].names, (
+                f"{path.relative_to(site)}: {link}"
+            )
 
 
 @NEEDS_BROWSER
@@ -104,5 +111,7 @@ def test_a_browser_shows_pages_and_searches_from_a_disk_without_network(site: Pa
         page.wait("document.querySelectorAll('.md-search-result__item').length > 2")
         found = page.evaluate("document.querySelector('.md-search-result__item a').href")
         assert Path(unquote(found.removeprefix("file://")).partition("?")[0].partition("#")[0]).is_file()
-        assert not [request for request in page.requests if not request.startswith(("file:", "data:", "blob:"))]
+        assert not [
+            request for request in page.requests if not request.startswith(("file:", "data:", "blob:"))
+        ]
         assert page.complaints == []

@@ -45,11 +45,15 @@ def changed(block: str, *changes: tuple[str, str]) -> str:
     return block
 
 
-@pytest.mark.parametrize("page", [REPOSITORY / "README.md", *sorted(DOCS.rglob("*.md"))], ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "page", [REPOSITORY / "README.md", *sorted(DOCS.rglob("*.md"))], ids=lambda path: path.name
+)
 def test_every_block_of_python_is_a_file_that_is_tested_or_is_run_by_a_test(page: Path) -> None:
     files = [path.read_text(encoding="utf-8") for path in (DOCS / "examples").glob("*.py")]
     others = [block for block in blocks(page, "python") if block not in files]
-    assert not others or (REPOSITORY / "tests" / TESTED[page.name]).is_file(), "run them in a test, and list it here"
+    assert not others or (REPOSITORY / "tests" / TESTED[page.name]).is_file(), (
+        "run them in a test, and list it here"
+    )
 
 
 @pytest.fixture
@@ -63,7 +67,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_callback_ends_the_run(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (block,) = [block for block in blocks(DOCS / "extending.md", "python") if "UntilItIsSure()" in block]
     settings = {"behaviors": {"CartPole-v1": {**SMALL, "max_steps": 4000, "summary_freq": 200}}}
-    exec(changed(block, ("< 0.1", "< 10.0"), ("v1\"), ", f"v1\"), {settings}, ")), {})
+    exec(changed(block, ("< 0.1", "< 10.0"), ('v1"), ', f'v1"), {settings}, ')), {})
     ended = re.search(r"CartPole-v1: (\d+) steps", capfd.readouterr().out)
     assert ended
     assert 200 <= int(ended[1]) < 400
@@ -72,7 +76,7 @@ def test_the_callback_ends_the_run(here: Path, capfd: pytest.CaptureFixture[str]
 def test_any_base_env_trains(here: Path) -> None:
     (block,) = [block for block in blocks(DOCS / "extending.md", "python") if "MyBaseEnv" in block]
     names = {"MyBaseEnv": lambda: make_env("CartPole-v1", num_envs=2)}
-    exec(changed(block, ('"Walker"', '"CartPole-v1"'), ('"trainer_type": "awr"', f'**{SMALL}')), names)
+    exec(changed(block, ('"Walker"', '"CartPole-v1"'), ('"trainer_type": "awr"', f"**{SMALL}")), names)
     assert list((here / "runs").glob("*/CartPole-v1.onnx"))
 
 
@@ -104,7 +108,11 @@ def penalty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The package of the tutorial on algorithms, installed."""
     folder, page = tmp_path_factory.mktemp("penalty"), TUTORIALS / "your-algorithm.md"
     (folder / "files").mkdir()
-    for name, language in (("penalty_ppo.py", "python"), ("pyproject.toml", "toml"), ("penalty.yaml", "yaml")):
+    for name, language in (
+        ("penalty_ppo.py", "python"),
+        ("pyproject.toml", "toml"),
+        ("penalty.yaml", "yaml"),
+    ):
         (block,) = blocks(page, language)
         (folder / "files" / name).write_text(block, encoding="utf-8")
     with installed(folder / "files", folder) as site:
