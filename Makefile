@@ -1,4 +1,4 @@
-# `make train`, `make evaluate`, `make tensorboard`, `make test` and `make gallery`. Each does all its own set-up in .venv.
+# `make train`, `make evaluate`, `make tensorboard`, `make test`, `make docs` and `make gallery`. Each does all its own set-up in .venv.
 # ENV names the environment, RUN a run folder (else the newest), ARGS further options of the command.
 PYTHON ?= python3
 VENV := .venv
@@ -18,7 +18,7 @@ MAKE_VENV = $(PYTHON) -m venv $(VENV)
 INSTALL = $(PIP_INSTALL)
 endif
 
-.PHONY: train evaluate tensorboard test gallery clean
+.PHONY: train evaluate tensorboard test docs gallery clean
 
 train: $(VENV)/ready-to-train
 	$(BIN)/python -m trainers.ppo --env $(ENV) --seed 0 $(ARGS)
@@ -36,6 +36,10 @@ test: $(VENV)/ready-to-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/pytest -n logical --dist worksteal
+
+docs: $(VENV)/ready-to-document
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict $(ARGS)
+	@echo "The documentation is in site/: open site/index.html in a browser."
 
 gallery: $(VENV)/ready-to-film
 	$(BIN)/python -m trainers.gallery
@@ -55,8 +59,13 @@ $(VENV)/ready-to-train: pyproject.toml constraints.txt | $(VENV)/made
 
 $(VENV)/ready-to-test: pyproject.toml constraints.txt | $(VENV)/made
 	@echo "Installing the pinned packages and the development tools into $(VENV) (once, a few minutes) ..."
-	$(call INSTALL,".[dev$(COMMA)box2d$(COMMA)video$(COMMA)wandb$(COMMA)compare$(COMMA)search]")
+	$(call INSTALL,".[dev$(COMMA)box2d$(COMMA)video$(COMMA)wandb$(COMMA)compare$(COMMA)search$(COMMA)docs]")
 	@tests/install-chromium.sh
+	@touch $@
+
+$(VENV)/ready-to-document: pyproject.toml constraints.txt | $(VENV)/made
+	@echo "Installing the pinned packages and what the documentation needs into $(VENV) (once, a few minutes) ..."
+	$(call INSTALL,".[docs]")
 	@touch $@
 
 $(VENV)/ready-to-film: pyproject.toml constraints.txt | $(VENV)/made

@@ -20,6 +20,7 @@ PETTINGZOO = pytest.mark.skipif(_lacking("pettingzoo"), reason="needs the extra 
 STABLE_BASELINES3 = pytest.mark.skipif(_lacking("stable_baselines3"), reason="needs stable-baselines3")
 NOTEBOOK = pytest.mark.skipif(_lacking("nbclient", "ipykernel"), reason="needs nbclient and ipykernel")
 PLOTLY = pytest.mark.skipif(_lacking("plotly"), reason="needs the extra compare")
+MKDOCS = pytest.mark.skipif(_lacking("mkdocs", "material", "mkdocstrings"), reason="needs the extra docs")
 OPTUNA = pytest.mark.skipif(_lacking("optuna"), reason="needs the extra search")
 POSTGRESQL = pytest.mark.skipif(
     _lacking("optuna", "psycopg") or None in (shutil.which("initdb"), shutil.which("pg_ctl")),

@@ -126,7 +126,7 @@ def test_the_page_quotes_protobuf_where_mlagents_envs_comes_first() -> None:
     done = run_python("import mlagents_envs.environment")
     quoted = "Descriptors cannot be created directly"
     assert quoted in done.stderr
-    page = (Path(__file__).parents[2] / "docs" / "unity.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
     (row,) = [line for line in page.splitlines() if line.startswith(f"| `{quoted}`")]
     assert "`import bridge` before" in row
 

@@ -126,3 +126,11 @@ def test_evaluate_takes_the_newest_run_or_the_one_that_is_named(folder: Path) ->
     assert make(folder, "evaluate")[1][-1] == "-m trainers.evaluate runs/newest/"
     assert make(folder, "evaluate", "RUN=runs/older")[1][-1] == "-m trainers.evaluate runs/older"
     assert make(folder, "tensorboard")[1][-1] == "--logdir runs"
+
+
+def test_docs_installs_what_it_needs_and_builds_strictly(folder: Path) -> None:
+    done, calls = make(folder, "docs")
+    assert done.returncode == 0, done.stderr
+    assert [call for call in calls if "pip install" in call and ".[docs]" in call]
+    assert calls[-1] == "-m mkdocs build --strict"
+    assert "site/index.html" in done.stdout

@@ -15,14 +15,19 @@ import pytest
 from trainers.commands import PROGRAMS
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-COMMANDS = [
-    (page.name, line.partition("  #")[0].strip())
-    for page in PAGES
-    for block in re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
-    for line in block.replace("\\\n", " ").splitlines()
-    if " -m " in line
-]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def commands(page: Path) -> list[str]:
+    """The lines of its shell blocks, and what stands in its text between single backquotes, that start a module."""
+    text = page.read_text(encoding="utf-8")
+    shell = "".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL)).replace("\\\n", " ").splitlines()
+    quoted = re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+    lines = [line.partition("  #")[0].strip() for line in shell if " -m " in line]
+    return lines + [line for line in quoted if re.match(r"(\.venv/bin/)?python3? -m \S", line)]
+
+
+COMMANDS = [(page.name, line) for page in PAGES for line in commands(page)]
 MAINS = {
     "trainers": PROGRAMS["train"].module,
     "bridge.onnx_export": PROGRAMS["export"].module,
@@ -44,7 +49,10 @@ def test_a_command_of_a_page_names_a_program_its_options_and_files_that_are_ther
     page: str, line: str
 ) -> None:
     words = shlex.split(line)
-    module, arguments = words[words.index("-m") + 1], words[words.index("-m") + 2 :]
+    place = max(
+        index for index, word in enumerate(words) if word == "-m"
+    )  # torch.distributed.run has one before
+    module, arguments = words[place + 1], words[place + 2 :]
     assert module in ("pip", "venv") or importlib.util.find_spec(module) is not None
     if module in MAINS:
         for option in [word.partition("=")[0] for word in arguments if word.startswith("--")]:

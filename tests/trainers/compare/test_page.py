@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from tests.chromium import NEEDS_BROWSER, Page, browse
 from tests.needs import PLOTLY
-from tests.trainers.compare.chromium import Page, browse, find_chromium
 from tests.trainers.compare.synthetic import write_run
 from trainers.compare.page import write_page
 from trainers.compare.report import CHARTS, make_report
@@ -19,10 +19,6 @@ from trainers.compare.runs import group_runs, read_runs
 from trainers.records.metrics import EPISODE_LENGTH, REWARD
 
 pytestmark = PLOTLY
-BROWSER = find_chromium()
-NEEDS_BROWSER = pytest.mark.skipif(
-    BROWSER is None, reason="needs Chromium: on PATH, or CHROMIUM set to its path"
-)
 MOST_BYTES = 3_000_000
 POINTS = 12
 
@@ -56,8 +52,7 @@ def report_page(runs: list[Path], tmp_path_factory: pytest.TempPathFactory) -> P
 
 @pytest.fixture
 def page() -> Iterator[Page]:
-    assert BROWSER is not None
-    with browse(BROWSER) as tab:
+    with browse() as tab:
         yield tab
 
 

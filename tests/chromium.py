@@ -14,8 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 PATIENCE = 60.0
+READY = "document.documentElement?.dataset.ready === 'true'"
 
 # The browser reads on descriptor 3 and answers on 4.
 LAUNCH = """
@@ -33,6 +36,11 @@ def find_chromium() -> str | None:
         return None
     wanted = os.environ.get("CHROMIUM")
     return shutil.which(wanted) if wanted else next(filter(None, map(shutil.which, NAMES)), None)
+
+
+NEEDS_BROWSER = pytest.mark.skipif(
+    find_chromium() is None, reason="needs Chromium: on PATH, or CHROMIUM set to its path"
+)
 
 
 class Page:
@@ -87,8 +95,8 @@ class Page:
         elif method == "Log.entryAdded" and said["entry"]["level"] in ("error", "warning"):
             self.complaints.append(said["entry"]["text"])
 
-    def open(self, path: Path, width: int, height: int = 900) -> None:
-        """Open a file at this width, and wait until its curves are there."""
+    def open(self, path: Path, width: int, height: int = 900, ready: str = READY) -> None:
+        """Open a file at this width, and wait until the expression `ready` is true: a report has drawn its curves."""
         self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -97,7 +105,7 @@ class Page:
             mobile=width < 600,
         )
         self.call("Page.navigate", url=path.resolve().as_uri())
-        self.wait("document.documentElement?.dataset.ready === 'true'")
+        self.wait(ready)
 
     def evaluate(self, expression: str) -> Any:
         """The value of a JavaScript expression."""
@@ -120,6 +128,12 @@ class Page:
         self.call("Input.dispatchKeyEvent", type="keyDown", **keys, **text)
         self.call("Input.dispatchKeyEvent", type="keyUp", **keys)
 
+    def write(self, text: str) -> None:
+        """Type a text, letter by letter."""
+        for letter in text:
+            self.call("Input.dispatchKeyEvent", type="keyDown", key=letter, text=letter)
+            self.call("Input.dispatchKeyEvent", type="keyUp", key=letter)
+
     def picture(self, path: Path) -> None:
         """Save the whole page as a PNG."""
         shot = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
@@ -131,8 +145,10 @@ class Page:
 
 
 @contextmanager
-def browse(program: str) -> Iterator[Page]:
+def browse() -> Iterator[Page]:
     """A tab in a browser of its own that has no network and no profile but a fresh one."""
+    program = find_chromium()
+    assert program is not None
     ours_out, theirs_in = os.pipe()
     theirs_out, ours_in = os.pipe()
     options = ["--headless=new", "--remote-debugging-pipe", "--no-first-run", "--disable-gpu"]

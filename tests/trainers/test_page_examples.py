@@ -1,0 +1,141 @@
+"""The Python of all pages runs as printed, and the tutorials lead where they say."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from command_tools import REPOSITORY
+from plugin_sites import Site, good, installed
+
+from gym_adapters import make_env
+from tests.bridge.processes import write_player
+from tests.needs import SHELL
+from trainers.config import load_settings
+from trainers.playback import evaluation
+from trainers.training import cli as training
+
+DOCS = REPOSITORY / "docs"
+TUTORIALS = DOCS / "tutorials"
+TESTED = {
+    "README.md": "newcomer/test_pages.py",
+    "other-trainers.md": "newcomer/test_other_trainers.py",
+    "unity.md": "trainers/test_page_examples.py",
+    "extending.md": "trainers/test_page_examples.py",
+    "your-environment.md": "trainers/test_page_examples.py",
+    "your-algorithm.md": "trainers/test_page_examples.py",
+}
+"""Where the blocks of Python of a page are run that are no file of docs/examples."""
+
+SMALL = {"trainer_type": "ppo", "max_steps": 300, "hyperparameters": {"batch_size": 32, "buffer_size": 128}}
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The blocks of a page in a language."""
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+
+
+def changed(block: str, *changes: tuple[str, str]) -> str:
+    """A block with other numbers or names, each of which is in it once."""
+    for old, new in changes:
+        assert block.count(old) == 1, old
+        block = block.replace(old, new)
+    return block
+
+
+@pytest.mark.parametrize(
+    "page", [REPOSITORY / "README.md", *sorted(DOCS.rglob("*.md"))], ids=lambda path: path.name
+)
+def test_every_block_of_python_is_a_file_that_is_tested_or_is_run_by_a_test(page: Path) -> None:
+    files = [path.read_text(encoding="utf-8") for path in (DOCS / "examples").glob("*.py")]
+    others = [block for block in blocks(page, "python") if block not in files]
+    assert not others or (REPOSITORY / "tests" / TESTED[page.name]).is_file(), (
+        "run them in a test, and list it here"
+    )
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current folder, from which Python imports."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    return tmp_path
+
+
+def test_the_callback_ends_the_run(here: Path) -> None:
+    (block,) = [block for block in blocks(DOCS / "extending.md", "python") if "UntilItIsSure()" in block]
+    settings = {"behaviors": {"CartPole-v1": {**SMALL, "max_steps": 4000, "summary_freq": 200}}}
+    exec(changed(block, ("< 0.1", "< 10.0"), ('v1"), ', f'v1"), {settings}, ')), {})
+    (checkpoint,) = (here / "runs").glob("*/CartPole-v1/CartPole-v1-*.pt")
+    assert 200 <= int(checkpoint.stem.rpartition("-")[2]) < 400
+
+
+def test_any_base_env_trains(here: Path) -> None:
+    (block,) = [block for block in blocks(DOCS / "extending.md", "python") if "MyBaseEnv" in block]
+    names = {"MyBaseEnv": lambda: make_env("CartPole-v1", num_envs=2)}
+    exec(changed(block, ('"Walker"', '"CartPole-v1"'), ('"trainer_type": "awr"', f"**{SMALL}")), names)
+    assert list((here / "runs").glob("*/CartPole-v1.onnx"))
+
+
+@SHELL
+def test_a_side_channel_speaks_to_the_player(here: Path) -> None:
+    (block,) = blocks(DOCS / "unity.md", "python")
+    player = write_player(here, "-m", "bridge.player", "--env", "CartPole-v1", "--agents", 2)
+    (here / "Seeker.yaml").write_text(f"behaviors: {{CartPole-v1: {SMALL}}}", encoding="utf-8")
+    names: dict[str, object] = {}
+    exec(changed(block, ("Build/Seeker.x86_64", str(player))), names)
+    assert list((here / "runs").glob("*/CartPole-v1.onnx"))
+
+
+def test_the_environment_of_the_tutorial_keeps_the_contract_and_trains(here: Path) -> None:
+    environment, check = blocks(TUTORIALS / "your-environment.md", "python")
+    (here / "ball.py").write_text(environment, encoding="utf-8")
+    exec(check, {})
+    assert training.main(["--env", "ball:Ball-v0", "--max-steps", "600", "--run-id", "ball"], "ppo") == 0
+    assert evaluation.main(["runs/ball", "--trust"]) == 0
+
+
+def test_the_training_file_of_the_scene_is_one() -> None:
+    (file,) = blocks(TUTORIALS / "unity-scene.md", "yaml")
+    assert load_settings(file).behaviors["Seeker"].max_steps == 100_000
+
+
+@pytest.fixture(scope="module")
+def penalty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The package of the tutorial on algorithms, installed."""
+    folder, page = tmp_path_factory.mktemp("penalty"), TUTORIALS / "your-algorithm.md"
+    (folder / "files").mkdir()
+    for name, language in (
+        ("penalty_ppo.py", "python"),
+        ("pyproject.toml", "toml"),
+        ("penalty.yaml", "yaml"),
+    ):
+        (block,) = blocks(page, language)
+        (folder / "files" / name).write_text(block, encoding="utf-8")
+    with installed(folder / "files", folder) as site:
+        yield site
+
+
+def test_the_algorithm_of_the_tutorial_trains_and_plays(penalty: Site, tmp_path: Path) -> None:
+    shutil.copy(penalty.folder / "files" / "penalty.yaml", tmp_path)
+    short = ["--max-steps", 2500, "--run-id", "penalty", "--seed", 0]
+    good(penalty.run("trainers", "penalty.yaml", *short, cwd=tmp_path))
+    assert "episodes 20" in good(penalty.run("trainers.evaluate", "runs/penalty", cwd=tmp_path))
+
+
+def test_the_loss_of_the_tutorial_is_the_papers() -> None:
+    """At the old policy the gradient is the policy gradient; away from it, the price is that of the KL divergence."""
+    names: dict[str, object] = {}
+    exec(blocks(TUTORIALS / "your-algorithm.md", "python")[0], names)
+    loss = names["penalty_loss"]
+    old = torch.log_softmax(torch.tensor([0.3, -0.2, 0.5]), 0)
+    new = torch.log_softmax(torch.tensor([0.1, 0.4, -0.3]), 0).requires_grad_()
+    weights = (old.exp() * 1e6).round().long()  # as many rows of each action as the old policy takes
+    taken = torch.repeat_interleave(torch.arange(3), weights)
+    paid = loss(new[taken, None], old[taken, None], torch.zeros(len(taken)), 2.0)
+    assert paid.item() == pytest.approx(2.0 * (old.exp() * (old - new)).sum().item(), rel=1e-4)
+    same = old.clone().requires_grad_()
+    loss(same[[0, 1], None], old[[0, 1], None], torch.tensor([1.0, -3.0]), 2.0).backward()
+    torch.testing.assert_close(same.grad, torch.tensor([-0.5, 1.5, 0.0]))
