@@ -23,6 +23,7 @@ TESTED = {
     "README.md": "newcomer/test_pages.py",
     "other-trainers.md": "newcomer/test_other_trainers.py",
     "unity.md": "trainers/test_page_examples.py",
+    "watching.md": "trainers/test_page_examples.py",
     "extending.md": "trainers/test_page_examples.py",
     "your-environment.md": "trainers/test_page_examples.py",
     "your-algorithm.md": "trainers/test_page_examples.py",
@@ -77,6 +78,14 @@ def test_any_base_env_trains(here: Path) -> None:
     names = {"MyBaseEnv": lambda: make_env("CartPole-v1", num_envs=2)}
     exec(changed(block, ('"Walker"', '"CartPole-v1"'), ('"trainer_type": "awr"', f"**{SMALL}")), names)
     assert list((here / "runs").glob("*/CartPole-v1.onnx"))
+
+
+def test_the_evaluated_run_and_the_run_of_a_notebook_train(here: Path) -> None:
+    evaluated, _, shown = blocks(DOCS / "watching.md", "python")
+    exec(changed(evaluated, ("50_000", "600"), ("10_000", "200")), {})
+    exec(changed(shown, ("50_000", "600"), ("5000", "200")), {})
+    found = {path.parent.name for path in (here / "runs").glob("*/*/checkpoint.pt")}
+    assert found == {"Pendulum-v1", "CartPole-v1"}
 
 
 @SHELL
