@@ -180,7 +180,17 @@ def _torchrun(*words: str) -> list[str]:
 
 def _in_namespace(number: int) -> list[str]:
     meeting = ("--rdzv-backend", "c10d", "--rdzv-endpoint", f"{ADDRESSES[0]}:29500", "--rdzv-id", "scale")
-    local = ("--local-addr", ADDRESSES[number], "--nnodes", "2", "--nproc-per-node", "1")
+    hosts = f"is_host={str(number == 0).lower()}"  # torchrun looks for the address among those of the machine's name
+    local = (
+        "--rdzv-conf",
+        hosts,
+        "--local-addr",
+        ADDRESSES[number],
+        "--nnodes",
+        "2",
+        "--nproc-per-node",
+        "1",
+    )
     return ["ip", "netns", "exec", NAMES[number], *_torchrun(*meeting, *local)]
 
 
