@@ -34,6 +34,8 @@ REPLAY: dict[str, Any] = {
 }
 KINDS = {"ppo": ROLLOUT, "a2c": ROLLOUT, "poca": ROLLOUT, "mappo": ROLLOUT, "dqn": REPLAY, "sac": REPLAY}
 
+SMALL = {"hidden_units": 16, "num_layers": 1, "normalize": True}
+
 
 class Choice(Stopwatch):
     """The same task with one branch."""
@@ -43,14 +45,22 @@ class Choice(Stopwatch):
 
 
 def threaded(
-    results: Path, run_id: str = "first", /, kind: str = "ppo", steps: int = 2000, **checkpoint
+    results: Path,
+    run_id: str = "first",
+    /,
+    kind: str = "ppo",
+    steps: int = 2000,
+    network: dict[str, Any] | None = None,
+    **checkpoint,
 ) -> dict:
-    keys = {
+    keys: dict[str, Any] = {
         "trainer_type": kind,
         "hyperparameters": KINDS[kind],
         "max_steps": steps,
         "threaded": True,
     }
+    if network is not None:
+        keys["network_settings"] = network
     return options(results, run_id, behavior=keys, **checkpoint)
 
 
@@ -68,9 +78,9 @@ def state_of(run: Path, behavior: str = "Task") -> dict:
 def test_every_algorithm_runs_and_two_runs_are_the_same(kind: str, tmp_path: Path) -> None:
     for run_id in ("first", "second"):
         task = (Choice if kind == "dqn" else Stopwatch)()
-        outcome = train(task.env(), threaded(tmp_path, run_id, kind=kind))["Task"]
+        outcome = train(task.env(), threaded(tmp_path, run_id, kind=kind, steps=1000, network=SMALL))["Task"]
         assert outcome.finished
-        assert 2000 <= outcome.steps < 2016
+        assert 1000 <= outcome.steps < 1016
     assert curves(tmp_path / "first") == curves(tmp_path / "second")
     assert curves(tmp_path / "first")[-1]["Losses/Value Loss"], "the last summary has the last update"
     assert_same(state_of(tmp_path / "first"), state_of(tmp_path / "second"))
