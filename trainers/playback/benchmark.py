@@ -211,7 +211,9 @@ def _curve(progress: Sequence[Mapping[str, str]]) -> dict[int, float]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark as the command line says; returns the exit status."""
     parser = argparse.ArgumentParser(
-        prog=program_name("trainers.benchmark"), description="Train and evaluate tasks, and draw them."
+        prog=program_name("trainers.benchmark"),
+        description="Train and evaluate tasks, and draw them.",
+        epilog="Further options are those of a training, such as --max-steps 500000.",
     )
     parser.add_argument(
         "tasks",
