@@ -4,8 +4,9 @@ A mapping is built once from a space and then applied to batches. `action_spaces
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, cast
 
 import numpy as np
@@ -55,14 +56,14 @@ class ObservationMapping:
     Vectors become float32, or float64 where float32 would merge neighbours. Images become channel-first and keep
     uint8, spread over 0 to 255 if the space has other bounds; a float image is scaled to [0, 1] if its space has finite
     bounds. `Dict` and `Tuple` spaces give one array per entry, in the space's order; `Discrete` and `MultiDiscrete`
-    values become one-hot vectors.
+    values become one-hot vectors. Texts in a `Dict`, such as MiniGrid's missions, are left out.
 
     Args:
         space: The space of one environment's observation.
         name: The environment's name, for messages.
 
     Attributes:
-        space: The space of one environment's observation.
+        space: The space of one environment's observation, without texts.
         specs: One `ObservationSpec` per array.
 
     Raises:
@@ -70,8 +71,8 @@ class ObservationMapping:
     """
 
     def __init__(self, space: Space, name: str = "") -> None:
-        self.space = space
         self._where = f"environment {name}: observation" if name else "observation"
+        space = self.space = without_text(space, self._where)
         self._leaves = list(_leaves(space, ()))
         self.specs = [leaf.spec for leaf in self._leaves]
         if not self._leaves or any(0 in spec.shape for spec in self.specs):
@@ -103,6 +104,7 @@ class ObservationMapping:
     def convert_rows(self, rows: Sequence[Any]) -> list[np.ndarray]:
         """Converts a list of observations, each in the form that a single environment returns."""
         batch = create_empty_array(self.space, n=len(rows))
+        rows = [_known_part(self.space, row) for row in rows]
         rows = [fitted(self.space, row, self._where) for row in rows]
         return self.convert(concatenate(self.space, rows, cast(Any, batch)) if rows else batch)
 
@@ -123,6 +125,42 @@ class ObservationMapping:
             raise UserError(
                 f"{where}: {error}; expected values of its observation space; change one of the two"
             ) from None
+
+
+def without_text(space: Space, where: str) -> Space:
+    """Returns a space without the texts in its dictionaries, which no network here reads, and says so.
+
+    Args:
+        space: The space.
+        where: What the space is of, for the message.
+    """
+    if not isinstance(space, spaces.Dict):
+        return space
+    parts = []
+    for key, child in space.spaces.items():
+        if child.dtype is not None and child.dtype.kind == "U":
+            _say_left_out(where, str(key))
+        else:
+            parts.append((key, without_text(child, f"{where} {key!r}")))
+    same = [child for _, child in parts] == list(space.spaces.values())
+    return space if same else spaces.Dict(parts)
+
+
+@cache
+def _say_left_out(where: str, key: str) -> None:
+    """Says once that a text is left out; an environment may be made more than once."""
+    logger.warning("%s %r is text, which no network here reads: it is left out", where, key)
+
+
+def _known_part(space: Space, observation: Any) -> Any:
+    """Returns an observation without the texts that its space does not have."""
+    if not (isinstance(space, spaces.Dict) and isinstance(observation, Mapping)):
+        return observation
+    return {
+        key: _known_part(space.spaces[key], value) if key in space.spaces else value
+        for key, value in observation.items()
+        if key in space.spaces or not isinstance(value, str)
+    }
 
 
 def _leaves(space: Space, path: tuple[Any, ...]) -> Iterator[_Leaf]:

@@ -173,8 +173,11 @@ def images(sides: np.ndarray) -> np.ndarray:
     return pictures
 
 
-@pytest.mark.parametrize("encoder", ["simple", "fully_connected"])
-@ALGORITHMS
+@pytest.mark.parametrize(
+    ("algorithm", "encoder"),
+    [(PPO, "simple"), (PPO, "fully_connected"), (A2C, "simple"), (NATURAL_A2C, "fully_connected")],
+    ids=["ppo-simple", "ppo-fully connected", "a2c-simple", "natural gradient-fully connected"],
+)
 def test_sees_where_the_light_is(algorithm, encoder):
     def look(rng, age):
         return [images(rng.integers(4, size=len(age)))], None
@@ -199,7 +202,7 @@ def test_uses_picture_and_vector_together():
         return (brightness.argmax(1) + obs[0].argmax(1)) % 4 == action.discrete[:, 0]
 
     env = TaskEnv(make_spec((2,), (1, 20, 20), branches=(4,)), look, pay, agents=32)
-    assert solve(env, PPO, 16_000, {"hidden_units": 64}) > 0.95
+    assert solve(env, PPO, 16_000, {"hidden_units": 64, "vis_encode_type": "fully_connected"}) > 0.95
 
 
 @pytest.mark.parametrize("shared", [False, True])

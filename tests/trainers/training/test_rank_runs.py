@@ -201,13 +201,12 @@ def test_scaled_counts_are_those_of_each_rank(kind):
     assert scaled(settings, 1) == settings
 
 
-@pytest.mark.parametrize("preemption", [False, True])
-def test_a_slow_rank_ends_its_part_early_where_that_is_asked_for(preemption, tmp_path):
-    """Otherwise both make as many steps. Rank 1 takes 20 ms for a step, and rank 0 next to nothing."""
-    asked = ["--rank-preemption", "0.5"] if preemption else []
+def test_a_slow_rank_ends_its_part_early_where_that_is_asked_for(tmp_path):
+    """Rank 1 takes 20 ms for a step, and rank 0 next to nothing."""
     write_file(tmp_path / "small.yaml")
-    done = train(tmp_path, "--run-id", "uneven", *asked, slow=0.02, tally=str(tmp_path))
+    words = ["--run-id", "uneven", "--rank-preemption", "0.5"]
+    done = train(tmp_path, *words, slow=0.02, tally=str(tmp_path))
     assert done.returncode == 0, done.stderr
     fast, slow = (int((tmp_path / rank).read_text()) for rank in "01")
     assert checkpoint_of(tmp_path / "runs" / "uneven", "Misfortune-v0")["global_step"] >= 400
-    assert fast > 2 * slow if preemption else fast == slow
+    assert fast > 2 * slow
