@@ -1,7 +1,7 @@
 """How an update moves the actor: in minibatches together with the critic, or in one step before the critic's epochs."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
@@ -121,7 +121,10 @@ class AlongTheNaturalGradient:
         weight: float = 1.0,
     ) -> None:
         """See `ActorStep.move`."""
-        distribution = policy.distribution(batch.inputs, batch.forbidden, batch.sequences)
+        sequences = batch.sequences
+        if sequences is not None:
+            sequences = replace(sequences, second_derivatives=True)
+        distribution = policy.distribution(batch.inputs, batch.forbidden, sequences)
         old = distribution.detach()
         loss = losses.policy(distribution.log_prob(batch.actions), batch.log_prob, batch.advantage)
         loss = loss - beta * distribution.entropy().mean()

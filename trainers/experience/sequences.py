@@ -95,9 +95,11 @@ def chains_of(columns: Columns, length: int) -> Chains:
 def learned_sequences(columns: Columns, chains: Chains, device: torch.device) -> Sequences:
     """Return the sequences that are learned from, with the memories stored at their first rows."""
     firsts = chains.firsts[chains.learned]
-    memories = (torch.from_numpy(array[firsts]) for array in (columns.memory, columns.critic_memory))
     lengths = torch.from_numpy(chains.lengths[chains.learned])
-    return Sequences(lengths, *(memory.to(device) for memory in memories))
+    memory, critic_memory = (
+        torch.from_numpy(array[firsts]).to(device) for array in (columns.memory, columns.critic_memory)
+    )
+    return Sequences(lengths, memory, critic_memory)
 
 
 def in_rounds(chains: Chains) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -123,8 +123,7 @@ class ActorCritic(PolicyNetwork):
             return features
         if sequences is None:
             return self.actor_memory.from_nothing(features)
-        result: Tensor = self.actor_memory(features, sequences.memory, sequences.lengths)[0]
-        return result
+        return self.actor_memory.over(features, sequences.memory, sequences)
 
     def recalled_by_critic(self, features: Tensor, sequences: Sequences | None, number: int = 0) -> Tensor:
         """Return the critic's features of rows, after its memory of that number if it has one of its own."""
@@ -132,10 +131,7 @@ class ActorCritic(PolicyNetwork):
             return features
         if sequences is None:
             return self.critic_memory.from_nothing(features)
-        result: Tensor = self.critic_memory(features, sequences.critic_memory[:, number], sequences.lengths)[
-            0
-        ]
-        return result
+        return self.critic_memory.over(features, sequences.critic_memory[:, number], sequences)
 
     def value(self, inputs: Sequence[Tensor]) -> Tensor:
         """Return the values of prepared inputs, (n, streams); with memory, those at the start of an episode."""

@@ -1,7 +1,8 @@
 """The memory of a network: an LSTM between the hidden layers and the heads, and rows as sequences in time."""
 
+from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -10,6 +11,9 @@ from torch.backends import cudnn
 from torch.nn.utils.rnn import PackedSequence
 
 from trainers.config import NetworkSettings
+
+PADDED = 4
+"""Most rows of sequences that are padded to one length, for each row of their own."""
 
 FORGET_BIAS = 1.0
 """Initial value of the forget gate's part of both bias vectors, as in ML-Agents; they act as 2 together."""
@@ -26,11 +30,13 @@ class Sequences:
         memory: (s, memory_size) the actor's memory at the first row of each sequence.
         critic_memory: (s, memories, memory_size) the same of the critic, which may have several memories; (s, 0,
             memory_size) if it shares the actor's.
+        second_derivatives: whether gradients of gradients are needed, which takes longer.
     """
 
     lengths: Tensor
     memory: Tensor
     critic_memory: Tensor
+    second_derivatives: bool = False
 
     @classmethod
     def new(cls, rows: int, length: int, memory: Tensor, critic_memories: int) -> "Sequences":
@@ -55,7 +61,12 @@ class Sequences:
         return self.lengths.cumsum(0) - self.lengths
 
     def __getitem__(self, chosen: Tensor | slice) -> "Sequences":
-        return Sequences(self.lengths[chosen], self.memory[chosen], self.critic_memory[chosen])
+        return replace(
+            self,
+            lengths=self.lengths[chosen],
+            memory=self.memory[chosen],
+            critic_memory=self.critic_memory[chosen],
+        )
 
     def within(self, rows: Tensor | slice) -> "Sequences":
         """Return the sequences of a slice of rows, which must be whole sequences."""
@@ -107,6 +118,32 @@ class Memory(nn.Module):
         with cudnn.flags(enabled=False) if features.is_cuda else nullcontext():
             return self._after(features, memory, lengths)
 
+    def over(self, features: Tensor, memory: Tensor, sequences: Sequences) -> Tensor:
+        """Return the features of the rows of sequences, (n, output_size), to be learned from.
+
+        Sequences are padded to one length, because PyTorch's LSTM is then several times as fast on a CPU.
+
+        Args:
+            features: (n, inputs).
+            memory: (s, memory_size) the memories at the first row of each sequence.
+            sequences: the sequences that the rows form.
+        """
+        if sequences.second_derivatives or features.is_cuda:
+            result: Tensor = self(features, memory, sequences.lengths)[0]
+            return result
+        found, rows = [], []
+        for part in _of_similar_lengths(sequences.lengths):
+            lengths = sequences.lengths[part]
+            is_row = torch.arange(int(lengths.max()))[:, None] < lengths
+            own = (sequences.starts[part] + torch.arange(len(is_row))[:, None])[is_row]
+            places = is_row.view(-1).nonzero()[:, 0]
+            padded = features.new_zeros(is_row.numel(), features.shape[1])
+            padded = padded.index_copy(0, places, features.index_select(0, own))
+            seen, _ = self.lstm(padded.view(*is_row.shape, -1), self._state(memory[part]))
+            found.append(seen.view(len(padded), -1).index_select(0, places))
+            rows.append(own)
+        return torch.cat(found).index_select(0, torch.cat(rows).argsort())
+
     def from_nothing(self, features: Tensor) -> Tensor:
         """Return the features of n agents whose episodes begin, (n, output_size)."""
         nothing = features.new_zeros(len(features), 2 * self.output_size)
@@ -114,8 +151,7 @@ class Memory(nn.Module):
         return result
 
     def _after(self, features: Tensor, memory: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
-        size = self.output_size
-        state = memory[None, :, :size].contiguous(), memory[None, :, size:].contiguous()
+        size, state = self.output_size, self._state(memory)
         if lengths is None:
             found, (hidden, cell) = self.lstm(features[None], state)
             seen = found.view(-1, size)
@@ -126,6 +162,28 @@ class Memory(nn.Module):
             by_time, (hidden, cell) = self.lstm(packed, state)
             seen = by_time.data[order.argsort()]
         return seen, torch.cat([hidden.view(-1, size), cell.view(-1, size)], dim=1)
+
+    def _state(self, memory: Tensor) -> tuple[Tensor, Tensor]:
+        size = self.output_size
+        return memory[None, :, :size].contiguous(), memory[None, :, size:].contiguous()
+
+
+def _of_similar_lengths(lengths: Tensor) -> Iterator[Tensor]:
+    """Yield groups of the numbers of sequences. Padded to one length, a group has at most `PADDED` times its rows.
+
+    Args:
+        lengths: (s,) number of rows of each sequence.
+    """
+    rest = torch.arange(len(lengths))
+    while len(rest):
+        own = lengths[rest]
+        longest = int(own.max())
+        if longest * len(rest) <= PADDED * int(own.sum()):
+            yield rest
+            return
+        is_long = PADDED * own > longest
+        yield rest[is_long]
+        rest = rest[~is_long]
 
 
 def _by_time(lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:

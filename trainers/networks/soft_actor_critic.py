@@ -82,7 +82,7 @@ class SoftActorCritic(PolicyNetwork):
         if self.actor_memory is not None and sequences is None:
             features = self.actor_memory.from_nothing(features)
         elif self.actor_memory is not None and sequences is not None:
-            features = self.actor_memory(features, sequences.memory, sequences.lengths)[0]
+            features = self.actor_memory.over(features, sequences.memory, sequences)
         return self._distribution(features, forbidden)
 
     def recall(

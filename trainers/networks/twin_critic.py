@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -147,7 +148,7 @@ class TwinCritic(nn.Module):
         both = []
         for encoder, memory in zip(self.encoders, self.memories, strict=True):
             seen = encoder(inputs)
-            remembered, _ = memory(seen, sequences.memory, sequences.lengths)
+            remembered = cast("Memory", memory).over(seen, sequences.memory, sequences)
             both.append(torch.cat([remembered, goals_in(seen, self.goals)], dim=1))
         return torch.stack(both)
 

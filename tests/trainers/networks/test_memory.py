@@ -1,5 +1,7 @@
 """The LSTM of a network, and rows as sequences."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from scripted_env import make_spec
 from trainers.config import NetworkSettings
 from trainers.config.network import MemorySettings
 from trainers.networks.actor_critic import ActorCritic
-from trainers.networks.memory import Memory, Sequences
+from trainers.networks.memory import PADDED, Memory, Sequences, _of_similar_lengths
 
 INPUTS, SIZE = 5, 8
 
@@ -58,6 +60,32 @@ def test_sequences_of_any_lengths_are_what_each_gives_alone_and_so_are_gradients
     ]
     for one, other in zip(*gradients, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+
+@given(lengths=st.lists(st.integers(1, 30), min_size=1, max_size=9), seed=st.integers(0, 99))
+def test_sequences_to_learn_from_are_the_same_and_so_are_gradients(lengths, seed):
+    layer = make_memory()
+    generator = torch.Generator().manual_seed(seed)
+    features = torch.randn(sum(lengths), INPUTS, generator=generator, requires_grad=True)
+    memory = torch.randn(len(lengths), SIZE, generator=generator)
+    sequences = Sequences(torch.tensor(lengths), memory, memory[:, None])
+    weights = torch.randn(sum(lengths), SIZE // 2, generator=generator)
+    found = [
+        layer.over(features, memory, replace(sequences, second_derivatives=twice)) for twice in (False, True)
+    ]
+    torch.testing.assert_close(*found)
+    leaves = [features, *layer.parameters()]
+    gradients = [torch.autograd.grad((part * weights).sum(), leaves) for part in found]
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+
+@given(lengths=st.lists(st.integers(1, 300), min_size=1, max_size=40).map(torch.tensor))
+def test_groups_of_sequences_hold_each_once_and_little_padding(lengths):
+    groups = list(_of_similar_lengths(lengths))
+    assert sorted(torch.cat(groups).tolist()) == list(range(len(lengths)))
+    for group in groups:
+        assert int(lengths[group].max()) * len(group) <= PADDED * int(lengths[group].sum())
 
 
 def test_single_rows_need_no_lengths():
