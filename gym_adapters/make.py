@@ -34,6 +34,7 @@ PACKAGES = {
     "pygame": "pygame",
     "jax": "jax",
     "Box2D": "box2d",
+    "minigrid": "minigrid",
 }
 """Packages by the module that they bring, for environments of Gymnasium."""
 
