@@ -39,7 +39,9 @@ class Grid(gymnasium.Env[np.ndarray, Any]):
         self.render_mode, self.metadata = render_mode, self._task.metadata
         seen: Any = self._task.observation_space
         if not isinstance(seen, gymnasium.spaces.Dict) or seen["image"].shape[2:] != (3,):
-            raise UserError(f"task {task}: expected an observation with the cells before the agent, got {seen}")
+            raise UserError(
+                f"task {task}: expected an observation with the cells before the agent, got {seen}"
+            )
         self._sizes = np.array([*SIZES[:3]] * int(np.prod(seen["image"].shape[:2])) + [SIZES[3]])
         self._firsts = np.cumsum(self._sizes) - self._sizes
         self.observation_space = MultiBinary(int(self._sizes.sum()))
