@@ -1,8 +1,8 @@
 """MiniGrid's tasks, with what the agent sees as one vector of zeros and ones.
 
-`gym_adapters.minigrid:Grid-v0` takes the option `task`, an id such as MiniGrid-MemoryS9-v0, and further options of the
-task. MiniGrid itself numbers objects, colours and states, and a network would take a ball for more of a key. The mission
-is left out. It needs the extra `minigrid`.
+`gym_adapters.minigrid:Grid-v0` takes the option `task`, an id such as MiniGrid-MemoryS9-v0, and further options of
+the task. MiniGrid itself numbers objects, colours and states, and a network would take a ball for more of a key. The
+mission is left out. It needs the extra `minigrid`.
 """
 
 import importlib
@@ -37,14 +37,15 @@ class Grid(gymnasium.Env[np.ndarray, Any]):
             raise UserError(f"task {task}: expected an id of MiniGrid, such as MiniGrid-MemoryS9-v0")
         self._task = gymnasium.make(task, render_mode=render_mode, disable_env_checker=True, **options)
         self.render_mode, self.metadata = render_mode, self._task.metadata
-        seen: Any = self._task.observation_space
-        if not isinstance(seen, gymnasium.spaces.Dict) or seen["image"].shape[2:] != (3,):
+        seen = self._task.observation_space
+        grid = seen["image"].shape if isinstance(seen, gymnasium.spaces.Dict) else None
+        if grid is None or grid[2:] != (3,):
             raise UserError(
                 f"task {task}: expected an observation with the cells before the agent, got {seen}"
             )
-        self._sizes = np.array([*SIZES[:3]] * int(np.prod(seen["image"].shape[:2])) + [SIZES[3]])
-        self._firsts = np.cumsum(self._sizes) - self._sizes
-        self.observation_space = MultiBinary(int(self._sizes.sum()))
+        sizes = np.array([*(grid[0] * grid[1] * SIZES[:3]), SIZES[3]])
+        self._firsts, self._total = np.cumsum(sizes) - sizes, int(sizes.sum())
+        self.observation_space = MultiBinary(self._total)
         self.action_space = self._task.action_space
 
     def reset(
@@ -69,7 +70,7 @@ class Grid(gymnasium.Env[np.ndarray, Any]):
 
     def _one_hot(self, observation: dict[str, Any]) -> np.ndarray:
         numbers = np.append(observation["image"].ravel(), observation["direction"])
-        result = np.zeros(self.observation_space.shape, np.int8)
+        result = np.zeros(self._total, np.int8)
         result[self._firsts + numbers] = 1
         return result
 
