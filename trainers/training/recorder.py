@@ -9,7 +9,8 @@ from typing import Any
 from gym_adapters.errors import UserError, refusal_named
 from trainers.algorithms.learner import Learner
 from trainers.config import RunSettings
-from trainers.records.checkpoint import BEST, NEWEST, CheckpointKeeper, save_state
+from trainers.records.checkpoint import BEST, NEWEST, save_state
+from trainers.records.checkpoint_keeper import CheckpointKeeper
 from trainers.records.gauges import add_gauges
 from trainers.records.metrics import EVALUATION_RETURN, SPEED, Summary
 from trainers.records.monitor import MonitorFile

@@ -11,7 +11,8 @@ from scripted_env import make_spec
 
 from trainers import UserError, load_policy
 from trainers.algorithms.on_policy import OnPolicyLearner
-from trainers.records.checkpoint import CheckpointKeeper, load_state, save_state
+from trainers.records.checkpoint import load_state, save_state
+from trainers.records.checkpoint_keeper import CheckpointKeeper
 from trainers.records.policy_file import find_checkpoint
 from trainers.records.run_status import read_status
 from trainers.training.recorder import Recorder

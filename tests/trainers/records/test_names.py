@@ -12,7 +12,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from trainers.records.checkpoint import CheckpointKeeper, load_state
+from trainers.records.checkpoint import load_state
+from trainers.records.checkpoint_keeper import CheckpointKeeper
 from trainers.records.names import behavior_folder, file_name, is_portable, unused_name
 from trainers.records.policy_file import find_checkpoint
 from trainers.records.run_folder import behaviors_by_folder
