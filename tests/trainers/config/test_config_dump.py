@@ -72,7 +72,7 @@ def behaviors(remembering: tuple[str, ...]) -> st.SearchStrategy[dict[str, Any]]
                 "max_steps": counts,
                 "even_checkpoints": st.booleans(),
                 "self_play": st.none() | st.fixed_dictionaries({}, optional={"save_steps": counts}),
-                "init_path": st.none() | st.text(st.characters(exclude_categories=["Cc", "Cs"])),
+                "init_path": st.none() | st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=60),
                 "reward_clip": st.none() | numbers,
                 "stop_at_reward": st.none() | numbers,
                 "patience": st.none() | counts,
