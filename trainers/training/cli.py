@@ -99,7 +99,8 @@ def _default_file(arguments: ParsedArguments, trainer_type: str | None) -> Path 
     if env_path is None:
         return None
     behavior = settings.behaviors.get(behavior_name(env_path), settings.default_settings)
-    return tuned_file(env_path, trainer_type or (behavior.trainer_type if behavior else catalogue.DEFAULT))
+    kind = trainer_type or (behavior.trainer_type if behavior else catalogue.DEFAULT)
+    return tuned_file(env_path, kind, settings.env_settings.env_options)
 
 
 def _decides_the_file(key: str) -> bool:

@@ -226,7 +226,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         options = settings_of(given)
         env_path = given.get("env_settings.env_path")
         if path is None and env_path is not None:
-            path = tuned_file(env_path, "ppo")
+            own = [text for text in overrides if text.startswith("env_settings.")]
+            path = tuned_file(env_path, "ppo", load_settings(None, own, options).env_settings.env_options)
         settings = load_settings(path, overrides, options)
         folder = clone(settings, demo, epochs, LineDisplay())
     except BaseException as error:  # libraries in other languages raise their own

@@ -1,6 +1,7 @@
 """Makes the environment of a training file, and finds the training file of an environment id."""
 
 import logging
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any, get_args
@@ -88,11 +89,16 @@ def _named(env: EnvSettings) -> str:
     return f"the Gymnasium environment {env.env_path!r}{f', which will {asked}' if asked else ''}"
 
 
-def tuned_file(env_id: str, trainer_type: str) -> Path | None:
+def tuned_file(env_id: str, trainer_type: str, options: Mapping[str, Any] | None = None) -> Path | None:
     """Return the training file tuned for a Gymnasium id, or else the default one of its kind.
 
     The files are `unity_configs/<trainer_type>/<behavior name>.yaml` and `unity_configs/<trainer_type>/<kind>.yaml`.
     The kind is `continuous` or `discrete` by the actions, or `image` if any observation is an image.
+
+    Args:
+        env_id: the id.
+        trainer_type: the algorithm.
+        options: options of the environment, without which it may have other spaces, or none.
 
     Returns:
         The path; None for a Unity player, and for an algorithm of another package, which has no such folder.
@@ -106,7 +112,7 @@ def tuned_file(env_id: str, trainer_type: str) -> Path | None:
     own = folder / f"{behavior_name(env_id)}.yaml"
     if own.is_file():
         return own
-    probe = make_env(env_id, num_envs=1)
+    probe = make_env(env_id, num_envs=1, options=options)
     try:
         kind = env_kind(probe)
     finally:

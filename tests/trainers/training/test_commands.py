@@ -56,6 +56,23 @@ def test_training_says_how_it_went_and_where_everything_is(cartpole):
     assert f"-m trainers.evaluate {cartpole / 'pole'}" in output
 
 
+def test_options_of_an_environment_count_when_its_training_file_is_chosen(tmp_path, capfd):
+    """The task of the options has discrete actions; without it there is no environment."""
+    options = "env_settings.env_options={task: CartPole-v1, hidden: [1]}"
+    words = [
+        "--env",
+        "gym_adapters.partial:Partial-v0",
+        "--set",
+        options,
+        "--run-id",
+        "part",
+        "--max-steps",
+        "300",
+    ]
+    assert main([*words, "--results-dir", str(tmp_path)], "ppo") == 0
+    assert "discrete.yaml" in capfd.readouterr().out
+
+
 def test_errors_of_a_real_process_are_one_line_and_status_2(cartpole):
     broken = [
         command("trainers.ppo", cartpole / "small.yaml", "--env", "CartPol-v1"),
