@@ -26,6 +26,22 @@ def check_trainer_type(settings: RunSettings, trainer_type: str) -> None:
 
 def doubts(settings: RunSettings) -> list[str]:
     """Return a line for each setting that training accepts and that may be a mistake."""
+    return [*_never_evaluated(settings), *_endless_lessons(settings)]
+
+
+def _never_evaluated(settings: RunSettings) -> list[str]:
+    named = {f"behaviors.{name}": behavior for name, behavior in settings.behaviors.items()}
+    if settings.default_settings is not None and not named:
+        named["default_settings"] = settings.default_settings
+    return [
+        f"{path}.evaluation_freq is {behavior.evaluation_freq:,} and max_steps {behavior.max_steps:,}, so that nothing is "
+        "evaluated and there is no best checkpoint"
+        for path, behavior in named.items()
+        if behavior.evaluation_freq is not None and behavior.evaluation_freq > behavior.max_steps
+    ]
+
+
+def _endless_lessons(settings: RunSettings) -> list[str]:
     if settings.default_settings is not None or not settings.behaviors:
         return []
     return [
