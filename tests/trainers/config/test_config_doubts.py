@@ -52,6 +52,11 @@ def test_an_evaluation_after_the_end_is_doubted(place: str) -> None:
     )
 
 
+def test_episodes_of_evaluations_that_never_come_are_doubted() -> None:
+    (line,) = doubts(load_settings({"behaviors": {"W": {"evaluation_episodes": 3}}}))
+    assert line == "behaviors.W.evaluation_episodes is 3, but nothing is evaluated without evaluation_freq"
+
+
 def test_a_command_for_one_trainer_refuses_a_file_for_another() -> None:
     settings = load_settings({"behaviors": {"W": {"trainer_type": "a2c"}}})
     check_trainer_type(settings, "a2c")
