@@ -56,12 +56,18 @@ def test_an_interrupt_ends_the_update_that_runs_and_drops_those_that_wait() -> N
         while True:
             time.sleep(0.001)
 
-    with pytest.raises(KeyboardInterrupt), Threads() as threads:
-        running, waiting = threads.submit(endless), threads.submit(fail)
-        assert began.wait(60)
-        raise KeyboardInterrupt
-    assert isinstance(running.exception(), KeyboardInterrupt)
-    assert waiting.cancelled()
+    updates = []
+
+    def interrupted() -> None:
+        with Threads() as threads:
+            updates.extend([threads.submit(endless), threads.submit(fail)])
+            assert began.wait(60)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert isinstance(updates[0].exception(), KeyboardInterrupt)
+    assert updates[1].cancelled()
     assert "updates_0" not in [thread.name for thread in threading.enumerate()]
 
 
