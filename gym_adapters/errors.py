@@ -106,6 +106,13 @@ def raised(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}{where}"
 
 
+def remedy(error: BaseException) -> str:
+    """Returns what to do about an environment that was made without options and cannot be."""
+    if isinstance(error, TypeError) and "missing" in str(error):
+        return "give it what it needs in env_settings.env_options"
+    return "mend its code"
+
+
 def exit_status(error: BaseException, ending: str = "") -> int:
     """Says in one line on standard error why a command ends, and returns its exit status.
 

@@ -42,6 +42,10 @@ class FilmedAgents(BaseEnv):
         """See `ParallelEnvAdapter`."""
         return self._env.behavior_specs
 
+    def copy_of(self, agent_id: int) -> int:
+        """See `ParallelEnvAdapter`."""
+        return self._env.copy_of(agent_id)
+
     def picture(self) -> np.ndarray:
         """Return a picture of the present state.
 

@@ -14,7 +14,7 @@ from mlagents_envs.base_env import BaseEnv, BehaviorSpec
 
 from gym_adapters.checked import CheckedResults, checked_spec
 from gym_adapters.commands import install_command
-from gym_adapters.errors import UserError, raised
+from gym_adapters.errors import UserError, raised, remedy
 from gym_adapters.limits import ENVIRONMENTS
 from gym_adapters.parallel_env import ParallelEnvAdapter
 from gym_adapters.pettingzoo import is_pettingzoo, make_pettingzoo
@@ -145,7 +145,9 @@ def _make_vector_env(spec: EnvSpec, num_envs: int, options: dict[str, Any]) -> V
     except (Exception, SystemExit) as error:
         if isinstance(error, TypeError) and options:
             raise UserError(f"environment {spec.id!r} refuses its options {options}: {error}") from error
-        raise UserError(f"environment {spec.id!r} cannot be made: {raised(error)}; mend its code") from error
+        raise UserError(
+            f"environment {spec.id!r} cannot be made: {raised(error)}; {remedy(error)}"
+        ) from error
 
 
 def _fastest_vector_env(spec: EnvSpec, num_envs: int, options: dict[str, Any]) -> VectorEnv:

@@ -80,6 +80,10 @@ class ParallelEnvAdapter(BaseEnv):
         """The spaces of one agent's observation and action, by behavior."""
         return {name: (role.observations.space, role.actions.space) for name, role in self.roles.items()}
 
+    def copy_of(self, agent_id: int) -> int:
+        """Returns the number of an agent's copy."""
+        return agent_id % len(self.copies)
+
     def reset(self) -> None:
         """Begins a new episode in every copy.
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from gym_adapters.commands import install_command
 from gym_adapters.cycles import direct
-from gym_adapters.errors import UserError, raised
+from gym_adapters.errors import UserError, raised, remedy
 from gym_adapters.parallel_env import ParallelEnvAdapter
 
 ENVIRONMENT = re.compile(r"(?P<package>[A-Za-z_][\w.]*)/(?P<name>[A-Za-z_]\w*_v\d+)")
@@ -56,7 +56,7 @@ def make_pettingzoo(env_id: str, num_envs: int, seed: int, options: Mapping[str,
             if isinstance(error, TypeError) and keywords:
                 raise UserError(f"environment {env_id!r} refuses its options {keywords}: {error}") from error
             raise UserError(
-                f"environment {env_id!r} cannot be made: {raised(error)}; mend its code"
+                f"environment {env_id!r} cannot be made: {raised(error)}; {remedy(error)}"
             ) from error
 
     return ParallelEnvAdapter(make, num_envs, env_id.rpartition("/")[2], seed, own[GROUPED], own[TEAMS])

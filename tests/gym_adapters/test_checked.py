@@ -204,6 +204,16 @@ def test_an_environment_that_cannot_be_made_is_named_with_the_place(make, error)
     message = refusal(lambda: make(broken))
     assert message.startswith("environment 'Checked0-v0' cannot be made: ")
     assert "test_checked.py, line " in message
+    assert message.endswith("; mend its code")
+
+
+def test_an_environment_that_needs_an_option_says_where_it_goes(make):
+    def needs(task: str) -> None:
+        raise AssertionError(task)
+
+    message = refusal(lambda: make(needs))
+    assert "missing 1 required positional argument: 'task'" in message
+    assert message.endswith("; give it what it needs in env_settings.env_options")
 
 
 @pytest.mark.parametrize(

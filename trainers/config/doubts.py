@@ -1,8 +1,11 @@
 """Settings that are read without an error and may still be a mistake, and files for another command."""
 
+from collections.abc import Iterator
+
 from gym_adapters.commands import module_command
 from gym_adapters.errors import UserError
 from trainers.config.base import suggestion
+from trainers.config.behavior import BehaviorSettings
 from trainers.config.run import RunSettings
 
 
@@ -26,6 +29,25 @@ def check_trainer_type(settings: RunSettings, trainer_type: str) -> None:
 
 def doubts(settings: RunSettings) -> list[str]:
     """Return a line for each setting that training accepts and that may be a mistake."""
+    return [*_missing_evaluations(settings), *_endless_lessons(settings)]
+
+
+def _missing_evaluations(settings: RunSettings) -> Iterator[str]:
+    named = {f"behaviors.{name}": behavior for name, behavior in settings.behaviors.items()}
+    if settings.default_settings is not None and not named:
+        named["default_settings"] = settings.default_settings
+    for path, behavior in named.items():
+        interval, episodes = behavior.evaluation_freq, behavior.evaluation_episodes
+        if interval is not None and interval > behavior.max_steps:
+            yield (
+                f"{path}.evaluation_freq is {interval:,} and max_steps {behavior.max_steps:,}, so that nothing is "
+                "evaluated and there is no best checkpoint"
+            )
+        if interval is None and episodes != BehaviorSettings.model_fields["evaluation_episodes"].default:
+            yield f"{path}.evaluation_episodes is {episodes:,}, but nothing is evaluated without evaluation_freq"
+
+
+def _endless_lessons(settings: RunSettings) -> list[str]:
     if settings.default_settings is not None or not settings.behaviors:
         return []
     return [

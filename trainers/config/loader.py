@@ -12,7 +12,7 @@ from gym_adapters.limits import YAML_LEVELS
 from trainers.config import errors
 from trainers.config.base import UNKNOWN
 from trainers.config.old_files import old_file
-from trainers.config.overrides import every_behavior, key_path, leaves, place_of, put
+from trainers.config.overrides import advice, every_behavior, key_path, leaves, put
 from trainers.config.reader import parse_yaml, read_source
 from trainers.config.run import ONE_START, RunSettings, deep_merge
 
@@ -84,8 +84,8 @@ def _mistake(path: errors.Path, text: str, origins: Sequence[tuple[errors.Path, 
     if text.startswith(UNKNOWN):
         given = ((name, known) for known, name in reversed(origins) if known[: len(path)] == path)
         origin, whole = next(given, (label, path))
-        place = place_of(whole, len(path) - 1)
-        path, text = whole, f"{UNKNOWN}; did you mean {place}?" if place else text
+        meant = advice(whole, len(path) - 1)
+        path, text = whole, f"{UNKNOWN}; {meant}" if meant else text
     else:
         origin = next((name for known, name in reversed(origins) if path[: len(known)] == known), label)
     return ": ".join(filter(None, (origin, ".".join(map(str, path)), text)))

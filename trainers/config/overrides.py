@@ -5,7 +5,7 @@ from typing import Any
 
 from gym_adapters.errors import UserError
 from trainers.config import catalogue
-from trainers.config.base import Settings, show
+from trainers.config.base import Settings, one_of, show
 from trainers.config.behavior import BehaviorSettings
 from trainers.config.errors import Path
 from trainers.config.network import NetworkSettings
@@ -56,15 +56,14 @@ def key_path(key: str, content: Mapping[str, Any]) -> Path:
     return (block, ".".join(parts[:end]), *parts[end:])
 
 
-def place_of(path: Path, unknown: int) -> str:
-    """Return the whole key that was meant, such as ``behaviors.*.max_steps`` for ``max_steps``.
+def advice(path: Path, unknown: int) -> str:
+    """Return what to do about an unknown key, such as ``did you mean behaviors.*.max_steps?``; empty if it is unclear.
+
+    Another block may have a key with this name, or other algorithms may have it at this place.
 
     Args:
         path: The path of the key.
         unknown: The index of its first part that its block does not have.
-
-    Returns:
-        The key with the same name in another block; empty if no block has that name.
     """
     name = str(path[unknown])
     inside = {"behaviors": 2, "default_settings": 1}.get(str(path[0]), unknown + 1)
@@ -72,8 +71,15 @@ def place_of(path: Path, unknown: int) -> str:
     for block, settings in _blocks():
         if name in settings.known_keys():
             above = (*behavior, *block[2:]) if block[:2] == ("behaviors", "*") else block
-            return ".".join(map(str, (*above, name, *path[unknown + 1 :])))
+            if above == path[:unknown]:
+                return f"trainer_type {_trainer_types(name)} has it; remove it, or change trainer_type"
+            return f"did you mean {'.'.join(map(str, (*above, name, *path[unknown + 1 :])))}?"
     return ""
+
+
+def _trainer_types(key: str) -> str:
+    """Return the algorithms that have a hyperparameter."""
+    return one_of(one.name for one in catalogue.algorithms() if key in one.settings.known_keys())
 
 
 def _blocks() -> Iterator[tuple[tuple[str, ...], type[Settings]]]:

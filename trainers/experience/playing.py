@@ -1,7 +1,7 @@
 """Plays episodes by policies that do not learn: in evaluations of a run, and after training."""
 
 import logging
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -100,7 +100,11 @@ def play_all(
     deterministic: bool = True,
     played: dict[int, list[ActionTuple]] | None = None,
 ) -> dict[str, list[Played]]:
-    """Play one episode with every agent that `env` starts with.
+    """Play one episode with every agent of the games with which `env` starts.
+
+    These are the agents that decide in the first step. If `env` tells the copy of an agent (see
+    `ParallelEnvAdapter.copy_of`), they are also those that come later while the first game of their copy goes on, as
+    the second player of a game of turns does.
 
     Args:
         env: an environment with the policies' behaviors; it is reset, and left open.
@@ -116,27 +120,30 @@ def play_all(
             finite.
     """
     playing = begin(env, policies)
+    copy_of: Callable[[int], int | None] = getattr(env, "copy_of", lambda _: None)
     running: dict[tuple[str, int], Played] = {}
     finished: dict[tuple[str, int], Played] = {}
     step, notice = 0, FIRST_NOTICE
     while not step or running:
-        for name, (policy, checker) in playing.items():
-            decision, terminal = checked_steps(env, name, checker)
-            policy.forget((name, agent) for agent in terminal.agent_id.tolist())
+        found = {name: checked_steps(env, name, checker) for name, (_, checker) in playing.items()}
+        for name, (_, terminal) in found.items():
+            playing[name][0].forget((name, agent) for agent in terminal.agent_id.tolist())
             for agent, reward in _rewards(terminal):
                 if (name, agent) in running:
                     finished[name, agent] = running.pop((name, agent))
                     finished[name, agent].total += reward
+        games = {copy_of(agent) for _, agent in running} - {None}
+        for name, (decision, _) in found.items():
             for agent, reward in _rewards(decision):
-                if not step:
-                    running[name, agent] = Played()
-                elif (name, agent) in running:
+                if (name, agent) in running:
                     running[name, agent].total += reward
+                elif not step or copy_of(agent) in games:
+                    running[name, agent] = Played()
                 if (name, agent) in running:
                     running[name, agent].length += 1
             if len(decision):
                 agents = [(name, agent) for agent in decision.agent_id.tolist()]
-                actions = policy.act(decision.obs, deterministic, decision.action_mask, agents)
+                actions = playing[name][0].act(decision.obs, deterministic, decision.action_mask, agents)
                 with environment_called():
                     env.set_actions(name, actions)
                 if played is not None:

@@ -1,5 +1,7 @@
 """CPU threads of a run, and of one pass through a network."""
 
+import ctypes
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,7 +18,8 @@ WORTH_SHARING = 20_000_000
 class Threads:
     """A context that sets the threads of a run: one for numpy's BLAS, and for torch as many as the networks need.
 
-    One more runs the updates of behaviors with the ML-Agents key `threaded`.
+    One more runs the updates of behaviors with the ML-Agents key `threaded`. When the context ends, they are completed;
+    when a `KeyboardInterrupt` leaves it, they are interrupted.
 
     Attributes:
         most: torch's threads before the run, which is the most that a network may use.
@@ -26,6 +29,7 @@ class Threads:
         self.most = torch.get_num_threads()
         self._count = 1
         self._worker: ThreadPoolExecutor | None = None
+        self._updating: int | None = None
 
     def __enter__(self) -> Self:
         self._blas = threadpool_limits(1, user_api="blas")
@@ -35,7 +39,10 @@ class Threads:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._worker is not None:
-            self._worker.shutdown()
+            interrupted = isinstance(error, KeyboardInterrupt)
+            if interrupted and self._updating is not None:
+                _interrupt(self._updating)
+            self._worker.shutdown(cancel_futures=interrupted)
         torch.set_num_threads(self.most)
         self._blas.restore_original_limits()
 
@@ -48,7 +55,7 @@ class Threads:
         """Let the thread of updates run an update, after those before it, with as many torch threads as the run has."""
         if self._worker is None:
             self._worker = ThreadPoolExecutor(1, "updates")
-        return self._worker.submit(_with_torch_threads, self._count, update)
+        return self._worker.submit(self._update, self._count, update)
 
     @contextmanager
     def one(self) -> Iterator[None]:
@@ -56,10 +63,19 @@ class Threads:
         with torch_threads(1):
             yield
 
+    def _update(self, count: int, update: Callable[[], None]) -> None:
+        torch.set_num_threads(count)  # each thread has a count of its own
+        self._updating = threading.get_ident()
+        try:
+            update()
+        finally:
+            self._updating = None
 
-def _with_torch_threads(count: int, update: Callable[[], None]) -> None:
-    torch.set_num_threads(count)  # each thread has a count of its own
-    update()
+
+def _interrupt(thread: int) -> None:
+    """Raise `KeyboardInterrupt` in a thread of Python, before its next instruction."""
+    raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
+    raise_in(ctypes.c_ulong(thread), ctypes.py_object(KeyboardInterrupt))
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """`monitor.csv`: one row for each episode, in the format of Stable-Baselines3's and Gym's monitor."""
 
 import json
+import math
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -87,9 +88,11 @@ class MonitorFile:
         try:
             head, columns = whole.decode().splitlines()[:2]
             start = float(json.loads(head.removeprefix("#"))["t_start"])
+            if not math.isfinite(start):
+                raise ValueError(f"expected a number of seconds, got {start}")
             if columns != ",".join(COLUMNS):
                 raise ValueError(f"expected the columns {','.join(COLUMNS)}")
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             kept = unused_name(self.path)
             self.path.replace(kept)
             self.note = f"{self.path} is no monitor file: it is kept as {kept.name}, and a new one begins"

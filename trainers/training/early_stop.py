@@ -72,16 +72,14 @@ class EarlyStop:
         self._waited = 0 if merit > self._best else self._waited + 1
         self._best = max(self._best, merit)
         what = "the mean return of the last 100 episodes" if learner.opponents is None else "the Elo rating"
-        what, when = (
-            ("the mean return of an evaluation", "evaluations")
-            if self._by_evaluation
-            else (what, "summaries")
-        )
+        one, several = "summary", "summaries"
+        if self._by_evaluation:
+            what, one, several = "the mean return of an evaluation", "evaluation", "evaluations"
         if self._goal is not None and last_lesson and merit >= self._goal:
             self.reason = f"{what} is {three_digits(merit)}, so stop_at_reward ({self._goal:g}) is reached"
         elif self._patience is not None and self._waited >= self._patience:
-            best = three_digits(self._best)
-            self.reason = f"{what} has not risen above {best} in {self._waited} {when} (patience)"
+            best, waited = three_digits(self._best), f"{self._waited} {one if self._waited == 1 else several}"
+            self.reason = f"{what} has not risen above {best} in {waited} (patience)"
 
     def _notice_lessons(self) -> None:
         lesson = dict(self._learner.metrics.standing)

@@ -184,14 +184,15 @@ def evaluation_settings(settings: RunSettings, episodes: int, ranks: int) -> Run
     """Return the settings from which the environments of evaluations are made.
 
     They have seeds of their own, and are numbered after those of all ranks, so that a player has a port of its own.
-    Games of several lives are played whole.
+    Games of several lives are played whole. Nothing of the run is resumed in them.
     """
     env = settings.env_settings
     is_player = env.env_path is not None and looks_like_player(env.env_path)
     own = env.numbered_from(ranks * env.num_envs, SEED).model_copy(
         update={"num_envs": 1 if is_player else episodes, "env_options": with_whole_episodes(env.env_options)}
     )
-    return settings.model_copy(update={"env_settings": own})
+    begun = settings.checkpoint_settings.model_copy(update={"resume": False})
+    return settings.model_copy(update={"env_settings": own, "checkpoint_settings": begun})
 
 
 def evaluates(settings: RunSettings) -> bool:

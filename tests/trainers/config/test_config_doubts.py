@@ -40,6 +40,23 @@ def test_a_curriculum_of_a_behavior_that_only_the_scene_lists_is_accepted() -> N
     assert doubts(load_settings({"default_settings": {}, "environment_parameters": parameters})) == []
 
 
+@pytest.mark.parametrize("place", ["behaviors.W", "default_settings"])
+def test_an_evaluation_after_the_end_is_doubted(place: str) -> None:
+    block, _, name = place.partition(".")
+    for steps, lines in ((500, 0), (501, 1)):
+        behavior = {"max_steps": 500, "evaluation_freq": steps}
+        found = doubts(load_settings({block: {name: behavior} if name else behavior}))
+        assert len(found) == lines
+    assert found[0].startswith(
+        f"{place}.evaluation_freq is 501 and max_steps 500, so that nothing is evaluated"
+    )
+
+
+def test_episodes_of_evaluations_that_never_come_are_doubted() -> None:
+    (line,) = doubts(load_settings({"behaviors": {"W": {"evaluation_episodes": 3}}}))
+    assert line == "behaviors.W.evaluation_episodes is 3, but nothing is evaluated without evaluation_freq"
+
+
 def test_a_command_for_one_trainer_refuses_a_file_for_another() -> None:
     settings = load_settings({"behaviors": {"W": {"trainer_type": "a2c"}}})
     check_trainer_type(settings, "a2c")

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import Field
 
 from gym_adapters.errors import UserError
-from trainers.config import load_settings
+from trainers.config import PPOSettings, load_settings, plugins
 
 
 def test_all_mistakes_of_a_file_are_told_at_once(tmp_path: Path) -> None:
@@ -62,6 +63,39 @@ def test_a_key_at_the_wrong_place_is_told_its_place(key: str, meant: str) -> Non
     meant_in_a_file = "behaviors.*.hyperparameters" if key.startswith("hyperparameters") else meant
     with pytest.raises(UserError, match=re.escape(f"did you mean {meant_in_a_file}?")):
         load_settings(file_with(key))
+
+
+@pytest.mark.parametrize(
+    ("file_type", "key", "wanted", "having"),
+    [
+        ("sac", "tau", "ppo", "sac or dqn"),
+        ("ppo", "num_epoch", "sac", "ppo, poca, mappo, a2c or added"),
+        ("added", "price", "ppo", "added"),
+    ],
+)
+def test_a_key_of_other_algorithms_is_told_whose_it_is(
+    file_type: str, key: str, wanted: str, having: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Added:
+        settings_class = AddedSettings
+
+    added = {plugins.TRAINER_TYPE: ["added"], plugins.REWARD_SIGNAL: []}
+    monkeypatch.setattr(plugins, "names", lambda group, _: added[group])
+    monkeypatch.setattr(plugins, "load", lambda *_: Added)
+    content = {"behaviors": {"W": {"trainer_type": file_type, "hyperparameters": {key: 1}}}}
+    load_settings(content)
+    with pytest.raises(UserError) as caught:
+        load_settings(content, [f"behaviors.W.trainer_type={wanted}"])
+    assert str(caught.value) == (
+        f"settings: behaviors.W.hyperparameters.{key}: unknown key; trainer_type {having} has it; remove it, "
+        "or change trainer_type"
+    )
+
+
+class AddedSettings(PPOSettings):
+    """Hyperparameters of an algorithm that another package adds."""
+
+    price: float = Field(default=1.0, description="A price.")
 
 
 def file_with(key: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Short passes run on one torch thread, long ones on all."""
 
 import threading
+import time
 from collections.abc import Iterator
 from functools import partial
 
@@ -44,6 +45,29 @@ def test_updates_run_one_after_the_other_in_a_thread_that_ends_with_the_run() ->
         with pytest.raises(ZeroDivisionError):
             failed.result()
     assert seen == [(number, "updates_0", 2) for number in range(5)]
+    assert "updates_0" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_an_interrupt_ends_the_update_that_runs_and_drops_those_that_wait() -> None:
+    began = threading.Event()
+
+    def endless() -> None:
+        began.set()
+        while True:
+            time.sleep(0.001)
+
+    updates = []
+
+    def interrupted() -> None:
+        with Threads() as threads:
+            updates.extend([threads.submit(endless), threads.submit(fail)])
+            assert began.wait(60)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert isinstance(updates[0].exception(), KeyboardInterrupt)
+    assert updates[1].cancelled()
     assert "updates_0" not in [thread.name for thread in threading.enumerate()]
 
 

@@ -81,7 +81,15 @@ def test_what_the_system_refuses_is_said_once_and_written_later(tmp_path):
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"#{}\nr,l,t\n", b'#{"t_start": 1}\nr,l,t\n', b"\xff\n\n", b'#{"t_start": [1]}\nr,l,t,step\n'],
+    [
+        b"",
+        b"#{}\nr,l,t\n",
+        b'#{"t_start": 1}\nr,l,t\n',
+        b"\xff\n\n",
+        b'#{"t_start": [1]}\nr,l,t,step\n',
+        b'#{"t_start": NaN}\nr,l,t,step\n',
+        b'#{"t_start": 1%s}\nr,l,t,step\n' % (b"0" * 400),
+    ],
 )
 def test_another_file_is_kept_and_a_new_one_begins(content, tmp_path):
     (tmp_path / "monitor.csv").write_bytes(content)

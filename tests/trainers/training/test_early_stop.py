@@ -92,6 +92,7 @@ def test_a_run_that_lacked_patience_goes_on_if_it_is_resumed():
     ("keys", "told"),
     [
         ({"stop_at_reward": ENOUGH}, "is 4.00, so stop_at_reward (4) is reached; training ends"),
+        ({"patience": 1}, "has not risen above 4.00 in 1 summary (patience); training ends"),
         ({"patience": 2}, "has not risen above 4.00 in 2 summaries (patience); training ends"),
     ],
 )
