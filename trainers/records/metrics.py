@@ -62,8 +62,9 @@ class Metrics:
 
     Attributes:
         episode_returns: raw returns of the episodes ended since the last summary.
-        recent_returns: raw own plus group returns of the last 100 episodes; their mean decides about `best.pt`.
-        lesson_returns: the newest such returns since the present lesson began.
+        recent_returns: raw own plus group returns of the last 100 episodes since the present lesson began; their mean
+            decides about `best.pt`.
+        lesson_returns: the newest such returns, as many as the curriculum measures.
         standing: values by tag that every summary repeats, such as the number of the lesson.
         episodes: episodes ended in all.
         ended: own plus group return and decisions of each episode that ended, for `monitor.csv`, which takes them out;
@@ -113,6 +114,11 @@ class Metrics:
     def add_groups(self, returns: np.ndarray) -> None:
         """Record groups whose last member has left, by the sums of their group rewards, shape (groups,)."""
         self.extend(GROUP_REWARD, returns)
+
+    def begin_lesson(self) -> None:
+        """Forget the returns of the lesson before, which do not compare."""
+        self.lesson_returns.clear()
+        self.recent_returns.clear()
 
     @property
     def is_full(self) -> bool:

@@ -4,7 +4,6 @@ import math
 from typing import Any
 
 from trainers.algorithms.learner import Learner
-from trainers.records.metrics import BEST_WINDOW
 from trainers.records.words import three_digits
 
 EARLY_STOP = "early_stop"
@@ -36,7 +35,6 @@ class EarlyStop:
         self._best: float = -math.inf if best is None else best
         # A run that had ended for lack of patience is resumed to try once more.
         self._waited: int = 0 if self._patience is None or waited >= self._patience else waited
-        self._first_episode: int = status.get("first_episode", 0)
         self._lesson: dict[str, float] | None = status.get("lesson")
         self.reason = ""
 
@@ -49,7 +47,6 @@ class EarlyStop:
             EARLY_STOP: {
                 "best": self._best if math.isfinite(self._best) else None,
                 "waited": self._waited,
-                "first_episode": self._first_episode,
                 "lesson": self._lesson,
                 "by_evaluation": self._by_evaluation,
             }
@@ -66,7 +63,7 @@ class EarlyStop:
         self._notice_lessons()
         if not learner.training or self._by_evaluation != (evaluated is not None):
             return
-        if evaluated is None and learner.metrics.episodes - self._first_episode < BEST_WINDOW:
+        if evaluated is None and not learner.metrics.is_full:
             return
         merit = learner.merit if evaluated is None else evaluated
         self._waited = 0 if merit > self._best else self._waited + 1
@@ -84,6 +81,5 @@ class EarlyStop:
     def _notice_lessons(self) -> None:
         lesson = dict(self._learner.metrics.standing)
         if self._lesson is not None and lesson != self._lesson:
-            self._first_episode = self._learner.metrics.episodes
             self._best, self._waited = -math.inf, 0
         self._lesson = lesson

@@ -70,7 +70,7 @@ class Lessons:
             return False
         send(env, change.values)
         for learner in learners:
-            learner.metrics.lesson_returns.clear()
+            learner.metrics.begin_lesson()
             learner.metrics.standing |= self._curriculum.tags
             if change.reset:
                 learner.forget_agents()

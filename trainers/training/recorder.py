@@ -22,6 +22,7 @@ from trainers.training.early_stop import EARLY_STOP, EarlyStop
 from trainers.training.outcome import Outcome
 from trainers.training.resuming import (
     BEST_EVALUATION,
+    BEST_LESSON,
     BEST_RETURN,
     DEVICE,
     ELO_STATUS,
@@ -49,7 +50,7 @@ class Recorder:
     Attributes:
         folder: holds checkpoints and curves.
         best_return: the highest `Learner.merit` at any summary, or with `evaluation_freq` the highest mean return of an
-            evaluation; -inf before 100 episodes or the first evaluation.
+            evaluation, of the present lesson; -inf before its 100 episodes or its first evaluation.
         early_stop: says whether the behavior has learned enough.
         figures: the newest summary, one number for each TensorBoard tag; empty before the first one.
         scores: the newest evaluation, one number for each TensorBoard tag; empty before the first one.
@@ -89,8 +90,10 @@ class Recorder:
             learner.load_store(self.keeper.folder)
             self.notes += restore_opponents(learner, self.keeper.folder)
             self.keeper.restore(status)
-            self.best_return = best_return_of(self.keeper.folder / BEST, status, self._best_key)
+            standing = learner.metrics.standing
+            self.best_return = best_return_of(self.keeper.folder / BEST, status, self._best_key, standing)
         self.early_stop = EarlyStop(learner, status.get(EARLY_STOP) or {})
+        self._lesson = dict(learner.metrics.standing)
         self._saved_step = self._first_step = learner.step
         step = learner.step if resume else None
         self.wandb = None if wandb is None else WandbReport(wandb, self.keeper.folder, resume)
@@ -160,6 +163,7 @@ class Recorder:
             elapsed: seconds since the run began.
         """
         learner = self.learner
+        self._notice_lesson()
         values, histograms, returns = learner.metrics.summarise()
         self._next_summary = next_multiple(learner.step, learner.settings.summary_freq)
         if not values:
@@ -179,6 +183,7 @@ class Recorder:
             values: one number for each tag.
             elapsed: seconds since the run began.
         """
+        self._notice_lesson()
         self._next_evaluation = next_multiple(self.learner.step, self.learner.settings.evaluation_freq or 1)
         self.scores = dict(values)
         add_gauges(self.gauges, self.learner.name, values)
@@ -198,7 +203,7 @@ class Recorder:
             self.wandb.write(summary)
         merit = self._merit(summary.values)
         if summary.training and merit > self.best_return:
-            self.keeper.save_best({**self.state(), self._best_key: merit})
+            self.keeper.save_best({**self.state(), self._best_key: merit, BEST_LESSON: self._lesson})
             self.best_return = merit
 
     def monitor(self) -> None:
@@ -300,6 +305,12 @@ class Recorder:
         self.learner.wait()
         spaces = {} if self.spaces is None else {"spaces": self.spaces}
         return {**self.learner.state_dict(), "behavior": {**self.learner.description(), **spaces}}
+
+    def _notice_lesson(self) -> None:
+        """Let the best policy be that of the present lesson, since returns of two lessons do not compare."""
+        standing = dict(self.learner.metrics.standing)
+        if standing != self._lesson:
+            self._lesson, self.best_return = standing, -math.inf
 
     @property
     def _is_evaluated(self) -> bool:

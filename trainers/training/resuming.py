@@ -24,6 +24,9 @@ BEST_RETURN = "best_return"
 BEST_EVALUATION = "best_evaluation"
 """The same for a behavior with `evaluation_freq`: the mean return of its best evaluation."""
 
+BEST_LESSON = "best_lesson"
+"""Key of the lessons in which the best policy was the best, in `best.pt`."""
+
 NEXT_EVALUATION = "next_evaluation"
 """Key of the agent step of a behavior's next evaluation in `training_status.json`."""
 
@@ -69,8 +72,10 @@ def check_start(checkpoints: CheckpointSettings) -> None:
                 require_translatable(state)
 
 
-def best_return_of(path: Path, status: dict[str, Any], key: str = BEST_RETURN) -> float:
-    """Return the mean return that a resumed run has to exceed, or -inf if there is no best policy yet.
+def best_return_of(
+    path: Path, status: dict[str, Any], key: str = BEST_RETURN, lesson: Mapping[str, float] | None = None
+) -> float:
+    """Return the mean return that a resumed run has to exceed, or -inf if there is no best policy of its lesson yet.
 
     `best.pt` takes precedence, because `training_status.json` is written only with a checkpoint and may be older.
 
@@ -78,6 +83,7 @@ def best_return_of(path: Path, status: dict[str, Any], key: str = BEST_RETURN) -
         path: the run's `best.pt`.
         status: the behavior's part of `training_status.json`, for an older `best.pt` that does not hold the return.
         key: `BEST_RETURN` or `BEST_EVALUATION`, by which the policy was chosen. The other does not count.
+        lesson: the present lessons by tag; None if any will do.
 
     Raises:
         UserError: the file is damaged.
@@ -88,7 +94,7 @@ def best_return_of(path: Path, status: dict[str, Any], key: str = BEST_RETURN) -
         state = load_state(path)
         with damage_named(path):
             best = state.get(key, status.get(key))
-            if best is None:
+            if best is None or (lesson is not None and state.get(BEST_LESSON, lesson) != lesson):
                 return -math.inf
             require_alike(best, 0.0, key)
             return float(best)

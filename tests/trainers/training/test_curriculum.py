@@ -16,6 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from trainers import UserError, train
 from trainers.config import EnvironmentParameter, RunSettings, load_settings
 from trainers.config.environment_parameters import CompletionCriteria, Sampler
+from trainers.records.checkpoint import read_tensors
 from trainers.training.curriculum import Curriculum, Measured, judge, lessons_in
 
 numbers = st.floats(-1e6, 1e6)
@@ -217,6 +218,30 @@ def test_each_lesson_counts_episodes_of_its_own() -> None:
     assert start == 0
     assert 40 <= first < 50
     assert 80 <= second < 100
+
+
+def test_the_best_policy_is_that_of_the_present_lesson() -> None:
+    """The second lesson pays a tenth, so a policy of the first one would stay the best for ever."""
+
+    class Harder(Taught):
+        pays = 1.0
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.pay = lambda obs, action: np.full(self.agents, self.pays)
+
+        def set_parameters(self, values: Mapping[str, Sampler]) -> None:
+            self.pays = 0.1 if value(values["mass"]) else 1.0
+
+    own = {"mass": lessons({"measure": "progress", "threshold": 0.45})}
+    train(Harder(), options(own))
+    best = read_tensors(Path("runs/run/Task/best.pt"))
+    assert best["global_step"] > 850, "after 100 episodes of the second lesson"
+    assert best["best_return"] == pytest.approx(0.4)
+    longer = options(own, resume=True)
+    behavior = longer.behaviors["Task"].model_copy(update={"max_steps": 1200})
+    outcome = train(Harder(), longer.model_copy(update={"behaviors": {"Task": behavior}}))["Task"]
+    assert outcome.best_return == pytest.approx(0.4)
 
 
 def test_environment_that_takes_none() -> None:

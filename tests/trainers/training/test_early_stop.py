@@ -10,7 +10,6 @@ from run_tools import Stopwatch, options, read_progress
 
 from trainers import UserError, train
 from trainers.config import load_settings
-from trainers.records.metrics import BEST_WINDOW
 from trainers.records.run_status import read_status
 from trainers.training.early_stop import EARLY_STOP, EarlyStop
 
@@ -19,15 +18,14 @@ ENOUGH = 4.0
 
 
 def learner(**keys: object) -> SimpleNamespace:
-    """What an early stop looks at; every summary has 100 new episodes."""
+    """What an early stop looks at."""
     settings = SimpleNamespace(**{"stop_at_reward": None, "patience": None, "evaluation_freq": None, **keys})
-    metrics = SimpleNamespace(episodes=0, standing={})
+    metrics = SimpleNamespace(is_full=False, standing={})
     return SimpleNamespace(settings=settings, metrics=metrics, merit=math.nan, training=True, opponents=None)
 
 
 def judged(stop: EarlyStop, behavior: SimpleNamespace, merit: float, last: bool = True) -> bool:
-    behavior.metrics.episodes += BEST_WINDOW
-    behavior.merit = merit
+    behavior.metrics.is_full, behavior.merit = True, merit
     stop.judge(last)
     return bool(stop.reason)
 
@@ -61,7 +59,7 @@ def test_patience_counts_the_summaries_since_the_best_also_through_a_resume(retu
 def test_nothing_is_judged_before_100_episodes():
     behavior = learner(stop_at_reward=0.0, patience=1)
     stop = EarlyStop(behavior, {})
-    behavior.merit, behavior.metrics.episodes = 1.0, BEST_WINDOW - 1
+    behavior.merit = 1.0
     stop.judge(True)
     assert not stop.reason
 
@@ -73,7 +71,9 @@ def test_lessons_begin_a_new_count_and_the_goal_holds_in_the_last():
     assert not judged(stop, behavior, 9.0, last=False)
     assert not judged(stop, behavior, 8.0, last=False)
     behavior.metrics.standing = {"Environment/Lesson Number/size": 1.0}
-    assert not judged(stop, behavior, 8.0), "these may be episodes of the lesson before"
+    behavior.metrics.is_full = False
+    stop.judge(True)
+    assert not stop.reason, "there are no 100 episodes of this lesson yet"
     assert not judged(stop, behavior, 2.0)
     assert not judged(stop, behavior, 1.0)
     assert judged(stop, behavior, 1.0)
