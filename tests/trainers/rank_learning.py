@@ -9,8 +9,9 @@ must do what one process does that learns from the whole.
 import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -102,7 +103,7 @@ class Recorded:
     """What a meeting needs of a recorder: the learner, and that the next report is due at once."""
 
     learner: Learner
-    steps_left: int = 0
+    due: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(steps_left=0))
 
 
 def _drive(env: ScriptedEnv, learner: Learner) -> None:

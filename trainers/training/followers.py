@@ -10,7 +10,7 @@ from trainers.config import RunSettings
 from trainers.records.metrics import Summary
 from trainers.records.progress import Display
 from trainers.records.timers import TimerTree
-from trainers.training.due import first_evaluation, next_multiple
+from trainers.training.due import Due
 from trainers.training.early_stop import EARLY_STOP, EarlyStop
 from trainers.training.evaluation import Score
 from trainers.training.outcome import Outcome
@@ -52,11 +52,10 @@ class Follower(Recorder):
         self.gauges: dict[str, dict[str, float]] = {}
         self.notes: list[str] = []
         self.folder = folder
+        self._lesson = dict(learner.metrics.standing)
         self._saved_step = self._first_step = learner.step
         self._summary_at = (0.0, learner.step)
-        self._next_summary = next_multiple(learner.step, learner.settings.summary_freq)
-        self._next_checkpoint = next_multiple(learner.step, learner.settings.checkpoint_interval)
-        self._next_evaluation = first_evaluation(learner, status)
+        self.due = Due(learner, status)
 
     def write(self, summary: Summary) -> None:
         """See `Recorder.write`; keeps the best return."""
@@ -68,7 +67,7 @@ class Follower(Recorder):
 
     def save(self) -> None:
         """See `Recorder.save`; counts."""
-        self._next_checkpoint = next_multiple(self.learner.step, self.learner.settings.checkpoint_interval)
+        self.due.saved()
         self._saved_step = self.learner.step
 
     def close(self, seconds: float = math.nan) -> Outcome:

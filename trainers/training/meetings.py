@@ -183,7 +183,7 @@ class Meetings:
     def _part(self) -> None:
         """End a meeting, and settle when to meet again: when a learner is probably ready, or a report is due."""
         steps = [
-            min(recorder.learner.missing, recorder.steps_left) / self._rates[name]
+            min(recorder.learner.missing, recorder.due.steps_left) / self._rates[name]
             for name, recorder in self.recorders.items()
             if recorder.learner.training and self._rates.get(name)
         ]

@@ -17,7 +17,7 @@ from trainers.records.monitor import MonitorFile
 from trainers.records.reports import CsvReport, TensorBoardReport
 from trainers.records.wandb_report import WandbReport
 from trainers.training.callbacks import Moment
-from trainers.training.due import first_evaluation, next_multiple
+from trainers.training.due import Due
 from trainers.training.early_stop import EARLY_STOP, EarlyStop
 from trainers.training.outcome import Outcome
 from trainers.training.resuming import (
@@ -52,6 +52,7 @@ class Recorder:
         best_return: the highest `Learner.merit` at any summary, or with `evaluation_freq` the highest mean return of an
             evaluation, of the present lesson; -inf before its 100 episodes or its first evaluation.
         early_stop: says whether the behavior has learned enough.
+        due: says whether a summary, an evaluation or a checkpoint is due.
         figures: the newest summary, one number for each TensorBoard tag; empty before the first one.
         scores: the newest evaluation, one number for each TensorBoard tag; empty before the first one.
         gauges: newest value and range of each TensorBoard tag, for `timers.json`.
@@ -104,24 +105,7 @@ class Recorder:
         learner.metrics.ended = None if self._monitor is None else []
         self._summary_at = (0.0, learner.step)
         self.notes += [report.note for report in (self._csv, self._monitor) if report and report.note]
-        self._next_summary = next_multiple(learner.step, learner.settings.summary_freq)
-        self._next_checkpoint = next_multiple(learner.step, learner.settings.checkpoint_interval)
-        self._next_evaluation = first_evaluation(learner, status)
-
-    @property
-    def summary_due(self) -> bool:
-        """Whether `summary_freq` agent steps have passed since the last summary."""
-        return self.learner.step >= self._next_summary
-
-    @property
-    def checkpoint_due(self) -> bool:
-        """Whether `checkpoint_interval` agent steps have passed since the last checkpoint."""
-        return self.learner.step >= self._next_checkpoint
-
-    @property
-    def evaluation_due(self) -> bool:
-        """Whether `evaluation_freq` agent steps have passed since the last evaluation of a learner that learns."""
-        return self.learner.training and self.learner.step >= self._next_evaluation
+        self.due = Due(learner, status)
 
     @property
     def ends(self) -> bool:
@@ -129,17 +113,6 @@ class Recorder:
         learner = self.learner
         done = learner.step >= learner.settings.max_steps or bool(self.early_stop.reason)
         return learner.training and done
-
-    @property
-    def steps_left(self) -> int:
-        """Agent steps until the next summary, evaluation or checkpoint, or the end, is due."""
-        due = (
-            self._next_summary,
-            self._next_evaluation,
-            self._next_checkpoint,
-            self.learner.settings.max_steps,
-        )
-        return int(min(due)) - self.learner.step
 
     @property
     def has_news(self) -> bool:
@@ -165,7 +138,7 @@ class Recorder:
         learner = self.learner
         self._notice_lesson()
         values, histograms, returns = learner.metrics.summarise()
-        self._next_summary = next_multiple(learner.step, learner.settings.summary_freq)
+        self.due.summarised()
         if not values:
             return None
         seconds, steps = elapsed - self._summary_at[0], learner.step - self._summary_at[1]
@@ -184,7 +157,7 @@ class Recorder:
             elapsed: seconds since the run began.
         """
         self._notice_lesson()
-        self._next_evaluation = next_multiple(self.learner.step, self.learner.settings.evaluation_freq or 1)
+        self.due.evaluated()
         self.scores = dict(values)
         add_gauges(self.gauges, self.learner.name, values)
         return self._summary(elapsed, values, {}, [])
@@ -224,7 +197,7 @@ class Recorder:
             OSError: a file could not be written.
         """
         learner, metrics = self.learner, self.learner.metrics
-        self._next_checkpoint = next_multiple(learner.step, learner.settings.checkpoint_interval)
+        self.due.saved()
         self.keeper.save(self.state(), metrics.recent_mean if metrics.recent_returns else None)
         self._saved_step = learner.step
         learner.save_store(self.keeper.folder)
@@ -257,7 +230,7 @@ class Recorder:
         best = self.best_return if math.isfinite(self.best_return) else None
         opponents = self.learner.opponents
         rating = {} if opponents is None else {ELO_STATUS: opponents.latest.rating}
-        evaluation = {NEXT_EVALUATION: self._next_evaluation} if self._is_evaluated else {}
+        evaluation = {NEXT_EVALUATION: int(self.due.next_evaluation)} if self._is_evaluated else {}
         return {
             **self.keeper.status(),
             self._best_key: best,

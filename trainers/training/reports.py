@@ -79,7 +79,7 @@ class Reports:
         Raises:
             UserError: an evaluation or a callback failed.
         """
-        due = [recorder for recorder in recorders.values() if recorder.evaluation_due]
+        due = [recorder for recorder in recorders.values() if recorder.due.evaluation]
         if not due:
             return
         learners = [recorder.learner for recorder in recorders.values()]
@@ -101,13 +101,13 @@ class Reports:
         """
         learner = recorder.learner
         self.files.monitor(recorder)
-        if recorder.summary_due or recorder.ends:
+        if recorder.due.summary or recorder.ends:
             found = self._judge(recorder)
             if recorder.ends:
                 learner.wait()  # the last summary has the last update
             self.tell(self._summarise(recorder))
             self._say_reason(recorder, found)
-        if learner.training and (recorder.checkpoint_due or recorder.ends):
+        if learner.training and (recorder.due.checkpoint or recorder.ends):
             require_same_weights(learner)
             self.tell(self._checkpoint(recorder))
 
