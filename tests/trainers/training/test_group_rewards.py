@@ -1,5 +1,6 @@
 """What a behavior has reached is what its agents and their groups have earned, together."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ class Taught(ScriptedEnv):
         self.told.append(self.now)
 
 
-def options() -> dict:
+def options(taught: bool = True) -> dict:
     criteria = {"behavior": "Task", "measure": "reward", "min_lesson_length": 100, "threshold": 60.0}
     lessons = [
         {"name": "easy", "value": 0.0, "completion_criteria": criteria},
@@ -47,21 +48,29 @@ def options() -> dict:
     }
     return {
         "behaviors": {"Task": behavior},
-        "environment_parameters": {"mass": {"curriculum": lessons}},
+        "environment_parameters": {"mass": {"curriculum": lessons}} if taught else {},
         "env_settings": {"seed": 1},
         "checkpoint_settings": {"run_id": "run", "results_dir": "runs"},
     }
 
 
 @pytest.mark.parametrize(("own", "group"), [(False, True), (True, False), (True, True)])
-def test_best_policy_and_lessons_look_at_own_and_group_rewards(own, group):
+def test_the_best_policy_looks_at_own_and_group_rewards(own, group):
+    outcome = train(Taught(own, group), options(taught=False))["Task"]
+    assert outcome.episodes == EPISODES
+    assert outcome.mean_return == outcome.best_return == 69.5 * (own + group), "of episodes 20 to 119"
+    assert load_policy(Path("runs/run"), "best").step == EPISODES
+
+
+@pytest.mark.parametrize(("own", "group"), [(False, True), (True, False), (True, True)])
+def test_lessons_look_at_own_and_group_rewards(own, group):
     env, times = Taught(own, group), own + group
     outcome = train(env, options())["Task"]
-    assert outcome.episodes == EPISODES
-    assert outcome.mean_return == outcome.best_return == 69.5 * times, "of episodes 20 to 119"
-    assert load_policy(Path("runs/run"), "best").step == EPISODES
     # the mean of the last 100 after episode k is k - 49.5: above 60 at 110, and of twice that at 100
-    assert env.told == [0, 111 if times == 1 else 100]
+    begun = 111 if times == 1 else 100
+    assert env.told == [0, begun]
+    assert outcome.mean_return == times * (begun + EPISODES - 1) / 2, "of the episodes of the second lesson"
+    assert math.isnan(outcome.best_return), "they are fewer than 100"
 
 
 def test_summaries_tell_group_and_own_returns_apart():
