@@ -5,16 +5,17 @@ the places of the numbers that are left out: [1, 3] hides the two velocities of 
 """
 
 from collections.abc import Sequence
-from typing import Any, SupportsFloat
+from typing import Any
 
 import gymnasium
 import numpy as np
 from gymnasium.spaces import Box
 
 from gym_adapters.errors import UserError
+from gym_adapters.shown import Shown
 
 
-class Partial(gymnasium.Env[np.ndarray, Any]):
+class Partial(Shown):
     """A Gymnasium task without some of the numbers of its observation.
 
     Args:
@@ -32,8 +33,7 @@ class Partial(gymnasium.Env[np.ndarray, Any]):
     ) -> None:
         if ":" in task:
             raise UserError(f"task {task}: expected a registered Gymnasium id, without a module")
-        self._task = gymnasium.make(task, render_mode=render_mode, **options)
-        self.render_mode, self.metadata = render_mode, self._task.metadata
+        super().__init__(gymnasium.make(task, render_mode=render_mode, **options))
         whole = self._task.observation_space
         if not isinstance(whole, Box) or len(whole.shape) != 1:
             raise UserError(f"task {task}: expected an observation that is one vector, got {whole}")
@@ -44,29 +44,9 @@ class Partial(gymnasium.Env[np.ndarray, Any]):
             )
         self._shown = np.setdiff1d(places, hidden)
         self.observation_space = Box(whole.low[self._shown], whole.high[self._shown], dtype=np.float32)
-        self.action_space = self._task.action_space
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[np.ndarray, dict[str, Any]]:
-        """See `gymnasium.Env.reset`."""
-        observation, info = self._task.reset(seed=seed, options=options)
-        return self._part(observation), info
-
-    def step(self, action: Any) -> tuple[np.ndarray, SupportsFloat, bool, bool, dict[str, Any]]:
-        """See `gymnasium.Env.step`."""
-        observation, reward, terminated, truncated, info = self._task.step(action)
-        return self._part(observation), reward, terminated, truncated, info
-
-    def render(self) -> Any:
-        """See `gymnasium.Env.render`."""
-        return self._task.render()
-
-    def close(self) -> None:
-        """See `gymnasium.Env.close`."""
-        self._task.close()
-
-    def _part(self, observation: np.ndarray) -> np.ndarray:
+    def shown(self, observation: np.ndarray) -> np.ndarray:
+        """See `Shown.shown`. Shape: (numbers that are not hidden,), float32."""
         part: np.ndarray = observation[self._shown].astype(np.float32)
         return part
 
