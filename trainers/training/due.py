@@ -25,7 +25,8 @@ class Due:
         self.summarised()
         self.saved()
         self.evaluated()
-        self.next_evaluation = min(self.next_evaluation, status.get(NEXT_EVALUATION, math.inf))
+        if learner.settings.evaluation_freq is not None:
+            self.next_evaluation = min(self.next_evaluation, status.get(NEXT_EVALUATION, math.inf))
 
     @property
     def summary(self) -> bool:
