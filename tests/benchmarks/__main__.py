@@ -1,7 +1,7 @@
 """`python -m tests.benchmarks NAME … | --all`: speed as ratios against peers, measured in one run.
 
-Peers are installed for the measurement only: Stable-Baselines3, envpool and SuperSuit for this Python or for the one
-given with `--peers`, and the real `mlagents-learn` anywhere, given with `--mlagents-learn`.
+Peers are installed for the measurement only: Stable-Baselines3, envpool, rl_games and SuperSuit for this Python or
+for the one given with `--peers`, and the real `mlagents-learn` anywhere, given with `--mlagents-learn`.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from tests.benchmarks.common import HEADER, Options, SkippedError, line
 BENCHMARKS = {
     "stepping": "environments alone: Walker2d and Humanoid against Gymnasium and envpool",
     "ppo": "PPO on Walker2d against Stable-Baselines3, the same settings",
+    "rl_games": "PPO on Walker2d against rl_games with envpool, 64 environments, minibatches of 2,048",
     "atari": "PPO on Assault against Stable-Baselines3, the same settings",
     "sac": "SAC on Walker2d against Stable-Baselines3, the same settings",
     "agents": "PettingZoo's simple_spread, 32 copies, against SuperSuit",

@@ -28,14 +28,15 @@ def compare(options: Options, name: str, task: dict) -> Row:
     """Compare the rates over whole rollouts and updates, without the first ones."""
     count = max(1, options.work(task["rollouts"] * 10) // 10)
     rate, peer = best(
-        options.repeats, partial(_ours, name, task, count), partial(_sb3, options, name, task, count)
+        options.repeats, partial(train_ours, name, task, count), partial(_sb3, options, name, task, count)
     )
     at_least, aim = task["targets"]
     path = f"PPO {name}, {task['envs']} envs x {task['rollout']}, minibatch {task['minibatch']}"
     return Row(path, rate, "steps/s", peer, "Stable-Baselines3", rate / peer, at_least, aim)
 
 
-def _ours(name: str, task: dict, count: int) -> float:
+def train_ours(name: str, task: dict, count: int) -> float:
+    """Return the agent steps per second of `count` rollouts with their updates, after two others."""
     rollout = task["envs"] * task["rollout"]
     with tempfile.TemporaryDirectory() as folder:
         settings = [
