@@ -25,6 +25,10 @@ REPEATS = 3
 """Number of gradient steps measured, of which the shortest counts. One more comes before them to warm up."""
 WORTH_IT = 1.15
 """A more complex choice is taken only if it is faster by this factor."""
+IDLE = 0.25
+"""A measurement is kept if other programs use less than this part of one core. Beside them it says little."""
+WATCHED_SECONDS = 0.2
+"""How long the use of the processor is watched before a measurement."""
 HOPELESS = 2.0
 """The measurement of a choice ends after a step that took this many times as long as the best choice's."""
 
@@ -68,14 +72,15 @@ def choose_compute(
 ) -> Choice:
     """Choose where and how to compute a behavior's policy.
 
-    Choices that the training file leaves open are made by measuring gradient steps on random data.
+    Choices that the training file leaves open are made by measuring gradient steps on random data. What was measured
+    while the machine was busy holds for this run alone.
 
     Args:
         policy: a network like the one to be trained. Its weights are not changed.
         batch_size: decisions per gradient step.
         wanted: the training file's `torch_settings`.
         most_threads: the most CPU threads to use.
-        measured: earlier results of this machine. A new one is added.
+        measured: earlier results of this machine. A new one is added if the machine is idle.
         say: is told before a measurement, which may take seconds.
 
     Raises:
@@ -94,12 +99,14 @@ def choose_compute(
         "rows": rows,
         "choices": [str(candidate) for candidate in candidates],
         "machine": [platform.node(), platform.processor(), psutil.cpu_count(), torch.__version__],
+        "idle": True,
     }
     known = measured.read(**conditions)
     for candidate in candidates:
         if known and known.get("chosen") == str(candidate):
             return Choice(candidate, f"measured earlier on this machine: {known.get('times')}", True)
     say(f"measuring which of {len(candidates)} ways of computing this network is fastest ...")
+    idle = others_load(WATCHED_SECONDS) < IDLE
     times: dict[Compute, list[float]] = {}
     chosen = candidates[0]
     for candidate in candidates:
@@ -110,8 +117,15 @@ def choose_compute(
     text = "; ".join(
         f"{candidate}: {_shortest(seconds) * 1e3:.1f} ms" for candidate, seconds in times.items()
     )
-    measured.write({"chosen": str(chosen), "times": text}, **conditions)
-    return Choice(chosen, f"measurement of a gradient step on {rows} rows: {text}", True)
+    if idle:
+        measured.write({"chosen": str(chosen), "times": text}, **conditions)
+    beside = "" if idle else ", beside other programs, so it holds for this run alone"
+    return Choice(chosen, f"measurement of a gradient step on {rows} rows{beside}: {text}", True)
+
+
+def others_load(seconds: float) -> float:
+    """Return how many cores other programs use, while this one waits for some seconds."""
+    return psutil.cpu_percent(seconds) / 100.0 * (psutil.cpu_count() or 1)
 
 
 def agreed_choice(choice: Choice | None, collective: Collective) -> Choice:

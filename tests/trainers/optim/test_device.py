@@ -1,5 +1,8 @@
 """Where and how a policy is computed."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -23,8 +26,9 @@ def network(spec: BehaviorSpec) -> ActorCritic:
 
 
 @pytest.fixture
-def choose(tmp_path):
-    """`choose_compute` with results kept in the test's folder, and what it said."""
+def choose(tmp_path, monkeypatch):
+    """`choose_compute` on an idle machine, with results kept in the test's folder, and what it said."""
+    monkeypatch.setattr(device, "others_load", lambda seconds: 0.0)
 
     def choose(policy: ActorCritic, wanted: TorchSettings, most_threads: int, name: str = "compute.json"):
         said: list[str] = []
@@ -86,6 +90,28 @@ def test_a_result_is_kept_for_the_machine(monkeypatch, choose, tmp_path):
     assert choose(network(IMAGE), TorchSettings(), 4, "file/compute.json")[0].by_measurement, (
         "no place to keep it"
     )
+
+
+def test_a_result_from_a_busy_machine_is_used_once(monkeypatch, choose):
+    busy = {(1, False): 1.0, (1, True): 2.0, (4, False): 1.5, (4, True): 2.0}
+    monkeypatch.setattr(device, "has_bfloat16", lambda: True)
+    monkeypatch.setattr(device, "others_load", lambda seconds: 1.0)
+    monkeypatch.setattr(device, "gradient_seconds", seconds(busy))
+    choice, _ = choose(network(IMAGE), TorchSettings(), 4)
+    assert choice.compute == Compute(CPU, 1)
+    assert "this run alone" in choice.reason
+    monkeypatch.setattr(device, "others_load", lambda seconds: 0.0)
+    monkeypatch.setattr(device, "gradient_seconds", seconds({**busy, (4, False): 0.6}))
+    assert choose(network(IMAGE), TorchSettings(), 4)[0].compute == Compute(CPU, 4)
+
+
+def test_the_load_of_other_programs_is_seen():
+    busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        assert max(device.others_load(0.2) for _ in range(20)) > device.IDLE
+    finally:
+        busy.kill()
+        busy.wait()
 
 
 @pytest.mark.parametrize(
