@@ -22,7 +22,9 @@ from trainers.optim.threads import torch_threads
 MOST_ROWS = 2048
 """The most rows of a gradient step that is measured."""
 REPEATS = 3
-"""Number of gradient steps measured, of which the shortest counts. One more comes before them to warm up."""
+"""Least number of gradient steps measured, of which the shortest counts. One more comes before them to warm up."""
+LEAST_SECONDS = 0.2
+"""Steps are measured for at least this long, since a few short ones may all meet another program."""
 WORTH_IT = 1.15
 """A more complex choice is taken only if it is faster by this factor."""
 IDLE = 0.25
@@ -111,8 +113,7 @@ def choose_compute(
     chosen = candidates[0]
     for candidate in candidates:
         times[candidate] = list(gradient_seconds(policy, candidate, rows, times.get(chosen)))
-        complete = len(times[candidate]) == len(times[chosen])
-        if complete and _shortest(times[candidate]) * WORTH_IT < _shortest(times[chosen]):
+        if _shortest(times[candidate]) * WORTH_IT < _shortest(times[chosen]):
             chosen = candidate
     text = "; ".join(
         f"{candidate}: {_shortest(seconds) * 1e3:.1f} ms" for candidate, seconds in times.items()
@@ -198,8 +199,8 @@ def gradient_seconds(
         policy: moved to the device of `compute`; its weights are not changed.
         compute: where and how to compute.
         rows: number of observations.
-        best: the times of the best choice so far. There are no further steps after one that is hopeless beside the
-            same step of this choice. Nothing is concluded from the warm-up of a GPU, which starts its driver.
+        best: the times of the best choice so far. A choice that is hopeless beside it is measured no longer than
+            `LEAST_SECONDS`. Nothing is concluded from the warm-up of a GPU, which starts its driver.
     """
     policy = policy.to(compute.device)
     policy.mixed_precision = compute.bfloat16
@@ -210,13 +211,14 @@ def gradient_seconds(
         values = torch.randint(256, shape, dtype=torch.uint8, generator=generator)
         images = len(observation.shape) == 3
         observations.append((values if images else values.float() / 255.0).to(compute.device))
-    for step in range(1 + REPEATS):
+    times: list[float] = []
+    hopeless = False
+    while sum(times) < LEAST_SECONDS or not (hopeless or len(times) > REPEATS):
         with torch_threads(compute.threads):
-            seconds = timed_step(policy, observations)
-        yield seconds
-        counts = step > 0 or compute.device.type == "cpu"
-        if best is not None and counts and seconds > HOPELESS * best[step]:
-            break
+            times.append(timed_step(policy, observations))
+        yield times[-1]
+        if best is not None and (len(times) > 1 or compute.device.type == "cpu"):
+            hopeless = _shortest(times) > HOPELESS * (best[0] if len(times) == 1 else _shortest(best))
     policy.zero_grad()
 
 

@@ -135,12 +135,21 @@ def test_measuring_is_real_and_leaves_threads_alone(choose):
     assert torch.get_num_threads() == before
 
 
-def test_a_hopeless_choice_is_measured_once(monkeypatch):
-    steps = iter([0.1, 0.1, 0.1, 0.1, 0.21])
-    monkeypatch.setattr(device, "timed_step", lambda policy, observations: next(steps))
-    best = list(gradient_seconds(network(IMAGE), Compute(CPU, 1), 8))
-    assert best == [0.1] * 4
-    assert list(gradient_seconds(network(IMAGE), Compute(CPU, 1, True), 8, best)) == [0.21]
+@pytest.mark.parametrize(
+    ("steps", "best", "measured"),
+    [
+        ([0.1] * 9, None, 4),
+        ([0.21] * 9, [0.1] * 4, 1),  # twice as slow in its warm-up
+        ([0.19, 0.21, 0.1], [0.1] * 4, 2),
+        ([0.1, 0.1, 0.1, 0.3], [0.1] * 4, 4),
+        ([0.01] * 30, None, 20),  # short steps are repeated
+        ([0.01, 0.03, 0.03, 0.01] * 9, [0.01] * 4, 10),  # one that met another program says nothing
+    ],
+)
+def test_steps_are_measured_until_they_say_enough(monkeypatch, steps, best, measured):
+    left = iter(steps)
+    monkeypatch.setattr(device, "timed_step", lambda policy, observations: next(left))
+    assert list(gradient_seconds(network(IMAGE), Compute(CPU, 1), 8, best)) == steps[:measured]
 
 
 def test_bfloat16_is_no_choice_without_instructions_for_it(monkeypatch, choose):
