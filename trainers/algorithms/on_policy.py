@@ -32,7 +32,7 @@ from trainers.networks.distributions import ActionDistribution
 from trainers.networks.normalizer import VectorNormalizer
 from trainers.networks.policy_network import ActionSample
 from trainers.optim.collective import JointError, standardised, weighted_mean
-from trainers.optim.numpy_path import SMALL_NETWORK, NumpyPath, find_gradients, find_path
+from trainers.optim.numpy_path import NumpyPath, find_gradients, find_path, is_small
 from trainers.optim.optimizer import FlatAdam, flatten
 from trainers.optim.threads import is_short
 
@@ -290,7 +290,7 @@ class OnPolicyLearner(Learner):
         if self.hyper.normalize_advantage == "minibatch":
             shuffled = standardised_in_parts(shuffled, parts, self.collective)
         path, gradients = self.numpy_path, find_gradients(losses.policy, losses.value)
-        if path is None or gradients is None or self.parameters > SMALL_NETWORK:
+        if path is None or gradients is None or not is_small(self.parameters, division.size):
             return (self.descend(shuffled[part], losses, beta) for part in parts)
         arrays = shuffled.numpy()
         descend = self.gradient_steps.descend_in_numpy

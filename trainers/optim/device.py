@@ -16,7 +16,7 @@ from trainers.config import TorchSettings
 from trainers.networks.policy_network import PolicyNetwork
 from trainers.optim.collective import Collective
 from trainers.optim.measured import Measured
-from trainers.optim.numpy_path import SMALL_NETWORK, has_path
+from trainers.optim.numpy_path import has_path, is_small
 from trainers.optim.threads import torch_threads
 
 MOST_ROWS = 2048
@@ -90,11 +90,11 @@ def choose_compute(
     """
     row_bytes = 4 * sum(math.prod(observation.shape) for observation in policy.spec.observation_specs)
     rows = max(1, min(MOST_ROWS, batch_size, TRIAL_BYTES // max(1, row_bytes)))
-    candidates = list(_candidates(policy, wanted, most_threads))
+    candidates = list(_candidates(policy, rows, wanted, most_threads))
     if len(candidates) == 1:
         asked = wanted.device or wanted.num_threads
         return Choice(candidates[0], "as asked" if asked else "the only choice")
-    if policy.size <= SMALL_NETWORK and has_path(policy):
+    if is_small(policy.size, rows) and has_path(policy):
         return Choice(candidates[0], "a network this small is fastest there")
     conditions = {
         "network": policy.description(),
@@ -171,13 +171,15 @@ def find_device(name: str) -> torch.device:
     return device
 
 
-def _candidates(policy: PolicyNetwork, wanted: TorchSettings, most_threads: int) -> Iterator[Compute]:
+def _candidates(
+    policy: PolicyNetwork, rows: int, wanted: TorchSettings, most_threads: int
+) -> Iterator[Compute]:
     """Yield the choices that the training file allows, the simplest first."""
     if wanted.device not in (None, "auto"):
         devices = [find_device(str(wanted.device))]
     else:
         devices = [torch.device("cpu"), *([torch.device("cuda")] if torch.cuda.is_available() else [])]
-    small = policy.size <= SMALL_NETWORK and not policy.image_columns
+    small = is_small(policy.size, rows) and not policy.image_columns
     asked = wanted.precision == "bfloat16"
     for device in devices:
         several = device.type == "cpu" and not small and most_threads > 1

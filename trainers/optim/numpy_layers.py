@@ -12,6 +12,13 @@ Array = np.ndarray
 Activation = tuple[Callable[[Array], Array], Callable[[Array, Array], Array]]
 
 
+def _elu(x: Array) -> Array:
+    y = np.minimum(x, 0.0)
+    np.exp(y, out=y)  # several times as fast as expm1
+    y -= 1.0
+    return np.maximum(x, y, out=y)
+
+
 def _sigmoid(x: Array) -> Array:
     return np.tanh(x * np.float32(0.5)) * np.float32(0.5) + np.float32(0.5)
 
@@ -24,10 +31,7 @@ def _swish_derivative(x: Array, y: Array) -> Array:
 ACTIVATIONS: dict[str, Activation] = {
     "tanh": (np.tanh, lambda _, y: 1.0 - y * y),
     "relu": (lambda x: np.maximum(x, 0.0), lambda _, y: (y > 0.0).astype(np.float32)),
-    "elu": (
-        lambda x: np.where(x > 0.0, x, np.expm1(np.minimum(x, 0.0))),
-        lambda _, y: np.minimum(y, 0.0) + 1.0,
-    ),
+    "elu": (_elu, lambda _, y: np.minimum(y, 0.0) + 1.0),
     "swish": (lambda x: x * _sigmoid(x), _swish_derivative),
 }
 """For each activation, the function y = f(x), and its derivative f'(x) as a function of x and y."""

@@ -23,6 +23,13 @@ from trainers.optim.numpy_layers import Array, Network
 
 SMALL_NETWORK = 200_000
 """Number of parameters up to which one thread is as fast as several, and torch's overhead exceeds the arithmetic."""
+SHORT_STEP = 50_000_000
+"""Rows × parameters of a gradient step up to which the same holds."""
+
+
+def is_small(parameters: int, rows: int) -> bool:
+    """Whether gradient steps of a network on so many rows are fastest in one thread, and in numpy if they can be."""
+    return parameters <= SMALL_NETWORK and parameters * rows <= SHORT_STEP
 
 
 class NumpyPath:
