@@ -79,7 +79,8 @@ EVIDENCE: Mapping[str, Mapping[str, Sequence[Evidence]]] = {
     },
     "groups of agents, self-play": {
         HERE: [
-            Run("config unity_configs/unity/SoccerTwos.yaml", "trainer_type: poca", "self_play: save_steps:")
+            Run("config unity_configs/unity/SoccerTwos.yaml", "trainer_type: poca", "self_play: save_steps:"),
+            ByTest("learning/test_learning.py", "test_a_small_world_is_learned"),
         ],
         LEARN: [
             in_mlagents(SETTINGS, "self_play: Optional[SelfPlaySettings]"),
@@ -214,7 +215,12 @@ EVIDENCE: Mapping[str, Mapping[str, Sequence[Evidence]]] = {
         ],
     },
     "`.onnx` for the engine": {
-        HERE: [Run("export --check docs/policies/Walker2d-v5/Walker2d-v5.onnx", "Unity can run it")],
+        HERE: [
+            Run("export --check docs/policies/Walker2d-v5/Walker2d-v5.onnx", "Unity can run it"),
+            ByTest(
+                "trainers/records/test_run_folder.py", "test_every_model_of_a_run_is_one_that_unity_takes"
+            ),
+        ],
         LEARN: [in_mlagents("model_saver/torch_model_saver.py", '= f"{checkpoint_path}.onnx"')],
         SB3: [Nowhere(OF_SB3, "onnx"), Page(f"{SB3_DOCS}/guide/export.html")],
         CLEANRL: [Nowhere(OF_CLEANRL, "onnx")],

@@ -49,7 +49,7 @@ class Found:
         self.package, self.file, self.texts = package, file, texts
 
     def __str__(self) -> str:
-        return f"{self.package}, {self.file}: {'; '.join(map(str.strip, self.texts))}"
+        return f"{self.package}, {self.file} -> {'; '.join(map(str.strip, self.texts))}"
 
     def missing(self, packages: Packages) -> list[str]:
         """The texts that do not stand there."""
@@ -67,7 +67,7 @@ class OnlyIn:
         self.package, self.file, self.text = package, file, text
 
     def __str__(self) -> str:
-        return f"{self.package}, {self.file} and no other file: {self.text}"
+        return f"{self.package}, {self.file} and no other file -> {self.text}"
 
     def missing(self, packages: Packages) -> list[str]:
         """Where the text stands, unless that is the file."""
@@ -84,7 +84,7 @@ class Nowhere:
         self.packages, self.texts = packages, texts
 
     def __str__(self) -> str:
-        return f"{', '.join(self.packages)}, in no file: {'; '.join(self.texts)}"
+        return f"{', '.join(self.packages)}, in no file -> {'; '.join(self.texts)}"
 
     def missing(self, packages: Packages) -> list[str]:
         """Where a text stands nevertheless."""
@@ -125,7 +125,7 @@ class Run:
         self.command, self.texts = command, texts
 
     def __str__(self) -> str:
-        return f".venv/bin/bridge {self.command}: {'; '.join(self.texts)}"
+        return f".venv/bin/bridge {self.command} -> {'; '.join(self.texts)}"
 
     def missing(self, packages: Packages) -> list[str]:
         """The texts that it does not print."""
@@ -175,7 +175,7 @@ class Here:
     text: str
 
     def __str__(self) -> str:
-        return f"{self.file}: {self.text}"
+        return f"{self.file} -> {self.text}"
 
     def missing(self, packages: Packages) -> list[str]:
         """The text, if it does not stand there."""

@@ -82,7 +82,7 @@ def test_the_command_names_the_cells_whose_evidence_is_missing(
     monkeypatch.setattr(command, "VERSIONS", {"small-peer": "1.0"})
     assert command.main(["--cache", str(cache)]) == status
     said = capsys.readouterr().out
-    assert f"peer 1.0: no\n  {'MISSING' if status else 'ok     '} small-peer, in no file: {word}\n" in said
+    assert f"peer 1.0: no\n  {'MISSING' if status else 'ok     '} small-peer, in no file -> {word}\n" in said
     assert said.count("missing: memory, peer 1.0: masks stands in small-peer, small_peer/ppo.py") == status
 
 
