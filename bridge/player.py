@@ -4,7 +4,7 @@ It connects to a trainer, this one or `mlagents-learn`, as the Unity Editor does
 also start it from a script in place of a built player:
 
     #!/bin/sh
-    exec python -m bridge.player --env mpe2/simple_spread_v3 --agents 10 "$@"
+    exec .venv/bin/python -m bridge.player --env mpe2/simple_spread_v3 --agents 10 "$@"
 
 Its agents behave as Unity's do. Every episode has a new agent id. The message that reports the end of an episode holds
 its last observation, and may also hold the first decision request of the next episode. Episodes that reach their
