@@ -192,7 +192,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("run", nargs="?", type=path_option, help="run folder, behavior folder or .pt file")
     parser.add_argument(
-        "--checkpoint", default="last", metavar="last|best|STEP", help="which one. Default: last."
+        "--checkpoint",
+        default="last",
+        metavar="last|best|STEP",
+        help="the last checkpoint, the best, or that of an agent-step count. Default: last.",
     )
     parser.add_argument("--which", dest="checkpoint", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     parser.add_argument("--check", type=path_option, metavar="FILE.onnx", help="say what Unity would refuse")

@@ -117,27 +117,50 @@ def parse(argv: Sequence[str] | None) -> PlayerSettings:
         help="number of environments (default: 1)",
     )  # fmt: skip
     parser.add_argument(
-        "--option", action="append", default=[], metavar="KEY=VALUE", help="option of the environment itself"
+        "--option",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="keyword argument of the environment; it may be repeated",
     )
     parser.add_argument(
-        "--mlagents-port", type=_at_least(1, LAST_PORT), default=EDITOR_PORT, help="trainer's port (5004)"
+        "--mlagents-port",
+        type=_at_least(1, LAST_PORT),
+        default=EDITOR_PORT,
+        metavar="PORT",
+        help=f"port of the trainer (default: {EDITOR_PORT}, that of the Editor)",
     )
     parser.add_argument(
         "--time-limit",
         type=_at_least(1),
         metavar="STEPS",
-        help="cut a Gymnasium id's episodes at this length",
+        help="interrupt the episodes of a Gymnasium id at this length",
     )
     parser.add_argument(
-        "--decision-period", type=_at_least(1), default=1, metavar="STEPS", help="steps per decision"
+        "--decision-period",
+        type=_at_least(1),
+        default=1,
+        metavar="STEPS",
+        help="steps from one decision of an agent to the next (default: 1)",
     )
-    parser.add_argument("--stagger", action="store_true", help="environments decide in different steps")
     parser.add_argument(
-        "--seed", type=_at_least(0), help="default: the trainer's, another one for each player"
+        "--stagger", action="store_true", help="ask for decisions in different steps, not all at once"
     )
-    parser.add_argument("--channels-last", action="store_true", help="images as Unity packages 2.x send them")
-    parser.add_argument("--raw-images", action="store_true", help="images as floats instead of PNG")
-    parser.add_argument("--wait", type=float, default=60.0, metavar="S", help="for the trainer (default: 60)")
+    parser.add_argument(
+        "--seed",
+        type=_at_least(0),
+        metavar="S",
+        help="default: that of the trainer, which differs between players",
+    )
+    parser.add_argument("--channels-last", action="store_true", help="send images as Unity packages 2.x do")
+    parser.add_argument("--raw-images", action="store_true", help="send images as floats instead of PNG")
+    parser.add_argument(
+        "--wait",
+        type=float,
+        default=60.0,
+        metavar="SECONDS",
+        help="how long to wait for the trainer (default: 60)",
+    )
     given, _ = parser.parse_known_args(argv)
     options = _options(given.option)
     if given.time_limit is not None:

@@ -76,7 +76,8 @@ class CommandParser(argparse.ArgumentParser):
         """Parse a command line; exit with status 2 if an argument is not known."""
         found, unknown = self.parse_known_args(args, namespace)
         if unknown:
-            known = [text for action in self._actions for text in action.option_strings]
+            shown = [action for action in self._actions if action.help != argparse.SUPPRESS]
+            known = [text for action in shown for text in action.option_strings]
             typed = next((word for word in unknown if word.startswith("-")), "").partition("=")[0]
             near = difflib.get_close_matches(typed, known, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""

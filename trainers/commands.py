@@ -28,7 +28,9 @@ PROGRAMS = {
     "sac": Program(TRAINING, "train with SAC", "sac"),
     "poca": Program(TRAINING, "train groups of agents with POCA", "poca"),
     "mappo": Program(TRAINING, "train groups of agents with MAPPO", "mappo"),
-    "evaluate": Program("trainers.playback.evaluation", "play episodes with a trained policy"),
+    "evaluate": Program(
+        "trainers.playback.evaluation", "play episodes with a trained policy, or games of two"
+    ),
     "demonstrate": Program("trainers.playback.demonstrate", "record a trained policy as a .demo file"),
     "demonstrations": Program("bridge.demonstrations", "print what a .demo file holds"),
     "clone": Program("trainers.training.clone", "train a policy on demonstrations alone"),
@@ -36,7 +38,7 @@ PROGRAMS = {
     "search": Program("trainers.search.cli", "search for the settings that train best"),
     "config": Program("trainers.config.__main__", "check a training file and print it with all defaults"),
     "export": Program("bridge.onnx_export", "write the .onnx of a policy, or check one"),
-    "doctor": Program("bridge.doctor", "check whether the installed packages work together"),
+    "doctor": Program("bridge.doctor", "check the installed packages, the ports, rendering and the devices"),
     "player": Program(
         "bridge.player", "be a Unity player whose scene is a Gymnasium or PettingZoo environment"
     ),

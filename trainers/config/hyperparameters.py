@@ -64,7 +64,8 @@ class OptimizerSettings(Settings):
     target_kl: Positive | None = extension(
         None,
         description="KL divergence (nats) between the old and the new policy. The adaptive learning rate aims at it. "
-        "With the other schedules, an update of PPO ends early once the divergence exceeds it. null: no limit.",
+        "With the other schedules (not with a2c), an update ends after the first pass whose mean divergence exceeds "
+        "1.5 times this value. null: no limit.",
     )
     adam_epsilon: Positive = extension(1e-8, description="Epsilon of the Adam optimiser.")
     value_coefficient: NonNegative = extension(0.5, description="Weight of the value loss in the total loss.")

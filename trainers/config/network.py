@@ -86,7 +86,7 @@ class NetworkSettings(Settings):
     final_log_std: Real | None = extension(
         None,
         description="Natural logarithm of that standard deviation at max_steps. It then changes linearly instead of "
-        "being learned. null: it is learned. Only for ppo and a2c.",
+        "being learned. null: it is learned. Only for ppo, poca, mappo and a2c.",
     )
     layer_norm: Flag = extension(False, description="Whether layer normalisation follows each hidden layer.")
     critic_hidden_units: Units | None = extension(

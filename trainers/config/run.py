@@ -37,8 +37,8 @@ class EnvSettings(Settings):
 
     env_path: PathText | None = Field(
         default=None,
-        description="Path of a Unity player. null: the Editor. As an extension, the id of a Gymnasium "
-        "environment.",
+        description="Path of a Unity player. As an extension, the id of a Gymnasium or PettingZoo environment. "
+        "null: the Editor.",
     )
     env_args: tuple[str, ...] | None = Field(
         default=None, description="Command line arguments of the player."
@@ -50,7 +50,11 @@ class EnvSettings(Settings):
         default=1, description="Environments that run at the same time. More than 1 needs env_path."
     )
     num_areas: Environments = Field(default=1, description="Training areas in each player.")
-    timeout_wait: Count = Field(default=60, description="Seconds to wait for each message of a player.")
+    timeout_wait: Count = Field(
+        default=60,
+        description="Seconds to wait for each message of a player. With the default, the wait for the Editor has "
+        "no limit.",
+    )
     seed: Seed = Field(default=-1, description="Seed of all random numbers. -1: a random one from 0 to 9999.")
     max_lifetime_restarts: CountOrUnlimited = Field(
         default=10, description="Times one player may be restarted in a run. -1: no limit."
@@ -71,8 +75,8 @@ class EnvSettings(Settings):
     )
     env_options: dict[str, Any] = extension(
         default_factory=dict,
-        description="Keyword arguments of a Gymnasium environment. For Atari, life_loss_info: true ends an episode "
-        "with each life. Evaluation still plays whole games, and Environment/Game Score reports them.",
+        description="Keyword arguments of a Gymnasium or PettingZoo environment. For Atari, life_loss_info: true ends "
+        "an episode with each life. Evaluation still plays whole games, and Environment/Game Score reports them.",
     )
 
     _first_env: int = PrivateAttr(0)
@@ -161,7 +165,8 @@ class TorchSettings(Settings):
 
     device: str | None = Field(
         default=None,
-        description="cpu, cuda, cuda:0, mps, ... null or auto: the faster of cpu and cuda in a short measurement.",
+        description="cpu, cuda, cuda:0, mps, ..., or auto, which is the faster of cpu and cuda in a short measurement. "
+        "null: auto.",
     )
     num_threads: Threads | None = extension(
         None,

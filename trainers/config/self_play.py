@@ -9,14 +9,17 @@ class SelfPlaySettings(Settings):
     """How past policies are saved and chosen as opponents."""
 
     save_steps: Count = Field(
-        default=20000, description="Trainer steps between two saved policies. Typical: 10000-100000."
+        default=20000,
+        description="Agent steps of the learning team between two saved policies. Typical: 10000-100000.",
     )
     team_change: Count = Field(
         default_factory=lambda data: 5 * data["save_steps"],
-        description="Trainer steps before the other team learns. Default: 5 x save_steps. Typical: 4-10 x save_steps.",
+        description="Agent steps of the learning team before another team learns. Default: 5 x save_steps. "
+        "Typical: 4-10 x save_steps.",
     )
     swap_steps: Count = Field(
-        default=2000, description="Opponent steps before another opponent is chosen. Typical: 10000-100000."
+        default=2000,
+        description="Agent steps of the opponents before other past policies are chosen. Typical: 10000-100000.",
     )
     window: Snapshots = Field(default=10, description="Saved policies to choose from. Typical: 5-30.")
     play_against_latest_model_ratio: Fraction = Field(

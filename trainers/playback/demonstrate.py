@@ -260,7 +260,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--force", action="store_true", help="overwrite the file if it is there")
     parser.add_argument(
-        "--checkpoint", default="last", metavar="last|best|STEP", help="which one. Default: last."
+        "--checkpoint",
+        default="last",
+        metavar="last|best|STEP",
+        help="the last checkpoint, the best, or that of an agent-step count. Default: last.",
     )
     parser.add_argument(
         "--episodes", type=int, default=EPISODES, help=f"number of episodes. Default: {EPISODES}."

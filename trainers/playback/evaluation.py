@@ -153,7 +153,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("run", type=path_option, help="run folder, behavior folder, .pt file or .onnx file")
     parser.add_argument(
-        "--checkpoint", default="last", metavar="last|best|STEP", help="which one. Default: last."
+        "--checkpoint",
+        default="last",
+        metavar="last|best|STEP",
+        help="the last checkpoint, the best, or that of an agent-step count. Default: last.",
     )
     parser.add_argument(
         "--episodes", type=int, help=f"number of episodes. Default: {EPISODES}, with --video 1."

@@ -134,7 +134,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("run", type=path_option, help="run folder or behavior folder")
     parser.add_argument(
-        "--checkpoint", default="last", metavar="last|best|STEP", help="which one. Default: last."
+        "--checkpoint",
+        default="last",
+        metavar="last|best|STEP",
+        help="the last checkpoint, the best, or that of an agent-step count. Default: last.",
     )
     parser.add_argument("--out", type=path_option, default=POLICIES, help=f"where to. Default: {POLICIES}.")
     parser.add_argument("--force", action="store_true", help="overwrite the policy that is kept there")

@@ -36,11 +36,11 @@ def environment_of(
             raise UserError(f"{configuration}: not found, so the environment is not known; give --env")
         settings = load_settings(configuration).env_settings
         env_id, options = settings.env_path, with_whole_episodes(settings.env_options)
-    if env_id is None:
-        raise UserError(f"{checkpoint}: trained in the Unity Editor; give --env with a Gymnasium id")
-    if looks_like_player(env_id):
+    if env_id is None or looks_like_player(env_id):
+        place = "the Unity Editor" if env_id is None else "a Unity player"
         raise UserError(
-            f"{checkpoint}: trained in a Unity player; watch it there: {_watch_command(checkpoint)}"
+            f"{checkpoint}: trained in {place}; watch it there: {_watch_command(checkpoint)}; returns in a player: "
+            f"{_measure_command(checkpoint)}"
         )
     asked = "" if typed else needs_trust(env_id, options)
     if asked and not trust:
@@ -57,3 +57,9 @@ def _watch_command(checkpoint: Path) -> str:
     run = checkpoint.parent.parent
     where = [*option("--results-dir", run.parent), *option("--run-id", run.name)]
     return module_command("trainers", *where, "--resume", "--inference", "--deterministic")
+
+
+def _measure_command(checkpoint: Path) -> str:
+    """Return the command that plays episodes with the run's newest exported policy in a built player."""
+    model = checkpoint.parent.with_name(f"{checkpoint.parent.name}.onnx")
+    return module_command("trainers.evaluate", model, "--env", "PLAYER")

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -64,6 +65,9 @@ _OPTIONS = {
         "--rank-preemption": "rank_settings.preemption",
     },
 }
+
+_WITHOUT = re.compile(r" null: (?P<value>[^.]+)\.")
+"""What a description says of a key that is not given; on the command line that is part of the default."""
 
 _EXAMPLES = """examples:
   %(prog)s --env CartPole-v1 --seed 0
@@ -178,9 +182,12 @@ def _version() -> str:
 def add_option(parser: argparse._ActionsContainer, option: str, key: str) -> None:
     """Add an option that sets ``key``, with the type, description and default of that key."""
     setting = _setting(key)
-    otherwise = "" if setting.default in (None, False) else f", else {setting.default}"
+    without = _WITHOUT.search(str(setting.description))
+    described = _WITHOUT.sub("", str(setting.description))
+    value = without["value"] if without else "" if setting.default in (None, False) else setting.default
+    otherwise = f", else {value}" if value != "" else ""
     default = "" if setting.annotation is bool else f" Default: from the training file{otherwise}."
-    description = f"{setting.description}{default}".replace("%", "%%")
+    description = f"{described}{default}".replace("%", "%%")
     if setting.annotation is bool:
         parser.add_argument(option, dest=key, action="store_true", help=description)
     elif option == "--env-args":

@@ -13,7 +13,7 @@ from mlagents_envs.base_env import BehaviorSpec
 
 from bridge.demonstrations import Demonstrations
 from bridge.process import looks_like_player
-from gym_adapters.commands import CommandParser, module_command, program_name
+from gym_adapters.commands import CommandParser, module_command, option, program_name
 from gym_adapters.errors import UserError, close_reported, exit_status, refusal_named
 from gym_adapters.make import make_env
 from gym_adapters.space_description import describe
@@ -52,6 +52,8 @@ OPTIONS = {
     "--seed": "env_settings.seed",
     "--torch-device": "torch_settings.device",
 }
+REPEATED = ("--env", "--results-dir")
+"""Options that a training needs too which starts from the clone."""
 
 
 @dataclass
@@ -219,10 +221,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = vars(_parser().parse_args(argv))
     log_to_terminal()
     path, demo, epochs = given.pop("trainer_config_path"), given.pop("demo"), given.pop("epochs")
+    train_on = [path] if path is not None else []
     try:
         if epochs is not None and epochs < 1:
             raise UserError(f"--epochs {epochs}: expected 1 or more")
         overrides = tuple(given.pop("overrides"))
+        kept = {name: given[key] for name, key in OPTIONS.items() if name in REPEATED and key in given}
+        train_on += [word for name, value in kept.items() for word in option(name, value)]
+        train_on += [word for text in overrides for word in option("--set", text)]
         options = settings_of(given)
         env_path = given.get("env_settings.env_path")
         if path is None and env_path is not None:
@@ -236,7 +242,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     say = LineDisplay().say
     say(f"  results    {shown}")
     say(f"  evaluate   {module_command('trainers.evaluate', shown)}")
-    say(f"  train on   {module_command('trainers', path or '…', '--initialize-from', folder.name)}")
+    say(f"  train on   {module_command('trainers', *train_on, *option('--initialize-from', folder.name))}")
     return 0
 
 
@@ -268,8 +274,8 @@ def _parser() -> argparse.ArgumentParser:
         help="Most passes over the demonstrations; it ends early when the held-out part gets no better. "
         f"Default: as many as take about {GRADIENT_STEPS:,} gradient steps.",
     )
-    for option, key in OPTIONS.items():
-        add_option(parser, option, key)
+    for name, key in OPTIONS.items():
+        add_option(parser, name, key)
     parser.add_argument(
         "--set",
         action="append",

@@ -9,6 +9,7 @@ import sys
 
 import numpy as np
 import pytest
+import yaml
 from command_tools import returns_by_hand, the_error
 from gymnasium.envs.classic_control import CartPoleEnv
 from run_tools import Stopwatch
@@ -115,3 +116,18 @@ def test_what_an_environment_raises_is_one_line(cartpole, monkeypatch, capsys):
     monkeypatch.setattr(CartPoleEnv, "step", step)
     assert evaluation.main([str(cartpole / "pole"), "--episodes", "2"]) == 2
     assert capsys.readouterr().err.startswith("error: the environment raised ValueError: no fuel (")
+
+
+@pytest.mark.parametrize("env_path", [None, "Build/Game.x86_64"])
+def test_a_run_of_a_unity_scene_is_told_how_to_watch_and_how_to_measure_it(
+    env_path, cartpole, tmp_path, capsys
+):
+    run = shutil.copytree(cartpole / "pole", tmp_path / "results" / "scene")
+    configuration = run / "configuration.yaml"
+    tree = yaml.safe_load(configuration.read_text())
+    tree["env_settings"] |= {"env_path": env_path, "num_envs": 1}
+    configuration.write_text(yaml.safe_dump(tree))
+    assert evaluate_main([str(run)]) == 2
+    message = the_error(capsys)
+    assert "--run-id scene --resume --inference" in message
+    assert f"{run / 'CartPole-v1.onnx'} --env PLAYER" in message

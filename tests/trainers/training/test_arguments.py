@@ -136,6 +136,7 @@ def test_old_options_only_warn(option: str, caplog: pytest.LogCaptureFixture) ->
         (["--wandb", ""], "argument --wandb: expected text that is not empty, got ''"),
         (["--no-such-option"], "unrecognized arguments: --no-such-option"),
         (["--max-st", "3"], "unrecognized arguments: --max-st; did you mean --max-steps?"),
+        (["--algo"], "unrecognized arguments: --algo\n"),
         (["--initialise-from=x"], "--initialise-from=x; did you mean --initialize-from?"),
         (
             ["--seed", "3000000000"],

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -108,6 +109,16 @@ def test_training_starts_from_a_clone(teacher, tmp_path, capsys):
     )
     assert (before - after).abs().max() < 0.5
     assert np.mean([float(value) for value in _returns(tmp_path / "runs" / "more")]) > 100
+
+
+def test_the_command_that_it_prints_goes_on_from_the_clone(teacher, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    place = ["--run-id", "clone", "--results-dir", "all of them", "--set", "behaviors.*.max_steps=300"]
+    assert main(["--env", "CartPole-v1", "--demo", str(teacher), "--epochs", "1", *place]) == 0
+    (printed,) = [line for line in capsys.readouterr().out.splitlines() if "train on" in line]
+    words = shlex.split(printed.partition(" -m trainers ")[2])
+    assert train_main(words) == 0
+    assert len(list(Path("all of them").glob("*/CartPole-v1/checkpoint.pt"))) == 2
 
 
 def _returns(run: Path) -> list[str]:
