@@ -12,11 +12,11 @@ from trainers.config.schema import training_schema
 _INTRODUCTION = """\
 # The training file
 
-This page is generated: `python -m trainers.config --write-docs docs/configuration.md`.
+This page is generated: `.venv/bin/python -m trainers.config --write-docs docs/configuration.md`.
 
 A training file is YAML with the keys of ML-Agents' own training file, and the keys mean what they mean there.
 Keys marked **ext** are extensions that `mlagents-learn` does not know; to write a file without them, run
-`python -m trainers.config FILE --for-mlagents`. Keys marked **old** are deprecated there.
+`.venv/bin/python -m trainers.config FILE --for-mlagents`. Keys marked **old** are deprecated there.
 
 - Each of these takes precedence over those before it: defaults, the training file, command line options,
   `--set KEY=VALUE`.
@@ -26,8 +26,9 @@ Keys marked **ext** are extensions that `mlagents-learn` does not know; to write
 - Numbers may be written `3e-4` or `3.0e-4`, whole numbers also `1e7`. `true` and `false` are not numbers.
 - `--set` needs the whole path of the key: `--set behaviors.Walker.hyperparameters.learning_rate=1e-4`. The behavior
   name `*` stands for every behavior of the file and for `default_settings`.
-- An agent step is one decision of one agent. All counts of steps are sums over agents, environments and ranks.
-- Sizes have limits, which docs/security.md lists; no count may exceed 1e15.
+- An agent step is one decision of one agent. All counts of steps are sums over agents, environments and ranks (with
+  `scale_batch`, those of each rank).
+- Sizes have limits: [Security](security.md#sizes-that-are-refused) lists them. No count may exceed 1e15.
 
 An editor completes and checks a training file with this line at its top (with the path of the schema from there):
 
