@@ -1,7 +1,4 @@
-"""Every training file of Unity's example scenes is trained, stopped, resumed and exported, on a stand-in of its scene.
-
-Files with settings that training refuses are left out, and taken as soon as it does not.
-"""
+"""Every training file of Unity's example scenes is trained, stopped, resumed and exported, on a stand-in of its scene."""
 
 import csv
 import math

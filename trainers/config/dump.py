@@ -1,7 +1,7 @@
 """Writing settings as YAML, complete or for mlagents-learn."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,10 @@ from pydantic import BaseModel
 
 from trainers.config.network import ENCODERS
 from trainers.config.run import RunSettings
+
+_THEIR_TYPES = ("ppo", "sac", "poca")
+_THEIR_PLUGINS = ("a2c", "dqn")
+"""Types that a package of examples in ML-Agents' repository adds."""
 
 _GYMNASIUM_ID = re.compile(r"([\w.-]+:)?([\w-]+/)*[\w.-]+-v\d+")
 
@@ -23,11 +27,19 @@ def dump_settings(settings: RunSettings, for_mlagents: bool = False) -> str:
             reward signals of other packages, and null where mlagents-learn does not accept it. An adaptive learning
             rate becomes linear, an encoder of another package becomes simple. If ``env_path`` is a Gymnasium id and
             no file of that name exists, it is left out together with ``num_envs``, because mlagents-learn would
-            start it as a player. ``trainer_type: a2c`` and ``dqn``, and the types of other packages, stay; they need
-            ML-Agents' plugins.
+            start it as a player. Every ``trainer_type`` stays; see ``types_without_mlagents``.
     """
     tree = _for_mlagents(settings) if for_mlagents else settings.model_dump(mode="json")
     return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=100)
+
+
+def types_without_mlagents(settings: RunSettings) -> Iterator[str]:
+    """Yield a line for each ``trainer_type`` that mlagents-learn 1.1.0 does not have by itself."""
+    named = {f"behaviors.{name}": behavior for name, behavior in settings.behaviors.items()}
+    for path, behavior in {"default_settings": settings.default_settings, **named}.items():
+        if behavior is not None and behavior.trainer_type not in _THEIR_TYPES:
+            plugin = " without a plugin" if behavior.trainer_type in _THEIR_PLUGINS else ""
+            yield f"{path}.trainer_type: mlagents-learn 1.1.0 has no {behavior.trainer_type}{plugin}"
 
 
 def _for_mlagents(settings: RunSettings) -> dict[str, Any]:

@@ -25,7 +25,21 @@ def test_prints_the_resolved_file(training_file: Path, capsys: pytest.CaptureFix
 
 def test_prints_the_file_for_mlagents(training_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(training_file), "--for-mlagents"]) == 0
-    assert "reward_clip" not in capsys.readouterr().out
+    printed = capsys.readouterr()
+    assert "reward_clip" not in printed.out
+    assert printed.err == ""
+
+
+def test_a_type_that_mlagents_lacks_is_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "soccer.yaml"
+    path.write_text("{behaviors: {A: {trainer_type: mappo}, B: {trainer_type: dqn}, C: {trainer_type: sac}}}")
+    assert main([str(path), "--for-mlagents"]) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "warning: behaviors.A.trainer_type: mlagents-learn 1.1.0 has no mappo",
+        "warning: behaviors.B.trainer_type: mlagents-learn 1.1.0 has no dqn without a plugin",
+    ]
+    assert main([str(path)]) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_errors_are_one_line_and_status_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
