@@ -1,4 +1,4 @@
-"""Every training file of Unity's example scenes is trained, stopped, resumed and exported, on a stand-in of its scene."""
+"""Every training file of Unity's example scenes is trained, stopped, resumed and exported, on a stand-in of it."""
 
 import csv
 import math
