@@ -126,7 +126,7 @@ class Evaluations:
         # A stop signal ends a run at once while it waits for its environment, and so an evaluation. With several ranks,
         # the evaluation is played to its end, because the others leave only when all meet.
         block = "env" if self._collective.size == 1 else "play"
-        with self._timers("evaluation"), self._timers(block), random_numbers_kept():
+        with named(), self._timers("evaluation"), self._timers(block), random_numbers_kept():
             env = self._env or self._made(max(wanted.values()))
             try:
                 self._lessons.send(env)
@@ -140,9 +140,7 @@ class Evaluations:
         assert self._make is not None, "see `require_second_environment`"
         env = self._make(evaluation_settings(self._settings, episodes, self._collective.size))
         if env is self._taken:
-            raise UserError(
-                "evaluation: the function made the environment that the run trains in; make another one"
-            )
+            raise UserError("the function made the environment that the run trains in; make another one")
         self._env = env
         return env
 
@@ -157,7 +155,7 @@ def _play(env: BaseEnv, policies: Sequence[LoadedPolicy], wanted: dict[str, int]
         for name in missing:
             if not played[name]:
                 raise UserError(
-                    f"evaluation: no agent of behavior {name} began an episode after a reset of the environment; "
+                    f"no agent of behavior {name} began an episode after a reset of the environment; "
                     "remove evaluation_freq"
                 )
     return found
@@ -224,6 +222,15 @@ def require_second_environment(make: MakeEnvironment | None, settings: RunSettin
             "evaluation_freq needs a second environment, and the Unity Editor is only one; use --env with a built "
             "player, or remove the key"
         )
+
+
+@contextmanager
+def named() -> Iterator[None]:
+    """Begin the message of a `UserError` with the word evaluation, since the run has another environment too."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"evaluation: {error}") from error
 
 
 @contextmanager

@@ -270,7 +270,9 @@ def test_what_cannot_be_evaluated_is_refused_before_anything_is_written(tmp_path
         load_settings(options(tmp_path, behavior={"evaluation_freq": 100, "self_play": {}}))
     assert not (tmp_path / "first").exists()
     env = Stopwatch().env()
-    with pytest.raises(UserError, match="made the environment that the run trains in"):
+    with pytest.raises(
+        UserError, match=r"^evaluation: the function made the environment that the run trains in"
+    ):
         train(lambda settings: env, given)
 
 
@@ -279,7 +281,7 @@ def test_an_evaluation_that_fails_costs_nothing(tmp_path):
         raise UserError("no such place")
 
     given = options(tmp_path, behavior={"evaluation_freq": EVERY})
-    with pytest.raises(UserError, match="no such place"):
+    with pytest.raises(UserError, match=r"^evaluation: no such place"):
         train(Rising().env(1.0), given, evaluation_env=fail)
     assert load_state(tmp_path / "first" / "Task" / "checkpoint.pt")["global_step"] >= EVERY
 
