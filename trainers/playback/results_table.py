@@ -96,7 +96,7 @@ class TaskScores(_Strict):
         """What makes these figures again."""
         task = self.task if self.trainer == catalogue.DEFAULT else f"{self.trainer}/{self.task}"
         seeds = ",".join(str(score.seed) for score in self.seeds)
-        return " ".join(["python -m trainers.benchmark", task, "--seeds", seeds, *self.options])
+        return " ".join([".venv/bin/python -m trainers.benchmark", task, "--seeds", seeds, *self.options])
 
 
 def save_scores(path: Path, scores: TaskScores) -> None:
