@@ -21,8 +21,8 @@ class RewardSignalSettings(Settings):
     strength: NonNegative = Field(default=1.0, description="Factor on the signal's rewards.")
     network_settings: NetworkSettings = Field(
         default_factory=NetworkSettings,
-        description="Network of the signal's own model. Signals without a model ignore it. memory, deterministic and "
-        "dropout have no effect in it.",
+        description="Network of the signal's own model. Signals without a model ignore it. memory, deterministic, "
+        "dropout, critic_hidden_units, initial_log_std and final_log_std have no effect in it.",
     )
 
 
