@@ -27,12 +27,24 @@ def run_lines(settings: RunSettings, env: BaseEnv) -> Iterator[str]:
     name = settings.env_settings.env_path or getattr(env, "title", type(env).__name__)
     source = "" if settings.source in (None, "settings") else f", settings of {nearby(settings.source)}"
     yield f"{name}{source}, seed {settings.env_settings.seed}"
+    yield from _unused_lines(settings)
     yield f"  run      {shown_folder(settings)}"
     yield f"  curves   {tensorboard_command(settings)}"
     if settings.checkpoint_settings.inference:
         yield "  Ctrl-C   stops; nothing is learned or saved"
     else:
         yield "  Ctrl-C   stops and saves the run"
+
+
+def _unused_lines(settings: RunSettings) -> Iterator[str]:
+    """Yield a line for each key that is for Unity players and was set for a Gymnasium environment."""
+    env = settings.env_settings
+    if env.env_path is None or looks_like_player(env.env_path):
+        return
+    if env.env_args:
+        yield "  env_args is for Unity players and has no effect here; use env_settings.env_options"
+    if env.num_areas > 1:
+        yield "  num_areas is for Unity players and has no effect here; use num_envs"
 
 
 def behavior_line(learner: Learner) -> str:

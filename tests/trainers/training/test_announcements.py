@@ -13,7 +13,7 @@ from gym_adapters.commands import module_command
 from trainers import train
 from trainers.config import load_settings
 from trainers.records.checkpoint import load_state
-from trainers.training.announcements import closing_lines
+from trainers.training.announcements import closing_lines, run_lines
 from trainers.training.cli import main
 from trainers.training.outcome import Outcome
 
@@ -78,6 +78,18 @@ def test_the_best_of_self_play_is_a_rating(self_play, best):
     settings = load_settings({"behaviors": {"Task": self_play}})
     (line,) = [line for line in closing_lines("Task", outcome, settings) if line.startswith("Task:")]
     assert line == f"Task: 800 steps, 200 episodes, mean return of the last 100: -0.140, {best}"
+
+
+def test_keys_that_only_players_have_a_use_for_are_told():
+    unused = {"env_args": ["--speed"], "num_areas": 2}
+    said = {}
+    for path in ("CartPole-v1", "builds/Seeker.x86_64", None):
+        settings = load_settings({"env_settings": {"env_path": path, "seed": 0, **unused}})
+        said[path] = [line for line in run_lines(settings, None) if "no effect here" in line]
+    assert [line.split()[0] for line in said["CartPole-v1"]] == ["env_args", "num_areas"]
+    assert said["builds/Seeker.x86_64"] == said[None] == []
+    plain = load_settings({"env_settings": {"env_path": "CartPole-v1", "seed": 0}})
+    assert not any("no effect here" in line for line in run_lines(plain, None))
 
 
 def test_a_stopped_run_says_where_it_is_and_how_to_go_on(small, capsys, monkeypatch):
