@@ -6,6 +6,7 @@ from gym_adapters.commands import module_command
 from gym_adapters.errors import UserError
 from trainers.config.base import suggestion
 from trainers.config.behavior import BehaviorSettings
+from trainers.config.environment_parameters import CompletionCriteria
 from trainers.config.off_policy import DQNSettings
 from trainers.config.run import RunSettings
 
@@ -91,15 +92,26 @@ def _unused_rewards(behavior: BehaviorSettings) -> Iterator[str]:
                 yield f"{key} has no effect without the reward signal extrinsic"
 
 
-def _endless_lessons(settings: RunSettings) -> list[str]:
-    if settings.default_settings is not None or not settings.behaviors:
-        return []
-    return [
-        f"environment_parameters.{name}.curriculum: lesson {lesson.name} waits for behavior {criteria.behavior}, which "
-        f"behaviors does not list; unless the scene has it, the lesson never ends"
-        f"{suggestion(criteria.behavior, settings.behaviors)}"
-        for name, parameter in (settings.environment_parameters or {}).items()
-        for lesson in parameter.curriculum
-        if (criteria := lesson.completion_criteria) is not None
-        and criteria.behavior not in settings.behaviors
-    ]
+def _endless_lessons(settings: RunSettings) -> Iterator[str]:
+    for name, parameter in (settings.environment_parameters or {}).items():
+        for lesson in parameter.curriculum[:-1]:
+            criteria = lesson.completion_criteria
+            reason = None if criteria is None else _endless(criteria, settings)
+            if reason is not None:
+                yield f"environment_parameters.{name}.curriculum: lesson {lesson.name} {reason}"
+
+
+def _endless(criteria: CompletionCriteria, settings: RunSettings) -> str | None:
+    """Return why criteria are probably never met; None if they may be."""
+    name, known = criteria.behavior, settings.behaviors
+    behavior = known.get(name, settings.default_settings)
+    if behavior is None and known:
+        return (
+            f"waits for behavior {name}, which behaviors does not list; unless the scene has it, the lesson never ends"
+            f"{suggestion(name, known)}"
+        )
+    if criteria.measure == "Elo" and (behavior is None or behavior.self_play is None):
+        return f"measures the Elo rating of {name}, which has no self_play, so that the lesson never ends"
+    if criteria.measure == "progress" and criteria.threshold == 1.0:
+        return "waits for a progress above 1, at which training ends; set threshold below 1"
+    return None

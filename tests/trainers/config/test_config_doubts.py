@@ -41,6 +41,31 @@ def test_a_curriculum_of_a_behavior_that_only_the_scene_lists_is_accepted() -> N
     assert doubts(load_settings({"default_settings": {}, "environment_parameters": parameters})) == []
 
 
+@pytest.mark.parametrize("block", ["behaviors", "default_settings"])
+@pytest.mark.parametrize(
+    ("keys", "criteria", "told"),
+    [
+        ({}, {"measure": "Elo", "threshold": 1300}, "measures the Elo rating of W, which has no self_play"),
+        ({"self_play": {}}, {"measure": "Elo", "threshold": 1300}, None),
+        ({}, {"measure": "progress", "threshold": 1}, "waits for a progress above 1"),
+        ({}, {"measure": "progress", "threshold": 0.9}, None),
+        ({}, {"measure": "reward", "threshold": 1}, None),
+    ],
+)
+def test_a_lesson_whose_measure_never_gets_there_is_doubted(
+    keys: dict[str, Any], criteria: dict[str, Any], told: str | None, block: str
+) -> None:
+    lessons = [
+        {"name": name, "value": 1, "completion_criteria": {"behavior": "W", **criteria}}
+        for name in ("easy", "last")
+    ]
+    content = {"environment_parameters": {"size": {"curriculum": lessons}}}
+    lines = doubts(load_settings({**content, block: {"W": keys} if block == "behaviors" else keys}))
+    assert [line.split(": lesson ")[1].startswith(f"easy {told}") for line in lines] == [True] * (
+        told is not None
+    )
+
+
 @pytest.mark.parametrize("place", ["behaviors.W", "default_settings"])
 def test_an_evaluation_after_the_end_is_doubted(place: str) -> None:
     block, _, name = place.partition(".")
