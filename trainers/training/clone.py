@@ -13,7 +13,7 @@ from mlagents_envs.base_env import BehaviorSpec
 
 from bridge.demonstrations import Demonstrations
 from bridge.process import looks_like_player
-from gym_adapters.commands import CommandParser, module_command, program_name
+from gym_adapters.commands import CommandParser, module_command, option, program_name
 from gym_adapters.errors import UserError, close_reported, exit_status, refusal_named
 from gym_adapters.make import make_env
 from gym_adapters.space_description import describe
@@ -52,6 +52,8 @@ OPTIONS = {
     "--seed": "env_settings.seed",
     "--torch-device": "torch_settings.device",
 }
+LASTING = ("--env", "--results-dir")
+"""Options that further training needs again."""
 
 
 @dataclass
@@ -236,7 +238,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     say = LineDisplay().say
     say(f"  results    {shown}")
     say(f"  evaluate   {module_command('trainers.evaluate', shown)}")
-    say(f"  train on   {module_command('trainers', path or '…', '--initialize-from', folder.name)}")
+    again = [(name, given[key]) for name, key in OPTIONS.items() if name in LASTING and key in given]
+    words = [word for pair in again for word in option(*pair)]
+    say(f"  train on   {module_command('trainers', path or '…', *words, '--initialize-from', folder.name)}")
     return 0
 
 
@@ -268,8 +272,8 @@ def _parser() -> argparse.ArgumentParser:
         help="Most passes over the demonstrations; it ends early when the held-out part gets no better. "
         f"Default: as many as take about {GRADIENT_STEPS:,} gradient steps.",
     )
-    for option, key in OPTIONS.items():
-        add_option(parser, option, key)
+    for name, key in OPTIONS.items():
+        add_option(parser, name, key)
     parser.add_argument(
         "--set",
         action="append",
