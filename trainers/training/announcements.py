@@ -12,6 +12,8 @@ from gym_adapters.trust import needs_trust
 from trainers.algorithms.learner import Learner
 from trainers.config import CheckpointSettings, RunSettings
 from trainers.config.base import suggestion
+from trainers.config.scaling import scaled
+from trainers.optim.launch import launched
 from trainers.records.metrics import Summary
 from trainers.records.words import duration, short_count, three_digits
 from trainers.training.evaluation import Score
@@ -105,7 +107,9 @@ def closing_lines(name: str, outcome: Outcome, settings: RunSettings) -> Iterato
     folder = run / outcome.folder.name
     env_path = settings.env_settings.env_path
     in_unity = env_path is None or looks_like_player(env_path)
-    behavior = settings.behavior(name)
+    behavior, launch = settings.behavior(name), launched()
+    if settings.rank_settings.scale_batch and launch is not None:
+        behavior = scaled(behavior, launch.size)
     max_steps = behavior.max_steps
     kind = "Elo " if behavior.self_play else "evaluation " if behavior.evaluation_freq else ""
 

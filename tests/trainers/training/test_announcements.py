@@ -107,6 +107,16 @@ def test_a_stopped_run_says_where_it_is_and_how_to_go_on(small, capsys, monkeypa
     assert load_state(Path("runs", "stopped", "CartPole-v1", "checkpoint.pt"))["global_step"] >= 400
 
 
+@pytest.mark.parametrize(("scaled", "most"), [(False, "1,000"), (True, "4,000")])
+def test_the_end_of_a_run_counts_the_steps_of_all_ranks(scaled, most, monkeypatch):
+    for name, value in {"RANK": 0, "WORLD_SIZE": 4, "MASTER_ADDR": "here", "MASTER_PORT": 1}.items():
+        monkeypatch.setenv(name, str(value))
+    content = {"default_settings": {"max_steps": 1000}, "rank_settings": {"scale_batch": scaled}}
+    outcome = Outcome(800, 9, 1.0, 1.0, Path("runs", "a", "Task"), 800, 2.0, False)
+    lines = closing_lines("Task", outcome, load_settings(content))
+    assert any(line.endswith(f"at 800 of {most} steps") for line in lines)
+
+
 def test_too_short_to_learn_is_said(small, capsys):
     arguments = [small, *SMALL, "--run-id", "a", "--max-steps", "100"]
     assert main([*arguments, "--set", "behaviors.*.hyperparameters.buffer_size=10240"]) == 0
