@@ -73,7 +73,8 @@ class NetworkSettings(Settings):
     )
     orthogonal_init: Flag = extension(
         False,
-        description="Whether weights are initialised orthogonally instead of as in ML-Agents (Kaiming).",
+        description="Whether weights are initialised orthogonally instead of as in ML-Agents (Kaiming). Attention "
+        "layers and the residual blocks of resnet keep PyTorch's own in any case.",
     )
     he_init: Flag = extension(
         False,

@@ -49,7 +49,10 @@ class LearnedSignalSettings(RewardSignalSettings):
 
 
 class CuriositySettings(LearnedSignalSettings):
-    """Intrinsic curiosity: rewards the prediction errors of its model. Typical strength: 0.001-0.1."""
+    """Intrinsic curiosity: rewards the prediction errors of its model. Typical strength: 0.001-0.1.
+
+    network_settings are those of its features; its two models have one hidden layer of 256 units with swish.
+    """
 
 
 class GAILSettings(LearnedSignalSettings):
