@@ -16,6 +16,7 @@ from trainers.config.base import (
     PathText,
     Pixels,
     Port,
+    Seconds,
     Seed,
     SentCountOrUnlimited,
     SentCountOrZero,
@@ -185,7 +186,7 @@ class RankSettings(Settings):
         description="Whether counts of agent steps (batch_size, buffer_size, max_steps, summary_freq and so on) are "
         "those of each rank. Otherwise they are totals of all ranks.",
     )
-    timeout: Count = extension(
+    timeout: Seconds = extension(
         1800, description="Seconds that a rank waits for the others before the run ends with an error."
     )
     preemption: float | None = extension(
