@@ -132,7 +132,7 @@ class DQNSettings(OffPolicySettings):
     )
     exploration_initial_eps: Fraction = Field(
         default=0.1,
-        description="Probability of a random action at the start. Before buffer_init_steps it is 1 in any case.",
+        description="Probability of a random action at the start. Before buffer_init_steps it is 1.",
     )
     exploration_final_eps: Fraction = Field(
         default=0.05,
