@@ -49,7 +49,7 @@ def make_unity(settings: RunSettings) -> UnityEnv | Workers:
 
 
 def player_options(settings: RunSettings, worker: int) -> PlayerOptions:
-    """Return the options of player number `worker`, counted from 0."""
+    """Return the options of player number `worker`, counted from 0. Without a `run_id` it has no log."""
     env, engine, run = settings.env_settings, settings.engine_settings, settings.checkpoint_settings
     is_editor = env.env_path is None
     return PlayerOptions(
@@ -63,7 +63,7 @@ def player_options(settings: RunSettings, worker: int) -> PlayerOptions:
         num_areas=env.num_areas,
         arguments=env.env_args or (),
         no_graphics=engine.no_graphics or (engine.no_graphics_monitor and worker > 0),
-        log_folder=Path(run.results_dir, str(run.run_id), "run_logs"),
+        log_folder=None if run.run_id is None else Path(run.results_dir, run.run_id, "run_logs"),
         engine=EngineConfig(
             engine.width,
             engine.height,

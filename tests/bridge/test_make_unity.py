@@ -66,6 +66,7 @@ def test_settings_reach_the_player() -> None:
     assert (options.num_areas, options.arguments, options.no_graphics) == (3, ("--level", "2"), True)
     assert options.engine == EngineConfig(100, 90, 1, 3.0, -1, 60)
     assert options.log_folder == Path("results/run/run_logs")
+    assert player_options(RunSettings(), 0).log_folder is None
     assert not player_options(chosen, worker=0).no_graphics
 
 

@@ -26,6 +26,15 @@ USAGE = """
   %(prog)s RUN RUN ... [--names NAME ...]
   %(prog)s --train CONFIG.yaml --env ENV --mlagents-learn PATH [--seeds 0,1,2] [--agents 10]
   %(prog)s --experiments FILE.yaml --mlagents-learn PATH"""
+OF_TRAINING = {
+    "--env": "env",
+    "--mlagents-learn": "mlagents_learn",
+    "--seeds": "seeds",
+    "--agents": "agents",
+    "--set": "overrides",
+}
+OF_RUNS = {"--names": "names"}
+"""Options that are about training, and about finished runs, with their names in the parser's result."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,6 +47,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("give run folders, or --train, or --experiments")
     if arguments.train and not arguments.env:
         parser.error("--train needs --env")
+    unused = OF_TRAINING if arguments.runs else OF_RUNS
+    given = [option for option, name in unused.items() if getattr(arguments, name)]
+    if given:
+        use = "--train and --experiments only" if arguments.runs else "run folders only"
+        parser.error(f"{', '.join(given)}: for {use}")
     try:
         if arguments.runs:
             runs = read_runs(arguments.runs, arguments.behavior)

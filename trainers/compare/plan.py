@@ -10,6 +10,7 @@ from bridge.process import looks_like_player
 from trainers.compare.events import event_files
 from trainers.compare.runs import OURS, THEIRS, as_yaml, flatten
 from trainers.config import BehaviorSettings, RunSettings, dump_settings, load_settings
+from trainers.records.run_status import ended_early
 from trainers.training.environments import environment_options
 
 FOLDERS = {OURS: "runs", THEIRS: "results"}
@@ -99,26 +100,30 @@ def max_steps(settings: RunSettings) -> int:
 
 
 def is_finished(plan: Plan, side: str, variant: Variant, seed: int) -> bool:
-    """Whether a run of a plan has ended and its final checkpoint has reached `max_steps`."""
+    """See `has_finished`."""
     return has_finished(plan.folder(side, variant, seed), variant.settings)
 
 
 def has_finished(folder: Path, settings: RunSettings) -> bool:
-    """Whether a run of either trainer has ended and its final checkpoint has reached `max_steps`."""
+    """Whether a run of either trainer has ended, and each behavior has had its `max_steps` or learned enough."""
     if not (folder / "run_logs" / "timers.json").is_file():
         return False
     try:
         status = json.loads((folder / "run_logs" / "training_status.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    names = settings.behaviors
-    finals = [status.get(name, {}).get("final_checkpoint") for name in names]
-    finals = [final for final in finals if final] or [
-        entry["final_checkpoint"]
-        for entry in status.values()
+    ended = {
+        name: entry
+        for name, entry in status.items()
         if isinstance(entry, dict) and entry.get("final_checkpoint")
-    ]
-    return bool(finals) and all(int(final["steps"]) >= max_steps(settings) for final in finals)
+    }
+    ended = {name: ended[name] for name in settings.behaviors if name in ended} or ended
+    otherwise = settings.default_settings or BehaviorSettings()
+    return bool(ended) and all(
+        ended_early(entry)
+        or int(entry["final_checkpoint"]["steps"]) >= settings.behaviors.get(name, otherwise).max_steps
+        for name, entry in ended.items()
+    )
 
 
 def begun(plan: Plan) -> list[Path]:

@@ -21,10 +21,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     writes = {arguments.write_schema: schema_text, arguments.write_docs: docs_text}
     writes.pop(None, None)
+    of_a_file = bool(arguments.overrides or arguments.for_mlagents)
     if arguments.from_mlagents is not None:
+        if arguments.file is not None or writes or of_a_file:
+            parser.error(
+                "--from-mlagents takes --curriculum and --sampler only; its output is a training file"
+            )
         return _migrate(arguments)
-    if arguments.file is None and not writes:
-        parser.error("give a training file, or --write-schema or --write-docs")
+    if arguments.curriculum or arguments.sampler:
+        parser.error("--curriculum and --sampler need --from-mlagents")
+    if arguments.file is None and (of_a_file or not writes):
+        parser.error("give a training file, or --write-schema or --write-docs alone")
     try:
         for path, text in writes.items():
             with refusal_named(path):

@@ -51,7 +51,8 @@ class BehaviorSettings(Settings):
     )
     time_horizon: Count = Field(
         default=64,
-        description="Most agent steps in a trajectory. The value function estimates the rewards after its end.",
+        description="Most agent steps in a trajectory. The value function estimates the rewards after its end. It has "
+        "no effect with a replay buffer (sac, dqn).",
     )
     summary_freq: Count = Field(default=50000, description="Agent steps between two summaries.")
     keep_checkpoints: Count = Field(
@@ -66,7 +67,7 @@ class BehaviorSettings(Settings):
     init_path: PathText | None = Field(
         default=None,
         description="A .pt file or a run folder that the networks start from. With initialize_from, a file name "
-        "without a folder is a checkpoint of that run. null: new networks.",
+        "without a folder is a checkpoint of that run. It has no effect if resume is true. null: new networks.",
     )
     threaded: Flag = Field(
         default=False,
@@ -82,13 +83,13 @@ class BehaviorSettings(Settings):
     framework: str | None = deprecated(description="Deprecated; read and ignored.")
     normalize_reward: Flag = extension(
         False,
-        description="Whether learning divides rewards by the running standard deviation of the discounted return. "
-        "Reports show the rewards unchanged.",
+        description="Whether learning divides the rewards of extrinsic by the running standard deviation of the "
+        "discounted return, and clips them to 10. Reports show the rewards unchanged.",
     )
     reward_clip: Positive | None = extension(
         None,
-        description="Largest absolute reward in learning. Larger ones are clipped, and reports show them unchanged. "
-        "null: no limit.",
+        description="Largest absolute reward of extrinsic in learning, after strength. Larger ones are clipped, and "
+        "reports show them unchanged. null: no limit.",
     )
     stop_at_reward: Real | None = extension(
         None,
@@ -98,9 +99,9 @@ class BehaviorSettings(Settings):
     )
     patience: Count | None = extension(
         None,
-        description="Summaries in a row without a better mean return of the last 100 episodes after which training "
-        "ends before max_steps. With evaluation_freq, evaluations in a row. A new lesson begins a new count. Typical: "
-        "10-50. null: never.",
+        description="Summaries in a row without a better mean return of the last 100 episodes, or with self_play a "
+        "better Elo rating, after which training ends before max_steps. With evaluation_freq, evaluations in a row. A "
+        "new lesson begins a new count. Typical: 10-50. null: never.",
     )
     evaluation_freq: Count | None = extension(
         None,

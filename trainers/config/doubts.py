@@ -6,6 +6,8 @@ from gym_adapters.commands import module_command
 from gym_adapters.errors import UserError
 from trainers.config.base import suggestion
 from trainers.config.behavior import BehaviorSettings
+from trainers.config.environment_parameters import CompletionCriteria
+from trainers.config.off_policy import DQNSettings
 from trainers.config.run import RunSettings
 
 
@@ -29,33 +31,87 @@ def check_trainer_type(settings: RunSettings, trainer_type: str) -> None:
 
 def doubts(settings: RunSettings) -> list[str]:
     """Return a line for each setting that training accepts and that may be a mistake."""
-    return [*_missing_evaluations(settings), *_endless_lessons(settings)]
-
-
-def _missing_evaluations(settings: RunSettings) -> Iterator[str]:
     named = {f"behaviors.{name}": behavior for name, behavior in settings.behaviors.items()}
     if settings.default_settings is not None and not named:
         named["default_settings"] = settings.default_settings
-    for path, behavior in named.items():
-        interval, episodes = behavior.evaluation_freq, behavior.evaluation_episodes
-        if interval is not None and interval > behavior.max_steps:
+    judges = _missing_evaluations, _unused_critic, _unused_exploration, _other_discounts, _unused_rewards
+    lines = [f"{path}.{line}" for path, one in named.items() for judge in judges for line in judge(one)]
+    return [*lines, *_endless_lessons(settings)]
+
+
+def _missing_evaluations(behavior: BehaviorSettings) -> Iterator[str]:
+    interval, episodes = behavior.evaluation_freq, behavior.evaluation_episodes
+    if interval is not None and interval > behavior.max_steps:
+        yield (
+            f"evaluation_freq is {interval:,} and max_steps {behavior.max_steps:,}, so that nothing is evaluated and "
+            "there is no best checkpoint"
+        )
+    if interval is None and episodes != BehaviorSettings.model_fields["evaluation_episodes"].default:
+        yield f"evaluation_episodes is {episodes:,}, but nothing is evaluated without evaluation_freq"
+
+
+def _unused_critic(behavior: BehaviorSettings) -> Iterator[str]:
+    units = behavior.network_settings.critic_hidden_units
+    if units is not None and getattr(behavior.hyperparameters, "shared_critic", False):
+        yield f"network_settings.critic_hidden_units is {units:,}, which has no effect with shared_critic"
+    if units is not None and isinstance(behavior.hyperparameters, DQNSettings):
+        yield f"network_settings.critic_hidden_units is {units:,}, but trainer_type dqn has no critic"
+
+
+def _unused_exploration(behavior: BehaviorSettings) -> Iterator[str]:
+    hyper = behavior.hyperparameters
+    if not isinstance(hyper, DQNSettings):
+        return
+    first, last = hyper.exploration_initial_eps, hyper.exploration_final_eps
+    if hyper.exploration_schedule == "linear" and last > first:
+        yield (
+            f"hyperparameters.exploration_final_eps is {last:g}, above exploration_initial_eps ({first:g}), where the "
+            "probability then stays"
+        )
+    if hyper.exploration_raise_interval is None:
+        for key in ("exploration_raise_eps", "exploration_raise_steps"):
+            value = getattr(hyper, key)
+            if value != DQNSettings.model_fields[key].default:
+                yield f"hyperparameters.{key} is {value:g}, but there are no raises without exploration_raise_interval"
+
+
+def _other_discounts(behavior: BehaviorSettings) -> Iterator[str]:
+    (first, leading), *others = behavior.reward_signals.active().items()
+    for name, signal in others if isinstance(behavior.hyperparameters, DQNSettings) else ():
+        if signal.gamma != leading.gamma:
             yield (
-                f"{path}.evaluation_freq is {interval:,} and max_steps {behavior.max_steps:,}, so that nothing is "
-                "evaluated and there is no best checkpoint"
+                f"reward_signals.{name}.gamma is {signal.gamma:g}, but trainer_type dqn discounts the value of all "
+                f"signals with that of {first} ({leading.gamma:g})"
             )
-        if interval is None and episodes != BehaviorSettings.model_fields["evaluation_episodes"].default:
-            yield f"{path}.evaluation_episodes is {episodes:,}, but nothing is evaluated without evaluation_freq"
 
 
-def _endless_lessons(settings: RunSettings) -> list[str]:
-    if settings.default_settings is not None or not settings.behaviors:
-        return []
-    return [
-        f"environment_parameters.{name}.curriculum: lesson {lesson.name} waits for behavior {criteria.behavior}, which "
-        f"behaviors does not list; unless the scene has it, the lesson never ends"
-        f"{suggestion(criteria.behavior, settings.behaviors)}"
-        for name, parameter in (settings.environment_parameters or {}).items()
-        for lesson in parameter.curriculum
-        if (criteria := lesson.completion_criteria) is not None
-        and criteria.behavior not in settings.behaviors
-    ]
+def _unused_rewards(behavior: BehaviorSettings) -> Iterator[str]:
+    if behavior.reward_signals.extrinsic is None:
+        for key in ("normalize_reward", "reward_clip"):
+            if getattr(behavior, key):
+                yield f"{key} has no effect without the reward signal extrinsic"
+
+
+def _endless_lessons(settings: RunSettings) -> Iterator[str]:
+    for name, parameter in (settings.environment_parameters or {}).items():
+        for lesson in parameter.curriculum[:-1]:
+            criteria = lesson.completion_criteria
+            reason = None if criteria is None else _endless(criteria, settings)
+            if reason is not None:
+                yield f"environment_parameters.{name}.curriculum: lesson {lesson.name} {reason}"
+
+
+def _endless(criteria: CompletionCriteria, settings: RunSettings) -> str | None:
+    """Return why criteria are probably never met; None if they may be."""
+    name, known = criteria.behavior, settings.behaviors
+    behavior = known.get(name, settings.default_settings)
+    if behavior is None and known:
+        return (
+            f"waits for behavior {name}, which behaviors does not list; unless the scene has it, the lesson never ends"
+            f"{suggestion(name, known)}"
+        )
+    if criteria.measure == "Elo" and (behavior is None or behavior.self_play is None):
+        return f"measures the Elo rating of {name}, which has no self_play, so that the lesson never ends"
+    if criteria.measure == "progress" and criteria.threshold == 1.0:
+        return "waits for a progress above 1, at which training ends; set threshold below 1"
+    return None

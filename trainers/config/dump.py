@@ -15,7 +15,11 @@ _THEIR_TYPES = ("ppo", "sac", "poca")
 _THEIR_PLUGINS = ("a2c", "dqn")
 """Types that a package of examples in ML-Agents' repository adds."""
 
-_GYMNASIUM_ID = re.compile(r"([\w.-]+:)?([\w-]+/)*[\w.-]+-v\d+")
+_ENVIRONMENT_ID = re.compile(
+    r"([\w.-]+:)?([\w-]+/)*[\w.-]+-v\d+"  # Walker2d-v5
+    r"|[A-Za-z_][\w.]+:[^\\]+"  # package:games/Chess
+    r"|[A-Za-z_][\w.]*/[A-Za-z_]\w*_v\d+"  # mpe2/simple_spread_v3, of PettingZoo
+)
 
 
 def dump_settings(settings: RunSettings, for_mlagents: bool = False) -> str:
@@ -25,9 +29,10 @@ def dump_settings(settings: RunSettings, for_mlagents: bool = False) -> str:
         settings: The settings to write.
         for_mlagents: Write only what mlagents-learn 1.1.0 accepts. This leaves out extension and deprecated keys,
             reward signals of other packages, and null where mlagents-learn does not accept it. An adaptive learning
-            rate becomes linear, an encoder of another package becomes simple. If ``env_path`` is a Gymnasium id and
-            no file of that name exists, it is left out together with ``num_envs``, because mlagents-learn would
-            start it as a player. Every ``trainer_type`` stays; see ``types_without_mlagents``.
+            rate becomes linear, an encoder of another package becomes simple. If ``env_path`` is the id of a Gymnasium
+            or PettingZoo environment and no file of that name exists, it is left out together with ``num_envs``,
+            because mlagents-learn would start it as a player. Every ``trainer_type`` stays; see
+            ``types_without_mlagents``.
     """
     tree = _for_mlagents(settings) if for_mlagents else settings.model_dump(mode="json")
     return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=100)
@@ -46,7 +51,7 @@ def _for_mlagents(settings: RunSettings) -> dict[str, Any]:
     tree: dict[str, Any] = _plain(settings)
     env = tree["env_settings"]
     path = env["env_path"]
-    if path is not None and _GYMNASIUM_ID.fullmatch(path) and not Path(path).exists():
+    if path is not None and _ENVIRONMENT_ID.fullmatch(path) and not Path(path).exists():
         del env["env_path"], env["num_envs"]
     for block, key in ((tree["checkpoint_settings"], "run_id"), (tree, "default_settings")):
         if block[key] is None:

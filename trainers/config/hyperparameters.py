@@ -55,7 +55,8 @@ class OptimizerSettings(Settings):
     learning_rate_schedule: RateSchedule = Field(
         default="linear",
         description="How learning_rate changes: linear (to 1e-10 at max_steps), constant, or adaptive (raised and "
-        "lowered so that the KL divergence stays near target_kl, which must be set). adaptive is an extension.",
+        "lowered between 1e-6 and 1e-2 so that the KL divergence stays near target_kl, which must be set). adaptive is "
+        "an extension.",
     )
     max_grad_norm: Positive | None = extension(
         None,
@@ -95,13 +96,13 @@ class ClippedSettings(OnPolicySettings):
     )
     beta_schedule: Schedule = Field(
         default="linear",
-        description="How beta changes: linear (to 1e-5 at max_steps) or constant. Default: learning_rate_schedule if "
-        "that is given as linear or constant, else linear.",
+        description="How beta changes: linear (to 1e-5 at max_steps, unless it is less) or constant. Default: "
+        "learning_rate_schedule if that is given as linear or constant, else linear.",
     )
     epsilon_schedule: Schedule = Field(
         default="linear",
-        description="How epsilon changes: linear (to 0.1 at max_steps) or constant. Default: learning_rate_schedule if "
-        "that is given as linear or constant, else linear.",
+        description="How epsilon changes: linear (to 0.1 at max_steps, unless it is less) or constant. Default: "
+        "learning_rate_schedule if that is given as linear or constant, else linear.",
     )
 
     policy_ratio: PolicyRatio = extension(
@@ -174,9 +175,9 @@ class A2CSettings(ActorCriticSettings):
     natural_gradient_kl: Positive | None = extension(
         None,
         description="KL divergence (nats) of the actor's only step in an update, along the natural gradient. "
-        "batch_size, learning_rate, its schedule and max_grad_norm then apply to the critic alone. null: actor and "
-        "critic take gradient steps in minibatches. Typical: 0.01-0.05. Source: Kakade 2001, A Natural Policy "
-        "Gradient.",
+        "batch_size, learning_rate, its schedule and max_grad_norm then apply to the critic alone, and "
+        "normalize_advantage: minibatch counts as none. null: actor and critic take gradient steps in minibatches. "
+        "Typical: 0.01-0.05. Source: Kakade 2001, A Natural Policy Gradient.",
     )
     critic_num_epoch: Count = extension(
         1, description="Passes of the critic over the buffer if natural_gradient_kl is set."

@@ -73,7 +73,8 @@ class NetworkSettings(Settings):
     )
     orthogonal_init: Flag = extension(
         False,
-        description="Whether weights are initialised orthogonally instead of as in ML-Agents (Kaiming).",
+        description="Whether weights are initialised orthogonally instead of as in ML-Agents (Kaiming). Attention "
+        "layers and the residual blocks of resnet keep PyTorch's own in any case.",
     )
     he_init: Flag = extension(
         False,
@@ -81,16 +82,24 @@ class NetworkSettings(Settings):
         "propose for ReLU. Image encoders always do.",
     )
     initial_log_std: Real = extension(
-        0.0, description="Natural logarithm of the continuous actions' standard deviation at the start."
+        0.0,
+        description="Natural logarithm of the continuous actions' standard deviation at the start. Not for sac "
+        "and dqn.",
     )
     final_log_std: Real | None = extension(
         None,
         description="Natural logarithm of that standard deviation at max_steps. It then changes linearly instead of "
-        "being learned. null: it is learned. Only for ppo, poca, mappo and a2c.",
+        "being learned. null: it is learned. Not for sac and dqn.",
     )
-    layer_norm: Flag = extension(False, description="Whether layer normalisation follows each hidden layer.")
+    layer_norm: Flag = extension(
+        False,
+        description="Whether layer normalisation follows each hidden layer, except those of the critic of poca and "
+        "mappo and of dueling_units.",
+    )
     critic_hidden_units: Units | None = extension(
-        None, description="Units in each hidden layer of the critic. null: hidden_units."
+        None,
+        description="Units in each hidden layer of the critic. null: hidden_units. It has no effect with shared_critic "
+        "and for dqn.",
     )
     conv_channels: tuple[Units, ...] | None = extension(
         None,

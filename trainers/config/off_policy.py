@@ -122,7 +122,8 @@ class DQNSettings(OffPolicySettings):
     )
     gamma: Fraction = Field(
         default=0.99,
-        description="It has no effect, as in the plugin. The gamma of the reward signal is the discount.",
+        description="It has no effect, as in the plugin. The gamma of the reward signal is the discount; of several, "
+        "that of the first in the order extrinsic, curiosity, gail, rnd.",
     )
     exploration_schedule: Schedule = Field(
         default="linear",
@@ -130,10 +131,13 @@ class DQNSettings(OffPolicySettings):
         "exploration_final_eps) or constant.",
     )
     exploration_initial_eps: Fraction = Field(
-        default=0.1, description="Probability of a random action at the start."
+        default=0.1,
+        description="Probability of a random action at the start. Before buffer_init_steps it is 1.",
     )
     exploration_final_eps: Fraction = Field(
-        default=0.05, description="Probability of a random action at the end of the schedule."
+        default=0.05,
+        description="Probability of a random action at the end of the schedule. One above exploration_initial_eps has "
+        "no effect.",
     )
     exploration_steps: Count | None = extension(
         None,

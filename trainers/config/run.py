@@ -16,6 +16,7 @@ from trainers.config.base import (
     PathText,
     Pixels,
     Port,
+    Seconds,
     Seed,
     SentCountOrUnlimited,
     SentCountOrZero,
@@ -147,7 +148,10 @@ class CheckpointSettings(Settings):
         default=None,
         description="Run whose policies this run starts from. It has no effect if resume is true.",
     )
-    force: Flag = Field(default=False, description="Whether a run of the same name is overwritten.")
+    force: Flag = Field(
+        default=False,
+        description="Whether a run of the same name is overwritten. It has no effect if resume is true.",
+    )
     train_model: Flag = deprecated(False, description="Deprecated opposite of inference; read and ignored.")
     inference: Flag = Field(default=False, description="Whether the policies act without learning.")
     results_dir: PathText = Field(
@@ -174,8 +178,8 @@ class TorchSettings(Settings):
     )
     precision: Literal["auto", "float32", "bfloat16"] = extension(
         "auto",
-        description="Precision of image encoders in training. Everything else is float32. auto: the faster of both "
-        "in a short measurement.",
+        description="Precision of the policy's image encoders in training. Everything else is float32. auto: the "
+        "faster of both in a short measurement.",
     )
 
 
@@ -187,7 +191,7 @@ class RankSettings(Settings):
         description="Whether counts of agent steps (batch_size, buffer_size, max_steps, summary_freq and so on) are "
         "those of each rank. Otherwise they are totals of all ranks.",
     )
-    timeout: Count = extension(
+    timeout: Seconds = extension(
         1800, description="Seconds that a rank waits for the others before the run ends with an error."
     )
     preemption: float | None = extension(
@@ -231,7 +235,7 @@ class RunSettings(Settings):
     monitor: Flag = extension(
         False,
         description="Whether each behavior's folder also gets monitor.csv, with a row for each episode, in the format "
-        "of Stable-Baselines3's monitor.",
+        "of Stable-Baselines3's monitor. Not with inference.",
     )
     wandb: str | None = extension(
         None,

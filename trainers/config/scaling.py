@@ -22,16 +22,18 @@ COUNTS = frozenset(
         "save_steps",
         "team_change",
         "swap_steps",
+        "steps",
+        "samples_per_update",
     }
 )
-"""The keys that count what all agents of a run do together."""
+"""The keys that count what all agents of a run do together, or what all ranks learn from together."""
 
 
 def scaled(settings: BehaviorSettings, ranks: int) -> BehaviorSettings:
     """Return a behavior's settings with all counts times the number of ranks (option `--scale-batch`)."""
     blocks = {
         name: block.model_copy(update=_multiplied(block, ranks))
-        for name in ("hyperparameters", "self_play")
+        for name in ("hyperparameters", "self_play", "behavioral_cloning")
         if (block := getattr(settings, name)) is not None
     }
     return settings.model_copy(update={**_multiplied(settings, ranks), **blocks})

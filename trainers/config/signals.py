@@ -21,8 +21,8 @@ class RewardSignalSettings(Settings):
     strength: NonNegative = Field(default=1.0, description="Factor on the signal's rewards.")
     network_settings: NetworkSettings = Field(
         default_factory=NetworkSettings,
-        description="Network of the signal's own model. Signals without a model ignore it. memory, deterministic and "
-        "dropout have no effect in it.",
+        description="Network of the signal's own model. Signals without a model ignore it. memory, deterministic, "
+        "dropout, critic_hidden_units, initial_log_std and final_log_std have no effect in it.",
     )
 
 
@@ -49,7 +49,10 @@ class LearnedSignalSettings(RewardSignalSettings):
 
 
 class CuriositySettings(LearnedSignalSettings):
-    """Intrinsic curiosity: rewards the prediction errors of its model. Typical strength: 0.001-0.1."""
+    """Intrinsic curiosity: rewards the prediction errors of its model. Typical strength: 0.001-0.1.
+
+    network_settings are those of its features; its two models have one hidden layer of 256 units with swish.
+    """
 
 
 class GAILSettings(LearnedSignalSettings):

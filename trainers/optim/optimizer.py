@@ -160,7 +160,8 @@ class FlatAdam:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what `state_dict` returned.
 
-        The learning rates are those of the state. All other settings are this optimiser's own.
+        The learning rates are those of the state, and so is their scale if the schedule is adaptive. All other settings
+        are this optimiser's own.
 
         Raises:
             ValueError: a moment has another shape, or a number is out of its range.
@@ -176,7 +177,7 @@ class FlatAdam:
                 require_moments(moments[index], group["params"][0])
         groups = [{**mine, "lr": rate} for mine, rate in zip(own, rates, strict=True)]
         self.adam.load_state_dict({"state": moments, "param_groups": groups})
-        self.scale = float(state["scale"])
+        self.scale = float(state["scale"]) if self.schedule == "adaptive" else 1.0
 
     def adapt(self, kl: float, target_kl: float) -> None:
         """Adapt the learning rates so that an epoch changes the policy by a KL divergence of about `target_kl`.

@@ -44,6 +44,8 @@ from trainers.records.metrics import REWARD
 from trainers.records.names import behavior_folder
 from trainers.records.plots import draw_seeds
 from trainers.records.policy_file import load_policy
+from trainers.records.run_folder import STATUS
+from trainers.records.run_status import ended_early, read_status
 from trainers.training.environments import tuned_files
 
 EVALUATION_SEED = 10000
@@ -150,12 +152,14 @@ def run_seed(task: Task, seed: int, results: Path, extra: Sequence[str]) -> Seed
 
 
 def _is_finished(task: Task, folder: Path, newest: Path) -> bool:
-    """Whether a run has had all its agent steps; an interrupted run has the same files, so only these tell."""
+    """Whether a run has had all its agent steps or has learned enough; an interrupted run has the same files."""
     configuration = folder / CONFIGURATION
     if not configuration.is_file() or not newest.is_file():
         return False
-    behavior = load_settings(configuration).behavior(behavior_name(task.env_id))
-    return bool(load_state(newest)["global_step"] >= behavior.max_steps)
+    name = behavior_name(task.env_id)
+    max_steps = load_settings(configuration).behavior(name).max_steps
+    early = ended_early(read_status(folder / STATUS).get(name, {}))
+    return early or bool(load_state(newest)["global_step"] >= max_steps)
 
 
 def _run(command: Sequence[str]) -> int:

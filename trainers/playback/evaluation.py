@@ -34,6 +34,7 @@ from trainers.records.words import three_digits
 from trainers.training.environments import make_environment
 
 EPISODES = 20
+LAST = "last"
 
 
 def evaluate(
@@ -90,7 +91,13 @@ def _evaluate_run(arguments: argparse.Namespace) -> dict[str, list[float]]:
 
     All behaviors of a run play together if their environment has several agents.
     """
+    if arguments.games is not None:
+        raise UserError("--games: needs --against; --episodes is the number of episodes of one run")
     video: Path | None = arguments.video
+    if arguments.run.suffix == ONNX and arguments.checkpoint != LAST:
+        raise UserError(
+            f"--checkpoint {arguments.checkpoint}: {arguments.run} is one policy; name a run instead"
+        )
     episodes = (1 if video else EPISODES) if arguments.episodes is None else arguments.episodes
     if not 1 <= episodes <= ENVIRONMENTS:
         raise UserError(
@@ -154,7 +161,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("run", type=path_option, help="run folder, behavior folder, .pt file or .onnx file")
     parser.add_argument(
         "--checkpoint",
-        default="last",
+        default=LAST,
         metavar="last|best|STEP",
         help="the last checkpoint, the best, or that of an agent-step count. Default: last.",
     )

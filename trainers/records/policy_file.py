@@ -48,13 +48,13 @@ def check_fits(path: Path, state: dict[str, Any], policy: PolicyNetwork) -> None
     """Check that the parameters of a checkpoint are those of a network, and finite.
 
     Raises:
-        UserError: a parameter differs, or the activation. The line names the first one, with both shapes or with what
-            is wrong.
+        UserError: a parameter differs, or the activation, or the checkpoint has two bodies and the network one for
+            actor and critic. The line names the first one, with both shapes or with what is wrong.
     """
     if difference := first_difference(state["Policy"], policy.state_dict()):
         raise UserError(
             f"{path}: a checkpoint of another network: {difference}; "
-            "use the network_settings and the environment it was trained with"
+            "use the network_settings, reward_signals and environment it was trained with"
         )
     with damage_named(path):
         require_alike(state["Policy"], policy.state_dict(), "Policy")
@@ -65,6 +65,9 @@ def check_fits(path: Path, state: dict[str, Any], policy: PolicyNetwork) -> None
     now = policy.description()["network_settings"].get("activation", default)
     if before != now:  # the shapes fit, but with another activation the weights are another policy
         raise UserError(f"{path}: trained with network_settings.activation {before}; this run has {now}")
+    if policy.description().get("shared_critic") and not state["behavior"].get("shared_critic"):
+        # the shapes fit, but the critic's weights would take the place of the actor's
+        raise UserError(f"{path}: trained with hyperparameters.shared_critic false; this run has true")
 
 
 def first_difference(found: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]) -> str:

@@ -1,6 +1,7 @@
 """`training_status.json`: what a run has reached, by the names of its behaviors and parameters."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ class Waiting(BaseModel):
     first_episode: int = Field(default=0, ge=0)
     lesson: dict[str, FiniteFloat] | None = None
     by_evaluation: bool = False
+    reason: str = ""
 
 
 class Reached(BaseModel):
@@ -49,6 +51,12 @@ class Reached(BaseModel):
 
 
 _STATUS = TypeAdapter(dict[str, Reached])
+
+
+def ended_early(entry: Mapping[str, Any]) -> bool:
+    """Whether the training of a behavior has ended before `max_steps`, given its part of the file."""
+    waiting = entry.get("early_stop")
+    return isinstance(waiting, Mapping) and bool(waiting.get("reason"))
 
 
 def read_status(path: Path) -> dict[str, dict[str, Any]]:

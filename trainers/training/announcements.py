@@ -12,6 +12,8 @@ from gym_adapters.trust import needs_trust
 from trainers.algorithms.learner import Learner
 from trainers.config import CheckpointSettings, RunSettings
 from trainers.config.base import suggestion
+from trainers.config.scaling import scaled
+from trainers.optim.launch import launched
 from trainers.records.metrics import Summary
 from trainers.records.words import duration, short_count, three_digits
 from trainers.training.evaluation import Score
@@ -27,12 +29,24 @@ def run_lines(settings: RunSettings, env: BaseEnv) -> Iterator[str]:
     name = settings.env_settings.env_path or getattr(env, "title", type(env).__name__)
     source = "" if settings.source in (None, "settings") else f", settings of {nearby(settings.source)}"
     yield f"{name}{source}, seed {settings.env_settings.seed}"
+    yield from _unused_lines(settings)
     yield f"  run      {shown_folder(settings)}"
     yield f"  curves   {tensorboard_command(settings)}"
     if settings.checkpoint_settings.inference:
         yield "  Ctrl-C   stops; nothing is learned or saved"
     else:
         yield "  Ctrl-C   stops and saves the run"
+
+
+def _unused_lines(settings: RunSettings) -> Iterator[str]:
+    """Yield a line for each key that is for Unity players and was set for a Gymnasium environment."""
+    env = settings.env_settings
+    if env.env_path is None or looks_like_player(env.env_path):
+        return
+    if env.env_args:
+        yield "  env_args is for Unity players and has no effect here; use env_settings.env_options"
+    if env.num_areas > 1:
+        yield "  num_areas is for Unity players and has no effect here; use num_envs"
 
 
 def behavior_line(learner: Learner) -> str:
@@ -93,7 +107,9 @@ def closing_lines(name: str, outcome: Outcome, settings: RunSettings) -> Iterato
     folder = run / outcome.folder.name
     env_path = settings.env_settings.env_path
     in_unity = env_path is None or looks_like_player(env_path)
-    behavior = settings.behavior(name)
+    behavior, launch = settings.behavior(name), launched()
+    if settings.rank_settings.scale_batch and launch is not None:
+        behavior = scaled(behavior, launch.size)
     max_steps = behavior.max_steps
     kind = "Elo " if behavior.self_play else "evaluation " if behavior.evaluation_freq else ""
 

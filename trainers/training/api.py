@@ -119,7 +119,9 @@ def _read(options: Any, overrides: Sequence[str]) -> RunSettings:
     """
     if callable(options):
         options = options()
-    return options if isinstance(options, RunSettings) else load_settings(options, overrides)
+    if not isinstance(options, RunSettings):
+        return load_settings(options, overrides)
+    return load_settings(options.model_dump(mode="json"), overrides) if overrides else options
 
 
 def _prepared(settings: RunSettings) -> RunSettings:

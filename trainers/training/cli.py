@@ -89,7 +89,8 @@ def resolve(arguments: ParsedArguments, trainer_type: str | None) -> RunSettings
 
 def _default_file(arguments: ParsedArguments, trainer_type: str | None) -> Path | None:
     deciding = [text for text in arguments.overrides if _decides_the_file(text.partition("=")[0].strip())]
-    settings = load_settings(None, deciding, arguments.options)
+    # Several environments need an `env_path`, which may stand in the file that is yet to be found.
+    settings = load_settings(None, [*deciding, "env_settings.num_envs=1"], arguments.options)
     checkpoints = settings.checkpoint_settings
     if checkpoints.resume and checkpoints.run_id is not None:
         own = Path(checkpoints.results_dir, checkpoints.run_id, CONFIGURATION)

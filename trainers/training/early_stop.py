@@ -49,6 +49,7 @@ class EarlyStop:
                 "waited": self._waited,
                 "lesson": self._lesson,
                 "by_evaluation": self._by_evaluation,
+                "reason": self.reason,
             }
         }
 

@@ -278,8 +278,21 @@ def _check_resumable(learner: Learner, path: Path, state: dict[str, Any]) -> Non
         raise UserError(
             f"{path}: a policy without the optimiser's state, which cannot be resumed; use --initialize-from"
         )
-    if not learner.optimizer.fits(state["Optimizer:value_optimizer"]):
+    if key := _key_of_other_weights(learner, state):
         raise UserError(
-            f"{path}: its optimiser trained other weights than this run would; set natural_gradient_kl as it was, "
-            "or use --initialize-from"
+            f"{path}: its optimiser trained other weights than this run would; set {key} as it was, or use "
+            "--initialize-from"
         )
+
+
+def _key_of_other_weights(learner: Learner, state: dict[str, Any]) -> str:
+    """Return the key of the training file by which a checkpoint's optimiser moves other weights; empty if none does."""
+    if not learner.optimizer.fits(state["Optimizer:value_optimizer"]):
+        return "natural_gradient_kl"
+    before, now = state["behavior"], learner.description()
+    if bool(before.get("shared_critic")) != bool(now.get("shared_critic")):
+        return "shared_critic"
+    scheduled = [one["network_settings"].get("final_log_std") is not None for one in (before, now)]
+    return (
+        "final_log_std" if scheduled[0] != scheduled[1] and learner.spec.action_spec.continuous_size else ""
+    )

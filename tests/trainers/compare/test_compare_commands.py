@@ -136,6 +136,26 @@ def test_what_cannot_be_asked_for_is_refused(tmp_path: Path, capsys: pytest.Capt
         assert stopped.value.code == 2
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (
+            ["a-run", "--seeds", "1", "--set", "debug=true"],
+            "--seeds, --set: for --train and --experiments only",
+        ),
+        (["--train", "task.yaml", "--env", "E", "--names", "A"], "--names: for run folders only"),
+        (["--experiments", "few.yaml", "--names", "A"], "--names: for run folders only"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    assert told in capsys.readouterr().err
+
+
 def test_keys_that_mlagents_learn_does_not_get_are_named(tmp_path: Path) -> None:
     (tmp_path / "task.yaml").write_text(TASK.format(steps=400))
     settings = load_variant("task", tmp_path / "task.yaml", (), "CartPole-v1").settings

@@ -1,6 +1,7 @@
 """What training accepts and may still be a mistake, and files for another command."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -40,6 +41,31 @@ def test_a_curriculum_of_a_behavior_that_only_the_scene_lists_is_accepted() -> N
     assert doubts(load_settings({"default_settings": {}, "environment_parameters": parameters})) == []
 
 
+@pytest.mark.parametrize("block", ["behaviors", "default_settings"])
+@pytest.mark.parametrize(
+    ("keys", "criteria", "told"),
+    [
+        ({}, {"measure": "Elo", "threshold": 1300}, "measures the Elo rating of W, which has no self_play"),
+        ({"self_play": {}}, {"measure": "Elo", "threshold": 1300}, None),
+        ({}, {"measure": "progress", "threshold": 1}, "waits for a progress above 1"),
+        ({}, {"measure": "progress", "threshold": 0.9}, None),
+        ({}, {"measure": "reward", "threshold": 1}, None),
+    ],
+)
+def test_a_lesson_whose_measure_never_gets_there_is_doubted(
+    keys: dict[str, Any], criteria: dict[str, Any], told: str | None, block: str
+) -> None:
+    lessons = [
+        {"name": name, "value": 1, "completion_criteria": {"behavior": "W", **criteria}}
+        for name in ("easy", "last")
+    ]
+    content = {"environment_parameters": {"size": {"curriculum": lessons}}}
+    lines = doubts(load_settings({**content, block: {"W": keys} if block == "behaviors" else keys}))
+    assert [line.split(": lesson ")[1].startswith(f"easy {told}") for line in lines] == [True] * (
+        told is not None
+    )
+
+
 @pytest.mark.parametrize("place", ["behaviors.W", "default_settings"])
 def test_an_evaluation_after_the_end_is_doubted(place: str) -> None:
     block, _, name = place.partition(".")
@@ -55,6 +81,57 @@ def test_an_evaluation_after_the_end_is_doubted(place: str) -> None:
 def test_episodes_of_evaluations_that_never_come_are_doubted() -> None:
     (line,) = doubts(load_settings({"behaviors": {"W": {"evaluation_episodes": 3}}}))
     assert line == "behaviors.W.evaluation_episodes is 3, but nothing is evaluated without evaluation_freq"
+
+
+WIDE = {"critic_hidden_units": 64}
+DQN: dict[str, Any] = {"trainer_type": "dqn"}
+RISING = {"exploration_initial_eps": 0.1, "exploration_final_eps": 0.2}
+TWO = {"extrinsic": {"gamma": 0.99}, "rnd": {"gamma": 0.9}}
+
+
+@pytest.mark.parametrize(
+    ("keys", "line"),
+    [
+        (
+            {"trainer_type": "ppo", "hyperparameters": {"shared_critic": True}, "network_settings": WIDE},
+            "network_settings.critic_hidden_units is 64, which has no effect with shared_critic",
+        ),
+        ({"network_settings": WIDE}, None),
+        (
+            {**DQN, "network_settings": WIDE},
+            "network_settings.critic_hidden_units is 64, but trainer_type dqn has no critic",
+        ),
+        (
+            {**DQN, "hyperparameters": RISING},
+            "hyperparameters.exploration_final_eps is 0.2, above exploration_initial_eps (0.1), where the "
+            "probability then stays",
+        ),
+        ({**DQN, "hyperparameters": {**RISING, "exploration_schedule": "constant"}}, None),
+        (
+            {**DQN, "hyperparameters": {"exploration_raise_steps": 9}},
+            "hyperparameters.exploration_raise_steps is 9, but there are no raises without exploration_raise_interval",
+        ),
+        ({**DQN, "hyperparameters": {"exploration_raise_steps": 9, "exploration_raise_interval": 5}}, None),
+        (
+            {**DQN, "reward_signals": TWO},
+            "reward_signals.rnd.gamma is 0.9, but trainer_type dqn discounts the value of all signals with that of "
+            "extrinsic (0.99)",
+        ),
+        ({"trainer_type": "sac", "reward_signals": TWO}, None),
+        (
+            {"reward_signals": {"rnd": {}}, "reward_clip": 1.0},
+            "reward_clip has no effect without the reward signal extrinsic",
+        ),
+        ({"reward_signals": TWO, "reward_clip": 1.0, "normalize_reward": True}, None),
+    ],
+)
+@pytest.mark.parametrize("place", ["behaviors.W", "default_settings"])
+def test_a_key_that_others_make_useless_is_doubted(
+    keys: dict[str, Any], line: str | None, place: str
+) -> None:
+    block, _, name = place.partition(".")
+    settings = load_settings({block: {name: keys} if name else keys})
+    assert doubts(settings) == ([] if line is None else [f"{place}.{line}"])
 
 
 def test_a_command_for_one_trainer_refuses_a_file_for_another() -> None:

@@ -150,8 +150,17 @@ def test_an_adaptive_learning_rate_becomes_linear() -> None:
         assert "target_kl" not in written["hyperparameters"]
 
 
-@pytest.mark.parametrize("env_path", ["Walker2d-v5", "ALE/Assault-v5", "my_package:Task-v0"])
-def test_a_gymnasium_id_is_left_out(env_path: str) -> None:
+@pytest.mark.parametrize(
+    "env_path",
+    [
+        "Walker2d-v5",
+        "ALE/Assault-v5",
+        "my_package:Task-v0",
+        "my_package:games/Chess",
+        "mpe2/simple_spread_v3",
+    ],
+)
+def test_an_environment_s_id_is_left_out(env_path: str) -> None:
     env = for_mlagents({"env_settings": {"env_path": env_path, "num_envs": 8}})["env_settings"]
     assert not {"env_path", "num_envs"} & set(env)
 

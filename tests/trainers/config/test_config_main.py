@@ -66,3 +66,26 @@ def test_writes_schema_and_reference_page(tmp_path: Path) -> None:
 def test_a_path_that_cannot_be_written_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--write-schema", str(tmp_path)]) == 2
     assert "cannot be written" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (
+            ["--from-mlagents", "old.yaml", "--for-mlagents"],
+            "--from-mlagents takes --curriculum and --sampler only",
+        ),
+        (
+            ["new.yaml", "--from-mlagents", "old.yaml"],
+            "--from-mlagents takes --curriculum and --sampler only",
+        ),
+        (["new.yaml", "--curriculum", "size.json"], "--curriculum and --sampler need --from-mlagents"),
+        (["--write-docs", "page.md", "--set", "debug=true"], "give a training file"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    assert told in capsys.readouterr().err

@@ -23,6 +23,10 @@ def ppo(**keys: Any) -> PPOSettings:
 
 # Content of a training file, and the end of the one line that refuses it.
 REFUSED: list[tuple[dict[str, Any], str]] = [
+    (
+        {"rank_settings": {"timeout": 2**31}},  # more than torch.distributed can wait
+        "rank_settings.timeout: expected a whole number >= 1 and <= 2147483647, got 2147483648",
+    ),
     ({"behaviours": {}}, "behaviours: unknown key; did you mean behaviors?"),
     ({"zzz": 1}, "zzz: unknown key"),
     ({"behaviors": 3}, "behaviors: expected a map of keys and values, got 3"),

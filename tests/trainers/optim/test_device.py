@@ -163,9 +163,10 @@ def test_bfloat16_is_no_choice_without_instructions_for_it(monkeypatch, choose):
         assert has_bfloat16()
 
 
-def test_devices_that_are_not_there():
-    with pytest.raises(UserError, match="--torch-device warp: not available here"):
-        find_device("warp")
+@pytest.mark.parametrize("name", ["warp", "meta", "hpu", ""])
+def test_devices_that_are_not_there(name):
+    with pytest.raises(UserError, match=f"--torch-device {name}: not available here"):
+        find_device(name)
 
 
 def test_images_in_bfloat16_give_nearly_the_same_and_train():

@@ -95,6 +95,19 @@ def test_step_size_follows_the_schedule_for_both_groups():
         assert rates == [pytest.approx(1e-3 * share, abs=2e-10), pytest.approx(4e-3 * share, abs=2e-10)]
 
 
+@pytest.mark.parametrize("schedule", ["constant", "linear", "adaptive"])
+def test_only_an_adaptive_schedule_goes_on_with_the_rate_that_was_adapted(schedule):
+    policy = make_policy(SPECS["discrete"], False)
+    before = make_optimizer(policy, PPOSettings(learning_rate_schedule="adaptive", target_kl=0.01), 1000)
+    for _ in range(3):
+        before.adapt(1.0, 0.01)
+    hyper = PPOSettings(learning_rate=1e-3, learning_rate_schedule=schedule, target_kl=0.01)
+    after = make_optimizer(policy, hyper, 1000)
+    after.load_state_dict(before.state_dict())
+    after.set_learning_rate(0)
+    assert after.learning_rate == pytest.approx(1e-3 / 1.5**3 if schedule == "adaptive" else 1e-3)
+
+
 def test_the_short_step_on_the_cpu_is_adam_s_own():
     """Bit for bit, as the same kernel must."""
     spec = SPECS["continuous"]

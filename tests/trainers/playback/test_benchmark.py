@@ -109,6 +109,16 @@ def test_an_interrupted_run_is_resumed(here, tmp_path, capsys):
     assert "| 3 | 2,0" in capsys.readouterr().out
 
 
+def test_a_run_that_has_learned_enough_is_finished(here, tmp_path):
+    options = ["--seeds", "3", "--results-dir", str(tmp_path / "runs"), "--out", str(tmp_path)]
+    keys = ["behaviors.*.stop_at_reward=0", "behaviors.*.summary_freq=500"]
+    assert main(["CartPole-v1", *options, *(word for key in keys for word in ("--set", key))]) == 0
+    score = read_scores(tmp_path / "results" / "CartPole-v1-ppo.json").seeds[0]
+    assert score.steps < 10_000
+    assert main(["CartPole-v1", *options]) == 0
+    assert read_scores(tmp_path / "results" / "CartPole-v1-ppo.json").seeds[0] == score
+
+
 def test_a_run_that_ends_early_is_no_result(here, tmp_path, capfd):
     """Here because it went elsewhere: nothing is written, and one line says so."""
     options = ["--seeds", "3", "--results-dir", str(tmp_path / "runs"), "--out", str(tmp_path)]

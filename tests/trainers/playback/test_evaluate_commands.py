@@ -32,6 +32,21 @@ def test_evaluate_seeds_episode_i_with_s_plus_i(cartpole, capsys):
     assert result["std"] == pytest.approx(np.std(result["returns"]))
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["run", "--games", "5"], "--games: needs --against"),
+        (
+            ["policy.onnx", "--env", "CartPole-v1", "--checkpoint", "best"],
+            "policy.onnx is one policy; name a run",
+        ),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(arguments, told, capfd):
+    assert evaluate_main(arguments) == 2
+    assert told in the_error(capfd)
+
+
 def test_evaluate_prints_a_line_per_episode(cartpole, capsys):
     assert evaluate_main([str(cartpole / "pole" / "CartPole-v1"), "--episodes", "3"]) == 0
     first, *rest = capsys.readouterr().out.splitlines()

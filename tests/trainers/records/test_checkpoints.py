@@ -87,6 +87,35 @@ def test_an_optimiser_of_other_weights_is_refused_and_the_policy_can_still_be_us
     assert_same(after.policy.state_dict(), before.policy.state_dict())
 
 
+@pytest.mark.parametrize(
+    ("was", "now", "named"),
+    [
+        (({"shared_critic": True}, {}), ({}, {}), "shared_critic"),
+        (({}, {}), ({}, {"final_log_std": -1.0}), "final_log_std"),
+        (({}, {"final_log_std": -1.0}), ({}, {}), "final_log_std"),
+    ],
+)
+def test_a_key_that_changes_which_weights_are_learned_is_named(was, now, named, tmp_path):
+    before, after = (make_learner(SPEC, behavior_settings("ppo", *keys)) for keys in (was, now))
+    save_state(tmp_path / "here.pt", whole_state(before))
+    with pytest.raises(UserError, match=rf"here\.pt: .*set {named} as it was, or use --initialize-from"):
+        restore(after, tmp_path / "here.pt")
+    restore(after, tmp_path / "here.pt", only_weights=True)
+    assert_same(after.policy.state_dict(), before.policy.state_dict())
+
+
+@pytest.mark.parametrize("only_weights", [False, True])
+def test_a_shared_body_does_not_take_the_place_of_two(only_weights, tmp_path):
+    before, after = (
+        make_learner(SPEC, behavior_settings("ppo", {"shared_critic": one})) for one in (False, True)
+    )
+    save_state(tmp_path / "here.pt", whole_state(before))
+    with pytest.raises(
+        UserError, match=r"here\.pt: trained with hyperparameters\.shared_critic false; this run has"
+    ):
+        restore(after, tmp_path / "here.pt", only_weights=only_weights)
+
+
 def test_saving_does_not_disturb_what_follows(tmp_path):
     quiet, saving = (make_learner(SPEC, SETTINGS["ppo"]) for _ in range(2))
     env, other_env = trained_env(), trained_env()

@@ -13,7 +13,7 @@ from gym_adapters.commands import module_command
 from trainers import train
 from trainers.config import load_settings
 from trainers.records.checkpoint import load_state
-from trainers.training.announcements import closing_lines
+from trainers.training.announcements import closing_lines, run_lines
 from trainers.training.cli import main
 from trainers.training.outcome import Outcome
 
@@ -80,6 +80,18 @@ def test_the_best_of_self_play_is_a_rating(self_play, best):
     assert line == f"Task: 800 steps, 200 episodes, mean return of the last 100: -0.140, {best}"
 
 
+def test_keys_that_only_players_have_a_use_for_are_told():
+    unused = {"env_args": ["--speed"], "num_areas": 2}
+    said = {}
+    for path in ("CartPole-v1", "builds/Seeker.x86_64", None):
+        settings = load_settings({"env_settings": {"env_path": path, "seed": 0, **unused}})
+        said[path] = [line for line in run_lines(settings, None) if "no effect here" in line]
+    assert [line.split()[0] for line in said["CartPole-v1"]] == ["env_args", "num_areas"]
+    assert said["builds/Seeker.x86_64"] == said[None] == []
+    plain = load_settings({"env_settings": {"env_path": "CartPole-v1", "seed": 0}})
+    assert not any("no effect here" in line for line in run_lines(plain, None))
+
+
 def test_a_stopped_run_says_where_it_is_and_how_to_go_on(small, capsys, monkeypatch):
     def stop(session: object) -> bool:
         return bool(session.learners and session.learners[0].step >= 200)  # type: ignore[attr-defined]
@@ -93,6 +105,16 @@ def test_a_stopped_run_says_where_it_is_and_how_to_go_on(small, capsys, monkeypa
     assert run_printed(on) == 0
     assert "goes on at 200 of 400 steps" in capsys.readouterr().out
     assert load_state(Path("runs", "stopped", "CartPole-v1", "checkpoint.pt"))["global_step"] >= 400
+
+
+@pytest.mark.parametrize(("scaled", "most"), [(False, "1,000"), (True, "4,000")])
+def test_the_end_of_a_run_counts_the_steps_of_all_ranks(scaled, most, monkeypatch):
+    for name, value in {"RANK": 0, "WORLD_SIZE": 4, "MASTER_ADDR": "here", "MASTER_PORT": 1}.items():
+        monkeypatch.setenv(name, str(value))
+    content = {"default_settings": {"max_steps": 1000}, "rank_settings": {"scale_batch": scaled}}
+    outcome = Outcome(800, 9, 1.0, 1.0, Path("runs", "a", "Task"), 800, 2.0, False)
+    lines = closing_lines("Task", outcome, load_settings(content))
+    assert any(line.endswith(f"at 800 of {most} steps") for line in lines)
 
 
 def test_too_short_to_learn_is_said(small, capsys):

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from command_tools import PATIENCE, command, surroundings, the_error, write_file
 
-from trainers import load_policy
-from trainers.training.cli import main
+from trainers import UserError, load_policy
+from trainers.training.arguments import parse
+from trainers.training.cli import main, resolve
 
 ODD_ENVIRONMENTS = """
 import gymnasium
@@ -200,6 +201,16 @@ def test_a_run_in_the_way_and_checkpoints_that_do_not_fit(cartpole, tmp_path, ca
         == 0
     )
     assert 500 <= load_policy(run).step < 510
+
+
+@pytest.mark.parametrize("option", [["--num-envs", "3"], ["--set", "env_settings.num_envs=3"]])
+def test_a_resumed_run_may_have_another_number_of_environments(option, cartpole, tmp_path):
+    run = copy_of(cartpole, tmp_path)
+    arguments = parse(["--resume", "--run-id", run.name, "--results-dir", str(tmp_path), *option], "trainers")
+    env = resolve(arguments, None).env_settings
+    assert (env.env_path, env.num_envs) == ("CartPole-v1", 3)
+    with pytest.raises(UserError, match="num_envs is 3: more than one environment needs env_path"):
+        resolve(parse(option, "trainers"), None)
 
 
 @pytest.mark.parametrize(

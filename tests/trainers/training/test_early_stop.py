@@ -10,7 +10,7 @@ from run_tools import Stopwatch, options, read_progress
 
 from trainers import UserError, train
 from trainers.config import load_settings
-from trainers.records.run_status import read_status
+from trainers.records.run_status import ended_early, read_status
 from trainers.training.early_stop import EARLY_STOP, EarlyStop
 
 ENOUGH = 4.0
@@ -101,10 +101,9 @@ def test_a_run_ends_early_is_saved_and_counts_as_finished(tmp_path, capsys, keys
     assert outcome.finished
     assert outcome.steps < 3000
     assert told in capsys.readouterr().out
-    assert (
-        read_status(tmp_path / "first" / "run_logs" / "training_status.json")["Task"]["early_stop"]["best"]
-        == 4
-    )
+    status = read_status(tmp_path / "first" / "run_logs" / "training_status.json")["Task"]
+    assert status["early_stop"]["best"] == 4
+    assert ended_early(status)
     assert int(read_progress(tmp_path / "first")[-1]["step"]) == outcome.steps
 
 

@@ -74,13 +74,10 @@ def test_every_form_of_the_training_file_means_the_same():
         "path": Path("task.yaml"),
         "name": "task.yaml",
         "settings": load_settings(OPTIONS),
+        "function": lambda: load_settings(OPTIONS),
     }
     for name, form in forms.items():
-        if isinstance(form, RunSettings):
-            checkpoints = form.checkpoint_settings.model_copy(update={"run_id": name})
-            outcomes = train(simple_env(), form.model_copy(update={"checkpoint_settings": checkpoints}))
-        else:
-            outcomes = train(simple_env(), form, overrides=[f"checkpoint_settings.run_id={name}"])
+        outcomes = train(simple_env(), form, overrides=[f"checkpoint_settings.run_id={name}"])
         assert list(outcomes) == ["Task"]
         assert isinstance(outcomes["Task"], Outcome)
         assert outcomes["Task"].folder == Path("runs", name, "Task").absolute()

@@ -201,6 +201,28 @@ def test_scaled_counts_are_those_of_each_rank(kind):
     assert scaled(settings, 1) == settings
 
 
+def test_scaled_counts_of_imitation_are_those_of_each_rank():
+    cloning = {
+        "demo_path": "expert.demo",
+        "steps": 500,
+        "samples_per_update": 64,
+        "batch_size": 16,
+        "num_epoch": 2,
+    }
+    settings = load_settings({"behaviors": {"B": {"behavioral_cloning": cloning}}}).behavior("B")
+    by_four = scaled(settings, 4).behavioral_cloning
+    assert by_four is not None
+    assert by_four.model_dump() == {
+        **settings.behavioral_cloning.model_dump(),
+        "steps": 2000,
+        "samples_per_update": 256,
+        "batch_size": 64,
+    }
+    nothing = {"demo_path": "expert.demo", "steps": 0, "samples_per_update": 0, "batch_size": None}
+    settings = load_settings({"behaviors": {"B": {"behavioral_cloning": nothing}}}).behavior("B")
+    assert scaled(settings, 4).behavioral_cloning == settings.behavioral_cloning
+
+
 def test_a_slow_rank_ends_its_part_early_where_that_is_asked_for(tmp_path):
     """Rank 1 takes 20 ms for a step, and rank 0 next to nothing."""
     write_file(tmp_path / "small.yaml")
