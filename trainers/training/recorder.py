@@ -98,9 +98,11 @@ class Recorder:
         self._saved_step = self._first_step = learner.step
         step = learner.step if resume else None
         self.wandb = None if wandb is None else WandbReport(wandb, self.keeper.folder, resume)
-        with refusal_named(self.keeper.folder):
-            self._tensorboard = TensorBoardReport(self.keeper.folder, hyperparameters, step)
-        self._csv = CsvReport(self.keeper.folder, step)
+        self._tensorboard = self._csv = None
+        if learner.training or not resume:  # watching an earlier run changes none of its files
+            with refusal_named(self.keeper.folder):
+                self._tensorboard = TensorBoardReport(self.keeper.folder, hyperparameters, step)
+            self._csv = CsvReport(self.keeper.folder, step)
         self._monitor = None if monitored is None else MonitorFile(self.keeper.folder, monitored, resume)
         learner.metrics.ended = None if self._monitor is None else []
         self._summary_at = (0.0, learner.step)
@@ -165,9 +167,13 @@ class Recorder:
     def write(self, summary: Summary) -> None:
         """Write a summary or an evaluation to all reports, and the policy if it is the best so far.
 
+        Does nothing while an earlier run is only watched.
+
         Raises:
             OSError: a file could not be written.
         """
+        if self._tensorboard is None or self._csv is None:
+            return
         try:
             self._tensorboard.write(summary)
         finally:  # each report is written even if another one cannot be
@@ -223,7 +229,8 @@ class Recorder:
             OSError: a plot could not be written.
         """
         learner = self.learner
-        self._csv.draw(f"{learner.name}, {learner.kind}, seed {learner.task.seed}")
+        if self._csv is not None:
+            self._csv.draw(f"{learner.name}, {learner.kind}, seed {learner.task.seed}")
 
     def status(self) -> dict[str, Any]:
         """Return this behavior's part of `training_status.json`."""

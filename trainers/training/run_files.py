@@ -187,9 +187,15 @@ class RunFiles:
             )
 
     def close(self, recorders: Sequence[Recorder]) -> None:
-        """Write the timers. Without any recorder, the run never began, and its folder is removed."""
+        """Write the timers, unless an earlier run was only watched.
+
+        Without any recorder, the run never began, and its folder is removed.
+        """
         if not recorders:
             self._remove_unused()
+            return
+        checkpoints = self.settings.checkpoint_settings
+        if checkpoints.resume and checkpoints.inference:
             return
         with self._failure_reported("run_logs/timers.json"):
             tree: dict[str, Any] = self.timers.as_dict()

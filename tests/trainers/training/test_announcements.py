@@ -157,7 +157,7 @@ def sources() -> list[Path]:
 
 WRITTEN_BY_HAND = {
     ("trainers/playback/results_table.py", "<!-- begin: python -m trainers.benchmark --table -->"),
-    ("trainers/playback/results_table.py", "python -m trainers.benchmark"),
+    ("trainers/playback/results_table.py", ".venv/bin/python -m trainers.benchmark"),
     ("trainers/compare/cli.py", "Both trainers started the same player: python -m bridge.player, "),
     ("trainers/compare/page.py", " by <code>python -m trainers.compare</code>.</p>"),
 }

@@ -150,15 +150,15 @@ def test_init_path_without_a_folder_is_a_checkpoint_of_the_run_to_start_from(run
 
 
 def test_watching_with_other_options_changes_nothing_of_the_run(run_copy):
-    before = (run_copy / "configuration.yaml").read_bytes()
-    watched = options(run_copy.parent, resume=True, inference=True)
+    before = {path: path.read_bytes() for path in run_copy.rglob("*") if path.is_file()}
+    watched = options(run_copy.parent, resume=True, inference=True, behavior={"summary_freq": 100})
     watched["behaviors"]["Task"]["network_settings"] = {
         **OPTIONS["behaviors"]["Task"]["network_settings"],
         "deterministic": True,
     }
     watched["engine_settings"] = {"time_scale": 1}
     train(Stopwatch(stop_after=20).env(), watched)
-    assert (run_copy / "configuration.yaml").read_bytes() == before
+    assert {path: path.read_bytes() for path in run_copy.rglob("*") if path.is_file()} == before
 
 
 def test_what_a_run_was_started_with_does_not_stick(tmp_path):
