@@ -29,9 +29,13 @@ _MODULES = {
     "train": "trainers.training.api",
 }
 
-# Idle threads that spin would slow down the environment and other programs such as the Unity Editor. Torch reads this
-# variable when it is imported. A value that the user has set is kept.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Idle threads of torch wait awake for about half a millisecond, which bridges the time between two operations of an
+# update, and then sleep. If they slept at once, two threads would be slower than one; if they stayed awake for longer,
+# they would slow down the environment and other programs such as the Unity Editor. Torch reads these variables when it
+# is imported, the first with GNU's OpenMP, the second (in ms) with Intel's and LLVM's. Values of the user are kept.
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    os.environ.setdefault("KMP_BLOCKTIME", "1")
 
 
 def run_command(module: str, name: str | None = None, /, **options: Any) -> int:
