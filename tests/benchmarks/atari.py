@@ -13,7 +13,7 @@ ASSAULT = {
     "minibatch": 256,
     "epochs": 4,
     "rollouts": 6,
-    "targets": (1.3, 2.0),
+    "targets": (1.6, 2.0),
 }
 PRECISIONS = ("auto", "float32")
 """Precisions of this project's image encoders; `auto` takes the fastest."""

@@ -15,7 +15,7 @@ WALKER2D = {
     "epochs": 10,
     "set": ["behaviors.*.network_settings.critic_hidden_units=64"],
     "rollouts": 16,
-    "targets": (2.0, 3.0),
+    "targets": (3.0, 4.0),
 }
 
 

@@ -43,4 +43,4 @@ def compare(options: Options, agents: int, players: int) -> Row:
             partial(train, [str(options.mlagents_learn), str(theirs)], agents, players, steps),
         )
     path = f"{players} × {agents} agents" if players > 1 else f"{agents} agents"
-    return Row(path, ours, "agent steps/s", peer, "mlagents-learn 1.1.0", ours / peer, 3.0, 5.0)
+    return Row(path, ours, "agent steps/s", peer, "mlagents-learn 1.1.0", ours / peer, 4.0, 5.0)
