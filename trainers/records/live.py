@@ -1,13 +1,13 @@
 """The progress of a run on a terminal: summaries that stay, and below them bars that move."""
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import IO, Any, cast
 
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderResult
-from rich.control import Control
 from rich.live import Live
-from rich.segment import ControlType
 from rich.text import Text
 
 from gym_adapters.text import printable
@@ -18,6 +18,9 @@ from trainers.records.words import duration, short_count, three_digits
 
 WIDTH = 79
 """Most columns that are drawn on, so that a terminal of 80 columns never wraps a line that moves."""
+
+ERASED_ROW = "\x1b[2K\x1b[1A"
+"""Erases a row of the terminal and moves the cursor to the row above."""
 
 
 class LiveDisplay:
@@ -67,13 +70,39 @@ class _Region(Live):
         drawn: columns of each line as it was drawn last.
     """
 
-    drawn: list[int] = []  # noqa: RUF012 - replaced, never changed
+    drawn: Sequence[int] = ()
+
+    def __init__(self, *arguments: Any, console: Console, **options: Any) -> None:
+        terminal = _Terminal(console)
+        self._replaced = terminal.replaced
+        console.file = cast(IO[str], terminal)
+        super().__init__(*arguments, console=console, **options)
 
     def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
         """Also erase the rows that a terminal made of the lines when it became narrower and wrapped them."""
-        rows = sum(max(length - 1, 0) // max(self.console.width, 1) for length in self.drawn)
-        erase = ((ControlType.ERASE_IN_LINE, 2), (ControlType.CURSOR_UP, 1))
-        return [Control(*erase * rows), *super().process_renderables(renderables)]
+        self._replaced.lengths = getattr(self._replaced, "lengths", ()) or self.drawn
+        return super().process_renderables(renderables)
+
+
+class _Terminal:
+    """The terminal as a file. It looks at the terminal's width as late as can be: right before it writes.
+
+    Attributes:
+        replaced: `lengths`, the columns of each line that the next text of this thread replaces.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console, self._file = console, console.file
+        self.replaced = threading.local()
+
+    def write(self, text: str) -> int:
+        """Write a text, after it has erased the rows below the first of each line that the terminal wrapped."""
+        lengths, self.replaced.lengths = getattr(self.replaced, "lengths", ()), ()
+        rows = sum(max(length - 1, 0) // max(self._console.width, 1) for length in lengths)
+        return self._file.write(ERASED_ROW * rows + text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
 
 
 def summary_line(summary: Summary) -> str:
