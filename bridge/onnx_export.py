@@ -24,7 +24,7 @@ from mlagents_envs.base_env import ActionSpec, BehaviorSpec
 from torch import Tensor, nn
 
 from bridge.onnx_check import FLOAT, check_file
-from gym_adapters.commands import CommandParser, program_name
+from gym_adapters.commands import CommandParser, add_checkpoint, program_name
 from gym_adapters.errors import UserError, exit_status, refusal_named
 from gym_adapters.text import printable
 from trainers.config.errors import path_option
@@ -191,12 +191,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         description="Write the .onnx files that Unity runs, or check one.",
     )
     parser.add_argument("run", nargs="?", type=path_option, help="run folder, behavior folder or .pt file")
-    parser.add_argument(
-        "--checkpoint",
-        default="last",
-        metavar="last|best|STEP",
-        help="the last checkpoint, the best, or that of an agent-step count. Default: last.",
-    )
+    add_checkpoint(parser)
     parser.add_argument("--which", dest="checkpoint", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     parser.add_argument("--check", type=path_option, metavar="FILE.onnx", help="say what Unity would refuse")
     arguments = parser.parse_args(argv)

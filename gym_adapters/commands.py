@@ -12,6 +12,8 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
+LAST = "last"
+"""The value of `--checkpoint` that means the newest one."""
 _STARTED_AS: ContextVar[str | None] = ContextVar("started_as", default=None)
 
 
@@ -45,6 +47,16 @@ def program_name(module: str) -> str:
 def install_command(*packages: str) -> str:
     """Return the command that installs packages for the interpreter that runs now."""
     return module_command("pip", "install", *packages)
+
+
+def add_checkpoint(parser: argparse.ArgumentParser) -> None:
+    """Add the option `--checkpoint`, which chooses one of a run's checkpoints; the default is `LAST`."""
+    parser.add_argument(
+        "--checkpoint",
+        default=LAST,
+        metavar="last|best|STEP",
+        help="the last checkpoint, the best, or that of an agent-step count. Default: last.",
+    )
 
 
 def shell_line(*words: object) -> str:

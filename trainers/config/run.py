@@ -158,6 +158,11 @@ class CheckpointSettings(Settings):
         default="runs", description="Folder of all run folders (mlagents-learn: results)."
     )
 
+    @property
+    def watches(self) -> bool:
+        """Whether an earlier run is only watched, which changes none of its files."""
+        return self.resume and self.inference
+
     @field_validator("initialize_from", mode="after")
     @classmethod
     def _resume_wins(cls, run: str | None, info: ValidationInfo) -> str | None:

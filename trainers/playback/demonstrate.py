@@ -12,7 +12,7 @@ from mlagents_envs.base_env import ActionTuple, BaseEnv, BehaviorSpec, DecisionS
 from bridge.demonstration_file import SUFFIX
 from bridge.demonstrations import Demonstrations, Trajectory, describe, write_demonstrations
 from bridge.process import looks_like_player
-from gym_adapters.commands import CommandParser, program_name
+from gym_adapters.commands import CommandParser, add_checkpoint, program_name
 from gym_adapters.errors import UserError, close_reported, environment_called, exit_status
 from gym_adapters.limits import ENVIRONMENTS
 from gym_adapters.make import make_env
@@ -259,12 +259,7 @@ def _parser() -> argparse.ArgumentParser:
         "--out", type=path_option, required=True, metavar="FILE.demo", help="the file to write"
     )
     parser.add_argument("--force", action="store_true", help="overwrite the file if it is there")
-    parser.add_argument(
-        "--checkpoint",
-        default="last",
-        metavar="last|best|STEP",
-        help="the last checkpoint, the best, or that of an agent-step count. Default: last.",
-    )
+    add_checkpoint(parser)
     parser.add_argument(
         "--episodes", type=int, default=EPISODES, help=f"number of episodes. Default: {EPISODES}."
     )

@@ -11,7 +11,7 @@ from mlagents_envs.base_env import ActionTuple, BaseEnv
 
 from bridge.ports import BASE_PORT
 from bridge.process import looks_like_player
-from gym_adapters.commands import CommandParser, program_name
+from gym_adapters.commands import LAST, CommandParser, add_checkpoint, program_name
 from gym_adapters.errors import (
     UserError,
     close_reported,
@@ -34,7 +34,6 @@ from trainers.records.words import three_digits
 from trainers.training.environments import make_environment
 
 EPISODES = 20
-LAST = "last"
 
 
 def evaluate(
@@ -159,12 +158,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Play episodes with a trained policy and print the returns.",
     )
     parser.add_argument("run", type=path_option, help="run folder, behavior folder, .pt file or .onnx file")
-    parser.add_argument(
-        "--checkpoint",
-        default=LAST,
-        metavar="last|best|STEP",
-        help="the last checkpoint, the best, or that of an agent-step count. Default: last.",
-    )
+    add_checkpoint(parser)
     parser.add_argument(
         "--episodes", type=int, help=f"number of episodes. Default: {EPISODES}, with --video 1."
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mlagents_envs.base_env import ActionTuple
 
-from gym_adapters.commands import module_command, program_name
+from gym_adapters.commands import add_checkpoint, module_command, program_name
 from gym_adapters.errors import UserError, exit_status
 from gym_adapters.make import make_env
 from gym_adapters.text import one_line
@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "runs", nargs="*", type=path_option, help=f"run folders. Default: {', '.join(TASKS)} in {POLICIES}."
     )
-    parser.add_argument("--checkpoint", default="last", metavar="last|best|STEP", help="Default: last.")
+    add_checkpoint(parser)
     parser.add_argument("--seed", type=int, default=0, help="of the episode. Default: 0.")
     parser.add_argument("--out", type=path_option, default=GALLERY, help=f"where to. Default: {GALLERY}.")
     parser.add_argument(

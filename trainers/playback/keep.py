@@ -16,7 +16,7 @@ from torch import Tensor
 
 from bridge.onnx_compact import store_in_eight_bits
 from bridge.onnx_export import export_policy
-from gym_adapters.commands import module_command, program_name
+from gym_adapters.commands import add_checkpoint, module_command, program_name
 from gym_adapters.errors import UserError, exit_status, refusal_named
 from gym_adapters.text import printable
 from trainers.config import CheckpointSettings, RunSettings, dump_settings, load_settings
@@ -133,12 +133,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog=program_name("trainers.keep"), description="Keep a trained policy in docs/."
     )
     parser.add_argument("run", type=path_option, help="run folder or behavior folder")
-    parser.add_argument(
-        "--checkpoint",
-        default="last",
-        metavar="last|best|STEP",
-        help="the last checkpoint, the best, or that of an agent-step count. Default: last.",
-    )
+    add_checkpoint(parser)
     parser.add_argument("--out", type=path_option, default=POLICIES, help=f"where to. Default: {POLICIES}.")
     parser.add_argument("--force", action="store_true", help="overwrite the policy that is kept there")
     arguments = parser.parse_args(argv)

@@ -194,8 +194,7 @@ class RunFiles:
         if not recorders:
             self._remove_unused()
             return
-        checkpoints = self.settings.checkpoint_settings
-        if checkpoints.resume and checkpoints.inference:
+        if self.settings.checkpoint_settings.watches:
             return
         with self._failure_reported("run_logs/timers.json"):
             tree: dict[str, Any] = self.timers.as_dict()

@@ -322,6 +322,6 @@ class Session:
                 share_state(learner)  # after the recorder has read the checkpoint
         self._reports.introduce(recorder)
         checkpoints = self.settings.checkpoint_settings
-        if checkpoints.resume and not checkpoints.inference:  # watching changes nothing of the run
+        if checkpoints.resume and not checkpoints.watches:
             self.files.begin()
         return recorder

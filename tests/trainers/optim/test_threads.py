@@ -1,5 +1,9 @@
 """Short passes run on one torch thread, long ones on all."""
 
+import json
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -77,3 +81,21 @@ def where() -> tuple[str, int]:
 
 def fail() -> None:
     raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ({}, [None, "10000", "1"]),
+        ({"OMP_WAIT_POLICY": "ACTIVE"}, ["ACTIVE", None, None]),
+        ({"GOMP_SPINCOUNT": "7"}, [None, "7", "1"]),
+    ],
+)
+def test_idle_threads_of_torch_wait_a_little_unless_the_user_says_how(given, found):
+    names = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
+    code = f"import json, os, trainers; print(json.dumps([os.environ.get(name) for name in {names}]))"
+    kept = {name: value for name, value in os.environ.items() if name not in names}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=kept | given, capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout) == found

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
+from rich.text import Text
 
 from tests.needs import LINUX
-from trainers.records.live import LiveDisplay
+from trainers.records.bars import Bars
+from trainers.records.live import ERASED_ROW, LiveDisplay
 from trainers.records.metrics import EPISODE_LENGTH, GROUP_REWARD, REWARD, REWARD_DEVIATION, Summary
 from trainers.records.progress import LineDisplay, make_display
 from trainers.records.reports import console_line
@@ -162,3 +164,27 @@ def test_timers_nest_and_add_up():
     assert tree["children"]["env"]["count"] == 1, "also when the block fails"
     assert (tree["total"], update["total"], update["self"], backward["total"]) == (24.0, 18.0, 6.0, 12.0)
     assert timers.shares() == {"update": 0.75, "env": 0.0}
+
+
+def test_rows_that_a_terminal_wrapped_are_erased_by_its_width_at_the_moment_of_writing(monkeypatch):
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=80)
+    clock = Clock()
+    display = LiveDisplay(console, clock)
+    display.tick("Walker", 1000, 1_000_000, TimerTree(clock))
+    display.say("wide")
+    lines = Bars.lines
+
+    def narrowed(bars: Bars, width: int) -> list[Text]:
+        console.width = 10  # after the next text was begun, and before it is written
+        return lines(bars, width)
+
+    plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen.getvalue()).replace("\r", "\n")
+    lengths = [len(line) for line in plain.rpartition("wide\n")[2].splitlines()]
+    monkeypatch.setattr(Bars, "lines", narrowed)
+    before = len(screen.getvalue())
+    display.say("narrow")
+    text = screen.getvalue()[before:]
+    display.close()
+    assert max(lengths) > 10
+    assert text.startswith(ERASED_ROW * sum((length - 1) // 10 for length in lengths))
