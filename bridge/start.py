@@ -15,8 +15,7 @@ from bridge.make import player_options
 from bridge.unity_env import UnityEnv
 from gym_adapters.errors import UserError
 from gym_adapters.make import SEED_LIMIT
-from trainers.config import load_settings
-from trainers.config.run import EngineSettings
+from trainers.config import EngineSettings, load_settings
 
 PLAYER = ("seed", "base_port", "num_areas", "env_args", "timeout_wait", "listen", "reorder_raw_images")
 """The keys of `env_settings` that are about one player."""

@@ -16,6 +16,7 @@ from trainers.config.base import (
 from trainers.config.behavior import BehaviorSettings
 from trainers.config.cloning import BehavioralCloningSettings
 from trainers.config.dump import dump_settings
+from trainers.config.environment import EngineSettings, EnvSettings
 from trainers.config.environment_parameters import (
     CompletionCriteria,
     ConstantSampler,
@@ -39,14 +40,7 @@ from trainers.config.loader import load_settings
 from trainers.config.network import MemorySettings, NetworkSettings
 from trainers.config.off_policy import DQNSettings, OffPolicySettings, SACSettings
 from trainers.config.reward_signals import RewardSignals
-from trainers.config.run import (
-    CheckpointSettings,
-    EngineSettings,
-    EnvSettings,
-    RankSettings,
-    RunSettings,
-    TorchSettings,
-)
+from trainers.config.run import CheckpointSettings, RankSettings, RunSettings, TorchSettings
 from trainers.config.self_play import SelfPlaySettings
 from trainers.config.signals import (
     CuriositySettings,
