@@ -14,6 +14,6 @@ class ClippedLearner(OnPolicyLearner):
         return self.decayed(self.hyper.epsilon, EPSILON_FLOOR, self.hyper.epsilon_schedule)
 
     def optimise(self, columns: Columns) -> None:
-        """See `OnPolicyLearner.optimise`; reports the clip range as well."""
+        """See `EpochLearner.optimise`; reports the clip range as well."""
         self.metrics.add("Policy/Epsilon", self.epsilon)
         super().optimise(columns)
