@@ -29,8 +29,8 @@ _MODULES = {
     "train": "trainers.training.api",
 }
 
-# Idle threads of torch wait awake for about half a millisecond, which bridges the time between two operations of an
-# update, and then sleep. If they slept at once, two threads would be slower than one; if they stayed awake for longer,
+# Idle threads of torch wait awake for a moment, which bridges the time between two operations of an update, and then
+# sleep. If they slept at once, two threads would be slower than one; if they stayed awake for longer,
 # they would slow down the environment and other programs such as the Unity Editor. Torch reads these variables when it
 # is imported, the first with GNU's OpenMP, the second (in ms) with Intel's and LLVM's. Values of the user are kept.
 if "OMP_WAIT_POLICY" not in os.environ:
