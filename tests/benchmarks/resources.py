@@ -5,37 +5,42 @@ import multiprocessing
 import statistics
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from tests.benchmarks.common import Options, Row, best, ours, side
+from tests.benchmarks.sac import UPDATES, updates_per_second
 
 
 def run(options: Options) -> Iterator[Row]:
-    """Measure all three on Walker2d-v5."""
-    yield _beside_busy_process(options)
+    """Measure all three on Walker2d-v5, the first with a network for one thread and one for several."""
+    steps, updates = options.work(100_000), options.work(UPDATES)
+    yield _beside_busy_process(options, "PPO Walker2d-v5", "steps/s", partial(_rate, steps), 0.45, 0.5)
+    sac = partial(updates_per_second, updates)
+    yield _beside_busy_process(options, "SAC Walker2d-v5, [256, 256]", "updates/s", sac)
     yield _start(options)
     yield _memory(options)
 
 
-def _beside_busy_process(options: Options) -> Row:
-    steps = options.work(100_000)
-
-    def alone() -> float:
-        return _rate(steps)
-
+def _beside_busy_process(
+    options: Options,
+    what: str,
+    unit: str,
+    alone: Callable[[], float],
+    at_least: float | None = None,
+    aim: float | None = None,
+) -> Row:
     def beside() -> float:
         other = multiprocessing.get_context("spawn").Process(target=spin, daemon=True)
         other.start()
         try:
-            return _rate(steps)
+            return alone()
         finally:
             other.terminate()
             other.join()
 
     busy, quiet = best(options.repeats, beside, alone)
-    return Row(
-        "PPO Walker2d-v5 beside a busy process", busy, "steps/s", quiet, "alone", busy / quiet, 0.45, 0.5
-    )
+    return Row(f"{what} beside a busy process", busy, unit, quiet, "alone", busy / quiet, at_least, aim)
 
 
 def spin() -> None:

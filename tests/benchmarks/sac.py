@@ -15,7 +15,7 @@ LEAD_IN, UPDATES = 1000, 4000
 def run(options: Options) -> Iterator[Row]:
     """Measure networks of [256, 256] and minibatches of 256 on both sides."""
     count = options.work(UPDATES)
-    rate, peer = best(options.repeats, partial(_ours, count), partial(_sb3, options, count))
+    rate, peer = best(options.repeats, partial(updates_per_second, count), partial(_sb3, options, count))
     yield Row(
         f"SAC {ENVIRONMENT}, [256, 256], minibatch 256",
         rate,
@@ -28,7 +28,8 @@ def run(options: Options) -> Iterator[Row]:
     )
 
 
-def _ours(count: int) -> float:
+def updates_per_second(count: int) -> float:
+    """Train this trainer's SAC for some updates, and return their number in a second."""
     with tempfile.TemporaryDirectory() as folder:
         settings = [
             f"default_settings.hyperparameters.buffer_init_steps={LEAD_IN}",

@@ -114,9 +114,8 @@ class Cloning:
 
     def descend(self, rows: np.ndarray) -> Tensor:
         """Take one gradient step on demonstrated rows, and return their loss before it."""
-        self.optimizer.gradient.zero_()
         loss = self.loss(rows)
-        loss.backward()
+        self.optimizer.backward(loss)
         ranks = self.optimizer.collective
         self.optimizer.gradient.copy_(weighted_mean(ranks, self.optimizer.gradient, 1.0 / ranks.size))
         self.adam.step()

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from trainers.maths.schedules import LEARNING_RATE_FLOOR, decayed
 from trainers.optim.collective import Alone, Collective
+from trainers.optim.crowding import Crowding
 
 # The constants of `FlatAdam.adapt`.
 ADAPTIVE_FACTOR = 1.5
@@ -41,7 +42,10 @@ class FlatAdam:
         gradient: the gradients of all groups, as one vector.
         scale: factor on the learning rates, set by `adapt`.
         weight: this rank's weight in the mean gradient of all ranks, 1 / ranks unless it is set. The weights sum to 1.
+        crowding: computes the gradients with fewer threads beside other programs; None keeps torch's threads.
     """
+
+    crowding: Crowding | None = None
 
     def __init__(
         self,
@@ -86,9 +90,16 @@ class FlatAdam:
 
     def descend(self, loss: Tensor, groups: int | None = None) -> Tensor:
         """Take one step along the gradient of a scalar loss, and return the gradient's norm (see `step`)."""
-        self.gradient.zero_()
-        loss.backward()
+        self.backward(loss)
         return torch.as_tensor(self.step(groups))
+
+    def backward(self, loss: Tensor) -> None:
+        """Set the gradients to those of a scalar loss."""
+        self.gradient.zero_()
+        if self.crowding is None:
+            loss.backward()
+        else:
+            self.crowding.backward(loss)
 
     def step(self, groups: int | None = None) -> float | Tensor:
         """Take one step along the present gradients, scaled down to a norm of at most `max_grad_norm`.

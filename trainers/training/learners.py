@@ -17,6 +17,7 @@ from trainers.experience.task import Task
 from trainers.imitation.sources import require_source
 from trainers.networks.weights import require_room
 from trainers.optim.collective import Alone, Collective, JointError
+from trainers.optim.crowding import Crowding
 from trainers.optim.device import agreed_choice, choose_compute
 from trainers.optim.measured import Measured
 from trainers.optim.threads import Threads
@@ -98,6 +99,8 @@ class Learners:
         learner.set_precision(compute.bfloat16)
         learner.training = learns
         self.threads.at_least(compute.threads)
+        if by_measurement and compute.threads > 1:
+            learner.optimizer.crowding = Crowding()
         if settings.threaded:
             learner.update_in(self.threads.submit)
         start = None if self.collective.rank else self._starting_point(name, settings.init_path)
