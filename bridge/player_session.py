@@ -10,7 +10,7 @@ from bridge import wire
 from bridge.channels import EngineConfig
 from bridge.communicator import LOOPBACK, Communicator
 from bridge.faults import PlayerLostError, PlayerStoppedError, PortInUseError
-from bridge.ports import BASE_PORT, EDITOR_PORT, Process
+from bridge.ports import BASE_PORT, EDITOR_PORT, LAST_PORT, Process
 from bridge.process import PlayerProcess
 from gym_adapters.errors import UserError
 from gym_adapters.text import one_line
@@ -38,7 +38,7 @@ class PlayerOptions:
     Attributes:
         file_name: The path of a built player; None means the Editor, which a person starts.
         port: The port to listen on; None means 5004 for the Editor and 5005 for a player. A player's port is this
-            number plus its worker id, or another free port if that one is taken.
+            number plus its worker id, or another free port if that one is taken or above 65535.
         worker_id: The number of the player, from 0.
         timeout: Seconds to wait for each message of the player; None waits forever.
         seed: The seed of the player's random numbers.
@@ -219,7 +219,7 @@ class PlayerSession:
             return Communicator(EDITOR_PORT if options.port is None else options.port, options.listen)
         port = (BASE_PORT if options.port is None else options.port) + options.worker_id
         try:
-            return Communicator(port, options.listen)
+            return Communicator(port if port <= LAST_PORT else 0, options.listen)
         except PortInUseError as taken:
             communicator = Communicator(0, options.listen)
             logger.info("%s; taking port %d", str(taken).split(";")[0], communicator.port)

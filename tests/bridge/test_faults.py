@@ -135,6 +135,14 @@ def test_taken_port_names_the_process(port: int) -> None:
             UnityEnv(PlayerOptions(port=port))
 
 
+def test_a_player_numbered_beyond_the_last_port_gets_a_free_one(tmp_path: Path) -> None:
+    env = UnityEnv(PlayerOptions(write_player(tmp_path, PLAYER, "silent"), 65535, worker_id=1), wait=False)
+    try:
+        assert 0 < env.session.communicator.port < 65536
+    finally:
+        env.close(patience=0)
+
+
 def test_the_run_survives_strangers(port: int, caplog: pytest.LogCaptureFixture) -> None:
     with running("-m", "bridge.player", "--env", "CartPole-v1", "--mlagents-port", port):
         env = UnityEnv(PlayerOptions(port=port, timeout=10))

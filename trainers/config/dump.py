@@ -14,6 +14,7 @@ from trainers.config.run import RunSettings
 _THEIR_TYPES = ("ppo", "sac", "poca")
 _THEIR_PLUGINS = ("a2c", "dqn")
 """Types that a package of examples in ML-Agents' repository adds."""
+_THEIR_MEASURES = ("reward", "progress")
 
 _ENVIRONMENT_ID = re.compile(
     r"([\w.-]+:)?([\w-]+/)*[\w.-]+-v\d+"  # Walker2d-v5
@@ -31,20 +32,25 @@ def dump_settings(settings: RunSettings, for_mlagents: bool = False) -> str:
             reward signals of other packages, and null where mlagents-learn does not accept it. An adaptive learning
             rate becomes linear, an encoder of another package becomes simple. If ``env_path`` is the id of a Gymnasium
             or PettingZoo environment and no file of that name exists, it is left out together with ``num_envs``,
-            because mlagents-learn would start it as a player. Every ``trainer_type`` stays; see
-            ``types_without_mlagents``.
+            because mlagents-learn would start it as a player. What it cannot do at all stays; see ``refused_there``.
     """
     tree = _for_mlagents(settings) if for_mlagents else settings.model_dump(mode="json")
     return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=100)
 
 
-def types_without_mlagents(settings: RunSettings) -> Iterator[str]:
-    """Yield a line for each ``trainer_type`` that mlagents-learn 1.1.0 does not have by itself."""
+def refused_there(settings: RunSettings) -> Iterator[str]:
+    """Yield a line for each value that mlagents-learn 1.1.0 refuses and nothing can replace."""
     named = {f"behaviors.{name}": behavior for name, behavior in settings.behaviors.items()}
     for path, behavior in {"default_settings": settings.default_settings, **named}.items():
         if behavior is not None and behavior.trainer_type not in _THEIR_TYPES:
             plugin = " without a plugin" if behavior.trainer_type in _THEIR_PLUGINS else ""
             yield f"{path}.trainer_type: mlagents-learn 1.1.0 has no {behavior.trainer_type}{plugin}"
+    for name, parameter in (settings.environment_parameters or {}).items():
+        for lesson in parameter.curriculum:
+            criteria = lesson.completion_criteria
+            if criteria is not None and criteria.measure not in _THEIR_MEASURES:
+                path = f"environment_parameters.{name}.curriculum, lesson {lesson.name}"
+                yield f"{path}: mlagents-learn 1.1.0 does not measure {criteria.measure}; choose reward or progress"
 
 
 def _for_mlagents(settings: RunSettings) -> dict[str, Any]:

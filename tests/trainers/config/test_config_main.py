@@ -42,6 +42,22 @@ def test_a_type_that_mlagents_lacks_is_a_warning(tmp_path: Path, capsys: pytest.
     assert capsys.readouterr().err == ""
 
 
+def test_a_measure_that_mlagents_lacks_is_a_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    criteria = "completion_criteria: {behavior: A, measure: Elo, threshold: 1300}"
+    path = tmp_path / "ladder.yaml"
+    path.write_text(
+        "{behaviors: {A: {self_play: {}}}, environment_parameters: {size: {curriculum: "
+        f"[{{name: small, value: 1, {criteria}}}, {{name: big, value: 2}}]}}}}}}"
+    )
+    assert main([str(path), "--for-mlagents"]) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "warning: environment_parameters.size.curriculum, lesson small: mlagents-learn 1.1.0 does not measure Elo; "
+        "choose reward or progress"
+    ]
+
+
 def test_errors_are_one_line_and_status_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(tmp_path / "missing.yaml")]) == 2
     printed = capsys.readouterr()
