@@ -189,7 +189,7 @@ class OffPolicyLearner(Learner):
         `target_update_interval` agent steps, or at every update if the algorithm has no such key.
         """
         if self.hyper.tau == 1.0:
-            if self.learned_until - self.copied_at < getattr(self.hyper, "target_update_interval", 1):
+            if self.learned_until - self.copied_at < getattr(self.hyper, "target_update_interval", 0):
                 return
             self.copied_at = self.learned_until
         with torch.no_grad():

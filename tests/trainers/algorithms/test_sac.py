@@ -197,6 +197,17 @@ def test_only_the_two_critics_have_a_target_which_follows_them():
         torch.testing.assert_close(tensor, before[name] + 0.1 * (own[name] - before[name]))
 
 
+def test_with_tau_1_the_target_is_the_critics_after_every_update():
+    learner = make_sac(CONTINUOUS, {"tau": 1.0, "steps_per_update": 0.25, "learning_rate": 0.01})
+    drive(crowded_env(CONTINUOUS), learner, 20)
+    for _ in range(3):
+        learner.learn(learner.draw())
+        learner.learned_until += 0.25
+        learner.move_target()
+        own = learner.policy.critic.state_dict()
+        assert all(torch.equal(own[name], tensor) for name, tensor in learner.target.state_dict().items())
+
+
 def test_actions_are_stored_as_the_environment_takes_them():
     learner, env = make_sac(HYBRID), crowded_env(HYBRID)
     drive(env, learner, 30)
