@@ -1,4 +1,4 @@
-"""Several threads give way to one beside other programs, and come back."""
+"""Threads give way to fewer beside other programs, and come back."""
 
 import pytest
 import torch
@@ -73,6 +73,18 @@ def test_several_threads_that_sleep_but_are_faster_are_kept(machine):
     alone, threads = train(machine, Crowding(), 60.0)
     assert alone < 0.05
     assert threads == 2
+
+
+def test_the_number_is_halved_until_the_threads_have_cores(machine):
+    torch.set_num_threads(4)
+    crowd = Crowding()
+    machine.seconds[4], machine.awake[4] = 0.1, 0.3
+    assert train(machine, crowd, 5.0) == (0.0, 2)
+    machine.seconds[2], machine.awake[2] = 0.05, 0.5
+    assert train(machine, crowd, 5.0)[1] == 1
+    machine.seconds |= {2: 0.006, 4: 0.004}
+    machine.awake |= {2: 1.0, 4: 1.0}
+    assert train(machine, crowd, RETRY + 1.0)[1] == 4
 
 
 def test_one_thread_stays_one(machine):
