@@ -140,7 +140,9 @@ class OffPolicyLearner(Learner):
         self._report_sums()
         self._update_signals(since)
         self.require_finite_weights()
-        means = torch.stack([torch.stack(values).mean() for values in figures.values()])
+        means = torch.stack(
+            [torch.stack(values).mean() if len(values) > 1 else values[0] for values in figures.values()]
+        )
         means = weighted_mean(self.collective, means, self.optimizer.weight)
         for tag, mean in zip(figures, means.tolist(), strict=True):
             self.metrics.add(tag, mean)
