@@ -34,7 +34,7 @@ _MODULES = {
 # they would slow down the environment and other programs such as the Unity Editor. Torch reads these variables when it
 # is imported, the first with GNU's OpenMP, the second (in ms) with Intel's and LLVM's. Values of the user are kept.
 if "OMP_WAIT_POLICY" not in os.environ:
-    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    os.environ.setdefault("GOMP_SPINCOUNT", "30000")
     os.environ.setdefault("KMP_BLOCKTIME", "1")
 
 

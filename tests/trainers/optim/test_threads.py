@@ -86,7 +86,7 @@ def fail() -> None:
 @pytest.mark.parametrize(
     ("given", "found"),
     [
-        ({}, [None, "10000", "1"]),
+        ({}, [None, "30000", "1"]),
         ({"OMP_WAIT_POLICY": "ACTIVE"}, ["ACTIVE", None, None]),
         ({"GOMP_SPINCOUNT": "7"}, [None, "7", "1"]),
     ],
