@@ -70,7 +70,8 @@ class TorchSettings(Settings):
     )
     num_threads: Threads | None = extension(
         None,
-        description="CPU threads of PyTorch. null: 1 for small networks, else the fastest in a short measurement.",
+        description="CPU threads of PyTorch. null: 1 for small networks, else the fastest in a short measurement, and "
+        "fewer while other programs keep the cores busy.",
     )
     precision: Literal["auto", "float32", "bfloat16"] = extension(
         "auto",
