@@ -30,7 +30,6 @@ class Threads:
         self._count = 1
         self._worker: ThreadPoolExecutor | None = None
         self._updating: int | None = None
-        self._shared = 0
 
     def __enter__(self) -> Self:
         self._blas = threadpool_limits(1, user_api="blas")
@@ -65,9 +64,7 @@ class Threads:
             yield
 
     def _update(self, count: int, update: Callable[[], None]) -> None:
-        if count != self._shared:  # each thread has a count of its own, which `Crowding` may lower
-            self._shared = count
-            torch.set_num_threads(count)
+        torch.set_num_threads(count)  # each thread has a count of its own
         self._updating = threading.get_ident()
         try:
             update()

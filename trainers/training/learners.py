@@ -99,7 +99,7 @@ class Learners:
         learner.set_precision(compute.bfloat16)
         learner.training = learns
         self.threads.at_least(compute.threads)
-        if by_measurement and compute.threads > 1:
+        if by_measurement and compute.threads > 1 and not settings.threaded:
             learner.optimizer.crowding = Crowding()
         if settings.threaded:
             learner.update_in(self.threads.submit)

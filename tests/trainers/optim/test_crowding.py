@@ -5,7 +5,7 @@ import torch
 
 from trainers.optim import crowding
 from trainers.optim.crowding import RETRY, Crowding
-from trainers.optim.threads import Threads, torch_threads
+from trainers.optim.threads import torch_threads
 
 
 class Machine:
@@ -90,18 +90,6 @@ def test_the_number_is_halved_until_the_threads_have_cores(machine):
 def test_one_thread_stays_one(machine):
     with torch_threads(1):
         assert train(machine, Crowding(), 60.0) == (1.0, 1)
-
-
-def test_the_thread_of_updates_keeps_what_was_chosen_in_it():
-    def count():
-        return torch.get_num_threads()
-
-    with Threads() as threads:
-        threads.at_least(2)
-        found = []
-        threads.submit(lambda: (found.append(count()), torch.set_num_threads(1))).result()
-        threads.submit(lambda: found.append(count())).result()
-        assert found == [2, 1]
 
 
 def test_gradients_are_those_of_autograd():
