@@ -2,10 +2,16 @@
 
 import pytest
 import torch
+from scripted_env import make_spec
 
+from trainers.config import load_settings
 from trainers.optim import crowding
 from trainers.optim.crowding import RETRY, Crowding
-from trainers.optim.threads import torch_threads
+from trainers.optim.device import Choice, Compute
+from trainers.optim.threads import Threads, torch_threads
+from trainers.training import learners
+from trainers.training.followers import Silence
+from trainers.training.learners import Learners
 
 
 class Machine:
@@ -90,6 +96,21 @@ def test_the_number_is_halved_until_the_threads_have_cores(machine):
 def test_one_thread_stays_one(machine):
     with torch_threads(1):
         assert train(machine, Crowding(), 60.0) == (1.0, 1)
+
+
+@pytest.mark.parametrize(
+    ("threads", "measured", "threaded", "watched"),
+    [(2, True, False, True), (1, True, False, False), (2, False, False, False), (2, True, True, False)],
+)
+def test_a_measured_number_of_threads_may_fall_unless_the_run_is_threaded(
+    monkeypatch, threads, measured, threaded, watched
+):
+    choice = Choice(Compute(torch.device("cpu"), threads), "", measured)
+    monkeypatch.setattr(learners, "choose_compute", lambda *_: choice)
+    settings = load_settings({"behaviors": {"Task": {"trainer_type": "ppo", "threaded": threaded}}})
+    with Threads() as run_threads:
+        learner = Learners(settings, run_threads, Silence()).make("Task", make_spec((3,), continuous=1), {})
+    assert (learner.optimizer.crowding is not None) == watched
 
 
 def test_gradients_are_those_of_autograd():
