@@ -107,7 +107,8 @@ def test_a_measured_number_of_threads_may_fall_unless_the_run_is_threaded(
 ):
     choice = Choice(Compute(torch.device("cpu"), threads), "", measured)
     monkeypatch.setattr(learners, "choose_compute", lambda *_: choice)
-    settings = load_settings({"behaviors": {"Task": {"trainer_type": "ppo", "threaded": threaded}}})
+    behavior = {"trainer_type": "ppo", "threaded": threaded}
+    settings = load_settings({"behaviors": {"Task": behavior}, "env_settings": {"seed": 0}})
     with Threads() as run_threads:
         learner = Learners(settings, run_threads, Silence()).make("Task", make_spec((3,), continuous=1), {})
     assert (learner.optimizer.crowding is not None) == watched
