@@ -1,7 +1,7 @@
 """MiniGrid's tasks, with what the agent sees as one vector of zeros and ones.
 
 `gym_adapters.minigrid:Grid-v0` takes the option `task`, an id such as MiniGrid-MemoryS9-v0, and further options of
-the task. MiniGrid itself numbers objects, colours and states, and a network would take a ball for more of a key. The
+the task. With `actions: 3`, the agent turns left, turns right and goes forward, and can do nothing else. MiniGrid itself numbers objects, colours and states, and a network would take a ball for more of a key. The
 mission is left out. It needs the extra `minigrid`.
 """
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from gymnasium.spaces import MultiBinary
+from gymnasium.spaces import Discrete, MultiBinary
 
 from gym_adapters.errors import UserError
 from gym_adapters.shown import Shown
@@ -24,15 +24,18 @@ class Grid(Shown):
 
     Args:
         task: The id of the task.
+        actions: How many of MiniGrid's actions the agent has, from the first one on; None: all.
         render_mode: See `gymnasium.Env`.
         options: Options of the task.
 
     Raises:
         ImportError: MiniGrid is not installed.
-        UserError: The id is not MiniGrid's, or the task does not show the cells before the agent.
+        UserError: The id is not MiniGrid's, the task does not show the cells before the agent, or it has fewer actions.
     """
 
-    def __init__(self, task: str, render_mode: str | None = None, **options: Any) -> None:
+    def __init__(
+        self, task: str, actions: int | None = None, render_mode: str | None = None, **options: Any
+    ) -> None:
         importlib.import_module("minigrid")  # registers the tasks
         if task not in gymnasium.registry or not task.startswith(("MiniGrid-", "BabyAI-")):
             raise UserError(f"task {task}: expected an id of MiniGrid, such as MiniGrid-MemoryS9-v0")
@@ -43,6 +46,8 @@ class Grid(Shown):
             raise UserError(
                 f"task {task}: expected an observation with the cells before the agent, got {seen}"
             )
+        if actions is not None:
+            self.action_space = _first_actions(self._task.action_space, actions)
         sizes = np.array([*(grid[0] * grid[1] * SIZES[:3]), SIZES[3]])
         self._firsts, self._total = np.cumsum(sizes) - sizes, int(sizes.sum())
         self.observation_space = MultiBinary(self._total)
@@ -53,6 +58,13 @@ class Grid(Shown):
         result = np.zeros(self._total, np.int8)
         result[self._firsts + numbers] = 1
         return result
+
+
+def _first_actions(space: gymnasium.Space, actions: Any) -> Discrete:
+    assert isinstance(space, Discrete)
+    if type(actions) is not int or not 2 <= actions <= space.n:
+        raise UserError(f"actions {actions}: expected a whole number from 2 to {space.n}")
+    return Discrete(actions)
 
 
 gymnasium.register("Grid-v0", entry_point="gym_adapters.minigrid:Grid")

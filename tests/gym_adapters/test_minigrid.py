@@ -41,6 +41,20 @@ def test_other_tasks_are_refused(task):
 
 
 @MINIGRID
+def test_the_agent_may_have_the_first_actions_only():
+    env = gymnasium.make(ID, task="MiniGrid-MemoryS9-v0", actions=3, agent_view_size=3)
+    assert env.action_space == gymnasium.spaces.Discrete(3)
+    assert env.observation_space.shape == (3 * 3 * 20 + 4,)
+
+
+@MINIGRID
+@pytest.mark.parametrize("actions", [1, 8, 2.5, "3", True])
+def test_other_numbers_of_actions_are_refused(actions):
+    with pytest.raises(UserError, match="expected a whole number from 2 to 7"):
+        make_env(ID, 1, 0, {"task": "MiniGrid-Empty-5x5-v0", "actions": actions})
+
+
+@MINIGRID
 def test_minigrids_own_observation_trains_too_without_its_mission(caplog):
     env = make_env("minigrid:MiniGrid-Empty-5x5-v0", 2, 0)
     env.reset()
