@@ -25,6 +25,7 @@ PROGRAMS = {
     "ppo": Program(TRAINING, "train with PPO", "ppo"),
     "a2c": Program(TRAINING, "train with A2C", "a2c"),
     "dqn": Program(TRAINING, "train with DQN", "dqn"),
+    "pqn": Program(TRAINING, "train with PQN", "pqn"),
     "sac": Program(TRAINING, "train with SAC", "sac"),
     "poca": Program(TRAINING, "train groups of agents with POCA", "poca"),
     "mappo": Program(TRAINING, "train groups of agents with MAPPO", "mappo"),

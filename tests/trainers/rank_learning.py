@@ -19,7 +19,7 @@ import torch
 from learner_tools import behavior_settings
 from scripted_env import INDEX, LIFE, Behavior, Life, ScriptedEnv, crowd, make_spec
 
-from trainers.algorithms import epochs
+from trainers.algorithms import epochs, pqn
 from trainers.algorithms.learner import Learner
 from trainers.algorithms.off_policy import OffPolicyLearner
 from trainers.algorithms.on_policy import OnPolicyLearner
@@ -59,6 +59,7 @@ CASES: dict[str, dict[str, Any]] = {
     },
     "poca": {"hyperparameters": ROLLOUT, "network": NETWORK},
     "dqn": {"hyperparameters": REPLAY, "network": NETWORK},
+    "pqn": {"hyperparameters": ROLLOUT, "network": NETWORK},
     "sac": {"hyperparameters": REPLAY, "network": NETWORK, "normalize_reward": True},
 }
 """The settings of each learner; the first word is the `trainer_type`."""
@@ -76,14 +77,14 @@ def learn(case: str, exact: bool, collective: Collective, parts: Sequence[int], 
     """
     torch.set_default_dtype(torch.float64 if exact else torch.float32)
     kind = case.split()[0]
-    spec = DISCRETE if kind == "dqn" else HYBRID
+    spec = DISCRETE if kind in ("dqn", "pqn") else HYBRID
     settings = behavior_settings(kind, max_steps=10_000, **CASES[case])
     learner = catalogue.algorithm(kind).load()(
         Task("Test", spec, settings, 0, torch.device("cpu"), collective)
     )
     if case != "ppo in numpy" and isinstance(learner, OnPolicyLearner):
         learner.numpy_path = None
-    epochs.gae = (lambda *rows: gae(*rows).astype(np.float64)) if exact else gae
+    epochs.gae = pqn.gae = (lambda *rows: gae(*rows).astype(np.float64)) if exact else gae
     if exact:
         _compute_in_float64(learner)
     learner.choose = lambda batch: _choose(learner, batch.observations)
@@ -155,7 +156,7 @@ def _choose(learner: Learner, observations: Sequence[np.ndarray]) -> ActionSampl
     size, branches = learner.spec.action_spec.continuous_size, learner.spec.action_spec.discrete_branches
     noise = np.array([each.normal(size=size) for each in drawn], np.float32).reshape(len(drawn), size)
     picks = np.array([each.integers(branches) for each in drawn], np.int64).reshape(len(drawn), len(branches))
-    if isinstance(learner, OffPolicyLearner):
+    if not learner.policy.gives_log_prob or isinstance(learner, OffPolicyLearner):
         return ActionSample(np.tanh(noise), picks, np.zeros((len(drawn), 0), np.float32))
     with torch.no_grad():
         policy = learner.policy.distribution(learner.policy.upload(observations), None)

@@ -248,7 +248,7 @@ BAD_KEYS = [
         "reward_signals.novelty.network_settings.normalize: expected true or false, got 3",
     ),
     ("network_settings.vis_encode_type=gird", "'fully_connected' or 'grid', got 'gird'"),
-    ("trainer_type=awl", "'dqn' or 'awr', got 'awl'"),
+    ("trainer_type=awl", "'pqn' or 'awr', got 'awl'"),
 ]
 
 
@@ -308,7 +308,7 @@ def test_a_name_that_is_taken_stays_with_this_project(faulty, tmp_path):
     assert printed["hyperparameters"]["epsilon"] == 0.1
     wrong = the_error(faulty.run("trainers.config", file, "--set", "default_settings.trainer_type=pp"))
     assert wrong.endswith(
-        "expected 'ppo', 'sac', 'poca', 'mappo', 'a2c', 'dqn', 'absent' or 'bare', got 'pp'\n"
+        "expected 'ppo', 'sac', 'poca', 'mappo', 'a2c', 'dqn', 'pqn', 'absent' or 'bare', got 'pp'\n"
     )
     own = good(faulty.run("trainers.config", file, "--set", "default_settings.reward_signals.rnd={}"))
     assert yaml.safe_load(own)["default_settings"]["reward_signals"]["rnd"]["learning_rate"] == 1e-4

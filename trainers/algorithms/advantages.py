@@ -1,5 +1,6 @@
 """A rollout as a batch to learn from: the values of its rows, its advantages, and the critic's targets."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +18,12 @@ VALUE_CHUNK = 4096
 """Rows whose values are computed at a time."""
 
 
+def in_chunks(tensors: tuple[Tensor, ...]) -> Iterator[tuple[Tensor, ...]]:
+    """Yield the rows of tensors of the same length, `VALUE_CHUNK` at a time."""
+    for start in range(0, len(tensors[0]), VALUE_CHUNK):
+        yield tuple(tensor[start : start + VALUE_CHUNK] for tensor in tensors)
+
+
 def values_of(
     policy: ActorCritic, columns: Columns, inputs: tuple[Tensor, ...], chains: Chains | None
 ) -> Tensor:
@@ -28,10 +35,7 @@ def values_of(
         inputs: its observations as prepared inputs of the network.
         chains: its rows as sequences; None for a network without memory.
     """
-    parts = (
-        [tensor[start : start + VALUE_CHUNK] for tensor in inputs]
-        for start in range(0, len(inputs[0]), VALUE_CHUNK)
-    )
+    parts = in_chunks(inputs)
     if chains is None:
         return torch.cat([policy.value(part) for part in parts])
     features = torch.cat([policy.critic(part) for part in parts])

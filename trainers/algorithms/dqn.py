@@ -4,78 +4,28 @@ Source: Mnih et al. 2015, "Human-level control through deep reinforcement learni
 `losses.q_target`, `q_network.DuelingHead` and `Replay.transitions`.
 """
 
-import copy
-from typing import Any
-
 import torch
-from mlagents_envs.base_env import BehaviorSpec
 from torch import Tensor
 
-from trainers.algorithms.exploration import Exploration
 from trainers.algorithms.off_policy import OffPolicyLearner
-from trainers.algorithms.threaded import Update
-from trainers.config import BehaviorSettings, DQNSettings
-from trainers.experience.agents import AgentBatch
+from trainers.algorithms.q_learner import QLearner
+from trainers.config import DQNSettings
 from trainers.experience.rows import Transitions
-from trainers.experience.task import Task
 from trainers.maths.losses import q_loss, q_target
-from trainers.networks.policy_network import ActionSample
 from trainers.networks.q_network import QNetwork
-from trainers.optim.optimizer import FlatAdam
-from trainers.optim.threads import threads_for
 
 
-class DQN(OffPolicyLearner):
-    """Learns the values of the actions of one branch, and acts epsilon-greedily."""
+class DQN(QLearner, OffPolicyLearner):
+    """Learns from a replay buffer, with targets by a network that follows slowly."""
 
     settings_class = DQNSettings
-    network_class = QNetwork
     hyper: DQNSettings
-    policy: QNetwork
-    acting: QNetwork
     target: QNetwork
 
-    def __init__(self, task: Task) -> None:
-        super().__init__(task)
-        self.exploration = Exploration(self.hyper, task.settings.max_steps)
-
-    @classmethod
-    def make_network(cls, spec: BehaviorSpec, settings: BehaviorSettings) -> QNetwork:
-        """See `Learner.make_network`."""
-        hyper: Any = settings.hyperparameters
-        return QNetwork(spec, settings.network_settings, hyper.dueling, hyper.dueling_units)
-
-    def make_optimizer(self) -> None:
-        """See `OffPolicyLearner.make_optimizer`."""
-        groups, rates = [list(self.policy.parameters())], [self.hyper.learning_rate]
-        self.optimizer = FlatAdam(groups, rates, self.hyper, self.settings.max_steps, self.task.collective)
-
     @property
-    def epsilon(self) -> float:
-        """Present probability of a random action."""
-        return self.exploration.epsilon(self.step) if self.training and not self.deterministic else 0.0
-
-    def noticed(self, batch: AgentBatch) -> None:
-        """See `OffPolicyLearner.noticed`."""
-        super().noticed(batch)
-        if self.training:
-            self.exploration.notice(self.step, self.metrics.episodes)
-
-    def choose(self, batch: AgentBatch) -> ActionSample:
-        """See `Learner.choose`."""
-        with threads_for(len(batch), self.parameters):
-            return self.acting.choose(
-                batch.observations,
-                batch.forbidden,
-                self.deterministic,
-                self.acting_generator,
-                epsilon=self.epsilon,
-            )
-
-    def set_aside(self, twin: Any) -> Update:
-        """See `OffPolicyLearner.set_aside`."""
-        twin.exploration = copy.copy(self.exploration)
-        return super().set_aside(twin)
+    def random_until(self) -> int:
+        """See `QLearner.random_until`."""
+        return self.hyper.buffer_init_steps
 
     def update(self) -> None:
         """See `OffPolicyLearner.update`; reports the probability of a random action as well."""
@@ -105,13 +55,3 @@ class DQN(OffPolicyLearner):
             f"Policy/{title} Value Estimate": value.detach().mean(),
             "Losses/Gradient Norm": norm,
         }
-
-    def state_dict(self) -> dict[str, Any]:
-        """See `Learner.state_dict`."""
-        return {**super().state_dict(), "exploration": self.exploration.state_dict()}
-
-    def load_state_dict(self, state: dict[str, Any], only_weights: bool = False) -> None:
-        """See `Learner.load_state_dict`."""
-        super().load_state_dict(state, only_weights)
-        if not only_weights:
-            self.exploration.load_state_dict(state["exploration"])

@@ -14,14 +14,12 @@ from torch import Tensor
 from trainers.algorithms.actor_steps import ActorStep, Losses
 from trainers.algorithms.advantages import batch_of, standardised_in_parts, values_of
 from trainers.algorithms.gradient_steps import FIGURES, KL, GradientSteps
-from trainers.algorithms.learner import Learner
+from trainers.algorithms.rollouts import RolloutLearner
 from trainers.config import BehaviorSettings
 from trainers.experience.batch import Batch
 from trainers.experience.rollout import Columns
-from trainers.experience.samplers import Sampler, divide, sampler_for
 from trainers.experience.sequences import Chains, chains_of
 from trainers.experience.task import Task
-from trainers.maths.losses import explained_variance
 from trainers.maths.returns import gae
 from trainers.maths.schedules import BETA_FLOOR, linear
 from trainers.networks.actor_critic import ActorCritic
@@ -31,7 +29,7 @@ from trainers.optim.numpy_path import NumpyPath, find_gradients, find_path, is_s
 from trainers.optim.optimizer import FlatAdam
 
 
-class EpochLearner(Learner):
+class EpochLearner(RolloutLearner):
     """Learns from a rollout in epochs of minibatches.
 
     A subclass says how the actor moves (`make_actor_step`) and what the losses are (`losses`).
@@ -43,9 +41,7 @@ class EpochLearner(Learner):
     policy: ActorCritic
 
     def __init__(self, task: Task) -> None:
-        self.hyper = task.settings.hyperparameters
         super().__init__(task)
-        self.sampler: Sampler = sampler_for(task)
         self.actor_step = self.make_actor_step()
         rate = self.hyper.learning_rate
         rates = (None if self.actor_step.apart else rate, self.hyper.critic_learning_rate or rate)
@@ -80,11 +76,11 @@ class EpochLearner(Learner):
         inputs = self.policy.upload(columns.observations)
         batch = self.prepare(columns, inputs)
         start = batch.value
-        self._report_values(batch)
+        self.report_values(batch)
         self.optimizer.set_learning_rate(self.step)
         beta = self.decayed(self.hyper.beta, BETA_FLOOR, self.hyper.beta_schedule)
         losses, actor = self.losses(), self.actor_step
-        actor.move(self.policy, self.optimizer, losses, batch, beta, self._weight)
+        actor.move(self.policy, self.optimizer, losses, batch, beta, self.weight)
         figures: list[Tensor] = []
         for number in range(actor.passes):
             if number and actor.fresh_targets:
@@ -163,15 +159,11 @@ class EpochLearner(Learner):
 
     def _epoch(self, batch: Batch, losses: Losses, beta: float) -> Iterator[Tensor]:
         """Yield what `descend` returns for each minibatch of one epoch."""
-        rows = np.array([len(batch)]) if self.rows is None else self.rows
-        division = divide(rows, self.collective.rank, self.hyper.batch_size)
-        self.optimizer.weight = division.weight
-        shuffled, parts = self.sampler.draw(batch, division.size, self.generator)
-        parts = parts[: int(self.collective.gather(np.array([len(parts)])).min())]  # as many on all ranks
+        shuffled, parts = self.minibatches(batch)
         if self.hyper.normalize_advantage == "minibatch":
             shuffled = standardised_in_parts(shuffled, parts, self.collective)
         path, gradients = self.numpy_path, find_gradients(losses.policy, losses.value)
-        if path is None or gradients is None or not is_small(self.parameters, division.size):
+        if path is None or gradients is None or not is_small(self.parameters, parts[0].stop):
             return (self.descend(shuffled[part], losses, beta) for part in parts)
         arrays = shuffled.numpy()
         descend = self.gradient_steps.descend_in_numpy
@@ -185,22 +177,6 @@ class EpochLearner(Learner):
             self.optimizer.adapt(divergence, target)
             return False
         return bool(divergence > 1.5 * target)
-
-    @property
-    def _weight(self) -> float:
-        """This rank's part of the rollout."""
-        return 1.0 if self.rows is None else float(self.rows[self.collective.rank] / self.rows.sum())
-
-    def _report_values(self, batch: Batch) -> None:
-        """Report the mean value of each signal, and how well the values explained the returns; before the update."""
-        values, tags = [], []
-        for index, signal in enumerate(self.signals):
-            value = batch.value[:, index]
-            values += [value.mean(), explained_variance(value, batch.returns[:, index])]
-            tags += [f"Policy/{signal.title} Value Estimate", f"Policy/{signal.title} Explained Variance"]
-        means = weighted_mean(self.collective, torch.stack(values), self._weight)
-        for tag, mean in zip(tags, means.tolist(), strict=True):
-            self.metrics.add(tag, mean)
 
     def _follow_log_std_schedule(self) -> None:
         """Set the log standard deviation to its present scheduled value (extension key `final_log_std`)."""

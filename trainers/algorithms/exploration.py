@@ -1,8 +1,8 @@
-"""The probability of a random action in DQN."""
+"""The probability of a random action in DQN and PQN."""
 
 from typing import Any
 
-from trainers.config import DQNSettings
+from trainers.config import QSettings
 from trainers.maths.schedules import decayed
 
 
@@ -13,12 +13,13 @@ class Exploration:
     schedule. The raises become lower during training and end at half of `max_steps`.
 
     Args:
-        hyper: the `exploration_*` keys and `buffer_init_steps`.
+        hyper: the `exploration_*` keys.
         max_steps: agent steps of the whole training.
+        random_until: agent steps until which all actions are random.
     """
 
-    def __init__(self, hyper: DQNSettings, max_steps: int) -> None:
-        self.hyper, self.max_steps = hyper, max_steps
+    def __init__(self, hyper: QSettings, max_steps: int, random_until: int = 0) -> None:
+        self.hyper, self.max_steps, self.random_until = hyper, max_steps, random_until
         self.raises = 0
         self.raised_at = 0
         self.raised_to = 0.0
@@ -37,9 +38,9 @@ class Exploration:
             self.raised_to = self.hyper.exploration_raise_eps * max(0.0, 1.0 - 2.0 * step / self.max_steps)
 
     def epsilon(self, step: int) -> float:
-        """Return the probability at agent step `step`; it is 1 before `buffer_init_steps`."""
+        """Return the probability at agent step `step`; it is 1 before `random_until`."""
         hyper = self.hyper
-        if step < hyper.buffer_init_steps:
+        if step < self.random_until:
             return 1.0
         planned = decayed(
             hyper.exploration_initial_eps,

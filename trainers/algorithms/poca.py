@@ -140,7 +140,7 @@ class POCA(ClippedLearner):
             return value, value
         settled = upload(columns.settled)
         for index, signal in enumerate(self.signals):
-            estimate = weighted_mean(self.collective, baseline[settled, index].mean(), self._weight)
+            estimate = weighted_mean(self.collective, baseline[settled, index].mean(), self.weight)
             self.metrics.add(f"Policy/{signal.title} Baseline Estimate", float(estimate))
         return value, baseline
 

@@ -35,10 +35,11 @@ from trainers.config.hyperparameters import (
     OptimizerSettings,
     POCASettings,
     PPOSettings,
+    PQNSettings,
 )
 from trainers.config.loader import load_settings
 from trainers.config.network import MemorySettings, NetworkSettings
-from trainers.config.off_policy import DQNSettings, OffPolicySettings, SACSettings
+from trainers.config.off_policy import DQNSettings, OffPolicySettings, QSettings, SACSettings
 from trainers.config.reward_signals import RewardSignals
 from trainers.config.run import CheckpointSettings, RankSettings, RunSettings, TorchSettings
 from trainers.config.self_play import SelfPlaySettings
@@ -84,7 +85,9 @@ __all__ = [
     "OptimizerSettings",
     "POCASettings",
     "PPOSettings",
+    "PQNSettings",
     "Positive",
+    "QSettings",
     "RNDSettings",
     "RankSettings",
     "Real",

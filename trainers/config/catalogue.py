@@ -12,7 +12,7 @@ from typing import Any
 from trainers.config import plugins
 from trainers.config.algorithm import AlgorithmSettings
 from trainers.config.base import Settings
-from trainers.config.hyperparameters import A2CSettings, MAPPOSettings, POCASettings, PPOSettings
+from trainers.config.hyperparameters import A2CSettings, MAPPOSettings, POCASettings, PPOSettings, PQNSettings
 from trainers.config.off_policy import DQNSettings, SACSettings
 from trainers.config.plugins import REWARD_SIGNAL, TRAINER_TYPE
 from trainers.config.signals import (
@@ -53,6 +53,7 @@ _ALGORITHMS = (
     Listed("mappo", MAPPOSettings, "trainers.algorithms.mappo:MAPPO"),
     Listed("a2c", A2CSettings, "trainers.algorithms.a2c:A2C"),
     Listed("dqn", DQNSettings, "trainers.algorithms.dqn:DQN"),
+    Listed("pqn", PQNSettings, "trainers.algorithms.pqn:PQN"),
 )
 
 _SIGNALS = (

@@ -7,7 +7,7 @@ from gym_adapters.errors import UserError
 from trainers.config.base import suggestion
 from trainers.config.behavior import BehaviorSettings
 from trainers.config.environment_parameters import CompletionCriteria
-from trainers.config.off_policy import DQNSettings
+from trainers.config.off_policy import QSettings
 from trainers.config.run import RunSettings
 
 
@@ -54,13 +54,14 @@ def _unused_critic(behavior: BehaviorSettings) -> Iterator[str]:
     units = behavior.network_settings.critic_hidden_units
     if units is not None and getattr(behavior.hyperparameters, "shared_critic", False):
         yield f"network_settings.critic_hidden_units is {units:,}, which has no effect with shared_critic"
-    if units is not None and isinstance(behavior.hyperparameters, DQNSettings):
-        yield f"network_settings.critic_hidden_units is {units:,}, but trainer_type dqn has no critic"
+    if units is not None and isinstance(behavior.hyperparameters, QSettings):
+        kind = behavior.trainer_type
+        yield f"network_settings.critic_hidden_units is {units:,}, but trainer_type {kind} has no critic"
 
 
 def _unused_exploration(behavior: BehaviorSettings) -> Iterator[str]:
     hyper = behavior.hyperparameters
-    if not isinstance(hyper, DQNSettings):
+    if not isinstance(hyper, QSettings):
         return
     first, last = hyper.exploration_initial_eps, hyper.exploration_final_eps
     if hyper.exploration_schedule == "linear" and last > first:
@@ -71,17 +72,17 @@ def _unused_exploration(behavior: BehaviorSettings) -> Iterator[str]:
     if hyper.exploration_raise_interval is None:
         for key in ("exploration_raise_eps", "exploration_raise_steps"):
             value = getattr(hyper, key)
-            if value != DQNSettings.model_fields[key].default:
+            if value != QSettings.model_fields[key].default:
                 yield f"hyperparameters.{key} is {value:g}, but there are no raises without exploration_raise_interval"
 
 
 def _other_discounts(behavior: BehaviorSettings) -> Iterator[str]:
     (first, leading), *others = behavior.reward_signals.active().items()
-    for name, signal in others if isinstance(behavior.hyperparameters, DQNSettings) else ():
+    for name, signal in others if isinstance(behavior.hyperparameters, QSettings) else ():
         if signal.gamma != leading.gamma:
             yield (
-                f"reward_signals.{name}.gamma is {signal.gamma:g}, but trainer_type dqn discounts the value of all "
-                f"signals with that of {first} ({leading.gamma:g})"
+                f"reward_signals.{name}.gamma is {signal.gamma:g}, but trainer_type {behavior.trainer_type} discounts "
+                f"the value of all signals with that of {first} ({leading.gamma:g})"
             )
 
 

@@ -17,7 +17,7 @@ from trainers.config.base import (
     extension,
     problem,
 )
-from trainers.config.off_policy import Schedule
+from trainers.config.off_policy import LOG_STD_KEYS, QSettings, Schedule
 
 RateSchedule = Literal["linear", "constant", "adaptive"]
 PolicyRatio = Literal["part", "action"]
@@ -206,3 +206,28 @@ class A2CSettings(ActorCriticSettings):
                 "natural_gradient_kl fixes the divergence itself: set learning_rate_schedule to linear or constant"
             )
         return self
+
+
+class PQNSettings(QSettings, AlgorithmSettings):
+    """Hyperparameters of ``trainer_type: pqn``."""
+
+    unused_network_keys: ClassVar[tuple[str, ...]] = ("memory", "dropout", *LOG_STD_KEYS)
+    has_actor: ClassVar[bool] = False
+
+    batch_size: Rows = Field(default=128, description="Agent steps in one minibatch. Typical: 32-512.")
+    buffer_size: Rows = Field(
+        default=4096, description="Agent steps that are collected before an update. Typical: 1024-16384."
+    )
+    learning_rate: Positive = Field(
+        default=2.5e-4, description="Step size of the optimiser at the start. Typical: 1e-4-1e-3."
+    )
+    learning_rate_schedule: Schedule = Field(
+        default="linear", description="How learning_rate changes: linear (to 1e-10 at max_steps) or constant."
+    )
+    lambd: Fraction = Field(default=0.65, description="Lambda of the returns. Typical: 0.5-0.95.")
+    num_epoch: Count = Field(default=2, description="Passes over the buffer in one update. Typical: 1-4.")
+    max_grad_norm: Positive | None = extension(
+        10.0,
+        description="Largest norm of the gradient. A longer gradient is scaled down to it. null: no limit.",
+    )
+    adam_epsilon: Positive = extension(1e-8, description="Epsilon of the Adam optimiser.")

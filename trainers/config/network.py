@@ -83,13 +83,13 @@ class NetworkSettings(Settings):
     )
     initial_log_std: Real = extension(
         0.0,
-        description="Natural logarithm of the continuous actions' standard deviation at the start. Not for sac "
-        "and dqn.",
+        description="Natural logarithm of the continuous actions' standard deviation at the start. Not for sac, "
+        "dqn and pqn.",
     )
     final_log_std: Real | None = extension(
         None,
         description="Natural logarithm of that standard deviation at max_steps. It then changes linearly instead of "
-        "being learned. null: it is learned. Not for sac and dqn.",
+        "being learned. null: it is learned. Not for sac, dqn and pqn.",
     )
     layer_norm: Flag = extension(
         False,
@@ -99,7 +99,7 @@ class NetworkSettings(Settings):
     critic_hidden_units: Units | None = extension(
         None,
         description="Units in each hidden layer of the critic. null: hidden_units. It has no effect with shared_critic "
-        "and for dqn.",
+        "and for dqn and pqn.",
     )
     conv_channels: tuple[Units, ...] | None = extension(
         None,

@@ -12,6 +12,7 @@ from trainers.config.base import (
     Positive,
     Rows,
     RowsOrZero,
+    Settings,
     Units,
     extension,
     number,
@@ -104,27 +105,9 @@ class SACSettings(OffPolicySettings):
     )
 
 
-class DQNSettings(OffPolicySettings):
-    """Hyperparameters of ``trainer_type: dqn``: the keys of ML-Agents' DQN plugin."""
+class QSettings(Settings):
+    """The keys that DQN and PQN share: acting at random, and the heads of the network."""
 
-    unused_network_keys: ClassVar[tuple[str, ...]] = ("memory", *LOG_STD_KEYS)
-    has_actor: ClassVar[bool] = False
-
-    tau: Fraction = Field(
-        default=0.005,
-        description="Weight of the network in the target network's running average, per update. 1: the network is "
-        "copied to the target network every target_update_interval instead.",
-    )
-    target_update_interval: Count = Field(
-        default=10000,
-        description="Agent steps between two copies of the network to the target network if tau is 1. With any other "
-        "tau it has no effect, as in the plugin.",
-    )
-    gamma: Fraction = Field(
-        default=0.99,
-        description="It has no effect, as in the plugin. The gamma of the reward signal is the discount; of several, "
-        "that of the first in the order extrinsic, curiosity, gail, rnd.",
-    )
     exploration_schedule: Schedule = Field(
         default="linear",
         description="How the probability of a random action changes: linear (from exploration_initial_eps to "
@@ -132,7 +115,7 @@ class DQNSettings(OffPolicySettings):
     )
     exploration_initial_eps: Fraction = Field(
         default=0.1,
-        description="Probability of a random action at the start. Before buffer_init_steps it is 1.",
+        description="Probability of a random action at the start. With dqn it is 1 before buffer_init_steps.",
     )
     exploration_final_eps: Fraction = Field(
         default=0.05,
@@ -156,11 +139,6 @@ class DQNSettings(OffPolicySettings):
     exploration_raise_steps: Count = extension(
         50000, description="Agent steps in which a raise decreases linearly to the schedule."
     )
-    double: Flag = extension(
-        True,
-        description="Whether the network chooses the next action and the target network evaluates it (double DQN). "
-        "Otherwise the target network does both.",
-    )
     dueling: Flag = extension(
         False,
         description="Whether the value of a state and the advantages of the actions have separate heads.",
@@ -175,3 +153,31 @@ class DQNSettings(OffPolicySettings):
         if self.dueling_units is not None and not self.dueling:
             raise problem("dueling_units needs dueling: true")
         return self
+
+
+class DQNSettings(QSettings, OffPolicySettings):
+    """Hyperparameters of ``trainer_type: dqn``: the keys of ML-Agents' DQN plugin."""
+
+    unused_network_keys: ClassVar[tuple[str, ...]] = ("memory", *LOG_STD_KEYS)
+    has_actor: ClassVar[bool] = False
+
+    tau: Fraction = Field(
+        default=0.005,
+        description="Weight of the network in the target network's running average, per update. 1: the network is "
+        "copied to the target network every target_update_interval instead.",
+    )
+    target_update_interval: Count = Field(
+        default=10000,
+        description="Agent steps between two copies of the network to the target network if tau is 1. With any other "
+        "tau it has no effect, as in the plugin.",
+    )
+    gamma: Fraction = Field(
+        default=0.99,
+        description="It has no effect, as in the plugin. The gamma of the reward signal is the discount; of several, "
+        "that of the first in the order extrinsic, curiosity, gail, rnd.",
+    )
+    double: Flag = extension(
+        True,
+        description="Whether the network chooses the next action and the target network evaluates it (double DQN). "
+        "Otherwise the target network does both.",
+    )

@@ -144,6 +144,7 @@ class Rollout:
         capacity: initial number of rows.
         memory_size: length of the vector that an agent remembers; 0 without memory.
         critic_memories: number of such vectors that the critic remembers of an agent.
+        log_probs: whether the log-probabilities of actions are kept.
 
     Raises:
         UserError: the rows need more memory than this machine has.
@@ -154,7 +155,12 @@ class Rollout:
     """
 
     def __init__(
-        self, spec: BehaviorSpec, capacity: int, memory_size: int = 0, critic_memories: int = 0
+        self,
+        spec: BehaviorSpec,
+        capacity: int,
+        memory_size: int = 0,
+        critic_memories: int = 0,
+        log_probs: bool = True,
     ) -> None:
         size, branches = spec.action_spec.continuous_size, spec.action_spec.discrete_branches
         require_rows(spec, capacity, memory_size * (1 + critic_memories))
@@ -164,7 +170,7 @@ class Rollout:
             "continuous": np.zeros((capacity, size), np.float32),
             "discrete": np.zeros((capacity, len(branches)), np.int64),
             "forbidden": np.zeros((capacity, sum(branches)), np.bool_),
-            "log_prob": np.zeros((capacity, size + len(branches)), np.float32),
+            "log_prob": np.zeros((capacity, (size + len(branches)) * log_probs), np.float32),
             "reward": np.zeros(capacity, np.float32),
             "group_reward": np.zeros(capacity, np.float32),
             "next_row": np.full(capacity, NO_ROW, np.int64),

@@ -49,7 +49,7 @@ class PolicyNetwork(Perception):
 
     Attributes:
         action_limit: a raw continuous action is clipped to this size and divided by it for the environment.
-        gives_log_prob: whether `choose` computes log-probabilities, which learning from a rollout needs.
+        gives_log_prob: whether `choose` computes log-probabilities.
         takes_memory: whether the network implements the ML-Agents key `memory`.
     """
 
@@ -66,6 +66,11 @@ class PolicyNetwork(Perception):
         """Length of the vector that an agent remembers from one decision to the next; 0 without memory."""
         memory = self.settings.memory
         return memory.memory_size if self.takes_memory and memory is not None else 0
+
+    @property
+    def critic_memories(self) -> int:
+        """Number of the critic's own memories of an agent; 0 without a critic that remembers."""
+        return 0
 
     def make_memory(self, inputs: int) -> Memory | None:
         """Return a new memory over features of this length; None for a network without memory."""

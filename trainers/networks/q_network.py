@@ -105,6 +105,8 @@ class QNetwork(PolicyNetwork):
         UserError: the actions are not one discrete branch, or an observation is of no known kind.
     """
 
+    gives_log_prob = False
+
     def __init__(
         self,
         spec: BehaviorSpec,

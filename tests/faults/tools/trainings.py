@@ -29,7 +29,7 @@ PATIENCE = 120.0
 """Seconds after which a training that does not end has fallen."""
 
 BEHAVIOR, ENV = "CartPole-v1", "CartPole-v1"
-LEARNERS = ("ppo", "a2c", "dqn", "sac", "poca")
+LEARNERS = ("ppo", "a2c", "dqn", "pqn", "sac", "poca")
 _CONSTANT = {"learning_rate_schedule": "constant", "beta_schedule": "constant"}
 _SMALL = {  # no schedule depends on max_steps, so that a run may end early and go on
     "ppo": {"batch_size": 32, "buffer_size": 64, "epsilon_schedule": "constant", **_CONSTANT},
@@ -40,6 +40,12 @@ _SMALL = {  # no schedule depends on max_steps, so that a run may end early and 
         "buffer_size": 300,
         "steps_per_update": 8,
         "save_replay_buffer": True,
+        "exploration_steps": 200,
+    },
+    "pqn": {
+        "batch_size": 32,
+        "buffer_size": 64,
+        "learning_rate_schedule": "constant",
         "exploration_steps": 200,
     },
     "sac": {"batch_size": 16, "buffer_size": 300, "steps_per_update": 8, "save_replay_buffer": True},

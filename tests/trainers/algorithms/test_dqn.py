@@ -75,10 +75,8 @@ def test_the_chances_of_epsilon_greedy_are_those_it_says():
 
 
 def test_exploration_falls_from_start_to_end_and_begins_at_random():
-    hyper = DQNSettings(
-        exploration_initial_eps=0.8, exploration_final_eps=0.2, exploration_steps=1000, buffer_init_steps=10
-    )
-    exploration = Exploration(hyper, 5000)
+    hyper = DQNSettings(exploration_initial_eps=0.8, exploration_final_eps=0.2, exploration_steps=1000)
+    exploration = Exploration(hyper, 5000, random_until=10)
     assert [exploration.epsilon(step) for step in (0, 9)] == [1.0, 1.0]
     assert exploration.epsilon(500) == pytest.approx(0.5)
     assert [exploration.epsilon(step) for step in (1000, 4000)] == pytest.approx([0.2, 0.2])

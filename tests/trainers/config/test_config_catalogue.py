@@ -140,7 +140,7 @@ def test_a_misspelt_added_signal_is_suggested() -> None:
 @pytest.mark.parametrize("given", ["ppoo", "PPO", "", "3"])
 def test_a_misspelt_trainer_type_is_the_one_problem(given: str) -> None:
     """Its other keys cannot be judged without it, and do not add further problems."""
-    known = "'ppo', 'sac', 'poca', 'mappo', 'a2c' or 'dqn'"
+    known = "'ppo', 'sac', 'poca', 'mappo', 'a2c', 'dqn' or 'pqn'"
     with pytest.raises(UserError) as caught:
         load_settings({"behaviors": {"W": {"trainer_type": given, "hyperparameters": {"no_such_key": 1}}}})
     assert str(caught.value) == f"settings: behaviors.W.trainer_type: expected {known}, got '{given}'"

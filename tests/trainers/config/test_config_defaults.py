@@ -22,6 +22,7 @@ from trainers.config import (
     NetworkSettings,
     POCASettings,
     PPOSettings,
+    PQNSettings,
     RankSettings,
     RewardSignals,
     RNDSettings,
@@ -47,17 +48,15 @@ OPTIMIZER_EXTENSIONS = {
     "normalize_advantage": "buffer",
     "critic_learning_rate": None,
 }
-DQN_EXTENSIONS = {
+Q_EXTENSIONS = {
     "exploration_steps": None,
     "exploration_raise_interval": None,
     "exploration_raise_eps": 1.0,
     "exploration_raise_steps": 50000,
-    "double": True,
     "dueling": False,
     "dueling_units": None,
-    "n_step": 1,
-    "adam_beta1": 0.9,
 }
+DQN_EXTENSIONS = {**Q_EXTENSIONS, "double": True, "n_step": 1, "adam_beta1": 0.9}
 SAC_EXTENSIONS = {"actor_interval": 1, "critic_batch_norm": False}
 SIGNAL = {"gamma": 0.99, "strength": 1.0, "network_settings": NetworkSettings()}
 LEARNED_SIGNAL = {**SIGNAL, "learning_rate": 3e-4, "encoding_size": None}
@@ -147,6 +146,24 @@ DEFAULTS: list[tuple[type[BaseModel], dict[str, Any], dict[str, Any]]] = [
             "exploration_final_eps": 0.05,
             **DQN_EXTENSIONS,
             "max_grad_norm": None,
+            "adam_epsilon": 1e-8,
+        },
+    ),
+    (
+        PQNSettings,
+        {},
+        {
+            "batch_size": 128,
+            "buffer_size": 4096,
+            "learning_rate": 2.5e-4,
+            "learning_rate_schedule": "linear",
+            "lambd": 0.65,
+            "num_epoch": 2,
+            "exploration_schedule": "linear",
+            "exploration_initial_eps": 0.1,
+            "exploration_final_eps": 0.05,
+            **Q_EXTENSIONS,
+            "max_grad_norm": 10.0,
             "adam_epsilon": 1e-8,
         },
     ),
@@ -371,6 +388,7 @@ def test_every_key_is_described(settings: type[BaseModel]) -> None:
         ("ppo", PPOSettings),
         ("a2c", A2CSettings),
         ("dqn", DQNSettings),
+        ("pqn", PQNSettings),
         ("sac", SACSettings),
         ("poca", POCASettings),
         ("mappo", MAPPOSettings),

@@ -69,7 +69,7 @@ def test_a_key_at_the_wrong_place_is_told_its_place(key: str, meant: str) -> Non
     ("file_type", "key", "wanted", "having"),
     [
         ("sac", "tau", "ppo", "sac or dqn"),
-        ("ppo", "num_epoch", "sac", "ppo, poca, mappo, a2c or added"),
+        ("ppo", "num_epoch", "sac", "ppo, poca, mappo, a2c, pqn or added"),
         ("added", "price", "ppo", "added"),
     ],
 )

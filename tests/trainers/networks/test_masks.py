@@ -33,6 +33,7 @@ def masked_env(branches: tuple[int, ...], branch: int, from_step: int = 2) -> Ta
         ("ppo", False, (2, 3), 0),
         ("a2c", True, (3,), 0),
         ("dqn", False, (3,), 0),
+        ("pqn", False, (3,), 0),
     ],
 )
 @pytest.mark.parametrize("training", [True, False])
@@ -42,7 +43,7 @@ def test_a_row_without_an_allowed_action_names_behavior_agent_and_branch(
     env = masked_env(branches, branch)
     learner = make_learner(env.spec, behavior_settings(trainer_type))
     learner.training = training
-    if trainer_type != "dqn":
+    if trainer_type not in ("dqn", "pqn"):
         assert learner.numpy_path is not None
         if not in_numpy:
             learner.numpy_path = None

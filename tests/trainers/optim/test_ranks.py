@@ -22,9 +22,9 @@ ROUNDED = 1e-6
 EXACT = 1e-12
 CASES = {
     2: [
-        *("ppo", "ppo in numpy", "a2c", "dqn", "sac"),
+        *("ppo", "ppo in numpy", "a2c", "dqn", "sac", "pqn"),
         *("ppo exact", "ppo by minibatch exact", "a2c exact", "a2c natural exact", "poca exact"),
-        *("dqn exact", "sac exact"),
+        *("dqn exact", "sac exact", "pqn exact"),
     ],
     4: ["ppo exact", "a2c exact", "dqn exact", "sac exact"],
 }

@@ -25,7 +25,7 @@ def lived(trainer_type: str, strength: float, lives: list[Life], **keys) -> Lear
 
 
 @pytest.mark.parametrize("strength", [1.0, 0.5, 0.0])
-@pytest.mark.parametrize("trainer_type", ["ppo", "a2c", "dqn"])
+@pytest.mark.parametrize("trainer_type", ["ppo", "a2c", "dqn", "pqn"])
 def test_what_is_reported_is_the_mean_over_episodes_times_strength(trainer_type, strength):
     learner = lived(trainer_type, strength, THREE)
     means, _, _ = learner.metrics.summarise()
@@ -48,10 +48,10 @@ def test_an_agent_that_acts_without_learning_is_reported_as_well():
     assert learner.metrics.summarise()[0][REPORTED] == 1.0
 
 
-@pytest.mark.parametrize("trainer_type", ["ppo", "dqn"])
+@pytest.mark.parametrize("trainer_type", ["ppo", "pqn", "dqn"])
 def test_rows_are_paid_what_they_earned_by_themselves_and_in_their_group(trainer_type):
     learner = lived(trainer_type, 0.5, THREE)
-    if trainer_type == "ppo":
+    if trainer_type != "dqn":
         columns = learner.rollout.columns()
         rewards, settled = learner.rewards(columns)[:, 0], columns.settled
     else:

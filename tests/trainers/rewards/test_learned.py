@@ -43,9 +43,9 @@ def every_kind(actions: ActionSpec) -> BehaviorSpec:
 
 CASES = [
     (trainer_type, kind)
-    for trainer_type in ("ppo", "a2c", "poca", "mappo", "sac", "dqn")
+    for trainer_type in ("ppo", "a2c", "poca", "mappo", "sac", "dqn", "pqn")
     for kind in ACTIONS
-    if trainer_type != "dqn" or kind == "discrete"
+    if trainer_type not in ("dqn", "pqn") or kind == "discrete"
 ]
 
 

@@ -128,7 +128,7 @@ def test_each_stream_is_reported_and_learns_after_the_policy():
 
 
 @pytest.mark.usefixtures("scripted_signal")
-@pytest.mark.parametrize("trainer_type", ["ppo", "a2c", "poca", "sac", "dqn"])
+@pytest.mark.parametrize("trainer_type", ["ppo", "a2c", "poca", "sac", "dqn", "pqn"])
 def test_what_is_reported_of_a_stream_is_its_sum_over_each_ended_episode(trainer_type):
     """Of every episode that ended before the newest rows were looked at, also those over several rollouts."""
     spec = make_spec((3,), branches=(3,))

@@ -36,6 +36,7 @@ CASES: list[Any] = [
     pytest.param("CartPole-v1", "ppo", ROLLOUT, MEMORY, id="ppo with memory"),
     pytest.param("Pendulum-v1", "a2c", ROLLOUT, {}, id="a2c"),
     pytest.param("CartPole-v1", "dqn", REPLAY, {}, id="dqn"),
+    pytest.param("CartPole-v1", "pqn", ROLLOUT, {}, id="pqn"),
     pytest.param("Pendulum-v1", "sac", REPLAY, {}, id="sac"),
     pytest.param("CartPole-v1", "poca", ROLLOUT, {}, id="poca alone"),
     pytest.param("mpe2/simple_spread_v3", "poca", ROLLOUT, {}, id="poca", marks=PETTINGZOO),

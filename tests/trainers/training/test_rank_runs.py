@@ -185,7 +185,7 @@ def test_the_editor_has_one_rank():
         own_environment(load_settings({"env_settings": {"seed": 0}}), 1)
 
 
-@pytest.mark.parametrize("kind", ["ppo", "sac", "dqn", "poca"])
+@pytest.mark.parametrize("kind", ["ppo", "sac", "dqn", "pqn", "poca"])
 def test_scaled_counts_are_those_of_each_rank(kind):
     block = {"trainer_type": kind, "self_play": {"save_steps": 10}, "max_steps": 1000}
     settings = load_settings({"behaviors": {"B": block}}).behavior("B")

@@ -27,6 +27,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "ppo": {"batch_size": 16, "buffer_size": 32},
     "a2c": {"batch_size": 16, "buffer_size": 32},
     "dqn": {"batch_size": 16, "buffer_size": 200, "buffer_init_steps": 16, "exploration_initial_eps": 1.0},
+    "pqn": {"batch_size": 16, "buffer_size": 32, "exploration_initial_eps": 1.0},
 }
 
 
@@ -117,7 +118,7 @@ def learners(kind: str, *names: str) -> dict[str, Learner]:
     """As a run makes them, in this order."""
     with Threads() as threads:
         make = Learners(settings(kind, **dict.fromkeys(names, 1000)), threads, LineDisplay())
-        spec = Beside("Any", continuous=int(kind != "dqn")).parts["Any"].spec
+        spec = Beside("Any", continuous=int(kind not in ("dqn", "pqn"))).parts["Any"].spec
         return {name: make.make(name, spec, {}) for name in names}
 
 
@@ -135,7 +136,7 @@ def side_by_side(env: Beside, learners: dict[str, Learner], steps: int) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_first_behavior_is_the_one_it_would_be_alone_and_the_second_another(kind):
-    continuous = int(kind != "dqn")
+    continuous = int(kind not in ("dqn", "pqn"))
     both, alone = (Beside(*names, continuous=continuous) for names in (("First", "Second"), ("First",)))
     two, one = learners(kind, "First", "Second"), learners(kind, "First")
     side_by_side(both, two, 25)

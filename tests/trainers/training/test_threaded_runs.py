@@ -32,7 +32,15 @@ REPLAY: dict[str, Any] = {
     "buffer_init_steps": 64,
     "steps_per_update": 8,
 }
-KINDS = {"ppo": ROLLOUT, "a2c": ROLLOUT, "poca": ROLLOUT, "mappo": ROLLOUT, "dqn": REPLAY, "sac": REPLAY}
+KINDS = {
+    "ppo": ROLLOUT,
+    "a2c": ROLLOUT,
+    "poca": ROLLOUT,
+    "mappo": ROLLOUT,
+    "dqn": REPLAY,
+    "sac": REPLAY,
+    "pqn": ROLLOUT,
+}
 
 SMALL = {"hidden_units": 16, "num_layers": 1, "normalize": True}
 
@@ -77,7 +85,7 @@ def state_of(run: Path, behavior: str = "Task") -> dict:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_algorithm_runs_and_two_runs_are_the_same(kind: str, tmp_path: Path) -> None:
     for run_id in ("first", "second"):
-        task = (Choice if kind == "dqn" else Stopwatch)()
+        task = (Choice if kind in ("dqn", "pqn") else Stopwatch)()
         outcome = train(task.env(), threaded(tmp_path, run_id, kind=kind, steps=1000, network=SMALL))["Task"]
         assert outcome.finished
         assert 1000 <= outcome.steps < 1016
