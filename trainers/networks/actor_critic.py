@@ -87,6 +87,10 @@ class ActorCritic(PolicyNetwork):
         """Number of the critic's own memories of an agent; 0 if it shares the actor's, or without memory."""
         return int(self.critic_memory is not self.actor_memory)
 
+    def value_dimensions(self) -> dict[str, int]:
+        """See `PolicyNetwork.value_dimensions`."""
+        return {"value_head.weight": 0, "value_head.bias": 0}
+
     def forward(
         self, inputs: Sequence[Tensor], forbidden: Tensor | None, sequences: Sequences | None = None
     ) -> tuple[ActionDistribution, Tensor]:

@@ -119,6 +119,10 @@ class PolicyNetwork(Perception):
     def trial_loss(self, inputs: Sequence[Tensor]) -> Tensor:
         """Return a scalar that depends on every weight. The time of its gradient decides which device is used."""
 
+    def value_dimensions(self) -> dict[str, int]:
+        """Return the parameters that end in a value of each reward signal, and the dimension of the signals in each."""
+        return {}
+
     def set_deviation(self, deviation: Tensor) -> None:
         """Set the standard deviation of raw continuous actions, (size,), if it is the same for all observations."""
 

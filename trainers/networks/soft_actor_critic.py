@@ -74,6 +74,11 @@ class SoftActorCritic(PolicyNetwork):
         own = {"reward_streams": self.reward_streams, "critic_batch_norm": self.critic_batch_norm}
         return {**super().description(), **own}
 
+    def value_dimensions(self) -> dict[str, int]:
+        """See `PolicyNetwork.value_dimensions`."""
+        last = {id(parameter) for parameter in self.critic.value_layer.parameters()}
+        return {name: 2 for name, parameter in self.named_parameters() if id(parameter) in last}
+
     def distribution(
         self, inputs: Sequence[Tensor], forbidden: Tensor | None, sequences: Sequences | None = None
     ) -> SquashedDistribution:

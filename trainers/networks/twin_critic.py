@@ -133,10 +133,15 @@ class TwinCritic(nn.Module):
                 layers.append(TwinNorm(width))
             layers.append(ACTIVATIONS[settings.activation]())
         layers += [TwinBatchNorm(sizes[-1])] if batch_norm else []
-        layers.append(
-            TwinLinear([head_layer(sizes[-1], outputs, settings, VALUE_GAIN, 1.0) for _ in range(2)])
-        )
+        heads = [head_layer(sizes[-1], outputs, settings, VALUE_GAIN, 1.0) for _ in range(2)]
+        layers.append(TwinLinear(heads))
         self.layers = with_goals(layers, goals)
+
+    @property
+    def value_layer(self) -> nn.Module:
+        """The last layer."""
+        *_, last = (module for module in self.layers.modules() if isinstance(module, TwinLinear))
+        return last
 
     def remember(self, inputs: Sequence[Tensor], sequences: Sequences) -> Tensor:
         """Return what both networks with memory see and remember, (2, n, size), for `forward`.

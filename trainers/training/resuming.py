@@ -11,12 +11,12 @@ import torch
 from gym_adapters.errors import UserError, unread_named
 from trainers.algorithms.learner import CLONING, Learner
 from trainers.config import CheckpointSettings, TorchSettings
-from trainers.networks.actor_critic import ActorCritic
 from trainers.optim.device import find_device
 from trainers.records.checkpoint import NEWEST, damage_named, load_state, read_tensors
 from trainers.records.checkpoint_content import require_alike
-from trainers.records.mlagents_checkpoint import policy_of, require_translatable
+from trainers.records.mlagents_checkpoint import require_translatable
 from trainers.records.policy_file import check_fits, first_difference
+from trainers.training.starting import take_values_by_name, translated
 
 BEST_RETURN = "best_return"
 """Key of the mean return of the best policy, in `best.pt` and `training_status.json`."""
@@ -176,7 +176,9 @@ def restore(learner: Learner, path: Path, only_weights: bool = False) -> list[st
     state = load_state(path, theirs=only_weights)
     with damage_named(path):
         if "behavior" not in state:
-            state = _translated(learner, state)
+            state = translated(learner, state)
+        if only_weights:
+            notes += take_values_by_name(learner, state)
         check_fits(path, state, learner.policy)
         if not only_weights:
             _check_resumable(learner, path, state)
@@ -190,34 +192,6 @@ def restore(learner: Learner, path: Path, only_weights: bool = False) -> list[st
                 )
         learner.load_state_dict(state, only_weights)
     return notes
-
-
-def _translated(learner: Learner, state: dict[str, Any]) -> dict[str, Any]:
-    """Return a checkpoint of `mlagents-learn` as one of this trainer, as far as `only_weights` looks at it.
-
-    Raises:
-        UserError: the file or the learner has a network that the other trainer does not have.
-    """
-    if type(learner.policy) is not ActorCritic or learner.policy.critic is learner.policy.actor:
-        raise UserError(
-            f"written by mlagents-learn; a run with trainer_type {learner.kind} cannot start from it, only one with "
-            "ppo or a2c and without shared_critic"
-        )
-    weights, moments = policy_of(
-        state, learner.policy.state_dict(), [signal.name for signal in learner.signals]
-    )
-    if (moments is None) != (learner.policy.normalizer is None):
-        raise UserError(
-            f"trained with network_settings.normalize {str(moments is not None).lower()}; set it alike"
-        )
-    behavior = learner.description()
-    network = {**behavior["network_settings"], "activation": "swish"}  # theirs is always that
-    return {
-        "Policy": weights,
-        "behavior": {**behavior, "network_settings": network},
-        "observation_moments": moments or learner.observation_moments.state_dict(),
-        "reward_signals": {},
-    }
 
 
 def _require_sound(learner: Learner, state: dict[str, Any], only_weights: bool) -> None:

@@ -1,0 +1,95 @@
+"""Starting from the weights of a run that had other reward signals: each value stays with its signal."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from learner_tools import SMALL_NETWORK, assert_same, drive, make_learner
+from mlagents_envs.base_env import BehaviorSpec
+from scripted_env import Behavior, ScriptedEnv, crowd, make_spec
+
+from trainers import UserError, train
+from trainers.algorithms.learner import Learner
+from trainers.config import load_settings
+from trainers.records.checkpoint import save_state
+from trainers.training.resuming import restore
+
+RND = {"rnd": {"network_settings": SMALL_NETWORK}}
+CURIOSITY = {"curiosity": {"network_settings": SMALL_NETWORK}}
+EXTRINSIC: dict[str, Any] = {"extrinsic": {}}
+CONTINUOUS, HYBRID = make_spec((4,), continuous=2), make_spec((4,), continuous=1, branches=(3, 2))
+
+
+def learner_of(kind: str, spec: BehaviorSpec, signals: dict[str, Any], seed: int) -> Learner:
+    replay = {"buffer_size": 200, "steps_per_update": 5} if kind == "sac" else {"buffer_size": 20}
+    content = {
+        "trainer_type": kind,
+        "hyperparameters": {"batch_size": 10, **replay},
+        "network_settings": SMALL_NETWORK,
+        "reward_signals": signals,
+    }
+    return make_learner(spec, load_settings({"behaviors": {"Test": content}}).behavior("Test"), seed)
+
+
+def values(learner: Learner) -> dict[str, dict[str, torch.Tensor]]:
+    """The parameters of the values of each reward signal."""
+    names = [signal.name for signal in learner.signals]
+    state = learner.policy.state_dict()
+    found: dict[str, dict[str, torch.Tensor]] = {name: {} for name in names}
+    for key, dimension in learner.policy.value_dimensions().items():
+        for name, part in zip(names, state[key].chunk(len(names), dimension), strict=True):
+            found[name][key] = part.clone()
+    return found
+
+
+@pytest.mark.parametrize("now", [EXTRINSIC, {**EXTRINSIC, **CURIOSITY, **RND}, {**EXTRINSIC, **CURIOSITY}])
+@pytest.mark.parametrize(
+    ("kind", "spec"),
+    [("ppo", HYBRID), ("a2c", CONTINUOUS), ("poca", HYBRID), ("sac", CONTINUOUS), ("sac", HYBRID)],
+)
+def test_a_value_stays_with_its_signal_and_new_ones_begin_anew(kind, spec, now, tmp_path):
+    source = learner_of(kind, spec, {**EXTRINSIC, **RND}, 3)
+    drive(ScriptedEnv({"Test": Behavior(spec, crowd(4, 60, 5))}), source, 40)
+    save_state(tmp_path / "here.pt", {**source.state_dict(), "behavior": source.description()})
+    learner = learner_of(kind, spec, now, 4)
+    fresh, learned = values(learner), values(source)
+    assert learned["extrinsic"].keys() == learner.policy.value_dimensions().keys()
+    notes = restore(learner, tmp_path / "here.pt", only_weights=True)
+    assert notes == (["values of the reward signals curiosity begin anew"] if "curiosity" in now else [])
+    for name, parameters in values(learner).items():
+        assert_same(parameters, learned.get(name, fresh[name]))
+    valued = learner.policy.value_dimensions()
+    others = {name: tensor for name, tensor in source.policy.state_dict().items() if name not in valued}
+    assert_same({name: learner.policy.state_dict()[name] for name in others}, others)
+
+
+def test_another_network_is_still_refused(tmp_path):
+    source = learner_of("ppo", CONTINUOUS, {**EXTRINSIC, **RND}, 3)
+    save_state(tmp_path / "here.pt", {**source.state_dict(), "behavior": source.description()})
+    with pytest.raises(UserError, match="a checkpoint of another network"):
+        restore(learner_of("ppo", HYBRID, EXTRINSIC, 3), tmp_path / "here.pt", only_weights=True)
+    with pytest.raises(UserError, match=r"value_head\.bias is \(2,\), this run has \(1,\)"):
+        restore(learner_of("ppo", CONTINUOUS, EXTRINSIC, 3), tmp_path / "here.pt")
+
+
+def test_a_run_goes_on_without_its_second_signal(tmp_path: Path):
+    """As people do who pretrain with curiosity or by imitation, and then train for the reward alone."""
+
+    def options(run_id: str, signals: dict[str, Any], **start: Any) -> dict[str, Any]:
+        content = {
+            "trainer_type": "ppo",
+            "max_steps": 200,
+            "hyperparameters": {"batch_size": 32, "buffer_size": 64},
+            "network_settings": SMALL_NETWORK,
+            "reward_signals": signals,
+        }
+        where = {"run_id": run_id, "results_dir": str(tmp_path), **start}
+        return {"behaviors": {"Test": content}, "checkpoint_settings": where}
+
+    def env() -> ScriptedEnv:
+        return ScriptedEnv({"Test": Behavior(HYBRID, crowd(4, 300, 5))})
+
+    train(env(), options("first", {**EXTRINSIC, **RND}))
+    outcome = train(env(), options("second", EXTRINSIC, initialize_from="first"))["Test"]
+    assert outcome.steps >= 200
