@@ -1,8 +1,9 @@
 """MiniGrid's tasks, with what the agent sees as one vector of zeros and ones.
 
 `gym_adapters.minigrid:Grid-v0` takes the option `task`, an id such as MiniGrid-MemoryS9-v0, and further options of
-the task. With `actions: 3`, the agent turns left, turns right and goes forward, and can do nothing else. MiniGrid itself numbers objects, colours and states, and a network would take a ball for more of a key. The
-mission is left out. It needs the extra `minigrid`.
+the task. With `actions: 3`, the agent turns left, turns right and goes forward, and can do nothing else. MiniGrid
+itself numbers objects, colours and states, and a network would take a ball for more of a key. The mission is left out.
+It needs the extra `minigrid`.
 """
 
 import importlib

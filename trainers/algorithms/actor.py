@@ -23,12 +23,17 @@ class Mind(Protocol):
         policy: its network.
         time_horizon: decisions after which a trajectory is cut (ML-Agents key).
         sees_mates: whether the store must know the groupmates of each row.
+        noise_size: continuous actions whose noise the actor keeps for the next decision; 0 if it is not needed.
     """
 
     name: str
     policy: PolicyNetwork
     time_horizon: int
     sees_mates: bool
+
+    @property
+    def noise_size(self) -> int:
+        """See above."""
 
     @property
     def store(self) -> Store:
@@ -109,7 +114,7 @@ class Actor:
 
     def __init__(self, mind: Mind) -> None:
         self.mind = mind
-        self.agents, self.groups = AgentTable(mind.policy.memory_size), GroupTable()
+        self.agents, self.groups = AgentTable(mind.policy.memory_size, mind.noise_size), GroupTable()
         self._checker = StepsChecker(mind.name, mind.policy.spec)
 
     def observe(self, decision: DecisionSteps, terminal: TerminalSteps) -> AgentBatch:
@@ -150,7 +155,15 @@ class Actor:
         agents.open_row[slots] = rows
         if self.mind.sees_mates:
             self._meet(slots, slots[new], ended)
-        batch = AgentBatch(slots, decision.agent_id, decision.group_id, decision.obs, forbidden, memory)
+        batch = AgentBatch(
+            slots,
+            decision.agent_id,
+            decision.group_id,
+            decision.obs,
+            forbidden,
+            memory,
+            agents.noise_of(slots),
+        )
         self.mind.noticed(batch)
         return batch
 
@@ -160,6 +173,8 @@ class Actor:
         self.mind.store.decide(self.agents.open_row[batch.slots], sample)
         if sample.memory is not None:
             self.agents.memory[batch.slots] = sample.memory
+        if sample.noise is not None:
+            self.agents.noise[batch.slots] = sample.noise
         return self.mind.policy.to_environment(sample)
 
     def frozen(self) -> "Actor":

@@ -25,6 +25,7 @@ from trainers.experience.task import Task
 from trainers.imitation.cloning import Cloning
 from trainers.imitation.sources import load_fitting
 from trainers.maths.schedules import decayed
+from trainers.networks.noise import Noise
 from trainers.networks.normalizer import ObservationMoments
 from trainers.networks.policy_network import ActionSample, PolicyNetwork
 from trainers.optim.optimizer import FlatAdam
@@ -126,8 +127,31 @@ class Learner(Threadable):
         """See `Mind.choose`."""
         with threads_for(len(batch), self.parameters):
             return self.acting.choose(
-                batch.observations, batch.forbidden, self.deterministic, self.acting_generator, batch.memory
+                batch.observations,
+                batch.forbidden,
+                self.deterministic,
+                self.acting_generator,
+                batch.memory,
+                self.noise_after(batch),
             )
+
+    @property
+    def noise_size(self) -> int:
+        """See `Mind.noise_size`; 0 without the extension key `noise_correlation`."""
+        hyper = self.settings.hyperparameters
+        return self.spec.action_spec.continuous_size if getattr(hyper, "noise_correlation", 0.0) else 0
+
+    def noise_after(self, batch: AgentBatch) -> Noise | None:
+        """Return what the noise of a batch's actions follows; None where it is independent.
+
+        The correlation falls linearly from `noise_correlation` to 0 over `noise_correlation_steps` agent steps.
+        """
+        if batch.noise is None or not self.training:
+            return None
+        hyper: Any = self.settings.hyperparameters
+        steps = hyper.noise_correlation_steps or 0.1 * self.settings.max_steps
+        correlation = hyper.noise_correlation * (1.0 - self.step / steps)
+        return Noise(batch.noise, correlation) if correlation > 0.0 else None
 
     def noticed(self, batch: AgentBatch) -> None:
         """See `Mind.noticed`; does nothing."""

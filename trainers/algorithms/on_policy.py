@@ -25,7 +25,8 @@ class OnPolicyLearner(EpochLearner):
         path = self.numpy_path if self.acting is self.policy else self._acting_path
         if path is None or not is_short(len(batch), self.parameters):
             return super().choose(batch)
-        return path.choose(batch.observations, batch.forbidden, self.deterministic, self.acting_generator)
+        generator, noise = self.acting_generator, self.noise_after(batch)
+        return path.choose(batch.observations, batch.forbidden, self.deterministic, generator, noise)
 
     def act_apart(self) -> None:
         """See `Learner.act_apart`."""

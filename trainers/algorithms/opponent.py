@@ -47,6 +47,7 @@ class Opponent:
     """
 
     sees_mates = False
+    noise_size = 0
     ready = False
 
     def __init__(

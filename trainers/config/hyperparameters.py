@@ -13,11 +13,10 @@ from trainers.config.base import (
     NonNegative,
     Positive,
     Rows,
-    Settings,
     extension,
     problem,
 )
-from trainers.config.off_policy import LOG_STD_KEYS, QSettings, Schedule
+from trainers.config.off_policy import LOG_STD_KEYS, NoiseSettings, QSettings, Schedule
 
 RateSchedule = Literal["linear", "constant", "adaptive"]
 PolicyRatio = Literal["part", "action"]
@@ -49,7 +48,7 @@ class OnPolicySettings(AlgorithmSettings):
     )
 
 
-class OptimizerSettings(Settings):
+class OptimizerSettings(NoiseSettings):
     """The keys that PPO and A2C share for gradient steps and losses."""
 
     learning_rate_schedule: RateSchedule = Field(

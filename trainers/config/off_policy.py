@@ -19,6 +19,7 @@ from trainers.config.base import (
     problem,
 )
 
+Correlation = Annotated[float, *number("a number", ge=0, le=0.999)]
 Momentum = Annotated[float, *number("a number", ge=0, le=0.999)]
 
 LOG_STD_KEYS = ("initial_log_std", "final_log_std")
@@ -85,7 +86,20 @@ class OffPolicySettings(AlgorithmSettings):
         return self
 
 
-class SACSettings(OffPolicySettings):
+class NoiseSettings(Settings):
+    """The keys of the noise in continuous actions, for algorithms that sample them."""
+
+    noise_correlation: Correlation = extension(
+        0.0,
+        description="Correlation of the noise in an agent's continuous actions from one decision to the next, at the "
+        "start. It falls linearly to 0. 0: independent noise. Typical: 0.5-0.95.",
+    )
+    noise_correlation_steps: Count | None = extension(
+        None, description="Agent steps in which noise_correlation falls to 0. null: a tenth of max_steps."
+    )
+
+
+class SACSettings(NoiseSettings, OffPolicySettings):
     """Hyperparameters of ``trainer_type: sac``."""
 
     unused_network_keys: ClassVar[tuple[str, ...]] = ("dropout", *LOG_STD_KEYS)

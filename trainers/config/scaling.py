@@ -15,6 +15,7 @@ COUNTS = frozenset(
         "exploration_steps",
         "exploration_raise_interval",
         "exploration_raise_steps",
+        "noise_correlation_steps",
         "max_steps",
         "summary_freq",
         "checkpoint_interval",

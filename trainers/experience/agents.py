@@ -18,6 +18,7 @@ class AgentBatch:
         observations: one (n, *shape) array per observation.
         forbidden: (n, sum of branch sizes) bool, True where an action is forbidden; None if none is.
         memory: (n, memory_size) float32, what each agent remembers; None for a policy without memory.
+        noise: (n, noise_size) float32, the noise in each agent's action before; None if it is not kept.
     """
 
     slots: np.ndarray
@@ -26,6 +27,7 @@ class AgentBatch:
     observations: list[np.ndarray]
     forbidden: np.ndarray | None
     memory: np.ndarray | None = None
+    noise: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.slots)
@@ -100,6 +102,7 @@ class AgentTable(SlotTable):
 
     Args:
         memory_size: length of the vector that each agent remembers; 0 without memory.
+        noise_size: continuous actions whose noise is kept; 0 for none.
 
     Attributes, all of shape (slots,):
         open_row: row of the agent's newest decision, whose reward has not arrived.
@@ -112,6 +115,7 @@ class AgentTable(SlotTable):
         group_joining: position of this joining in the order of all joinings.
         discounted_return: running discounted sum of the rewards, whose deviation `normalize_reward` divides by.
         memory: what the agent remembers, (slots, memory_size). It begins with zeros.
+        noise: the noise in the agent's newest action, (slots, noise_size). It begins with zeros.
     """
 
     open_row: np.ndarray
@@ -124,8 +128,9 @@ class AgentTable(SlotTable):
     group_joining: np.ndarray
     discounted_return: np.ndarray
     memory: np.ndarray
+    noise: np.ndarray
 
-    def __init__(self, memory_size: int = 0) -> None:
+    def __init__(self, memory_size: int = 0, noise_size: int = 0) -> None:
         super().__init__(
             {
                 "open_row": np.int64,
@@ -138,5 +143,10 @@ class AgentTable(SlotTable):
                 "group_joining": np.int64,
                 "discounted_return": np.float64,
                 **({"memory": (np.float32, (memory_size,))} if memory_size else {}),
+                **({"noise": (np.float32, (noise_size,))} if noise_size else {}),
             }
         )
+
+    def noise_of(self, slots: np.ndarray) -> np.ndarray | None:
+        """Return the noise in the actions before of the agents in `slots`, (n, noise_size); None if it is not kept."""
+        return self.noise[slots] if "noise" in self._columns else None

@@ -29,8 +29,13 @@ class Actions:
 class Distribution(Protocol):
     """A distribution over actions for each of n observations."""
 
-    def sample(self, generator: torch.Generator | None = None) -> Actions:
-        """Draw one action per observation."""
+    def sample(self, generator: torch.Generator | None = None, noise: Tensor | None = None) -> Actions:
+        """Draw one action per observation.
+
+        Args:
+            generator: the source of randomness; None takes torch's global one.
+            noise: (n, size) standard normal noise of the continuous actions; None draws it.
+        """
 
     def mode(self) -> Actions:
         """Return the most likely action per observation."""
@@ -56,9 +61,10 @@ class ActionDistribution:
     log_std: Tensor
     log_probs: tuple[Tensor, ...]
 
-    def sample(self, generator: torch.Generator | None = None) -> Actions:
+    def sample(self, generator: torch.Generator | None = None, noise: Tensor | None = None) -> Actions:
         """See `Distribution.sample`."""
-        noise = torch.empty_like(self.mean).normal_(generator=generator)
+        if noise is None:
+            noise = torch.empty_like(self.mean).normal_(generator=generator)
         picks = [torch.multinomial(branch.exp(), 1, generator=generator) for branch in self.log_probs]
         return Actions(self.mean + noise * self.log_std.exp(), self._stack(picks))
 

@@ -17,6 +17,7 @@ from trainers.networks.behavior_spec import describe_spec
 from trainers.networks.distributions import Distribution
 from trainers.networks.exported import ExportedActions
 from trainers.networks.memory import Memory
+from trainers.networks.noise import Noise
 from trainers.networks.perception import Perception
 
 
@@ -30,12 +31,14 @@ class ActionSample:
         log_prob: (n, parts) float32 log-probability of each continuous dimension and branch; (n, 0) if the algorithm
             does not use it.
         memory: (n, memory_size) float32, what the agents remember from now on; None for a network without memory.
+        noise: (n, size) float32, the noise in the continuous actions; None unless the next one is correlated with it.
     """
 
     continuous: np.ndarray
     discrete: np.ndarray
     log_prob: np.ndarray
     memory: np.ndarray | None = None
+    noise: np.ndarray | None = None
 
 
 class PolicyNetwork(Perception):
@@ -148,6 +151,7 @@ class PolicyNetwork(Perception):
         deterministic: bool,
         generator: torch.Generator | None,
         memory: np.ndarray | None = None,
+        noise: Noise | None = None,
     ) -> ActionSample:
         """Choose actions for n agents.
 
@@ -158,6 +162,7 @@ class PolicyNetwork(Perception):
             generator: the source of randomness, on the network's device; None takes torch's global one.
             memory: (n, memory_size) float32, what the agents remember; None without memory, or for agents whose
                 episodes begin.
+            noise: what the noise of continuous actions follows; None for independent noise.
         """
         inputs, mask, after = self.upload(observations), self.upload_mask(forbidden), None
         if self.memory_size:
@@ -166,13 +171,22 @@ class PolicyNetwork(Perception):
             distribution, after = self.recall(inputs, mask, torch.from_numpy(memory).to(self.device))
         else:
             distribution = self.distribution(inputs, mask)
-        actions = distribution.mode() if deterministic else distribution.sample(generator)
+        drawn = None
+        if noise is not None and not deterministic:
+            fresh = torch.empty(noise.before.shape, device=self.device).normal_(generator=generator)
+            drawn = noise.after(fresh.cpu().numpy())
+        if deterministic:
+            actions = distribution.mode()
+        else:
+            given = None if drawn is None else torch.from_numpy(drawn).to(self.device)
+            actions = distribution.sample(generator, given)
         log_prob = distribution.log_prob(actions) if self.gives_log_prob else actions.continuous[:, :0]
         return ActionSample(
             actions.continuous.cpu().numpy(),
             actions.discrete.cpu().numpy(),
             log_prob.cpu().numpy(),
             None if after is None else after.cpu().numpy(),
+            drawn,
         )
 
     def upload_mask(self, forbidden: np.ndarray | None) -> Tensor | None:

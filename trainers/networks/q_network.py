@@ -14,6 +14,7 @@ from trainers.config import NetworkSettings, catalogue
 from trainers.networks.distributions import Actions
 from trainers.networks.exported import ExportedActions
 from trainers.networks.layers import ACTIVATIONS, head_layer, hidden_layer
+from trainers.networks.noise import Noise
 from trainers.networks.policy_network import ActionSample, PolicyNetwork
 
 NEVER = -1e8
@@ -32,8 +33,9 @@ class EpsilonGreedy:
     values: Tensor
     epsilon: float = 0.0
 
-    def sample(self, generator: torch.Generator | None = None) -> Actions:
-        """See `Distribution.sample`."""
+    def sample(self, generator: torch.Generator | None = None, noise: Tensor | None = None) -> Actions:
+        """See `Distribution.sample`; there are no continuous actions."""
+        del noise
         best = self.values.argmax(1, keepdim=True)
         if self.epsilon <= 0.0:
             return self._actions(best)
@@ -172,6 +174,7 @@ class QNetwork(PolicyNetwork):
         deterministic: bool,
         generator: torch.Generator | None,
         memory: np.ndarray | None = None,
+        noise: Noise | None = None,
         epsilon: float = 0.0,
     ) -> ActionSample:
         """See `PolicyNetwork.choose`. A random action has probability `epsilon`. `log_prob` is (n, 0)."""

@@ -33,9 +33,9 @@ class SquashedDistribution(ActionDistribution):
         branches = tuple(branch[rows] for branch in self.log_probs)
         return SquashedDistribution(self.mean[rows], self.log_std[rows], branches)
 
-    def sample(self, generator: torch.Generator | None = None) -> Actions:
+    def sample(self, generator: torch.Generator | None = None, noise: Tensor | None = None) -> Actions:
         """See `Distribution.sample`; continuous actions are squashed."""
-        gaussian = super().sample(generator)
+        gaussian = super().sample(generator, noise)
         return Actions(gaussian.continuous.tanh(), gaussian.discrete)
 
     def mode(self) -> Actions:

@@ -17,6 +17,7 @@ from torch import Tensor
 from trainers.maths import losses
 from trainers.networks.actor_critic import ActorCritic
 from trainers.networks.distributions import FORBIDDEN_LOGIT, LOG_2PI
+from trainers.networks.noise import Noise
 from trainers.networks.normalizer import CLIP
 from trainers.networks.policy_network import ActionSample, PolicyNetwork
 from trainers.optim.numpy_layers import Array, Network
@@ -65,6 +66,7 @@ class NumpyPath:
         forbidden: Array | None,
         deterministic: bool,
         generator: torch.Generator,
+        follows: Noise | None = None,
     ) -> ActionSample:
         """See `PolicyNetwork.choose`. Branches are sampled with the Gumbel-max trick (`exported.sampled`)."""
         vectors = [observations[index] for index in self._columns]
@@ -77,11 +79,14 @@ class NumpyPath:
         continuous = np.empty((len(x), 0), np.float32)
         discrete = np.empty((len(x), len(self.branches)), np.int64)
         log_prob: list[Array] = []
+        drawn: Array | None = None
         if self.continuous:
             continuous = heads.pop(0)
             noise = np.zeros_like(continuous)
             if not deterministic:
                 noise = torch.empty(continuous.shape).normal_(generator=generator).numpy()
+                if follows is not None:
+                    noise = drawn = follows.after(noise)
                 continuous += noise * np.exp(self.log_std)
             log_prob.append(self._density(noise))
         if self.branches:
@@ -92,7 +97,7 @@ class NumpyPath:
                     scores = branch - np.log(exponential)
                 discrete[:, index] = scores.argmax(1)
                 log_prob.append(_chosen_log_prob(branch, discrete[:, index]))
-        return ActionSample(continuous, discrete, np.concatenate(log_prob, axis=1))
+        return ActionSample(continuous, discrete, np.concatenate(log_prob, axis=1), noise=drawn)
 
     def forward(
         self, x: Array, forbidden: Array | None, continuous: Array, discrete: Array

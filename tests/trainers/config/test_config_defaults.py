@@ -40,7 +40,9 @@ from trainers.config.environment_parameters import (
 
 ON_POLICY = {"batch_size": 1024, "buffer_size": 10240, "learning_rate": 3e-4, "beta": 5e-3, "lambd": 0.95}
 CLIPPED = {"num_epoch": 3, "epsilon": 0.2, "beta_schedule": "linear", "epsilon_schedule": "linear"}
+NOISE_EXTENSIONS = {"noise_correlation": 0.0, "noise_correlation_steps": None}
 OPTIMIZER_EXTENSIONS = {
+    **NOISE_EXTENSIONS,
     "max_grad_norm": None,
     "target_kl": None,
     "adam_epsilon": 1e-8,
@@ -57,7 +59,7 @@ Q_EXTENSIONS = {
     "dueling_units": None,
 }
 DQN_EXTENSIONS = {**Q_EXTENSIONS, "double": True, "n_step": 1, "adam_beta1": 0.9}
-SAC_EXTENSIONS = {"actor_interval": 1, "critic_batch_norm": False}
+SAC_EXTENSIONS = {**NOISE_EXTENSIONS, "actor_interval": 1, "critic_batch_norm": False}
 SIGNAL = {"gamma": 0.99, "strength": 1.0, "network_settings": NetworkSettings()}
 LEARNED_SIGNAL = {**SIGNAL, "learning_rate": 3e-4, "encoding_size": None}
 
