@@ -125,6 +125,10 @@ class Learner(Threadable):
 
     def choose(self, batch: AgentBatch) -> ActionSample:
         """See `Mind.choose`."""
+        noise = self.noise_after(batch)
+        following: dict[str, Any] = (
+            {} if noise is None else {"noise": noise}
+        )  # networks of others may not know it
         with threads_for(len(batch), self.parameters):
             return self.acting.choose(
                 batch.observations,
@@ -132,7 +136,7 @@ class Learner(Threadable):
                 self.deterministic,
                 self.acting_generator,
                 batch.memory,
-                self.noise_after(batch),
+                **following,
             )
 
     @property
