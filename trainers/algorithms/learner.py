@@ -25,6 +25,7 @@ from trainers.experience.task import Task
 from trainers.imitation.cloning import Cloning
 from trainers.imitation.sources import load_fitting
 from trainers.maths.schedules import decayed
+from trainers.maths.seeds import acting_seed, rank_seed
 from trainers.networks.noise import Noise
 from trainers.networks.normalizer import ObservationMoments
 from trainers.networks.policy_network import ActionSample, PolicyNetwork
@@ -142,20 +143,14 @@ class Learner(Threadable):
     @property
     def noise_size(self) -> int:
         """See `Mind.noise_size`; 0 without the extension key `noise_correlation`."""
-        hyper = self.settings.hyperparameters
-        return self.spec.action_spec.continuous_size if getattr(hyper, "noise_correlation", 0.0) else 0
+        correlated = getattr(self.settings.hyperparameters, "noise_correlation", 0.0) > 0.0
+        return self.spec.action_spec.continuous_size if correlated else 0
 
     def noise_after(self, batch: AgentBatch) -> Noise | None:
-        """Return what the noise of a batch's actions follows; None where it is independent.
-
-        The correlation falls linearly from `noise_correlation` to 0 over `noise_correlation_steps` agent steps.
-        """
+        """Return what the noise of a batch's actions follows; None where it is independent."""
         if batch.noise is None or not self.training:
             return None
-        hyper: Any = self.settings.hyperparameters
-        steps = hyper.noise_correlation_steps or 0.1 * self.settings.max_steps
-        correlation = hyper.noise_correlation * (1.0 - self.step / steps)
-        return Noise(batch.noise, correlation) if correlation > 0.0 else None
+        return Noise.at(self.step, batch.noise, self.settings)
 
     def noticed(self, batch: AgentBatch) -> None:
         """See `Mind.noticed`; does nothing."""
@@ -324,18 +319,6 @@ class Learner(Threadable):
                 f"behavior {self.name}: training diverged at step {self.step}, its weights are no longer finite; "
                 "lower hyperparameters.learning_rate, set max_grad_norm, or scale rewards down"
             )
-
-
-def rank_seed(seed: int, rank: int) -> int:
-    """Return the seed of a rank's random numbers. That of rank 0 is the seed itself."""
-    if rank == 0:
-        return seed
-    return int(np.random.SeedSequence(seed, spawn_key=(0, rank)).generate_state(1)[0])
-
-
-def acting_seed(seed: int) -> int:
-    """Return the seed of the random numbers that actions are drawn with, if a thread draws those of updates."""
-    return int(np.random.SeedSequence(seed, spawn_key=(1,)).generate_state(1)[0])
 
 
 def _signal_class(name: str) -> type[RewardSignal]:

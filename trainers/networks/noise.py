@@ -1,8 +1,11 @@
 """The noise of continuous actions, which may be correlated from one decision of an agent to the next."""
 
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
+
+from trainers.config import BehaviorSettings
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,17 @@ class Noise:
 
     before: np.ndarray
     correlation: float
+
+    @classmethod
+    def at(cls, step: int, before: np.ndarray, settings: BehaviorSettings) -> Self | None:
+        """Return the noise that follows at an agent step; None where it is independent.
+
+        The correlation falls linearly from `noise_correlation` to 0 over `noise_correlation_steps` agent steps.
+        """
+        hyper: Any = settings.hyperparameters
+        steps = hyper.noise_correlation_steps or 0.1 * settings.max_steps
+        correlation = hyper.noise_correlation * (1.0 - step / steps)
+        return cls(before, correlation) if correlation > 0.0 else None
 
     def after(self, fresh: np.ndarray) -> np.ndarray:
         """Return the noise of this decision, (n, size) float32, from independent standard normal numbers, (n, size)."""

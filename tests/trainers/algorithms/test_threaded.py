@@ -12,9 +12,10 @@ from learner_tools import assert_same, behavior_settings, drive, make_learner
 from scripted_env import Behavior, Life, ScriptedEnv, Visit, crowd, make_spec
 
 from gym_adapters.errors import UserError
-from trainers.algorithms.learner import Learner, acting_seed
+from trainers.algorithms.learner import Learner
 from trainers.algorithms.on_policy import OnPolicyLearner
 from trainers.algorithms.threaded import Update
+from trainers.maths.seeds import acting_seed
 from trainers.optim.threads import Threads
 
 HYBRID = make_spec((4,), continuous=1, branches=(3,))
