@@ -1,4 +1,4 @@
-"""Trains agents in Unity ML-Agents, Gymnasium and PettingZoo environments with PPO, SAC, POCA, MAPPO, A2C and DQN.
+"""Trains agents in Unity ML-Agents, Gymnasium and PettingZoo environments, with PPO, SAC, POCA, MAPPO, A2C, DQN or PQN.
 
 From Python: `from trainers import train, load_policy`. A name is imported when it is first used, so that commands such
 as `python -m trainers.config` start quickly.

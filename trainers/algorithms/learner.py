@@ -205,7 +205,8 @@ class Learner(Threadable):
 
     def description(self) -> dict[str, Any]:
         """Return what is needed to build the policy again, as plain types."""
-        return {"name": self.name, **self.policy.description()}
+        signals = [signal.name for signal in self.signals]
+        return {"name": self.name, "reward_signals": signals, **self.policy.description()}
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything that the next update depends on, as tensors, numbers and strings."""

@@ -7,7 +7,7 @@ from gym_adapters.errors import UserError
 from trainers.config.base import suggestion
 from trainers.config.behavior import BehaviorSettings
 from trainers.config.environment_parameters import CompletionCriteria
-from trainers.config.off_policy import QSettings
+from trainers.config.off_policy import NoiseSettings, QSettings
 from trainers.config.run import RunSettings
 
 
@@ -34,7 +34,14 @@ def doubts(settings: RunSettings) -> list[str]:
     named = {f"behaviors.{name}": behavior for name, behavior in settings.behaviors.items()}
     if settings.default_settings is not None and not named:
         named["default_settings"] = settings.default_settings
-    judges = _missing_evaluations, _unused_critic, _unused_exploration, _other_discounts, _unused_rewards
+    judges = (
+        _missing_evaluations,
+        _unused_critic,
+        _unused_exploration,
+        _unused_correlation,
+        _other_discounts,
+        _unused_rewards,
+    )
     lines = [f"{path}.{line}" for path, one in named.items() for judge in judges for line in judge(one)]
     return [*lines, *_endless_lessons(settings)]
 
@@ -74,6 +81,15 @@ def _unused_exploration(behavior: BehaviorSettings) -> Iterator[str]:
             value = getattr(hyper, key)
             if value != QSettings.model_fields[key].default:
                 yield f"hyperparameters.{key} is {value:g}, but there are no raises without exploration_raise_interval"
+
+
+def _unused_correlation(behavior: BehaviorSettings) -> Iterator[str]:
+    hyper = behavior.hyperparameters
+    if isinstance(hyper, NoiseSettings) and hyper.noise_correlation_steps and not hyper.noise_correlation:
+        yield (
+            f"hyperparameters.noise_correlation_steps is {hyper.noise_correlation_steps:,}, but noise is independent "
+            "without noise_correlation"
+        )
 
 
 def _other_discounts(behavior: BehaviorSettings) -> Iterator[str]:

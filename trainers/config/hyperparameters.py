@@ -1,4 +1,4 @@
-"""The ``hyperparameters`` block of on-policy algorithms: PPO, A2C and POCA."""
+"""The ``hyperparameters`` block of on-policy algorithms: PPO, A2C, POCA and PQN."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self

@@ -1,4 +1,4 @@
-"""The ``hyperparameters`` block of off-policy algorithms: DQN and SAC."""
+"""The ``hyperparameters`` block of off-policy algorithms, DQN and SAC, and keys that others share with them."""
 
 from typing import Annotated, ClassVar, Literal, Self
 

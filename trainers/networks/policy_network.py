@@ -178,8 +178,8 @@ class PolicyNetwork(Perception):
         if deterministic:
             actions = distribution.mode()
         else:
-            given = None if drawn is None else torch.from_numpy(drawn).to(self.device)
-            actions = distribution.sample(generator, given)
+            given = [] if drawn is None else [torch.from_numpy(drawn).to(self.device)]
+            actions = distribution.sample(generator, *given)
         log_prob = distribution.log_prob(actions) if self.gives_log_prob else actions.continuous[:, :0]
         return ActionSample(
             actions.continuous.cpu().numpy(),

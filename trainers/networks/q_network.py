@@ -1,4 +1,4 @@
-"""The network of DQN: maps observations to the value of every action."""
+"""The network of DQN and PQN: maps observations to the value of every action."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """Train tasks for `docs/results.md`: `python -m trainers.benchmark [TASK ...] [--seeds 0,1,2]`, or `--table`.
 
 A task is a Gymnasium id, or the name of another tuned file such as Walker2d-v5-10M. It is trained with PPO, or as
-`a2c/<task>` or `dqn/<task>` with A2C or DQN. Without a task, every tuned file is trained. Each seed is a run of its own
+`sac/<task>` with SAC, and so on. Without a task, every tuned file is trained. Each seed is a run of its own
 (`<results-dir>/<task>-<trainer>-seed<k>`), trained with the task's file and then evaluated. A finished run is only
 evaluated, and an interrupted one is resumed. The scores of all seeds go to `docs/results/<task>-<trainer>.json`, and
 their curves to one picture in `docs/curves/`. `--table` trains nothing and writes the tables of `docs/results.md`.

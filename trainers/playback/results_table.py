@@ -51,7 +51,7 @@ class TaskScores(_Strict):
 
     Attributes:
         task: as the command takes it, without the algorithm: a Gymnasium id or the name of a tuned file.
-        trainer: ppo, a2c or dqn.
+        trainer: the algorithm.
         date: of the last run, YYYY-MM-DD.
         machine: processor, cores, versions, and what ran beside.
         steps: agent steps of each seed.

@@ -105,7 +105,8 @@ class Learners:
             learner.update_in(self.threads.submit)
         start = None if self.collective.rank else self._starting_point(name, settings.init_path)
         if start is not None:
-            restore(learner, start, only_weights=True)
+            for note in restore(learner, start, only_weights=True):
+                self.display.say(f"{name}: {note}")
         return learner
 
     def _starting_point(self, name: str, init_path: str | None) -> Path | None:

@@ -23,8 +23,7 @@ def take_values_by_name(learner: Learner, state: dict[str, Any]) -> list[str]:
     Returns:
         Messages for the user.
     """
-    saved, signals = state["Policy"], state.get("reward_signals", {"extrinsic": {}})
-    before = list(signals) if isinstance(signals, dict) else []
+    saved, before = state["Policy"], signals_of(state)
     now = [signal.name for signal in learner.signals]
     dimensions = learner.policy.value_dimensions()
     if not before or before == now or not dimensions or not isinstance(saved, dict):
@@ -32,7 +31,9 @@ def take_values_by_name(learner: Learner, state: dict[str, Any]) -> list[str]:
     own, chosen = learner.policy.state_dict(), {}
     for name, dimension in dimensions.items():
         found = saved.get(name)
-        if not isinstance(found, torch.Tensor) or found.dim() != own[name].dim():
+        if not isinstance(found, torch.Tensor) or found.dtype != own[name].dtype:
+            return []
+        if found.dim() != own[name].dim() or found.shape[dimension] % len(before):
             return []
         known = dict(zip(before, found.tensor_split(len(before), dimension), strict=True))
         parts = zip(now, own[name].tensor_split(len(now), dimension), strict=True)
@@ -43,6 +44,18 @@ def take_values_by_name(learner: Learner, state: dict[str, Any]) -> list[str]:
     saved.update(chosen)
     new = [name for name in now if name not in before]
     return [f"values of the reward signals {', '.join(new)} begin anew"] if new else []
+
+
+def signals_of(state: dict[str, Any]) -> list[str]:
+    """Return the reward signals of a checkpoint, in the order of its values; none if they are damaged.
+
+    Earlier versions did not name them apart from their states, and the first ones had extrinsic alone.
+    """
+    behavior = state["behavior"] if isinstance(state["behavior"], dict) else {}
+    names = behavior.get("reward_signals", state.get("reward_signals", ["extrinsic"]))
+    if not isinstance(names, dict | list) or not all(isinstance(name, str) for name in names):
+        return []
+    return list(names)
 
 
 def translated(learner: Learner, state: dict[str, Any]) -> dict[str, Any]:

@@ -119,6 +119,17 @@ TWO = {"extrinsic": {"gamma": 0.99}, "rnd": {"gamma": 0.9}}
         ),
         ({"trainer_type": "sac", "reward_signals": TWO}, None),
         (
+            {"trainer_type": "sac", "hyperparameters": {"noise_correlation_steps": 500}},
+            "hyperparameters.noise_correlation_steps is 500, but noise is independent without noise_correlation",
+        ),
+        (
+            {
+                "trainer_type": "sac",
+                "hyperparameters": {"noise_correlation_steps": 5, "noise_correlation": 0.5},
+            },
+            None,
+        ),
+        (
             {"reward_signals": {"rnd": {}}, "reward_clip": 1.0},
             "reward_clip has no effect without the reward signal extrinsic",
         ),

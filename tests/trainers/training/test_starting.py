@@ -64,6 +64,28 @@ def test_a_value_stays_with_its_signal_and_new_ones_begin_anew(kind, spec, now, 
     assert_same({name: learner.policy.state_dict()[name] for name in others}, others)
 
 
+def test_a_kept_policy_names_its_signals_though_it_has_not_their_states(tmp_path):
+    source = learner_of("ppo", CONTINUOUS, {**EXTRINSIC, **RND}, 3)
+    state = {**source.state_dict(), "behavior": source.description()}
+    state["reward_signals"] = {"extrinsic": state["reward_signals"]["extrinsic"]}
+    save_state(tmp_path / "kept.pt", state)
+    learner = learner_of("ppo", CONTINUOUS, {**EXTRINSIC, **CURIOSITY}, 4)
+    fresh = values(learner)
+    restore(learner, tmp_path / "kept.pt", only_weights=True)
+    assert_same(values(learner)["extrinsic"], values(source)["extrinsic"])
+    assert_same(values(learner)["curiosity"], fresh["curiosity"])
+
+
+@pytest.mark.parametrize("names", [["extrinsic", "rnd", "gail"], {1: {}, 2: {}}, None, "extrinsic"])
+def test_names_that_do_not_fit_leave_the_values_as_they_are(names, tmp_path):
+    source = learner_of("ppo", CONTINUOUS, {**EXTRINSIC, **RND}, 3)
+    behavior = {**source.description(), "reward_signals": names}
+    save_state(tmp_path / "here.pt", {**source.state_dict(), "behavior": behavior})
+    learner = learner_of("ppo", CONTINUOUS, {**EXTRINSIC, **CURIOSITY}, 4)
+    assert restore(learner, tmp_path / "here.pt", only_weights=True) == []
+    assert_same(dict(learner.policy.state_dict()), dict(source.policy.state_dict()))
+
+
 def test_another_network_is_still_refused(tmp_path):
     source = learner_of("ppo", CONTINUOUS, {**EXTRINSIC, **RND}, 3)
     save_state(tmp_path / "here.pt", {**source.state_dict(), "behavior": source.description()})
@@ -73,7 +95,7 @@ def test_another_network_is_still_refused(tmp_path):
         restore(learner_of("ppo", CONTINUOUS, EXTRINSIC, 3), tmp_path / "here.pt")
 
 
-def test_a_run_goes_on_without_its_second_signal(tmp_path: Path):
+def test_a_run_goes_on_without_its_second_signal_or_with_a_new_one(tmp_path: Path, capfd):
     """As people do who pretrain with curiosity or by imitation, and then train for the reward alone."""
 
     def options(run_id: str, signals: dict[str, Any], **start: Any) -> dict[str, Any]:
@@ -93,3 +115,6 @@ def test_a_run_goes_on_without_its_second_signal(tmp_path: Path):
     train(env(), options("first", {**EXTRINSIC, **RND}))
     outcome = train(env(), options("second", EXTRINSIC, initialize_from="first"))["Test"]
     assert outcome.steps >= 200
+    capfd.readouterr()
+    train(env(), options("third", {**EXTRINSIC, **CURIOSITY}, initialize_from="second"))
+    assert "Test: values of the reward signals curiosity begin anew" in "".join(capfd.readouterr())
