@@ -23,7 +23,6 @@ class Mind(Protocol):
         policy: its network.
         time_horizon: decisions after which a trajectory is cut (ML-Agents key).
         sees_mates: whether the store must know the groupmates of each row.
-        noise_size: continuous actions whose noise the actor keeps for the next decision; 0 if it is not needed.
     """
 
     name: str
@@ -33,7 +32,7 @@ class Mind(Protocol):
 
     @property
     def noise_size(self) -> int:
-        """See above."""
+        """Number of continuous actions whose noise the next decision needs; 0 if it needs none."""
 
     @property
     def store(self) -> Store:

@@ -126,19 +126,14 @@ class Learner(Threadable):
 
     def choose(self, batch: AgentBatch) -> ActionSample:
         """See `Mind.choose`."""
-        noise = self.noise_after(batch)
-        following: dict[str, Any] = (
-            {} if noise is None else {"noise": noise}
-        )  # networks of others may not know it
+        known = batch.observations, batch.forbidden, self.deterministic, self.acting_generator, batch.memory
         with threads_for(len(batch), self.parameters):
-            return self.acting.choose(
-                batch.observations,
-                batch.forbidden,
-                self.deterministic,
-                self.acting_generator,
-                batch.memory,
-                **following,
-            )
+            return self.acting.choose(*known, **self.exploring(batch))
+
+    def exploring(self, batch: AgentBatch) -> dict[str, Any]:
+        """Return the arguments of the network's `choose` that say how a batch of agents explores, by name."""
+        noise = self.noise_after(batch)
+        return {} if noise is None else {"noise": noise}
 
     @property
     def noise_size(self) -> int:

@@ -11,10 +11,8 @@ from trainers.algorithms.threaded import Update
 from trainers.config import BehaviorSettings
 from trainers.experience.agents import AgentBatch
 from trainers.experience.task import Task
-from trainers.networks.policy_network import ActionSample
 from trainers.networks.q_network import QNetwork
 from trainers.optim.optimizer import FlatAdam
-from trainers.optim.threads import threads_for
 
 
 class QLearner(Learner):
@@ -60,16 +58,10 @@ class QLearner(Learner):
         if self.training:
             self.exploration.notice(self.step, self.metrics.episodes)
 
-    def choose(self, batch: AgentBatch) -> ActionSample:
-        """See `Learner.choose`."""
-        with threads_for(len(batch), self.parameters):
-            return self.acting.choose(
-                batch.observations,
-                batch.forbidden,
-                self.deterministic,
-                self.acting_generator,
-                epsilon=self.epsilon,
-            )
+    def exploring(self, batch: AgentBatch) -> dict[str, Any]:
+        """See `Learner.exploring`."""
+        del batch
+        return {"epsilon": self.epsilon}
 
     def set_aside(self, twin: Any) -> Update:
         """See `Learner.set_aside`."""

@@ -148,5 +148,5 @@ class AgentTable(SlotTable):
         )
 
     def noise_of(self, slots: np.ndarray) -> np.ndarray | None:
-        """Return the noise in the actions before of the agents in `slots`, (n, noise_size); None if it is not kept."""
+        """Return the noise in the newest actions of the agents in `slots`, (n, noise_size); None if it is not kept."""
         return self.noise[slots] if "noise" in self._columns else None

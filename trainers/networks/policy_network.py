@@ -172,14 +172,14 @@ class PolicyNetwork(Perception):
         else:
             distribution = self.distribution(inputs, mask)
         drawn = None
-        if noise is not None and not deterministic:
-            fresh = torch.empty(noise.before.shape, device=self.device).normal_(generator=generator)
-            drawn = noise.after(fresh.cpu().numpy())
         if deterministic:
             actions = distribution.mode()
+        elif noise is None:
+            actions = distribution.sample(generator)
         else:
-            given = [] if drawn is None else [torch.from_numpy(drawn).to(self.device)]
-            actions = distribution.sample(generator, *given)
+            fresh = torch.empty(noise.before.shape, device=self.device).normal_(generator=generator)
+            drawn = noise.after(fresh.cpu().numpy())
+            actions = distribution.sample(generator, torch.from_numpy(drawn).to(self.device))
         log_prob = distribution.log_prob(actions) if self.gives_log_prob else actions.continuous[:, :0]
         return ActionSample(
             actions.continuous.cpu().numpy(),

@@ -26,7 +26,7 @@ CASES = {
         *("ppo exact", "ppo by minibatch exact", "a2c exact", "a2c natural exact", "poca exact"),
         *("dqn exact", "sac exact", "pqn exact"),
     ],
-    4: ["ppo exact", "a2c exact", "dqn exact", "sac exact"],
+    4: ["ppo exact", "a2c exact", "dqn exact", "pqn exact", "sac exact"],
 }
 
 
