@@ -62,7 +62,7 @@ def test_returns_follow_the_recursion_of_q_lambda(interrupted):
     ]
     learner = make_pqn({"buffer_size": 4, "batch_size": 4})
     scripted_values(learner)
-    (batches,) = [recorded_batches(learner)]
+    batches = recorded_batches(learner)
     life = Life(0, tuple(visits[:-1]), visits[-1], interrupted)
     drive(ScriptedEnv({"Test": Behavior(SPEC, [life])}), learner, 6)
     following = best[4] if interrupted else 0.0
@@ -108,40 +108,41 @@ def test_forbidden_actions_are_neither_taken_nor_counted_as_the_best():
 
 def test_a_gradient_step_is_adam_s_on_the_squared_error_of_the_actions_taken():
     """Against the same mathematics written out with plain tensors."""
-    learner = make_pqn({"buffer_size": 30, "batch_size": 30, "num_epoch": 1, "learning_rate": 0.01})
-    learner.hyper = learner.hyper.model_copy(update={"learning_rate_schedule": "constant"})
-    learner.optimizer.schedule = "constant"
-    before = copy.deepcopy(learner.policy).requires_grad_(True)
-    batches: list[Batch] = []
-    learn = learner.learn
-    learner.learn = lambda batch: batches.append(batch) or learn(batch)  # type: ignore[method-assign,func-returns-value]
+    learner = make_pqn({"buffer_size": 30, "batch_size": 30, "learning_rate": 0.01})
+    batches = recorded_batches(learner)
     drive(crowded_env(), learner, 12)
-    (batch,) = batches[:1]
-    values = before(batch.inputs)[torch.arange(len(batch)), batch.actions.discrete[:, 0]]
-    adam = torch.optim.Adam(before.parameters(), lr=0.01)
-    ((values - batch.returns[:, 0]) ** 2).mean().backward()
-    torch.nn.utils.clip_grad_norm_(before.parameters(), 10.0)
-    adam.step()
-    again = make_pqn({"buffer_size": 30, "batch_size": 30, "num_epoch": 1, "learning_rate": 0.01})
-    again.optimizer.schedule = "constant"
-    again.optimizer.set_learning_rate(0)
-    again.learn(batch)
-    for name, tensor in before.state_dict().items():
-        torch.testing.assert_close(again.policy.state_dict()[name], tensor, atol=1e-6, rtol=1e-4)
+    batch, reference = batches[0], copy.deepcopy(learner.policy).requires_grad_(True)
+    values = reference(batch.inputs)[torch.arange(len(batch)), batch.actions.discrete[:, 0]]
+    loss = ((values - batch.returns[:, 0]) ** 2).mean()
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(reference.parameters(), 10.0)
+    torch.optim.Adam(reference.parameters(), lr=0.01).step()
+    assert learner.learn(batch)[0].item() == pytest.approx(loss.item(), rel=1e-5)
+    for name, tensor in reference.state_dict().items():
+        torch.testing.assert_close(learner.policy.state_dict()[name], tensor, atol=1e-6, rtol=1e-4)
 
 
-def test_an_update_makes_all_its_epochs_on_the_same_returns():
+def test_the_returns_stay_the_same_in_all_epochs_of_an_update():
     learner = make_pqn({"num_epoch": 3, "batch_size": 8, "buffer_size": 24, "learning_rate": 0.01})
-    seen: list[Batch] = []
-    learn = learner.learn
-    learner.learn = lambda batch: seen.append(batch) or learn(batch)  # type: ignore[method-assign,func-returns-value]
-    updates = drive(crowded_env(), learner, 8)
-    assert len(updates) == 1
-    count = len(seen) // 3
-    assert count >= 3
-    epochs = [torch.cat([part.returns for part in seen[i * count : (i + 1) * count]]) for i in range(3)]
-    known = set(epochs[0][:, 0].tolist())
-    assert all(len(set(epoch[:, 0].tolist()) - known) <= len(epoch) % 8 + 8 for epoch in epochs)
+    prepared: list[Batch] = []
+    learned: list[Batch] = []
+    prepare, learn = learner.prepare, learner.learn
+
+    def watch_prepare(columns):
+        prepared.append(prepare(columns))
+        return prepared[-1]
+
+    def watch_learn(minibatch):
+        learned.append(minibatch)
+        return learn(minibatch)
+
+    learner.prepare, learner.learn = watch_prepare, watch_learn  # type: ignore[method-assign]
+    drive(crowded_env(), learner, 8)
+    (batch,) = prepared
+    assert len(learned) == 3 * (len(batch) // 8)
+    returns = dict(zip(batch.rows.tolist(), batch.returns[:, 0].tolist(), strict=True))
+    for minibatch in learned:
+        assert minibatch.returns[:, 0].tolist() == [returns[row] for row in minibatch.rows.tolist()]
 
 
 def test_the_next_updates_after_loading_are_bit_for_bit_the_same(tmp_path):
