@@ -120,6 +120,13 @@ def pendulum_a2c() -> tuple[Callable[[Any], BaseEnv], dict[str, Any]]:
     return lambda _: make_env("Pendulum-v1", 16, 7), options
 
 
+def walker_sac() -> tuple[Callable[[Any], BaseEnv], dict[str, Any]]:
+    """SAC with a batch-normalised critic, Walker2d-v5."""
+    return lambda _: make_env("Walker2d-v5", 4, 7), _file(
+        "sac/Walker2d-v5.yaml", "Walker2d-v5", 2_000, buffer_init_steps=500
+    )
+
+
 def over_the_wire() -> tuple[Callable[[Any], BaseEnv], dict[str, Any]]:
     """PPO over Unity's protocol, with `bridge.player` as the Editor: CartPole-v1, whose agents decide in turns."""
 
@@ -135,7 +142,7 @@ def over_the_wire() -> tuple[Callable[[Any], BaseEnv], dict[str, Any]]:
 
 RUNS = {
     one.__name__: one
-    for one in (walker, two_behaviors, assault_ppo, assault_dqn, pendulum_a2c, over_the_wire)
+    for one in (walker, two_behaviors, assault_ppo, assault_dqn, pendulum_a2c, walker_sac, over_the_wire)
 }
 
 

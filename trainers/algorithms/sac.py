@@ -81,7 +81,14 @@ class SAC(OffPolicyLearner):
         """See `Learner.make_network`."""
         hyper: Any = settings.hyperparameters
         streams = len(settings.reward_signals.active())
-        return SoftActorCritic(spec, settings.network_settings, streams, hyper.critic_batch_norm)
+        return SoftActorCritic(
+            spec,
+            settings.network_settings,
+            streams,
+            hyper.critic_batch_norm,
+            hyper.critic_range,
+            hyper.critic_bins,
+        )
 
     def make_target(self) -> TwinCritic:
         """See `OffPolicyLearner.make_target`; a copy of the two critics."""
@@ -102,23 +109,21 @@ class SAC(OffPolicyLearner):
 
         The actor and the entropy coefficients move in every `actor_interval`-th update only (extension key).
         """
-        branches, moves_actor = (
-            self.policy.action_spec.discrete_branches,
-            self.updates % self.hyper.actor_interval == 0,
-        )
+        branches, head = self.policy.action_spec.discrete_branches, self.policy.value_head
+        moves_actor = self.updates % self.hyper.actor_interval == 0
         self.updates += 1
         see = self._see if transitions.lengths is None else self._see_sequences
         seen = see(transitions, moves_actor)
         coefficients = self.log_coefficients.detach().exp()
         with torch.no_grad():
             next_action, next_entropy = self._draw_actions(seen.next_distribution)
-        values, beyond = self.both_values(
+        outputs, beyond = self.both_outputs(
             seen.inputs, self.tensor(transitions.continuous), seen.following, next_action
         )
-        soft = self._soft_value(beyond, seen.next_distribution, next_entropy, coefficients)
+        soft = self._soft_value(head.values(beyond), seen.next_distribution, next_entropy, coefficients)
         target = self.tensor(transitions.reward) + self.tensor(transitions.discount) * soft
-        errors = taken_value(values, self.tensor(transitions.discrete), branches) - target
-        value_losses = 0.5 * errors.square().mean((1, 2))
+        scores = taken_value(head.scores(outputs), self.tensor(transitions.discrete), branches)
+        value_losses = head.losses(scores, target).mean((1, 2))
         loss = value_losses.sum()
         figures: dict[str, Tensor] = {}
         if moves_actor:
@@ -189,31 +194,34 @@ class SAC(OffPolicyLearner):
         now, then = distribution.at(rows), distribution.at(rows + 1)
         return Seen(remembered, remembered.detach(), now, following, then)
 
-    def both_values(
+    def both_outputs(
         self,
         inputs: Sequence[Tensor] | Tensor,
         action: Tensor,
         following: Sequence[Tensor] | Tensor,
         next_action: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        """Return values of actions by the critics, and of next actions by the target, (2, n, streams, choices) each.
+        """Return outputs of the critics for actions, and of the target for next actions.
 
         With batch normalisation, both come from one pass, so that they are normalised by the same moments.
         Source: Bhatt et al. 2024, "CrossQ", section 3.
+
+        Returns:
+            Two tensors, (2, n, streams, size, choices); see `SoftActorCritic.outputs`.
         """
         policy = self.policy
         if not self.hyper.critic_batch_norm:
             with torch.no_grad():
-                beyond = policy.values(self.target, following, next_action)
-            return policy.values(policy.critic, inputs, action), beyond
+                beyond = policy.outputs(self.target, following, next_action)
+            return policy.outputs(policy.critic, inputs, action), beyond
         joint = tuple(torch.cat(pair) for pair in zip(inputs, following, strict=True))
         actions = torch.cat([action, next_action])
-        values, beyond = policy.values(policy.critic.train(), joint, actions).chunk(2, dim=1)
+        outputs, beyond = policy.outputs(policy.critic.train(), joint, actions).chunk(2, dim=1)
         policy.critic.eval()
         if self.hyper.tau < 1.0:
             with torch.no_grad():
-                beyond = policy.values(self.target.train(), joint, actions).chunk(2, dim=1)[1]
-        return values, beyond.detach()
+                beyond = policy.outputs(self.target.train(), joint, actions).chunk(2, dim=1)[1]
+        return outputs, beyond.detach()
 
     def _draw_actions(self, distribution: SquashedDistribution) -> tuple[Tensor, Tensor]:
         """Return sampled continuous actions, (n, size), and entropies, (n, parts)."""

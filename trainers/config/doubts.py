@@ -7,7 +7,7 @@ from gym_adapters.errors import UserError
 from trainers.config.base import suggestion
 from trainers.config.behavior import BehaviorSettings
 from trainers.config.environment_parameters import CompletionCriteria
-from trainers.config.off_policy import NoiseSettings, QSettings
+from trainers.config.off_policy import NoiseSettings, QSettings, SACSettings
 from trainers.config.run import RunSettings
 
 
@@ -39,6 +39,7 @@ def doubts(settings: RunSettings) -> list[str]:
         _unused_critic,
         _unused_exploration,
         _unused_correlation,
+        _odd_bins,
         _other_discounts,
         _unused_rewards,
     )
@@ -89,6 +90,19 @@ def _unused_correlation(behavior: BehaviorSettings) -> Iterator[str]:
         yield (
             f"hyperparameters.noise_correlation_steps is {hyper.noise_correlation_steps:,}, but noise is independent "
             "without noise_correlation"
+        )
+
+
+def _odd_bins(behavior: BehaviorSettings) -> Iterator[str]:
+    hyper = behavior.hyperparameters
+    if not isinstance(hyper, SACSettings):
+        return
+    if hyper.critic_range is None and hyper.critic_bins != SACSettings.model_fields["critic_bins"].default:
+        yield f"hyperparameters.critic_bins is {hyper.critic_bins:,}, which has no effect without critic_range"
+    if hyper.critic_range is not None and not behavior.normalize_reward:
+        yield (
+            f"hyperparameters.critic_range is {hyper.critic_range:g}, and values beyond it count as its end; with "
+            "normalize_reward: true few are"
         )
 
 

@@ -20,6 +20,7 @@ from trainers.config.base import (
 )
 
 Correlation = Annotated[float, *number("a number", ge=0, le=0.999)]
+Bins = Annotated[int, *number("a whole number", ge=2, le=10000)]
 Momentum = Annotated[float, *number("a number", ge=0, le=0.999)]
 
 LOG_STD_KEYS = ("initial_log_std", "final_log_std")
@@ -116,6 +117,15 @@ class SACSettings(NoiseSettings, OffPolicySettings):
         False,
         description="Whether batch normalisation comes before each layer of the critics, which then see present and "
         "next observations in one pass. With tau 1 there is no target network (CrossQ).",
+    )
+    critic_range: Positive | None = extension(
+        None,
+        description="End of the range of the critics' values if they learn probabilities of bins from -critic_range to "
+        "critic_range, by classification. Values beyond it count as its end, so it goes with normalize_reward. "
+        "Typical: 5-10. null: the critics give numbers.",
+    )
+    critic_bins: Bins = extension(
+        101, description="Number of these bins. It has no effect without critic_range."
     )
 
 

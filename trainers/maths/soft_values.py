@@ -30,19 +30,20 @@ def soft_value(values: Tensor, log_probs: Sequence[Tensor], bonus: Tensor) -> Te
 
 
 def taken_value(values: Tensor, discrete: Tensor, branches: Sequence[int]) -> Tensor:
-    """Return the values of the actions taken, averaged over branches, (..., n, streams).
+    """Return the values of the actions taken, averaged over branches, (critics, n, ...).
 
     Args:
-        values: (..., n, streams, choices) values of the continuous actions taken, and of every choice of all branches.
+        values: (critics, n, ..., choices) values of the continuous actions taken, and of every choice of all branches.
         discrete: (n, branches) int64 choices taken.
         branches: the branch sizes.
     """
     if not branches:
         return values[..., 0]
     parts = values.split(list(branches), dim=-1)
+    chosen = discrete.T.reshape(len(branches), -1, *[1] * (values.dim() - 2))
     taken = [
-        part.gather(-1, discrete[:, index, None, None].expand(*part.shape[:-1], 1)).squeeze(-1)
-        for index, part in enumerate(parts)
+        part.gather(-1, choice.expand(*part.shape[:-1], 1)).squeeze(-1)
+        for part, choice in zip(parts, chosen, strict=True)
     ]
     return torch.stack(taken).mean(0)
 

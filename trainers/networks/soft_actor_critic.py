@@ -17,6 +17,7 @@ from trainers.networks.memory import Sequences
 from trainers.networks.policy_network import ActionSample, PolicyNetwork
 from trainers.networks.squashed import SquashedDistribution
 from trainers.networks.twin_critic import TwinCritic
+from trainers.networks.value_head import value_head
 
 LOG_STD_RANGE = (-20.0, 2.0)
 """Log standard deviations are clamped to this range, as in ML-Agents."""
@@ -32,6 +33,8 @@ class SoftActorCritic(PolicyNetwork):
         settings: ML-Agents' `network_settings`.
         reward_streams: number of reward signals; the critics have values for each.
         critic_batch_norm: whether the critics have batch normalisation (extension key).
+        critic_range: end of the range of the critics' bins (extension key); None means that they give numbers.
+        critic_bins: number of bins (extension key).
 
     Raises:
         UserError: an observation is of no known kind, or an image is too small.
@@ -46,9 +49,17 @@ class SoftActorCritic(PolicyNetwork):
         settings: NetworkSettings,
         reward_streams: int = 1,
         critic_batch_norm: bool = False,
+        critic_range: float | None = None,
+        critic_bins: int = 101,
     ) -> None:
         super().__init__(spec, settings)
-        self.reward_streams, self.critic_batch_norm = reward_streams, critic_batch_norm
+        self._critic_keys = {
+            "reward_streams": reward_streams,
+            "critic_batch_norm": critic_batch_norm,
+            "critic_range": critic_range,
+            "critic_bins": critic_bins,
+        }
+        self.reward_streams, self.value_head = reward_streams, value_head(critic_bins, critic_range)
         continuous, choices = spec.action_spec.continuous_size, sum(spec.action_spec.discrete_branches)
         self.actor = self.make_body(settings.hidden_units)
         self.actor_memory = self.make_memory(self.actor.output_size)
@@ -57,7 +68,7 @@ class SoftActorCritic(PolicyNetwork):
         self.log_std_head = head_layer(width, continuous, settings, 0.2, 0.01) if continuous else None
         self.logits_head = head_layer(width, choices, settings, 0.1, 0.01) if choices else None
         self.choices = max(1, choices)
-        outputs = reward_streams * self.choices
+        outputs = reward_streams * self.value_head.size * self.choices
         goals = self.goal_spans(self._critic_units)
         self.critic = TwinCritic(
             self._make_encoder, continuous, outputs, settings, self.make_memory, goals, critic_batch_norm
@@ -67,12 +78,12 @@ class SoftActorCritic(PolicyNetwork):
     def build(cls, spec: BehaviorSpec, description: dict[str, Any]) -> Self:
         """See `PolicyNetwork.build`."""
         settings = NetworkSettings.model_validate(description["network_settings"])
-        return cls(spec, settings, description["reward_streams"], description.get("critic_batch_norm", False))
+        keys = ("reward_streams", "critic_batch_norm", "critic_range", "critic_bins")
+        return cls(spec, settings, **{key: description[key] for key in keys if key in description})
 
     def description(self) -> dict[str, Any]:
         """See `PolicyNetwork.description`."""
-        own = {"reward_streams": self.reward_streams, "critic_batch_norm": self.critic_batch_norm}
-        return {**super().description(), **own}
+        return {**super().description(), **self._critic_keys}
 
     def value_dimensions(self) -> dict[str, int]:
         """See `PolicyNetwork.value_dimensions`."""
@@ -98,18 +109,22 @@ class SoftActorCritic(PolicyNetwork):
         features, after = self.actor_memory(self.actor(inputs), memory)
         return self._distribution(features, forbidden), after
 
-    def values(self, critic: nn.Module, inputs: Sequence[Tensor] | Tensor, action: Tensor) -> Tensor:
-        """Return the values of both networks of a critic, (2, n, streams, choices).
+    def outputs(self, critic: nn.Module, inputs: Sequence[Tensor] | Tensor, action: Tensor) -> Tensor:
+        """Return the outputs of both networks of a critic, (2, n, streams, size, choices), for `value_head`.
 
         There is one choice without discrete actions, else one for each entry of all branches.
 
         Args:
             critic: this network's own, or its target.
             inputs: see `TwinCritic.forward`.
-            action: (n, size) continuous actions.
+            action: (n, action_size) continuous actions.
         """
-        values: Tensor = critic(inputs, action)
-        return values.unflatten(2, (self.reward_streams, self.choices))
+        outputs: Tensor = critic(inputs, action)
+        return outputs.unflatten(2, (self.reward_streams, self.value_head.size, self.choices))
+
+    def values(self, critic: nn.Module, inputs: Sequence[Tensor] | Tensor, action: Tensor) -> Tensor:
+        """Return the values of both networks of a critic, (2, n, streams, choices); see `outputs`."""
+        return self.value_head.values(self.outputs(critic, inputs, action))
 
     def to_environment(self, sample: ActionSample) -> ActionTuple:
         """See `PolicyNetwork.to_environment`. Continuous actions are squashed already."""

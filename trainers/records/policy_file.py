@@ -48,8 +48,9 @@ def check_fits(path: Path, state: dict[str, Any], policy: PolicyNetwork) -> None
     """Check that the parameters of a checkpoint are those of a network, and finite.
 
     Raises:
-        UserError: a parameter differs, or the activation, or the checkpoint has two bodies and the network one for
-            actor and critic. The line names the first one, with both shapes or with what is wrong.
+        UserError: a parameter differs, or the activation, or the range of a critic's bins, or the checkpoint has two
+            bodies and the network one for actor and critic. The line names the first one, with both shapes or with what
+            is wrong.
     """
     if difference := first_difference(state["Policy"], policy.state_dict()):
         raise UserError(
@@ -68,6 +69,11 @@ def check_fits(path: Path, state: dict[str, Any], policy: PolicyNetwork) -> None
     if policy.description().get("shared_critic") and not state["behavior"].get("shared_critic"):
         # the shapes fit, but the critic's weights would take the place of the actor's
         raise UserError(f"{path}: trained with hyperparameters.shared_critic false; this run has true")
+    ranges = [one.get("critic_range") for one in (state["behavior"], policy.description())]
+    if ranges[0] != ranges[1]:  # the bins are as many, but they stand for other values
+        raise UserError(
+            f"{path}: trained with hyperparameters.critic_range {ranges[0]}; this run has {ranges[1]}"
+        )
 
 
 def first_difference(found: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]) -> str:

@@ -12,6 +12,7 @@ from scripted_env import Behavior, ScriptedEnv, crowd, make_spec
 from torch.distributions import Categorical, Normal
 from torch.distributions.transforms import TanhTransform
 
+from gym_adapters.errors import UserError
 from trainers.algorithms.sac import SAC
 from trainers.experience.rows import Transitions
 from trainers.records.checkpoint import save_state
@@ -20,6 +21,7 @@ from trainers.training.resuming import restore
 CONTINUOUS = make_spec((4,), continuous=2)
 HYBRID = make_spec((4,), continuous=2, branches=(3, 2))
 DISCRETE = make_spec((4,), branches=(3, 2))
+BINS = {"critic_range": 4.0, "critic_bins": 41}
 CROSSQ = {"critic_batch_norm": True, "actor_interval": 3, "adam_beta1": 0.5}
 SPECS = pytest.mark.parametrize(
     "spec", [CONTINUOUS, DISCRETE, HYBRID], ids=["continuous", "discrete", "hybrid"]
@@ -128,10 +130,11 @@ def test_a_gradient_step_is_that_of_the_losses_written_out():
         torch.testing.assert_close(learner.policy.state_dict()[name], tensor, atol=1e-5, rtol=1e-3)
 
 
-def test_two_states_get_the_soft_values_of_the_closed_form():
+@pytest.mark.parametrize("head", [{}, BINS], ids=["numbers", "bins"])
+def test_two_states_get_the_soft_values_of_the_closed_form(head):
     """State 0 leads to state 1, and that to the end. The entropy coefficient is kept at 0.5."""
     spec, alpha, gamma = make_spec((2,), branches=(2,)), 0.5, 0.9
-    learner = make_sac(spec, {"learning_rate": 0.005, "tau": 0.05}, gamma=gamma)
+    learner = make_sac(spec, {"learning_rate": 0.005, "tau": 0.05, **head}, gamma=gamma)
     first, second = [1.0, 0.0], [0.0, 1.0]
     batch = transitions(
         [first, first, second, second],
@@ -218,7 +221,9 @@ def test_actions_are_stored_as_the_environment_takes_them():
 
 
 @SPECS
-@pytest.mark.parametrize("recipe", [{}, {"tau": 1.0, **CROSSQ}, CROSSQ], ids=["plain", "crossq", "target"])
+@pytest.mark.parametrize(
+    "recipe", [{}, {"tau": 1.0, **CROSSQ}, {**CROSSQ, **BINS}], ids=["plain", "crossq", "target and bins"]
+)
 def test_the_next_updates_after_loading_are_bit_for_bit_the_same(spec, recipe, tmp_path):
     hyper = {"save_replay_buffer": True, "n_step": 2, "init_entcoef": 0.7, **recipe}
     network, keys = {"normalize": True}, {"normalize_reward": True, "max_steps": 1000}
@@ -268,14 +273,22 @@ def test_present_and_next_observations_are_normalised_together(tau):
     here, beyond = (torch.rand(6, 4),), (torch.rand(6, 4) + 3.0,)
     actions = torch.rand(2, 6, 2)
     target = learner.policy.critic if tau == 1.0 else learner.target
-    found, found_beyond = learner.both_values(here, actions[0], beyond, actions[1])
+    found, found_beyond = learner.both_outputs(here, actions[0], beyond, actions[1])
     joint = (torch.cat([here[0], beyond[0]]),)
     expected = learner.policy.critic.train()(joint, actions.flatten(0, 1))[:, :6]
     expected_beyond = target.train()(joint, actions.flatten(0, 1))[:, 6:]
-    torch.testing.assert_close(found[:, :, 0], expected)
-    torch.testing.assert_close(found_beyond[:, :, 0], expected_beyond)
+    torch.testing.assert_close(found.flatten(2), expected)
+    torch.testing.assert_close(found_beyond.flatten(2), expected_beyond)
     assert found.requires_grad
     assert not found_beyond.requires_grad
+
+
+def test_a_critic_of_another_range_is_refused(tmp_path):
+    learner = make_sac(CONTINUOUS, BINS)
+    save_state(tmp_path / "here.pt", {**learner.state_dict(), "behavior": learner.description()})
+    other = make_sac(CONTINUOUS, {**BINS, "critic_range": 8.0})
+    with pytest.raises(UserError, match=r"trained with hyperparameters.critic_range 4.0; this run has 8.0"):
+        restore(other, tmp_path / "here.pt", only_weights=True)
 
 
 def test_without_batch_normalisation_in_training_the_critics_are_in_use_as_they_are():

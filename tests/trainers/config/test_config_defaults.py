@@ -59,7 +59,13 @@ Q_EXTENSIONS = {
     "dueling_units": None,
 }
 DQN_EXTENSIONS = {**Q_EXTENSIONS, "double": True, "n_step": 1, "adam_beta1": 0.9}
-SAC_EXTENSIONS = {**NOISE_EXTENSIONS, "actor_interval": 1, "critic_batch_norm": False}
+SAC_EXTENSIONS = {
+    **NOISE_EXTENSIONS,
+    "actor_interval": 1,
+    "critic_batch_norm": False,
+    "critic_range": None,
+    "critic_bins": 101,
+}
 SIGNAL = {"gamma": 0.99, "strength": 1.0, "network_settings": NetworkSettings()}
 LEARNED_SIGNAL = {**SIGNAL, "learning_rate": 3e-4, "encoding_size": None}
 

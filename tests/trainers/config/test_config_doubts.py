@@ -130,6 +130,19 @@ TWO = {"extrinsic": {"gamma": 0.99}, "rnd": {"gamma": 0.9}}
             None,
         ),
         (
+            {"trainer_type": "sac", "hyperparameters": {"critic_bins": 51}},
+            "hyperparameters.critic_bins is 51, which has no effect without critic_range",
+        ),
+        (
+            {"trainer_type": "sac", "hyperparameters": {"critic_range": 5}},
+            "hyperparameters.critic_range is 5, and values beyond it count as its end; with normalize_reward: true few "
+            "are",
+        ),
+        (
+            {"trainer_type": "sac", "hyperparameters": {"critic_range": 5}, "normalize_reward": True},
+            None,
+        ),
+        (
             {"reward_signals": {"rnd": {}}, "reward_clip": 1.0},
             "reward_clip has no effect without the reward signal extrinsic",
         ),

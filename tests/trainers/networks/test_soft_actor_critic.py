@@ -113,10 +113,11 @@ def test_twin_batch_normalisation_is_torch_s_own_for_each_network():
             torch.testing.assert_close(ours.variance.chunk(2)[number], reference.running_var)
 
 
-def test_a_network_with_batch_normalisation_is_built_again_from_its_description():
-    spec = make_spec((4,), continuous=2)
-    policy = SoftActorCritic(spec, NetworkSettings(hidden_units=8), 1, critic_batch_norm=True)
+def test_a_network_with_batch_normalisation_and_bins_is_built_again_from_its_description():
+    spec, keys = make_spec((4,), continuous=2), {"critic_range": 5.0, "critic_bins": 7}
+    policy = SoftActorCritic(spec, NetworkSettings(hidden_units=8), 1, critic_batch_norm=True, **keys)
     again = SoftActorCritic.build(spec, policy.description())
     again.load_state_dict(policy.state_dict())
     inputs, action = (torch.rand(6, 4),), torch.rand(6, 2)
-    assert torch.equal(again.eval().critic(inputs, action), policy.eval().critic(inputs, action))
+    found, expected = (one.eval().values(one.critic, inputs, action) for one in (again, policy))
+    assert torch.equal(found, expected)
