@@ -3,9 +3,10 @@
 import logging
 import sys
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from gym_adapters.text import printable
 
@@ -83,6 +84,13 @@ def environment_called() -> Iterator[None]:
     except BaseException as error:  # a library in another language may raise its own
         error.add_note(ENVIRONMENT)
         raise
+
+
+def close_all(environments: Iterable[Any]) -> None:
+    """Closes each environment, even if another one fails to; then raises what the last of those raised that failed."""
+    with ExitStack() as stack:
+        for env in environments:
+            stack.callback(env.close)
 
 
 def close_reported(close: Callable[[], None]) -> None:

@@ -5,6 +5,7 @@ import importlib
 import logging
 import warnings
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Literal
 
 import gymnasium
@@ -14,7 +15,7 @@ from mlagents_envs.base_env import BaseEnv, BehaviorSpec
 
 from gym_adapters.checked import CheckedResults, checked_spec
 from gym_adapters.commands import install_command
-from gym_adapters.errors import UserError, raised, remedy
+from gym_adapters.errors import UserError, close_all, close_reported, raised, remedy
 from gym_adapters.limits import ENVIRONMENTS
 from gym_adapters.parallel_env import ParallelEnvAdapter
 from gym_adapters.pettingzoo import is_pettingzoo, make_pettingzoo
@@ -55,8 +56,7 @@ def make_env(
 
     Raises:
         UserError: The id is unknown, a package is missing, the environment refuses the options or cannot be made, its
-            spaces are not supported, or a number is out of
-            range.
+            spaces are not supported, or a number is out of range.
     """
     count = DEFAULT_NUM_ENVS if num_envs is None else num_envs
     if not 1 <= count <= ENVIRONMENTS:
@@ -75,7 +75,11 @@ def make_env(
         vector_env = _make_vector_env(find_spec(env_id), count, dict(options or {}))
     for message in dict.fromkeys(str(warning.message) for warning in caught):
         logger.warning("%s: %s", env_id, message)
-    return VectorEnvAdapter(vector_env, behavior_name(env_id), seed)
+    try:
+        return VectorEnvAdapter(vector_env, behavior_name(env_id), seed)
+    except BaseException:
+        close_reported(vector_env.close)
+        raise
 
 
 def with_whole_episodes(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -166,14 +170,24 @@ def _fastest_vector_env(spec: EnvSpec, num_envs: int, options: dict[str, Any]) -
 
 def make_checked(spec: EnvSpec, num_envs: int, mode: AutoresetMode, options: Mapping[str, Any]) -> VectorEnv:
     """Makes environments that step one after the other, and whose results are checked."""
-    return gymnasium.make_vec(
-        checked_spec(spec),
-        num_envs=num_envs,
-        vectorization_mode="sync",
-        wrappers=[CheckedResults],
-        vector_kwargs={"autoreset_mode": mode},
-        **options,
-    )
+    made: list[gymnasium.Env] = []
+
+    def checked(env: gymnasium.Env) -> CheckedResults:
+        made.append(env)
+        return CheckedResults(env)
+
+    try:
+        return gymnasium.make_vec(
+            checked_spec(spec),
+            num_envs=num_envs,
+            vectorization_mode="sync",
+            wrappers=[checked],
+            vector_kwargs={"autoreset_mode": mode},
+            **options,
+        )
+    except BaseException:
+        close_reported(partial(close_all, made))
+        raise
 
 
 def install_hint(error: Exception) -> str:
