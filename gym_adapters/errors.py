@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from gym_adapters.text import printable
+from gym_adapters.text import joined_lines, printable
 
 logger = logging.getLogger(__name__)
 
@@ -108,10 +108,9 @@ def from_environment(error: BaseException) -> bool:
 
 def raised(error: BaseException) -> str:
     """Returns an exception in one line, with the place in the code that raised it."""
-    text = " ".join(str(error).split())[:300]
     places = traceback.extract_tb(error.__traceback__)
     where = f" ({places[-1].filename}, line {places[-1].lineno})" if places else ""
-    return f"{type(error).__name__}: {text}{where}"
+    return f"{type(error).__name__}: {joined_lines(error)}{where}"
 
 
 def remedy(error: BaseException) -> str:

@@ -19,6 +19,7 @@ from gym_adapters.errors import UserError, close_all, close_reported, raised, re
 from gym_adapters.limits import ENVIRONMENTS
 from gym_adapters.parallel_env import ParallelEnvAdapter
 from gym_adapters.pettingzoo import is_pettingzoo, make_pettingzoo
+from gym_adapters.text import joined_lines
 from gym_adapters.vector_env import VectorEnvAdapter
 
 logger = logging.getLogger(__name__)
@@ -118,7 +119,9 @@ def find_spec(env_id: str) -> EnvSpec:
             importlib.import_module("gym_adapters.atari")
         return gymnasium.spec(name)
     except ImportError as error:
-        raise UserError(f"environment {env_id!r}: {_one_line(error)}; {_missing(error, module)}") from error
+        raise UserError(
+            f"environment {env_id!r}: {joined_lines(error)}; {_missing(error, module)}"
+        ) from error
     except gymnasium.error.Error as error:
         near = difflib.get_close_matches(env_id, list(gymnasium.registry), n=3, cutoff=0.4)
         hint = f"did you mean {' or '.join(near)}?" if near else "see gymnasium.pprint_registry()"
@@ -139,7 +142,9 @@ def _make_vector_env(spec: EnvSpec, num_envs: int, options: dict[str, Any]) -> V
         return _fastest_vector_env(spec, num_envs, options)
     except ImportError as error:
         module = str(spec.entry_point).partition(":")[0]
-        raise UserError(f"environment {spec.id!r}: {_one_line(error)}; {_missing(error, module)}") from error
+        raise UserError(
+            f"environment {spec.id!r}: {joined_lines(error)}; {_missing(error, module)}"
+        ) from error
     except gymnasium.error.DependencyNotInstalled as error:
         raise UserError(
             f"environment {spec.id!r} needs a package that is missing; {install_hint(error)}"
@@ -194,11 +199,7 @@ def install_hint(error: Exception) -> str:
     """Returns what to install: this project's extra if there is one, else what Gymnasium advises."""
     if "box2d" in str(error).lower():
         return f"run: {install_command('box2d', 'pygame')}"
-    return _one_line(error)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    return joined_lines(error)
 
 
 def _missing(error: ImportError, module: str) -> str:
