@@ -41,8 +41,12 @@ def check_env(env: BaseEnv, steps: int = 200, seed: int = 0) -> None:
         seed: The seed of the random actions.
 
     Raises:
-        ContractError: At the first violation.
+        ContractError: It is no `BaseEnv`, or at the first violation.
     """
+    if not isinstance(env, BaseEnv):
+        raise ContractError(
+            f"{type(env).__name__} is no BaseEnv; gym_adapters.make_env makes one of a Gymnasium environment's id"
+        )
     checker = _Checker(env, np.random.default_rng(seed))
     for step in range(steps):
         if step in (0, steps // 2):

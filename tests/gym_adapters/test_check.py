@@ -1,5 +1,6 @@
 """The checker passes what keeps the contract and catches every planted fault."""
 
+import gymnasium
 import numpy as np
 import pytest
 from gymnasium import spaces
@@ -16,6 +17,11 @@ FLOATS = spaces.Box(-1, 1, (3,))
 @pytest.mark.parametrize("masked", [False, True])
 def test_every_autoreset_mode_keeps_the_contract(mode, masked):
     check_env(counters([1, 2, 5], mode, masked=masked), steps=60)
+
+
+def test_what_is_no_base_env_is_named():
+    with pytest.raises(ContractError, match=r"is no BaseEnv; gym_adapters\.make_env"):
+        check_env(gymnasium.make("CartPole-v1"))
 
 
 def test_the_environment_stays_open():

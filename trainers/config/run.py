@@ -16,7 +16,7 @@ from trainers.config.base import (
     deprecated,
     extension,
     problem,
-    suggestion,
+    show,
 )
 from trainers.config.behavior import BehaviorSettings
 from trainers.config.environment import EngineSettings, EnvSettings
@@ -57,7 +57,11 @@ class CheckpointSettings(Settings):
     @field_validator("initialize_from", mode="after")
     @classmethod
     def _resume_wins(cls, run: str | None, info: ValidationInfo) -> str | None:
-        return None if info.data.get("resume") else run
+        if info.data.get("resume"):
+            return None
+        if run is not None and run == info.data.get("run_id"):
+            raise problem(f"{show(run)} is the run itself; give the new run another run_id, or use resume")
+        return run
 
 
 class TorchSettings(Settings):
@@ -159,8 +163,7 @@ class RunSettings(Settings):
             known = ", ".join(self.behaviors) or "none"
             raise UserError(
                 f"{self._source or 'settings'}: behaviors: the environment has a behavior {name}, which is "
-                f"not among those listed ({known}), and there is no default_settings"
-                f"{suggestion(name, self.behaviors)}"
+                f"not among those listed ({known}), and there is no default_settings; add it, or rename the one meant"
             )
         return found or BehaviorSettings()
 

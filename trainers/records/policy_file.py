@@ -125,6 +125,8 @@ def _found(path: Path, which: str) -> list[Path]:
     if path.suffix == ".pt" and not path.is_dir():
         return [path]
     if not path.is_dir():
+        if path.is_file():
+            raise UserError(f"{path}: expected a run folder or a checkpoint (.pt) here")
         raise UserError(f"{path}: no such run folder or checkpoint")
     file = {"last": NEWEST, "best": BEST}.get(which, f"*-{which}.pt")
     found = sorted(path.glob(file)) or sorted(path.glob(f"*/{file}"))

@@ -10,6 +10,7 @@ from typing import Any
 from mlagents_envs.base_env import BaseEnv
 from mlagents_envs.exception import UnityCommunicatorStoppedException
 
+from gym_adapters.errors import UserError
 from trainers.config import RunSettings, dump_settings, load_settings
 from trainers.config.doubts import doubts
 from trainers.optim.threads import Threads
@@ -60,13 +61,16 @@ def train(
         The outcome of each behavior, by name.
 
     Raises:
-        UserError: the settings are wrong, the run folder exists already, a checkpoint does not fit, a callback fails,
-            or the environment is lost or sends a number that is not finite.
+        UserError: an argument is of a wrong kind, the settings are wrong, the run folder exists already, a checkpoint
+            does not fit, a callback fails, or the environment is lost or sends a number that is not finite.
         Exception: the environment raised it.
 
     If training has begun, the run is saved before an exception is raised, and the exception has the note `SAVED`.
     Weights that are not finite are never saved.
     """
+    _require_environment(env)
+    if isinstance(callbacks, Callback):
+        raise UserError(f"callbacks: expected a list; write callbacks=[{type(callbacks).__name__}(...)]")
     signals = StopSignals()
     with ExitStack() as stack:
         stack.enter_context(signals.handled())
@@ -109,6 +113,14 @@ def train(
                 error.add_note(SAVED)
             raise
         return session.close()
+
+
+def _require_environment(env: Any) -> None:
+    if not isinstance(env, BaseEnv) and not callable(env):
+        raise UserError(
+            f"env: expected a BaseEnv, or a function that makes one, got {type(env).__name__}; for a Gymnasium "
+            'environment write gym_adapters.make_env("CartPole-v1", num_envs=8)'
+        )
 
 
 def _read(options: Any, overrides: Sequence[str]) -> RunSettings:

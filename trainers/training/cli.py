@@ -1,8 +1,9 @@
 """The training command, a thin layer over `trainers.training.api.train`."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from gym_adapters.commands import program_name
 from gym_adapters.errors import exit_status
@@ -74,7 +75,7 @@ def resolve(arguments: ParsedArguments, trainer_type: str | None) -> RunSettings
     Raises:
         UserError: the training file or an option is wrong.
     """
-    source = arguments.config_path or _default_file(arguments, trainer_type)
+    source = arguments.config_path or default_file(arguments.overrides, arguments.options, trainer_type)
     options = arguments.options
     if source is None and trainer_type is not None:
         options = deep_merge({"default_settings": {"trainer_type": trainer_type}}, options)
@@ -87,10 +88,22 @@ def resolve(arguments: ParsedArguments, trainer_type: str | None) -> RunSettings
     return settings
 
 
-def _default_file(arguments: ParsedArguments, trainer_type: str | None) -> Path | None:
-    deciding = [text for text in arguments.overrides if _decides_the_file(text.partition("=")[0].strip())]
+def default_file(
+    overrides: Sequence[str], options: Mapping[str, Any], trainer_type: str | None = None
+) -> Path | None:
+    """Return the training file of a command that names none: the resumed run's own, or that of the environment.
+
+    Args:
+        overrides: texts of `--set`, which may name the environment, the run and the algorithm.
+        options: other options as settings.
+        trainer_type: the command's algorithm; None: that of the settings.
+
+    Returns:
+        None without a run to resume and without an environment.
+    """
+    deciding = [text for text in overrides if _decides_the_file(text.partition("=")[0].strip())]
     # Several environments need an `env_path`, which may stand in the file that is yet to be found.
-    settings = load_settings(None, [*deciding, "env_settings.num_envs=1"], arguments.options)
+    settings = load_settings(None, [*deciding, "env_settings.num_envs=1"], options)
     checkpoints = settings.checkpoint_settings
     if checkpoints.resume and checkpoints.run_id is not None:
         own = Path(checkpoints.results_dir, checkpoints.run_id, CONFIGURATION)

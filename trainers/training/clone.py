@@ -26,13 +26,15 @@ from trainers.config.errors import option_reader, path_option
 from trainers.imitation.cloning import Cloning
 from trainers.imitation.fitting import GRADIENT_STEPS, Epoch, default_epochs, deviation, divided, fit
 from trainers.imitation.sources import load_shown
+from trainers.optim.launch import launched
 from trainers.optim.threads import Threads
 from trainers.records.progress import Display, LineDisplay, open_missing_streams
 from trainers.records.run_folder import claimed_folder, with_run_id
 from trainers.records.timers import TimerTree
 from trainers.training.api import with_seed
 from trainers.training.arguments import add_option, settings_of
-from trainers.training.environments import environment_options, tuned_file
+from trainers.training.cli import default_file
+from trainers.training.environments import environment_options
 from trainers.training.learners import Learners
 from trainers.training.recorder import Recorder
 from trainers.training.resuming import check_start
@@ -223,6 +225,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     path, demo, epochs = given.pop("trainer_config_path"), given.pop("demo"), given.pop("epochs")
     train_on = [path] if path is not None else []
     try:
+        if launched() is not None:
+            raise UserError("trainers.clone trains in one process; start it without torchrun")
         if epochs is not None and epochs < 1:
             raise UserError(f"--epochs {epochs}: expected 1 or more")
         overrides = tuple(given.pop("overrides"))
@@ -230,11 +234,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         train_on += [word for name, value in kept.items() for word in option(name, value)]
         train_on += [word for text in overrides for word in option("--set", text)]
         options = settings_of(given)
-        env_path = given.get("env_settings.env_path")
-        if path is None and env_path is not None:
-            own = [text for text in overrides if text.startswith("env_settings.")]
-            path = tuned_file(env_path, "ppo", load_settings(None, own, options).env_settings.env_options)
-        settings = load_settings(path, overrides, options)
+        settings = load_settings(path or default_file(overrides, options), overrides, options)
         folder = clone(settings, demo, epochs, LineDisplay())
     except BaseException as error:  # libraries in other languages raise their own
         return exit_status(error)
@@ -258,7 +258,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs="?",
         type=path_option,
         default=None,
-        help="Training file (.yaml). Default: the PPO file tuned for the Gymnasium environment.",
+        help="Training file (.yaml). Default: the file tuned for the Gymnasium environment.",
     )
     parser.add_argument(
         "--demo",

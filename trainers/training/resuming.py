@@ -179,6 +179,7 @@ def restore(learner: Learner, path: Path, only_weights: bool = False) -> list[st
             state = translated(learner, state)
         if only_weights:
             notes += take_values_by_name(learner, state)
+        _require_usable_kind(learner, path, state, only_weights)
         check_fits(path, state, learner.policy)
         if not only_weights:
             _check_resumable(learner, path, state)
@@ -239,6 +240,24 @@ def _require_same_network(name: str, found: Any, expected: Mapping[str, torch.Te
         )
 
 
+def _require_usable_kind(learner: Learner, path: Path, state: dict[str, Any], only_weights: bool) -> None:
+    """Require that a checkpoint is of the learner's algorithm, or of one with the same network if weights are enough.
+
+    Raises:
+        UserError: it is of another one.
+    """
+    before, now = state.get("trainer_type", learner.kind), learner.kind  # those of mlagents-learn have none
+    if before == now:
+        return
+    if not only_weights:
+        raise UserError(f"{path}: written by {before}, cannot be resumed with {now}")
+    if difference := first_difference(state["Policy"], learner.policy.state_dict()):
+        raise UserError(
+            f"{path}: written by {before}, whose network is another one than that of {now} ({difference}); "
+            f"use trainer_type {before}, or another run for --initialize-from"
+        )
+
+
 def _check_resumable(learner: Learner, path: Path, state: dict[str, Any]) -> None:
     """Require that the learner can resume from a checkpoint, and not only start from its weights."""
     if state["behavior"]["name"] != learner.name:
@@ -246,8 +265,6 @@ def _check_resumable(learner: Learner, path: Path, state: dict[str, Any]) -> Non
             f"{path}: written by the behavior {state['behavior']['name']}, cannot be resumed by {learner.name}; "
             "put the file back in its place, or use --initialize-from"
         )
-    if state["trainer_type"] != learner.kind:
-        raise UserError(f"{path}: written by {state['trainer_type']}, cannot be resumed with {learner.kind}")
     if "Optimizer:value_optimizer" not in state:
         raise UserError(
             f"{path}: a policy without the optimiser's state, which cannot be resumed; use --initialize-from"

@@ -182,7 +182,7 @@ def test_a_behavior_the_file_lacks_is_refused(walker: Path) -> None:
         load_settings(walker).behavior("Walkr")
     assert str(caught.value) == (
         f"{walker}: behaviors: the environment has a behavior Walkr, which is not among those listed (Walker), "
-        "and there is no default_settings; did you mean Walker?"
+        "and there is no default_settings; add it, or rename the one meant"
     )
     with pytest.raises(UserError, match=r"not among those listed \(none\)"):
         load_settings("debug: true").behavior("Walker")

@@ -253,6 +253,8 @@ def test_checkpoints_are_found_by_name_step_and_folder(tmp_path):
         find_checkpoint(run, "11")
     with pytest.raises(UserError, match="no such run folder"):
         find_checkpoint(tmp_path / "nowhere")
+    with pytest.raises(UserError, match=r"Test-10.onnx: expected a run folder or a checkpoint \(.pt\) here"):
+        find_checkpoint(run / "Test" / "Test-10.onnx")
     with pytest.raises(UserError, match="no such checkpoint"):
         load_policy(tmp_path / "nothing.pt")
     CheckpointKeeper(run, "Other", keep=5).save(whole_state(learner), None)

@@ -122,6 +122,14 @@ def test_the_command_that_it_prints_goes_on_from_the_clone(teacher, tmp_path, mo
     assert len(list(Path("all of them").glob("*/CartPole-v1/checkpoint.pt"))) == 2
 
 
+def test_another_algorithm_takes_its_own_file(teacher, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    given = ["--env", "CartPole-v1", "--demo", str(teacher), "--epochs", "1", "--run-id", "soft"]
+    assert main([*given, "--set", "behaviors.*.trainer_type=sac"]) == 0
+    state = load_state(tmp_path / "runs" / "soft" / "CartPole-v1" / "checkpoint.pt")
+    assert state["trainer_type"] == "sac"
+
+
 def _returns(run: Path) -> list[str]:
     with (run / "CartPole-v1" / "progress.csv").open(newline="") as stream:
         return [

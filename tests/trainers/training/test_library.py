@@ -4,6 +4,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 import numpy as np
 import pytest
 import torch
@@ -13,9 +14,11 @@ from scripted_env import make_spec
 from task_envs import TaskEnv, one_hot
 
 import trainers
+from gym_adapters import make_env
 from gym_adapters.actions import checked_actions
 from trainers import LoadedPolicy, Outcome, UserError, load_policy, train
 from trainers.config import RunSettings, load_settings
+from trainers.training.callbacks import Callback
 
 OPTIONS: dict[str, Any] = {
     "behaviors": {
@@ -135,6 +138,17 @@ def test_training_works_outside_the_main_thread():
     thread.start()
     thread.join()
     assert outcomes[0]["Task"].steps >= 300
+
+
+@pytest.mark.parametrize("env", ["CartPole-v1", gymnasium.make("CartPole-v1")], ids=["id", "environment"])
+def test_what_is_no_environment_is_refused_with_the_function_that_makes_one(env):
+    with pytest.raises(UserError, match=r"env: expected a BaseEnv.*gym_adapters\.make_env"):
+        train(env, OPTIONS)
+
+
+def test_one_callback_without_a_list_is_refused():
+    with pytest.raises(UserError, match=r"write callbacks=\[Callback"):
+        train(make_env("CartPole-v1", 1, 0), OPTIONS, callbacks=Callback())
 
 
 def test_settings_that_ask_for_too_much_are_refused_before_anything_is_written():

@@ -75,6 +75,28 @@ def test_weights_of_another_activation_are_another_policy(how, activation, tmp_p
         train(Stopwatch().env(), options(tmp_path, start[0], behavior=changed, **start[1]))
 
 
+def test_a_run_does_not_start_from_itself(tmp_path):
+    train(Stopwatch().env(), options(tmp_path, behavior={"max_steps": 64}))
+    with pytest.raises(UserError, match=r"initialize_from: 'first' is the run itself"):
+        train(never, options(tmp_path, initialize_from="first", force=True))
+    assert (tmp_path / "first" / "Task" / "checkpoint.pt").is_file()
+
+
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        ("resume", "written by ppo, cannot be resumed with sac"),
+        ("initialize_from", "written by ppo, whose network is another one than that of sac"),
+    ],
+)
+def test_the_network_of_another_algorithm_is_named_as_such(how, told, tmp_path):
+    train(Stopwatch().env(), options(tmp_path, behavior={"max_steps": 64}))
+    start = ("first", {"resume": True}) if how == "resume" else ("second", {"initialize_from": "first"})
+    behavior = {"trainer_type": "sac", "max_steps": 128, "hyperparameters": {"batch_size": 16}}
+    with pytest.raises(UserError, match=told):
+        train(Stopwatch().env(), options(tmp_path, start[0], behavior=behavior, **start[1]))
+
+
 def log_of(settings: RunSettings) -> Path:
     checkpoints = settings.checkpoint_settings
     return Path(checkpoints.results_dir, str(checkpoints.run_id), "run_logs", "Player-0.log")
