@@ -21,8 +21,7 @@ from trainers.records.checkpoint import write_text
 from trainers.records.metrics import Summary
 from trainers.records.origin import COMMAND, SYSTEM, write_origin
 from trainers.records.progress import Display
-from trainers.records.run_folder import STATUS
-from trainers.records.run_status import read_status
+from trainers.records.run_status import STATUS, TIMERS, read_status
 from trainers.records.timers import TimerTree
 from trainers.training.announcements import evaluation_line
 from trainers.training.evaluation import Score
@@ -196,11 +195,11 @@ class RunFiles:
             return
         if self.settings.checkpoint_settings.watches:
             return
-        with self._failure_reported("run_logs/timers.json"):
+        with self._failure_reported(TIMERS.as_posix()):
             tree: dict[str, Any] = self.timers.as_dict()
             tree["gauges"] = {key: value for recorder in recorders for key, value in recorder.gauges.items()}
             tree["metadata"] = {"torch_version": torch.__version__}
-            write_text(self.folder / "run_logs" / "timers.json", json.dumps(tree, indent=4))
+            write_text(self.folder / TIMERS, json.dumps(tree, indent=4))
 
     @contextmanager
     def _failure_reported(self, what: str) -> Iterator[None]:
