@@ -17,7 +17,9 @@ from trainers.training.resuming import BEST_EVALUATION, BEST_RETURN, DEVICE, ELO
 
 
 class Recorder:
-    """Follows one behavior. It writes nothing: this is what the ranks have whose files rank 0 writes.
+    """Counts and judges, and writes nothing: this is what the ranks have whose files rank 0 writes.
+
+    The methods that only write do nothing here; `FileRecorder` says how they write.
 
     Args:
         learner: the learner to record, with the state that it goes on from.
