@@ -1,7 +1,8 @@
-"""All limits of sizes, in one place. What exceeds one is refused in one line, before memory is asked for it.
+"""The limits of sizes, in one place. What exceeds one is refused in one line, before memory is asked for it.
 
 They lie far above what training needs, and far below what a machine cannot hold. `gym_adapters.sizes` checks those of
-observations, actions and memory, `trainers.config` those of keys, and `trainers.config.reader` those of YAML.
+observations, actions and memory, `trainers.config` those of keys, and `trainers.config.reader` those of YAML. How long
+a behavior's name may be is said in `bridge.declarations`.
 """
 
 TEXT_BYTES = 1_000_000
@@ -27,6 +28,12 @@ UNITS = 2**14
 
 LAYERS = 100
 """Hidden layers."""
+
+BINS = 10_000
+"""Bins into which a critic sorts values: each is an output of the network."""
+
+THREADS = 1_024
+"""CPU threads of PyTorch."""
 
 BEHAVIORS = 1_000
 """Behaviors of a training file: each has a network."""

@@ -34,7 +34,7 @@ from tests.faults.tools.base_envs import (
     strangers_end,
 )
 from trainers import load_policy, train
-from trainers.training.session import SAVED
+from trainers.training.chronicle import SAVED
 
 from scripted_env import make_spec  # isort: skip  # found by `tests.faults.fault`
 

@@ -22,11 +22,11 @@ STAGES = {  # what is going on, and at which of its calls
     "observe": ("trainers.algorithms.actor", "Actor", "observe", 150),
     "act": ("trainers.algorithms.actor", "Actor", "act", 150),
     "update": ("trainers.algorithms.on_policy", "OnPolicyLearner", "update", 2),
-    "summary": ("trainers.training.recorder", "Recorder", "write", 1),
-    "checkpoint": ("trainers.records.checkpoint", "CheckpointKeeper", "save", 1),
-    "export": ("trainers.records.checkpoint", "CheckpointKeeper", "export", 1),
-    "plots": ("trainers.training.recorder", "Recorder", "draw", 1),
-    "status": ("trainers.training.recorder", "Recorder", "status", 1),
+    "summary": ("trainers.training.file_recorder", "FileRecorder", "write", 1),
+    "checkpoint": ("trainers.records.checkpoint_keeper", "CheckpointKeeper", "save", 1),
+    "export": ("trainers.records.checkpoint_keeper", "CheckpointKeeper", "export", 1),
+    "plots": ("trainers.training.file_recorder", "FileRecorder", "draw", 1),
+    "status": ("trainers.training.file_recorder", "FileRecorder", "status", 1),
     "end": ("trainers.training.session", "Session", "close", 0),
 }
 NOTHING_YET = {

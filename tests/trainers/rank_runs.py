@@ -15,7 +15,7 @@ from training.test_self_play import options as play_options
 
 from trainers import Callback, Moment, Outcome, train
 from trainers.config import RunSettings
-from trainers.training.evaluation import SEED
+from trainers.training.evaluation import EVALUATION_SEED
 
 SMALL = {
     "trainer_type": "ppo",
@@ -77,7 +77,7 @@ def told(outcomes: dict[str, Outcome]) -> dict[str, Any]:
 def examiner(settings: RunSettings) -> Taught:
     """The environment of evaluations, which rank 0 alone makes."""
     assert RANK == 0
-    assert settings.env_settings.seed == SEED
+    assert settings.env_settings.seed == EVALUATION_SEED
     return Taught()
 
 

@@ -11,6 +11,7 @@ import pytest
 from gym_adapters.commands import interpreter, shell_line
 from trainers.__main__ import main as learn
 from trainers.commands import PROGRAMS, Program, main
+from trainers.config import catalogue
 
 ROOT = Path(__file__).parents[2]
 
@@ -20,6 +21,13 @@ def test_help_names_every_program(capsys: pytest.CaptureFixture[str]) -> None:
         assert main(words) == 0
         said = capsys.readouterr().out
         assert all(f"  {name} " in said for name in PROGRAMS)
+
+
+def test_every_algorithm_has_a_program() -> None:
+    """The list of programs is written out, because the catalogue takes a moment to import."""
+    assert {program.trainer_type for program in PROGRAMS.values()} - {None} == set(
+        catalogue.algorithm_names()
+    )
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

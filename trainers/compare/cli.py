@@ -9,11 +9,12 @@ from pathlib import Path
 
 from rich.console import Console
 
+from bridge.process import looks_like_player
 from gym_adapters.commands import program_name
 from gym_adapters.errors import UserError, exit_status
 from trainers.compare.experiments import experiment_report, load_experiments
 from trainers.compare.page import write_page
-from trainers.compare.plan import Plan, begun, is_player, load_variant, removed_keys
+from trainers.compare.plan import Plan, begun, load_variant, removed_keys
 from trainers.compare.report import Report, make_report
 from trainers.compare.runs import Run, group_runs, read_runs
 from trainers.compare.table import print_report
@@ -119,9 +120,9 @@ def _readable(folders: Sequence[Path], behavior: str | None) -> tuple[list[Run],
 def _notes(plan: Plan, there: int) -> list[str]:
     """Return the remarks about the training."""
     seeds = ", ".join(map(str, plan.seeds))
-    place = Path(plan.env).name if is_player(plan.env) else plan.env
+    place = Path(plan.env).name if looks_like_player(plan.env) else plan.env
     notes = [f"Trained one after the other over Unity's protocol: {place}; seeds: {seeds}."]
-    if not is_player(plan.env):
+    if not looks_like_player(plan.env):
         notes.append(
             f"Both trainers started the same player: python -m bridge.player, {plan.agents} environments."
         )

@@ -1,6 +1,5 @@
 """The runs of a comparison: their settings, folders and progress."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,6 @@ from bridge.process import looks_like_player
 from trainers.compare.events import event_files
 from trainers.compare.runs import OURS, THEIRS, as_yaml, flatten
 from trainers.config import BehaviorSettings, RunSettings, dump_settings, load_settings
-from trainers.records.run_status import ended_early
 from trainers.training.environments import environment_options
 
 FOLDERS = {OURS: "runs", THEIRS: "results"}
@@ -58,11 +56,6 @@ class Plan:
         return [(side, v, seed) for v in self.variants for seed in self.seeds for side in FOLDERS]
 
 
-def is_player(env: str) -> bool:
-    """Whether `--env` is the path of a Unity player and not an environment's id."""
-    return looks_like_player(env)
-
-
 def load_variant(name: str, source: Path, overrides: Sequence[str], env: str) -> Variant:
     """Read a training file for both trainers.
 
@@ -72,9 +65,13 @@ def load_variant(name: str, source: Path, overrides: Sequence[str], env: str) ->
     Raises:
         UserError: The file or an override is invalid.
     """
-    place = {"env_path": str(Path(env).absolute())} if is_player(env) else {"env_path": None, "num_envs": 1}
+    place = (
+        {"env_path": str(Path(env).absolute())}
+        if looks_like_player(env)
+        else {"env_path": None, "num_envs": 1}
+    )
     settings = load_settings(source, overrides, {"env_settings": place})
-    return Variant(name, settings if is_player(env) else _with_arguments(settings, env))
+    return Variant(name, settings if looks_like_player(env) else _with_arguments(settings, env))
 
 
 def _with_arguments(settings: RunSettings, env: str) -> RunSettings:
@@ -97,33 +94,6 @@ def max_steps(settings: RunSettings) -> int:
     """Return the agent steps after which a run with these settings ends."""
     behaviors = [*settings.behaviors.values()] or [settings.default_settings or BehaviorSettings()]
     return max(behavior.max_steps for behavior in behaviors)
-
-
-def is_finished(plan: Plan, side: str, variant: Variant, seed: int) -> bool:
-    """See `has_finished`."""
-    return has_finished(plan.folder(side, variant, seed), variant.settings)
-
-
-def has_finished(folder: Path, settings: RunSettings) -> bool:
-    """Whether a run of either trainer has ended, and each behavior has had its `max_steps` or learned enough."""
-    if not (folder / "run_logs" / "timers.json").is_file():
-        return False
-    try:
-        status = json.loads((folder / "run_logs" / "training_status.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    ended = {
-        name: entry
-        for name, entry in status.items()
-        if isinstance(entry, dict) and entry.get("final_checkpoint")
-    }
-    ended = {name: ended[name] for name in settings.behaviors if name in ended} or ended
-    otherwise = settings.default_settings or BehaviorSettings()
-    return bool(ended) and all(
-        ended_early(entry)
-        or int(entry["final_checkpoint"]["steps"]) >= settings.behaviors.get(name, otherwise).max_steps
-        for name, entry in ended.items()
-    )
 
 
 def begun(plan: Plan) -> list[Path]:

@@ -17,13 +17,14 @@ from typing import Any
 import bridge
 from bridge.child_processes import apart, interrupt, kill
 from bridge.ports import free_ports
-from bridge.process import find_player
+from bridge.process import find_player, looks_like_player
 from gym_adapters.errors import UserError
-from trainers.compare.plan import FOLDERS, Plan, Variant, is_finished, is_player, max_steps
+from trainers.compare.plan import FOLDERS, Plan, Variant, max_steps
 from trainers.compare.progress import Progress
 from trainers.compare.runs import OURS, THEIRS
 from trainers.config import dump_settings
 from trainers.records.checkpoint import write_text
+from trainers.records.run_status import has_finished
 
 PATIENCE = 60.0
 """Seconds in which an interrupted trainer may save its run. Further interrupts in that time have no effect."""
@@ -41,7 +42,7 @@ def train_all(plan: Plan) -> None:
     """
     player = _player(plan)
     _write_files(plan)
-    todo = [job for job in plan.jobs() if not is_finished(plan, *job)]
+    todo = [job for job in plan.jobs() if not has_finished(plan.folder(*job), job[1].settings)]
     if any(side == THEIRS for side, _, _ in todo):
         check_mlagents_learn(plan.mlagents_learn)
     with Progress(len(plan.jobs()), len(plan.jobs()) - len(todo)) as progress, terminated_as_interrupted():
@@ -49,7 +50,7 @@ def train_all(plan: Plan) -> None:
             name = f"{side}, {variant.name}, seed {seed}"
             progress.begin(name, max_steps(variant.settings))
             _train(plan, side, variant, seed, player, progress)
-            if not is_finished(plan, side, variant, seed):
+            if not has_finished(plan.folder(side, variant, seed), variant.settings):
                 raise UserError(f"{name}: ended early; see {_log(plan, side, variant, seed)}")
             progress.finish()
 
@@ -98,7 +99,7 @@ def _log(plan: Plan, side: str, variant: Variant, seed: int) -> Path:
 
 def _player(plan: Plan) -> Path:
     """Return the player that both trainers start: the given one, or a script that runs an environment."""
-    if is_player(plan.env):
+    if looks_like_player(plan.env):
         found = find_player(plan.env)
         if found is None:
             raise UserError(f"--env {plan.env}: no such player; give the path of a built player")

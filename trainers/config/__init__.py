@@ -1,6 +1,6 @@
 """The training file as typed settings: ML-Agents' own keys and the extensions of this trainer."""
 
-from trainers.config.algorithm import AlgorithmSettings
+from trainers.config.algorithm import AlgorithmSettings, QSettings
 from trainers.config.base import (
     Count,
     CountOrZero,
@@ -9,6 +9,8 @@ from trainers.config.base import (
     NonNegative,
     Positive,
     Real,
+    Rows,
+    Total,
     extension,
     number,
     problem,
@@ -27,7 +29,10 @@ from trainers.config.environment_parameters import (
     Sampler,
     UniformSampler,
 )
-from trainers.config.hyperparameters import (
+from trainers.config.loader import load_settings
+from trainers.config.network import MemorySettings, NetworkSettings
+from trainers.config.off_policy import DQNSettings, OffPolicySettings, SACSettings
+from trainers.config.on_policy import (
     A2CSettings,
     ActorCriticSettings,
     MAPPOSettings,
@@ -37,9 +42,6 @@ from trainers.config.hyperparameters import (
     PPOSettings,
     PQNSettings,
 )
-from trainers.config.loader import load_settings
-from trainers.config.network import MemorySettings, NetworkSettings
-from trainers.config.off_policy import DQNSettings, OffPolicySettings, QSettings, SACSettings
 from trainers.config.reward_signals import RewardSignals
 from trainers.config.run import CheckpointSettings, RankSettings, RunSettings, TorchSettings
 from trainers.config.self_play import SelfPlaySettings
@@ -93,11 +95,13 @@ __all__ = [
     "Real",
     "RewardSignalSettings",
     "RewardSignals",
+    "Rows",
     "RunSettings",
     "SACSettings",
     "Sampler",
     "SelfPlaySettings",
     "TorchSettings",
+    "Total",
     "UniformSampler",
     "dump_settings",
     "extension",

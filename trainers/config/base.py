@@ -4,7 +4,7 @@ import difflib
 import os
 import re
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -18,7 +18,17 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from gym_adapters.limits import ENVIRONMENTS, LAYERS, ROWS, SNAPSHOTS, STEPS, UNITS, WINDOW_PIXELS
+from gym_adapters.limits import (
+    BINS,
+    ENVIRONMENTS,
+    LAYERS,
+    ROWS,
+    SNAPSHOTS,
+    STEPS,
+    THREADS,
+    UNITS,
+    WINDOW_PIXELS,
+)
 
 INT32_MAX, FLOAT32_MAX = 2**31 - 1, 3.4e38
 """The largest whole number and the largest number that a message to a player holds."""
@@ -175,11 +185,12 @@ Rows = Annotated[int, *number("a whole number", most=ROWS, ge=1)]
 RowsOrZero = Annotated[int, *number("a whole number", most=ROWS, ge=0)]
 Units = Annotated[int, *number("a whole number", most=UNITS, ge=1)]
 Layers = Annotated[int, *number("a whole number", most=LAYERS, ge=1)]
+Bins = Annotated[int, *number("a whole number", most=BINS, ge=2)]
 Snapshots = Annotated[int, *number("a whole number", most=SNAPSHOTS, ge=1)]
 Environments = Annotated[int, *number("a whole number", most=ENVIRONMENTS, ge=1)]
 Pixels = Annotated[int, *number("a whole number", most=WINDOW_PIXELS, ge=0)]
 Port = Annotated[int, *number("a whole number", ge=1, le=65535)]
-Threads = Annotated[int, *number("a whole number", ge=1, le=1024)]
+Threads = Annotated[int, *number("a whole number", most=THREADS, ge=1)]
 Seed = Annotated[int, *number("a whole number", ge=-1, le=INT32_MAX)]
 Seconds = Annotated[int, *number("a whole number", ge=1, le=INT32_MAX)]
 SentCountOrZero = Annotated[int, *number("a whole number", ge=0, le=INT32_MAX)]
@@ -187,6 +198,13 @@ SentCountOrUnlimited = Annotated[int, *number("a whole number", ge=-1, le=INT32_
 SentPositive = Annotated[float, *number("a number", gt=0, le=FLOAT32_MAX)]
 Flag = Annotated[bool, Field(strict=True)]
 PathText = Annotated[str, AfterValidator(in_home), AfterValidator(possible_path)]
+
+TOTAL = "total of all ranks"
+Kind = TypeVar("Kind")
+Total = Annotated[Kind, TOTAL]
+"""``Total[Count]`` marks a key that counts what all agents of a run do together, or what all ranks learn from together.
+The option `--scale-batch` multiplies it by the number of ranks.
+"""
 
 
 class Settings(BaseModel):

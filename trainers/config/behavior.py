@@ -15,6 +15,7 @@ from trainers.config.base import (
     Positive,
     Real,
     Settings,
+    Total,
     deprecated,
     extension,
     one_of,
@@ -46,7 +47,7 @@ class BehaviorSettings(Settings):
     reward_signals: RewardSignals = Field(
         default_factory=extrinsic_only, description="Where rewards come from. Default: extrinsic alone."
     )
-    max_steps: Count = Field(
+    max_steps: Total[Count] = Field(
         default=500000, description="Agent steps after which training ends. Typical: 5e5-1e7."
     )
     time_horizon: Count = Field(
@@ -54,14 +55,14 @@ class BehaviorSettings(Settings):
         description="Most agent steps in a trajectory. The value function estimates the rewards after its end. It has "
         "no effect with a replay buffer (sac, dqn).",
     )
-    summary_freq: Count = Field(default=50000, description="Agent steps between two summaries.")
+    summary_freq: Total[Count] = Field(default=50000, description="Agent steps between two summaries.")
     keep_checkpoints: Count = Field(
         default=5, description="Most checkpoints to keep. Older ones are deleted."
     )
     even_checkpoints: Flag = Field(
         default=False, description="Whether checkpoint_interval is set to max_steps / keep_checkpoints."
     )
-    checkpoint_interval: Count = Field(
+    checkpoint_interval: Total[Count] = Field(
         default=500000, validate_default=True, description="Agent steps between two checkpoints."
     )
     init_path: PathText | None = Field(
@@ -103,7 +104,7 @@ class BehaviorSettings(Settings):
         "better Elo rating, after which training ends before max_steps. With evaluation_freq, evaluations in a row. A "
         "new lesson begins a new count. Typical: 10-50. null: never.",
     )
-    evaluation_freq: Count | None = extension(
+    evaluation_freq: Total[Count | None] = extension(
         None,
         description="Agent steps between two evaluations: the policy plays deterministically in environments of its "
         "own, and the best checkpoint, stop_at_reward and patience follow the mean return. null: never.",

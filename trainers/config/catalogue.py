@@ -1,5 +1,7 @@
-"""The algorithms and reward signals: this is the one place that lists them. Packages may add theirs, see `plugins`.
+"""The algorithms and reward signals by name. Packages may add theirs, see `plugins`.
 
+A training file may name what is listed here, and nothing else lists what must work: `trainers.commands` has a shorter
+command for each algorithm, and `RewardSignals` a typed field for each signal, for the code that reads one by its name.
 A name that is listed here stays with this package, even if another one adds it.
 """
 
@@ -12,8 +14,8 @@ from typing import Any
 from trainers.config import plugins
 from trainers.config.algorithm import AlgorithmSettings
 from trainers.config.base import Settings
-from trainers.config.hyperparameters import A2CSettings, MAPPOSettings, POCASettings, PPOSettings, PQNSettings
 from trainers.config.off_policy import DQNSettings, SACSettings
+from trainers.config.on_policy import A2CSettings, MAPPOSettings, POCASettings, PPOSettings, PQNSettings
 from trainers.config.plugins import REWARD_SIGNAL, TRAINER_TYPE
 from trainers.config.signals import (
     CuriositySettings,

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from trainers.config.base import Count, CountOrZero, NonNegative, PathText, Rows, RowsOrZero, Settings
+from trainers.config.base import Count, CountOrZero, NonNegative, PathText, Rows, RowsOrZero, Settings, Total
 from trainers.config.signals import DEMO_PATH
 
 
@@ -10,14 +10,14 @@ class BehavioralCloningSettings(Settings):
     """Learning from demonstrations."""
 
     demo_path: PathText = Field(description=DEMO_PATH)
-    steps: CountOrZero = Field(
+    steps: Total[CountOrZero] = Field(
         default=0,
         description="Agent steps over which imitation fades: its learning rate falls linearly to none. 0: it stays.",
     )
     strength: NonNegative = Field(
         default=1.0, description="Learning rate of imitation, as a factor on the policy's."
     )
-    samples_per_update: RowsOrZero = Field(
+    samples_per_update: Total[RowsOrZero] = Field(
         default=0,
         description="Most samples in one pass of an imitation update; fewer than a minibatch mean no limit. 0: all.",
     )
@@ -25,6 +25,6 @@ class BehavioralCloningSettings(Settings):
         default=None,
         description="Passes over the samples in an imitation update. null: 3, as in ML-Agents.",
     )
-    batch_size: Rows | None = Field(
+    batch_size: Total[Rows | None] = Field(
         default=None, description="Samples in an imitation minibatch. null: that of hyperparameters."
     )

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 from gym_adapters.commands import module_command
 from gym_adapters.errors import UserError
+from trainers.config.algorithm import NoiseSettings, QSettings
 from trainers.config.base import suggestion
 from trainers.config.behavior import BehaviorSettings
 from trainers.config.environment_parameters import CompletionCriteria
-from trainers.config.off_policy import NoiseSettings, QSettings, SACSettings
+from trainers.config.off_policy import SACSettings
 from trainers.config.run import RunSettings
 
 

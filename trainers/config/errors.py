@@ -1,18 +1,18 @@
 """What is reported of validation errors."""
 
-import pathlib
 from argparse import ArgumentTypeError
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from trainers.config.base import NO_FACTORY, PathText, detail_text
 
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 
 
-def problems(error: ValidationError) -> list[tuple[Path, str]]:
+def problems(error: ValidationError) -> list[tuple[KeyPath, str]]:
     """Return the key path and the message of each problem."""
     details = [detail for detail in error.errors() if detail["type"] != NO_FACTORY]
     return [(tuple(detail["loc"]), detail_text(detail)) for detail in details]
@@ -34,9 +34,9 @@ def option_reader(kind: Any) -> Callable[[str], Any]:
     return read
 
 
-def path_option(text: str) -> pathlib.Path:
+def path_option(text: str) -> Path:
     """Return a path, as argparse's ``type``. One that no system can open is refused."""
-    return pathlib.Path(option_reader(PathText)(text))
+    return Path(option_reader(PathText)(text))
 
 
 def listed(mistakes: list[str]) -> str:

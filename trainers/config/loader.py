@@ -47,7 +47,7 @@ def load_settings(
     """
     label, content = read_source(source)
     merged = _without_earlier_start(label, content)
-    origins: list[tuple[errors.Path, str]] = []
+    origins: list[tuple[errors.KeyPath, str]] = []
     if options:
         given = every_behavior(options, merged)
         merged = deep_merge(merged, given)
@@ -79,7 +79,9 @@ def _without_earlier_start(label: str, content: Mapping[str, Any]) -> dict[str, 
     return {**content, "checkpoint_settings": kept}
 
 
-def _mistake(path: errors.Path, text: str, origins: Sequence[tuple[errors.Path, str]], label: str) -> str:
+def _mistake(
+    path: errors.KeyPath, text: str, origins: Sequence[tuple[errors.KeyPath, str]], label: str
+) -> str:
     """Return a line about one mistake: where it stands, the key, and what is wrong."""
     if text.startswith(UNKNOWN):
         given = ((name, known) for known, name in reversed(origins) if known[: len(path)] == path)
@@ -91,7 +93,7 @@ def _mistake(path: errors.Path, text: str, origins: Sequence[tuple[errors.Path, 
     return ": ".join(filter(None, (origin, ".".join(map(str, path)), text)))
 
 
-def _apply(override: str, content: dict[str, Any]) -> tuple[dict[str, Any], list[errors.Path]]:
+def _apply(override: str, content: dict[str, Any]) -> tuple[dict[str, Any], list[errors.KeyPath]]:
     """Return ``content`` with one ``KEY=VALUE`` applied, and the paths of the keys that this set."""
     key, equals, text = override.partition("=")
     key = key.strip()
@@ -104,7 +106,9 @@ def _apply(override: str, content: dict[str, Any]) -> tuple[dict[str, Any], list
     value = parse_yaml(text, label)
     if path[:2] == ("behaviors", "*"):
         given = every_behavior(put({}, path, value, label), content)
-        targets: list[errors.Path] = [("behaviors", name, *path[2:]) for name in given.get("behaviors", {})]
+        targets: list[errors.KeyPath] = [
+            ("behaviors", name, *path[2:]) for name in given.get("behaviors", {})
+        ]
         targets += [("default_settings", *path[2:])] if "default_settings" in given else []
     else:
         targets = [path]

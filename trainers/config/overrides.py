@@ -7,7 +7,7 @@ from gym_adapters.errors import UserError
 from trainers.config import catalogue
 from trainers.config.base import Settings, one_of, show
 from trainers.config.behavior import BehaviorSettings
-from trainers.config.errors import Path
+from trainers.config.errors import KeyPath
 from trainers.config.network import NetworkSettings
 from trainers.config.reward_signals import RewardSignals
 from trainers.config.run import RunSettings, deep_merge
@@ -35,7 +35,7 @@ def every_behavior(options: Mapping[str, Any], content: Mapping[str, Any]) -> di
     return spread
 
 
-def key_path(key: str, content: Mapping[str, Any]) -> Path:
+def key_path(key: str, content: Mapping[str, Any]) -> KeyPath:
     """Split a dotted key into its parts.
 
     Names of behaviors and parameters may contain dots. A name that ``content`` has is matched first. Any other name
@@ -56,7 +56,7 @@ def key_path(key: str, content: Mapping[str, Any]) -> Path:
     return (block, ".".join(parts[:end]), *parts[end:])
 
 
-def advice(path: Path, unknown: int) -> str:
+def advice(path: KeyPath, unknown: int) -> str:
     """Return what to do about an unknown key, such as ``did you mean behaviors.*.max_steps?``; empty if it is unclear.
 
     Another block may have a key with this name, or other algorithms may have it at this place.
@@ -96,7 +96,7 @@ def _blocks() -> Iterator[tuple[tuple[str, ...], type[Settings]]]:
             yield (name,), field.annotation
 
 
-def put(content: Any, path: Path, value: Any, label: str) -> Any:
+def put(content: Any, path: KeyPath, value: Any, label: str) -> Any:
     """Return a copy of ``content`` with ``value`` at ``path``.
 
     Missing maps on the path are created. A number selects an item of a list. ``content`` itself does not change,
@@ -118,7 +118,7 @@ def put(content: Any, path: Path, value: Any, label: str) -> Any:
     return {**below, part: put(below.get(part), rest, value, label)}
 
 
-def leaves(tree: Mapping[str, Any], above: Path = ()) -> Iterator[tuple[Path, Any]]:
+def leaves(tree: Mapping[str, Any], above: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
     """Yield the path and the value of each key of nested maps whose value is not itself a map with keys."""
     for key, value in tree.items():
         if isinstance(value, Mapping) and value:

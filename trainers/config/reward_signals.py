@@ -1,4 +1,7 @@
-"""The ``reward_signals`` block: the sources of rewards."""
+"""The ``reward_signals`` block: the sources of rewards.
+
+A signal of the catalogue needs no field here: its block is read by its own settings class, as those of other packages.
+"""
 
 from collections.abc import Mapping
 from typing import Any, Self

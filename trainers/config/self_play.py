@@ -2,22 +2,22 @@
 
 from pydantic import Field
 
-from trainers.config.base import Count, Fraction, Real, Settings, Snapshots
+from trainers.config.base import Count, Fraction, Real, Settings, Snapshots, Total
 
 
 class SelfPlaySettings(Settings):
     """How past policies are saved and chosen as opponents."""
 
-    save_steps: Count = Field(
+    save_steps: Total[Count] = Field(
         default=20000,
         description="Agent steps of the learning team between two saved policies. Typical: 10000-100000.",
     )
-    team_change: Count = Field(
+    team_change: Total[Count] = Field(
         default_factory=lambda data: 5 * data["save_steps"],
         description="Agent steps of the learning team before another team learns. Default: 5 x save_steps. "
         "Typical: 4-10 x save_steps.",
     )
-    swap_steps: Count = Field(
+    swap_steps: Total[Count] = Field(
         default=2000,
         description="Agent steps of the opponents before other past policies are chosen. Typical: 10000-100000.",
     )

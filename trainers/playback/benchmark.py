@@ -1,10 +1,12 @@
 """Train tasks for `docs/results.md`: `python -m trainers.benchmark [TASK ...] [--seeds 0,1,2]`, or `--table`.
 
 A task is a Gymnasium id, or the name of another tuned file such as Walker2d-v5-10M. It is trained with PPO, or as
-`sac/<task>` with SAC, and so on. Without a task, every tuned file is trained. Each seed is a run of its own
-(`<results-dir>/<task>-<trainer>-seed<k>`), trained with the task's file and then evaluated. A finished run is only
-evaluated, and an interrupted one is resumed. The scores of all seeds go to `docs/results/<task>-<trainer>.json`, and
-their curves to one picture in `docs/curves/`. `--table` trains nothing and writes the tables of `docs/results.md`.
+`sac/<task>` with SAC, and so on. Without a task, every tuned file is trained, except those for PettingZoo: a game has
+no score without an opponent (`python -m trainers.evaluate RUN --against OTHER` plays such games). Each seed is a run
+of its own (`<results-dir>/<task>-<trainer>-seed<k>`), trained with the task's file and then evaluated with the same
+`env_options`, but for whole games. A finished run is only evaluated, and an interrupted one is resumed. The scores of
+all seeds go to `docs/results/<task>-<trainer>.json`, and their curves to one picture in `docs/curves/`. `--table`
+trains nothing and writes the tables of `docs/results.md`.
 """
 
 import argparse
@@ -14,6 +16,7 @@ import os
 import platform
 import subprocess
 import sys
+from argparse import ArgumentTypeError
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -24,8 +27,9 @@ import numpy as np
 import torch
 
 from gym_adapters.commands import program_name
-from gym_adapters.errors import UserError
+from gym_adapters.errors import UserError, close_reported
 from gym_adapters.make import behavior_name, make_env
+from gym_adapters.pettingzoo import is_pettingzoo
 from gym_adapters.vector_env import GAME_SCORE
 from trainers.config import catalogue, load_settings
 from trainers.config.errors import path_option
@@ -39,16 +43,16 @@ from trainers.playback.results_table import (
     seed_table,
     write_page,
 )
-from trainers.records.checkpoint import NEWEST, load_state, write_text
+from trainers.playback.run_environment import environment_of
+from trainers.records.checkpoint import NEWEST, write_text
 from trainers.records.metrics import REWARD
 from trainers.records.names import behavior_folder
 from trainers.records.plots import draw_seeds
 from trainers.records.policy_file import load_policy
-from trainers.records.run_folder import STATUS
-from trainers.records.run_status import ended_early, read_status
+from trainers.records.run_status import has_finished
 from trainers.training.environments import tuned_files
+from trainers.training.evaluation import EVALUATION_SEED
 
-EVALUATION_SEED = 10000
 EVALUATION_SEEDS = {("a2c", "Pendulum-v1"): 210114487, ("ppo", "Pendulum-v1"): 1708180417}
 """The seed of an evaluation's episode 0; for Pendulum-v1 it is that of earlier published figures."""
 EPISODES = 20
@@ -88,21 +92,32 @@ class SeedResult:
 
 
 def parse_task(text: str) -> Task:
-    """Read a task such as `Walker2d-v5`, `Walker2d-v5-10M`, `ALE/Assault-v5` or `a2c/Pendulum-v1`; default PPO."""
+    """Read a task such as `Walker2d-v5`, `Walker2d-v5-10M`, `ALE/Assault-v5` or `a2c/Pendulum-v1`; default PPO.
+
+    Raises:
+        ArgumentTypeError: it is a PettingZoo environment.
+    """
     first, _, rest = text.partition("/")
     named = first in catalogue.algorithm_names()
     name, trainer_type = (rest, first) if named else (text, catalogue.DEFAULT)
     files = {path.stem: path for path in tuned_files(trainer_type)}
-    return _task_of(files[name], trainer_type) if name in files else Task(name, trainer_type)
+    task = _task_of(files[name], trainer_type) if name in files else Task(name, trainer_type)
+    if is_pettingzoo(task.env_id):
+        raise ArgumentTypeError(
+            f"{text}: expected a Gymnasium environment, not PettingZoo's; train it, and measure it with "
+            "trainers.evaluate"
+        )
+    return task
 
 
 def tuned_tasks() -> list[Task]:
-    """Every tuned training file as a task."""
-    return [
+    """Every tuned training file as a task, except those for PettingZoo."""
+    tasks = [
         _task_of(path, trainer_type)
         for trainer_type in catalogue.algorithm_names()
         for path in tuned_files(trainer_type)
     ]
+    return [task for task in tasks if not is_pettingzoo(task.env_id)]
 
 
 def _task_of(path: Path, trainer_type: str) -> Task:
@@ -119,7 +134,7 @@ def run_seed(task: Task, seed: int, results: Path, extra: Sequence[str]) -> Seed
     """
     folder = results / f"{task.title}-seed{seed}"
     newest = behavior_folder(folder, behavior_name(task.env_id)) / NEWEST
-    if not _is_finished(task, folder, newest):
+    if not _is_finished(folder):
         command = [sys.executable, "-m", "trainers", "--run-id", folder.name, "--results-dir", str(results)]
         if newest.is_file():
             command.append("--resume")  # its own settings
@@ -129,18 +144,19 @@ def run_seed(task: Task, seed: int, results: Path, extra: Sequence[str]) -> Seed
             command += ["--seed", str(seed), "--force", *extra]
         if _run(command) != 0:
             raise UserError(f"training stopped with an error: {' '.join(command)}")
-        if not _is_finished(task, folder, newest):
+        if not _is_finished(folder):
             raise UserError(
                 f"{folder}: stopped before its last step; run the same command again to resume it"
             )
     with (newest.parent / "progress.csv").open(newline="", encoding="utf-8") as stream:
         progress = list(csv.DictReader(stream))
     policy = load_policy(folder)
-    env = make_env(task.env_id, EPISODES, task.first_seed)
+    env_id, options = environment_of(newest, trust=True)  # as when it is trained or resumed
+    env = make_env(env_id, EPISODES, task.first_seed, options)
     try:
         returns = evaluate(env, policy)
     finally:
-        env.close()
+        close_reported(env.close)
     score = SeedScore(
         seed=seed,
         steps=policy.step,
@@ -151,15 +167,10 @@ def run_seed(task: Task, seed: int, results: Path, extra: Sequence[str]) -> Seed
     return SeedResult(score, progress, date.fromtimestamp(newest.stat().st_mtime).isoformat())
 
 
-def _is_finished(task: Task, folder: Path, newest: Path) -> bool:
+def _is_finished(folder: Path) -> bool:
     """Whether a run has had all its agent steps or has learned enough; an interrupted run has the same files."""
     configuration = folder / CONFIGURATION
-    if not configuration.is_file() or not newest.is_file():
-        return False
-    name = behavior_name(task.env_id)
-    max_steps = load_settings(configuration).behavior(name).max_steps
-    early = ended_early(read_status(folder / STATUS).get(name, {}))
-    return early or bool(load_state(newest)["global_step"] >= max_steps)
+    return configuration.is_file() and has_finished(folder, load_settings(configuration))
 
 
 def _run(command: Sequence[str]) -> int:

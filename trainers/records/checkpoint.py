@@ -3,7 +3,7 @@
 import io
 import os
 import pickletools
-import tempfile
+import secrets
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,7 +32,7 @@ SCALES = "scales"
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Write a temporary file beside `path`, then rename it to `path`.
+    """Write a temporary file beside `path`, then rename it to `path`. The user's umask says who may read it.
 
     A process that is killed at any moment leaves the old file or the new one.
 
@@ -44,16 +44,15 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
         OSError: the system refuses; the old file stays.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:60]}.", suffix=DRAFT)
+    temporary = path.with_name(f".{path.name[:60]}.{secrets.token_hex(8)}{DRAFT}")
     try:
-        with os.fdopen(handle, "wb") as stream:
+        with temporary.open("x+b") as stream:
             write(stream)
             stream.flush()
             os.fsync(stream.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
+        temporary.replace(path)
     finally:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gym_adapters.errors import refusal_named
-from trainers.records.reports import unused_name
+from trainers.records.reports import damaged_name
 
 COLUMNS = ("r", "l", "t", "step")
 """Raw return, decisions, seconds since `t_start`, and agent steps of the run when the episode ended."""
@@ -93,7 +93,7 @@ class MonitorFile:
             if columns != ",".join(COLUMNS):
                 raise ValueError(f"expected the columns {','.join(COLUMNS)}")
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
-            kept = unused_name(self.path)
+            kept = damaged_name(self.path)
             self.path.replace(kept)
             self.note = f"{self.path} is no monitor file: it is kept as {kept.name}, and a new one begins"
             return

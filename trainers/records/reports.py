@@ -126,7 +126,7 @@ class CsvReport:
         try:
             rows, self._columns = read_progress(self.path)
         except (OSError, ValueError, csv.Error) as error:
-            kept = unused_name(self.path)
+            kept = damaged_name(self.path)
             with refusal_named(self.path):
                 self.path.replace(kept)
             reason = joined_lines(error)
@@ -183,7 +183,7 @@ def console_line(summary: Summary) -> str:
     return f"{start}Mean Reward: {mean:.3f}. {middle}Std of Reward: {std:.3f}. {state}{rating}"
 
 
-def unused_name(path: Path) -> Path:
+def damaged_name(path: Path) -> Path:
     """Return a name beside `path` that no file has yet."""
     names = (path.with_name(f"{path.stem}.damaged-{count}{path.suffix}") for count in itertools.count(1))
     return next(name for name in names if not name.exists())

@@ -13,9 +13,7 @@ from trainers.config.loader import CONFIGURATION
 from trainers.records.checkpoint import DRAFT
 from trainers.records.names import MOST_LETTERS, behavior_folder, file_name, is_portable
 from trainers.records.run_lock import locked
-from trainers.records.run_status import read_status
-
-STATUS = Path("run_logs", "training_status.json")
+from trainers.records.run_status import STATUS, read_status
 
 ASIDE = ".replaced"
 """Beside the runs: where `force` moves a run until the new one of that name has saved something."""

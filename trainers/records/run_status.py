@@ -9,7 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter, Val
 
 from gym_adapters.errors import UserError
 from gym_adapters.text import first_line
+from trainers.config import BehaviorSettings, RunSettings
 from trainers.config.errors import problems
+
+STATUS, TIMERS = Path("run_logs", "training_status.json"), Path("run_logs", "timers.json")
+"""Files in a run's folder; the timers are written when a run ends."""
 
 
 class ListedCheckpoint(BaseModel):
@@ -85,4 +89,27 @@ def read_status(path: Path) -> dict[str, dict[str, Any]]:
     raise UserError(
         f"{path}: cannot be used ({reason}); restore it, or delete it to go on without the lessons and the list of "
         "checkpoints that it holds"
+    )
+
+
+def has_finished(folder: Path, settings: RunSettings) -> bool:
+    """Whether a run of either trainer has ended, and each behavior has had its `max_steps` or learned enough.
+
+    Args:
+        folder: the run's folder.
+        settings: those that say when each behavior ends.
+    """
+    if not (folder / TIMERS).is_file():
+        return False
+    try:
+        status = read_status(folder / STATUS)
+    except UserError:
+        return False
+    ended = {name: entry for name, entry in status.items() if entry.get("final_checkpoint")}
+    ended = {name: ended[name] for name in settings.behaviors if name in ended} or ended
+    otherwise = settings.default_settings or BehaviorSettings()
+    return bool(ended) and all(
+        ended_early(entry)
+        or entry["final_checkpoint"]["steps"] >= settings.behaviors.get(name, otherwise).max_steps
+        for name, entry in ended.items()
     )

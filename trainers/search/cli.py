@@ -8,10 +8,10 @@ from pathlib import Path
 
 from rich.console import Console
 
+from bridge.process import looks_like_player
 from gym_adapters.commands import CommandParser, install_command, module_command, program_name
 from gym_adapters.errors import UserError, close_reported, exit_status, refusal_named
 from gym_adapters.make import make_env
-from trainers.compare.plan import is_player
 from trainers.compare.training import terminated_as_interrupted
 from trainers.config.base import Count, PathText
 from trainers.config.errors import option_reader, path_option
@@ -74,7 +74,7 @@ def _check_environment(search: Search) -> None:
         UserError: There is no such environment.
     """
     env_path = str(search.base.env_settings.env_path)
-    if not is_player(env_path):
+    if not looks_like_player(env_path):
         close_reported(make_env(env_path, 1, 0, environment_options(search.base, env_path)).close)
 
 

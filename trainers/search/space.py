@@ -8,8 +8,8 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from bridge.process import looks_like_player
 from gym_adapters.errors import UserError
-from trainers.compare.plan import is_player
 from trainers.compare.runs import as_yaml, flatten
 from trainers.config import CheckpointSettings, RunSettings, load_settings
 from trainers.config.base import Count, Flag, PathText, Positive, Real, SentCountOrZero, Settings, problem
@@ -145,7 +145,7 @@ class Search:
         """Return all that decides what a trial's value means, as one flat map that JSON holds."""
         settings = flatten(self.base.model_dump(mode="json"))
         env = str(settings["env_settings.env_path"])
-        owned = (*OWN_KEYS, "torch_settings", *(["env_settings.env_path"] if is_player(env) else []))
+        owned = (*OWN_KEYS, "torch_settings", *(["env_settings.env_path"] if looks_like_player(env) else []))
         kept = {f"settings.{key}": value for key, value in settings.items() if not key.startswith(owned)}
         file = self.file.model_dump(mode="json", include={"seeds", "measure", "behavior"})
         space = {

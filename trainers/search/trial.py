@@ -12,10 +12,10 @@ import numpy as np
 
 from bridge.child_processes import kill
 from bridge.ports import free_ports
+from bridge.process import looks_like_player
 from gym_adapters.errors import refusal_named
 from gym_adapters.vector_env import GAME_SCORE
 from trainers.compare.numbers import Curve, best, final
-from trainers.compare.plan import has_finished, is_player
 from trainers.compare.training import PATIENCE, surroundings
 from trainers.config import RunSettings, dump_settings
 from trainers.optim.launch import NEEDED
@@ -23,6 +23,7 @@ from trainers.records.checkpoint import write_text
 from trainers.records.metrics import GROUP_REWARD, REWARD
 from trainers.records.names import behavior_folder
 from trainers.records.reports import is_summary, read_progress
+from trainers.records.run_status import has_finished
 
 MEASURES = {"final": final, "best": best}
 POLL_SECONDS = 0.2
@@ -128,7 +129,7 @@ def _start(settings: RunSettings, seed: int, folder: Path) -> SeedRun:
     name, log = f"seed{seed}", folder / f"seed{seed}.log"
     command = [sys.executable, "-m", "trainers", str(folder / "training.yaml"), "--seed", str(seed)]
     command += ["--run-id", name, "--results-dir", str(folder), "--force"]
-    if is_player(str(settings.env_settings.env_path)):
+    if looks_like_player(str(settings.env_settings.env_path)):
         command += ["--base-port", str(free_ports(settings.env_settings.num_envs))]
     environment = {name: value for name, value in surroundings().items() if name not in NEEDED}
     with refusal_named(log), log.open("wb") as stream:

@@ -17,6 +17,7 @@ from trainers.optim.threads import Threads
 from trainers.records.progress import Display, make_display
 from trainers.records.run_folder import claimed_folder, with_run_id
 from trainers.training.callbacks import Callback, Callbacks, installed_callbacks
+from trainers.training.chronicle import SAVED
 from trainers.training.environments import own_environment
 from trainers.training.evaluation import require_second_environment
 from trainers.training.followers import Silence
@@ -24,7 +25,7 @@ from trainers.training.joining import joined
 from trainers.training.loop import run
 from trainers.training.notebook import find_notebook
 from trainers.training.outcome import Outcome
-from trainers.training.session import SAVED, Session
+from trainers.training.session import Session
 from trainers.training.stopping import StopSignals
 
 logger = logging.getLogger(__name__)

@@ -18,8 +18,8 @@ from trainers.records.progress import LineDisplay, open_missing_streams
 from trainers.training.announcements import closing_lines
 from trainers.training.api import train
 from trainers.training.arguments import ParsedArguments, parse
+from trainers.training.chronicle import SAVED
 from trainers.training.environments import make_environment, tuned_file
-from trainers.training.session import SAVED
 
 _ENVIRONMENTS = (
     "--env CartPole-v1 (any Gymnasium id), --env my_module:MyEnv-v0, or --env PATH of a Unity player"

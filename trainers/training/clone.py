@@ -150,7 +150,7 @@ def _learn(
             due = epoch.number % written_every == 0 or is_last
             summary = recorder.summarise(state.timers.elapsed) if due else None
             if summary is not None:
-                with refusal_named(recorder.keeper.folder):
+                with refusal_named(recorder.folder):
                     recorder.write(summary)
             if epoch.number == 1 or epoch.number % shown_every == 0 or is_last:
                 display.say(_line(epoch))

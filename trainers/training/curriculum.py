@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Measured:
+class Performance:
     """The progress of a behavior, by which lessons are judged.
 
     Attributes:
@@ -92,7 +92,7 @@ class Curriculum:
         ]
         return max([1, *lengths])
 
-    def advance(self, measured: Mapping[str, Measured]) -> Change:
+    def advance(self, measured: Mapping[str, Performance]) -> Change:
         """Begin the next lesson of each parameter whose present lesson is complete.
 
         Args:
@@ -114,7 +114,7 @@ class Curriculum:
         return Change(values, reset)
 
 
-def judge(criteria: CompletionCriteria, measured: Measured, smoothed: float) -> tuple[bool, float]:
+def judge(criteria: CompletionCriteria, measured: Performance, smoothed: float) -> tuple[bool, float]:
     """Return whether a lesson is complete, and the smoothed mean return.
 
     With `signal_smoothing`, the smoothed value is 0.25 times the one before, which is 0 at first, plus 0.75 times the

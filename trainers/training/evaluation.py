@@ -27,7 +27,7 @@ from trainers.records.timers import TimerTree
 from trainers.training.environments import make_environment
 from trainers.training.lessons import Lessons
 
-SEED = 10_000
+EVALUATION_SEED = 10_000
 """Environment i of an evaluation is seeded with this plus i, far from the seeds that people train with."""
 
 MakeEnvironment = Callable[[RunSettings], BaseEnv]
@@ -186,7 +186,7 @@ def evaluation_settings(settings: RunSettings, episodes: int, ranks: int) -> Run
     """
     env = settings.env_settings
     is_player = env.env_path is not None and looks_like_player(env.env_path)
-    own = env.numbered_from(ranks * env.num_envs, SEED).model_copy(
+    own = env.numbered_from(ranks * env.num_envs, EVALUATION_SEED).model_copy(
         update={"num_envs": 1 if is_player else episodes, "env_options": with_whole_episodes(env.env_options)}
     )
     begun = settings.checkpoint_settings.model_copy(update={"resume": False})

@@ -9,7 +9,7 @@ from mlagents_envs.base_env import BaseEnv
 
 from trainers.algorithms.learner import Learner
 from trainers.config import EnvironmentParameter
-from trainers.training.curriculum import Curriculum, Measured, lessons_in, send, smoothed_in
+from trainers.training.curriculum import Curriculum, Performance, lessons_in, send, smoothed_in
 
 
 class Lessons:
@@ -58,7 +58,7 @@ class Lessons:
         """
         change = self._curriculum.advance(
             {
-                learner.name: Measured(
+                learner.name: Performance(
                     learner.step / learner.settings.max_steps,
                     math.nan if learner.opponents is None else learner.opponents.latest.rating,
                     learner.metrics.lesson_returns,

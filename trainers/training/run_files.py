@@ -21,11 +21,11 @@ from trainers.records.checkpoint import write_text
 from trainers.records.metrics import Summary
 from trainers.records.origin import COMMAND, SYSTEM, write_origin
 from trainers.records.progress import Display
-from trainers.records.run_folder import STATUS
-from trainers.records.run_status import read_status
+from trainers.records.run_status import STATUS, TIMERS, read_status
 from trainers.records.timers import TimerTree
 from trainers.training.announcements import evaluation_line
 from trainers.training.evaluation import Score
+from trainers.training.file_recorder import FileRecorder
 from trainers.training.recorder import Recorder
 
 
@@ -56,13 +56,17 @@ class RunFiles:
         # absolute, because an environment may change the current folder
         self.folder = Path(checkpoints.results_dir, str(checkpoints.run_id)).absolute()
         self._status_path = self.folder / STATUS
-        self.status: dict[str, Any] = read_status(self._status_path) if checkpoints.resume else {}
+        self.status: dict[str, Any] = {}
+        if checkpoints.resume and self.writes:
+            self.status = read_status(self._status_path)
         self.unsaved: set[str] = set()
         self.unexported: set[str] = set()
         self._begun = False
 
     def record(self, learner: Learner, spaces: list[dict[str, Any]] | None = None) -> Recorder:
-        """Return the recorder of a learner. If the run is resumed, it continues from the newest checkpoint.
+        """Return the recorder of a learner, and say what there is to know of it.
+
+        If the run is resumed, it continues from the newest checkpoint.
 
         Args:
             learner: the learner of a behavior.
@@ -71,7 +75,7 @@ class RunFiles:
         Raises:
             UserError: there is no checkpoint to resume, or it does not fit, or the folder cannot be written.
         """
-        return Recorder(
+        recorder = FileRecorder(
             learner,
             self.folder,
             yaml.safe_dump(learner.settings.model_dump(mode="json"), sort_keys=False),
@@ -81,6 +85,11 @@ class RunFiles:
             spaces,
             (self.settings.env_settings.env_path or learner.name) if self._monitors else None,
         )
+        for note in recorder.notes:
+            self.display.say(f"{learner.name}: {note}")
+        if recorder.wandb is not None:
+            self.display.say(f"{learner.name} is logged to {recorder.wandb.place}")
+        return recorder
 
     @property
     def _monitors(self) -> bool:
@@ -196,11 +205,11 @@ class RunFiles:
             return
         if self.settings.checkpoint_settings.watches:
             return
-        with self._failure_reported("run_logs/timers.json"):
+        with self._failure_reported(TIMERS.as_posix()):
             tree: dict[str, Any] = self.timers.as_dict()
             tree["gauges"] = {key: value for recorder in recorders for key, value in recorder.gauges.items()}
             tree["metadata"] = {"torch_version": torch.__version__}
-            write_text(self.folder / "run_logs" / "timers.json", json.dumps(tree, indent=4))
+            write_text(self.folder / TIMERS, json.dumps(tree, indent=4))
 
     @contextmanager
     def _failure_reported(self, what: str) -> Iterator[None]:

@@ -1,13 +1,12 @@
 """One run: its behaviors, and when each begins, is recorded and ends."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from functools import partial
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from mlagents_envs.base_env import BaseEnv, BehaviorSpec
 
-from gym_adapters.errors import UserError, environment_called
+from gym_adapters.errors import environment_called
 from gym_adapters.space_description import describe
 from gym_adapters.teams import parts_of
 from trainers.algorithms.actor import Actor
@@ -20,8 +19,9 @@ from trainers.optim.threads import Threads
 from trainers.records.progress import Display
 from trainers.records.timers import TimerTree
 from trainers.records.wandb_report import open_wandb
-from trainers.training.announcements import run_lines, unused_line
+from trainers.training.announcements import run_lines
 from trainers.training.callbacks import Callbacks
+from trainers.training.chronicle import Chronicle
 from trainers.training.evaluation import Evaluations, MakeEnvironment
 from trainers.training.first_reward import FirstReward
 from trainers.training.followers import FollowerFiles
@@ -30,14 +30,10 @@ from trainers.training.lessons import Lessons
 from trainers.training.meetings import Meetings
 from trainers.training.outcome import Outcome
 from trainers.training.recorder import Recorder
-from trainers.training.reports import Events, Reports
 from trainers.training.resuming import check_start
 from trainers.training.run_files import RunFiles
 from trainers.training.same_state import share_state
 from trainers.training.self_play import TURN, SelfPlay
-
-SAVED = "What was learned until then is saved."
-"""Note on an exception of a run that was saved."""
 
 
 class Session:
@@ -101,7 +97,7 @@ class Session:
         self.self_play = SelfPlay(self.files.status.get(TURN, {}))
         self._evaluations = Evaluations(evaluation_env, settings, self.lessons, self.timers, self.collective)
         told = callbacks or Callbacks()
-        self._reports = Reports(
+        self._chronicle = Chronicle(
             self.files, told, self.lessons, self.self_play, self._evaluations, self._request_stop
         )
         self._learners = Learners(settings, threads, display, self.collective)
@@ -186,12 +182,12 @@ class Session:
                 failed.
         """
         self._first_reward.listen(self.recorders.values())
-        self._reports.announce(self.recorders)
-        self._reports.evaluate_due(self.recorders)
+        self._chronicle.announce(self.recorders)
+        self._chronicle.evaluate_due(self.recorders)
         for recorder in self.recorders.values():
             learner = recorder.learner
             self.display.tick(learner.name, learner.step, learner.settings.max_steps, self.timers)
-            self._reports.write_due(recorder)
+            self._chronicle.write_due(recorder)
 
     def end_training(self) -> None:
         """Finish learners that have reached `max_steps` or learned enough. Called after `report`."""
@@ -255,27 +251,10 @@ class Session:
         Raises:
             UserError: the last checkpoint could not be written, or a callback failed after everything was written.
         """
-        outcomes: dict[str, Outcome] = {}
-        events: Events = []
         if not self.finished:  # the environment has ended, or was left, on this rank
             self.stop_requested = True
             self.meetings.end()
-        for name, recorder in self.recorders.items():
-            events += self._reports.write_last(recorder)
-            outcomes[name] = recorder.close(self.timers.elapsed)
-            if outcomes[name].trained and not recorder.has_learned and self._learns:
-                self.display.say(unused_line(recorder.learner, outcomes[name].trained))
-        self._close_files()
-        self.display.close()
-        try:
-            self._reports.tell(events)
-        except UserError as error:
-            if self._learns:
-                error.add_note(SAVED)
-            raise
-        finally:
-            self.files.require_saved()
-        return outcomes
+        return self._chronicle.close(self.recorders)
 
     def abandon(self, save: bool) -> bool:
         """Save the run if `save` is true and it can be saved, and close every file, after a failure. Nothing is raised.
@@ -284,17 +263,7 @@ class Session:
             Whether this process saved anything: a behavior has learned something, and its newest checkpoint has all of
             it. A behavior is not saved if it has learned nothing or if a weight is not finite.
         """
-        saved = [self._reports.rescue(recorder) for recorder in self.recorders.values() if save]
-        closings: list[Callable[[], object]] = [
-            *(recorder.close for recorder in self.recorders.values()),
-            self._close_files,
-            self.display.close,
-            *(partial(self._reports.tell, [("end", recorder)]) for recorder in self.recorders.values()),
-        ]
-        for close in closings:
-            with suppress(Exception):
-                close()
-        return any(saved)
+        return self._chronicle.abandon(self.recorders, save)
 
     def _request_stop(self) -> None:
         self.stop_requested = True
@@ -302,14 +271,6 @@ class Session:
     @property
     def _alone(self) -> bool:
         return self.collective.size == 1
-
-    @property
-    def _learns(self) -> bool:
-        return not self.settings.checkpoint_settings.inference
-
-    def _close_files(self) -> None:
-        self._evaluations.close()
-        self.files.close(list(self.recorders.values()))
 
     def _begin(self, name: str, spec: BehaviorSpec) -> Recorder:
         with self.timers("start-up"):
@@ -320,7 +281,6 @@ class Session:
             recorder = self.files.record(learner, self._spaces.get(name))
             if not self.collective.rank:
                 share_state(learner)  # after the recorder has read the checkpoint
-        self._reports.introduce(recorder)
         checkpoints = self.settings.checkpoint_settings
         if checkpoints.resume and not checkpoints.watches:
             self.files.begin()

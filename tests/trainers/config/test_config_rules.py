@@ -234,7 +234,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"torch_settings": {"num_threads": 3_000_000_000}},
-        "num_threads: expected a whole number >= 1 and <= 1024, got 3000000000",
+        "num_threads: expected a whole number up to 1,024, got 3000000000",
     ),
     (
         {"env_settings": {"timeout_wait": 10**400}},

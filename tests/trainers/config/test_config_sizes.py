@@ -96,6 +96,7 @@ SIZES = [
             "dueling_units": limits.UNITS,
             "target_update_interval": limits.STEPS,
         },
+        "sac": {"critic_bins": limits.BINS},
     }.items()
     for key, most in keys.items()
 ] + [
@@ -117,6 +118,7 @@ SIZES = [
         "env_settings.num_areas": limits.ENVIRONMENTS,
         "engine_settings.width": limits.WINDOW_PIXELS,
         "engine_settings.height": limits.WINDOW_PIXELS,
+        "torch_settings.num_threads": limits.THREADS,
     }.items()
 ]
 """Keys with a size, the `trainer_type` that has them, and their limits."""

@@ -57,13 +57,32 @@ def test_every_tuned_file_is_a_task():
     assert len({task.title for task in tasks}) == len(tasks)
 
 
+def test_games_are_no_tasks(capfd):
+    """They have no score without an opponent, and are refused before they train."""
+    assert not any(task.name == "tictactoe_v3" for task in tuned_tasks())
+    for text in ("tictactoe_v3", "poca/mpe2/simple_spread_v3"):
+        with pytest.raises(SystemExit) as left:
+            main([text])
+        assert left.value.code == 2
+        assert f"{text}: expected a Gymnasium environment" in capfd.readouterr().err
+
+
+def test_the_environment_of_an_evaluation_has_the_options_of_the_training_file(here, tmp_path):
+    """`Partial-v0` cannot be made without them."""
+    options = ["--seeds", "3", "--results-dir", str(tmp_path / "runs"), "--out", str(tmp_path)]
+    assert main(["CartPole-v1-memory", *options, "--max-steps", "300"]) == 0
+    scores = read_scores(tmp_path / "results" / "CartPole-v1-memory-ppo.json")
+    assert (scores.task, scores.evaluation.episodes) == ("CartPole-v1-memory", 20)
+    assert scores.seeds[0].mean_return > 0
+
+
 def test_two_seeds_of_two_tasks(here, tmp_path, monkeypatch, capsys):
     """Runs, tables, scores and curves; episodes are seeded as the task says; a second call trains nothing."""
     seen = []
 
-    def make(env_id, count, seed):
+    def make(env_id, count, seed, options):
         seen.append(seed)
-        return make_env(env_id, 2, seed)
+        return make_env(env_id, 2, seed, options)
 
     make_env = benchmark.make_env
     monkeypatch.setattr(benchmark, "make_env", make)

@@ -15,6 +15,7 @@ from trainers.records.checkpoint import load_state, save_state
 from trainers.records.checkpoint_keeper import CheckpointKeeper
 from trainers.records.policy_file import find_checkpoint
 from trainers.records.run_status import read_status
+from trainers.training.file_recorder import FileRecorder
 from trainers.training.recorder import Recorder
 
 SPEC = make_spec((4,), continuous=2, branches=(3, 2))
@@ -132,7 +133,7 @@ def summarise(recorder: Recorder, elapsed: float) -> None:
 
 def test_best_is_the_policy_with_the_highest_mean_of_a_hundred_episodes_at_a_summary(tmp_path):
     learner = make_learner(SPEC, SETTINGS)
-    recorder = Recorder(learner, tmp_path, "", {}, resume=False)
+    recorder = FileRecorder(learner, tmp_path, "", {}, resume=False)
     best = tmp_path / "Test" / "best.pt"
 
     end_episodes(learner, [1000.0] * 99, at_step=100)
@@ -160,7 +161,7 @@ def test_best_is_the_policy_with_the_highest_mean_of_a_hundred_episodes_at_a_sum
     assert recorder.close().best_return == 16.0
 
     # A resumed run does not overwrite a better policy of the run before.
-    resumed = Recorder(make_learner(SPEC, SETTINGS), tmp_path, "", status, resume=True)
+    resumed = FileRecorder(make_learner(SPEC, SETTINGS), tmp_path, "", status, resume=True)
     assert resumed.best_return == 16.0
     end_episodes(resumed.learner, [15.0] * 100, at_step=600)
     summarise(resumed, 1.0)
@@ -174,7 +175,7 @@ def test_best_is_the_policy_with_the_highest_mean_of_a_hundred_episodes_at_a_sum
 def crashed_run(run: Path) -> dict:
     """A run whose best policy is newer than its status; returns the status."""
     learner = make_learner(SPEC, SETTINGS)
-    recorder = Recorder(learner, run, "", {}, resume=False)
+    recorder = FileRecorder(learner, run, "", {}, resume=False)
     end_episodes(learner, [5.0] * 100, at_step=100)
     summarise(recorder, 1.0)
     status = saved(recorder)
@@ -187,7 +188,7 @@ def test_a_run_that_crashed_after_its_best_summary_keeps_that_policy(tmp_path):
     status = crashed_run(tmp_path)
     assert status["best_return"] == 5.0
     assert saved_at(tmp_path) == 200
-    resumed = Recorder(make_learner(SPEC, SETTINGS), tmp_path, "", status, resume=True)
+    resumed = FileRecorder(make_learner(SPEC, SETTINGS), tmp_path, "", status, resume=True)
     assert resumed.best_return == 9.0
     end_episodes(resumed.learner, [7.0] * 100, at_step=300)
     summarise(resumed, 1.0)
@@ -204,7 +205,7 @@ def test_a_best_policy_without_a_score_has_the_one_of_the_status(tmp_path):
     state = load_state(path)
     del state["best_return"]
     save_state(path, state)
-    assert Recorder(make_learner(SPEC, SETTINGS), tmp_path, "", status, resume=True).best_return == 5.0
+    assert FileRecorder(make_learner(SPEC, SETTINGS), tmp_path, "", status, resume=True).best_return == 5.0
 
 
 def test_a_best_policy_that_is_deleted_is_followed_by_the_next_and_a_damaged_one_is_named(tmp_path):
@@ -212,9 +213,9 @@ def test_a_best_policy_that_is_deleted_is_followed_by_the_next_and_a_damaged_one
     path = tmp_path / "Test" / "best.pt"
     path.write_bytes(b"rubbish")
     with pytest.raises(UserError, match=r"best\.pt: not a readable checkpoint .*, or delete it"):
-        Recorder(make_learner(SPEC, SETTINGS), tmp_path, "", status, resume=True)
+        FileRecorder(make_learner(SPEC, SETTINGS), tmp_path, "", status, resume=True)
     path.unlink()
-    resumed = Recorder(make_learner(SPEC, SETTINGS), tmp_path, "", status, resume=True)
+    resumed = FileRecorder(make_learner(SPEC, SETTINGS), tmp_path, "", status, resume=True)
     end_episodes(resumed.learner, [1.0] * 100, at_step=300)
     summarise(resumed, 1.0)
     assert saved_at(tmp_path) == 300
@@ -222,12 +223,12 @@ def test_a_best_policy_that_is_deleted_is_followed_by_the_next_and_a_damaged_one
 
 def test_a_run_without_a_best_policy_is_resumed(tmp_path):
     learner = make_learner(SPEC, SETTINGS)
-    recorder = Recorder(learner, tmp_path, "", {}, resume=False)
+    recorder = FileRecorder(learner, tmp_path, "", {}, resume=False)
     end_episodes(learner, [1.0] * 10, at_step=100)
     summarise(recorder, 1.0)
     status = saved(recorder)
     assert math.isnan(recorder.close().best_return)
-    resumed = Recorder(make_learner(SPEC, SETTINGS), tmp_path, "", status, resume=True)
+    resumed = FileRecorder(make_learner(SPEC, SETTINGS), tmp_path, "", status, resume=True)
     end_episodes(resumed.learner, [1.0] * 90, at_step=200)
     summarise(resumed, 1.0)
     assert saved_at(tmp_path) == 200, "the ten episodes of the run before count"

@@ -1,6 +1,7 @@
 """A checkpoint goes on exactly where it was, and nothing that happens to its file goes unnoticed."""
 
 import copy
+import os
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from learner_tools import assert_same, behavior_settings, drive, make_learner, w
 from scripted_env import Behavior, ScriptedEnv, crowd, make_spec
 
 from trainers import UserError, load_policy
-from trainers.records.checkpoint import load_state, save_state, write_atomically
+from trainers.records.checkpoint import load_state, save_state, write_atomically, write_text
 from trainers.training.resuming import restore
 
 SPEC = make_spec((4,), continuous=2, branches=(3, 2))
@@ -241,6 +242,17 @@ def test_a_pickle_that_would_run_code_is_refused_and_does_not_run(tmp_path):
     with pytest.raises(UserError, match=r"evil\.pt"):
         load_policy(tmp_path / "evil.pt")
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_the_umask_says_who_may_read_a_file(umask, mode, tmp_path):
+    before = os.umask(umask)
+    try:
+        write_text(tmp_path / "file", "new")
+        write_text(tmp_path / "file", "written again")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == mode
 
 
 def test_a_write_that_fails_half_way_leaves_the_old_file_and_nothing_else(tmp_path):

@@ -1,11 +1,14 @@
-"""What `training_status.json` may hold, and what is refused."""
+"""What `training_status.json` may hold, what is refused, and whether a run has finished."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gym_adapters.errors import UserError
-from trainers.records.run_status import read_status
+from trainers.config import load_settings
+from trainers.records.run_status import has_finished, read_status
 
 ENTRY = {"steps": 5, "file_path": "A/A-5.onnx", "reward": None, "auxillary_file_paths": ["A/A-5.pt"]}
 
@@ -62,3 +65,50 @@ def test_a_folder_of_that_name_is_refused(tmp_path):
     (tmp_path / "training_status.json").mkdir()
     with pytest.raises(UserError, match=r"training_status\.json: cannot be used"):
         read_status(tmp_path / "training_status.json")
+
+
+def run_folder(folder: Path, entries: dict[str, Any]) -> Path:
+    logs = folder / "run_logs"
+    logs.mkdir()
+    (logs / "timers.json").write_text("{}")
+    (logs / "training_status.json").write_text(json.dumps(entries))
+    return folder
+
+
+def at(steps: int, **keys: Any) -> dict[str, Any]:
+    return {"final_checkpoint": {"steps": steps, "file_path": "x.onnx", "auxillary_file_paths": []}, **keys}
+
+
+@pytest.mark.parametrize(
+    ("entries", "finished"),
+    [
+        ({"Long": at(1000), "Short": at(100), "metadata": {}, "size": {"lesson_num": 1}}, True),
+        ({"Long": at(100), "Short": at(100)}, False),
+        ({"Long": at(1000), "Short": at(99)}, False),
+        ({"Long": at(300, early_stop={"reason": "enough"}), "Short": at(100)}, True),
+        ({"Long": at(300, early_stop={"reason": ""}), "Short": at(100)}, False),
+        ({"metadata": {}}, False),
+    ],
+)
+def test_each_behavior_ends_at_its_own_step_or_when_it_has_learned_enough(
+    entries: dict[str, Any], finished: bool, tmp_path: Path
+) -> None:
+    settings = load_settings({"behaviors": {"Long": {"max_steps": 1000}, "Short": {"max_steps": 100}}})
+    assert has_finished(run_folder(tmp_path, entries), settings) == finished
+
+
+def test_behaviors_of_the_default_settings_end_at_their_step(tmp_path: Path) -> None:
+    run = run_folder(tmp_path, {"A": at(50), "B": at(60)})
+    assert has_finished(run, load_settings({"default_settings": {"max_steps": 50}}))
+    assert not has_finished(run, load_settings({"default_settings": {"max_steps": 60}}))
+
+
+def test_a_run_is_not_finished_before_it_has_ended_or_if_its_status_is_damaged(tmp_path: Path) -> None:
+    settings = load_settings({"default_settings": {"max_steps": 50}})
+    run = run_folder(tmp_path, {"A": at(50)})
+    (run / "run_logs" / "training_status.json").write_text("{")
+    assert not has_finished(run, settings)
+    (run / "run_logs" / "training_status.json").write_text(json.dumps({"A": at(50)}))
+    assert has_finished(run, settings)
+    (run / "run_logs" / "timers.json").unlink()
+    assert not has_finished(run, settings)

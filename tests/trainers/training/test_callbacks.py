@@ -8,7 +8,7 @@ from run_tools import Stopwatch, options, read_progress
 from trainers import Callback, Moment, UserError, load_policy, train
 from trainers.config import plugins
 from trainers.records.checkpoint import load_state
-from trainers.training.session import SAVED
+from trainers.training.chronicle import SAVED
 
 METHODS = ("start", "summary", "checkpoint", "end")
 

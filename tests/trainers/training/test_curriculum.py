@@ -17,7 +17,7 @@ from trainers import UserError, train
 from trainers.config import EnvironmentParameter, RunSettings, load_settings
 from trainers.config.environment_parameters import CompletionCriteria, Sampler
 from trainers.records.checkpoint import read_tensors
-from trainers.training.curriculum import Curriculum, Measured, judge, lessons_in
+from trainers.training.curriculum import Curriculum, Performance, judge, lessons_in
 
 numbers = st.floats(-1e6, 1e6)
 
@@ -47,7 +47,7 @@ def test_reward_is_compared_with_the_threshold(
     returns: list[float], smoothed: float, threshold: float, least: int, smoothing: bool
 ) -> None:
     rule = criteria(min_lesson_length=least, threshold=threshold, signal_smoothing=smoothing)
-    complete, after = judge(rule, Measured(1.0, returns=returns), smoothed)
+    complete, after = judge(rule, Performance(1.0, returns=returns), smoothed)
     if len(returns) < max(least, 1):
         assert (complete, after) == (False, smoothed)
         return
@@ -62,7 +62,7 @@ def test_progress_is_compared_with_the_threshold(
     progress: float, threshold: float, episodes: int, least: int
 ) -> None:
     rule = criteria(measure="progress", min_lesson_length=least, threshold=threshold)
-    complete, after = judge(rule, Measured(progress, returns=[9.0] * episodes), 0.5)
+    complete, after = judge(rule, Performance(progress, returns=[9.0] * episodes), 0.5)
     assert complete == (episodes >= least and progress > threshold)
     assert after == 0.5
 
@@ -71,7 +71,7 @@ def test_progress_is_compared_with_the_threshold(
 def test_smoothed_reward_comes_near_the_mean(mean: float, share: float) -> None:
     rule, smoothed, complete = criteria(threshold=share * mean), 0.0, False
     for _ in range(20):
-        complete, smoothed = judge(rule, Measured(0.0, returns=[mean]), smoothed)
+        complete, smoothed = judge(rule, Performance(0.0, returns=[mean]), smoothed)
     assert complete
     assert smoothed == pytest.approx(mean, rel=1e-9)
 
@@ -87,7 +87,7 @@ def test_lessons_only_go_forward_one_at_a_time(
     curriculum = Curriculum(parameters(mass=own, fixed=3.0))
     for progress, returns in history:
         before = curriculum.lessons["mass"]
-        change = curriculum.advance({"Task": Measured(progress, returns=returns)})
+        change = curriculum.advance({"Task": Performance(progress, returns=returns)})
         now = curriculum.lessons["mass"]
         assert now - before == (before < len(thresholds) and progress > thresholds[before])
         assert set(change.values) == ({"mass"} if now > before else set())
@@ -100,15 +100,15 @@ def test_parameters_advance_on_their_own() -> None:
     fast, slow = {"measure": "progress", "threshold": 0.2}, {"measure": "progress", "threshold": 0.6}
     curriculum = Curriculum(parameters(a=lessons({**fast, "require_reset": True}), b=lessons(slow)))
     assert not curriculum.advance({}).values
-    first = curriculum.advance({"Task": Measured(0.3)})
-    second = curriculum.advance({"Task": Measured(0.7)})
+    first = curriculum.advance({"Task": Performance(0.3)})
+    second = curriculum.advance({"Task": Performance(0.7)})
     assert (set(first.values), first.reset) == ({"a"}, True)
     assert (set(second.values), second.reset) == ({"b"}, False)
     assert curriculum.tags == {
         "Environment/Lesson Number/a": 1.0,
         "Environment/Lesson Number/b": 1.0,
     }
-    assert not curriculum.advance({"Other": Measured(1.0)}).values
+    assert not curriculum.advance({"Other": Performance(1.0)}).values
 
 
 def test_window_is_the_longest_lesson_of_the_behavior() -> None:

@@ -24,7 +24,7 @@ from trainers.playback.evaluation import main as evaluate_main
 from trainers.records.checkpoint import load_state
 from trainers.records.run_status import read_status
 from trainers.training.environments import make_environment
-from trainers.training.evaluation import SEED, evaluation_settings
+from trainers.training.evaluation import EVALUATION_SEED, evaluation_settings
 
 EVERY = 250
 SMALL = {"hidden_units": 8, "num_layers": 1, "normalize": True}
@@ -100,7 +100,9 @@ def test_a_score_is_what_trainers_evaluate_prints_for_the_checkpoint(tmp_path, c
         if row["Evaluation/Return"]:
             path = folder / f"CartPole-v1-{row['step']}.pt"
             capsys.readouterr()
-            assert evaluate_main([str(path), "--episodes", "3", "--seed", str(SEED), "--json"]) == 0
+            assert (
+                evaluate_main([str(path), "--episodes", "3", "--seed", str(EVALUATION_SEED), "--json"]) == 0
+            )
             told = json.loads(capsys.readouterr().out)
             assert f"{told['mean']:.6g}" == row["Evaluation/Return"] == row["Evaluation/Episode Length"]
             assert f"{told['std']:.6g}" == row["Evaluation/Return Deviation"]
@@ -136,7 +138,7 @@ class Rising:
 def test_the_best_checkpoint_follows_it_also_through_a_resume(tmp_path):
     rising = Rising(3.0, 8.0, 2.0)
     outcome = rising.train(tmp_path, {"max_steps": 800})
-    assert rising.seeds == [SEED] * 3
+    assert rising.seeds == [EVALUATION_SEED] * 3
     assert all(env.closed for env in rising.made)
     assert outcome.best_return == best_of(outcome.folder) == 8.0
     assert load_state(outcome.folder / "best.pt")["global_step"] == 2 * EVERY
@@ -255,7 +257,7 @@ def test_its_environments_are_numbered_after_those_of_all_ranks():
     env = {"num_envs": 4, "seed": 7, "env_options": {"life_loss_info": True, "stack_num": 2}}
     player = load_settings({"env_settings": {**env, "env_path": "Build/Walker", "env_options": {}}})
     own = evaluation_settings(player, 10, ranks=3).env_settings
-    assert (own.first_env, own.num_envs, own.seed) == (12, 1, SEED)
+    assert (own.first_env, own.num_envs, own.seed) == (12, 1, EVALUATION_SEED)
     game = load_settings({"env_settings": {**env, "env_path": "ALE/Assault-v5"}})
     own = evaluation_settings(game, 10, ranks=1).env_settings
     assert (own.num_envs, own.env_options) == (10, {"stack_num": 2}), "whole games"

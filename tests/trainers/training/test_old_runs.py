@@ -19,7 +19,7 @@ from trainers.config import load_settings
 from trainers.experience.replay import Replay
 from trainers.experience.replay_file import load_replay, save_replay
 from trainers.records.checkpoint import load_state
-from trainers.training.recorder import restore
+from trainers.training.resuming import restore
 
 OLD = Path(__file__).parent / "old_runs"
 KEPT = sorted((REPOSITORY / "docs" / "policies").glob("*/"))

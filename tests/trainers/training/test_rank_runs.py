@@ -14,7 +14,6 @@ from torchrun import errors_of, run_ranks
 from bridge.make import SEEDS_PER_PLAYER, player_options
 from gym_adapters.errors import UserError
 from trainers.config import load_settings
-from trainers.config.scaling import scaled
 from trainers.training.cli import main
 from trainers.training.environments import own_environment
 
@@ -183,44 +182,6 @@ def test_environments_and_players_of_all_ranks_are_numbered_through():
 def test_the_editor_has_one_rank():
     with pytest.raises(UserError, match="Unity Editor connects to one trainer"):
         own_environment(load_settings({"env_settings": {"seed": 0}}), 1)
-
-
-@pytest.mark.parametrize("kind", ["ppo", "sac", "dqn", "pqn", "poca"])
-def test_scaled_counts_are_those_of_each_rank(kind):
-    block = {"trainer_type": kind, "self_play": {"save_steps": 10}, "max_steps": 1000}
-    settings = load_settings({"behaviors": {"B": block}}).behavior("B")
-    by_four = scaled(settings, 4)
-    assert by_four.max_steps == 4000
-    assert by_four.self_play is not None
-    assert (by_four.self_play.save_steps, by_four.self_play.team_change) == (40, 200)
-    for name in ("batch_size", "buffer_size", "steps_per_update", "buffer_init_steps"):
-        if hasattr(settings.hyperparameters, name):
-            assert getattr(by_four.hyperparameters, name) == 4 * getattr(settings.hyperparameters, name)
-    for name in ("learning_rate", "gamma", "lambd", "num_epoch", "tau"):
-        assert getattr(by_four.hyperparameters, name, 0) == getattr(settings.hyperparameters, name, 0)
-    assert scaled(settings, 1) == settings
-
-
-def test_scaled_counts_of_imitation_are_those_of_each_rank():
-    cloning = {
-        "demo_path": "expert.demo",
-        "steps": 500,
-        "samples_per_update": 64,
-        "batch_size": 16,
-        "num_epoch": 2,
-    }
-    settings = load_settings({"behaviors": {"B": {"behavioral_cloning": cloning}}}).behavior("B")
-    by_four = scaled(settings, 4).behavioral_cloning
-    assert by_four is not None
-    assert by_four.model_dump() == {
-        **settings.behavioral_cloning.model_dump(),
-        "steps": 2000,
-        "samples_per_update": 256,
-        "batch_size": 64,
-    }
-    nothing = {"demo_path": "expert.demo", "steps": 0, "samples_per_update": 0, "batch_size": None}
-    settings = load_settings({"behaviors": {"B": {"behavioral_cloning": nothing}}}).behavior("B")
-    assert scaled(settings, 4).behavioral_cloning == settings.behavioral_cloning
 
 
 def test_a_slow_rank_ends_its_part_early_where_that_is_asked_for(tmp_path):

@@ -11,7 +11,7 @@ from run_tools import OPTIONS, Stopwatch, options, read_events, read_progress
 from trainers import UserError, load_policy, train
 from trainers.config import load_settings
 from trainers.records.checkpoint import load_state
-from trainers.training.session import SAVED
+from trainers.training.chronicle import SAVED
 
 
 def test_resume_goes_on_counting_and_appends(run_copy):

@@ -16,8 +16,8 @@ from trainers import UserError, load_policy, train
 from trainers.config import CheckpointSettings
 from trainers.records.checkpoint import load_state, save_state
 from trainers.records.run_folder import claimed_folder
+from trainers.training.chronicle import SAVED
 from trainers.training.cli import main
-from trainers.training.session import SAVED
 
 ENVIRONMENT = """
 import gymnasium, numpy, os, sys

@@ -235,7 +235,7 @@ def test_two_roles_learn_in_turns_and_one_may_finish_first(
 
 
 def test_a_curriculum_may_wait_for_a_rating() -> None:
-    from trainers.training.curriculum import Measured, judge
+    from trainers.training.curriculum import Performance, judge
 
     content = {
         "behaviors": {"duel_v0": options(Path("runs"), 1000)["default_settings"]},
@@ -263,7 +263,7 @@ def test_a_curriculum_may_wait_for_a_rating() -> None:
     criteria = parameters["height"].curriculum[0].completion_criteria
     assert criteria is not None
     returns = [0.0, 0.0]
-    assert not judge(criteria, Measured(0.5, 1299.0, returns), 0.0)[0]
-    assert judge(criteria, Measured(0.5, 1301.0, returns), 0.0)[0]
-    assert not judge(criteria, Measured(0.5, 1301.0, returns[:1]), 0.0)[0], "too few games"
-    assert not judge(criteria, Measured(0.5, returns=returns), 0.0)[0], "no rating without self-play"
+    assert not judge(criteria, Performance(0.5, 1299.0, returns), 0.0)[0]
+    assert judge(criteria, Performance(0.5, 1301.0, returns), 0.0)[0]
+    assert not judge(criteria, Performance(0.5, 1301.0, returns[:1]), 0.0)[0], "too few games"
+    assert not judge(criteria, Performance(0.5, returns=returns), 0.0)[0], "no rating without self-play"

@@ -22,8 +22,8 @@ from trainers.algorithms.threaded import ThreadedUpdates
 from trainers.config import load_settings
 from trainers.optim.collective import Alone, JointError
 from trainers.records.checkpoint import load_state, read_tensors
+from trainers.training.chronicle import SAVED
 from trainers.training.learners import check_threads
-from trainers.training.session import SAVED
 
 ROLLOUT: dict[str, Any] = {"batch_size": 64, "buffer_size": 256}
 REPLAY: dict[str, Any] = {

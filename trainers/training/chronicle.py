@@ -2,23 +2,29 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
-from trainers.training.announcements import behavior_line, unseen_lines
+from gym_adapters.errors import UserError
+from trainers.training.announcements import behavior_line, unseen_lines, unused_line
 from trainers.training.callbacks import Callbacks
 from trainers.training.evaluation import Evaluations
 from trainers.training.lessons import Lessons
+from trainers.training.outcome import Outcome
 from trainers.training.recorder import Recorder
 from trainers.training.run_files import RunFiles
 from trainers.training.same_state import require_same_weights
 from trainers.training.self_play import SelfPlay
 
+SAVED = "What was learned until then is saved."
+"""Note on an exception of a run that was saved."""
+
 Events = list[tuple[str, Recorder]]
 """What callbacks must be told: the names of their methods, and the recorders of the behaviors."""
 
 
-class Reports:
-    """The reports of a run.
+class Chronicle:
+    """Says and writes how the behaviors of a run go, from their beginning to its end.
 
     Args:
         files: the run's files; their display is the one that shows progress.
@@ -42,14 +48,6 @@ class Reports:
         self.lessons, self.self_play = lessons, self_play
         self._stop, self._evaluations = stop, evaluations
         self._announced: set[str] = set()
-
-    def introduce(self, recorder: Recorder) -> None:
-        """Say what there is to know of a new recorder."""
-        name = recorder.learner.name
-        for note in recorder.notes:
-            self.display.say(f"{name}: {note}")
-        if recorder.wandb is not None:
-            self.display.say(f"{name} is logged to {recorder.wandb.place}")
 
     def announce(self, recorders: Mapping[str, Recorder]) -> None:
         """Say what the behaviors are that appeared since the last call, and which are missing at the start.
@@ -111,7 +109,58 @@ class Reports:
             require_same_weights(learner)
             self.tell(self._checkpoint(recorder))
 
-    def write_last(self, recorder: Recorder) -> Events:
+    def close(self, recorders: Mapping[str, Recorder]) -> dict[str, Outcome]:
+        """Write the last summary and checkpoint of each behavior, close every file, and return the outcomes by name.
+
+        Raises:
+            UserError: the last checkpoint could not be written, or a callback failed after everything was written.
+        """
+        outcomes: dict[str, Outcome] = {}
+        events: Events = []
+        learns = not self.files.settings.checkpoint_settings.inference
+        for name, recorder in recorders.items():
+            events += self._write_last(recorder)
+            outcome = outcomes[name] = recorder.close(self.files.timers.elapsed)
+            if outcome.trained and not recorder.has_learned and learns:
+                self.display.say(unused_line(recorder.learner, outcome.trained))
+        self._close_files(recorders)
+        self.display.close()
+        try:
+            self.tell(events)
+        except UserError as error:
+            if learns:
+                error.add_note(SAVED)
+            raise
+        finally:
+            self.files.require_saved()
+        return outcomes
+
+    def abandon(self, recorders: Mapping[str, Recorder], save: bool) -> bool:
+        """Save each behavior if `save` is true and it can be saved, and close every file, after a failure.
+
+        Nothing is raised.
+
+        Returns:
+            Whether this process saved anything: a behavior has learned something, and its newest checkpoint has all of
+            it. A behavior is not saved if it has learned nothing or if a weight is not finite.
+        """
+        saved = [self._rescue(recorder) for recorder in recorders.values() if save]
+        closings: list[Callable[[], object]] = [
+            *(recorder.close for recorder in recorders.values()),
+            partial(self._close_files, recorders),
+            self.display.close,
+            *(partial(self.tell, [("end", recorder)]) for recorder in recorders.values()),
+        ]
+        for close in closings:
+            with suppress(Exception):
+                close()
+        return any(saved)
+
+    def _close_files(self, recorders: Mapping[str, Recorder]) -> None:
+        self._evaluations.close()
+        self.files.close(list(recorders.values()))
+
+    def _write_last(self, recorder: Recorder) -> Events:
         """Write a behavior's last summary and checkpoint, and return what callbacks must be told of them and its end.
 
         A learner that has finished was saved when it finished.
@@ -122,12 +171,8 @@ class Reports:
             events += self._checkpoint(recorder)
         return [*events, ("end", recorder)]
 
-    def rescue(self, recorder: Recorder) -> bool:
-        """Save a behavior after a failure, if it has learned something and its weights are finite. Nothing is raised.
-
-        Returns:
-            Whether this process has saved anything of it, and the newest checkpoint has all of it.
-        """
+    def _rescue(self, recorder: Recorder) -> bool:
+        """Save a behavior, if it has learned something and its weights are finite, and return whether all is saved."""
         learner = recorder.learner
         with suppress(Exception):  # the first failure is the one to report
             learner.wait()

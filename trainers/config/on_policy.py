@@ -1,11 +1,18 @@
-"""The ``hyperparameters`` block of on-policy algorithms: PPO, A2C, POCA and PQN."""
+"""The ``hyperparameters`` block of on-policy algorithms: PPO, POCA, MAPPO, A2C and PQN."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from trainers.config.algorithm import AlgorithmSettings
+from trainers.config.algorithm import (
+    LOG_STD_KEYS,
+    MAX_GRAD_NORM,
+    AlgorithmSettings,
+    NoiseSettings,
+    QSettings,
+    Schedule,
+)
 from trainers.config.base import (
     Count,
     Flag,
@@ -13,10 +20,10 @@ from trainers.config.base import (
     NonNegative,
     Positive,
     Rows,
+    Total,
     extension,
     problem,
 )
-from trainers.config.off_policy import LOG_STD_KEYS, NoiseSettings, QSettings, Schedule
 
 RateSchedule = Literal["linear", "constant", "adaptive"]
 PolicyRatio = Literal["part", "action"]
@@ -28,12 +35,12 @@ class OnPolicySettings(AlgorithmSettings):
 
     unused_network_keys: ClassVar[tuple[str, ...]] = ("dropout",)
 
-    batch_size: Rows = Field(
+    batch_size: Total[Rows] = Field(
         default=1024,
         description="Agent steps in one minibatch. Typical: 512-5120 with continuous actions, 32-512 with "
         "discrete.",
     )
-    buffer_size: Rows = Field(
+    buffer_size: Total[Rows] = Field(
         default=10240,
         description="Agent steps that are collected before an update; a multiple of batch_size. Typical: 2048-409600.",
     )
@@ -57,10 +64,7 @@ class OptimizerSettings(NoiseSettings):
         "lowered between 1e-6 and 1e-2 so that the KL divergence stays near target_kl, which must be set). adaptive is "
         "an extension.",
     )
-    max_grad_norm: Positive | None = extension(
-        None,
-        description="Largest norm of the gradient. A longer gradient is scaled down to it. null: no limit.",
-    )
+    max_grad_norm: Positive | None = extension(None, description=MAX_GRAD_NORM)
     target_kl: Positive | None = extension(
         None,
         description="KL divergence (nats) between the old and the new policy. The adaptive learning rate aims at it. "
@@ -213,8 +217,8 @@ class PQNSettings(QSettings, AlgorithmSettings):
     unused_network_keys: ClassVar[tuple[str, ...]] = ("memory", "dropout", *LOG_STD_KEYS)
     has_actor: ClassVar[bool] = False
 
-    batch_size: Rows = Field(default=128, description="Agent steps in one minibatch. Typical: 32-512.")
-    buffer_size: Rows = Field(
+    batch_size: Total[Rows] = Field(default=128, description="Agent steps in one minibatch. Typical: 32-512.")
+    buffer_size: Total[Rows] = Field(
         default=4096, description="Agent steps that are collected before an update. Typical: 1024-16384."
     )
     learning_rate: Positive = Field(
@@ -225,8 +229,5 @@ class PQNSettings(QSettings, AlgorithmSettings):
     )
     lambd: Fraction = Field(default=0.65, description="Lambda of the returns. Typical: 0.5-0.95.")
     num_epoch: Count = Field(default=2, description="Passes over the buffer in one update. Typical: 1-4.")
-    max_grad_norm: Positive | None = extension(
-        10.0,
-        description="Largest norm of the gradient. A longer gradient is scaled down to it. null: no limit.",
-    )
+    max_grad_norm: Positive | None = extension(10.0, description=MAX_GRAD_NORM)
     adam_epsilon: Positive = extension(1e-8, description="Epsilon of the Adam optimiser.")

@@ -1,0 +1,149 @@
+"""Writes the summaries and checkpoints of one behavior of a run, and its best policy."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+from gym_adapters.errors import UserError, refusal_named
+from trainers.algorithms.learner import Learner
+from trainers.config import RunSettings
+from trainers.records.checkpoint import BEST, NEWEST, save_state
+from trainers.records.checkpoint_keeper import CheckpointKeeper
+from trainers.records.metrics import Summary
+from trainers.records.monitor import MonitorFile
+from trainers.records.reports import CsvReport, TensorBoardReport
+from trainers.records.wandb_report import WandbReport
+from trainers.training.outcome import Outcome
+from trainers.training.recorder import Recorder
+from trainers.training.resuming import BEST_LESSON, OPPONENTS, best_return_of, restore, restore_opponents
+
+
+class FileRecorder(Recorder):
+    """Writes the folder `<run>/<Behavior>/` of a learner. `behavior_folder` gives the folder's name.
+
+    Args:
+        learner: the learner to record.
+        run_folder: the run's folder.
+        hyperparameters: the behavior's settings as text, for TensorBoard.
+        status: this behavior's part of an earlier `training_status.json`; empty for a new run.
+        resume: whether to continue from the folder's newest checkpoint.
+        wandb: the run's settings if the run is logged to Weights & Biases, else None.
+        spaces: descriptions of the observation and action space, if there are any, for `LoadedPolicy.predict`.
+        monitored: the environment's name, for a `monitor.csv`; None without one.
+
+    Attributes:
+        notes: messages for the user.
+
+    Raises:
+        UserError: there is no checkpoint to resume, or it does not fit, or the folder cannot be written, or Weights &
+            Biases refuses.
+    """
+
+    def __init__(
+        self,
+        learner: Learner,
+        run_folder: Path,
+        hyperparameters: str,
+        status: dict[str, Any],
+        resume: bool,
+        wandb: RunSettings | None = None,
+        spaces: list[dict[str, Any]] | None = None,
+        monitored: str | None = None,
+    ) -> None:
+        self.spaces = spaces
+        self.keeper = CheckpointKeeper(run_folder, learner.name, learner.settings.keep_checkpoints)
+        folder = self.keeper.folder
+        self.notes: list[str] = []
+        if resume:
+            path = folder / NEWEST
+            if not path.is_file():
+                raise UserError(f"{path}: there is no checkpoint to resume; remove --resume or use --force")
+            self.notes += restore(learner, path)
+            learner.load_store(folder)
+            self.notes += restore_opponents(learner, folder)
+            self.keeper.restore(status)
+        super().__init__(learner, folder, status)
+        if resume:
+            self.best_return = best_return_of(folder / BEST, status, self._best_key, self._lesson)
+        step = learner.step if resume else None
+        self.wandb = None if wandb is None else WandbReport(wandb, folder, resume)
+        self._tensorboard = self._csv = None
+        if learner.training or not resume:  # watching an earlier run changes none of its files
+            with refusal_named(folder):
+                self._tensorboard = TensorBoardReport(folder, hyperparameters, step)
+            self._csv = CsvReport(folder, step)
+        self._monitor = None if monitored is None else MonitorFile(folder, monitored, resume)
+        learner.metrics.ended = None if self._monitor is None else []
+        self.notes += [report.note for report in (self._csv, self._monitor) if report and report.note]
+
+    def write(self, summary: Summary) -> None:
+        """Write a summary or an evaluation to all reports, and the policy if it is the best so far.
+
+        Does nothing while an earlier run is only watched.
+
+        Raises:
+            OSError: a file could not be written.
+        """
+        if self._tensorboard is None or self._csv is None:
+            return
+        try:
+            self._tensorboard.write(summary)
+        finally:  # each report is written even if another one cannot be
+            self._csv.write(summary)
+        if self.wandb is not None:
+            self.wandb.write(summary)
+        merit = self._merit(summary.values)
+        if summary.training and merit > self.best_return:
+            self.keeper.save_best({**self.state(), self._best_key: merit, BEST_LESSON: self._lesson})
+        super().write(summary)
+
+    def save(self) -> None:
+        """Write a checkpoint, and the stored decisions if the learner keeps them.
+
+        Raises:
+            OSError: a file could not be written.
+        """
+        learner, metrics = self.learner, self.learner.metrics
+        self.due.saved()  # before anything fails, so that the next one is not due at once
+        self.keeper.save(self.state(), metrics.recent_mean if metrics.recent_returns else None)
+        super().save()
+        learner.save_store(self.folder)
+        if learner.opponents is not None:
+            save_state(self.folder / OPPONENTS, learner.opponents.state_dict())
+
+    def monitor(self) -> None:
+        """Write the episodes that have ended since the last call to `monitor.csv`, if there is one."""
+        metrics = self.learner.metrics
+        if self._monitor is not None and metrics.ended:
+            ended, metrics.ended = metrics.ended, []
+            self._monitor.write(ended, self.learner.step)
+
+    def export(self) -> None:
+        """Write the `.onnx` file of the newest checkpoint."""
+        # Importing onnx takes seconds, so a run does not import it before it writes a checkpoint.
+        from bridge.onnx_export import export_policy
+
+        learner = self.learner
+        self.keeper.export(lambda path: export_policy(learner.policy, learner.spec, path, learner.name))
+
+    def draw(self) -> None:
+        """Draw the plots."""
+        learner = self.learner
+        if self._csv is not None:
+            self._csv.draw(f"{learner.name}, {learner.kind}, seed {learner.task.seed}")
+
+    def status(self) -> dict[str, Any]:
+        """See `Recorder.status`; with the list of checkpoints."""
+        return {**self.keeper.status(), **super().status()}
+
+    def close(self, seconds: float = math.nan) -> Outcome:
+        """See `Recorder.close`."""
+        if self.wandb is not None:
+            self.wandb.close([self.keeper.final_model, self.folder / NEWEST, self.folder / BEST])
+        return super().close(seconds)
+
+    def state(self) -> dict[str, Any]:
+        """Return the content of a checkpoint, after the update that runs in a thread, if one does."""
+        self.learner.wait()
+        spaces = {} if self.spaces is None else {"spaces": self.spaces}
+        return {**self.learner.state_dict(), "behavior": {**self.learner.description(), **spaces}}
