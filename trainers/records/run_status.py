@@ -48,6 +48,8 @@ class Reached(BaseModel):
     checkpoints: list[ListedCheckpoint] = []
     final_checkpoint: ListedCheckpoint | None = None
     best_return: FiniteFloat | None = None
+    best_evaluation: FiniteFloat | None = None
+    best_elo: FiniteFloat | None = None
     device: str | None = None
     lesson_num: int = Field(default=0, ge=0)
     smoothed_reward: FiniteFloat = 0.0

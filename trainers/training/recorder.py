@@ -13,7 +13,14 @@ from trainers.training.callbacks import Moment
 from trainers.training.due import Due
 from trainers.training.early_stop import EARLY_STOP, EarlyStop
 from trainers.training.outcome import Outcome
-from trainers.training.resuming import BEST_EVALUATION, BEST_RETURN, DEVICE, ELO_STATUS, NEXT_EVALUATION
+from trainers.training.resuming import (
+    BEST_ELO,
+    BEST_EVALUATION,
+    BEST_RETURN,
+    DEVICE,
+    ELO_STATUS,
+    NEXT_EVALUATION,
+)
 
 
 class Recorder:
@@ -196,7 +203,9 @@ class Recorder:
 
     @property
     def _best_key(self) -> str:
-        return BEST_EVALUATION if self._is_evaluated else BEST_RETURN
+        if self._is_evaluated:
+            return BEST_EVALUATION
+        return BEST_RETURN if self.learner.opponents is None else BEST_ELO
 
     def _merit(self, values: Mapping[str, float]) -> float:
         """Return the measure of the policy at a summary or an evaluation with these values; -inf if there is none."""

@@ -24,6 +24,9 @@ BEST_RETURN = "best_return"
 BEST_EVALUATION = "best_evaluation"
 """The same for a behavior with `evaluation_freq`: the mean return of its best evaluation."""
 
+BEST_ELO = "best_elo"
+"""The same for a behavior with self-play: its highest Elo rating."""
+
 BEST_LESSON = "best_lesson"
 """Key of the lessons in which the best policy was the best, in `best.pt`."""
 
@@ -82,7 +85,7 @@ def best_return_of(
     Args:
         path: the run's `best.pt`.
         status: the behavior's part of `training_status.json`, for an older `best.pt` that does not hold the return.
-        key: `BEST_RETURN` or `BEST_EVALUATION`, by which the policy was chosen. The other does not count.
+        key: `BEST_RETURN`, `BEST_EVALUATION` or `BEST_ELO`, by which the policy was chosen. Another does not count.
         lesson: the present lessons by tag; None if any will do.
 
     Raises:

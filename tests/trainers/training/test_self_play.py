@@ -119,7 +119,16 @@ def test_a_game_is_learned_by_self_play(tmp_path: Path, trainer_type: str) -> No
     assert ratings[-1] > 1250.0 > ratings[0]
     status = read_status(tmp_path / "duel" / "run_logs" / "training_status.json")
     assert status["duel_v0"]["elo"] > 1250.0
-    assert status["duel_v0"]["best_return"] > 1250.0, "the best policy is the one of the best rating"
+    assert status["duel_v0"]["best_elo"] > 1250.0, "the best policy is the one of the best rating"
+
+
+def test_a_rating_is_not_compared_with_a_return(tmp_path: Path) -> None:
+    """A run that goes on without self-play has a best policy by its returns, which are -1 to 1 here."""
+    train(arena(), options(tmp_path, 1500))
+    given = options(tmp_path, 3000, resume=True)
+    del given["default_settings"]["self_play"]
+    outcome = train(arena(), given)["duel_v0"]
+    assert -1.0 <= outcome.best_return <= 1.0
 
 
 def test_teams_and_opponents_remember(tmp_path: Path) -> None:
