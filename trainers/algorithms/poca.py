@@ -83,7 +83,7 @@ class POCA(ClippedLearner):
         return GroupActorCritic(spec, settings.network_settings, reward_streams=streams)
 
     def make_actor_step(self) -> ActorStep:
-        """See `EpochLearner.make_actor_step`."""
+        """See `OnPolicyLearner.make_actor_step`."""
         return InMinibatches(self.hyper.num_epoch)
 
     def losses(self) -> Losses:
@@ -100,14 +100,14 @@ class POCA(ClippedLearner):
         return super().rewards(rows)
 
     def endings(self, columns: Columns) -> np.ndarray:
-        """See `EpochLearner.endings`. An episode that terminates does not end the value of those left behind."""
+        """See `OnPolicyLearner.endings`. An episode that terminates does not end the value of those left behind."""
         mourned = (columns.mates[columns.next_row] != NO_ROW).any(1) & (columns.next_row != NO_ROW)
         return np.where((columns.ending == Ending.TERMINATED) & mourned, Ending.CUT, columns.ending)
 
     def values(
         self, columns: Columns, inputs: tuple[Tensor, ...], chains: Chains | None
     ) -> tuple[Tensor, Tensor]:
-        """See `EpochLearner.values`."""
+        """See `OnPolicyLearner.values`."""
 
         def upload(array: np.ndarray) -> Tensor:
             return torch.from_numpy(array).to(self.device)
@@ -145,7 +145,7 @@ class POCA(ClippedLearner):
         return value, baseline
 
     def evaluate(self, minibatch: Batch, losses: Losses) -> tuple[ActionDistribution, list[Tensor]]:
-        """See `EpochLearner.evaluate`; the loss of the baseline comes second."""
+        """See `OnPolicyLearner.evaluate`; the loss of the baseline comes second."""
         policy, mates, own = self.policy, self._groups.of(minibatch.rows), minibatch.inputs
         sequences = minibatch.sequences
         value = policy.group_value(own, mates, sequences=sequences)
