@@ -14,8 +14,8 @@ from mlagents_envs.base_env import BehaviorSpec
 
 from gym_adapters.errors import UserError
 from trainers.experience.frames import FrameStore
-from trainers.experience.replay_rows import ReplayRows
 from trainers.experience.rows import Rows, Transitions, own_and_group, require_rows, storage_type, widened
+from trainers.experience.selected_rows import SelectedRows
 from trainers.experience.store import NO_ROW, Meeting, StepResult
 from trainers.maths.returns import Ending
 from trainers.networks.policy_network import ActionSample
@@ -184,9 +184,9 @@ class Replay:
                 total += len(part)
         return np.concatenate(drawn), np.array([len(part) for part in drawn])
 
-    def rows(self, numbers: np.ndarray) -> ReplayRows:
+    def rows(self, numbers: np.ndarray) -> SelectedRows:
         """Return rows by number, (n,), for reward signals."""
-        return ReplayRows(self, numbers % self.capacity)
+        return SelectedRows(self, numbers % self.capacity)
 
     def transitions(
         self,
@@ -217,7 +217,7 @@ class Replay:
         here, going = places.copy(), np.ones(len(rows), np.bool_)
         for _ in range(n_step):
             going &= columns["settled"][here]
-            earned = rewards(ReplayRows(self, here))
+            earned = rewards(SelectedRows(self, here))
             reward += np.where(going[:, None], discount * earned, 0.0).astype(np.float32)
             discount = np.where(going[:, None], discount * per_step, discount)
             ended = going & (columns["ending"][here] == Ending.TERMINATED)
