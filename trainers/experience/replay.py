@@ -16,7 +16,7 @@ from gym_adapters.errors import UserError
 from trainers.experience.frames import FrameStore
 from trainers.experience.rows import Rows, Transitions, own_and_group, require_rows, storage_type, widened
 from trainers.experience.selected_rows import SelectedRows
-from trainers.experience.store import NO_ROW, Meeting, StepResult
+from trainers.experience.store import NO_ROW, Groupmates, StepResult
 from trainers.maths.returns import Ending
 from trainers.networks.policy_network import ActionSample
 
@@ -127,8 +127,8 @@ class Replay:
                 column.free(self.first % self.capacity)
         return rows
 
-    def meet(self, meeting: Meeting) -> None:
-        """See `Store.meet`. Groupmates are not stored."""
+    def note_groupmates(self, groupmates: Groupmates) -> None:
+        """See `Store.note_groupmates`. Groupmates are not stored."""
 
     def decide(self, rows: np.ndarray, sample: ActionSample) -> None:
         """See `Store.decide`. Log-probabilities are not stored."""

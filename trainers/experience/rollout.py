@@ -13,7 +13,7 @@ from mlagents_envs.base_env import BehaviorSpec
 
 from trainers.experience.rows import require_rows, storage_type, widened
 from trainers.experience.selected_rows import SelectedRows
-from trainers.experience.store import NO_ROW, Meeting, StepResult
+from trainers.experience.store import NO_ROW, Groupmates, StepResult
 from trainers.networks.policy_network import ActionSample
 
 
@@ -166,15 +166,15 @@ class Rollout:
         self.rows = last
         return np.arange(first, last)
 
-    def meet(self, meeting: Meeting) -> None:
-        """See `Store.meet`."""
-        mates, width = self._columns["mates"], meeting.mates.shape[1]
+    def note_groupmates(self, groupmates: Groupmates) -> None:
+        """See `Store.note_groupmates`."""
+        mates, width = self._columns["mates"], groupmates.mates.shape[1]
         if width > mates.shape[1]:
             wider = np.full((len(mates), width), NO_ROW, np.int64)
             wider[:, : mates.shape[1]] = mates
             self._columns["mates"] = mates = wider
-        mates[meeting.rows, :width] = meeting.mates
-        self._columns["gone"][meeting.rows] = meeting.gone
+        mates[groupmates.rows, :width] = groupmates.mates
+        self._columns["gone"][groupmates.rows] = groupmates.gone
 
     def decide(self, rows: np.ndarray, sample: ActionSample) -> None:
         """See `Store.decide`."""
