@@ -34,7 +34,7 @@ class SoftActorCritic(ActorNetwork[SquashedDistribution]):
         reward_streams: number of reward signals; the critics have values for each.
         critic_batch_norm: whether the critics have batch normalisation (extension key).
         critic_range: end of the range of the critics' bins (extension key); None means that they give numbers.
-        critic_bins: number of bins (extension key).
+        critic_bins: number of bins, which a range needs (extension key).
 
     Raises:
         UserError: an observation is of no known kind, or an image is too small.
@@ -49,7 +49,7 @@ class SoftActorCritic(ActorNetwork[SquashedDistribution]):
         reward_streams: int = 1,
         critic_batch_norm: bool = False,
         critic_range: float | None = None,
-        critic_bins: int = 101,
+        critic_bins: int = 1,
     ) -> None:
         super().__init__(spec, settings)
         self._critic_keys = {
