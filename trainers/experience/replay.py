@@ -156,34 +156,6 @@ class Replay:
             rows[~fits] = self._random(self.first, self.total, int((~fits).sum()), generator)
         return rows
 
-    def sequences(self, count: int, length: int, generator: torch.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Draw sequences of settled rows, from a random row on to the end of its episode.
-
-        Args:
-            count: sequences are drawn until they have so many rows; those that are too many are left out.
-            length: the most rows of a sequence.
-            generator: the source of randomness.
-
-        Returns:
-            Numbers of the rows, (count,), sequence after sequence, and the length of each sequence, (s,).
-        """
-        drawn: list[np.ndarray] = []
-        total = 0
-        while total < count:
-            here = self.draw(max(1, count // length), generator)
-            steps, going = [here], np.ones(len(here), np.bool_)
-            for _ in range(length - 1):
-                places = here % self.capacity
-                going = going & (self._columns["ending"][places] <= Ending.CUT)
-                here = np.where(going, self._columns["next_row"][places], here)
-                going = going & self._columns["settled"][here % self.capacity]
-                steps.append(np.where(going, here, NO_ROW))
-            for rows in np.stack(steps, axis=1):
-                part = rows[rows != NO_ROW][: count - total]
-                drawn += [part] if len(part) else []
-                total += len(part)
-        return np.concatenate(drawn), np.array([len(part) for part in drawn])
-
     def rows(self, numbers: np.ndarray) -> SelectedRows:
         """Return rows by number, (n,), for reward signals."""
         return SelectedRows(self, numbers % self.capacity)
