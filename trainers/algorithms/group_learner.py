@@ -93,12 +93,12 @@ class GroupLearner(ClippedLearner):
         """See `OnPolicyLearner.values`."""
         branches = self.policy.action_spec.discrete_branches
         chosen = [
-            one_hot(self._upload(column), size)
+            one_hot(self.tensor(column), size)
             for column, size in zip(columns.discrete.T, branches, strict=True)
         ]
-        actions = torch.cat([self._upload(columns.continuous), *(column.float() for column in chosen)], dim=1)
-        gone = self._upload(columns.gone).float()
-        self._groups = Groups(inputs, actions, self._upload(columns.mates), gone)
+        actions = torch.cat([self.tensor(columns.continuous), *(column.float() for column in chosen)], dim=1)
+        gone = self.tensor(columns.gone).float()
+        self._groups = Groups(inputs, actions, self.tensor(columns.mates), gone)
         members = 1.0 + (columns.mates != NO_ROW).sum(1).max(initial=0)
         largest = float(self.collective.gather(np.array([members])).max())
         self.policy.critic.most.clamp_(min=largest)
@@ -129,6 +129,3 @@ class GroupLearner(ClippedLearner):
         """Return the losses of the critic; the first is that of the values."""
         value = self.policy.group_value(minibatch.inputs, mates, sequences=minibatch.sequences)
         return [losses.value(value, minibatch.returns, minibatch.value)]
-
-    def _upload(self, array: np.ndarray) -> Tensor:
-        return torch.from_numpy(array).to(self.device)

@@ -275,6 +275,10 @@ class Learner(Threadable):
         """Return the rewards of rows from each reward signal, (n, streams)."""
         return np.stack([signal.rewards(rows) for signal in self.signals], axis=1)
 
+    def tensor(self, array: np.ndarray) -> torch.Tensor:
+        """Return an array as a tensor on the learner's device."""
+        return torch.from_numpy(array).to(self.device)
+
     def decayed(self, initial: float, floor: float, schedule: str) -> float:
         """Return the present value of a schedule. See `schedules.decayed`."""
         return decayed(initial, floor, schedule, self.step, self.settings.max_steps)

@@ -247,10 +247,6 @@ class OffPolicyLearner(Learner):
             self._summed = self.replay.total
             self.filled = self.replay.settled_rows >= self._needed
 
-    def tensor(self, array: np.ndarray) -> Tensor:
-        """Return an array as a tensor on the learner's device."""
-        return torch.from_numpy(array).to(self.device)
-
     def with_own_randomness(self, network: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
         """Return the output of a network with dropout, whose random numbers come from this learner's generator."""
         seed = int(torch.randint(2**31, (1,), generator=self.generator, device=self.device))

@@ -6,7 +6,6 @@ Source: Cohen et al. 2021, "On the Use and Misuse of Absorbing States in Multi-a
 from dataclasses import replace
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from trainers.algorithms.actor_steps import Losses
@@ -45,7 +44,7 @@ class POCA(GroupLearner):
         """See `OnPolicyLearner.values`; the baselines are the counterfactual ones, which are reported."""
         values, _ = super().values(columns, inputs, chains)
         baseline = self.group_values(columns, chains, counterfactual=True)
-        settled = torch.from_numpy(columns.settled).to(self.device)
+        settled = self.tensor(columns.settled)
         for index, signal in enumerate(self.signals):
             estimate = weighted_mean(self.collective, baseline[settled, index].mean(), self.weight)
             self.metrics.add(f"Policy/{signal.title} Baseline Estimate", float(estimate))
