@@ -59,7 +59,7 @@ $(VENV)/ready-to-train: pyproject.toml constraints.txt | $(VENV)/made
 
 $(VENV)/ready-to-test: pyproject.toml constraints.txt | $(VENV)/made
 	@echo "Installing the pinned packages and the development tools into $(VENV) (once, a few minutes) ..."
-	$(call INSTALL,".[dev$(COMMA)box2d$(COMMA)video$(COMMA)wandb$(COMMA)compare$(COMMA)search$(COMMA)docs]")
+	$(call INSTALL,".[dev$(COMMA)box2d$(COMMA)video$(COMMA)wandb$(COMMA)compare$(COMMA)search$(COMMA)docs$(COMMA)pettingzoo$(COMMA)minigrid]")
 	@tests/install-chromium.sh
 	@touch $@
 

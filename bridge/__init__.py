@@ -6,10 +6,9 @@ So `import bridge` comes before `from mlagents_envs.environment import UnityEnvi
 """
 
 import importlib
-import importlib.util
 from typing import TYPE_CHECKING, Any
 
-from bridge import protobuf_compat
+from bridge import protobuf_compat, registration
 
 if TYPE_CHECKING:
     from bridge.pettingzoo_env import UnityParallelEnv, parallel_env
@@ -26,8 +25,7 @@ _MODULES = {
 }
 
 protobuf_compat.install()
-if importlib.util.find_spec("gymnasium") is not None:
-    importlib.import_module("bridge.registration").register()
+registration.register()
 
 
 def __getattr__(name: str) -> Any:

@@ -20,6 +20,7 @@ from mlagents_envs.base_env import (
 from bridge import wire
 from bridge.declarations import odd_numbers, plain_name, require_usable
 from bridge.images import averages, decode_png
+from bridge.spec_changes import ALIKE
 from gym_adapters.errors import UserError
 from gym_adapters.sizes import require_memory
 from gym_adapters.text import one_line
@@ -241,10 +242,7 @@ class BehaviorDecoder:
         )
 
     def _changed(self, info: Any, what: str) -> UserError:
-        return UserError(
-            f"behavior {self.name}, agent {info.id}: {what}; all agents of a behavior must have the same "
-            "sensors and actions for the whole run: make them alike, or give them different Behavior Names"
-        )
+        return UserError(f"behavior {self.name}, agent {info.id}: {what}; {ALIKE}")
 
 
 def _column(infos: Sequence[Any], field: str, dtype: type[np.generic]) -> np.ndarray:

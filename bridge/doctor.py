@@ -16,7 +16,7 @@ from rich.text import Text
 
 from bridge.ports import BASE_PORT, EDITOR_PORT, is_free, port_owner
 from gym_adapters.commands import CommandParser, install_command, program_name
-from gym_adapters.text import one_line
+from gym_adapters.text import first_line, one_line
 
 REQUIRED = ("mlagents-envs", "protobuf", "grpcio", "numpy", "torch", "gymnasium", "onnx", "tensorboard")
 OPTIONAL = {
@@ -91,7 +91,7 @@ def messages(load: Callable[[str], object] = import_module) -> Finding:
         load("bridge.wire")
         implementation = import_module("google.protobuf.internal.api_implementation").Type()
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        reason = first_line(error, typed=True)
         return Finding("Unity's messages", reason, "fails", "reinstall mlagents-envs, protobuf and grpcio")
     if implementation == "python":
         advice = "slow; unset PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION, or update protobuf"

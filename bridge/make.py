@@ -6,7 +6,7 @@ from pathlib import Path
 from bridge.channels import EngineConfig
 from bridge.environment_parameters import check_names
 from bridge.player_session import PlayerOptions
-from bridge.ports import BASE_PORT, EDITOR_PORT, LAST_PORT
+from bridge.ports import BASE_PORT, EDITOR_PORT, HIGHEST_PORT
 from bridge.unity_env import UnityEnv
 from bridge.worker import RestartLimits
 from bridge.workers import Workers
@@ -36,10 +36,10 @@ def make_unity(settings: RunSettings) -> UnityEnv | Workers:
     if env.env_path is None:
         return _start(settings, 0, wait=True)
     last_port = env.base_port + env.first_env + env.num_envs - 1
-    if last_port > LAST_PORT:
+    if last_port > HIGHEST_PORT:
         raise UserError(
             f"env_settings.base_port is {env.base_port} and num_envs {env.num_envs}: the last player's port, "
-            f"{last_port}, is above {LAST_PORT}; lower base_port"
+            f"{last_port}, is above {HIGHEST_PORT}; lower base_port"
         )
     limits = RestartLimits(
         env.max_lifetime_restarts, env.restarts_rate_limit_n, env.restarts_rate_limit_period_s

@@ -16,6 +16,7 @@ from google.protobuf.message import DecodeError
 from onnx import TensorProto, numpy_helper
 
 from gym_adapters.errors import UserError
+from gym_adapters.text import first_line
 
 OPSETS = range(7, 16)
 """The opset versions that Unity's Inference Engine reads."""
@@ -65,8 +66,7 @@ def check_file(path: Path) -> Report:
         model = onnx.load(str(path))
         onnx.checker.check_model(model)
     except (OSError, DecodeError, onnx.checker.ValidationError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError(f"{path}: not a readable ONNX model ({reason})") from error
+        raise UserError(f"{path}: not a readable ONNX model ({first_line(error)})") from error
     return check_model(model)
 
 

@@ -23,7 +23,7 @@ from mlagents_envs.base_env import BaseEnv
 from mlagents_envs.exception import UnityActionException
 
 from bridge.player_connection import PlayerConnection, TrainerLeft
-from bridge.ports import EDITOR_PORT, LAST_PORT
+from bridge.ports import EDITOR_PORT, HIGHEST_PORT
 from bridge.scene import serve
 from gym_adapters.commands import program_name
 from gym_adapters.errors import UserError
@@ -125,7 +125,7 @@ def parse(argv: Sequence[str] | None) -> PlayerSettings:
     )
     parser.add_argument(
         "--mlagents-port",
-        type=_at_least(1, LAST_PORT),
+        type=_at_least(1, HIGHEST_PORT),
         default=EDITOR_PORT,
         metavar="PORT",
         help=f"port of the trainer (default: {EDITOR_PORT}, that of the Editor)",

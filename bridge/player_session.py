@@ -10,7 +10,7 @@ from bridge import wire
 from bridge.channels import EngineConfig
 from bridge.communicator import LOOPBACK, Communicator
 from bridge.faults import PlayerLostError, PlayerStoppedError, PortInUseError
-from bridge.ports import BASE_PORT, EDITOR_PORT, LAST_PORT, Process
+from bridge.ports import BASE_PORT, EDITOR_PORT, HIGHEST_PORT, Process
 from bridge.process import PlayerProcess
 from gym_adapters.errors import UserError
 from gym_adapters.text import one_line
@@ -219,7 +219,7 @@ class PlayerSession:
             return Communicator(EDITOR_PORT if options.port is None else options.port, options.listen)
         port = (BASE_PORT if options.port is None else options.port) + options.worker_id
         try:
-            return Communicator(port if port <= LAST_PORT else 0, options.listen)
+            return Communicator(port if port <= HIGHEST_PORT else 0, options.listen)
         except PortInUseError as taken:
             communicator = Communicator(0, options.listen)
             logger.info("%s; taking port %d", str(taken).split(";")[0], communicator.port)

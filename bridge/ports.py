@@ -1,11 +1,14 @@
 """Finds the process that listens on a port of this machine, and the one that is connected to it."""
 
 import os
+import random
 import socket
 from dataclasses import dataclass
 from typing import Any
 
 import psutil
+
+from gym_adapters.errors import UserError
 
 EDITOR_PORT = 5004
 """The port on which the Unity Editor looks for a trainer."""
@@ -13,7 +16,11 @@ EDITOR_PORT = 5004
 BASE_PORT = 5005
 """The port on which the first built player looks for a trainer, unless it is told otherwise."""
 
-LAST_PORT = 65535
+HIGHEST_PORT = 65535
+"""The highest number that a port may have."""
+
+SEARCHED = range(5100, 32768)
+"""Where free ports are looked for: above Unity's usual ones, below those that Linux gives to clients."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,23 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
         except OSError:
             return False
     return True
+
+
+def free_ports(count: int) -> int:
+    """Return the first of `count` free ports in a row.
+
+    They are chosen at random: two processes that look at the same moment, before either listens, hardly find the same.
+
+    Raises:
+        UserError: There are none.
+    """
+    starts = SEARCHED[: max(0, len(SEARCHED) - count + 1) : count]
+    for first in random.SystemRandom().sample(starts, len(starts)):
+        if all(map(is_free, range(first, first + count))):
+            return first
+    raise UserError(
+        f"there are no {count:,} free ports in a row from {SEARCHED.start} to {SEARCHED.stop - 1}; use fewer players"
+    )
 
 
 def _holder(status: str, port: int, remote_port: int | None = None) -> Process | None:

@@ -4,12 +4,12 @@ import os
 import re
 import signal
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import gymnasium
 
+from bridge.child_processes import apart, kill
 from gym_adapters.errors import UserError
 from gym_adapters.pettingzoo import is_pettingzoo
 from gym_adapters.text import one_line
@@ -81,7 +81,7 @@ class PlayerProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C reaches only the trainer, which then ends the player
+                **apart(),  # Ctrl-C reaches only the trainer, which then ends the player
             )
         except OSError as error:
             hint = f"run: chmod +x {program}" if isinstance(error, PermissionError) else "is it a player?"
@@ -126,17 +126,8 @@ class PlayerProcess:
     def end(self, patience: float) -> None:
         """Wait `patience` seconds for the process to exit, then kill it and its children."""
         if not self.wait(patience):
-            self._kill()
+            kill(self._process)
         self.wait(5)
-
-    def _kill(self) -> None:
-        try:
-            if sys.platform == "win32":
-                self._process.kill()
-            else:
-                os.killpg(self._process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            return
 
 
 def _end(path: Path) -> str:

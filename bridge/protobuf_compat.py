@@ -19,7 +19,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 
-import google.protobuf
 from google.protobuf import descriptor_pb2, descriptor_pool
 from google.protobuf.internal import builder
 
@@ -28,12 +27,8 @@ STAND_IN = Path(__file__).with_name("distutils_version.py")
 
 
 def install() -> None:
-    """Make `mlagents_envs` importable. A second call has no effect.
-
-    Under protobuf older than 4, the package's own modules are loaded.
-    """
-    major = int(google.protobuf.__version__.split(".")[0])
-    if major >= 4 and not any(isinstance(finder, MessageFinder) for finder in sys.meta_path):
+    """Make `mlagents_envs` importable. A second call has no effect."""
+    if not any(isinstance(finder, MessageFinder) for finder in sys.meta_path):
         sys.meta_path.insert(0, MessageFinder())
     if not any(isinstance(finder, StandInFinder) for finder in sys.meta_path):
         sys.meta_path.append(StandInFinder())

@@ -197,7 +197,8 @@ class Seats:
         if len(others) > len(free):
             living = np.count_nonzero(self.agent != NOBODY) + len(others)
             raise UserError(
-                f"behavior {plain_name(self.name)}: {living:,} agents live at the same time{self._advice}"
+                f"behavior {plain_name(self.name)}: {living:,} agents live at the same time, and places are "
+                f"{self.count:,}{self._advice}"
             )
         self.agent[free[: len(others)]] = others
         self._free = free[len(others) :]

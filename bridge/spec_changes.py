@@ -6,6 +6,12 @@ from bridge.declarations import plain_name
 from gym_adapters.errors import UserError
 from gym_adapters.text import one_line
 
+ALIKE = (
+    "all agents of a behavior, in every player, must have the same sensors and actions for the whole run: make them "
+    "alike, or give them different Behavior Names"
+)
+"""What a behavior must keep to, and what to do if it does not."""
+
 
 def require_same(name: str, before: BehaviorSpec, now: BehaviorSpec) -> None:
     """Refuse a behavior whose spec differs from its earlier one, in the same player or in another.
@@ -14,11 +20,7 @@ def require_same(name: str, before: BehaviorSpec, now: BehaviorSpec) -> None:
         UserError: The specs differ. The message names the first difference, before and now.
     """
     if before != now:
-        raise UserError(
-            f"behavior {plain_name(name)}: {_difference(before, now)}; all agents of a behavior, in every player, "
-            "must have the same sensors and actions for the whole run: make them alike, or give them different "
-            "Behavior Names"
-        )
+        raise UserError(f"behavior {plain_name(name)}: {_difference(before, now)}; {ALIKE}")
 
 
 def _difference(before: BehaviorSpec, now: BehaviorSpec) -> str:

@@ -1,6 +1,5 @@
 """The agents of one behavior as a Gymnasium vector environment."""
 
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,6 @@ from bridge.start import over_player, take_seed
 from bridge.turns import LIMIT, Turns
 from gym_adapters.checked import ACTION_MASK
 from gym_adapters.errors import UserError
-
-logger = logging.getLogger(__name__)
 
 
 class UnityVectorEnv(VectorEnv):
@@ -64,7 +61,7 @@ class UnityVectorEnv(VectorEnv):
         self.metadata = {"autoreset_mode": self._mode, "render_modes": []}
         self.render_mode = None
         self._add_group_rewards = add_group_rewards
-        advice = f", num_envs is {num_envs}; pass a larger num_envs"
+        advice = "; pass a larger num_envs"
         self._turns = Turns(env, behavior, num_envs, one=True, limit=limit, advice=advice)
         ((self.behavior, self._seats),) = self._turns.seats.items()
         self.num_envs = self._seats.count

@@ -61,7 +61,6 @@ def _load_messages() -> dict[str, Any]:
     names = (
         "UnityMessageProto",
         "AgentInfoProto",
-        "AgentActionProto",
         "BrainParametersProto",
         "AgentInfoActionPairProto",
         "DemonstrationMetaProto",
@@ -87,7 +86,6 @@ def _pack(message: Any, path: str) -> None:
 _MESSAGES = _load_messages()
 UnityMessage = _MESSAGES["UnityMessageProto"]
 AgentInfo = _MESSAGES["AgentInfoProto"]
-AgentAction = _MESSAGES["AgentActionProto"]
 BrainParameters = _MESSAGES["BrainParametersProto"]
 RecordedPair = _MESSAGES["AgentInfoActionPairProto"]
 RecordingHeader = _MESSAGES["DemonstrationMetaProto"]

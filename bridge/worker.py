@@ -175,8 +175,8 @@ class Worker:
         return future
 
     def _start_again(self, reason: PlayerLostError) -> None:
-        """Restart the player until it has begun its episodes or the limits are reached."""
-        while True:
+        """Restart the player until it has begun its episodes, the limits are reached, or it is closed."""
+        while not self._closing:
             refusal = self._limits.refusal(self._restarts, time.monotonic())
             if refusal:
                 raise PlayerLostError(f"{reason}\nIt is not started again: {refusal}") from reason
@@ -188,7 +188,7 @@ class Worker:
             try:
                 with self._lock:
                     if self._closing:
-                        raise reason
+                        break
                     self._env = self._start()
                 self._env.session.connect()
                 self._sent = {}
@@ -198,6 +198,7 @@ class Worker:
                 reason = error
             else:
                 return
+        raise reason
 
     def _send_parameters(self) -> None:
         wanted = self.parameters

@@ -1,4 +1,4 @@
-"""Adapts Gymnasium environments to `mlagents_envs.base_env.BaseEnv`."""
+"""Adapts Gymnasium, PettingZoo and MiniGrid environments to `mlagents_envs.base_env.BaseEnv`."""
 
 from gym_adapters.check import ContractError, check_env
 from gym_adapters.errors import UserError

@@ -1,5 +1,8 @@
-"""The shapes of actions."""
+"""The actions of a batch of agents: their shapes, and random ones."""
 
+from collections.abc import Sequence
+
+import numpy as np
 from mlagents_envs.base_env import ActionSpec, ActionTuple
 
 
@@ -17,3 +20,27 @@ def checked_actions(spec: ActionSpec, action: ActionTuple, agents: int, behavior
     """
     checked: ActionTuple = spec._validate_action(action, agents, behavior)  # noqa: SLF001 - has no public name
     return checked
+
+
+def random_actions(
+    random: np.random.Generator, spec: ActionSpec, agents: int, forbidden: Sequence[np.ndarray] | None
+) -> ActionTuple:
+    """Returns allowed actions, each with the same probability; continuous ones from [-1, 1).
+
+    Args:
+        random: Draws them.
+        spec: The actions of the behavior.
+        agents: The number of agents.
+        forbidden: For each branch whether an action is forbidden, (agents, choices), as in `DecisionSteps`.
+
+    Returns:
+        Shapes: float32, (agents, continuous_size), and int32, (agents, branches).
+    """
+    continuous = random.uniform(-1.0, 1.0, (agents, spec.continuous_size)).astype(np.float32)
+    discrete = np.zeros((agents, spec.discrete_size), np.int32)
+    for branch, choices in enumerate(spec.discrete_branches):
+        wishes = random.random((agents, choices))
+        if forbidden is not None:
+            wishes[forbidden[branch]] = -1.0
+        discrete[:, branch] = wishes.argmax(axis=1)
+    return ActionTuple(continuous, discrete)

@@ -12,6 +12,7 @@ from mlagents_envs.base_env import (
     TerminalSteps,
 )
 
+from gym_adapters.actions import random_actions
 from gym_adapters.checked import described
 
 
@@ -93,7 +94,7 @@ class _Checker:
         for name, spec in self.specs.items():
             decisions, _ = self.env.get_steps(name)
             count = len(decisions)
-            action = _random_action(self.rng, spec.action_spec, decisions)
+            action = random_actions(self.rng, spec.action_spec, len(decisions), decisions.action_mask)
             self._check_refusals(name, spec.action_spec, decisions)
             if not one_by_one:
                 self.env.set_actions(name, action)
@@ -171,19 +172,6 @@ def _check_masks(name: str, spec: ActionSpec, decisions: DecisionSteps) -> None:
         where = f"{name} DecisionSteps.action_mask[{branch}]"
         _check_array(where, mask, (len(decisions), spec.discrete_branches[branch]), "b")
         _require(not mask.all(axis=1).any(), f"{where} forbids every action (True means forbidden)")
-
-
-def _random_action(rng: np.random.Generator, spec: ActionSpec, decisions: DecisionSteps) -> ActionTuple:
-    """Returns random allowed actions for all agents of the batch."""
-    count = len(decisions)
-    continuous = rng.uniform(-1, 1, (count, spec.continuous_size)).astype(np.float32)
-    discrete = np.zeros((count, spec.discrete_size), dtype=np.int32)
-    for branch, size in enumerate(spec.discrete_branches):
-        scores = rng.random((count, size))
-        if decisions.action_mask is not None:
-            scores[decisions.action_mask[branch]] = -1
-        discrete[:, branch] = scores.argmax(axis=1)
-    return ActionTuple(continuous, discrete)
 
 
 def _raises(call: Callable[[], None]) -> bool:

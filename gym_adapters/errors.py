@@ -3,11 +3,12 @@
 import logging
 import sys
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
-from gym_adapters.text import printable
+from gym_adapters.text import joined_lines, printable
 
 logger = logging.getLogger(__name__)
 
@@ -85,6 +86,13 @@ def environment_called() -> Iterator[None]:
         raise
 
 
+def close_all(environments: Iterable[Any]) -> None:
+    """Closes each environment, even if another one fails to; then raises what the last of those raised that failed."""
+    with ExitStack() as stack:
+        for env in environments:
+            stack.callback(env.close)
+
+
 def close_reported(close: Callable[[], None]) -> None:
     """Closes an environment that is no longer needed. What it raises then is logged, since nothing is lost by it."""
     try:
@@ -100,10 +108,9 @@ def from_environment(error: BaseException) -> bool:
 
 def raised(error: BaseException) -> str:
     """Returns an exception in one line, with the place in the code that raised it."""
-    text = " ".join(str(error).split())[:300]
     places = traceback.extract_tb(error.__traceback__)
     where = f" ({places[-1].filename}, line {places[-1].lineno})" if places else ""
-    return f"{type(error).__name__}: {text}{where}"
+    return f"{type(error).__name__}: {joined_lines(error)}{where}"
 
 
 def remedy(error: BaseException) -> str:

@@ -5,6 +5,7 @@ import importlib
 import logging
 import warnings
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Literal
 
 import gymnasium
@@ -14,10 +15,11 @@ from mlagents_envs.base_env import BaseEnv, BehaviorSpec
 
 from gym_adapters.checked import CheckedResults, checked_spec
 from gym_adapters.commands import install_command
-from gym_adapters.errors import UserError, raised, remedy
+from gym_adapters.errors import UserError, close_all, close_reported, raised, remedy
 from gym_adapters.limits import ENVIRONMENTS
 from gym_adapters.parallel_env import ParallelEnvAdapter
 from gym_adapters.pettingzoo import is_pettingzoo, make_pettingzoo
+from gym_adapters.text import joined_lines
 from gym_adapters.vector_env import VectorEnvAdapter
 
 logger = logging.getLogger(__name__)
@@ -55,8 +57,7 @@ def make_env(
 
     Raises:
         UserError: The id is unknown, a package is missing, the environment refuses the options or cannot be made, its
-            spaces are not supported, or a number is out of
-            range.
+            spaces are not supported, or a number is out of range.
     """
     count = DEFAULT_NUM_ENVS if num_envs is None else num_envs
     if not 1 <= count <= ENVIRONMENTS:
@@ -75,7 +76,11 @@ def make_env(
         vector_env = _make_vector_env(find_spec(env_id), count, dict(options or {}))
     for message in dict.fromkeys(str(warning.message) for warning in caught):
         logger.warning("%s: %s", env_id, message)
-    return VectorEnvAdapter(vector_env, behavior_name(env_id), seed)
+    try:
+        return VectorEnvAdapter(vector_env, behavior_name(env_id), seed)
+    except BaseException:
+        close_reported(vector_env.close)
+        raise
 
 
 def with_whole_episodes(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,7 +119,9 @@ def find_spec(env_id: str) -> EnvSpec:
             importlib.import_module("gym_adapters.atari")
         return gymnasium.spec(name)
     except ImportError as error:
-        raise UserError(f"environment {env_id!r}: {_one_line(error)}; {_missing(error, module)}") from error
+        raise UserError(
+            f"environment {env_id!r}: {joined_lines(error)}; {_missing(error, module)}"
+        ) from error
     except gymnasium.error.Error as error:
         near = difflib.get_close_matches(env_id, list(gymnasium.registry), n=3, cutoff=0.4)
         hint = f"did you mean {' or '.join(near)}?" if near else "see gymnasium.pprint_registry()"
@@ -135,7 +142,9 @@ def _make_vector_env(spec: EnvSpec, num_envs: int, options: dict[str, Any]) -> V
         return _fastest_vector_env(spec, num_envs, options)
     except ImportError as error:
         module = str(spec.entry_point).partition(":")[0]
-        raise UserError(f"environment {spec.id!r}: {_one_line(error)}; {_missing(error, module)}") from error
+        raise UserError(
+            f"environment {spec.id!r}: {joined_lines(error)}; {_missing(error, module)}"
+        ) from error
     except gymnasium.error.DependencyNotInstalled as error:
         raise UserError(
             f"environment {spec.id!r} needs a package that is missing; {install_hint(error)}"
@@ -166,25 +175,31 @@ def _fastest_vector_env(spec: EnvSpec, num_envs: int, options: dict[str, Any]) -
 
 def make_checked(spec: EnvSpec, num_envs: int, mode: AutoresetMode, options: Mapping[str, Any]) -> VectorEnv:
     """Makes environments that step one after the other, and whose results are checked."""
-    return gymnasium.make_vec(
-        checked_spec(spec),
-        num_envs=num_envs,
-        vectorization_mode="sync",
-        wrappers=[CheckedResults],
-        vector_kwargs={"autoreset_mode": mode},
-        **options,
-    )
+    made: list[gymnasium.Env] = []
+
+    def checked(env: gymnasium.Env) -> CheckedResults:
+        made.append(env)
+        return CheckedResults(env)
+
+    try:
+        return gymnasium.make_vec(
+            checked_spec(spec),
+            num_envs=num_envs,
+            vectorization_mode="sync",
+            wrappers=[checked],
+            vector_kwargs={"autoreset_mode": mode},
+            **options,
+        )
+    except BaseException:
+        close_reported(partial(close_all, made))
+        raise
 
 
 def install_hint(error: Exception) -> str:
     """Returns what to install: this project's extra if there is one, else what Gymnasium advises."""
     if "box2d" in str(error).lower():
         return f"run: {install_command('box2d', 'pygame')}"
-    return _one_line(error)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    return joined_lines(error)
 
 
 def _missing(error: ImportError, module: str) -> str:

@@ -16,7 +16,7 @@ from mlagents_envs.exception import UnityActionException
 
 from gym_adapters.actions import checked_actions
 from gym_adapters.checked import described
-from gym_adapters.errors import UserError, raised
+from gym_adapters.errors import UserError, close_all, close_reported, raised
 from gym_adapters.roles import Role, Rows, decision_steps, find_roles, terminal_steps
 
 
@@ -54,8 +54,14 @@ class ParallelEnvAdapter(BaseEnv):
         teams: bool = False,
     ) -> None:
         self._where, self._seed, self._grouped = f"environment {name}", seed, grouped
-        self.copies = [make() for _ in range(num_envs)]
-        self.roles = find_roles(self.copies[0], name, teams)
+        self.copies: list[Any] = []
+        try:
+            for _ in range(num_envs):
+                self.copies.append(make())
+            self.roles = find_roles(self.copies[0], name, teams)
+        except BaseException:
+            close_reported(self.close)
+            raise
         self._role_of = {agent: role for role in self.roles.values() for agent in role.agents}
         self._ids: list[dict[str, int]] = [{} for _ in self.copies]
         self._groups: list[dict[str, int]] = [{} for _ in self.copies]
@@ -134,9 +140,8 @@ class ParallelEnvAdapter(BaseEnv):
         self._set(self._role(behavior_name), np.array([agent_id]), action)
 
     def close(self) -> None:
-        """Closes all copies."""
-        for copy in self.copies:
-            copy.close()
+        """Closes all copies, even if one fails to."""
+        close_all(self.copies)
 
     def _role(self, behavior_name: str) -> Role:
         if behavior_name not in self.roles:

@@ -11,11 +11,12 @@ from gym_adapters.commands import install_command
 from gym_adapters.cycles import direct
 from gym_adapters.errors import UserError, raised, remedy
 from gym_adapters.parallel_env import ParallelEnvAdapter
+from gym_adapters.text import joined_lines
 
 ENVIRONMENT = re.compile(r"(?P<package>[A-Za-z_][\w.]*)/(?P<name>[A-Za-z_]\w*_v\d+)")
 """A package, a slash, and a module of it whose name ends with a version, as PettingZoo's do."""
 PACKAGES = ("pettingzoo", "mpe2")
-"""The packages of the extra pettingzoo."""
+"""The packages of the extra pettingzoo. Their environments count as registered ones."""
 GROUPED = "grouped"
 """The option that makes groups of the agents of a role. It is the adapter's own; the environment does not get it."""
 TEAMS = "teams"
@@ -75,7 +76,7 @@ def _module(env_id: str) -> Any:
             advice = f"install the extra pettingzoo, or run: {install_command(*PACKAGES)}"
         else:
             advice = f"check the name, or install what {package} needs"
-        raise UserError(f"environment {env_id!r}: {' '.join(str(error).split())}; {advice}") from error
+        raise UserError(f"environment {env_id!r}: {joined_lines(error)}; {advice}") from error
     except (Exception, SystemExit) as error:
         raise UserError(
             f"environment {env_id!r}: importing {package}.{name} failed with {raised(error)}; mend that module"

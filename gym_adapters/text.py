@@ -8,6 +8,8 @@ from typing import TextIO
 
 LONGEST_LINE = 2000
 """Letters of a line that a command prints."""
+REASON = 300
+"""Letters that an error of another package may have in the middle of a message."""
 
 _SEQUENCE = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # colours and movements of the cursor
@@ -30,6 +32,25 @@ def one_line(text: str, most: int = LONGEST_LINE) -> str:
 def printable(text: str) -> str:
     """Return a text whose lines are each as `one_line` returns them."""
     return "\n".join(one_line(line) for line in text.split("\n"))
+
+
+def first_line(error: BaseException, typed: bool = False) -> str:
+    """Return the first line of what an error says, for the middle of a message; its type if it says nothing.
+
+    Args:
+        error: The error.
+        typed: Whether the error's type stands before the line.
+    """
+    name, text = type(error).__name__, str(error).strip()
+    if not text:
+        return name
+    line = one_line(text.splitlines()[0], REASON)
+    return f"{name}: {line}" if typed else line
+
+
+def joined_lines(error: BaseException) -> str:
+    """Return what an error says, with its lines joined to one."""
+    return one_line(" ".join(str(error).split()), REASON)
 
 
 def log_to_terminal() -> None:

@@ -4,10 +4,7 @@ import importlib.machinery
 from collections.abc import Mapping
 from typing import Any
 
-from gym_adapters.pettingzoo import ENVIRONMENT
-
-LIBRARIES = ("pettingzoo", "mpe2")
-"""Packages whose environments count as registered ones."""
+from gym_adapters.pettingzoo import ENVIRONMENT, PACKAGES
 
 
 def needs_trust(env_id: str, options: Mapping[str, Any]) -> str:
@@ -23,7 +20,7 @@ def needs_trust(env_id: str, options: Mapping[str, Any]) -> str:
     """
     module = env_id.rpartition(":")[0]
     match = ENVIRONMENT.fullmatch(env_id)
-    if match and match["package"].partition(".")[0] not in LIBRARIES:
+    if match and match["package"].partition(".")[0] not in PACKAGES:
         module = match["package"]
     if module:
         top = module.partition(".")[0]

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 from gymnasium import Space
-from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 from mlagents_envs.base_env import (
     ActionTuple,
     BaseEnv,
@@ -21,7 +21,7 @@ from mlagents_envs.exception import UnityActionException
 from gym_adapters.action_spaces import ActionMapping
 from gym_adapters.actions import checked_actions
 from gym_adapters.checked import ACTION_MASK, branches_of, described, flat_mask
-from gym_adapters.errors import UserError
+from gym_adapters.errors import UserError, close_all
 from gym_adapters.spaces import ObservationMapping
 
 logger = logging.getLogger(__name__)
@@ -177,11 +177,12 @@ class VectorEnvAdapter(BaseEnv):
         return {} if take is None else {GAME_SCORE: [(score, Aggregation.AVERAGE) for score in take()]}
 
     def close(self) -> None:
-        """Closes the environments. If that fails, it is not tried again."""
+        """Closes the environments, each even if another one fails to. If that fails, it is not tried again."""
+        env = self.vector_env
         try:
-            self.vector_env.close()
+            close_all(env.envs if type(env) is SyncVectorEnv and not env.closed else [env])
         finally:
-            self.vector_env.closed = True
+            env.closed = True
 
     def _check_name(self, behavior_name: str) -> None:
         if behavior_name != self._name:

@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 CONSTRAINTS = ROOT / "constraints.txt"
-PACKAGES = ("mlagents-envs", "grpcio", "protobuf", "numpy", "onnx", "tensorboard", "pytest")
+PACKAGES = ("mlagents-envs", "grpcio", "protobuf", "numpy", "gymnasium", "onnx", "tensorboard", "pytest")
 INSTALL_SECONDS, TEST_SECONDS = 150, 120
 THIS = f"{sys.version_info.major}.{sys.version_info.minor}"  # runs all other tests
 

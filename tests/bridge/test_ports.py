@@ -11,7 +11,9 @@ from contextlib import closing
 import psutil
 import pytest
 
-from bridge.ports import Process, client_process, is_connected, is_free, port_owner
+from bridge import ports
+from bridge.ports import Process, client_process, free_ports, is_connected, is_free, port_owner
+from gym_adapters import UserError
 
 
 @pytest.fixture
@@ -76,3 +78,19 @@ def test_a_process_that_ended_is_not_alive() -> None:
             time.sleep(0.01)
         assert not process.is_alive
     assert not process.is_alive
+
+
+def test_free_ports_stand_in_a_row_and_differ_from_call_to_call() -> None:
+    found = [free_ports(3) for _ in range(20)]
+    assert all(first in ports.SEARCHED and first + 2 in ports.SEARCHED for first in found)
+    assert len(set(found)) > 10, "so that two trainers that are started at once get different ones"
+
+
+def test_a_row_with_a_taken_port_is_left_out(
+    connection: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = connection[0]
+    monkeypatch.setattr(ports, "SEARCHED", range(taken, taken + 1))
+    for count in (1, 2):
+        with pytest.raises(UserError, match=f"no {count} free ports in a row from {taken} to {taken}"):
+            free_ports(count)

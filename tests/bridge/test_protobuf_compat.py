@@ -5,7 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import google.protobuf
 import pytest
 from google.protobuf.internal import api_implementation
 
@@ -13,9 +12,6 @@ from bridge import protobuf_compat
 from bridge.distutils_version import LooseVersion, StrictVersion
 
 protobuf_compat.install()
-needs_the_hook = pytest.mark.skipif(
-    int(google.protobuf.__version__.split(".")[0]) < 4, reason="needs protobuf 4 or newer"
-)
 
 
 def run_python(code: str) -> subprocess.CompletedProcess[str]:
@@ -24,7 +20,6 @@ def run_python(code: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@needs_the_hook
 def test_message_round_trip_in_c() -> None:
     from mlagents_envs.communicator_objects.agent_info_pb2 import AgentInfoProto
     from mlagents_envs.communicator_objects.unity_message_pb2 import UnityMessageProto
@@ -54,7 +49,6 @@ def test_every_message_module_loads_and_keeps_its_descriptor() -> None:
             assert all(getattr(module, value.name) == value.number for value in enum.values)
 
 
-@needs_the_hook
 def test_install_twice_adds_one_finder() -> None:
     protobuf_compat.install()
     finders = [finder for finder in sys.meta_path if isinstance(finder, protobuf_compat.MessageFinder)]
@@ -95,13 +89,6 @@ def test_stand_in_where_python_has_no_distutils() -> None:
     assert Path("bridge", "distutils_version.py").as_posix() in done.stdout, done.stderr
 
 
-def test_old_protobuf_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "meta_path", [])
-    monkeypatch.setattr("google.protobuf.__version__", "3.20.3")
-    protobuf_compat.install()
-    assert not any(isinstance(finder, protobuf_compat.MessageFinder) for finder in sys.meta_path)
-
-
 def test_other_generators_and_missing_descriptor(tmp_path: Path) -> None:
     source = tmp_path / "new_pb2.py"
     source.write_text("DESCRIPTOR = pool.Default().AddSerializedFile(b'\\n\\x01a')")
@@ -121,7 +108,6 @@ def test_versions() -> None:
         StrictVersion("2.x")
 
 
-@needs_the_hook
 def test_the_page_quotes_protobuf_where_mlagents_envs_comes_first() -> None:
     done = run_python("import mlagents_envs.environment")
     quoted = "Descriptors cannot be created directly"
@@ -131,7 +117,6 @@ def test_the_page_quotes_protobuf_where_mlagents_envs_comes_first() -> None:
     assert "`import bridge` before" in row
 
 
-@needs_the_hook
 @pytest.mark.parametrize(
     "before", ["", "import contextlib\nwith contextlib.suppress(TypeError): import mlagents_envs.environment"]
 )

@@ -121,6 +121,14 @@ def test_next_step_shows_the_end_first_and_then_the_next_agent() -> None:
 
 def test_more_agents_than_places_are_refused() -> None:
     with pytest.raises(
-        UserError, match=r"behavior Crowd: 3 agents live .* num_envs is 2; pass a larger num_envs"
+        UserError, match=r"behavior Crowd: 3 agents live .*, and places are 2; pass a larger num_envs"
     ):
         UnityVectorEnv(scripted([whole(i, 9) for i in range(3)])[0], num_envs=2)
+
+
+def test_the_number_of_places_is_named_where_none_was_asked_for() -> None:
+    env, _ = scripted([whole(0, 9), whole(1, 9), life(2, 1, 9)])
+    vector = UnityVectorEnv(env)
+    vector.reset()
+    with pytest.raises(UserError, match=r"3 agents live .*, and places are 2; pass a larger num_envs$"):
+        vector.step(vector.action_space.sample())

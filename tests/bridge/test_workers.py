@@ -1,7 +1,9 @@
 """Several executables as one environment: merged, unequal in speed, lost and started again."""
 
 import os
+import queue
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +19,7 @@ from scripted_player import CONTINUOUS, HYBRID
 from bridge.channels import EnvironmentParametersChannel
 from bridge.faults import PlayerLostError
 from bridge.unity_env import PlayerOptions, UnityEnv
-from bridge.worker import RestartLimits
+from bridge.worker import RestartLimits, Worker
 from bridge.workers import Workers
 from gym_adapters import check_env
 from trainers.config.environment_parameters import ConstantParameters, ConstantSampler, Sampler
@@ -240,6 +242,39 @@ def test_restarts_have_limits(tmp_path: Path) -> None:
             step_often(env)
     assert len(started) == 3
     assert (tmp_path / "Player-0.log").read_text() == "about to exit\n" * 3
+
+
+class Impatient(UnityEnv):
+    """Kills its player at once, as one that would not leave."""
+
+    def close(self, patience: float = 0.0) -> None:
+        super().close(0.0)
+
+
+def test_a_closed_worker_does_not_start_its_player_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    scripts, started = (("exit", "--steps", 1), ("silent",)), []
+
+    def make(number: int) -> UnityEnv:
+        path = write_player(tmp_path, PLAYER, *scripts[min(len(started), 1)])
+        started.append(Impatient(PlayerOptions(path, free_port(), number, PATIENCE), wait=False))
+        return started[-1]
+
+    worker = Worker(0, 1, make, RestartLimits(lifetime=-1, rate=-1), queue.SimpleQueue())
+    worker.connect()
+    worker.submit(None)
+    deadline = time.monotonic() + PATIENCE
+    while len(started) == 1:
+        assert time.monotonic() < deadline
+        if worker.collect():
+            worker.submit({})
+    (restart,) = [thread for thread in threading.enumerate() if thread.name == "restart of player 0"]
+    worker.close()
+    restart.join(PATIENCE)
+    assert not restart.is_alive()
+    assert len(started) == 2
+    assert caplog.text.count("Starting it again") == 1
 
 
 @pytest.mark.parametrize(

@@ -233,7 +233,7 @@ def test_infos_may_change_their_form(make):
     assert len(terminal) == 2
 
 
-def test_closing_is_tried_once(make):
+def test_every_copy_is_closed_and_that_is_tried_once(make):
     class Busy(Clock):
         closings = 0
 
@@ -241,8 +241,9 @@ def test_closing_is_tried_once(make):
             Busy.closings += 1
             raise OSError("busy")
 
-    env = make(Busy, 1)
+    env = make(Busy, 3)
     with pytest.raises(OSError, match="busy"):
         env.close()
+    env.close()
     env.vector_env.close()
-    assert Busy.closings == 1
+    assert Busy.closings == 3

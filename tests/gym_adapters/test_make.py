@@ -176,3 +176,30 @@ def test_close_closes_the_environments():
     env = counters([2])
     env.close()
     assert env.vector_env.closed
+
+
+@pytest.mark.parametrize(
+    ("observations", "fails_at", "said"),
+    [(PICTURE, 2, "no fuel"), (spaces.Graph(spaces.Discrete(2), None), 9, "Graph")],
+)
+def test_what_was_made_is_closed_if_the_rest_cannot_be(observations, fails_at, said):
+    made, closed = [], []
+
+    class Costly(Scripted):
+        def __init__(self):
+            if len(made) == fails_at:
+                raise RuntimeError("no fuel")
+            made.append(self)
+            super().__init__(observations, spaces.Discrete(2))
+
+        def close(self):
+            closed.append(self)
+
+    register("Costly-v0", entry_point=Costly)
+    try:
+        with pytest.raises(UserError, match=said):
+            make_env("Costly-v0", 3)
+    finally:
+        gymnasium.registry.pop("Costly-v0")
+    assert made
+    assert {id(env) for env in closed} == {id(env) for env in made}

@@ -203,6 +203,41 @@ def test_an_agent_that_may_do_nothing_waits_and_is_paid_later() -> None:
     assert deciding.reward.tolist() == [-2.0]
 
 
+class Busy(Relay):
+    """Cannot be closed well."""
+
+    def close(self) -> None:
+        super().close()
+        raise OSError("busy")
+
+
+def test_every_copy_is_closed_even_if_one_fails() -> None:
+    env = ParallelEnvAdapter(Busy, 3, "relay_v0")
+    with pytest.raises(OSError, match="busy"):
+        env.close()
+    assert all(copy.closed for copy in env.copies)
+
+
+class Nobody(Relay):
+    possible_agents = ()
+
+
+@pytest.mark.parametrize(("kind", "fails_at"), [(Busy, 2), (Nobody, 9)])
+def test_copies_are_closed_if_the_rest_cannot_be_made(kind: type[Relay], fails_at: int) -> None:
+    made: list[Relay] = []
+
+    def make() -> Relay:
+        if len(made) == fails_at:
+            raise UserError("no fuel")
+        made.append(kind())
+        return made[-1]
+
+    with pytest.raises(UserError, match=r"no fuel|possible_agents"):
+        ParallelEnvAdapter(make, 3, "relay_v0")
+    assert made
+    assert all(copy.closed for copy in made)
+
+
 FAULTS = {
     "result": ((1, 2), r"step\(\) gave .*; expected 5 dictionaries by agent"),
     "reward": ("much", "the reward of runner_0 gave .*; expected a number"),

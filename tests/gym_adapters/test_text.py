@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gym_adapters import UserError
-from gym_adapters.text import log_everything, log_to_terminal, one_line, printable
+from gym_adapters.text import first_line, joined_lines, log_everything, log_to_terminal, one_line, printable
 
 BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c"
 
@@ -87,3 +87,22 @@ def test_debug_messages_are_those_of_the_named_packages_alone(
     first, second = capsys.readouterr().err.splitlines()
     assert re.fullmatch(r"\d{4}-\d\d-\d\d [\d:,]+ DEBUG \[test_text\.py:\d+\] after", first)
     assert re.fullmatch(r".* INFO \[test_text\.py:\d+\] said", second)
+
+
+@given(st.text())
+def test_what_an_error_says_is_one_short_printable_line(text: str) -> None:
+    for said in (first_line(ValueError(text)), joined_lines(ValueError(text))):
+        assert said.isprintable()
+        assert len(said) <= 300
+
+
+def test_the_first_line_of_an_error_or_all_of_them() -> None:
+    error = ValueError("\n  no such shape:\n  (3, 4)\n")
+    assert first_line(error) == "no such shape:"
+    assert first_line(error, typed=True) == "ValueError: no such shape:"
+    assert joined_lines(error) == "no such shape: (3, 4)"
+
+
+@pytest.mark.parametrize("text", ["", " \n", "\x1c"])
+def test_an_error_that_says_nothing_is_called_by_its_type(text: str) -> None:
+    assert first_line(ValueError(text)) == first_line(ValueError(text), typed=True) == "ValueError"

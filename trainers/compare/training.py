@@ -8,12 +8,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import bridge
-from bridge.ports import is_free
+from bridge.child_processes import apart, interrupt, kill
+from bridge.ports import free_ports
 from bridge.process import find_player
 from gym_adapters.errors import UserError
 from trainers.compare.plan import FOLDERS, Plan, Variant, is_finished, is_player, max_steps
@@ -22,11 +25,9 @@ from trainers.compare.runs import OURS, THEIRS
 from trainers.config import dump_settings
 from trainers.records.checkpoint import write_text
 
-FIRST_PORT, LAST_PORT = 5100, 5900
 PATIENCE = 60.0
 """Seconds in which an interrupted trainer may save its run. Further interrupts in that time have no effect."""
 
-_STOPS = (signal.SIGINT, signal.SIGTERM)
 _STEP = re.compile(r"\. Step: (\d+)\. Time Elapsed")
 _REWARDS = re.compile(r"Mean (?:Group )?Reward: (-?[\d.]+)\.")
 
@@ -135,20 +136,13 @@ def surroundings() -> dict[str, str]:
     return {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": path}
 
 
-def _free_port(count: int) -> int:
-    for port in range(FIRST_PORT, LAST_PORT, count):
-        if all(map(is_free, range(port, port + count))):
-            return port
-    raise UserError(f"no {count} free ports between {FIRST_PORT} and {LAST_PORT}")
-
-
 def _train(plan: Plan, side: str, variant: Variant, seed: int, player: Path, progress: Progress) -> None:
     folder, log = plan.folder(side, variant, seed), _log(plan, side, variant, seed)
     config = _config(plan, side, variant)
     program = [sys.executable, "-m", "trainers"] if side == OURS else [str(plan.mlagents_learn)]
     command = [*program, str(config), "--env", str(player), "--seed", str(seed)]
     command += ["--run-id", folder.name, "--results-dir", str(folder.parent)]
-    command += ["--base-port", str(_free_port(variant.settings.env_settings.num_envs))]
+    command += ["--base-port", str(free_ports(variant.settings.env_settings.num_envs))]
     if any(folder.glob("*/checkpoint.pt")):
         command.append("--resume")
     elif folder.exists():
@@ -178,7 +172,7 @@ def _follow(command: Sequence[str], environment: dict[str, str], log: Path, prog
             text=True,
             encoding="utf-8",
             errors="replace",
-            start_new_session=True,  # Ctrl-C reaches only this process, which then interrupts the trainer
+            **apart(),  # Ctrl-C reaches only this process, which then interrupts the trainer
         )
         assert process.stdout is not None
         try:
@@ -189,43 +183,41 @@ def _follow(command: Sequence[str], environment: dict[str, str], log: Path, prog
                     progress.summary(int(step[1]), sum(map(float, rewards)) if rewards else None)
             return process.wait()
         except KeyboardInterrupt:
-            before = [(number, signal.signal(number, signal.SIG_IGN)) for number in _STOPS]
-            progress.say("stopping; the trainer saves the run …")
-            process.send_signal(signal.SIGINT)
-            try:
-                rest, _ = process.communicate(timeout=PATIENCE)
-                stream.write(rest)
-            except subprocess.TimeoutExpired:
-                progress.say(f"the trainer did not stop within {PATIENCE:.0f} s and was killed")
-            for number, handler in before:
-                signal.signal(number, handler)
+            with _handled(signal.SIG_IGN, signal.SIGINT, signal.SIGTERM):
+                progress.say("stopping; the trainer saves the run …")
+                interrupt(process)
+                try:
+                    rest, _ = process.communicate(timeout=PATIENCE)
+                    stream.write(rest)
+                except subprocess.TimeoutExpired:
+                    progress.say(f"the trainer did not stop within {PATIENCE:.0f} s and was killed")
             raise
         finally:
             _end(process)
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    """Kill the rest of a trainer's process group, players included."""
-    if os.name == "posix":
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-    elif process.poll() is None:
-        process.kill()
+    """Kill what is left of a trainer, players included."""
+    kill(process)
     process.wait()
     if process.stdout is not None:
         process.stdout.close()
     time.sleep(0.2)  # until its port is free
 
 
-@contextmanager
-def terminated_as_interrupted() -> Iterator[None]:
+def terminated_as_interrupted() -> AbstractContextManager[None]:
     """Make SIGTERM raise KeyboardInterrupt, as Ctrl-C does."""
+    return _handled(signal.default_int_handler, signal.SIGTERM)
 
-    def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+@contextmanager
+def _handled(
+    handler: Callable[[int, FrameType | None], Any] | signal.Handlers, *numbers: signal.Signals
+) -> Iterator[None]:
+    """Handle these signals in this context, and restore their former handlers at its end."""
+    before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, former in before.items():
+            signal.signal(number, former)

@@ -8,6 +8,7 @@ import yaml
 
 from gym_adapters.errors import UserError
 from gym_adapters.limits import NUMBER_LETTERS, TEXT_BYTES, YAML_LEVELS, YAML_VALUES
+from gym_adapters.text import joined_lines
 from trainers.config.base import show
 from trainers.config.old_files import OLD_TAGS
 from trainers.config.written import written
@@ -146,7 +147,7 @@ def parse_yaml(text: str, label: str) -> Any:
         reason = OLD_TAGS if "yaml.org,2002:python/" in str(error.problem) else error.problem or error.context
         raise UserError(f"{label}: invalid YAML{where}: {reason}") from None
     except (yaml.YAMLError, ValueError) as error:
-        raise UserError(f"{label}: invalid YAML: {' '.join(str(error).split())}") from None
+        raise UserError(f"{label}: invalid YAML: {joined_lines(error)}") from None
     except RecursionError:
         raise UserError(f"{label}: invalid YAML: nested too deeply") from None
 

@@ -9,6 +9,7 @@ import numpy as np
 from mlagents_envs.base_env import BehaviorSpec
 
 from gym_adapters.errors import UserError
+from gym_adapters.text import first_line
 from trainers.experience.replay import Replay
 from trainers.experience.store import NO_ROW
 from trainers.maths.returns import Ending
@@ -42,9 +43,8 @@ def load_replay(replay: Replay, path: Path) -> None:
         _require_sound(arrays, replay.spec, replay.memory_size)
         replay.restore(arrays)
     except Exception as error:  # a damaged file may raise anything
-        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise UserError(
-            f"{path}: not a replay buffer of this run ({reason}); delete it to continue without it"
+            f"{path}: not a replay buffer of this run ({first_line(error)}); delete it to continue without it"
         ) from error
 
 

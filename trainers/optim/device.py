@@ -12,6 +12,7 @@ import torch
 
 from gym_adapters.errors import UserError
 from gym_adapters.limits import TRIAL_BYTES
+from gym_adapters.text import first_line
 from trainers.config import TorchSettings
 from trainers.networks.policy_network import PolicyNetwork
 from trainers.optim.collective import Collective
@@ -166,8 +167,9 @@ def find_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.zeros(1, device=device).item()  # `meta` has no numbers to read
     except (RuntimeError, AssertionError, ImportError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"--torch-device {name}: not available here ({reason}); try cpu") from error
+        raise UserError(
+            f"--torch-device {name}: not available here ({first_line(error)}); try cpu"
+        ) from error
     return device
 
 

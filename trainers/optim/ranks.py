@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from gym_adapters.errors import UserError
+from gym_adapters.text import first_line
 from trainers.optim import shared_memory
 from trainers.optim.launch import Launch
 from trainers.optim.shared_memory import SharedMemory
@@ -85,7 +86,7 @@ class Ranks:
         except (RuntimeError, ValueError, OSError) as error:
             raise UserError(
                 f"rank {self.rank} on {launch.host} cannot reach the other ranks at {os.environ['MASTER_ADDR']}:"
-                f"{os.environ['MASTER_PORT']} ({_first_line(error)}); check the rendezvous endpoint, firewalls, and "
+                f"{os.environ['MASTER_PORT']} ({first_line(error)}); check the rendezvous endpoint, firewalls, and "
                 "GLOO_SOCKET_IFNAME"
             ) from error
         self._calls, self._failed = 0, False
@@ -283,8 +284,3 @@ class Ranks:
         named = [self.named(rank) for rank in ranks[:MOST_NAMES]]
         more = f" and {len(ranks) - MOST_NAMES} more" if len(ranks) > MOST_NAMES else ""
         return f"{', '.join(named)}{more}" or "another rank"
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0][:200] if text else type(error).__name__

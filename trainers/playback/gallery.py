@@ -24,7 +24,7 @@ from trainers.records.names import file_name
 from trainers.records.policy_file import find_checkpoint, load_policy
 
 GALLERY = Path("docs", "gallery")
-TASKS = ("Walker2d-v5", "Humanoid-v5", "Assault-v5")
+TASKS = ("Walker2d-v5", "Humanoid-v5", "Assault-v5-pqn")
 MOST_BYTES = 3_000_000
 """Limit on the size of all files of the gallery together."""
 

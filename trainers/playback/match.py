@@ -8,9 +8,11 @@ from typing import Any, Protocol
 import numpy as np
 from mlagents_envs.base_env import ActionTuple, BaseEnv, BehaviorSpec, DecisionSteps, TerminalSteps
 
+from gym_adapters.actions import random_actions
 from gym_adapters.errors import UserError, environment_called
 from gym_adapters.teams import parts_of
-from trainers.experience.checks import StepsChecker, checked_pair, checked_specs
+from trainers.experience.checks import StepsChecker, checked_specs
+from trainers.experience.playing import checked_steps
 from trainers.maths.elo import rating_difference, results, score_interval
 from trainers.records.policy_file import LoadedPolicy
 
@@ -67,15 +69,8 @@ class RandomSide:
 
     def act(self, behavior: str, steps: DecisionSteps) -> ActionTuple:
         """See `Side.act`."""
-        action, count = self._specs[behavior].action_spec, len(steps)
-        continuous = self._random.uniform(-1.0, 1.0, (count, action.continuous_size)).astype(np.float32)
-        chosen = np.zeros((count, action.discrete_size), np.int32)
-        for index, branch in enumerate(action.discrete_branches):
-            wish = self._random.random((count, branch))
-            if steps.action_mask is not None:
-                wish = np.where(steps.action_mask[index], -1.0, wish)
-            chosen[:, index] = wish.argmax(axis=1)
-        return ActionTuple(continuous, chosen)
+        spec = self._specs[behavior].action_spec
+        return random_actions(self._random, spec, len(steps), steps.action_mask)
 
 
 @dataclass
@@ -128,9 +123,7 @@ def play(env: BaseEnv, copies: int, first: Side, second: Side, team: int) -> np.
     while not all(game.over for game in games):
         for behavior_id, checker in checkers.items():
             name, side_team = parts_of(behavior_id)
-            with environment_called():
-                steps = checked_pair(behavior_id, env.get_steps(behavior_id))
-            decision, terminal = checker.checked(steps[0]), checker.checked(steps[1])
+            decision, terminal = checked_steps(env, behavior_id, checker)
             if side_team == team:
                 _follow(games, decision, terminal)
             if len(decision):

@@ -10,6 +10,7 @@ from mlagents_envs.base_env import ActionTuple, BehaviorSpec
 from gym_adapters.commands import install_command
 from gym_adapters.errors import UserError, unread_named
 from gym_adapters.teams import parts_of
+from gym_adapters.text import first_line
 
 MASKS, MEMORY_IN, MEMORY_OUT = "action_masks", "recurrent_in", "recurrent_out"
 OTHER_INPUTS = (MASKS, MEMORY_IN)
@@ -84,7 +85,7 @@ class OnnxPolicy:
         try:
             found = dict(zip(fetched, self._session.run(fetched, feed), strict=True))
         except Exception as error:  # onnxruntime raises classes of its own
-            raise UserError(f"{self.path}: onnxruntime fails: {_first_line(error)}") from error
+            raise UserError(f"{self.path}: onnxruntime fails: {first_line(error)}") from error
         if self._memory_size:
             rows = found[MEMORY_OUT].reshape(count, self._memory_size)
             self._memories.update(zip(names, rows, strict=True))
@@ -128,7 +129,7 @@ def _session(path: Path, seed: int) -> Any:
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises classes of its own
-        raise UserError(f"{path}: not an .onnx file that onnxruntime runs ({_first_line(error)})") from error
+        raise UserError(f"{path}: not an .onnx file that onnxruntime runs ({first_line(error)})") from error
 
 
 def _as_input(array: np.ndarray) -> np.ndarray:
@@ -157,7 +158,3 @@ def _fits(given: Sequence[Any], shape: Sequence[int]) -> bool:
 
 def _shown(inputs: Mapping[str, tuple[Any, ...]]) -> str:
     return ", ".join(f"{name} {list(shape)}" for name, shape in sorted(inputs.items())) or "no observations"
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]

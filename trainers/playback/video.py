@@ -16,6 +16,7 @@ from gym_adapters.commands import install_command
 from gym_adapters.errors import UserError, close_reported, refusal_named
 from gym_adapters.film import Film
 from gym_adapters.filmed_agents import FilmedAgents
+from gym_adapters.text import first_line
 from trainers.records.checkpoint import write_atomically
 
 MOST_FPS = 50
@@ -194,7 +195,7 @@ class _Writer:
         try:
             self._frames.send(np.ascontiguousarray(larger))
         except OSError as error:
-            raise UserError(f"ffmpeg stopped with an error: {str(error).splitlines()[0]}") from error
+            raise UserError(f"ffmpeg stopped with an error: {first_line(error)}") from error
 
     def close(self) -> None:
         """Finish the file."""

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 import torch
 
 from gym_adapters.errors import UserError
+from gym_adapters.text import first_line
 from trainers.records.checkpoint_content import require_policy
 
 NEWEST, BEST = "checkpoint.pt", "best.pt"
@@ -90,7 +91,7 @@ def damage_named(path: Path) -> Iterator[None]:
         raise UserError(f"{path}: {error}") from error
     except Exception as error:
         raise UserError(
-            f"{path}: not a readable checkpoint ({_first_line(error)}); use another one"
+            f"{path}: not a readable checkpoint ({first_line(error, typed=True)}); use another one"
         ) from error
 
 
@@ -196,8 +197,3 @@ def _in_32_bits(weights: dict[str, torch.Tensor], scales: dict[str, torch.Tensor
         else tensor
         for name, tensor in weights.items()
     }
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip()
-    return f"{type(error).__name__}: {text.splitlines()[0][:200]}" if text else type(error).__name__

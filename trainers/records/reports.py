@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from gym_adapters.errors import refusal_named
+from gym_adapters.text import joined_lines
 from trainers.records.checkpoint import write_text
 from trainers.records.event_file import EventFile
 from trainers.records.metrics import ELO, EPISODE_LENGTH, EVALUATION, GROUP_REWARD, REWARD, SPEED, Summary
@@ -128,7 +129,7 @@ class CsvReport:
             kept = unused_name(self.path)
             with refusal_named(self.path):
                 self.path.replace(kept)
-            reason = " ".join(str(error).split())[:200]
+            reason = joined_lines(error)
             self.note = (
                 f"{self.path} cannot be read ({reason}): it is kept as {kept.name}, and a new one begins"
             )

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter, ValidationError
 
 from gym_adapters.errors import UserError
+from gym_adapters.text import first_line
 from trainers.config.errors import problems
 
 
@@ -77,7 +78,7 @@ def read_status(path: Path) -> dict[str, dict[str, Any]]:
     except OSError as error:
         reason = error.strerror or str(error)
     except (ValueError, RecursionError) as error:
-        reason = f"not valid JSON: {str(error).splitlines()[0]}"
+        reason = f"not valid JSON: {first_line(error)}"
     else:
         status: dict[str, dict[str, Any]] = content
         return status

@@ -7,6 +7,7 @@ from types import ModuleType
 
 from gym_adapters.commands import install_command
 from gym_adapters.errors import UserError
+from gym_adapters.text import joined_lines
 from trainers.config import RunSettings
 from trainers.records.checkpoint import write_text
 from trainers.records.metrics import Summary
@@ -31,8 +32,9 @@ def open_wandb() -> ModuleType:
         if wandb.setup().settings.mode == "online":
             wandb.login()
     except wandb.errors.Error as error:
-        told = " ".join(str(error).split())
-        raise UserError(f"--wandb: {told}; run `wandb login`, or set WANDB_MODE=offline") from error
+        raise UserError(
+            f"--wandb: {joined_lines(error)}; run `wandb login`, or set WANDB_MODE=offline"
+        ) from error
     return wandb
 
 
@@ -69,7 +71,7 @@ class WandbReport:
                 settings=self._wandb.Settings(console="off", silent=True),
             )
         except self._wandb.errors.Error as error:
-            raise UserError(f"--wandb {settings.wandb}: {' '.join(str(error).split())}") from error
+            raise UserError(f"--wandb {settings.wandb}: {joined_lines(error)}") from error
         write_text(id_file, run_id)
         for package in CODE:
             self._run.log_code(str(Path(__file__).parents[2] / package), name=f"code-{package}")

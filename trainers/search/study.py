@@ -17,6 +17,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from gym_adapters.errors import UserError
+from gym_adapters.text import first_line
 from trainers.compare.runs import as_yaml
 from trainers.search.result import COMPLETE, ENDED_EARLY, Result, short, shown
 from trainers.search.space import Search
@@ -115,7 +116,9 @@ def _refusal_of(storage: str, *others: type[Exception]) -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, StorageInternalError, *others) as error:
-        raise UserError(f"--storage {_without_password(storage)}: {_first_line(error)}") from error
+        cause: BaseException = error.__cause__ or error
+        reason = first_line(getattr(cause, "orig", None) or cause)
+        raise UserError(f"--storage {_without_password(storage)}: {reason}") from error
 
 
 def _without_password(storage: str) -> str:
@@ -123,11 +126,6 @@ def _without_password(storage: str) -> str:
         return make_url(storage).render_as_string(hide_password=True)
     except (SQLAlchemyError, ValueError):
         return "URL"
-
-
-def _first_line(error: BaseException) -> str:
-    cause: BaseException = error.__cause__ or error
-    return next(iter(str(getattr(cause, "orig", None) or cause).strip().splitlines()), type(cause).__name__)
 
 
 def run_trials(

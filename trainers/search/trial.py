@@ -1,6 +1,5 @@
 """One trial: the trainings of its seeds, side by side, each in a process of its own."""
 
-import random
 import statistics
 import subprocess
 import sys
@@ -11,12 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from bridge.ports import is_free
-from gym_adapters.errors import UserError, refusal_named
+from bridge.child_processes import kill
+from bridge.ports import free_ports
+from gym_adapters.errors import refusal_named
 from gym_adapters.vector_env import GAME_SCORE
 from trainers.compare.numbers import Curve, best, final
 from trainers.compare.plan import has_finished, is_player
-from trainers.compare.training import FIRST_PORT, LAST_PORT, PATIENCE, surroundings
+from trainers.compare.training import PATIENCE, surroundings
 from trainers.config import RunSettings, dump_settings
 from trainers.optim.launch import NEEDED
 from trainers.records.checkpoint import write_text
@@ -129,23 +129,13 @@ def _start(settings: RunSettings, seed: int, folder: Path) -> SeedRun:
     command = [sys.executable, "-m", "trainers", str(folder / "training.yaml"), "--seed", str(seed)]
     command += ["--run-id", name, "--results-dir", str(folder), "--force"]
     if is_player(str(settings.env_settings.env_path)):
-        command += ["--base-port", str(_free_port(settings.env_settings.num_envs))]
+        command += ["--base-port", str(free_ports(settings.env_settings.num_envs))]
     environment = {name: value for name, value in surroundings().items() if name not in NEEDED}
     with refusal_named(log), log.open("wb") as stream:
         process = subprocess.Popen(
             command, env=environment, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT
         )
     return SeedRun(seed, folder / name, log, process)
-
-
-def _free_port(count: int) -> int:
-    """Return the first of some free ports, at random, because other searches look for ports at the same time."""
-    starts = list(range(FIRST_PORT, LAST_PORT, count))
-    random.SystemRandom().shuffle(starts)
-    for port in starts:
-        if all(map(is_free, range(port, port + count))):
-            return port
-    raise UserError(f"no {count} free ports between {FIRST_PORT} and {LAST_PORT}")
 
 
 def _follow(
@@ -186,7 +176,7 @@ def _stop(runs: Sequence[SeedRun]) -> None:
     finally:
         for process in going:
             if process.poll() is None:
-                process.kill()
+                kill(process)
                 process.wait()
 
 

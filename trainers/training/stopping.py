@@ -1,6 +1,7 @@
-"""Stopping a run with SIGINT (Ctrl-C), SIGTERM or SIGHUP (a closed terminal)."""
+"""Stopping a run with SIGINT (Ctrl-C), SIGTERM, SIGHUP (a closed terminal) or SIGBREAK (Ctrl-Break on Windows)."""
 
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -88,6 +89,8 @@ class StopSignals:
 def _handled_signals() -> list[signal.Signals]:
     """Return the signals to handle. SIGHUP is left alone if it is ignored, as under `nohup`."""
     taken = [signal.SIGINT, signal.SIGTERM]
+    if sys.platform == "win32":
+        taken.append(signal.SIGBREAK)  # Ctrl-Break, which also reaches processes that ignore Ctrl-C
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         taken.append(signal.SIGHUP)
     return taken

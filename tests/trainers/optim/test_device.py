@@ -185,3 +185,14 @@ def test_images_in_bfloat16_give_nearly_the_same_and_train():
     mixed.square().mean().backward()
     gradients = [parameter.grad for parameter in policy.critic.parameters()]
     assert all(gradient is not None and torch.isfinite(gradient).all() for gradient in gradients)
+
+
+def test_a_device_that_fails_without_a_word_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> torch.Tensor:
+        raise AssertionError
+
+    monkeypatch.setattr(torch, "zeros", fail)
+    with pytest.raises(
+        UserError, match=r"--torch-device cuda: not available here \(AssertionError\); try cpu"
+    ):
+        find_device("cuda")

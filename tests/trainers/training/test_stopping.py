@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from trainers import load_policy
+from trainers.training.stopping import StopSignals
 
 REPOSITORY = Path(__file__).parents[3]
 PATIENCE, FOR_EVER = 60.0, 1e9
@@ -120,3 +121,13 @@ def test_before_there_is_a_run_nothing_is_left(number: signal.Signals, tmp_path:
     assert errors.splitlines()[-1] == "interrupted"
     assert "Traceback" not in errors
     assert not (tmp_path / "runs" / "run").exists()
+
+
+def test_ctrl_break_of_windows_is_a_stop_signal_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signal, "SIGBREAK", signal.SIGUSR1, raising=False)
+    before = signal.getsignal(signal.SIGUSR1)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "platform", "win32")
+        with StopSignals().handled(), pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGUSR1)
+    assert signal.getsignal(signal.SIGUSR1) is before
