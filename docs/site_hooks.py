@@ -34,7 +34,6 @@ PYTHON = {
 TO_SUBCLASS = (
     "trainers.algorithms.on_policy.OnPolicyLearner",
     "trainers.algorithms.rollouts.RolloutLearner",
-    "trainers.algorithms.epochs.EpochLearner",
     "trainers.algorithms.off_policy.OffPolicyLearner",
     "trainers.rewards.signal.RewardSignal",
     "trainers.rewards.learned.LearnedSignal",

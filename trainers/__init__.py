@@ -2,7 +2,7 @@
 
 From Python: `from trainers import train, load_policy`. A name is imported when it is first used, so that commands such
 as `python -m trainers.config` start quickly.
-The protocol of Unity belongs in `bridge`, and adapters of Gymnasium environments belong in `gym_adapters`.
+The protocol of Unity belongs in `bridge`, and adapters of Gymnasium and PettingZoo environments in `gym_adapters`.
 """
 
 import importlib

@@ -19,7 +19,7 @@ import torch
 from learner_tools import behavior_settings
 from scripted_env import INDEX, LIFE, Behavior, Life, ScriptedEnv, crowd, make_spec
 
-from trainers.algorithms import epochs, pqn
+from trainers.algorithms import on_policy, pqn
 from trainers.algorithms.learner import Learner
 from trainers.algorithms.off_policy import OffPolicyLearner
 from trainers.algorithms.on_policy import OnPolicyLearner
@@ -84,7 +84,7 @@ def learn(case: str, exact: bool, collective: Collective, parts: Sequence[int], 
     )
     if case != "ppo in numpy" and isinstance(learner, OnPolicyLearner):
         learner.numpy_path = None
-    epochs.gae = pqn.gae = (lambda *rows: gae(*rows).astype(np.float64)) if exact else gae
+    on_policy.gae = pqn.gae = (lambda *rows: gae(*rows).astype(np.float64)) if exact else gae
     if exact:
         _compute_in_float64(learner)
     learner.choose = lambda batch: _choose(learner, batch.observations)

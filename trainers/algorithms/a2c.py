@@ -21,7 +21,7 @@ class A2C(OnPolicyLearner):
     hyper: A2CSettings
 
     def make_actor_step(self) -> ActorStep:
-        """See `EpochLearner.make_actor_step`."""
+        """See `OnPolicyLearner.make_actor_step`."""
         if self.hyper.natural_gradient_kl is None:
             return InMinibatches(self.hyper.num_epoch)
         return AlongTheNaturalGradient(self.hyper.natural_gradient_kl, self.hyper.critic_num_epoch)

@@ -10,7 +10,7 @@ from mlagents_envs.base_env import ActionTuple, DecisionSteps, TerminalSteps
 from trainers.experience.agents import AgentBatch, AgentTable
 from trainers.experience.checks import StepsChecker
 from trainers.experience.groups import GroupTable, mates_of
-from trainers.experience.store import NO_ROW, Meeting, StepResult, Store
+from trainers.experience.store import NO_ROW, Groupmates, StepResult, Store
 from trainers.maths.returns import Ending
 from trainers.networks.policy_network import ActionSample, PolicyNetwork, join_masks
 
@@ -153,16 +153,8 @@ class Actor:
         self._update_groups(slots, decision.group_id)
         agents.open_row[slots] = rows
         if self.mind.sees_mates:
-            self._meet(slots, slots[new], ended)
-        batch = AgentBatch(
-            slots,
-            decision.agent_id,
-            decision.group_id,
-            decision.obs,
-            forbidden,
-            memory,
-            agents.noise_of(slots),
-        )
+            self._note_groupmates(slots, slots[new], ended)
+        batch = AgentBatch(slots, decision.obs, forbidden, memory, agents.noise_of(slots))
         self.mind.noticed(batch)
         return batch
 
@@ -187,7 +179,7 @@ class Actor:
         self.agents.clear()
         self.groups.clear()
 
-    def _meet(self, slots: np.ndarray, new: np.ndarray, ended: Ended) -> None:
+    def _note_groupmates(self, slots: np.ndarray, new: np.ndarray, ended: Ended) -> None:
         """Tell the store the groupmates of the agents that decide or have ended, as they are after this step.
 
         Args:
@@ -199,7 +191,7 @@ class Actor:
         present, rows = agents.slots, agents.open_row
         store = self.mind.store
         mates = mates_of(agents.group_id[slots], rows[slots], agents.group_id[present], rows[present])
-        store.meet(Meeting(rows[slots], mates, np.zeros(len(slots), np.bool_)))
+        store.note_groupmates(Groupmates(rows[slots], mates, np.zeros(len(slots), np.bool_)))
         if len(ended.rows):
             present = np.setdiff1d(present, new)
             stay = ended.interrupted
@@ -207,7 +199,7 @@ class Actor:
             mates = mates_of(
                 ended.groups, ended.rows, groups, np.concatenate([rows[present], ended.rows[stay]])
             )
-            store.meet(Meeting(ended.rows, mates, ~stay))
+            store.note_groupmates(Groupmates(ended.rows, mates, ~stay))
 
     def _end_episodes(self, terminal: TerminalSteps) -> Ended:
         """Settle the last decisions of ended episodes. The last observations become rows."""

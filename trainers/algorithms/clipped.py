@@ -1,4 +1,4 @@
-"""What PPO and POCA share: the clip range of the policy's ratio, and its decay."""
+"""What PPO, POCA and MAPPO share: the clip range of the policy's ratio, and its decay."""
 
 from trainers.algorithms.on_policy import OnPolicyLearner
 from trainers.experience.rollout import Columns
@@ -14,6 +14,6 @@ class ClippedLearner(OnPolicyLearner):
         return self.decayed(self.hyper.epsilon, EPSILON_FLOOR, self.hyper.epsilon_schedule)
 
     def optimise(self, columns: Columns) -> None:
-        """See `EpochLearner.optimise`; reports the clip range as well."""
+        """See `OnPolicyLearner.optimise`; reports the clip range as well."""
         self.metrics.add("Policy/Epsilon", self.epsilon)
         super().optimise(columns)

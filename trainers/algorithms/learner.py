@@ -52,9 +52,6 @@ class Learner(Threadable):
         training: whether the learner learns. Otherwise it only acts and records returns.
         deterministic: whether the most likely actions are taken (ML-Agents key).
         parameters: number of parameters of the policy.
-        signals: the active reward signals.
-        summed_signals: those whose rewards of an episode are summed from rows, see `report_sums`.
-        episode_sums: their sums over the episodes in progress.
         actors: the actors made so far, by behavior id.
         actor_group: which vector of the optimiser holds the weights that choose actions.
         cloning: imitates demonstrations; None without `behavioral_cloning`.
@@ -107,11 +104,6 @@ class Learner(Threadable):
     @abstractmethod
     def make_network(cls, spec: BehaviorSpec, settings: BehaviorSettings) -> PolicyNetwork:
         """Return the network, with new weights."""
-
-    @property
-    def merit(self) -> float:
-        """The measure of the best policy: the mean return of recent episodes, or with self-play the Elo rating."""
-        return self.metrics.recent_mean if self.opponents is None else self.opponents.latest.rating
 
     @property
     @abstractmethod
@@ -279,26 +271,13 @@ class Learner(Threadable):
         """Return the tables of the agents that act by this policy, and not by a past one."""
         return [actor.agents for actor in self.actors.values() if actor.mind.policy is self.policy]
 
-    def report_sums(
-        self, numbers: np.ndarray, rows: Rows, next_row: np.ndarray, starts: np.ndarray | None = None
-    ) -> None:
-        """Report the sums of `summed_signals` over the episodes that ended, given the rows since the last call.
-
-        Args:
-            numbers: (n,) numbers of the rows, ascending; among them those that `episode_sums` waits for.
-            rows: the rows.
-            next_row: (n,) numbers of the agents' next rows.
-            starts: (batches,) index of the first row of each step batch; None takes rows one by one.
-        """
-        rewards = np.stack([signal.rewards(rows) for signal in self.summed_signals], axis=1)
-        starts = np.arange(len(numbers)) if starts is None else starts
-        sums = self.episode_sums.add(numbers, rewards, next_row, rows.ending, rows.settled, starts)
-        for index in range(len(self.summed_signals)):
-            self._tell("sums", np.full(len(sums), index), sums[:, index])
-
     def rewards(self, rows: Rows) -> np.ndarray:
         """Return the rewards of rows from each reward signal, (n, streams)."""
         return np.stack([signal.rewards(rows) for signal in self.signals], axis=1)
+
+    def tensor(self, array: np.ndarray) -> torch.Tensor:
+        """Return an array as a tensor on the learner's device."""
+        return torch.from_numpy(array).to(self.device)
 
     def decayed(self, initial: float, floor: float, schedule: str) -> float:
         """Return the present value of a schedule. See `schedules.decayed`."""

@@ -3,18 +3,15 @@
 Source: Yu et al. 2022, "The Surprising Effectiveness of PPO in Cooperative Multi-Agent Games".
 """
 
-from trainers.algorithms.gradient_steps import FIGURES
-from trainers.algorithms.poca import POCA
+from trainers.algorithms.group_learner import GroupLearner
 from trainers.config import MAPPOSettings
 
 
-class MAPPO(POCA):
-    """POCA without a counterfactual baseline: advantages are measured against the value of the group.
+class MAPPO(GroupLearner):
+    """Advantages are measured against the value of the group.
 
     As in ML-Agents, an agent earns its own rewards and those of the group, but not those of its groupmates.
     """
 
     settings_class = MAPPOSettings
     hyper: MAPPOSettings
-    figures: tuple[str, ...] = FIGURES
-    counterfactual = False

@@ -17,6 +17,7 @@ from trainers.experience.agents import AgentBatch
 from trainers.experience.replay import ROWS_PER_AGENT, Replay, too_small
 from trainers.experience.replay_file import load_replay, save_replay
 from trainers.experience.rows import Transitions
+from trainers.experience.sequences import draw_sequences
 from trainers.experience.staging import Staging
 from trainers.experience.store import NoStore, Store
 from trainers.experience.task import Task
@@ -172,17 +173,18 @@ class OffPolicyLearner(Learner):
     def draw(self) -> Transitions:
         """Draw a random minibatch; of sequences, for a network with memory."""
         memory, lengths = self.settings.network_settings.memory, None
+        replay, size = self.replay, self.batch_size
         if memory is None:
-            rows = self.replay.draw(self.batch_size, self.generator)
+            rows = replay.draw(size, self.generator)
         else:
-            rows, lengths = self.replay.sequences(self.batch_size, memory.sequence_length, self.generator)
+            rows, lengths = draw_sequences(replay, size, memory.sequence_length, self.generator)
         gammas = [signal.gamma for signal in self.signals]
         beyond = [signal.beyond_the_end for signal in self.signals]
-        found = self.replay.transitions(rows, gammas, self.hyper.n_step, self.rewards, beyond)
+        found = replay.transitions(rows, gammas, self.hyper.n_step, self.rewards, beyond)
         if lengths is None:
             return found
-        firsts = rows[lengths.cumsum() - lengths] % self.replay.capacity
-        return replace(found, lengths=lengths, memory=self.replay.column("memory", firsts))
+        firsts = rows[lengths.cumsum() - lengths] % replay.capacity
+        return replace(found, lengths=lengths, memory=replay.column("memory", firsts))
 
     def move_target(self) -> None:
         """Move the target network.
@@ -244,10 +246,6 @@ class OffPolicyLearner(Learner):
             load_replay(self.replay, path)
             self._summed = self.replay.total
             self.filled = self.replay.settled_rows >= self._needed
-
-    def tensor(self, array: np.ndarray) -> Tensor:
-        """Return an array as a tensor on the learner's device."""
-        return torch.from_numpy(array).to(self.device)
 
     def with_own_randomness(self, network: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
         """Return the output of a network with dropout, whose random numbers come from this learner's generator."""

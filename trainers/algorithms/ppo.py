@@ -18,7 +18,7 @@ class PPO(ClippedLearner):
     hyper: PPOSettings
 
     def make_actor_step(self) -> ActorStep:
-        """See `EpochLearner.make_actor_step`."""
+        """See `OnPolicyLearner.make_actor_step`."""
         return InMinibatches(self.hyper.num_epoch, self.hyper.recompute_advantage)
 
     def losses(self) -> Losses:

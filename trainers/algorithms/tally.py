@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from trainers.algorithms.opponent import Opponents
+from trainers.experience.episodes import EpisodeSums
+from trainers.experience.rows import Rows
 from trainers.experience.store import Store
 from trainers.optim.collective import Collective
 from trainers.records.metrics import ELO, Metrics
@@ -25,7 +27,8 @@ class Tally(ABC):
         finished: whether training is complete. Then nothing is counted or recorded any more.
         metrics: episode returns and training figures since the last summary.
         signals: the active reward signals.
-        summed_signals: those whose sums over episodes come from rows.
+        summed_signals: those whose sums over episodes come from rows, see `report_sums`.
+        episode_sums: their sums over the episodes in progress.
         opponents: the past policies of self-play; None without.
         news: what happened since the ranks last met.
         rows: (ranks,) settled rows of each rank while the ranks meet; else None.
@@ -33,6 +36,7 @@ class Tally(ABC):
 
     signals: list[RewardSignal]
     summed_signals: list[RewardSignal]
+    episode_sums: EpisodeSums
     opponents: Opponents | None
 
     def __init__(self, collective: Collective) -> None:
@@ -123,11 +127,33 @@ class Tally(ABC):
         """Decisions of all ranks to be rewarded until the next update, by which the ranks know when to meet again."""
         return 0.0
 
+    @property
+    def merit(self) -> float:
+        """The measure of the best policy: the mean return of recent episodes, or with self-play the Elo rating."""
+        return self.metrics.recent_mean if self.opponents is None else self.opponents.latest.rating
+
     def share_moments(self) -> None:
         """Merge what reward signals have measured on each rank. Called when an update begins."""
         for signal in self.signals:
             for moments in signal.shared_moments:
                 moments.share()
+
+    def report_sums(
+        self, numbers: np.ndarray, rows: Rows, next_row: np.ndarray, starts: np.ndarray | None = None
+    ) -> None:
+        """Report the sums of `summed_signals` over the episodes that ended, given the rows since the last call.
+
+        Args:
+            numbers: (n,) numbers of the rows, ascending; among them those that `episode_sums` waits for.
+            rows: the rows.
+            next_row: (n,) numbers of the agents' next rows.
+            starts: (batches,) index of the first row of each step batch; None takes rows one by one.
+        """
+        rewards = np.stack([signal.rewards(rows) for signal in self.summed_signals], axis=1)
+        starts = np.arange(len(numbers)) if starts is None else starts
+        sums = self.episode_sums.add(numbers, rewards, next_row, rows.ending, rows.settled, starts)
+        for index in range(len(self.summed_signals)):
+            self._tell("sums", np.full(len(sums), index), sums[:, index])
 
     def _tell(self, kind: str, *columns: np.ndarray) -> None:
         """Add events of a kind, in columns of shape (n,), at once or when the ranks meet."""

@@ -13,8 +13,6 @@ class AgentBatch:
 
     Attributes:
         slots: (n,) slot of each agent in its `AgentTable`.
-        agent_ids: (n,) the environment's ids.
-        group_ids: (n,) ids of the agents' groups; 0 without a group.
         observations: one (n, *shape) array per observation.
         forbidden: (n, sum of branch sizes) bool, True where an action is forbidden; None if none is.
         memory: (n, memory_size) float32, what each agent remembers; None for a policy without memory.
@@ -22,8 +20,6 @@ class AgentBatch:
     """
 
     slots: np.ndarray
-    agent_ids: np.ndarray
-    group_ids: np.ndarray
     observations: list[np.ndarray]
     forbidden: np.ndarray | None
     memory: np.ndarray | None = None

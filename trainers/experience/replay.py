@@ -14,9 +14,9 @@ from mlagents_envs.base_env import BehaviorSpec
 
 from gym_adapters.errors import UserError
 from trainers.experience.frames import FrameStore
-from trainers.experience.replay_rows import ReplayRows
 from trainers.experience.rows import Rows, Transitions, own_and_group, require_rows, storage_type, widened
-from trainers.experience.store import NO_ROW, Meeting, StepResult
+from trainers.experience.selected_rows import SelectedRows
+from trainers.experience.store import NO_ROW, Groupmates, StepResult
 from trainers.maths.returns import Ending
 from trainers.networks.policy_network import ActionSample
 
@@ -127,8 +127,8 @@ class Replay:
                 column.free(self.first % self.capacity)
         return rows
 
-    def meet(self, meeting: Meeting) -> None:
-        """See `Store.meet`. Groupmates are not stored."""
+    def note_groupmates(self, groupmates: Groupmates) -> None:
+        """See `Store.note_groupmates`. Groupmates are not stored."""
 
     def decide(self, rows: np.ndarray, sample: ActionSample) -> None:
         """See `Store.decide`. Log-probabilities are not stored."""
@@ -156,37 +156,9 @@ class Replay:
             rows[~fits] = self._random(self.first, self.total, int((~fits).sum()), generator)
         return rows
 
-    def sequences(self, count: int, length: int, generator: torch.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Draw sequences of settled rows, from a random row on to the end of its episode.
-
-        Args:
-            count: sequences are drawn until they have so many rows; those that are too many are left out.
-            length: the most rows of a sequence.
-            generator: the source of randomness.
-
-        Returns:
-            Numbers of the rows, (count,), sequence after sequence, and the length of each sequence, (s,).
-        """
-        drawn: list[np.ndarray] = []
-        total = 0
-        while total < count:
-            here = self.draw(max(1, count // length), generator)
-            steps, going = [here], np.ones(len(here), np.bool_)
-            for _ in range(length - 1):
-                places = here % self.capacity
-                going = going & (self._columns["ending"][places] <= Ending.CUT)
-                here = np.where(going, self._columns["next_row"][places], here)
-                going = going & self._columns["settled"][here % self.capacity]
-                steps.append(np.where(going, here, NO_ROW))
-            for rows in np.stack(steps, axis=1):
-                part = rows[rows != NO_ROW][: count - total]
-                drawn += [part] if len(part) else []
-                total += len(part)
-        return np.concatenate(drawn), np.array([len(part) for part in drawn])
-
-    def rows(self, numbers: np.ndarray) -> ReplayRows:
+    def rows(self, numbers: np.ndarray) -> SelectedRows:
         """Return rows by number, (n,), for reward signals."""
-        return ReplayRows(self, numbers % self.capacity)
+        return SelectedRows(self, numbers % self.capacity)
 
     def transitions(
         self,
@@ -217,7 +189,7 @@ class Replay:
         here, going = places.copy(), np.ones(len(rows), np.bool_)
         for _ in range(n_step):
             going &= columns["settled"][here]
-            earned = rewards(ReplayRows(self, here))
+            earned = rewards(SelectedRows(self, here))
             reward += np.where(going[:, None], discount * earned, 0.0).astype(np.float32)
             discount = np.where(going[:, None], discount * per_step, discount)
             ended = going & (columns["ending"][here] == Ending.TERMINATED)

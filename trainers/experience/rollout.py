@@ -12,7 +12,8 @@ import numpy as np
 from mlagents_envs.base_env import BehaviorSpec
 
 from trainers.experience.rows import require_rows, storage_type, widened
-from trainers.experience.store import NO_ROW, Meeting, StepResult
+from trainers.experience.selected_rows import SelectedRows
+from trainers.experience.store import NO_ROW, Groupmates, StepResult
 from trainers.networks.policy_network import ActionSample
 
 
@@ -65,75 +66,26 @@ class Columns:
         return Columns(**{**own, "observations": tuple(column.copy() for column in self.observations)})
 
     @property
-    def next_observations(self) -> tuple[np.ndarray, ...]:
-        """See `Rows.next_observations`."""
-        return tuple(observation[self.next_row] for observation in self.observations)
-
-    def select(self, places: np.ndarray) -> "RolloutRows":
-        """See `Rows.select`."""
-        return RolloutRows(self, places)
-
-
-@dataclass(frozen=True)
-class RolloutRows:
-    """Some rows of a rollout, as reward signals see them. Each column is copied when it is accessed.
-
-    Attributes:
-        columns: all rows.
-        places: (n,) indices of these rows.
-    """
-
-    columns: Columns
-    places: np.ndarray
-
-    @property
-    def settled(self) -> np.ndarray:
-        """See `Rows.settled`."""
-        return self._of(self.columns.settled)
-
-    @property
-    def reward(self) -> np.ndarray:
-        """See `Rows.reward`."""
-        return self._of(self.columns.reward)
-
-    @property
-    def group_reward(self) -> np.ndarray:
-        """See `Rows.group_reward`."""
-        return self._of(self.columns.group_reward)
-
-    @property
-    def continuous(self) -> np.ndarray:
-        """See `Rows.continuous`."""
-        return self._of(self.columns.continuous)
-
-    @property
-    def discrete(self) -> np.ndarray:
-        """See `Rows.discrete`."""
-        return self._of(self.columns.discrete)
-
-    @property
-    def observations(self) -> list[np.ndarray]:
-        """See `Rows.observations`."""
-        return [self._of(observation) for observation in self.columns.observations]
-
-    @property
     def next_observations(self) -> list[np.ndarray]:
         """See `Rows.next_observations`."""
-        following = self._of(self.columns.next_row)
-        return [observation[following] for observation in self.columns.observations]
+        return self.read(self.next_row)
 
-    @property
-    def ending(self) -> np.ndarray:
-        """See `Rows.ending`."""
-        return self._of(self.columns.ending)
-
-    def select(self, places: np.ndarray) -> "RolloutRows":
+    def select(self, places: np.ndarray) -> SelectedRows:
         """See `Rows.select`."""
-        return RolloutRows(self.columns, self.places[places])
+        return SelectedRows(self, places)
 
-    def _of(self, column: np.ndarray) -> np.ndarray:
-        values: np.ndarray = column[self.places]
+    def column(self, name: str, places: np.ndarray) -> np.ndarray:
+        """See `RowSource.column`."""
+        values: np.ndarray = getattr(self, name)[places]
         return values
+
+    def next_places(self, places: np.ndarray) -> np.ndarray:
+        """See `RowSource.next_places`."""
+        return self.next_row[places]
+
+    def read(self, places: np.ndarray) -> list[np.ndarray]:
+        """See `RowSource.read`."""
+        return [observation[places] for observation in self.observations]
 
 
 class Rollout:
@@ -214,15 +166,15 @@ class Rollout:
         self.rows = last
         return np.arange(first, last)
 
-    def meet(self, meeting: Meeting) -> None:
-        """See `Store.meet`."""
-        mates, width = self._columns["mates"], meeting.mates.shape[1]
+    def note_groupmates(self, groupmates: Groupmates) -> None:
+        """See `Store.note_groupmates`."""
+        mates, width = self._columns["mates"], groupmates.mates.shape[1]
         if width > mates.shape[1]:
             wider = np.full((len(mates), width), NO_ROW, np.int64)
             wider[:, : mates.shape[1]] = mates
             self._columns["mates"] = mates = wider
-        mates[meeting.rows, :width] = meeting.mates
-        self._columns["gone"][meeting.rows] = meeting.gone
+        mates[groupmates.rows, :width] = groupmates.mates
+        self._columns["gone"][groupmates.rows] = groupmates.gone
 
     def decide(self, rows: np.ndarray, sample: ActionSample) -> None:
         """See `Store.decide`."""

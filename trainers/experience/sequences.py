@@ -1,4 +1,4 @@
-"""The rows of a rollout as sequences in time, which networks with memory learn from."""
+"""Rows of a rollout or of a replay buffer as sequences in time, which networks with memory learn from."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from trainers.experience.replay import Replay
 from trainers.experience.rollout import Columns
 from trainers.experience.store import NO_ROW
 from trainers.maths.returns import Ending
@@ -139,3 +140,35 @@ def remember(layer: Memory, features: Tensor, chains: Chains, memory: np.ndarray
             start = torch.from_numpy(memory[firsts]).to(features.device)
         result[rows], after = layer(features[rows], start, torch.from_numpy(chains.lengths[chosen]))
     return result
+
+
+def draw_sequences(
+    replay: Replay, count: int, length: int, generator: torch.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw sequences of settled rows of a replay buffer, from a random row on to the end of its episode.
+
+    Args:
+        replay: the buffer.
+        count: sequences are drawn until they have so many rows; those that are too many are left out.
+        length: the most rows of a sequence.
+        generator: the source of randomness.
+
+    Returns:
+        Numbers of the rows, (count,), sequence after sequence, and the length of each sequence, (s,).
+    """
+    drawn: list[np.ndarray] = []
+    total = 0
+    while total < count:
+        here = replay.draw(max(1, count // length), generator)
+        steps, going = [here], np.ones(len(here), np.bool_)
+        for _ in range(length - 1):
+            places = here % replay.capacity
+            going = going & (replay.column("ending", places) <= Ending.CUT)
+            here = np.where(going, replay.column("next_row", places), here)
+            going = going & replay.column("settled", here % replay.capacity)
+            steps.append(np.where(going, here, NO_ROW))
+        for rows in np.stack(steps, axis=1):
+            part = rows[rows != NO_ROW][: count - total]
+            drawn += [part] if len(part) else []
+            total += len(part)
+    return np.concatenate(drawn), np.array([len(part) for part in drawn])

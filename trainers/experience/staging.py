@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from trainers.experience.replay import Replay
-from trainers.experience.store import Meeting, StepResult
+from trainers.experience.store import Groupmates, StepResult
 from trainers.networks.policy_network import ActionSample
 
 
@@ -39,9 +39,9 @@ class Staging:
         self._total += len(rows)
         return rows
 
-    def meet(self, meeting: Meeting) -> None:
-        """See `Store.meet`."""
-        self._told.append(("meet", (meeting,)))
+    def note_groupmates(self, groupmates: Groupmates) -> None:
+        """See `Store.note_groupmates`."""
+        self._told.append(("note_groupmates", (groupmates,)))
 
     def decide(self, rows: np.ndarray, sample: ActionSample) -> None:
         """See `Store.decide`."""

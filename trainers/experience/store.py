@@ -32,7 +32,7 @@ class StepResult:
 
 
 @dataclass(frozen=True)
-class Meeting:
+class Groupmates:
     """The groupmates of n agents.
 
     Attributes:
@@ -78,7 +78,7 @@ class Store(Protocol):
             Numbers of the new rows, (n,).
         """
 
-    def meet(self, meeting: Meeting) -> None:
+    def note_groupmates(self, groupmates: Groupmates) -> None:
         """Store who the groupmates of rows are. Called for learners that look at them (`Mind.sees_mates`)."""
 
     def decide(self, rows: np.ndarray, sample: ActionSample) -> None:
@@ -103,8 +103,8 @@ class NoStore:
         """See `Store.append`. All rows have the number 0."""
         return np.zeros(len(observations[0]), np.int64)
 
-    def meet(self, meeting: Meeting) -> None:
-        """See `Store.meet`."""
+    def note_groupmates(self, groupmates: Groupmates) -> None:
+        """See `Store.note_groupmates`."""
 
     def decide(self, rows: np.ndarray, sample: ActionSample) -> None:
         """See `Store.decide`."""

@@ -10,7 +10,7 @@ from torch import Tensor
 from trainers.config import BehavioralCloningSettings
 from trainers.maths.imitation import cloning_loss
 from trainers.maths.schedules import LEARNING_RATE_FLOOR, linear
-from trainers.networks.distributions import ActionDistribution
+from trainers.networks.actor_network import ActorNetwork
 from trainers.networks.memory import Sequences
 from trainers.networks.policy_network import PolicyNetwork
 from trainers.optim.collective import weighted_mean
@@ -29,7 +29,7 @@ class Cloning:
     Args:
         settings: the block of the training file.
         shown: what was demonstrated.
-        policy: the network, whose `distribution` is an `ActionDistribution`.
+        policy: the network, an `ActorNetwork`.
         optimizer: holds the weights of the network in vectors.
         group: which of its vectors holds the actor's weights.
         hyper: `learning_rate`, `batch_size` and `adam_epsilon` of the policy.
@@ -52,6 +52,7 @@ class Cloning:
         generator: torch.Generator,
         rows: np.ndarray | None = None,
     ) -> None:
+        assert isinstance(policy, ActorNetwork)
         self.settings, self.shown, self.policy, self.generator = settings, shown, policy, generator
         self.optimizer = optimizer
         self.initial_rate = hyper.learning_rate * settings.strength
@@ -140,11 +141,7 @@ class Cloning:
         policy, part = self.policy, self.shown.take(rows)
         mask = policy.upload_mask(part.forbidden if part.forbidden.any() else None)
         inputs = policy.upload(part.observations)
-        if policy.memory_size:
-            distribution = policy.distribution(inputs, mask, self._divided(rows))  # type: ignore[call-arg]
-        else:
-            distribution = policy.distribution(inputs, mask)
-        assert isinstance(distribution, ActionDistribution)
+        distribution = policy.distribution(inputs, mask, self._divided(rows) if policy.memory_size else None)
         return (
             distribution.mode().continuous / policy.action_limit,
             torch.from_numpy(part.continuous).to(policy.device).clamp(-1.0, 1.0),

@@ -9,17 +9,17 @@ from mlagents_envs.base_env import ActionTuple, BehaviorSpec
 from torch import Tensor, nn
 
 from trainers.config import NetworkSettings
+from trainers.networks.actor_network import ActorNetwork
 from trainers.networks.distributions import ActionDistribution, branch_log_probs
-from trainers.networks.exported import ExportedActions, discrete_actions
 from trainers.networks.layers import VALUE_GAIN, head_layer
 from trainers.networks.memory import Sequences
-from trainers.networks.policy_network import ActionSample, PolicyNetwork
+from trainers.networks.policy_network import ActionSample
 
 ACTION_LIMIT = 3.0
 """Continuous actions are clipped to [-3, 3] and divided by 3, as in ML-Agents' PPO."""
 
 
-class ActorCritic(PolicyNetwork):
+class ActorCritic(ActorNetwork[ActionDistribution]):
     """An actor and a critic over all observations of a behavior.
 
     Continuous actions are Gaussian, and their standard deviation does not depend on the observation. Every discrete
@@ -37,7 +37,6 @@ class ActorCritic(PolicyNetwork):
     """
 
     action_limit = ACTION_LIMIT
-    takes_memory = True
 
     def __init__(
         self,
@@ -98,36 +97,14 @@ class ActorCritic(PolicyNetwork):
 
         Args:
             inputs: what `prepare` returned.
-            forbidden: see `PolicyNetwork.distribution`.
-            sequences: for a network with memory, the sequences that the rows form; None if each row begins an episode.
+            forbidden: see `ActorNetwork.distribution`.
+            sequences: see there.
         """
         features = self.recalled(self.actor(inputs), sequences)
         if self.critic is self.actor:
-            return self._distribution(features, forbidden), self.value_head(features)
+            return self.distribution_of(features, forbidden), self.value_head(features)
         critic_features = self.recalled_by_critic(self.critic(inputs), sequences)
-        return self._distribution(features, forbidden), self.value_head(critic_features)
-
-    def distribution(
-        self, inputs: Sequence[Tensor], forbidden: Tensor | None, sequences: Sequences | None = None
-    ) -> ActionDistribution:
-        """See `PolicyNetwork.distribution`, and `forward` for `sequences`."""
-        return self._distribution(self.recalled(self.actor(inputs), sequences), forbidden)
-
-    def recall(
-        self, inputs: Sequence[Tensor], forbidden: Tensor | None, memory: Tensor
-    ) -> tuple[ActionDistribution, Tensor]:
-        """See `PolicyNetwork.recall`."""
-        assert self.actor_memory is not None
-        features, after = self.actor_memory(self.actor(inputs), memory)
-        return self._distribution(features, forbidden), after
-
-    def recalled(self, features: Tensor, sequences: Sequences | None) -> Tensor:
-        """Return the actor's features of rows, after its memory if it has one."""
-        if self.actor_memory is None:
-            return features
-        if sequences is None:
-            return self.actor_memory.from_nothing(features)
-        return self.actor_memory.over(features, sequences.memory, sequences)
+        return self.distribution_of(features, forbidden), self.value_head(critic_features)
 
     def recalled_by_critic(self, features: Tensor, sequences: Sequences | None, number: int = 0) -> Tensor:
         """Return the critic's features of rows, after its memory of that number if it has one of its own."""
@@ -149,27 +126,15 @@ class ActorCritic(PolicyNetwork):
             discrete=sample.discrete.astype(np.int32),
         )
 
+    def bounded(self, samples: Tensor) -> Tensor:
+        """See `ActorNetwork.bounded`; clamp(a, -3, 3) / 3."""
+        return samples.clamp(-ACTION_LIMIT, ACTION_LIMIT) / ACTION_LIMIT
+
     @torch.no_grad()
     def set_deviation(self, deviation: Tensor) -> None:
         """See `PolicyNetwork.set_deviation`. One that follows a schedule is left as it is."""
         if self.log_std.requires_grad:
             self.log_std.copy_(deviation.log())
-
-    def exported_actions(
-        self, inputs: Sequence[Tensor], forbidden: Tensor | None, memory: Tensor | None = None
-    ) -> ExportedActions:
-        """See `PolicyNetwork.exported_actions`."""
-        after = None
-        if memory is None:
-            distribution = self.distribution(inputs, forbidden)
-        else:
-            distribution, after = self.recall(inputs, forbidden, memory)
-        continuous = None
-        if self.mean_head is not None:
-            mean = distribution.mean
-            sample = mean + torch.randn_like(mean) * distribution.log_std.exp()
-            continuous = (_scaled(sample), _scaled(mean))
-        return ExportedActions(continuous, discrete_actions(distribution.log_probs), after)
 
     def trial_loss(self, inputs: Sequence[Tensor]) -> Tensor:
         """See `PolicyNetwork.trial_loss`."""
@@ -203,7 +168,8 @@ class ActorCritic(PolicyNetwork):
         actor = [parameter for parameter in learned if parameter not in critic]
         return actor, [parameter for parameter in learned if parameter in critic]
 
-    def _distribution(self, features: Tensor, forbidden: Tensor | None) -> ActionDistribution:
+    def distribution_of(self, features: Tensor, forbidden: Tensor | None) -> ActionDistribution:
+        """See `ActorNetwork.distribution_of`."""
         mean = features[:, :0] if self.mean_head is None else self.mean_head(features)
         branches: tuple[Tensor, ...] = ()
         if self.logits_head is not None:
@@ -211,8 +177,3 @@ class ActorCritic(PolicyNetwork):
                 self.logits_head(features), self.action_spec.discrete_branches, forbidden
             )
         return ActionDistribution(mean, self.log_std, branches)
-
-
-def _scaled(action: Tensor) -> Tensor:
-    """Return clamp(a, -3, 3) / 3, the continuous action that the environment takes."""
-    return action.clamp(-ACTION_LIMIT, ACTION_LIMIT) / ACTION_LIMIT

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -26,27 +25,6 @@ class Actions:
     discrete: Tensor
 
 
-class Distribution(Protocol):
-    """A distribution over actions for each of n observations."""
-
-    def sample(self, generator: torch.Generator | None = None, noise: Tensor | None = None) -> Actions:
-        """Draw one action per observation.
-
-        Args:
-            generator: the source of randomness; None takes torch's global one.
-            noise: (n, size) standard normal noise of the continuous actions; None draws it.
-        """
-
-    def mode(self) -> Actions:
-        """Return the most likely action per observation."""
-
-    def log_prob(self, actions: Actions) -> Tensor:
-        """Return the log-probability of each part of the actions, (n, parts).
-
-        A part is a continuous dimension (log-density) or a discrete branch.
-        """
-
-
 @dataclass(frozen=True)
 class ActionDistribution:
     """The joint distribution of continuous and discrete actions, which are independent given the observation.
@@ -62,18 +40,26 @@ class ActionDistribution:
     log_probs: tuple[Tensor, ...]
 
     def sample(self, generator: torch.Generator | None = None, noise: Tensor | None = None) -> Actions:
-        """See `Distribution.sample`."""
+        """Draw one action per observation.
+
+        Args:
+            generator: the source of randomness; None takes torch's global one.
+            noise: (n, size) standard normal noise of the continuous actions; None draws it.
+        """
         if noise is None:
             noise = torch.empty_like(self.mean).normal_(generator=generator)
         picks = [torch.multinomial(branch.exp(), 1, generator=generator) for branch in self.log_probs]
         return Actions(self.mean + noise * self.log_std.exp(), self._stack(picks))
 
     def mode(self) -> Actions:
-        """See `Distribution.mode`."""
+        """Return the most likely action per observation."""
         return Actions(self.mean, self._stack([branch.argmax(1, keepdim=True) for branch in self.log_probs]))
 
     def log_prob(self, actions: Actions) -> Tensor:
-        """See `Distribution.log_prob`; (n, size + branches). The sum over parts is that of the whole action."""
+        """Return the log-probability of each part of the actions, (n, size + branches).
+
+        A part is a continuous dimension (log-density) or a discrete branch. Their sum is that of the whole action.
+        """
         scaled = (actions.continuous - self.mean) * (-self.log_std).exp()
         density = scaled.square().mul(-0.5) - (self.log_std + 0.5 * LOG_2PI)
         chosen = (

@@ -1,4 +1,4 @@
-"""The networks of POCA: an actor that sees its own observations, and a critic that sees those of the whole group."""
+"""The networks of POCA and MAPPO: an actor that sees its own observations, and a critic that sees the whole group."""
 
 import itertools
 from collections.abc import Sequence

@@ -14,7 +14,6 @@ from gym_adapters.checked import as_numbers
 from gym_adapters.errors import UserError
 from trainers.config import NetworkSettings
 from trainers.networks.behavior_spec import describe_spec
-from trainers.networks.distributions import Distribution
 from trainers.networks.exported import ExportedActions
 from trainers.networks.memory import Memory
 from trainers.networks.noise import Noise
@@ -80,27 +79,26 @@ class PolicyNetwork(Perception):
         return Memory(inputs, self.memory_size, self.settings) if self.memory_size else None
 
     @abstractmethod
-    def distribution(self, inputs: Sequence[Tensor], forbidden: Tensor | None) -> Distribution:
-        """Return the action distribution of prepared inputs.
+    def choose(
+        self,
+        observations: Sequence[np.ndarray],
+        forbidden: np.ndarray | None,
+        deterministic: bool,
+        generator: torch.Generator | None,
+        memory: np.ndarray | None = None,
+        noise: Noise | None = None,
+    ) -> ActionSample:
+        """Choose actions for n agents.
 
         Args:
-            inputs: what `prepare` returned.
+            observations: one (n, *shape) array per observation.
             forbidden: (n, sum of branch sizes) bool, True where an action is forbidden; None if none is.
+            deterministic: whether to take the most likely actions instead of samples.
+            generator: the source of randomness, on the network's device; None takes torch's global one.
+            memory: (n, memory_size) float32, what the agents remember; None without memory, or for agents whose
+                episodes begin.
+            noise: what the noise of continuous actions follows; None for independent noise.
         """
-
-    def recall(
-        self, inputs: Sequence[Tensor], forbidden: Tensor | None, memory: Tensor
-    ) -> tuple[Distribution, Tensor]:
-        """Return the action distribution of n agents that remember, and what they then remember.
-
-        Only networks with a `memory_size` implement it.
-
-        Args:
-            inputs: what `prepare` returned.
-            forbidden: see `distribution`.
-            memory: (n, memory_size).
-        """
-        raise NotImplementedError
 
     @abstractmethod
     def to_environment(self, sample: ActionSample) -> ActionTuple:
@@ -115,7 +113,10 @@ class PolicyNetwork(Perception):
     ) -> ExportedActions:
         """Return the actions of an exported model, and what the agents then remember.
 
-        See `recall` for the arguments; `memory` is None for a network without memory.
+        Args:
+            inputs: what `prepare` returned.
+            forbidden: (n, sum of branch sizes) bool, True where an action is forbidden; None if none is.
+            memory: (n, memory_size), what the agents remember; None for a network without memory.
         """
 
     @abstractmethod
@@ -142,52 +143,6 @@ class PolicyNetwork(Perception):
     def description(self) -> dict[str, Any]:
         """Return what `build` needs, as plain types. Subclasses add their own keys."""
         return {**describe_spec(self.spec), "network_settings": self.settings.model_dump(mode="json")}
-
-    @torch.inference_mode()
-    def choose(
-        self,
-        observations: Sequence[np.ndarray],
-        forbidden: np.ndarray | None,
-        deterministic: bool,
-        generator: torch.Generator | None,
-        memory: np.ndarray | None = None,
-        noise: Noise | None = None,
-    ) -> ActionSample:
-        """Choose actions for n agents.
-
-        Args:
-            observations: one (n, *shape) array per observation.
-            forbidden: (n, sum of branch sizes) bool, True where an action is forbidden; None if none is.
-            deterministic: whether to take the most likely actions instead of samples.
-            generator: the source of randomness, on the network's device; None takes torch's global one.
-            memory: (n, memory_size) float32, what the agents remember; None without memory, or for agents whose
-                episodes begin.
-            noise: what the noise of continuous actions follows; None for independent noise.
-        """
-        inputs, mask, after = self.upload(observations), self.upload_mask(forbidden), None
-        if self.memory_size:
-            if memory is None:
-                memory = np.zeros((len(observations[0]), self.memory_size), np.float32)
-            distribution, after = self.recall(inputs, mask, torch.from_numpy(memory).to(self.device))
-        else:
-            distribution = self.distribution(inputs, mask)
-        drawn = None
-        if deterministic:
-            actions = distribution.mode()
-        elif noise is None:
-            actions = distribution.sample(generator)
-        else:
-            fresh = torch.empty(noise.before.shape, device=self.device).normal_(generator=generator)
-            drawn = noise.after(fresh.cpu().numpy())
-            actions = distribution.sample(generator, torch.from_numpy(drawn).to(self.device))
-        log_prob = distribution.log_prob(actions) if self.gives_log_prob else actions.continuous[:, :0]
-        return ActionSample(
-            actions.continuous.cpu().numpy(),
-            actions.discrete.cpu().numpy(),
-            log_prob.cpu().numpy(),
-            None if after is None else after.cpu().numpy(),
-            drawn,
-        )
 
     def upload_mask(self, forbidden: np.ndarray | None) -> Tensor | None:
         """Copy an action mask to the network's device."""

@@ -1,7 +1,6 @@
 """The network of DQN and PQN: maps observations to the value of every action."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -11,7 +10,6 @@ from torch import Tensor, nn
 
 from gym_adapters.errors import UserError
 from trainers.config import NetworkSettings, catalogue
-from trainers.networks.distributions import Actions
 from trainers.networks.exported import ExportedActions
 from trainers.networks.layers import ACTIVATIONS, head_layer, hidden_layer
 from trainers.networks.noise import Noise
@@ -21,42 +19,20 @@ NEVER = -1e8
 """The value of a forbidden action. It is finite, so that its product with 0 is 0."""
 
 
-@dataclass(frozen=True)
-class EpsilonGreedy:
-    """The epsilon-greedy policy: the best action, or a random allowed action with probability `epsilon`.
+def epsilon_greedy(values: Tensor, epsilon: float, generator: torch.Generator | None = None) -> Tensor:
+    """Return the best action per observation, or with probability `epsilon` a random allowed action, (n, 1) int64.
 
-    Attributes:
+    Args:
         values: (n, choices) values of the actions; `NEVER` for forbidden ones.
         epsilon: probability of a random action.
+        generator: the source of randomness; None takes torch's global one.
     """
-
-    values: Tensor
-    epsilon: float = 0.0
-
-    def sample(self, generator: torch.Generator | None = None, noise: Tensor | None = None) -> Actions:
-        """See `Distribution.sample`; there are no continuous actions."""
-        del noise
-        best = self.values.argmax(1, keepdim=True)
-        if self.epsilon <= 0.0:
-            return self._actions(best)
-        allowed = (self.values > NEVER).float()
-        random = torch.multinomial(allowed, 1, generator=generator)
-        explores = torch.rand(best.shape, generator=generator, device=best.device) < self.epsilon
-        return self._actions(torch.where(explores, random, best))
-
-    def mode(self) -> Actions:
-        """Return the best action per observation."""
-        return self._actions(self.values.argmax(1, keepdim=True))
-
-    def log_prob(self, actions: Actions) -> Tensor:
-        """Return the log-probability of the actions, (n, 1)."""
-        allowed = (self.values > NEVER).float()
-        best = torch.zeros_like(allowed).scatter_(1, self.values.argmax(1, keepdim=True), 1.0)
-        probability = self.epsilon * allowed / allowed.sum(1, keepdim=True) + (1.0 - self.epsilon) * best
-        return probability.gather(1, actions.discrete).log()
-
-    def _actions(self, choice: Tensor) -> Actions:
-        return Actions(self.values[:, :0], choice)
+    best = values.argmax(1, keepdim=True)
+    if epsilon <= 0.0:
+        return best
+    random = torch.multinomial((values > NEVER).float(), 1, generator=generator)
+    explores = torch.rand(best.shape, generator=generator, device=best.device) < epsilon
+    return torch.where(explores, random, best)
 
 
 class DuelingHead(nn.Module):
@@ -160,12 +136,6 @@ class QNetwork(PolicyNetwork):
         values: Tensor = self(inputs)
         return values if forbidden is None else values.masked_fill(forbidden, NEVER)
 
-    def distribution(
-        self, inputs: Sequence[Tensor], forbidden: Tensor | None, epsilon: float = 0.0
-    ) -> EpsilonGreedy:
-        """See `PolicyNetwork.distribution`; `epsilon` is the probability of a random action."""
-        return EpsilonGreedy(self.values(inputs, forbidden), epsilon)
-
     @torch.inference_mode()
     def choose(
         self,
@@ -178,10 +148,8 @@ class QNetwork(PolicyNetwork):
         epsilon: float = 0.0,
     ) -> ActionSample:
         """See `PolicyNetwork.choose`. A random action has probability `epsilon`. `log_prob` is (n, 0)."""
-        values = self.distribution(
-            self.upload(observations), self.upload_mask(forbidden), 0.0 if deterministic else epsilon
-        )
-        discrete = values.sample(generator).discrete.cpu().numpy()
+        values = self.values(self.upload(observations), self.upload_mask(forbidden))
+        discrete = epsilon_greedy(values, 0.0 if deterministic else epsilon, generator).cpu().numpy()
         nothing = np.zeros((len(discrete), 0), np.float32)
         return ActionSample(nothing, discrete, nothing)
 

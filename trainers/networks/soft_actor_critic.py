@@ -9,12 +9,12 @@ from mlagents_envs.base_env import ActionTuple, BehaviorSpec
 from torch import Tensor, nn
 
 from trainers.config import NetworkSettings
+from trainers.networks.actor_network import ActorNetwork
 from trainers.networks.body import Body
 from trainers.networks.distributions import branch_log_probs
-from trainers.networks.exported import ExportedActions, discrete_actions
 from trainers.networks.layers import head_layer
 from trainers.networks.memory import Sequences
-from trainers.networks.policy_network import ActionSample, PolicyNetwork
+from trainers.networks.policy_network import ActionSample
 from trainers.networks.squashed import SquashedDistribution
 from trainers.networks.twin_critic import TwinCritic
 from trainers.networks.value_head import value_head
@@ -23,7 +23,7 @@ LOG_STD_RANGE = (-20.0, 2.0)
 """Log standard deviations are clamped to this range, as in ML-Agents."""
 
 
-class SoftActorCritic(PolicyNetwork):
+class SoftActorCritic(ActorNetwork[SquashedDistribution]):
     """An actor and two critics over all observations of a behavior, which share nothing.
 
     Source: Haarnoja et al. 2018, "Soft Actor-Critic Algorithms and Applications".
@@ -34,14 +34,13 @@ class SoftActorCritic(PolicyNetwork):
         reward_streams: number of reward signals; the critics have values for each.
         critic_batch_norm: whether the critics have batch normalisation (extension key).
         critic_range: end of the range of the critics' bins (extension key); None means that they give numbers.
-        critic_bins: number of bins (extension key).
+        critic_bins: number of bins, which a range needs (extension key).
 
     Raises:
         UserError: an observation is of no known kind, or an image is too small.
     """
 
     gives_log_prob = False
-    takes_memory = True
 
     def __init__(
         self,
@@ -50,7 +49,7 @@ class SoftActorCritic(PolicyNetwork):
         reward_streams: int = 1,
         critic_batch_norm: bool = False,
         critic_range: float | None = None,
-        critic_bins: int = 101,
+        critic_bins: int = 1,
     ) -> None:
         super().__init__(spec, settings)
         self._critic_keys = {
@@ -90,25 +89,6 @@ class SoftActorCritic(PolicyNetwork):
         last = {id(parameter) for parameter in self.critic.value_layer.parameters()}
         return {name: 2 for name, parameter in self.named_parameters() if id(parameter) in last}
 
-    def distribution(
-        self, inputs: Sequence[Tensor], forbidden: Tensor | None, sequences: Sequences | None = None
-    ) -> SquashedDistribution:
-        """See `PolicyNetwork.distribution`, and `ActorCritic.forward` for `sequences`."""
-        features = self.actor(inputs)
-        if self.actor_memory is not None and sequences is None:
-            features = self.actor_memory.from_nothing(features)
-        elif self.actor_memory is not None and sequences is not None:
-            features = self.actor_memory.over(features, sequences.memory, sequences)
-        return self._distribution(features, forbidden)
-
-    def recall(
-        self, inputs: Sequence[Tensor], forbidden: Tensor | None, memory: Tensor
-    ) -> tuple[SquashedDistribution, Tensor]:
-        """See `PolicyNetwork.recall`."""
-        assert self.actor_memory is not None
-        features, after = self.actor_memory(self.actor(inputs), memory)
-        return self._distribution(features, forbidden), after
-
     def outputs(self, critic: nn.Module, inputs: Sequence[Tensor] | Tensor, action: Tensor) -> Tensor:
         """Return the outputs of both networks of a critic, (2, n, streams, size, choices), for `value_head`.
 
@@ -130,21 +110,9 @@ class SoftActorCritic(PolicyNetwork):
         """See `PolicyNetwork.to_environment`. Continuous actions are squashed already."""
         return ActionTuple(continuous=sample.continuous, discrete=sample.discrete.astype(np.int32))
 
-    def exported_actions(
-        self, inputs: Sequence[Tensor], forbidden: Tensor | None, memory: Tensor | None = None
-    ) -> ExportedActions:
-        """See `PolicyNetwork.exported_actions`."""
-        after = None
-        if memory is None:
-            distribution = self.distribution(inputs, forbidden)
-        else:
-            distribution, after = self.recall(inputs, forbidden, memory)
-        continuous = None
-        if self.mean_head is not None:
-            mean = distribution.mean
-            sample = mean + torch.randn_like(mean) * distribution.log_std.exp()
-            continuous = (sample.tanh(), mean.tanh())
-        return ExportedActions(continuous, discrete_actions(distribution.log_probs), after)
+    def bounded(self, samples: Tensor) -> Tensor:
+        """See `ActorNetwork.bounded`; the tanh."""
+        return samples.tanh()
 
     def trial_loss(self, inputs: Sequence[Tensor]) -> Tensor:
         """See `PolicyNetwork.trial_loss`."""
@@ -167,7 +135,8 @@ class SoftActorCritic(PolicyNetwork):
     def _make_encoder(self) -> Body:
         return self.make_body(self._critic_units, num_layers=0)
 
-    def _distribution(self, features: Tensor, forbidden: Tensor | None) -> SquashedDistribution:
+    def distribution_of(self, features: Tensor, forbidden: Tensor | None) -> SquashedDistribution:
+        """See `ActorNetwork.distribution_of`."""
         mean = log_std = features[:, :0]
         if self.mean_head is not None and self.log_std_head is not None:
             mean, log_std = self.mean_head(features), self.log_std_head(features).clamp(*LOG_STD_RANGE)

@@ -34,17 +34,17 @@ class SquashedDistribution(ActionDistribution):
         return SquashedDistribution(self.mean[rows], self.log_std[rows], branches)
 
     def sample(self, generator: torch.Generator | None = None, noise: Tensor | None = None) -> Actions:
-        """See `Distribution.sample`; continuous actions are squashed."""
+        """See `ActionDistribution.sample`; continuous actions are squashed."""
         gaussian = super().sample(generator, noise)
         return Actions(gaussian.continuous.tanh(), gaussian.discrete)
 
     def mode(self) -> Actions:
-        """See `Distribution.mode`; the tanh of the mean is the median of the continuous actions."""
+        """See `ActionDistribution.mode`; the tanh of the mean is the median of the continuous actions."""
         gaussian = super().mode()
         return Actions(gaussian.continuous.tanh(), gaussian.discrete)
 
     def log_prob(self, actions: Actions) -> Tensor:
-        """See `Distribution.log_prob`, (n, size + branches)."""
+        """See `ActionDistribution.log_prob`."""
         before = actions.continuous.clamp(-EDGE, EDGE).atanh()
         parts = super().log_prob(Actions(before, actions.discrete))
         size = self.mean.shape[1]

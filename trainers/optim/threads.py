@@ -57,12 +57,6 @@ class Threads:
             self._worker = ThreadPoolExecutor(1, "updates")
         return self._worker.submit(self._update, self._count, update)
 
-    @contextmanager
-    def one(self) -> Iterator[None]:
-        """Use one torch thread in this context."""
-        with torch_threads(1):
-            yield
-
     def _update(self, count: int, update: Callable[[], None]) -> None:
         torch.set_num_threads(count)  # each thread has a count of its own
         self._updating = threading.get_ident()

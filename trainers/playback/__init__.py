@@ -1,4 +1,4 @@
-"""Trained policies in use: evaluation, videos, the gallery, kept policies, benchmarks.
+"""Trained policies in use: evaluation, matches, demonstrations, videos, the gallery, kept policies, benchmarks.
 
 Training does not belong here.
 """

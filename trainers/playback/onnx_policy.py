@@ -53,11 +53,8 @@ class OnnxPolicy:
 
     def forget(self, agents: Iterable[Hashable] | None = None) -> None:
         """See `LoadedPolicy.forget`."""
-        if agents is None:
-            self._memories.clear()
-        else:
-            for agent in agents:
-                self._memories.pop(agent, None)
+        for agent in list(self._memories) if agents is None else agents:
+            self._memories.pop(agent, None)
 
     def act(
         self,

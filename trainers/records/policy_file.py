@@ -179,11 +179,8 @@ class LoadedPolicy:
         Args:
             agents: see `act`; None forgets all.
         """
-        if agents is None:
-            self._memories.clear()
-        else:
-            for agent in agents:
-                self._memories.pop(agent, None)
+        for agent in list(self._memories) if agents is None else agents:
+            self._memories.pop(agent, None)
 
     def act(
         self,

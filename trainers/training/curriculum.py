@@ -52,6 +52,7 @@ class Curriculum:
         parameters: the training file's `environment_parameters`.
         lessons: numbers of the lessons that an earlier run had reached, by parameter. A number after the last lesson
             means the last.
+        smoothed: the smoothed mean returns of an earlier run, by parameter; 0 for those that it does not have.
 
     Attributes:
         lessons: number of the present lesson, by parameter.

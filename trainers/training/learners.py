@@ -20,7 +20,7 @@ from trainers.optim.collective import Alone, Collective, JointError
 from trainers.optim.crowding import Crowding
 from trainers.optim.device import agreed_choice, choose_compute
 from trainers.optim.measured import Measured
-from trainers.optim.threads import Threads
+from trainers.optim.threads import Threads, torch_threads
 from trainers.records.names import behavior_folder
 from trainers.records.policy_file import find_checkpoint
 from trainers.records.progress import Display
@@ -90,7 +90,7 @@ class Learners:
         self._made += 1
         learns = not self.settings.checkpoint_settings.inference
         task = Task(name, spec, settings, seed, compute.device, self.collective, learns=learns)
-        with self.threads.one():  # initial weights do not depend on the number of threads
+        with torch_threads(1):  # initial weights do not depend on the number of threads
             learner = learner_class(task)
         if learns and settings.behavioral_cloning is not None and learner.cloning is None:
             raise UserError(

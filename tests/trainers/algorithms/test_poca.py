@@ -12,7 +12,7 @@ from scripted_env import INDEX, LIFE, Behavior, Life, ScriptedEnv, Visit, make_s
 
 from bridge.onnx_check import check_file
 from bridge.onnx_export import export_policy
-from trainers.algorithms.poca import POCA
+from trainers.algorithms.group_learner import GroupLearner
 from trainers.experience.groups import mates_of
 from trainers.experience.store import NO_ROW
 from trainers.maths.returns import Ending
@@ -23,10 +23,10 @@ from trainers.training.resuming import restore
 HYBRID = make_spec((4,), continuous=1, branches=(3, 2))
 
 
-def make_poca(trainer_type: str = "poca", spec=HYBRID, **hyper: Any) -> POCA:
+def make_poca(trainer_type: str = "poca", spec=HYBRID, **hyper: Any) -> GroupLearner:
     defaults = {"batch_size": 8, "buffer_size": 10_000}
     learner = make_learner(spec, behavior_settings(trainer_type, {**defaults, **hyper}))
-    assert isinstance(learner, POCA)
+    assert isinstance(learner, GroupLearner)
     return learner
 
 
@@ -38,7 +38,7 @@ def life(agent: int, first: int, end: int, group: int, interrupted: bool = False
     return Life(agent, visits, Visit(end, 100 * agent + end, 0.0, 1.0, group), interrupted)
 
 
-def played(lives: list[Life], steps: int, trainer_type: str = "poca") -> tuple[POCA, dict, dict]:
+def played(lives: list[Life], steps: int, trainer_type: str = "poca") -> tuple[GroupLearner, dict, dict]:
     """A learner after so many steps, the row of each (life, index), and the other way round."""
     learner = make_poca(trainer_type)
     drive(ScriptedEnv({"Test": Behavior(HYBRID, lives)}), learner, steps)
@@ -47,7 +47,7 @@ def played(lives: list[Life], steps: int, trainer_type: str = "poca") -> tuple[P
     return learner, {pair: row for row, pair in who.items()}, who
 
 
-def mates(learner: POCA, row: int, who: dict) -> set:
+def mates(learner: GroupLearner, row: int, who: dict) -> set:
     return {who[mate] for mate in learner.rollout.columns().mates[row] if mate != NO_ROW}
 
 

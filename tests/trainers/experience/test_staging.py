@@ -7,7 +7,7 @@ from scripted_env import make_spec
 
 from trainers.experience.replay import Replay
 from trainers.experience.staging import Staging
-from trainers.experience.store import NO_ROW, Meeting, StepResult
+from trainers.experience.store import NO_ROW, Groupmates, StepResult
 from trainers.maths.returns import Ending
 from trainers.networks.policy_network import ActionSample
 
@@ -40,7 +40,7 @@ def play(
     ending = rng.choice(np.array([Ending.GOES_ON, Ending.CUT], np.int8), int(known.sum()))
     reward = rng.normal(size=int(known.sum())).astype(np.float32)
     store.settle(StepResult(open_rows[here][known], reward, -reward, rows[known], ending))
-    store.meet(Meeting(rows, np.full((len(rows), 1), NO_ROW), np.zeros(len(rows), np.bool_)))
+    store.note_groupmates(Groupmates(rows, np.full((len(rows), 1), NO_ROW), np.zeros(len(rows), np.bool_)))
     count = len(rows)
     sample = ActionSample(
         rng.normal(size=(count, 1)).astype(np.float32), rng.integers(0, 3, (count, 1)), np.zeros((count, 0))

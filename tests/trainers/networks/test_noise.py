@@ -77,9 +77,9 @@ def test_the_noise_of_each_agent_follows_its_own(kind, in_numpy):
     assert after.std() == pytest.approx(1.0, abs=0.06)
     latest: dict[int, np.ndarray] = {}
     for batch, sample in seen:
-        for agent, past, drawn in zip(batch.agent_ids.tolist(), batch.noise, sample.noise, strict=True):
-            assert not past.any() or np.array_equal(past, latest[agent])
-            latest[agent] = drawn
+        for slot, past, drawn in zip(batch.slots.tolist(), batch.noise, sample.noise, strict=True):
+            assert not past.any() or np.array_equal(past, latest[slot])
+            latest[slot] = drawn
 
 
 @pytest.mark.parametrize(("kind", "in_numpy"), [("ppo", True), ("ppo", False), ("sac", False)])
