@@ -90,7 +90,7 @@ class OptimizerSettings(NoiseSettings):
 
 
 class ClippedSettings(OnPolicySettings):
-    """The keys that PPO and POCA share."""
+    """The keys that PPO, POCA and MAPPO share."""
 
     num_epoch: Count = Field(default=3, description="Passes over the buffer in one update. Typical: 3-10.")
     epsilon: Positive = Field(
