@@ -1,52 +1,26 @@
 """Episodes that are played without learning: which agents' count."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from gymnasium import spaces
-from mlagents_envs.base_env import ActionTuple
+from mlagents_envs.base_env import ActionTuple, BaseEnv
 
+from gym_adapters.errors import UserError
+from gym_adapters.make import make_env
 from gym_adapters.parallel_env import ParallelEnvAdapter
-from trainers.experience.playing import Played, play_all
+from tests.bridge.bridge_games.turns_v0 import Turns
+from tests.bridge.processes import free_port, write_player
+from tests.needs import SHELL
+from trainers.config import load_settings
+from trainers.experience import playing
+from trainers.experience.playing import Played, play_all, play_ids
+from trainers.training.environments import make_environment
 
-
-class Turns:
-    """Players move one after the other, `rounds` times in all, and each gets its number + 1 for its own move."""
-
-    def __init__(self, players: Sequence[str], rounds: int) -> None:
-        self.possible_agents, self.rounds = tuple(players), rounds
-
-    def observation_space(self, agent: str) -> spaces.Space:
-        mask = spaces.MultiBinary(2)
-        return spaces.Dict({"observation": spaces.Box(0.0, 9.0, (1,), np.float32), "action_mask": mask})
-
-    def action_space(self, agent: str) -> spaces.Space:
-        return spaces.Discrete(2)
-
-    def reset(self, seed: int | None = None, options: Any = None) -> Any:
-        self.time, self.agents = 0, list(self.possible_agents)
-        return self._seen(), {}
-
-    def step(self, actions: dict[str, Any]) -> Any:
-        count, everyone = len(self.possible_agents), self.possible_agents
-        rewards = {agent: float(i + 1) * (self.time % count == i) for i, agent in enumerate(everyone)}
-        self.time += 1
-        over = self.time == self.rounds
-        self.agents = [] if over else self.agents
-        return self._seen(), rewards, dict.fromkeys(everyone, over), dict.fromkeys(everyone, False), {}
-
-    def _seen(self) -> dict[str, Any]:
-        on_turn = self.time % len(self.possible_agents)
-        look = np.array([self.time], np.float32)
-        return {
-            agent: {"observation": look, "action_mask": np.full(2, i == on_turn, np.int8)}
-            for i, agent in enumerate(self.possible_agents)
-        }
-
-    def close(self) -> None:
-        pass
+GAME = "tests.bridge.bridge_games/turns_v0"
 
 
 class Zero:
@@ -65,7 +39,7 @@ class Zero:
 def played(players: Sequence[str], rounds: Sequence[int]) -> dict[str, list[Played]]:
     """One game in each copy; copy i ends after `rounds[i]` moves."""
     left = iter(rounds)
-    env = ParallelEnvAdapter(lambda: Turns(players, next(left)), len(rounds), "game_v0")
+    env = ParallelEnvAdapter(lambda: Turns(rounds=next(left), players=tuple(players)), len(rounds), "game_v0")
     return play_all(env, [Zero(name) for name in env.behavior_specs])
 
 
@@ -82,3 +56,66 @@ def test_in_a_game_of_turns_every_player_s_first_episode_counts(players: tuple[s
 def test_a_player_that_never_moves_has_no_episode() -> None:
     found = played(("player_0", "player_1"), [1, 3])["game_v0"]
     assert [(one.total, one.length) for one in found] == [(1.0, 1), (2.0, 2), (2.0, 1)]
+
+
+@contextmanager
+def player(folder: Path, copies: int, *options: str) -> Iterator[BaseEnv]:
+    """A Unity player whose scene is copies of the game of turns."""
+    given = [part for option in options for part in ("--option", option)]
+    game = ["-m", "bridge.player", "--env", GAME, "--agents", copies]
+    path = write_player(folder, *game, *given)
+    env = make_environment(
+        load_settings({"env_settings": {"env_path": str(path), "base_port": free_port(), "seed": 3}})
+    )
+    try:
+        yield env
+    finally:
+        env.close()
+
+
+def lengths(found: dict[str, list[Played]]) -> dict[str, list[int]]:
+    return {name: [episode.length for episode in episodes] for name, episodes in found.items()}
+
+
+@SHELL
+@pytest.mark.parametrize(
+    ("option", "names", "ids"),
+    [
+        ("roles", ["white", "black"], ["black", "white"]),
+        ("teams", ["turns_v0"], ["turns_v0?team=0", "turns_v0?team=1"]),
+    ],
+)
+def test_in_a_player_who_asks_after_the_reset_is_played(
+    tmp_path: Path, option: str, names: list[str], ids: list[str]
+) -> None:
+    """As in the trainer's own process. The second round begins with all behaviors known."""
+    policies = [Zero(name) for name in names]
+    own = make_env(GAME, 4, 3, {option: True})
+    expected = play_ids(own, policies)
+    assert list(expected) == ids
+    for name, episodes in expected.items():
+        pay = 2.0 if name in ("black", "turns_v0?team=1") else 1.0
+        assert [episode.total for episode in episodes] == [pay * episode.length for episode in episodes]
+    with player(tmp_path, 4, f"{option}=true") as env:
+        assert list(play_ids(env, policies).values()) == list(expected.values())
+        assert [len(episodes) for episodes in play_ids(env, policies).values()] == [4, 4]
+
+
+@SHELL
+def test_in_a_player_a_role_that_comes_after_the_first_games_is_waited_for(tmp_path: Path) -> None:
+    with player(tmp_path, 1, "roles=true", "late=3", "rounds=4") as env:
+        assert lengths(play_all(env, [Zero("white"), Zero("black")])) == {"white": [4], "black": [2]}
+        assert lengths(play_all(env, [Zero("black")])) == {"black": [2]}
+
+
+def test_a_role_that_never_comes_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(playing, "PATIENCE", 50)
+    env = make_env(GAME, 2, 0, {"roles": True, "late": 100})
+    with pytest.raises(
+        UserError, match=r"^the environment has white, black; the policy is for black, of which no agent "
+    ):
+        play_all(env, [Zero("white"), Zero("black")])
+    with pytest.raises(
+        UserError, match=r"^the environment has white, black; the policy is for grey, of which no agent "
+    ):
+        play_all(env, [Zero("grey")])
