@@ -105,17 +105,14 @@ def _evaluate_run(arguments: argparse.Namespace) -> dict[str, list[float]]:
     env_id, options, policies = from_file(arguments) if arguments.run.suffix == ONNX else from_run(arguments)
     seeds = range(arguments.seed, arguments.seed + episodes)
     if video is not None and is_pettingzoo(env_id):
-        found = film_agents(
-            video, env_id, options, seeds, lambda env: evaluate_all(env, policies, not arguments.stochastic)
-        )
+        found = film_agents(video, env_id, options, seeds, lambda env: _played(env, policies, arguments))
         return {policy.name: [value for one in found for value in one[policy.name]] for policy in policies}
     if video is not None:
         check_video(video, env_id, options)
     env = make_env(env_id, episodes, arguments.seed, options)
     played: dict[int, list[ActionTuple]] = {}
     try:
-        require_behaviors(env, policies)
-        returns = evaluate_all(env, policies, not arguments.stochastic, played if video else None)
+        returns = _played(env, policies, arguments, played if video else None)
     finally:
         close_reported(env.close)
     if video is not None:
@@ -125,6 +122,17 @@ def _evaluate_run(arguments: argparse.Namespace) -> dict[str, list[float]]:
         ]
         write_video(video, env_id, options, shown)
     return returns
+
+
+def _played(
+    env: BaseEnv,
+    policies: Sequence[Policy],
+    arguments: argparse.Namespace,
+    played: dict[int, list[ActionTuple]] | None = None,
+) -> dict[str, list[float]]:
+    """Play in an environment of this process, which knows all its behaviors from the start."""
+    require_behaviors(env, policies)
+    return evaluate_all(env, policies, not arguments.stochastic, played)
 
 
 def _play_in_player(arguments: argparse.Namespace, episodes: int) -> dict[str, list[float]]:

@@ -17,7 +17,7 @@ from tests.bridge.processes import free_port, write_player
 from tests.needs import SHELL
 from trainers.config import load_settings
 from trainers.experience import playing
-from trainers.experience.playing import Played, play_all, play_ids
+from trainers.experience.playing import Played, play, play_all, play_ids
 from trainers.training.environments import make_environment
 
 GAME = "tests.bridge.bridge_games/turns_v0"
@@ -119,3 +119,25 @@ def test_a_role_that_never_comes_is_an_error(monkeypatch: pytest.MonkeyPatch) ->
         UserError, match=r"^the environment has white, black; the policy is for grey, of which no agent "
     ):
         play_all(env, [Zero("grey")])
+
+
+def test_the_second_player_alone_is_played_in_every_copy() -> None:
+    env = make_env(GAME, 3, 0, {"roles": True, "rounds": 4})
+    assert lengths(play_all(env, [Zero("black")])) == {"black": [2, 2, 2]}
+
+
+class Leaves(Turns):
+    """The second player is there in the first game alone."""
+
+    def reset(self, seed: int | None = None, options: Any = None) -> Any:
+        self.late = 10_000 if self.games else 0
+        return super().reset(seed, options)
+
+
+def test_a_role_that_does_not_come_often_enough_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(playing, "PATIENCE", 50)
+    env = ParallelEnvAdapter(lambda: Leaves(roles=True), 1, "game_v0")
+    with pytest.raises(
+        UserError, match=r"^only 1 of black began an episode, and no other agent in 50 steps; ask for"
+    ):
+        list(play(env, [Zero("white"), Zero("black")], limit=3))
