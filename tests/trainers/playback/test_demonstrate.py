@@ -14,14 +14,10 @@ from command_tools import REPOSITORY, command, surroundings, the_error, write_fi
 
 from bridge.demonstrations import Trajectory, load_demonstrations, write_demonstrations
 from gym_adapters.make import make_env
-from tests.bridge.processes import free_port, write_player
-from tests.needs import SHELL
 from trainers import load_policy
-from trainers.config import load_settings
 from trainers.playback.demonstrate import main, record
 from trainers.records.policy_file import LoadedPolicy, find_checkpoints
 from trainers.training.cli import main as train_main
-from trainers.training.environments import make_environment
 
 
 def test_an_episode_is_recorded_as_gymnasium_plays_it(cartpole, tmp_path, capsys):
@@ -135,27 +131,6 @@ def test_both_players_of_a_game_of_turns_are_recorded(tmp_path, option):
         assert len(runs) == (10 if option == "teams" else 5)
         pays[name] = {pay for _, pay in runs}
     assert pays == ({"turns_v0": {1.0, 2.0}} if option == "teams" else {"white": {1.0}, "black": {2.0}})
-
-
-@SHELL
-def test_in_a_player_each_role_has_its_episodes_however_late_it_comes(tmp_path):
-    policies = turns_run(tmp_path, "roles")
-    game = [
-        "-m",
-        "bridge.player",
-        "--env",
-        "bridge_games/turns_v0",
-        "--option",
-        "roles=true",
-        "--option",
-        "late=2",
-    ]
-    place = {"env_path": str(write_player(tmp_path, *game)), "base_port": free_port(), "seed": 2}
-    env = make_environment(load_settings({"env_settings": place}))
-    found = {name: moves(one.trajectories) for name, one in record(env, policies, 3).items()}
-    env.close()
-    assert {name: len(runs) for name, runs in found.items()} == {"white": 3, "black": 3}
-    assert {pay for _, pay in found["black"]} == {2.0}
 
 
 def test_a_player_is_recorded_too(cartpole, tmp_path, capsys):
