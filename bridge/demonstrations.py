@@ -148,9 +148,13 @@ def write_demonstrations(path: Path, demonstrations: Demonstrations) -> None:
     """Write a .demo file, which this trainer, ML-Agents and Unity read. Images of bytes are written as PNG.
 
     Raises:
-        UserError: The system refuses.
+        UserError: There is no trajectory to write, or the system refuses.
     """
     spec, runs = demonstrations.spec, demonstrations.trajectories
+    if not runs:
+        raise UserError(
+            f"{path}: no episode of behavior {demonstrations.name} was recorded; record one or more"
+        )
     total = sum(float(run.reward.sum(dtype=np.float64)) for run in runs)
     header = wire.RecordingHeader(
         demonstration_name=path.stem,

@@ -25,6 +25,7 @@ from bridge.demonstrations import (
     write_demonstrations,
 )
 from bridge.images import encode_png
+from gym_adapters.errors import UserError
 
 
 def assert_same(found: Trajectory, expected: Trajectory) -> None:
@@ -181,3 +182,10 @@ def test_the_command_prints_what_is_in_a_file(tmp_path: Path, capsys: pytest.Cap
         "episodes      1 ended, mean return 3.5; 0 cut off",
         "steps         2",
     ]
+
+
+def test_no_episode_is_no_file(tmp_path: Path) -> None:
+    path = tmp_path / "none.demo"
+    with pytest.raises(UserError, match=r"none\.demo: no episode of behavior Walker was recorded"):
+        write_demonstrations(path, Demonstrations("test", "Walker", make_spec([(2,)], 1, ()), ()))
+    assert not path.exists()

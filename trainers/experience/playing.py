@@ -1,21 +1,24 @@
 """Plays episodes by policies that do not learn: in evaluations of a run, and after training."""
 
 import logging
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
-from mlagents_envs.base_env import ActionTuple, BaseEnv, DecisionSteps, TerminalSteps
+from mlagents_envs.base_env import ActionTuple, BaseEnv, BehaviorSpec, DecisionSteps, TerminalSteps
 
 from gym_adapters.errors import UserError, environment_called
 from gym_adapters.teams import parts_of
 from trainers.experience.checks import StepsChecker, checked_pair, checked_specs
+from trainers.experience.first_episodes import FirstEpisodes
 
 logger = logging.getLogger(__name__)
 
 FIRST_NOTICE = 5000
 """Steps after which it is said that episodes have not ended; said again after twice as many, and so on."""
+PATIENCE = 1000
+"""Steps in which nobody plays an episode that counts, while an agent is waited for that has not come."""
 
 
 class Policy(Protocol):
@@ -39,37 +42,6 @@ class Policy(Protocol):
 Player = TypeVar("Player", bound=Policy)
 
 
-def begin(env: BaseEnv, policies: Sequence[Player]) -> dict[str, tuple[Player, StepsChecker]]:
-    """Reset an environment, and let its episodes begin for the policies.
-
-    Args:
-        env: an environment with the policies' behaviors.
-        policies: one for each behavior that acts.
-
-    Returns:
-        The policy and the checker of each behavior id that a policy plays.
-
-    Raises:
-        UserError: the environment has no such behavior.
-    """
-    known = {policy.name: policy for policy in policies}
-    with environment_called():
-        env.reset()
-        specs = checked_specs(env.behavior_specs)
-    acting = {name: parts_of(name)[0] for name in specs}
-    if missing := set(known) - set(acting.values()):
-        raise UserError(
-            f"the environment has {', '.join(specs)}; the policy is for {', '.join(sorted(missing))}"
-        )
-    for policy in policies:
-        policy.forget()
-    return {
-        name: (known[acting[name]], StepsChecker(name, spec))
-        for name, spec in specs.items()
-        if acting[name] in known
-    }
-
-
 def checked_steps(env: BaseEnv, name: str, checker: StepsChecker) -> tuple[DecisionSteps, TerminalSteps]:
     """Return what the agents of a behavior id observed.
 
@@ -79,6 +51,134 @@ def checked_steps(env: BaseEnv, name: str, checker: StepsChecker) -> tuple[Decis
     with environment_called():
         decision, terminal = checked_pair(name, env.get_steps(name))
     return checker.checked(decision), checker.checked(terminal)
+
+
+@dataclass(frozen=True)
+class Acted(Generic[Player]):
+    """What the agents of a behavior id observed in a step, and what they then did.
+
+    Attributes:
+        behavior_id: such as `Name?team=0`.
+        policy: acts for them.
+        decision: what those that decide observed.
+        terminal: what those whose episode ended observed.
+        actions: of those that decide, in their order.
+        counted: the rows of `decision` whose episode counts.
+        ended: the rows of `terminal` whose episode counted.
+    """
+
+    behavior_id: str
+    policy: Player
+    decision: DecisionSteps
+    terminal: TerminalSteps
+    actions: ActionTuple
+    counted: list[int]
+    ended: list[int]
+
+
+def play(
+    env: BaseEnv, policies: Sequence[Player], deterministic: bool = True, limit: int | None = None
+) -> Iterator[list[Acted[Player]]]:
+    """Reset an environment, and let policies act until the episodes that count have ended.
+
+    Behaviors may appear after the reset, as those of a Unity player do when their first agent asks.
+
+    Args:
+        env: an environment with the policies' behaviors; it is left open.
+        policies: one for each behavior that acts.
+        deterministic: take the most likely actions; else draw samples.
+        limit: see `FirstEpisodes`.
+
+    Yields:
+        What the agents of each behavior id did, once per step, before the environment takes the step.
+
+    Raises:
+        UserError: no agent of a behavior begins while nobody else plays, or the environment sends what does not fit
+            it or is not finite.
+    """
+    known = {policy.name: policy for policy in policies}
+    with environment_called():
+        env.reset()
+    for policy in policies:
+        policy.forget()
+    checkers: dict[str, StepsChecker] = {}
+    episodes = FirstEpisodes(env, limit)
+    step, idle, notice = 0, 0, FIRST_NOTICE
+    while episodes.running or episodes.lacking(known):
+        with environment_called():
+            specs = checked_specs(env.behavior_specs)
+        if idle == PATIENCE:
+            raise _nobody(specs, episodes.lacking(known), episodes)
+        for name, spec in specs.items():
+            if name not in checkers and parts_of(name)[0] in known:
+                checkers[name] = StepsChecker(name, spec)
+        found = {name: checked_steps(env, name, checker) for name, checker in checkers.items()}
+        rows = episodes.take(found)
+        acted = []
+        for name, (decision, terminal) in found.items():
+            policy = known[parts_of(name)[0]]
+            policy.forget((name, agent) for agent in terminal.agent_id.tolist())
+            actions = specs[name].action_spec.empty_action(0)
+            if len(decision):
+                agents = [(name, agent) for agent in decision.agent_id.tolist()]
+                actions = policy.act(decision.obs, deterministic, decision.action_mask, agents)
+                with environment_called():
+                    env.set_actions(name, actions)
+            acted.append(Acted(name, policy, decision, terminal, actions, *rows[name]))
+        yield acted
+        step += 1
+        idle = 0 if episodes.running else idle + 1
+        if step == notice:
+            begun = episodes.begun.total()
+            logger.warning(
+                "%s: %d of %d episodes have ended after %d steps; playing goes on until all have, Ctrl-C stops it",
+                ", ".join(known),
+                begun - len(episodes.running),
+                begun,
+                step,
+            )
+            notice *= 2
+        with environment_called():
+            env.step()
+
+
+def specs_with(env: BaseEnv, wanted: str) -> dict[str, BehaviorSpec]:
+    """Reset an environment, and step it until it has a behavior, or for `PATIENCE` steps. Return its behaviors."""
+    with environment_called():
+        env.reset()
+        specs = checked_specs(env.behavior_specs)
+        for _ in range(PATIENCE):
+            if wanted in {parts_of(name)[0] for name in specs}:
+                break
+            env.step()
+            specs = checked_specs(env.behavior_specs)
+    return specs
+
+
+def require_behaviors(env: BaseEnv, policies: Sequence[Policy]) -> None:
+    """Require that an environment which knows all its behaviors has those of the policies.
+
+    Raises:
+        UserError: it lacks one.
+    """
+    with environment_called():
+        specs = checked_specs(env.behavior_specs)
+    there = {parts_of(name)[0] for name in specs}
+    if missing := [policy.name for policy in policies if policy.name not in there]:
+        raise UserError(_missing(specs, missing))
+
+
+def _missing(specs: Iterable[str], missing: Sequence[str]) -> str:
+    return f"the environment has {', '.join(specs) or 'no behavior'}; the policy is for {', '.join(sorted(missing))}"
+
+
+def _nobody(specs: Iterable[str], lacking: Sequence[str], episodes: FirstEpisodes) -> UserError:
+    """Return the error that nobody has begun an episode for too long."""
+    waited = f"in {PATIENCE:,} steps"
+    if missing := [name for name in lacking if name not in episodes.begun]:
+        return UserError(f"{_missing(specs, missing)}, of which no agent asked for a decision {waited}")
+    begun = ", ".join(f"{episodes.begun[name]:,} of {name}" for name in lacking)
+    return UserError(f"only {begun} began an episode, and no other agent {waited}; ask for fewer episodes")
 
 
 @dataclass
@@ -100,11 +200,7 @@ def play_all(
     deterministic: bool = True,
     played: dict[int, list[ActionTuple]] | None = None,
 ) -> dict[str, list[Played]]:
-    """Play one episode with every agent of the games with which `env` starts.
-
-    These are the agents that decide in the first step. If `env` tells the copy of an agent (see
-    `ParallelEnvAdapter.copy_of`), they are also those that come later while the first game of their copy goes on, as
-    the second player of a game of turns does.
+    """Play the first episode of every agent, as far as `env` tells which it is (see `FirstEpisodes`).
 
     Args:
         env: an environment with the policies' behaviors; it is reset, and left open.
@@ -113,65 +209,54 @@ def play_all(
         played: is filled with the actions of each agent's episode, by agent id.
 
     Returns:
-        The episodes by behavior, in order of agent id.
+        The episodes by behavior, at least one each, in order of behavior id and agent id.
 
     Raises:
-        UserError: the environment has no such behavior, or sends what does not fit it or is not
-            finite.
+        UserError: see `play`.
     """
-    playing = begin(env, policies)
-    copy_of: Callable[[int], int | None] = getattr(env, "copy_of", lambda _: None)
-    running: dict[tuple[str, int], Played] = {}
-    finished: dict[tuple[str, int], Played] = {}
-    step, notice = 0, FIRST_NOTICE
-    while not step or running:
-        found = {name: checked_steps(env, name, checker) for name, (_, checker) in playing.items()}
-        for name, (_, terminal) in found.items():
-            playing[name][0].forget((name, agent) for agent in terminal.agent_id.tolist())
-            for agent, reward in _rewards(terminal):
-                if (name, agent) in running:
-                    finished[name, agent] = running.pop((name, agent))
-                    finished[name, agent].total += reward
-        games = {copy_of(agent) for _, agent in running} - {None}
-        for name, (decision, _) in found.items():
-            for agent, reward in _rewards(decision):
-                if (name, agent) in running:
-                    running[name, agent].total += reward
-                elif not step or copy_of(agent) in games:
-                    running[name, agent] = Played()
-                if (name, agent) in running:
-                    running[name, agent].length += 1
-            if len(decision):
-                agents = [(name, agent) for agent in decision.agent_id.tolist()]
-                actions = playing[name][0].act(decision.obs, deterministic, decision.action_mask, agents)
-                with environment_called():
-                    env.set_actions(name, actions)
-                if played is not None:
-                    for row, agent in enumerate(decision.agent_id.tolist()):
-                        if (name, agent) in running:
-                            one = slice(row, row + 1)
-                            action = ActionTuple(actions.continuous[one], actions.discrete[one])
-                            played.setdefault(agent, []).append(action)
-        step += 1
-        if step == notice:
-            logger.warning(
-                "%s: %d of %d episodes have ended after %d steps; playing goes on until all have, Ctrl-C stops it",
-                ", ".join(policy.name for policy in policies),
-                len(finished),
-                len(finished) + len(running),
-                step,
-            )
-            notice *= 2
-        with environment_called():
-            env.step()
+    found = play_ids(env, policies, deterministic, played)
     return {
-        behavior: [finished[name, agent] for name, agent in sorted(finished) if parts_of(name)[0] == behavior]
-        for behavior in (policy.name for policy in policies)
+        policy.name: [
+            one for name in sorted(found) if parts_of(name)[0] == policy.name for one in found[name]
+        ]
+        for policy in policies
     }
 
 
-def _rewards(steps: DecisionSteps | TerminalSteps) -> Iterator[tuple[int, float]]:
-    """Yield each agent's id, and the sum of its own reward and its group's."""
+def play_ids(
+    env: BaseEnv,
+    policies: Sequence[Policy],
+    deterministic: bool = True,
+    played: dict[int, list[ActionTuple]] | None = None,
+) -> dict[str, list[Played]]:
+    """Play as `play_all` does, and return the episodes by behavior id, in order of agent id."""
+    running: dict[tuple[str, int], Played] = {}
+    finished: dict[tuple[str, int], Played] = {}
+    for step in play(env, policies, deterministic):
+        for acted in step:
+            name, decision, terminal = acted.behavior_id, acted.decision, acted.terminal
+            agents, rewards = terminal.agent_id.tolist(), _rewards(terminal)
+            for row in acted.ended:
+                episode = finished[name, agents[row]] = running.pop((name, agents[row]))
+                episode.total += rewards[row]
+            agents, rewards = decision.agent_id.tolist(), _rewards(decision)
+            for row in acted.counted:
+                agent, one = agents[row], slice(row, row + 1)
+                if (name, agent) in running:
+                    running[name, agent].total += rewards[row]
+                else:
+                    running[name, agent] = Played()
+                running[name, agent].length += 1
+                if played is not None:
+                    action = ActionTuple(acted.actions.continuous[one], acted.actions.discrete[one])
+                    played.setdefault(agent, []).append(action)
+    found: dict[str, list[Played]] = {}
+    for name, agent in sorted(finished):
+        found.setdefault(name, []).append(finished[name, agent])
+    return found
+
+
+def _rewards(steps: DecisionSteps | TerminalSteps) -> list[float]:
+    """Return the sum of each agent's own reward and its group's."""
     own, group = steps.reward.tolist(), steps.group_reward.tolist()
-    for agent, mine, ours in zip(steps.agent_id.tolist(), own, group, strict=True):
-        yield agent, mine + ours
+    return [mine + ours for mine, ours in zip(own, group, strict=True)]

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from mlagents_envs.base_env import ActionTuple, BaseEnv, BehaviorSpec, DecisionSteps, TerminalSteps
+from mlagents_envs.base_env import BaseEnv, DecisionSteps, TerminalSteps
 
 from bridge.demonstration_file import SUFFIX
 from bridge.demonstrations import Demonstrations, Trajectory, describe, write_demonstrations
 from bridge.process import looks_like_player
 from gym_adapters.commands import CommandParser, add_checkpoint, program_name
-from gym_adapters.errors import UserError, close_reported, environment_called, exit_status
+from gym_adapters.errors import UserError, close_reported, exit_status
 from gym_adapters.limits import ENVIRONMENTS
 from gym_adapters.make import make_env
 from gym_adapters.pettingzoo import is_pettingzoo
@@ -22,7 +22,7 @@ from trainers.config import CheckpointSettings, EnvSettings, load_settings
 from trainers.config.base import PathText
 from trainers.config.errors import option_reader, path_option
 from trainers.config.loader import CONFIGURATION
-from trainers.experience.playing import begin, checked_steps
+from trainers.experience.playing import Acted, play, require_behaviors
 from trainers.networks.policy_network import join_masks
 from trainers.playback.evaluation import EPISODES
 from trainers.playback.run_environment import environment_of
@@ -43,55 +43,37 @@ class _Episode:
 
 
 class Recording:
-    """Records the first episodes that begin in a behavior, each to its end, so that long ones are not missed.
+    """Records the episodes of a behavior that count."""
 
-    Args:
-        spec: the behavior's observations and actions.
-        limit: episodes to record; None records one of each agent that is there at the start.
-    """
-
-    def __init__(self, spec: BehaviorSpec, limit: int | None) -> None:
-        self.spec, self.limit = spec, limit
+    def __init__(self) -> None:
         self._running: dict[tuple[str, int], _Episode] = {}
         self._all: list[_Episode] = []
 
-    @property
-    def complete(self) -> bool:
-        """Whether all episodes have begun and ended."""
-        return self.limit is not None and len(self._all) >= self.limit and not self._running
+    def take(self, acted: Acted[LoadedPolicy]) -> None:
+        """Take in what agents earned and saw, and what they then did.
 
-    def saw(self, behavior_id: str, decision: DecisionSteps, terminal: TerminalSteps) -> None:
-        """Take in what agents earned and saw, before they act."""
-        for row, agent in enumerate(terminal.agent_id.tolist()):
-            episode = self._running.pop((behavior_id, agent), None)
-            if episode is not None:
-                self._add(episode, terminal, row)
-                episode.interrupted = bool(terminal.interrupted[row])
-        for row, agent in enumerate(decision.agent_id.tolist()):
-            episode = self._running.get((behavior_id, agent))
-            if episode is not None:
-                self._add(episode, decision, row)
-            elif self.limit is None or len(self._all) < self.limit:
-                episode = self._running[behavior_id, agent] = _Episode()
-                episode.observations.append([column[row].copy() for column in decision.obs])
-                self._all.append(episode)
-
-    def did(
-        self, behavior_id: str, decision: DecisionSteps, actions: ActionTuple, forbidden: np.ndarray | None
-    ) -> None:
-        """Take in what the agents of `saw` then did; `forbidden` is (n, sum of branch sizes), None if nothing is."""
-        choices = np.zeros(sum(self.spec.action_spec.discrete_branches), np.bool_)
-        for row, agent in enumerate(decision.agent_id.tolist()):
-            episode = self._running.get((behavior_id, agent))
-            if episode is not None:
-                episode.continuous.append(actions.continuous[row].copy())
-                episode.discrete.append(actions.discrete[row].astype(np.int64))
-                episode.forbidden.append(choices if forbidden is None else forbidden[row].copy())
-
-    def begun(self) -> None:
-        """Called after the first step: with no limit, no further episode is recorded."""
-        if self.limit is None:
-            self.limit = len(self._all)
+        Raises:
+            UserError: a mask does not fit the actions.
+        """
+        name, decision, terminal, actions = acted.behavior_id, acted.decision, acted.terminal, acted.actions
+        for row in acted.ended:
+            episode = self._running.pop((name, int(terminal.agent_id[row])))
+            self._see(episode, terminal, row)
+            episode.interrupted = bool(terminal.interrupted[row])
+        branches = acted.policy.spec.action_spec.discrete_branches
+        masks = decision.action_mask if acted.counted else None
+        forbidden = join_masks(name, masks, branches, decision.agent_id)
+        for row in acted.counted:
+            agent = name, int(decision.agent_id[row])
+            if agent not in self._running:
+                self._running[agent] = _Episode()
+                self._all.append(self._running[agent])
+            episode = self._running[agent]
+            self._see(episode, decision, row)
+            episode.continuous.append(actions.continuous[row].copy())
+            episode.discrete.append(actions.discrete[row].astype(np.int64))
+            nothing = np.zeros(sum(branches), np.bool_)
+            episode.forbidden.append(nothing if forbidden is None else forbidden[row].copy())
 
     def trajectories(self) -> tuple[Trajectory, ...]:
         """Return the episodes that ended, in the order in which they began."""
@@ -106,49 +88,33 @@ class Recording:
                 one.interrupted,
             )
             for one in self._all
-            if one.rewards
         )
 
     @staticmethod
-    def _add(episode: _Episode, steps: DecisionSteps | TerminalSteps, row: int) -> None:
+    def _see(episode: _Episode, steps: DecisionSteps | TerminalSteps, row: int) -> None:
+        if episode.observations:
+            episode.rewards.append(float(steps.reward[row]) + float(steps.group_reward[row]))
         episode.observations.append([column[row].copy() for column in steps.obs])
-        episode.rewards.append(float(steps.reward[row]) + float(steps.group_reward[row]))
 
 
 def record(
     env: BaseEnv, policies: Sequence[LoadedPolicy], limit: int | None = None, deterministic: bool = True
 ) -> dict[str, Demonstrations]:
-    """Play episodes and record them.
+    """Play episodes and record them, each to its end, so that long ones are not missed.
 
     Args:
         env: an environment with the policies' behaviors; it is reset, and left open.
         policies: one for each behavior that acts.
-        limit: episodes of each behavior; None plays one with every agent that `env` starts with.
+        limit: episodes of each behavior id; None records the first of every agent (see `FirstEpisodes`).
         deterministic: take the most likely actions; else draw samples.
 
     Raises:
-        UserError: the environment has no such behavior, or sends what does not fit it or is not finite.
+        UserError: see `playing.play`.
     """
-    playing = begin(env, policies)
-    recordings = {policy.name: Recording(policy.spec, limit) for policy in policies}
-    while not all(recording.complete for recording in recordings.values()):
-        for name, (policy, checker) in playing.items():
-            recording = recordings[policy.name]
-            decision, terminal = checked_steps(env, name, checker)
-            policy.forget((name, agent) for agent in terminal.agent_id.tolist())
-            recording.saw(name, decision, terminal)
-            if len(decision):
-                agents = [(name, agent) for agent in decision.agent_id.tolist()]
-                actions = policy.act(decision.obs, deterministic, decision.action_mask, agents)
-                branches = policy.spec.action_spec.discrete_branches
-                forbidden = join_masks(name, decision.action_mask, branches, decision.agent_id)
-                recording.did(name, decision, actions, forbidden)
-                with environment_called():
-                    env.set_actions(name, actions)
-        for recording in recordings.values():
-            recording.begun()
-        with environment_called():
-            env.step()
+    recordings = {policy.name: Recording() for policy in policies}
+    for step in play(env, policies, deterministic, limit):
+        for acted in step:
+            recordings[acted.policy.name].take(acted)
     return {
         policy.name: Demonstrations(
             "the recording", policy.name, policy.spec, recordings[policy.name].trajectories()
@@ -187,6 +153,8 @@ def _record_run(arguments: argparse.Namespace) -> list[str]:
     else:
         env = _start_player(arguments, checkpoints[0], player)
     try:
+        if player is None:
+            require_behaviors(env, policies)
         limit = None if player is None else arguments.episodes
         found = record(env, policies, limit, not arguments.stochastic)
     finally:

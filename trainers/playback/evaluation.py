@@ -15,7 +15,6 @@ from gym_adapters.commands import LAST, CommandParser, add_checkpoint, program_n
 from gym_adapters.errors import (
     UserError,
     close_reported,
-    environment_called,
     exit_status,
 )
 from gym_adapters.limits import ENVIRONMENTS
@@ -24,10 +23,9 @@ from gym_adapters.pettingzoo import is_pettingzoo
 from trainers.config import load_settings
 from trainers.config.base import PathText
 from trainers.config.errors import option_reader, path_option
-from trainers.experience.checks import checked_specs
-from trainers.experience.playing import Policy, play_all
+from trainers.experience.playing import Policy, play_all, play_ids, require_behaviors, specs_with
 from trainers.playback.match_command import GAMES, show_match
-from trainers.playback.onnx_policy import OnnxPolicy
+from trainers.playback.onnx_policy import OnnxPolicy, behavior_named
 from trainers.playback.policies import ONNX, from_file, from_run, required_env
 from trainers.playback.video import Episode, check_video, film_agents, write_video
 from trainers.records.words import three_digits
@@ -42,7 +40,7 @@ def evaluate(
     deterministic: bool = True,
     played: dict[int, list[ActionTuple]] | None = None,
 ) -> list[float]:
-    """Play one episode with every agent that `env` starts with, by one policy. See `evaluate_all`."""
+    """Play the first episode of every agent, by one policy. See `evaluate_all`."""
     return evaluate_all(env, [policy], deterministic, played)[policy.name]
 
 
@@ -52,7 +50,7 @@ def evaluate_all(
     deterministic: bool = True,
     played: dict[int, list[ActionTuple]] | None = None,
 ) -> dict[str, list[float]]:
-    """Play one episode with every agent that `env` starts with, and return their raw returns. See `play_all`."""
+    """Play the first episode of every agent, and return the raw returns. See `play_all`."""
     found = play_all(env, policies, deterministic, played)
     return {name: [episode.total for episode in episodes] for name, episodes in found.items()}
 
@@ -107,16 +105,14 @@ def _evaluate_run(arguments: argparse.Namespace) -> dict[str, list[float]]:
     env_id, options, policies = from_file(arguments) if arguments.run.suffix == ONNX else from_run(arguments)
     seeds = range(arguments.seed, arguments.seed + episodes)
     if video is not None and is_pettingzoo(env_id):
-        found = film_agents(
-            video, env_id, options, seeds, lambda env: evaluate_all(env, policies, not arguments.stochastic)
-        )
+        found = film_agents(video, env_id, options, seeds, lambda env: _played(env, policies, arguments))
         return {policy.name: [value for one in found for value in one[policy.name]] for policy in policies}
     if video is not None:
         check_video(video, env_id, options)
     env = make_env(env_id, episodes, arguments.seed, options)
     played: dict[int, list[ActionTuple]] = {}
     try:
-        returns = evaluate_all(env, policies, not arguments.stochastic, played if video else None)
+        returns = _played(env, policies, arguments, played if video else None)
     finally:
         close_reported(env.close)
     if video is not None:
@@ -128,23 +124,37 @@ def _evaluate_run(arguments: argparse.Namespace) -> dict[str, list[float]]:
     return returns
 
 
+def _played(
+    env: BaseEnv,
+    policies: Sequence[Policy],
+    arguments: argparse.Namespace,
+    played: dict[int, list[ActionTuple]] | None = None,
+) -> dict[str, list[float]]:
+    """Play in an environment of this process, which knows all its behaviors from the start."""
+    require_behaviors(env, policies)
+    return evaluate_all(env, policies, not arguments.stochastic, played)
+
+
 def _play_in_player(arguments: argparse.Namespace, episodes: int) -> dict[str, list[float]]:
-    """Play an `.onnx` file in a Unity player, until its agents have ended the number of episodes."""
+    """Play an `.onnx` file in a Unity player, until the agents of each team have ended the number of episodes."""
     if arguments.video is not None:
         raise UserError("--video: expected a Gymnasium or PettingZoo environment, not a Unity player")
+    wanted = behavior_named(arguments.run)
     place = {"env_path": arguments.env, "seed": arguments.seed, "base_port": arguments.base_port}
     engine = {"no_graphics": arguments.no_graphics}
     env = make_environment(load_settings({"env_settings": place, "engine_settings": engine}))
-    returns: list[float] = []
+    returns: dict[str, list[float]] = {}
+    short = True
     try:
-        with environment_called():
-            env.reset()
-        policy = OnnxPolicy(arguments.run, checked_specs(env.behavior_specs), arguments.seed)
-        while len(returns) < episodes:
-            returns += evaluate(env, policy, not arguments.stochastic)
+        policy = OnnxPolicy(arguments.run, specs_with(env, wanted), arguments.seed)
+        while short:
+            played = play_ids(env, [policy], not arguments.stochastic)
+            for behavior_id, found in played.items():
+                returns.setdefault(behavior_id, []).extend(episode.total for episode in found)
+            short = any(len(returns[behavior_id]) < episodes for behavior_id in played)
     finally:
         close_reported(env.close)
-    return {policy.name: returns[:episodes]}
+    return {policy.name: [value for _, found in sorted(returns.items()) for value in found[:episodes]]}
 
 
 def _shown(value: float) -> str:

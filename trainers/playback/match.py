@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,8 +12,11 @@ from gym_adapters.errors import UserError, environment_called
 from gym_adapters.teams import parts_of
 from trainers.experience.checks import StepsChecker, checked_specs
 from trainers.experience.playing import checked_steps
-from trainers.maths.elo import rating_difference, results, score_interval
+from trainers.maths.elo import rating_difference, score_interval
 from trainers.records.policy_file import LoadedPolicy
+
+SAME = 1e-6
+"""Returns that differ by less, in parts of them or in all, are equal: float32 rewards were rounded."""
 
 
 class Side(Protocol):
@@ -73,14 +75,28 @@ class RandomSide:
         return random_actions(self._random, spec, len(steps), steps.action_mask)
 
 
-@dataclass
 class _Game:
-    """The game of one copy, as the first side sees it: its living agents, their last rewards and their sum."""
+    """The game of one copy."""
 
-    agents: set[int] = field(default_factory=set)
-    last: float = 0.0
-    total: float = 0.0
-    over: bool = False
+    def __init__(self) -> None:
+        self._returns: tuple[dict[int, float], dict[int, float]] = ({}, {})  # of each side's agents
+        self._alive: set[int] = set()
+        self.over = False
+
+    def earn(self, side: int, agent: int, reward: float, ended: bool) -> None:
+        """Add what an agent of the first side, 0, or the second, 1, received."""
+        self._returns[side][agent] = self._returns[side].get(agent, 0.0) + reward
+        (self._alive.discard if ended else self._alive.add)(agent)
+
+    def settle(self) -> None:
+        """Called between the ends and the decisions of a step: see whether the game is over."""
+        self.over = any(self._returns) and not self._alive
+
+    @property
+    def result(self) -> float:
+        """1 if the first side has won, 0.5 if nobody has, 0 if it has lost."""
+        first, second = (sum(returns.values()) / max(len(returns), 1) for returns in self._returns)
+        return 0.5 if math.isclose(first, second, rel_tol=SAME, abs_tol=SAME) else float(first > second)
 
 
 def teams_in(env: BaseEnv) -> list[int]:
@@ -101,6 +117,8 @@ def teams_in(env: BaseEnv) -> list[int]:
 def play(env: BaseEnv, copies: int, first: Side, second: Side, team: int) -> np.ndarray:
     """Play one game in every copy of an environment.
 
+    The side wins whose agents have the larger mean return, own and group rewards together. Equal ones are a draw.
+
     Args:
         env: an environment whose agents' ids modulo `copies` are the numbers of their copies, as in
             `ParallelEnvAdapter`; it is reset, and left open.
@@ -110,7 +128,7 @@ def play(env: BaseEnv, copies: int, first: Side, second: Side, team: int) -> np.
         team: a team of the environment.
 
     Returns:
-        The scores of the first side, (copies,): 1 won, 0.5 drawn, 0 lost (see `maths.elo.results`).
+        The scores of the first side, (copies,): 1 won, 0.5 drawn, 0 lost.
 
     Raises:
         UserError: the environment sends what does not fit its behaviors or is not finite.
@@ -119,39 +137,34 @@ def play(env: BaseEnv, copies: int, first: Side, second: Side, team: int) -> np.
         env.reset()
         specs = checked_specs(env.behavior_specs)
     checkers = {behavior_id: StepsChecker(behavior_id, spec) for behavior_id, spec in specs.items()}
+    side_of = {behavior_id: int(parts_of(behavior_id)[1] != team) for behavior_id in specs}
     games = [_Game() for _ in range(copies)]
     while not all(game.over for game in games):
-        for behavior_id, checker in checkers.items():
-            name, side_team = parts_of(behavior_id)
-            decision, terminal = checked_steps(env, behavior_id, checker)
-            if side_team == team:
-                _follow(games, decision, terminal)
+        found = {name: checked_steps(env, name, checker) for name, checker in checkers.items()}
+        for behavior_id, (_, terminal) in found.items():
+            _follow(games, side_of[behavior_id], terminal)
+        for game in games:
+            game.settle()
+        for behavior_id, (decision, _) in found.items():
+            _follow(games, side_of[behavior_id], decision)
             if len(decision):
-                actions = (first if side_team == team else second).act(name, decision)
+                side = second if side_of[behavior_id] else first
+                actions = side.act(parts_of(behavior_id)[0], decision)
                 with environment_called():
                     env.set_actions(behavior_id, actions)
         with environment_called():
             env.step()
-    return results(np.array([game.last for game in games]), np.array([game.total for game in games]))
+    return np.array([game.result for game in games])
 
 
-def _follow(games: list[_Game], decision: DecisionSteps, terminal: TerminalSteps) -> None:
-    """Add what the first side's agents received to the games that are not over."""
-    for steps, ended in ((terminal, True), (decision, False)):
-        rewards = steps.reward + steps.group_reward
-        for agent, reward in zip(steps.agent_id.tolist(), rewards.tolist(), strict=True):
-            game = games[agent % len(games)]
-            if game.over:
-                continue
-            if ended:
-                game.agents.discard(agent)
-                game.last += reward
-            else:
-                game.agents.add(agent)
-            game.total += reward
-        if ended:
-            for number in {agent % len(games) for agent in steps.agent_id.tolist()}:
-                games[number].over = not games[number].agents
+def _follow(games: list[_Game], side: int, steps: DecisionSteps | TerminalSteps) -> None:
+    """Add what agents received to the games that are not over."""
+    ended = isinstance(steps, TerminalSteps)
+    rewards = steps.reward + steps.group_reward
+    for agent, reward in zip(steps.agent_id.tolist(), rewards.tolist(), strict=True):
+        game = games[agent % len(games)]
+        if not game.over:
+            game.earn(side, agent, reward, ended)
 
 
 def report(scores: np.ndarray, name: str, other: str) -> dict[str, Any]:

@@ -38,7 +38,7 @@ class OnnxPolicy:
         self._session = _session(path, seed)
         self._inputs = {one.name: one.shape for one in self._session.get_inputs()}
         self._outputs = [one.name for one in self._session.get_outputs()]
-        named = self._session.get_modelmeta().custom_metadata_map.get("behavior_name", path.stem)
+        named = _behavior_named(self._session, path)
         names = {parts_of(behavior_id)[0]: spec for behavior_id, spec in specs.items()}
         self.name = named if named in names else next(iter(names))
         if named not in names and len(names) > 1:
@@ -108,6 +108,20 @@ class OnnxPolicy:
                 f"{self.path}: takes {_shown(given)}; {self.name} has {_shown(expected)}; give the environment that it "
                 "was trained in, and a model of ML-Agents 2.0 or later"
             )
+
+
+def behavior_named(path: Path) -> str:
+    """Return the behavior that a file's metadata names, or else its own name.
+
+    Raises:
+        UserError: onnxruntime is not installed, or the file cannot be read.
+    """
+    return _behavior_named(_session(path, 0), path)
+
+
+def _behavior_named(session: Any, path: Path) -> str:
+    name: str = session.get_modelmeta().custom_metadata_map.get("behavior_name", path.stem)
+    return name
 
 
 def _session(path: Path, seed: int) -> Any:

@@ -5,48 +5,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gymnasium import spaces
 from mlagents_envs.base_env import ActionTuple
 
+from gym_adapters.errors import UserError
+from gym_adapters.make import make_env
 from gym_adapters.parallel_env import ParallelEnvAdapter
-from trainers.experience.playing import Played, play_all
+from tests.bridge.bridge_games.turns_v0 import Turns
+from trainers.experience import playing
+from trainers.experience.playing import Played, play, play_all
 
-
-class Turns:
-    """Players move one after the other, `rounds` times in all, and each gets its number + 1 for its own move."""
-
-    def __init__(self, players: Sequence[str], rounds: int) -> None:
-        self.possible_agents, self.rounds = tuple(players), rounds
-
-    def observation_space(self, agent: str) -> spaces.Space:
-        mask = spaces.MultiBinary(2)
-        return spaces.Dict({"observation": spaces.Box(0.0, 9.0, (1,), np.float32), "action_mask": mask})
-
-    def action_space(self, agent: str) -> spaces.Space:
-        return spaces.Discrete(2)
-
-    def reset(self, seed: int | None = None, options: Any = None) -> Any:
-        self.time, self.agents = 0, list(self.possible_agents)
-        return self._seen(), {}
-
-    def step(self, actions: dict[str, Any]) -> Any:
-        count, everyone = len(self.possible_agents), self.possible_agents
-        rewards = {agent: float(i + 1) * (self.time % count == i) for i, agent in enumerate(everyone)}
-        self.time += 1
-        over = self.time == self.rounds
-        self.agents = [] if over else self.agents
-        return self._seen(), rewards, dict.fromkeys(everyone, over), dict.fromkeys(everyone, False), {}
-
-    def _seen(self) -> dict[str, Any]:
-        on_turn = self.time % len(self.possible_agents)
-        look = np.array([self.time], np.float32)
-        return {
-            agent: {"observation": look, "action_mask": np.full(2, i == on_turn, np.int8)}
-            for i, agent in enumerate(self.possible_agents)
-        }
-
-    def close(self) -> None:
-        pass
+GAME = "tests.bridge.bridge_games/turns_v0"
 
 
 class Zero:
@@ -65,7 +33,7 @@ class Zero:
 def played(players: Sequence[str], rounds: Sequence[int]) -> dict[str, list[Played]]:
     """One game in each copy; copy i ends after `rounds[i]` moves."""
     left = iter(rounds)
-    env = ParallelEnvAdapter(lambda: Turns(players, next(left)), len(rounds), "game_v0")
+    env = ParallelEnvAdapter(lambda: Turns(rounds=next(left), players=tuple(players)), len(rounds), "game_v0")
     return play_all(env, [Zero(name) for name in env.behavior_specs])
 
 
@@ -82,3 +50,38 @@ def test_in_a_game_of_turns_every_player_s_first_episode_counts(players: tuple[s
 def test_a_player_that_never_moves_has_no_episode() -> None:
     found = played(("player_0", "player_1"), [1, 3])["game_v0"]
     assert [(one.total, one.length) for one in found] == [(1.0, 1), (2.0, 2), (2.0, 1)]
+
+
+def test_a_role_that_never_comes_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(playing, "PATIENCE", 50)
+    env = make_env(GAME, 2, 0, {"roles": True, "late": 100})
+    with pytest.raises(
+        UserError, match=r"^the environment has white, black; the policy is for black, of which no agent "
+    ):
+        play_all(env, [Zero("white"), Zero("black")])
+    with pytest.raises(
+        UserError, match=r"^the environment has white, black; the policy is for grey, of which no agent "
+    ):
+        play_all(env, [Zero("grey")])
+
+
+def test_the_second_player_alone_is_played_in_every_copy() -> None:
+    env = make_env(GAME, 3, 0, {"roles": True, "rounds": 4})
+    assert [episode.length for episode in play_all(env, [Zero("black")])["black"]] == [2, 2, 2]
+
+
+class Leaves(Turns):
+    """The second player is there in the first game alone."""
+
+    def reset(self, seed: int | None = None, options: Any = None) -> Any:
+        self.late = 10_000 if self.games else 0
+        return super().reset(seed, options)
+
+
+def test_a_role_that_does_not_come_often_enough_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(playing, "PATIENCE", 50)
+    env = ParallelEnvAdapter(lambda: Leaves(roles=True), 1, "game_v0")
+    with pytest.raises(
+        UserError, match=r"^only 1 of black began an episode, and no other agent in 50 steps; ask for"
+    ):
+        list(play(env, [Zero("white"), Zero("black")], limit=3))

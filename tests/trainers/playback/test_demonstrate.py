@@ -4,6 +4,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import gymnasium
@@ -11,10 +12,11 @@ import numpy as np
 import pytest
 from command_tools import REPOSITORY, command, surroundings, the_error, write_file
 
-from bridge.demonstrations import Trajectory, load_demonstrations
+from bridge.demonstrations import Trajectory, load_demonstrations, write_demonstrations
 from gym_adapters.make import make_env
 from trainers import load_policy
 from trainers.playback.demonstrate import main, record
+from trainers.records.policy_file import LoadedPolicy, find_checkpoints
 from trainers.training.cli import main as train_main
 
 
@@ -97,6 +99,38 @@ def test_the_first_episodes_are_recorded_to_their_end_where_agents_come_and_go(c
     more = played(7, 4)
     assert [len(run) for run in more[:4]] == [len(run) for run in every]
     assert len(more) == 7
+
+
+TURNS = "tests.bridge.bridge_games/turns_v0"
+
+
+def turns_run(folder: Path, option: str) -> list[LoadedPolicy]:
+    """The policies of a run in a game of turns, whose second player asks after the reset."""
+    file = write_file(folder / "turns.yaml", max_steps=100)
+    arguments = ["--env", TURNS, "--run-id", option, "--seed", "1", "--results-dir", str(folder)]
+    assert train_main([str(file), *arguments, "--set", f"env_settings.env_options.{option}=true"]) == 0
+    return [load_policy(path) for path in find_checkpoints(folder / option)]
+
+
+def moves(runs: Sequence[Trajectory]) -> list[tuple[int, float]]:
+    """The length of each episode, and what each of its moves was paid."""
+    assert all(len(set(run.reward.tolist())) == 1 and run.ended for run in runs)
+    return [(len(run), float(run.reward[0])) for run in runs]
+
+
+@pytest.mark.parametrize("option", ["roles", "teams"])
+def test_both_players_of_a_game_of_turns_are_recorded(tmp_path, option):
+    policies = turns_run(tmp_path, option)
+    pays: dict[str, set[float]] = {}
+    env = make_env(TURNS, 5, 0, {option: True})
+    found = record(env, policies)
+    env.close()
+    for name, one in found.items():
+        write_demonstrations(tmp_path / f"{name}.demo", one)
+        runs = moves(load_demonstrations(tmp_path / f"{name}.demo").trajectories)
+        assert len(runs) == (10 if option == "teams" else 5)
+        pays[name] = {pay for _, pay in runs}
+    assert pays == ({"turns_v0": {1.0, 2.0}} if option == "teams" else {"white": {1.0}, "black": {2.0}})
 
 
 def test_a_player_is_recorded_too(cartpole, tmp_path, capsys):

@@ -11,15 +11,17 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 from mlagents_envs.base_env import ActionTuple, DecisionSteps
-from needs import VIDEO
+from needs import PETTINGZOO, VIDEO
 from test_video import decoded
 
 from gym_adapters import UserError
+from gym_adapters.make import make_env
 from gym_adapters.parallel_env import ParallelEnvAdapter
+from gym_adapters.teams import parts_of
 from tests.games.tictactoe import best_moves, value
 from trainers import train
 from trainers.playback.evaluation import main as evaluate_main
-from trainers.playback.match import play, report, teams_in, text
+from trainers.playback.match import RandomSide, play, report, teams_in, text
 
 
 class Race:
@@ -92,6 +94,42 @@ def test_each_copy_plays_one_game(mine: int, other: int, score: float, team: int
     first, second = Names(mine), Names(other)
     assert play(race(), 4, first, second, team).tolist() == [score] * 4
     assert first.behaviors == second.behaviors == {"race_v0"}
+
+
+class Harvest(Race):
+    """Nobody loses what another one gains: who names a number gets it, and the last round costs everybody 9."""
+
+    def step(self, actions: dict[str, Any]) -> Any:
+        self.time += 1
+        over = self.time == 3
+        self.agents = [] if over else self.agents
+        everyone = self.possible_agents
+        rewards = {agent: float(actions[agent]) - 9.0 * over for agent in everyone}
+        ends = dict.fromkeys(everyone, over), dict.fromkeys(everyone, False)
+        return self._seen(), rewards, *ends, {agent: {} for agent in everyone}
+
+
+@pytest.mark.parametrize(("mine", "other", "score"), [(2, 1, 1.0), (1, 1, 0.5), (0, 1, 0.0)])
+@pytest.mark.parametrize("team", [0, 1])
+def test_the_larger_return_wins_also_where_the_sum_is_not_zero(
+    mine: int, other: int, score: float, team: int
+) -> None:
+    env = ParallelEnvAdapter(Harvest, 3, "race_v0", 0, teams=True)
+    assert play(env, 3, Names(mine), Names(other), team).tolist() == [score] * 3
+
+
+@PETTINGZOO
+def test_sides_of_different_size_win_as_often_as_they_lose_against_themselves() -> None:
+    """Three that hunt one. The same random moves on both sides: each game that a team wins, the other one loses."""
+    scores = []
+    for team in (0, 1):
+        env = make_env("mpe2/simple_tag_v3", 8, 5, {"teams": True, "max_cycles": 40})
+        specs = {parts_of(name)[0]: spec for name, spec in env.behavior_specs.items()}
+        side = RandomSide(specs, 1)
+        scores.append(play(env, 8, side, side, team))
+        env.close()
+    assert (scores[0] + scores[1]).tolist() == [1.0] * 8
+    assert {0.5, 1.0} >= set(scores[0].tolist()) > {0.5}
 
 
 def test_one_team_is_no_game() -> None:

@@ -253,6 +253,16 @@ def test_a_player_has_one_of_its_own_which_stays(tmp_path):
     assert len(logs) == 2, "that of the player that is trained in, and one more"
 
 
+@SHELL
+def test_in_a_player_a_role_that_asks_after_the_reset_is_evaluated(tmp_path):
+    game = ["-m", "bridge.player", "--env", "bridge_games/turns_v0", "--agents", 3]
+    player = write_player(tmp_path, *game, "--option", "roles=true", "--option", "rounds=4")
+    given = file(tmp_path, str(player), evaluation_freq=200, evaluation_episodes=4, max_steps=300)
+    given["env_settings"] |= {"num_envs": 1, "base_port": free_port()}
+    outcomes = train(make_environment, given)
+    assert {name: outcome.best_return for name, outcome in outcomes.items()} == {"white": 2.0, "black": 4.0}
+
+
 def test_its_environments_are_numbered_after_those_of_all_ranks():
     env = {"num_envs": 4, "seed": 7, "env_options": {"life_loss_info": True, "stack_num": 2}}
     player = load_settings({"env_settings": {**env, "env_path": "Build/Walker", "env_options": {}}})
