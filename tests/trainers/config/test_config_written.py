@@ -44,7 +44,7 @@ def test_a_key_is_found_by_an_override(name: str) -> None:
 def test_text_is_the_text_that_is_written(text: str, tmp_path: Path) -> None:
     file = tmp_path / "1.10"
     file.write_text(
-        f"checkpoint_settings: {{run_id: {text}, initialize_from: {text}, results_dir: {text}}}\n"
+        f"checkpoint_settings: {{run_id: {text}, results_dir: {text}}}\n"
         f"env_settings: {{env_path: {text}, env_args: [--level, {text}]}}\nwandb: {text}\n"
         + LESSONS.format(name="p", text=text)
     )
@@ -56,13 +56,15 @@ def test_text_is_the_text_that_is_written(text: str, tmp_path: Path) -> None:
         ),
     ):
         saved, env = settings.checkpoint_settings, settings.env_settings
-        assert saved.run_id == saved.initialize_from == saved.results_dir == env.env_path == text
+        assert saved.run_id == saved.results_dir == env.env_path == text
         assert (env.env_args, settings.wandb) == (("--level", text), text)
         assert settings.environment_parameters is not None
         lesson = settings.environment_parameters["p"].curriculum[0]
         assert lesson.name == text
         assert lesson.completion_criteria is not None
         assert (lesson.completion_criteria.behavior, lesson.completion_criteria.threshold) == (text, 0.5)
+    start = load_settings(f"checkpoint_settings: {{initialize_from: {text}}}").checkpoint_settings
+    assert start.initialize_from == text
 
 
 @pytest.mark.parametrize("word", ["on", "off", "yes", "no", "true"])
