@@ -133,6 +133,7 @@ SCENES: dict[str, Scene] = {
         areas=4,
     ),
     "Walker2d-v5-player": _alone("Walker2d-v5", seen((17,), continuous=6), 10),
+    "Walker2d-v5-sac-player": _alone("Walker2d-v5", seen((17,), continuous=6), 10),
     "CartPole-memory-player": _alone("Partial-v0", seen((2,), branches=(2,)), 10),
     "simple_spread-player": Scene(
         {"simple_spread_v3": Cast(seen((18,), branches=(5,)), 3, group=1)}, areas=4
