@@ -21,7 +21,7 @@ def spread(targets: Tensor, count: int, limit: float) -> Tensor:
     They are those of a normal distribution around the number, cut off at both ends of the range. Their mean is the
     number, up to what the cut changes near the ends.
     Source: Farebrother et al. 2024, "Stop Regressing: Training Value Functions via Classification for Scalable Deep
-    RL", equation 7.
+    RL", the histogram loss with a Gaussian (HL-Gauss).
 
     Args:
         targets: (...,) numbers; those outside of [-limit, limit] count as its ends.

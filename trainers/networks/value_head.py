@@ -56,7 +56,7 @@ class BinHead(ValueHead):
     """A critic's outputs are logits of bins over [-limit, limit], and the value is the mean (extension `critic_range`).
 
     Its loss is the cross entropy, whose gradient does not grow with the error.
-    Source: Farebrother et al. 2024, "Stop Regressing", section 3.
+    Source: Farebrother et al. 2024, "Stop Regressing"; see `trainers.maths.bins.spread`.
 
     Args:
         count: number of bins.
