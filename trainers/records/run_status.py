@@ -36,7 +36,7 @@ class Waiting(BaseModel):
     waited: int = Field(default=0, ge=0)
     first_episode: int = Field(default=0, ge=0)
     lesson: dict[str, FiniteFloat] | None = None
-    by_evaluation: bool = False
+    measure: str = ""
     reason: str = ""
 
 

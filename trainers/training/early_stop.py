@@ -5,6 +5,7 @@ from typing import Any
 
 from trainers.algorithms.learner import Learner
 from trainers.records.words import three_digits
+from trainers.training.resuming import BEST_RETURN, best_key
 
 EARLY_STOP = "early_stop"
 """Key of a behavior in `training_status.json`."""
@@ -29,8 +30,8 @@ class EarlyStop:
         self._learner = learner
         self._goal, self._patience = learner.settings.stop_at_reward, learner.settings.patience
         self._by_evaluation = learner.settings.evaluation_freq is not None
-        if status.get("by_evaluation", False) != self._by_evaluation:
-            status = {}  # returns of training and of evaluations do not compare
+        if status.get("measure", BEST_RETURN) != best_key(learner):
+            status = {}  # returns of training and of evaluations and ratings do not compare
         best, waited = status.get("best"), status.get("waited", 0)
         self._best: float = -math.inf if best is None else best
         # A run that had ended for lack of patience is resumed to try once more.
@@ -48,7 +49,7 @@ class EarlyStop:
                 "best": self._best if math.isfinite(self._best) else None,
                 "waited": self._waited,
                 "lesson": self._lesson,
-                "by_evaluation": self._by_evaluation,
+                "measure": best_key(self._learner),
                 "reason": self.reason,
             }
         }

@@ -15,7 +15,14 @@ from trainers.records.reports import CsvReport, TensorBoardReport
 from trainers.records.wandb_report import WandbReport
 from trainers.training.outcome import Outcome
 from trainers.training.recorder import Recorder
-from trainers.training.resuming import BEST_LESSON, OPPONENTS, best_return_of, restore, restore_opponents
+from trainers.training.resuming import (
+    BEST_LESSON,
+    OPPONENTS,
+    best_key,
+    best_return_of,
+    restore,
+    restore_opponents,
+)
 
 
 class FileRecorder(Recorder):
@@ -64,7 +71,7 @@ class FileRecorder(Recorder):
             self.keeper.restore(status)
         super().__init__(learner, folder, status)
         if resume:
-            self.best_return = best_return_of(folder / BEST, status, self._best_key, self._lesson)
+            self.best_return = best_return_of(folder / BEST, status, best_key(learner), self._lesson)
         step = learner.step if resume else None
         self.wandb = None if wandb is None else WandbReport(wandb, folder, resume)
         self._tensorboard = self._csv = None
@@ -94,7 +101,7 @@ class FileRecorder(Recorder):
             self.wandb.write(summary)
         merit = self._merit(summary.values)
         if summary.training and merit > self.best_return:
-            self.keeper.save_best({**self.state(), self._best_key: merit, BEST_LESSON: self._lesson})
+            self.keeper.save_best({**self.state(), best_key(self.learner): merit, BEST_LESSON: self._lesson})
         super().write(summary)
 
     def save(self) -> None:

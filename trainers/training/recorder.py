@@ -13,14 +13,7 @@ from trainers.training.callbacks import Moment
 from trainers.training.due import Due
 from trainers.training.early_stop import EARLY_STOP, EarlyStop
 from trainers.training.outcome import Outcome
-from trainers.training.resuming import (
-    BEST_ELO,
-    BEST_EVALUATION,
-    BEST_RETURN,
-    DEVICE,
-    ELO_STATUS,
-    NEXT_EVALUATION,
-)
+from trainers.training.resuming import DEVICE, ELO_STATUS, NEXT_EVALUATION, best_key
 
 
 class Recorder:
@@ -157,7 +150,7 @@ class Recorder:
         rating = {} if opponents is None else {ELO_STATUS: opponents.latest.rating}
         evaluation = {NEXT_EVALUATION: int(self.due.next_evaluation)} if self._is_evaluated else {}
         return {
-            self._best_key: best,
+            best_key(self.learner): best,
             DEVICE: str(self.learner.device),
             **rating,
             **evaluation,
@@ -200,12 +193,6 @@ class Recorder:
     @property
     def _is_evaluated(self) -> bool:
         return self.learner.settings.evaluation_freq is not None
-
-    @property
-    def _best_key(self) -> str:
-        if self._is_evaluated:
-            return BEST_EVALUATION
-        return BEST_RETURN if self.learner.opponents is None else BEST_ELO
 
     def _merit(self, values: Mapping[str, float]) -> float:
         """Return the measure of the policy at a summary or an evaluation with these values; -inf if there is none."""

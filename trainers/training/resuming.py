@@ -50,6 +50,13 @@ LATER = ("reward_signals", "lesson_returns", CLONING)
 """What the checkpoints of earlier versions do not have, and those of runs that did not imitate."""
 
 
+def best_key(learner: Learner) -> str:
+    """Return the key of what a learner's best policy is chosen by. Values under different keys do not compare."""
+    if learner.settings.evaluation_freq is not None:
+        return BEST_EVALUATION
+    return BEST_RETURN if learner.opponents is None else BEST_ELO
+
+
 def check_start(checkpoints: CheckpointSettings) -> None:
     """Read the checkpoints that a run starts from, so that a wrong one is refused before an environment is started.
 

@@ -123,12 +123,17 @@ def test_a_game_is_learned_by_self_play(tmp_path: Path, trainer_type: str) -> No
 
 
 def test_a_rating_is_not_compared_with_a_return(tmp_path: Path) -> None:
-    """A run that goes on without self-play has a best policy by its returns, which are -1 to 1 here."""
-    train(arena(), options(tmp_path, 1500))
-    given = options(tmp_path, 3000, resume=True)
+    """A run that goes on without self-play has a best policy by its returns, which are -1 to 1 here, and patience."""
+    given = options(tmp_path, 1500)
+    given["default_settings"]["patience"] = 3
+    train(arena(), given)
+    given = options(tmp_path, 4000, resume=True)
+    given["default_settings"]["patience"] = 3
     del given["default_settings"]["self_play"]
     outcome = train(arena(), given)["duel_v0"]
     assert -1.0 <= outcome.best_return <= 1.0
+    status = read_status(tmp_path / "duel" / "run_logs" / "training_status.json")
+    assert -1.0 <= status["duel_v0"]["early_stop"]["best"] <= 1.0
 
 
 def test_teams_and_opponents_remember(tmp_path: Path) -> None:
