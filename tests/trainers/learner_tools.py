@@ -37,11 +37,16 @@ def behavior_settings(
 
 
 def make_learner(
-    spec: BehaviorSpec, settings: BehaviorSettings, seed: int = 0, name: str = "Test"
+    spec: BehaviorSpec,
+    settings: BehaviorSettings,
+    seed: int = 0,
+    name: str = "Test",
+    device: str = "cpu",
+    **task: Any,
 ) -> OnPolicyLearner:
-    """A learner on the CPU."""
+    """A learner, on the CPU unless another device is given."""
     learner_class = catalogue.algorithm(settings.trainer_type).load()
-    return learner_class(Task(name, spec, settings, seed, torch.device("cpu")))
+    return learner_class(Task(name, spec, settings, seed, torch.device(device), **task))
 
 
 def scripted_critic(learner: OnPolicyLearner) -> None:

@@ -18,6 +18,7 @@ class A2C(OnPolicyLearner):
     """
 
     settings_class = A2CSettings
+    recordable = True
     hyper: A2CSettings
 
     def make_actor_step(self) -> ActorStep:

@@ -8,6 +8,8 @@ from trainers.maths.schedules import EPSILON_FLOOR
 class ClippedLearner(OnPolicyLearner):
     """An on-policy learner whose settings are `ClippedSettings`."""
 
+    recordable = True
+
     @property
     def epsilon(self) -> float:
         """The present clip range."""

@@ -19,6 +19,7 @@ class DQN(QLearner, OffPolicyLearner):
     """Learns from a replay buffer, with targets by a network that follows slowly."""
 
     settings_class = DQNSettings
+    recordable = True
     hyper: DQNSettings
     target: QNetwork
 

@@ -5,6 +5,7 @@ are kept in the learner's `Store`, which is a rollout or a replay buffer.
 """
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -29,6 +30,7 @@ from trainers.maths.seeds import acting_seed, rank_seed
 from trainers.networks.noise import Noise
 from trainers.networks.normalizer import ObservationMoments
 from trainers.networks.policy_network import ActionSample, PolicyNetwork
+from trainers.optim.captured import Captured, GpuRecorder, Recorder
 from trainers.optim.optimizer import FlatAdam
 from trainers.optim.threads import threads_for
 from trainers.rewards.signal import RewardSignal
@@ -54,12 +56,14 @@ class Learner(Threadable):
         parameters: number of parameters of the policy.
         actors: the actors made so far, by behavior id.
         actor_group: which vector of the optimiser holds the weights that choose actions.
+        recordable: whether a gradient step does nothing in Python but compute, so that a GPU can record it.
         cloning: imitates demonstrations; None without `behavioral_cloning`.
     """
 
     settings_class: ClassVar[type[AlgorithmSettings]]
     sees_mates: bool = False
     actor_group: ClassVar[int] = 0
+    recordable: ClassVar[bool] = False
     cloning: Cloning | None = None
     network_class: ClassVar[type[PolicyNetwork]]
     optimizer: FlatAdam
@@ -84,6 +88,7 @@ class Learner(Threadable):
             self.policy = self.make_network(task.spec, task.settings).to(task.device)
         self.acting = self.policy
         self.parameters = self.policy.size
+        self.recorder = self._find_recorder()
 
         self.signals: list[RewardSignal] = [
             _signal_class(name)(name, settings, replace(task, action_limit=self.policy.action_limit))
@@ -175,6 +180,20 @@ class Learner(Threadable):
         if self.cloning is not None:
             self.metrics.add("Losses/Pretraining Loss", self.cloning.update(self.step))
             self.require_finite_weights()
+
+    def recorded(self, function: Callable[[Any], torch.Tensor]) -> Callable[[Any], torch.Tensor]:
+        """Return a function that computes the same as a gradient step; a `Captured` one if there is a recorder."""
+        return function if self.recorder is None else Captured(function, self.recorder)
+
+    def _find_recorder(self) -> Recorder | None:
+        """Return what records gradient steps; None where they are computed as usual."""
+        network = self.settings.network_settings
+        plain = network.memory is None and not network.dropout and not self.settings.threaded
+        if self.device.type != "cuda" or not (
+            self.recordable and self.task.cuda_graphs and plain and self.alone
+        ):
+            return None
+        return GpuRecorder(self.device, [self.generator])
 
     def finish(self) -> None:
         """Stop learning and counting. The policy continues to act."""
@@ -275,9 +294,9 @@ class Learner(Threadable):
         """Return the rewards of rows from each reward signal, (n, streams)."""
         return np.stack([signal.rewards(rows) for signal in self.signals], axis=1)
 
-    def tensor(self, array: np.ndarray) -> torch.Tensor:
-        """Return an array as a tensor on the learner's device."""
-        return torch.from_numpy(array).to(self.device)
+    def tensor(self, array: np.ndarray | torch.Tensor) -> torch.Tensor:
+        """Return an array as a tensor on the learner's device; a tensor as it is."""
+        return array if isinstance(array, torch.Tensor) else torch.from_numpy(array).to(self.device)
 
     def decayed(self, initial: float, floor: float, schedule: str) -> float:
         """Return the present value of a schedule. See `schedules.decayed`."""

@@ -2,6 +2,7 @@
 
 import copy
 from abc import abstractmethod
+from collections.abc import Hashable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,9 @@ from trainers.experience.sequences import draw_sequences
 from trainers.experience.staging import Staging
 from trainers.experience.store import NoStore, Store
 from trainers.experience.task import Task
+from trainers.maths.seeds import rank_seed
 from trainers.networks.body import set_mixed_precision
+from trainers.optim.captured import Captured
 from trainers.optim.collective import weighted_mean
 from trainers.optim.optimizer import flatten
 
@@ -38,6 +41,7 @@ class OffPolicyLearner(Learner):
         target: a copy of the network of values that follows it slowly and gives the values of next observations. It has
             no normaliser, because its inputs are already prepared.
         filled: whether the buffer holds enough decisions for the first update.
+        updates: number of updates so far.
         learned_until: agent step up to which updates have been made.
         copied_at: agent step at which the target network was last replaced.
     """
@@ -56,8 +60,16 @@ class OffPolicyLearner(Learner):
         capacity = max(1, self.hyper.buffer_size // task.collective.size)
         self.replay = Replay(task.spec, capacity, self.policy.memory_size)
         self.filled = False
+        self.updates = 0
         self.learned_until = 0.0
         self.copied_at = 0.0
+        # Numbers of rows are needed on the CPU, which would have to wait for a GPU that draws them.
+        self.row_generator = self.generator
+        if self.device.type != "cpu":
+            seed = rank_seed(task.seed, task.collective.rank)
+            self.row_generator = torch.Generator().manual_seed(seed)
+        self._step = self.recorded(self._figures)
+        self._tags: dict[Hashable, tuple[str, ...]] = {}
         self._summed = 0
         self._staging: Staging | None = None
 
@@ -74,6 +86,27 @@ class OffPolicyLearner(Learner):
     @abstractmethod
     def learn(self, transitions: Transitions) -> dict[str, Tensor]:
         """Take one gradient step on a minibatch. Return scalars by TensorBoard tag."""
+
+    @property
+    def form(self) -> Hashable:
+        """What decides which operations `learn` does now, besides the shapes of its minibatch."""
+        return None
+
+    def gradient_step(self) -> dict[str, Tensor]:
+        """Learn from a random minibatch. Return scalars by TensorBoard tag."""
+        if isinstance(self._step, Captured):
+            form = self.form
+            values = self._step(self.draw(), form).unbind()
+            figures = dict(zip(self._tags[form], values, strict=True))
+        else:
+            figures = self.learn(self.draw())
+        self.updates += 1
+        return figures
+
+    def _figures(self, transitions: Transitions) -> Tensor:
+        figures = self.learn(transitions)
+        self._tags[self.form] = tuple(figures)
+        return torch.stack(list(figures.values()))
 
     @property
     def store(self) -> Store:
@@ -134,7 +167,7 @@ class OffPolicyLearner(Learner):
         since = self.learned_until
         while self.step - self.learned_until >= self.hyper.steps_per_update:
             self.learned_until += self.hyper.steps_per_update
-            for tag, value in self.learn(self.draw()).items():
+            for tag, value in self.gradient_step().items():
                 figures.setdefault(tag, []).append(value)
             self.clone()
             self.move_target()
@@ -175,9 +208,9 @@ class OffPolicyLearner(Learner):
         memory, lengths = self.settings.network_settings.memory, None
         replay, size = self.replay, self.batch_size
         if memory is None:
-            rows = replay.draw(size, self.generator)
+            rows = replay.draw(size, self.row_generator)
         else:
-            rows, lengths = draw_sequences(replay, size, memory.sequence_length, self.generator)
+            rows, lengths = draw_sequences(replay, size, memory.sequence_length, self.row_generator)
         gammas = [signal.gamma for signal in self.signals]
         beyond = [signal.beyond_the_end for signal in self.signals]
         found = replay.transitions(rows, gammas, self.hyper.n_step, self.rewards, beyond)
@@ -203,12 +236,16 @@ class OffPolicyLearner(Learner):
         """See `Learner.set_precision`."""
         set_mixed_precision(self.policy, mixed)
         set_mixed_precision(self.target, mixed)
+        self._step = self.recorded(self._figures)
 
     def state_dict(self) -> dict[str, Any]:
         """See `Learner.state_dict`. The replay buffer is not included."""
+        apart = self.row_generator is not self.generator
         return {
             **super().state_dict(),
+            **({"row_generator": self.row_generator.get_state()} if apart else {}),
             "Optimizer:critic": self.target.state_dict(),
+            "updates": self.updates,
             "learned_until": self.learned_until,
             "copied_at": self.copied_at,
         }
@@ -220,12 +257,16 @@ class OffPolicyLearner(Learner):
             ValueError: the counts of steps contradict each other.
         """
         super().load_state_dict(state, only_weights)
+        self._step = self.recorded(self._figures)
         if only_weights:
             self._target_weights[0].data.copy_(self.optimizer.flat[0].detach())
             return
         if not 0 <= state["copied_at"] <= state["learned_until"] <= state["global_step"]:
             raise ValueError("learned_until and copied_at: expected steps up to global_step")
         self.target.load_state_dict(state["Optimizer:critic"])
+        self.updates = state.get("updates", 0)
+        if self.row_generator is not self.generator and "row_generator" in state:
+            self.row_generator.set_state(state["row_generator"])
         self.learned_until, self.copied_at = state["learned_until"], state["copied_at"]
 
     def save_store(self, folder: Path) -> None:
@@ -286,7 +327,7 @@ class OffPolicyLearner(Learner):
         learning = [signal for signal in self.signals if signal.learns]
         interval = self.hyper.reward_signal_steps_per_update
         for _ in range(int(self.learned_until // interval) - int(since // interval) if learning else 0):
-            rows = self.replay.rows(self.replay.draw(self.batch_size, self.generator))
+            rows = self.replay.rows(self.replay.draw(self.batch_size, self.row_generator))
             for signal in learning:
                 for tag, value in signal.update(rows).items():
                     self.metrics.add(tag, value)

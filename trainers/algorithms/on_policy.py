@@ -2,8 +2,9 @@
 
 import math
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -102,10 +103,11 @@ class OnPolicyLearner(RolloutLearner):
         losses, actor = self.losses(), self.actor_step
         actor.move(self.policy, self.optimizer, losses, batch, beta, self.weight)
         figures: list[Tensor] = []
+        descend = self.recorded(partial(self.descend, losses=losses, beta=beta))
         for number in range(actor.passes):
             if number and actor.fresh_targets:
                 batch = replace(self.prepare(columns, inputs), value=start)
-            epoch = list(self._epoch(batch, losses, beta))
+            epoch = list(self._epoch(batch, losses, beta, descend))
             figures += epoch
             if self.hyper.target_kl is not None and self._diverged(torch.stack(epoch)[:, KL].mean()):
                 break
@@ -177,17 +179,19 @@ class OnPolicyLearner(RolloutLearner):
         distribution, critic_losses = self.evaluate(minibatch, losses)
         return self.gradient_steps.descend(distribution, critic_losses, minibatch, losses, beta)
 
-    def _epoch(self, batch: Batch, losses: Losses, beta: float) -> Iterator[Tensor]:
-        """Yield what `descend` returns for each minibatch of one epoch."""
+    def _epoch(
+        self, batch: Batch, losses: Losses, beta: float, descend: Callable[[Batch], Tensor]
+    ) -> Iterator[Tensor]:
+        """Yield what `descend` returns for each minibatch of one epoch; small networks take the numpy path."""
         shuffled, parts = self.minibatches(batch)
         if self.hyper.normalize_advantage == "minibatch":
             shuffled = standardised_in_parts(shuffled, parts, self.collective)
         path, gradients = self.numpy_path, find_gradients(losses.policy, losses.value)
         if path is None or gradients is None or not is_small(self.parameters, parts[0].stop):
-            return (self.descend(shuffled[part], losses, beta) for part in parts)
+            return (descend(shuffled[part]) for part in parts)
         arrays = shuffled.numpy()
-        descend = self.gradient_steps.descend_in_numpy
-        return (descend(path, arrays[part], losses, gradients, beta) for part in parts)
+        in_numpy = self.gradient_steps.descend_in_numpy
+        return (in_numpy(path, arrays[part], losses, gradients, beta) for part in parts)
 
     def _diverged(self, kl: Tensor) -> bool:
         """Whether the policy moved too far in an epoch. An adaptive learning rate is adapted instead."""

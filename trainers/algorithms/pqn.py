@@ -23,6 +23,7 @@ class PQN(QLearner, RolloutLearner):
     """Learns the values of the actions taken from the lambda-returns of the best actions' values."""
 
     settings_class = PQNSettings
+    recordable = True
     hyper: PQNSettings
 
     def __init__(self, task: Task) -> None:
@@ -35,9 +36,10 @@ class PQN(QLearner, RolloutLearner):
         batch = self.prepare(columns)
         self.report_values(batch)
         figures = []
+        learn = self.recorded(self.learn)
         for _ in range(self.hyper.num_epoch):
             shuffled, parts = self.minibatches(batch)
-            figures += [self.learn(shuffled[part]) for part in parts]
+            figures += [learn(shuffled[part]) for part in parts]
         means = weighted_mean(self.collective, torch.stack(figures).mean(0), self.optimizer.weight)
         self.require_finite_weights()
         for tag, mean in zip(("Losses/Value Loss", "Losses/Gradient Norm"), means.tolist(), strict=True):

@@ -52,12 +52,12 @@ class SAC(OffPolicyLearner):
     Attributes:
         log_coefficients: (parts,) logarithms of the entropy coefficients: one for all continuous actions together, then
             one for each branch.
-        updates: number of updates so far.
     """
 
     settings_class = SACSettings
     network_class = SoftActorCritic
     actor_group = 1
+    recordable = True
     hyper: SACSettings
     policy: SoftActorCritic
     target: TwinCritic
@@ -73,7 +73,6 @@ class SAC(OffPolicyLearner):
         weights = torch.full_like(self.entropy_targets, 1.0 / max(1, len(actions.discrete_branches)))
         weights[: 1 if actions.continuous_size else 0] = 1.0
         self._bonus_weights = weights
-        self.updates = 0
         super().__init__(task)
 
     @classmethod
@@ -104,14 +103,18 @@ class SAC(OffPolicyLearner):
         rates = [self.hyper.learning_rate] * len(groups)
         self.optimizer = FlatAdam(groups, rates, self.hyper, self.settings.max_steps, self.task.collective)
 
-    def learn(self, transitions: Transitions) -> dict[str, Tensor]:
-        """See `OffPolicyLearner.learn`.
+    @property
+    def form(self) -> bool:
+        """See `OffPolicyLearner.form`; whether the actor and the entropy coefficients move.
 
-        The actor and the entropy coefficients move in every `actor_interval`-th update only (extension key).
+        They move in every `actor_interval`-th update only (extension key).
         """
+        return self.updates % self.hyper.actor_interval == 0
+
+    def learn(self, transitions: Transitions) -> dict[str, Tensor]:
+        """See `OffPolicyLearner.learn`."""
         branches, head = self.policy.action_spec.discrete_branches, self.policy.value_head
-        moves_actor = self.updates % self.hyper.actor_interval == 0
-        self.updates += 1
+        moves_actor = self.form
         see = self._see if transitions.lengths is None else self._see_sequences
         seen = see(transitions, moves_actor)
         coefficients = self.log_coefficients.detach().exp()
@@ -244,8 +247,7 @@ class SAC(OffPolicyLearner):
 
     def state_dict(self) -> dict[str, Any]:
         """See `Learner.state_dict`."""
-        own = {"log_coefficients": self.log_coefficients.detach().clone(), "updates": self.updates}
-        return {**super().state_dict(), **own}
+        return {**super().state_dict(), "log_coefficients": self.log_coefficients.detach().clone()}
 
     def load_state_dict(self, state: dict[str, Any], only_weights: bool = False) -> None:
         """See `Learner.load_state_dict`."""
@@ -253,4 +255,3 @@ class SAC(OffPolicyLearner):
         if not only_weights:
             with torch.no_grad():
                 self.log_coefficients.copy_(state["log_coefficients"])
-            self.updates = state.get("updates", 0)

@@ -82,6 +82,11 @@ class TorchSettings(Settings):
         description="Precision of the policy's image encoders in training. Everything else is float32. auto: the "
         "faster of both in a short measurement.",
     )
+    cuda_graphs: Flag = extension(
+        True,
+        description="Whether a CUDA GPU replays gradient steps that were recorded once, which is faster for all but "
+        "large networks. Not with memory, dropout, threaded or several ranks.",
+    )
 
 
 class RankSettings(Settings):

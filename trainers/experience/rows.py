@@ -110,7 +110,7 @@ def own_and_group(rows: Rows) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Transitions:
-    """`n` transitions of up to n_step decisions each.
+    """`n` transitions of up to n_step decisions each. A recorded gradient step is given tensors in place of arrays.
 
     Attributes:
         observations: one (n, *shape) array per observation, at the start.

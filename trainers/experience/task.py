@@ -22,6 +22,7 @@ class Task:
         collective: the processes that train the behavior together.
         action_limit: that of the policy, for reward signals; see `PolicyNetwork`.
         learns: whether the learner will learn. If not, it needs no demonstrations (ML-Agents option `--inference`).
+        cuda_graphs: whether gradient steps on a GPU are recorded (`torch_settings`).
     """
 
     name: str
@@ -32,3 +33,4 @@ class Task:
     collective: Collective = field(default_factory=Alone)
     action_limit: float = 1.0
     learns: bool = True
+    cuda_graphs: bool = True

@@ -115,16 +115,16 @@ class Perception(nn.Module):
         """Number of parameters."""
         return sum(parameter.numel() for parameter in self.parameters())
 
-    def upload(self, observations: Sequence[np.ndarray]) -> tuple[Tensor, ...]:
+    def upload(self, observations: Sequence[np.ndarray | Tensor]) -> tuple[Tensor, ...]:
         """Copy observations to the network's device and prepare them.
 
         Args:
-            observations: one (n, *shape) array per observation.
+            observations: one (n, *shape) array per observation, or tensor on that device.
 
         Returns:
             See `prepare`.
         """
-        tensors = [torch.from_numpy(array) for array in observations]
+        tensors = [as_tensor(array) for array in observations]
         if self.device.type == "mps":  # which has no float64
             tensors = [tensor.float() if tensor.dtype == torch.float64 else tensor for tensor in tensors]
         return self.prepare([tensor.to(self.device) for tensor in tensors])
@@ -149,6 +149,11 @@ class Perception(nn.Module):
             vector = vectors[0] if len(vectors) == 1 else torch.cat(vectors, dim=1)
             inputs.append(vector if self.normalizer is None else self.normalizer(vector))
         return (*inputs, *(observations[index] for index in (*self.image_columns, *self.entity_columns)))
+
+
+def as_tensor(array: np.ndarray | Tensor) -> Tensor:
+    """Return an array as a tensor that shares its memory; a tensor as it is."""
+    return array if isinstance(array, Tensor) else torch.from_numpy(array)
 
 
 def _kind(index: int, observation: ObservationSpec) -> str:

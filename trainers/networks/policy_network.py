@@ -17,7 +17,7 @@ from trainers.networks.behavior_spec import describe_spec
 from trainers.networks.exported import ExportedActions
 from trainers.networks.memory import Memory
 from trainers.networks.noise import Noise
-from trainers.networks.perception import Perception
+from trainers.networks.perception import Perception, as_tensor
 
 
 @dataclass(frozen=True)
@@ -144,9 +144,9 @@ class PolicyNetwork(Perception):
         """Return what `build` needs, as plain types. Subclasses add their own keys."""
         return {**describe_spec(self.spec), "network_settings": self.settings.model_dump(mode="json")}
 
-    def upload_mask(self, forbidden: np.ndarray | None) -> Tensor | None:
+    def upload_mask(self, forbidden: np.ndarray | Tensor | None) -> Tensor | None:
         """Copy an action mask to the network's device."""
-        return None if forbidden is None else torch.from_numpy(forbidden).to(self.device)
+        return None if forbidden is None else as_tensor(forbidden).to(self.device)
 
 
 def join_masks(

@@ -63,11 +63,17 @@ class FlatAdam:
         self.flat, self.gradient = flatten(groups)
         moved = [(flat, rate) for flat, rate in zip(self.flat, rates, strict=True) if rate is not None]
         self.initial_rates = tuple(rate for _, rate in moved)
+        device = self.gradient.device
+        on_gpu = device.type == "cuda"
         self.adam = torch.optim.Adam(
-            [{"params": [flat], "lr": rate} for flat, rate in moved],
+            [  # a recorded step on a GPU reads the rate, which a later step may have changed (`Captured`)
+                {"params": [flat], "lr": torch.tensor(rate, device=device) if on_gpu else rate}
+                for flat, rate in moved
+            ],
             betas=(getattr(hyper, "adam_beta1", 0.9), 0.999),
             eps=hyper.adam_epsilon,
-            fused=self.gradient.device.type in ("cpu", "cuda"),
+            fused=device.type in ("cpu", "cuda"),
+            capturable=on_gpu,
         )
 
     @property
@@ -84,9 +90,20 @@ class FlatAdam:
 
     def set_learning_rate(self, step: int) -> None:
         """Set the learning rates to those of agent step `step`."""
-        for group, initial in zip(self.adam.param_groups, self.initial_rates, strict=True):
-            rate = decayed(initial, LEARNING_RATE_FLOOR, self.schedule, step, self.max_steps)
-            group["lr"] = rate * self.scale
+        self._set_rates(
+            [
+                self.scale * decayed(initial, LEARNING_RATE_FLOOR, self.schedule, step, self.max_steps)
+                for initial in self.initial_rates
+            ]
+        )
+
+    def _set_rates(self, rates: Sequence[float]) -> None:
+        """Set the learning rate of each group."""
+        for group, rate in zip(self.adam.param_groups, rates, strict=True):
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
 
     def descend(self, loss: Tensor, groups: int | None = None) -> Tensor:
         """Take one step along the gradient of a scalar loss, and return the gradient's norm (see `step`)."""
@@ -162,7 +179,9 @@ class FlatAdam:
 
     def state_dict(self) -> dict[str, Any]:
         """Return Adam's state and the scale of the learning rates."""
-        return {"adam": self.adam.state_dict(), "scale": self.scale}
+        adam = self.adam.state_dict()
+        groups = [{**group, "lr": float(group["lr"])} for group in adam["param_groups"]]
+        return {"adam": {**adam, "param_groups": groups}, "scale": self.scale}
 
     def fits(self, state: dict[str, Any]) -> bool:
         """Whether a state has as many groups as this optimiser."""
@@ -186,8 +205,8 @@ class FlatAdam:
         if moments:
             for index, group in enumerate(self.adam.param_groups):
                 require_moments(moments[index], group["params"][0])
-        groups = [{**mine, "lr": rate} for mine, rate in zip(own, rates, strict=True)]
-        self.adam.load_state_dict({"state": moments, "param_groups": groups})
+        self.adam.load_state_dict({"state": moments, "param_groups": own})
+        self._set_rates(rates)
         self.scale = float(state["scale"]) if self.schedule == "adaptive" else 1.0
 
     def adapt(self, kl: float, target_kl: float) -> None:
@@ -207,8 +226,7 @@ class FlatAdam:
             self.scale *= ADAPTIVE_FACTOR
         low, high = (limit / self.initial_rates[0] for limit in ADAPTIVE_RANGE)
         self.scale = min(max(self.scale, low), high)
-        for group, initial in zip(self.adam.param_groups, self.initial_rates, strict=True):
-            group["lr"] = initial * self.scale
+        self._set_rates([initial * self.scale for initial in self.initial_rates])
 
 
 def flatten(groups: Sequence[Sequence[nn.Parameter]]) -> tuple[list[nn.Parameter], Tensor]:

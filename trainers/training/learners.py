@@ -89,7 +89,16 @@ class Learners:
         seed = behavior_seed(self.settings.env_settings.seed, self._made)
         self._made += 1
         learns = not self.settings.checkpoint_settings.inference
-        task = Task(name, spec, settings, seed, compute.device, self.collective, learns=learns)
+        task = Task(
+            name,
+            spec,
+            settings,
+            seed,
+            compute.device,
+            self.collective,
+            learns=learns,
+            cuda_graphs=wanted.cuda_graphs,
+        )
         with torch_threads(1):  # initial weights do not depend on the number of threads
             learner = learner_class(task)
         if learns and settings.behavioral_cloning is not None and learner.cloning is None:

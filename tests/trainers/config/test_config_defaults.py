@@ -308,7 +308,7 @@ DEFAULTS: list[tuple[type[BaseModel], dict[str, Any], dict[str, Any]]] = [
             "results_dir": "runs",
         },
     ),
-    (TorchSettings, {}, {"device": None, "num_threads": None, "precision": "auto"}),
+    (TorchSettings, {}, {"device": None, "num_threads": None, "precision": "auto", "cuda_graphs": True}),
     (RankSettings, {}, {"scale_batch": False, "timeout": 1800, "preemption": None}),
     (
         RunSettings,
@@ -360,6 +360,7 @@ EXTENSIONS = {
         "reorder_raw_images",
         "num_threads",
         "precision",
+        "cuda_graphs",
         "monitor",
         "wandb",
     ),
