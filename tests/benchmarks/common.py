@@ -92,7 +92,8 @@ def side(python: Path | str, script: str, *arguments: object, timeout: float = 3
         SkippedError: the side failed; the message ends with its error output.
     """
     command = [str(python), str(SIDES / f"{script}.py"), *map(str, arguments)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
     result = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=timeout, check=False
     )
