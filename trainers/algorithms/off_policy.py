@@ -15,7 +15,6 @@ from gym_adapters.errors import UserError
 from trainers.algorithms.learner import Learner
 from trainers.algorithms.threaded import Update
 from trainers.experience.agents import AgentBatch
-from trainers.experience.mirror import Mirror
 from trainers.experience.replay import ROWS_PER_AGENT, Replay, too_small
 from trainers.experience.replay_file import load_replay, save_replay
 from trainers.experience.rows import Transitions
@@ -60,8 +59,6 @@ class OffPolicyLearner(Learner):
         self.make_cloning()
         capacity = max(1, self.hyper.buffer_size // task.collective.size)
         self.replay = Replay(task.spec, capacity, self.policy.memory_size)
-        if self.recorder is not None:
-            self.replay.mirror = Mirror(self.recorder.device)
         self.filled = False
         self.updates = 0
         self.learned_until = 0.0

@@ -14,7 +14,6 @@ from mlagents_envs.base_env import BehaviorSpec
 
 from gym_adapters.errors import UserError
 from trainers.experience.frames import FrameStore
-from trainers.experience.mirror import Mirror
 from trainers.experience.rows import Rows, Transitions, own_and_group, require_rows, storage_type, widened
 from trainers.experience.selected_rows import SelectedRows
 from trainers.experience.store import NO_ROW, Groupmates, StepResult
@@ -48,10 +47,7 @@ class Replay:
         first: number of the oldest row.
         total: number of the row to be appended next.
         settled_rows: number of rows that can be learned from.
-        mirror: holds the vectors on a GPU as well, for `transitions`; None without.
     """
-
-    mirror: Mirror | None = None
 
     def __init__(self, spec: BehaviorSpec, capacity: int, memory_size: int = 0) -> None:
         self.spec, self.capacity, self.memory_size = spec, capacity, memory_size
@@ -107,7 +103,6 @@ class Replay:
                 self._make_column(shape, storage_type(shape, values))
                 for shape, values in zip(self._shapes, observations, strict=True)
             ]
-            self._begin_mirror()
         self._drop_before(self.total + count - self.capacity)
         places = rows % self.capacity
         before = np.full(count, NO_ROW, np.int64)
@@ -118,12 +113,8 @@ class Replay:
             if isinstance(column, FrameStore):
                 column.write(places, values, before)
             else:
-                self._observations[index] = wide = widened(column, values)
-                wide[places] = values
-                if self.mirror is not None:
-                    if wide is not column:
-                        self.mirror.follow(index, wide, self._held)
-                    self.mirror.write(index, places, values)
+                self._observations[index] = column = widened(column, values)
+                column[places] = values
         self._columns["forbidden"][places] = False if forbidden is None else forbidden
         self._any_forbidden = self._any_forbidden or forbidden is not None
         self._columns["next_row"][places] = NO_ROW
@@ -206,12 +197,12 @@ class Replay:
             here = np.where(going, self.next_places(here), here)
             going &= ~ended
         return Transitions(
-            observations=self._mirrored(places),
+            observations=self.read(places),
             continuous=columns["continuous"][places],
             discrete=columns["discrete"][places],
             forbidden=columns["forbidden"][places] if self._any_forbidden else None,
             reward=reward,
-            next_observations=self._mirrored(here),
+            next_observations=self.read(here),
             next_forbidden=columns["forbidden"][here] if self._any_forbidden else None,
             discount=discount,
         )
@@ -249,7 +240,6 @@ class Replay:
                 column_or_frames[places] = state["values"][kept]
             self._observations.append(column_or_frames)
         self.first, self.total = int(rows[kept][0]), int(rows[-1]) + 1
-        self._begin_mirror()
         self.settled_rows = int(self._columns["settled"].sum())
         self._any_forbidden = bool(self._columns["forbidden"].any())
 
@@ -265,29 +255,10 @@ class Replay:
 
     def read(self, places: np.ndarray) -> list[np.ndarray]:
         """Return the observations at places of the ring, one (n, *shape) array each."""
-        return [_rows(column, places) for column in self._observations]
-
-    def _mirrored(self, places: np.ndarray) -> list[Any]:
-        """Return the same as `read`, with tensors in place of what the mirror holds."""
-        if self.mirror is None:
-            return self.read(places)
-        numbers = range(len(self._observations))
-        there = self.mirror.read(numbers, places)
         return [
-            there[index] if index in there else _rows(self._observations[index], places) for index in numbers
+            column.read(places) if isinstance(column, FrameStore) else column[places]
+            for column in self._observations
         ]
-
-    def _begin_mirror(self) -> None:
-        if self.mirror is not None:
-            for index, column in enumerate(self._observations):
-                if isinstance(column, np.ndarray):
-                    self.mirror.follow(index, column, self._held)
-
-    @property
-    def _held(self) -> np.ndarray:
-        """The places of all rows."""
-        places: np.ndarray = np.arange(self.first, self.total) % self.capacity
-        return places
 
     def _drop_before(self, row: int) -> None:
         if row > self.first:
@@ -305,10 +276,6 @@ class Replay:
         drawn = torch.randint(low, high, (count,), generator=generator, device=generator.device)
         numbers: np.ndarray = drawn.cpu().numpy()
         return numbers
-
-
-def _rows(column: np.ndarray | FrameStore, places: np.ndarray) -> np.ndarray:
-    return column.read(places) if isinstance(column, FrameStore) else column[places]
 
 
 def too_small(capacity: int, agents: int) -> str:

@@ -14,7 +14,6 @@ from scripted_env import make_spec
 from gym_adapters.errors import UserError
 from trainers.algorithms.dqn import DQN
 from trainers.experience import frames
-from trainers.experience.mirror import Mirror
 from trainers.experience.replay import Replay
 from trainers.experience.replay_file import load_replay, save_replay
 from trainers.experience.store import StepResult
@@ -43,7 +42,7 @@ class Episode:
 class Playground:
     """Agents that come, skip steps, end in three ways and come again, and the list of what happened to each."""
 
-    def __init__(self, seed: int, capacity: int, shifting: float, mirrored: bool = False) -> None:
+    def __init__(self, seed: int, capacity: int, shifting: float) -> None:
         self.rng = np.random.default_rng(seed)
         self.shifting = shifting
         hyper = {
@@ -54,7 +53,6 @@ class Playground:
         }
         learner = make_learner(SPEC, behavior_settings("dqn", hyper, {"vis_encode_type": "fully_connected"}))
         assert isinstance(learner, DQN)
-        learner.replay.mirror = Mirror(torch.device("cpu")) if mirrored else None
         self.learner = learner
         self.living: dict[int, Episode] = {}
         self.episodes: list[Episode] = []
@@ -161,7 +159,6 @@ def check(replay: Replay, expected: dict[int, tuple], n_step: int) -> None:
     generator = torch.Generator().manual_seed(0)
     assert set(replay.draw(30 * len(rows), generator)) <= set(rows)
     found = replay.transitions(rows, [GAMMA], n_step)
-    assert isinstance(found.observations[0], np.ndarray if replay.mirror is None else torch.Tensor)
     for index, row in enumerate(rows):
         seen, action, reward, following, mask, discount = expected[row]
         for column, values in zip(found.observations, seen, strict=True):
@@ -182,12 +179,11 @@ def check(replay: Replay, expected: dict[int, tuple], n_step: int) -> None:
     steps=st.integers(1, 80),
     shifting=st.sampled_from([0.0, 0.7, 1.0]),
     n_step=st.integers(1, 4),
-    mirrored=st.booleans(),
 )
-def test_every_transition_is_the_one_a_naive_list_holds(seed, capacity, steps, shifting, n_step, mirrored):
+def test_every_transition_is_the_one_a_naive_list_holds(seed, capacity, steps, shifting, n_step):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(frames, "CHUNK_BYTES", 1)  # the smallest chunks, so that many are freed
-        playground = Playground(seed, capacity, shifting, mirrored)
+        playground = Playground(seed, capacity, shifting)
         for _ in range(steps):
             playground.step()
     check(playground.learner.replay, playground.expected(n_step), n_step)
@@ -201,7 +197,6 @@ def test_a_saved_buffer_is_the_same_and_goes_on_and_fewer_rows_keep_the_newest(t
     save_replay(replay, tmp_path / "replay.npz")
     for capacity in (150, 60, 400):
         loaded = Replay(SPEC, capacity)
-        loaded.mirror = Mirror(torch.device("cpu")) if capacity == 60 else None
         load_replay(loaded, tmp_path / "replay.npz")
         kept = {row: known for row, known in playground.expected(2).items() if row >= loaded.total - capacity}
         check(loaded, kept, 2)
@@ -213,18 +208,6 @@ def test_a_saved_buffer_is_the_same_and_goes_on_and_fewer_rows_keep_the_newest(t
             loaded.transitions(alive, [GAMMA]).observations[1],
             replay.transitions(alive, [GAMMA]).observations[1],
         )
-
-
-def test_a_mirror_follows_vectors_that_turn_out_to_be_float64():
-    replay = Replay(make_spec((2,), branches=(2,)), 10)
-    replay.mirror = Mirror(torch.device("cpu"))
-    first, second = np.ones((2, 2), np.float32), np.full((2, 2), 1.0 + 1e-12)
-    for values in (first, second):
-        rows = replay.append([values])
-        nothing = np.zeros(2, np.float32)
-        replay.settle(StepResult(rows, nothing, nothing, rows, np.full(2, Ending.TERMINATED, np.int8)))
-    (found,) = replay.transitions(np.arange(4), [GAMMA]).observations
-    np.testing.assert_array_equal(found, np.concatenate([first, second]))
 
 
 def opened(count: int) -> tuple[list[np.ndarray], None, np.ndarray]:
