@@ -46,7 +46,7 @@ class DQN(QLearner, OffPolicyLearner):
             )
         inputs = self.policy.upload(transitions.observations)
         dropout = self.settings.network_settings.dropout
-        values = self.with_own_randomness(self.policy, inputs) if dropout else self.policy(inputs)
+        values = self._with_dropout(inputs) if dropout else self.policy(inputs)
         value = values.gather(1, self.tensor(transitions.discrete)).squeeze(1)
         loss = q_loss(value, target)
         norm = self.optimizer.descend(loss)
@@ -56,3 +56,13 @@ class DQN(QLearner, OffPolicyLearner):
             f"Policy/{title} Value Estimate": value.detach().mean(),
             "Losses/Gradient Norm": norm,
         }
+
+    def _with_dropout(self, inputs: tuple[Tensor, ...]) -> Tensor:
+        """Return the values with dropout, whose random numbers come from this learner's generator."""
+        seed = int(torch.randint(2**31, (1,), generator=self.generator, device=self.device))
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):
+            torch.manual_seed(seed)
+            values: Tensor = self.policy.train()(inputs)
+            self.policy.eval()
+        return values
