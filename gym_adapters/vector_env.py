@@ -211,9 +211,11 @@ class VectorEnvAdapter(BaseEnv):
     ) -> tuple[list[np.ndarray], np.ndarray | None]:
         """Resets these environments; returns the observations of all environments and the updated action mask."""
         observation, infos = self._reset(options={"reset_mask": ended.copy()})
-        fresh_mask = self._action_mask(infos)
-        if mask is not None and fresh_mask is not None:
-            mask[ended] = fresh_mask[ended]
+        fresh = self._action_mask(infos)
+        if mask is None and fresh is not None:
+            mask = np.zeros_like(fresh)
+        if mask is not None:
+            mask[ended] = False if fresh is None else fresh[ended]
         return self._observations.convert(observation), mask
 
     def _final_observations(self, infos: dict[str, Any], ended: np.ndarray) -> list[np.ndarray]:
