@@ -14,7 +14,7 @@ from mlagents_envs.base_env import (
 )
 from mlagents_envs.exception import UnityActionException
 
-from gym_adapters.actions import checked_actions
+from gym_adapters.actions import checked_choices
 from gym_adapters.checked import described
 from gym_adapters.errors import UserError, close_all, close_reported, raised
 from gym_adapters.roles import Role, Rows, decision_steps, find_roles, terminal_steps
@@ -150,12 +150,7 @@ class ParallelEnvAdapter(BaseEnv):
         return self.roles[behavior_name]
 
     def _set(self, role: Role, agent_ids: np.ndarray, action: ActionTuple) -> None:
-        checked_actions(role.spec.action_spec, action, len(agent_ids), role.name)
-        outside = (action.discrete < 0) | (
-            action.discrete >= np.array(role.spec.action_spec.discrete_branches, int)
-        )
-        if outside.any():
-            raise UnityActionException(f"a discrete action of {role.name} lies outside its branches")
+        action = checked_choices(role.spec.action_spec, action, len(agent_ids), role.name)
         self._chosen[role.name].update(zip(agent_ids.tolist(), role.converted(action), strict=True))
 
     def _actions_of(self, role: Role) -> dict[int, Any]:
