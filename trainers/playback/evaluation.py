@@ -102,6 +102,7 @@ def _evaluate_run(arguments: argparse.Namespace) -> dict[str, list[float]]:
         )
     if arguments.run.suffix == ONNX and looks_like_player(required_env(arguments)):
         return _play_in_player(arguments, episodes)
+    policies: Sequence[Policy]
     env_id, options, policies = from_file(arguments) if arguments.run.suffix == ONNX else from_run(arguments)
     seeds = range(arguments.seed, arguments.seed + episodes)
     if video is not None and is_pettingzoo(env_id):
