@@ -34,9 +34,10 @@ class ParallelEnvAdapter(BaseEnv):
     """Copies of a `pettingzoo.ParallelEnv`, seen through ML-Agents' low-level API.
 
     An agent whose mask allows nothing, since it is not on turn, asks for no decision. What it earns meanwhile comes
-    with its next one. An agent that ends is in the `TerminalSteps` of that step, with its last observation. When all
-    agents of a copy have ended, the copy is reset. Its agents are in the `DecisionSteps` of the same step under new
-    ids. An agent's id modulo the number of copies is the number of its copy.
+    with its next one; what it earns before its first one pays for none, and is dropped. An agent that ends is in the
+    `TerminalSteps` of that step, with its last observation. When all agents of a copy have ended, the copy is reset.
+    Its agents are in the `DecisionSteps` of the same step under new ids. An agent's id modulo the number of copies is
+    the number of its copy.
 
     Args:
         make: Makes one copy.
@@ -220,6 +221,7 @@ class ParallelEnvAdapter(BaseEnv):
                     continue  # it never had a decision
                 ids[agent] = self._next_id[number]
                 self._next_id[number] += len(self.copies)
+                own = group_reward = 0.0  # earned before its first decision
             rows = (ended if over else deciding)[role.name]
             rows.ids.append(ids[agent])
             rows.observations.append(role.observation(observation))
