@@ -4,7 +4,7 @@ The header stands in the first 33 bytes. Each message that follows is preceded b
 header behind the last message, which is never read: the header says how many messages there are.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,40 @@ class Recording:
     header: Any
     parameters: Any
     pairs: list[Any]
+
+    def spans(self) -> list[tuple[int, int]]:
+        """Return the first moment of each trajectory and the one after its last, without those that hold no decision.
+
+        One ends where its agent is done. Another agent, which has another id, begins a new one.
+        """
+        infos = [pair.agent_info for pair in self.pairs]
+        ends = [
+            index + 1
+            for index, info in enumerate(infos)
+            if info.done or index + 1 == len(infos) or infos[index + 1].id != info.id
+        ]
+        return [(start, end) for start, end in zip([0, *ends], ends, strict=False) if end - start > 1]
+
+    def actions(self, spec: ActionSpec, spans: Sequence[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
+        """Return the actions of all moments, (n, size) and (n, branches); 0 in the last of each trajectory.
+
+        Args:
+            spec: The behavior's actions.
+            spans: The trajectories.
+
+        Raises:
+            UserError: Those of a moment do not fit the behavior.
+        """
+        continuous = np.zeros((len(self.pairs), spec.continuous_size), np.float32)
+        discrete = np.zeros((len(self.pairs), spec.discrete_size), np.int64)
+        for start, end in spans:
+            for row in range(start, end - 1):
+                try:
+                    action = _actions_of(self.pairs[row].action_info, spec)
+                except ValueError as error:
+                    raise UserError(f"step {row + 1:,}: {error}; record it again") from error
+                continuous[row], discrete[row] = action
+        return continuous, discrete
 
 
 def read_recording(path: Path) -> Recording:
@@ -123,7 +157,7 @@ def files_of(path: Path) -> list[Path]:
     return found
 
 
-def actions_of(action: Any, spec: ActionSpec) -> tuple[np.ndarray, list[int]]:
+def _actions_of(action: Any, spec: ActionSpec) -> tuple[np.ndarray, list[int]]:
     """Return the continuous actions, (size,), and the discrete ones of an `AgentActionProto`.
 
     Old files hold numbers that are continuous actions if the behavior has any, else discrete ones.

@@ -15,7 +15,7 @@ from mlagents_envs.base_env import ActionSpec, BehaviorSpec
 
 from bridge import wire
 from bridge.decoding import BehaviorDecoder
-from bridge.demonstration_file import Recording, actions_of, files_of, read_recording, write_recording
+from bridge.demonstration_file import files_of, read_recording, write_recording
 from bridge.encoding import write_observation
 from gym_adapters.commands import CommandParser, program_name
 from gym_adapters.errors import UserError, exit_status
@@ -180,8 +180,8 @@ def _read(path: Path) -> Demonstrations:
         observations = decoder.observations(infos)
         reward = decoder.rewards(infos, "reward") + decoder.rewards(infos, "group_reward")
         masks = decoder.masks(infos)
-        spans = _spans(infos)
-        continuous, discrete = _actions(recording, decoder.spec.action_spec, spans)
+        spans = recording.spans()
+        continuous, discrete = recording.actions(decoder.spec.action_spec, spans)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     forbidden = np.concatenate(masks, axis=1) if masks else np.zeros((len(infos), 0), np.bool_)
@@ -203,35 +203,6 @@ def _read(path: Path) -> Demonstrations:
         raise UserError(f"{path}: holds no decision whose outcome was recorded; record whole episodes")
     name = one_line(parts_of(recording.parameters.brain_name)[0], 100)
     return Demonstrations(str(path), name, decoder.spec, runs)
-
-
-def _spans(infos: Sequence[Any]) -> list[tuple[int, int]]:
-    """Return the first moment of each trajectory and the moment after its last, without those that hold no decision.
-
-    One ends where its agent is done. Another agent, which has another id, begins a new one.
-    """
-    ends = [
-        index + 1
-        for index, info in enumerate(infos)
-        if info.done or index + 1 == len(infos) or infos[index + 1].id != info.id
-    ]
-    return [(start, end) for start, end in zip([0, *ends], ends, strict=False) if end - start > 1]
-
-
-def _actions(
-    recording: Recording, spec: ActionSpec, spans: Sequence[tuple[int, int]]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the actions of all moments, (n, size) and (n, branches); 0 in the last of each trajectory."""
-    continuous = np.zeros((len(recording.pairs), spec.continuous_size), np.float32)
-    discrete = np.zeros((len(recording.pairs), spec.discrete_size), np.int64)
-    for start, end in spans:
-        for row in range(start, end - 1):
-            try:
-                action = actions_of(recording.pairs[row].action_info, spec)
-            except ValueError as error:
-                raise UserError(f"step {row + 1:,}: {error}; record it again") from error
-            continuous[row], discrete[row] = action
-    return continuous, discrete
 
 
 def _pair(spec: BehaviorSpec, number: int, run: Trajectory, step: int) -> Any:

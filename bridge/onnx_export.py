@@ -203,7 +203,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stdout.write(printable(report.text(arguments.check)))
             return 1 if report.refused else 0
         for path in export_run(arguments.run, arguments.checkpoint):
-            sys.stdout.write(f"{path}\n")
+            sys.stdout.write(printable(f"{path}\n"))
     except (UserError, KeyboardInterrupt) as error:
         return exit_status(error)
     return 0

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from mlagents_envs.base_env import ActionSpec, ActionTuple
+from mlagents_envs.exception import UnityActionException
 
 
 def checked_actions(spec: ActionSpec, action: ActionTuple, agents: int, behavior: str) -> ActionTuple:
@@ -19,6 +20,20 @@ def checked_actions(spec: ActionSpec, action: ActionTuple, agents: int, behavior
         UnityActionException: The actions have another shape.
     """
     checked: ActionTuple = spec._validate_action(action, agents, behavior)  # noqa: SLF001 - has no public name
+    return checked
+
+
+def checked_choices(spec: ActionSpec, action: ActionTuple, agents: int, behavior: str) -> ActionTuple:
+    """Returns the actions as `checked_actions` does, if each choice lies in its branch too.
+
+    Raises:
+        UnityActionException: The actions have another shape, or a choice lies outside its branch.
+    """
+    checked = checked_actions(spec, action, agents, behavior)
+    if ((checked.discrete < 0) | (checked.discrete >= np.array(spec.discrete_branches, int))).any():
+        raise UnityActionException(
+            f"a discrete action of {behavior} lies outside its branches {spec.discrete_branches}"
+        )
     return checked
 
 

@@ -3,7 +3,7 @@
 import inspect
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -26,17 +26,14 @@ except ImportError:  # before MuJoCo 4.0
 
 logger = logging.getLogger(__name__)
 
-TASKS: Mapping[str, type[Task]] = {
-    f"gymnasium.envs.mujoco.{module}_v5:{task.__name__}Env": task
-    for module, task in {
-        "ant": mujoco_locomotion.Ant,
-        "half_cheetah": mujoco_locomotion.HalfCheetah,
-        "hopper": mujoco_locomotion.Hopper,
-        "humanoid": mujoco_locomotion.Humanoid,
-        "humanoidstandup": mujoco_locomotion.HumanoidStandup,
-        "swimmer": mujoco_locomotion.Swimmer,
-        "walker2d": mujoco_locomotion.Walker2d,
-    }.items()
+TASKS: Mapping[str, Callable[[MujocoEnv, Mapping[str, Any]], Task]] = {
+    "gymnasium.envs.mujoco.ant_v5:AntEnv": mujoco_locomotion.Ant,
+    "gymnasium.envs.mujoco.half_cheetah_v5:HalfCheetahEnv": mujoco_locomotion.HalfCheetah,
+    "gymnasium.envs.mujoco.hopper_v5:HopperEnv": mujoco_locomotion.Hopper,
+    "gymnasium.envs.mujoco.humanoid_v5:HumanoidEnv": mujoco_locomotion.Humanoid,
+    "gymnasium.envs.mujoco.humanoidstandup_v5:HumanoidStandupEnv": mujoco_locomotion.HumanoidStandup,
+    "gymnasium.envs.mujoco.swimmer_v5:SwimmerEnv": mujoco_locomotion.Swimmer,
+    "gymnasium.envs.mujoco.walker2d_v5:Walker2dEnv": mujoco_locomotion.Walker2d,
 }
 """The batched form of each task, by the entry point under which Gymnasium registers it."""
 

@@ -6,6 +6,7 @@ operation follow the original (control costs, for example, are float32 where the
 results are equal bit for bit, which the tests check.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -20,7 +21,7 @@ Outcome = tuple[np.ndarray, np.ndarray]
 """Rewards, and whether the episodes terminated. Shapes: (num_envs,)."""
 
 
-class Task:
+class Task(ABC):
     """The observation, reward and termination of one task.
 
     Args:
@@ -48,6 +49,7 @@ class Task:
         """Returns the observations as a new array. Shape: (num_envs, size)."""
         return np.concatenate((self._positions(state), state.qvel), axis=1)
 
+    @abstractmethod
     def outcome(self, state: State, before: np.ndarray, actions: np.ndarray) -> Outcome:
         """Returns the reward of one step, and whether it terminated the episode.
 
@@ -56,7 +58,6 @@ class Task:
             before: `position` before the step.
             actions: Shape: (num_envs, actuators).
         """
-        raise NotImplementedError
 
     def _positions(self, state: State) -> np.ndarray:
         left_out = self.skipped if self.p.exclude_current_positions_from_observation else 0

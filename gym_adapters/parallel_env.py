@@ -1,7 +1,7 @@
 """Copies of a PettingZoo parallel environment as one `BaseEnv`: many agents, one behavior per role."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 from gymnasium import Space
@@ -14,19 +14,30 @@ from mlagents_envs.base_env import (
 )
 from mlagents_envs.exception import UnityActionException
 
-from gym_adapters.actions import checked_actions
+from gym_adapters.actions import checked_choices
 from gym_adapters.checked import described
 from gym_adapters.errors import UserError, close_all, close_reported, raised
 from gym_adapters.roles import Role, Rows, decision_steps, find_roles, terminal_steps
+
+
+class Told(NamedTuple):
+    """What a copy tells of its agents, by agent, in the order in which its `step` returns it."""
+
+    observations: Mapping[str, Any]
+    rewards: Mapping[str, Any]
+    terminated: Mapping[str, Any]
+    truncated: Mapping[str, Any]
+    infos: Mapping[str, Any]
 
 
 class ParallelEnvAdapter(BaseEnv):
     """Copies of a `pettingzoo.ParallelEnv`, seen through ML-Agents' low-level API.
 
     An agent whose mask allows nothing, since it is not on turn, asks for no decision. What it earns meanwhile comes
-    with its next one. An agent that ends is in the `TerminalSteps` of that step, with its last observation. When all
-    agents of a copy have ended, the copy is reset. Its agents are in the `DecisionSteps` of the same step under new
-    ids. An agent's id modulo the number of copies is the number of its copy.
+    with its next one; what it earns before its first one pays for none, and is dropped. An agent that ends is in the
+    `TerminalSteps` of that step, with its last observation. When all agents of a copy have ended, the copy is reset.
+    Its agents are in the `DecisionSteps` of the same step under new ids. An agent's id modulo the number of copies is
+    the number of its copy.
 
     Args:
         make: Makes one copy.
@@ -115,10 +126,8 @@ class ParallelEnvAdapter(BaseEnv):
                 agent: actions[(role := self._role_of[agent]).name].get(ids.get(agent, -1), role.idle)
                 for agent in copy.agents
             }
-            observations, rewards, terminated, truncated, infos = self._called("step", copy.step, 5, asked)
-            self._read(
-                number, observations, rewards, terminated, truncated, infos, deciding, ended, set(asked)
-            )
+            told = Told(*self._called("step", copy.step, 5, asked))
+            self._read(number, told, set(asked), deciding, ended)
             if not copy.agents:
                 self._begin(number, deciding)
         self._collect(deciding, ended)
@@ -150,12 +159,7 @@ class ParallelEnvAdapter(BaseEnv):
         return self.roles[behavior_name]
 
     def _set(self, role: Role, agent_ids: np.ndarray, action: ActionTuple) -> None:
-        checked_actions(role.spec.action_spec, action, len(agent_ids), role.name)
-        outside = (action.discrete < 0) | (
-            action.discrete >= np.array(role.spec.action_spec.discrete_branches, int)
-        )
-        if outside.any():
-            raise UnityActionException(f"a discrete action of {role.name} lies outside its branches")
+        action = checked_choices(role.spec.action_spec, action, len(agent_ids), role.name)
         self._chosen[role.name].update(zip(agent_ids.tolist(), role.converted(action), strict=True))
 
     def _actions_of(self, role: Role) -> dict[int, Any]:
@@ -174,39 +178,41 @@ class ParallelEnvAdapter(BaseEnv):
             for role in self.roles:
                 self._groups[number][role] = self._next_group
                 self._next_group += 1
-        zero = dict.fromkeys(copy.agents, 0.0)
-        nobody = dict.fromkeys(copy.agents, False)
-        self._read(number, observations, zero, nobody, nobody, infos, deciding, self._empty_rows(), set())
+        self._read(number, Told(observations, {}, {}, {}, infos), set(), deciding, self._empty_rows())
 
     def _read(
         self,
         number: int,
-        observations: Mapping[str, Any],
-        rewards: Mapping[str, Any],
-        terminated: Mapping[str, Any],
-        truncated: Mapping[str, Any],
-        infos: Mapping[str, Any],
+        told: Told,
+        before: set[str],
         deciding: dict[str, Rows],
         ended: dict[str, Rows],
-        before: set[str],
     ) -> None:
-        """Sorts what the agents of a copy observed into those that decide and those that ended."""
+        """Sorts what the agents of a copy observed into those that decide and those that ended.
+
+        Args:
+            number: The copy.
+            told: What it told of its agents.
+            before: The agents that lived before the step.
+            deciding: Takes in those that decide, by behavior.
+            ended: Takes in those that ended.
+        """
         copy, ids = self.copies[number], self._ids[number]
-        shared = self._shared(rewards, before)
-        for agent, observation in observations.items():
+        shared = self._shared(told.rewards, before)
+        for agent, observation in told.observations.items():
             role = self._role_of.get(agent)
             if role is None:
                 self._refuse("a step", f"an agent {agent!r}", "only agents of possible_agents")
-            over = bool(terminated.get(agent)) or bool(truncated.get(agent))
+            over = bool(told.terminated.get(agent)) or bool(told.truncated.get(agent))
             if over and agent not in before:
                 continue
             if not over and agent not in copy.agents:
                 self._refuse("agents", f"no {agent!r}, which has not ended", "every agent that goes on")
             group_reward = shared.get(role.name, 0.0) if agent in before else 0.0
-            own = self._number(rewards.get(agent, 0.0), agent) - group_reward
+            own = self._number(told.rewards.get(agent, 0.0), agent) - group_reward
             owed = self._owed[number].pop(agent, (0.0, 0.0))
             own, group_reward = own + owed[0], group_reward + owed[1]
-            mask = None if over else role.forbidden(observation, infos.get(agent) or {})
+            mask = None if over else role.forbidden(observation, told.infos.get(agent) or {})
             if mask is not None and role.is_idle(mask):
                 self._owed[number][agent] = (own, group_reward)
                 continue
@@ -215,6 +221,7 @@ class ParallelEnvAdapter(BaseEnv):
                     continue  # it never had a decision
                 ids[agent] = self._next_id[number]
                 self._next_id[number] += len(self.copies)
+                own = group_reward = 0.0  # earned before its first decision
             rows = (ended if over else deciding)[role.name]
             rows.ids.append(ids[agent])
             rows.observations.append(role.observation(observation))
@@ -222,7 +229,7 @@ class ParallelEnvAdapter(BaseEnv):
             rows.group_rewards.append(group_reward)
             rows.groups.append(self._groups[number].get(role.name, 0))
             if over:
-                rows.interrupted.append(not terminated.get(agent))
+                rows.interrupted.append(not told.terminated.get(agent))
                 del ids[agent]
             else:
                 rows.masks.append(mask)

@@ -1,13 +1,13 @@
 """A Gymnasium task whose observation is shown in another form."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from typing import Any, SupportsFloat
 
 import gymnasium
 import numpy as np
 
 
-class Shown(gymnasium.Env[np.ndarray, Any]):
+class Shown(gymnasium.Env[np.ndarray, Any], ABC):
     """The base of such tasks. A subclass sets `observation_space` and says what is shown.
 
     Args:

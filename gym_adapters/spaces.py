@@ -12,14 +12,9 @@ from typing import Any, cast
 import numpy as np
 from gymnasium import Space, spaces
 from gymnasium.vector.utils import concatenate, create_empty_array
-from mlagents_envs.base_env import (
-    BehaviorSpec,
-    DimensionProperty,
-    ObservationSpec,
-    ObservationType,
-)
+from mlagents_envs.base_env import DimensionProperty, ObservationSpec, ObservationType
 
-from gym_adapters.action_spaces import ActionMapping, space_text
+from gym_adapters.action_spaces import space_text
 from gym_adapters.checked import described, fitted
 from gym_adapters.errors import UserError
 from gym_adapters.floats import as_floats
@@ -33,11 +28,6 @@ MAX_GREY_RATIO = 4
 """A two-dimensional observation of bytes also needs sides whose ratio is at most this; others are stacked vectors."""
 
 Convert = Callable[[np.ndarray], np.ndarray]
-
-
-def behavior_spec(observation_space: Space, action_space: Space) -> BehaviorSpec:
-    """Returns the `BehaviorSpec` of an environment with these (single, not batched) spaces."""
-    return BehaviorSpec(ObservationMapping(observation_space).specs, ActionMapping(action_space).spec)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from mlagents_envs.base_env import (
 from mlagents_envs.exception import UnityActionException
 
 from gym_adapters.action_spaces import ActionMapping
-from gym_adapters.actions import checked_actions
+from gym_adapters.actions import checked_choices
 from gym_adapters.checked import ACTION_MASK, branches_of, described, flat_mask
 from gym_adapters.errors import UserError, close_all
 from gym_adapters.spaces import ObservationMapping
@@ -110,29 +110,21 @@ class VectorEnvAdapter(BaseEnv):
         self._clear_actions()
         if not isinstance(result, tuple) or len(result) != 5 or not isinstance(result[4], Mapping):
             self._refuse("step()", result, "observation, rewards, terminated, truncated, infos")
-        observation, _, _, _, infos = result
-        terminated, truncated = (
-            self._column(result[2], "terminated", bool),
-            self._column(result[3], "truncated", bool),
-        )
+        observation, rewards, terminated, truncated, infos = result
+        terminated = self._column(terminated, "terminated", bool)
+        truncated = self._column(truncated, "truncated", bool)
+        rewards = self._column(rewards, "rewards", np.float32)
         ended = terminated | truncated
-        rewards = self._column(result[1], "rewards", np.float32)
-        converted = self._observations.convert(observation)
-        mask = self._action_mask(infos)
-        if self._autoreset_mode is AutoresetMode.NEXT_STEP:
-            deciding = ~ended
-            fresh = began_only
-            last = [rows[ended] for rows in converted]
-            self._ended = ended
+        converted, mask = self._observations.convert(observation), self._action_mask(infos)
+        deciding, fresh = np.ones(self.num_envs, dtype=bool), ended
+        if self._autoreset_mode is AutoresetMode.SAME_STEP:
+            last = self._final_observations(infos, ended)
         else:
-            deciding = np.ones(self.num_envs, dtype=bool)
-            fresh = ended
-            if self._autoreset_mode is AutoresetMode.SAME_STEP:
-                last = self._final_observations(infos, ended)
-            else:
-                last = [rows[ended] for rows in converted]
-                if ended.any():
-                    converted, mask = self._reset_where(ended, mask)
+            last = [rows[ended] for rows in converted]
+        if self._autoreset_mode is AutoresetMode.NEXT_STEP:
+            deciding, fresh, self._ended = ~ended, began_only, ended
+        elif self._autoreset_mode is AutoresetMode.DISABLED and ended.any():
+            converted, mask = self._reset_where(ended, mask)
         self._steps = (
             self._decision_steps(deciding, converted, np.where(fresh, np.float32(0), rewards), mask),
             _terminal_steps(ended, last, rewards, truncated & ~terminated),
@@ -197,12 +189,7 @@ class VectorEnvAdapter(BaseEnv):
         self._pending = self._spec.action_spec.empty_action(self.num_envs)
 
     def _set_rows(self, agent_ids: np.ndarray, action: ActionTuple) -> None:
-        spec = self._spec.action_spec
-        checked_actions(spec, action, len(agent_ids), self._name)
-        if ((action.discrete < 0) | (action.discrete >= np.array(spec.discrete_branches))).any():
-            raise UnityActionException(
-                f"a discrete action of {self._name} lies outside its branches {spec.discrete_branches}"
-            )
+        action = checked_choices(self._spec.action_spec, action, len(agent_ids), self._name)
         self._pending.continuous[agent_ids] = action.continuous
         self._pending.discrete[agent_ids] = action.discrete
 
@@ -211,9 +198,11 @@ class VectorEnvAdapter(BaseEnv):
     ) -> tuple[list[np.ndarray], np.ndarray | None]:
         """Resets these environments; returns the observations of all environments and the updated action mask."""
         observation, infos = self._reset(options={"reset_mask": ended.copy()})
-        fresh_mask = self._action_mask(infos)
-        if mask is not None and fresh_mask is not None:
-            mask[ended] = fresh_mask[ended]
+        fresh = self._action_mask(infos)
+        if mask is None and fresh is not None:
+            mask = np.zeros_like(fresh)
+        if mask is not None:
+            mask[ended] = False if fresh is None else fresh[ended]
         return self._observations.convert(observation), mask
 
     def _final_observations(self, infos: dict[str, Any], ended: np.ndarray) -> list[np.ndarray]:

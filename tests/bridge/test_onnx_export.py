@@ -1,6 +1,7 @@
 """Exported models under onnxruntime: the same actions as the policy, under the names that Unity reads."""
 
 import itertools
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -223,17 +224,30 @@ def test_only_allowed_actions_come_out_under_every_mask(
             assert np.take_along_axis(mask, outputs[name][:, branch : branch + 1], 1).all()
 
 
+def save_behavior(folder: Path) -> None:
+    """Saves a checkpoint of a behavior of the folder's name."""
+    policy = make_policy(make_spec(VECTOR, (2, ())), SETTINGS["plain"])
+    state = {
+        "trainer_type": "ppo",
+        "Policy": policy.state_dict(),
+        "behavior": {"name": folder.name, **policy.description()},
+        "global_step": 7,
+    }
+    save_state(folder / "checkpoint.pt", state)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows refuses such names")
+def test_a_folder_s_name_cannot_control_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_behavior(tmp_path / "Wal\x1b[2Jker")
+    assert main([str(tmp_path)]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'Walker.onnx'}\n"
+
+
 def test_command_exports_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    spec = make_spec(VECTOR, (2, ()))
     for name in ("Walker", "Crawler"):
-        policy = make_policy(spec, SETTINGS["plain"])
-        state = {
-            "trainer_type": "ppo",
-            "Policy": policy.state_dict(),
-            "behavior": {"name": name, **policy.description()},
-            "global_step": 7,
-        }
-        save_state(tmp_path / name / "checkpoint.pt", state)
+        save_behavior(tmp_path / name)
     assert main([str(tmp_path)]) == 0
     expected = [tmp_path / "Crawler.onnx", tmp_path / "Walker.onnx"]
     assert capsys.readouterr().out.split() == [str(path) for path in expected]

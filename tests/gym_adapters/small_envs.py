@@ -11,6 +11,10 @@ from gym_adapters import VectorEnvAdapter
 NAME = "Small"
 
 
+def box(*shape, dtype=np.float32, low=-1, high=1) -> spaces.Box:
+    return spaces.Box(low, high, shape, dtype)
+
+
 class Counter(gymnasium.Env):
     """Observes (episode, step), pays the step, and ends after `length` steps.
 

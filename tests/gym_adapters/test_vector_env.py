@@ -153,6 +153,33 @@ def test_masks_forbid_what_gymnasium_does_not_allow(mode):
         adapter.step()
 
 
+class Seldom(Counter):
+    """Tells masks with the first observations of episodes only, or with all others only."""
+
+    def __init__(self, length: int, first: bool) -> None:
+        super().__init__(length, masked=True)
+        self.first = first
+
+    def _info(self):
+        return super()._info() if (self.count == 0) == self.first else {}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("first", [True, False])
+def test_a_decision_without_a_mask_allows_everything(mode, first):
+    makers = [lambda length=length: Seldom(length, first) for length in (2, 3)]
+    adapter = VectorEnvAdapter(SyncVectorEnv(makers, autoreset_mode=mode), NAME, 0)
+    adapter.reset()
+    for _ in range(8):
+        decisions, _ = adapter.get_steps(NAME)
+        masks = decisions.action_mask
+        mask = np.zeros((len(decisions), 3), bool) if masks is None else masks[0]
+        step = decisions.obs[0][:, 1].astype(int)
+        told = (step == 0) == first
+        np.testing.assert_array_equal(mask, told[:, None] & (np.arange(3) != step[:, None] % 3))
+        adapter.step()
+
+
 def test_no_mask_without_one_from_the_environment():
     adapter = counters([2])
     adapter.reset()

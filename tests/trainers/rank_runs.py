@@ -12,6 +12,7 @@ from rank_envs import RANK
 from training.test_curriculum import Taught, lessons
 from training.test_self_play import arena
 from training.test_self_play import options as play_options
+from training.test_statistics import Reporting
 
 from trainers import Callback, Moment, Outcome, train
 from trainers.config import RunSettings
@@ -59,12 +60,12 @@ class Late(Taught):
 
 
 class Watch(Callback):
-    """Ends the run at its first summary."""
+    """Ends the run at its first summary, and keeps what it says that the environments reported."""
 
-    summaries = 0
+    numbers: tuple[float, ...] = ()
 
     def summary(self, moment: Moment) -> None:
-        self.summaries += 1
+        self.numbers = (*self.numbers, moment.figures["Game/Number"])
         moment.stop()
 
 
@@ -111,8 +112,8 @@ def main(folder: Path) -> None:
     found["evaluated"], found["best"] = told(outcomes), outcomes["Task"].best_return
     watch = Watch()
     stopped = {**early, "checkpoint_settings": {**run, "run_id": "stopped"}}
-    found["stopped"] = told(train(Taught(), stopped, callbacks=[watch]))
-    assert (watch.summaries > 0) == (RANK == 0)
+    found["stopped"] = told(train(Reporting(RANK), stopped, callbacks=[watch]))
+    assert set(watch.numbers) == ({0.5} if RANK == 0 else set())
     (folder / f"{RANK}.json").write_text(json.dumps(found))
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from trainers.config import NetworkSettings
 from trainers.networks.actor_network import ActorNetwork
-from trainers.networks.distributions import ActionDistribution, branch_log_probs
+from trainers.networks.distributions import ActionDistribution
 from trainers.networks.layers import VALUE_GAIN, head_layer
 from trainers.networks.memory import Sequences
 from trainers.networks.policy_network import ActionSample
@@ -171,9 +171,4 @@ class ActorCritic(ActorNetwork[ActionDistribution]):
     def distribution_of(self, features: Tensor, forbidden: Tensor | None) -> ActionDistribution:
         """See `ActorNetwork.distribution_of`."""
         mean = features[:, :0] if self.mean_head is None else self.mean_head(features)
-        branches: tuple[Tensor, ...] = ()
-        if self.logits_head is not None:
-            branches = branch_log_probs(
-                self.logits_head(features), self.action_spec.discrete_branches, forbidden
-            )
-        return ActionDistribution(mean, self.log_std, branches)
+        return ActionDistribution(mean, self.log_std, self.branches_of(features, forbidden))

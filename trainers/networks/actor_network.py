@@ -6,10 +6,10 @@ from typing import Generic, TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from trainers.networks.body import Body
-from trainers.networks.distributions import ActionDistribution
+from trainers.networks.distributions import ActionDistribution, branch_log_probs
 from trainers.networks.exported import ExportedActions, discrete_actions
 from trainers.networks.memory import Memory, Sequences
 from trainers.networks.noise import Noise
@@ -25,11 +25,13 @@ class ActorNetwork(PolicyNetwork, Generic[DistributionType]):
     Attributes:
         actor: encoders and hidden layers of the actor.
         actor_memory: the memory after them (ML-Agents key `memory`); None without.
+        logits_head: the logits of all branches, from the actor's features; None without branches.
     """
 
     takes_memory = True
     actor: Body
     actor_memory: Memory | None
+    logits_head: nn.Module | None
 
     @abstractmethod
     def distribution_of(self, features: Tensor, forbidden: Tensor | None) -> DistributionType:
@@ -74,6 +76,12 @@ class ActorNetwork(PolicyNetwork, Generic[DistributionType]):
         assert self.actor_memory is not None
         features, after = self.actor_memory(self.actor(inputs), memory)
         return self.distribution_of(features, forbidden), after
+
+    def branches_of(self, features: Tensor, forbidden: Tensor | None) -> tuple[Tensor, ...]:
+        """Return the log-probabilities of each branch's actions, (n, size) each, from the actor's features."""
+        if self.logits_head is None:
+            return ()
+        return branch_log_probs(self.logits_head(features), self.action_spec.discrete_branches, forbidden)
 
     @torch.inference_mode()
     def choose(

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from trainers.config import NetworkSettings
 from trainers.networks.actor_network import ActorNetwork
 from trainers.networks.body import Body
-from trainers.networks.distributions import branch_log_probs
 from trainers.networks.layers import head_layer
 from trainers.networks.memory import Sequences
 from trainers.networks.policy_network import ActionSample
@@ -140,9 +139,4 @@ class SoftActorCritic(ActorNetwork[SquashedDistribution]):
         mean = log_std = features[:, :0]
         if self.mean_head is not None and self.log_std_head is not None:
             mean, log_std = self.mean_head(features), self.log_std_head(features).clamp(*LOG_STD_RANGE)
-        branches: tuple[Tensor, ...] = ()
-        if self.logits_head is not None:
-            branches = branch_log_probs(
-                self.logits_head(features), self.action_spec.discrete_branches, forbidden
-            )
-        return SquashedDistribution(mean, log_std, branches)
+        return SquashedDistribution(mean, log_std, self.branches_of(features, forbidden))

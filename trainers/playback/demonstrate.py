@@ -2,8 +2,9 @@
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,6 @@ from gym_adapters.commands import CommandParser, add_checkpoint, program_name
 from gym_adapters.errors import UserError, close_reported, exit_status
 from gym_adapters.limits import ENVIRONMENTS
 from gym_adapters.make import make_env
-from gym_adapters.pettingzoo import is_pettingzoo
 from gym_adapters.text import printable
 from trainers.config import CheckpointSettings, EnvSettings, load_settings
 from trainers.config.base import PathText
@@ -25,9 +25,9 @@ from trainers.config.loader import CONFIGURATION
 from trainers.experience.playing import Acted, play, require_behaviors
 from trainers.networks.policy_network import join_masks
 from trainers.playback.evaluation import EPISODES
-from trainers.playback.run_environment import environment_of
+from trainers.playback.policies import from_run, loaded
 from trainers.records.names import file_name
-from trainers.records.policy_file import LoadedPolicy, find_checkpoint, find_checkpoints, load_policy
+from trainers.records.policy_file import LoadedPolicy, find_checkpoints
 
 
 @dataclass
@@ -140,22 +140,18 @@ def _record_run(arguments: argparse.Namespace) -> list[str]:
         raise UserError(f"--episodes {arguments.episodes}: expected 1 to {ENVIRONMENTS:,}")
     checkpoints = find_checkpoints(arguments.run, arguments.checkpoint)
     player = _player_of(arguments, checkpoints[0])
+    make: Callable[[], BaseEnv]
     if player is None:
-        env_id, options = environment_of(checkpoints[0], arguments.env, arguments.trust)
-        if not is_pettingzoo(env_id):
-            checkpoints = [find_checkpoint(arguments.run, arguments.checkpoint)]
-    policies = [load_policy(checkpoint) for checkpoint in checkpoints]
-    paths = _files(arguments, [policy.name for policy in policies])
-    for policy in policies:
-        policy.seed(arguments.seed)
-    if player is None:
-        env: BaseEnv = make_env(env_id, arguments.episodes, arguments.seed, options)
+        env_id, options, policies = from_run(arguments)
+        make, limit = partial(make_env, env_id, arguments.episodes, arguments.seed, options), None
     else:
-        env = _start_player(arguments, checkpoints[0], player)
+        policies = loaded(checkpoints, arguments.seed)
+        make, limit = partial(_start_player, arguments, checkpoints[0], player), arguments.episodes
+    paths = _files(arguments, [policy.name for policy in policies])
+    env = make()
     try:
         if player is None:
             require_behaviors(env, policies)
-        limit = None if player is None else arguments.episodes
         found = record(env, policies, limit, not arguments.stochastic)
     finally:
         close_reported(env.close)

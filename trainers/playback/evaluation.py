@@ -12,14 +12,11 @@ from mlagents_envs.base_env import ActionTuple, BaseEnv
 from bridge.ports import BASE_PORT
 from bridge.process import looks_like_player
 from gym_adapters.commands import LAST, CommandParser, add_checkpoint, program_name
-from gym_adapters.errors import (
-    UserError,
-    close_reported,
-    exit_status,
-)
+from gym_adapters.errors import UserError, close_reported, exit_status
 from gym_adapters.limits import ENVIRONMENTS
 from gym_adapters.make import make_env
 from gym_adapters.pettingzoo import is_pettingzoo
+from gym_adapters.text import printable
 from trainers.config import load_settings
 from trainers.config.base import PathText
 from trainers.config.errors import option_reader, path_option
@@ -79,7 +76,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             lines += [f"{index:4d}  {_shown(value)}" for index, value in enumerate(returns)]
         if arguments.video is not None:
             lines.append(f"video {arguments.video}")
-        sys.stdout.write("\n".join(lines) + "\n")  # in one write: a reader may close after the first line
+        sys.stdout.write(
+            printable("\n".join(lines)) + "\n"
+        )  # in one write: a reader may close after the first line
     return 0
 
 
@@ -102,6 +101,7 @@ def _evaluate_run(arguments: argparse.Namespace) -> dict[str, list[float]]:
         )
     if arguments.run.suffix == ONNX and looks_like_player(required_env(arguments)):
         return _play_in_player(arguments, episodes)
+    policies: Sequence[Policy]
     env_id, options, policies = from_file(arguments) if arguments.run.suffix == ONNX else from_run(arguments)
     seeds = range(arguments.seed, arguments.seed + episodes)
     if video is not None and is_pettingzoo(env_id):

@@ -18,8 +18,9 @@ from gym_adapters.make import make_env
 from gym_adapters.pettingzoo import TEAMS, is_pettingzoo
 from gym_adapters.teams import parts_of
 from trainers.playback.match import RandomSide, RunSide, Side, play, report, teams_in, text
+from trainers.playback.policies import loaded
 from trainers.playback.run_environment import environment_of
-from trainers.records.policy_file import find_checkpoints, load_policy
+from trainers.records.policy_file import find_checkpoints
 
 GAMES = 200
 RANDOM = "random"
@@ -98,7 +99,4 @@ def _other_side(specs: dict[str, BehaviorSpec], arguments: argparse.Namespace) -
 
 
 def _side(checkpoints: Sequence[Path], arguments: argparse.Namespace) -> RunSide:
-    policies = [load_policy(checkpoint) for checkpoint in checkpoints]
-    for policy in policies:
-        policy.seed(arguments.seed)
-    return RunSide(policies, arguments.deterministic)
+    return RunSide(loaded(checkpoints, arguments.seed), arguments.deterministic)

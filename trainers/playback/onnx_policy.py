@@ -40,12 +40,16 @@ class OnnxPolicy:
         self._outputs = [one.name for one in self._session.get_outputs()]
         named = _behavior_named(self._session, path)
         names = {parts_of(behavior_id)[0]: spec for behavior_id, spec in specs.items()}
-        self.name = named if named in names else next(iter(names))
+        if not names:
+            raise UserError(
+                f"{path}: is for {named}, the environment has no behavior; its agents ask for no decision"
+            )
         if named not in names and len(names) > 1:
             raise UserError(
                 f"{path}: is for {named}, the environment has {', '.join(sorted(names))}; name the file after one of "
                 "them"
             )
+        self.name = named if named in names else next(iter(names))
         self.spec = names[self.name]
         self._memory_size = _size(self._inputs[MEMORY_IN][-1]) if MEMORY_IN in self._inputs else 0
         self._memories: dict[Hashable, np.ndarray] = {}

@@ -1,32 +1,38 @@
-"""The policies that `python -m trainers.evaluate` plays: those of a run, or of an `.onnx` file."""
+"""The policies that a command plays: those of a run, or of an `.onnx` file."""
 
 import argparse
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from gym_adapters.errors import UserError, close_reported
 from gym_adapters.make import make_env
 from gym_adapters.pettingzoo import is_pettingzoo
-from trainers.experience.playing import Policy
 from trainers.playback.onnx_policy import OnnxPolicy
 from trainers.playback.run_environment import environment_of
-from trainers.records.policy_file import find_checkpoint, find_checkpoints, load_policy
+from trainers.records.policy_file import LoadedPolicy, find_checkpoint, find_checkpoints, load_policy
 
 ONNX = ".onnx"
 
 
-def from_run(arguments: argparse.Namespace) -> tuple[str, dict[str, Any], list[Policy]]:
+def loaded(checkpoints: Iterable[Path], seed: int) -> list[LoadedPolicy]:
+    """Return the policies of checkpoints. `seed` is that of their samples."""
+    policies = [load_policy(checkpoint) for checkpoint in checkpoints]
+    for policy in policies:
+        policy.seed(seed)
+    return policies
+
+
+def from_run(arguments: argparse.Namespace) -> tuple[str, dict[str, Any], list[LoadedPolicy]]:
     """Return the environment's id and options, and the policies, of a run or a checkpoint."""
     checkpoints = find_checkpoints(arguments.run, arguments.checkpoint)
     env_id, options = environment_of(checkpoints[0], arguments.env, arguments.trust)
     if not is_pettingzoo(env_id):
         checkpoints = [find_checkpoint(arguments.run, arguments.checkpoint)]
-    policies = [load_policy(checkpoint) for checkpoint in checkpoints]
-    for policy in policies:
-        policy.seed(arguments.seed)
-    return env_id, options, list(policies)
+    return env_id, options, loaded(checkpoints, arguments.seed)
 
 
-def from_file(arguments: argparse.Namespace) -> tuple[str, dict[str, Any], list[Policy]]:
+def from_file(arguments: argparse.Namespace) -> tuple[str, dict[str, Any], list[OnnxPolicy]]:
     """Return the environment's id and options, and the policy, of an `.onnx` file."""
     env_id = required_env(arguments)
     probe = make_env(env_id, 1, arguments.seed)

@@ -8,8 +8,10 @@ from bridge.process import looks_like_player
 from gym_adapters.commands import module_command, option
 from gym_adapters.errors import UserError
 from gym_adapters.make import with_whole_episodes
+from gym_adapters.text import printable
 from gym_adapters.trust import needs_trust
 from trainers.config import load_settings
+from trainers.config.loader import CONFIGURATION
 
 
 def environment_of(
@@ -30,7 +32,7 @@ def environment_of(
     """
     options: dict[str, Any] = {}
     typed = env_id is not None
-    configuration = checkpoint.parent.parent / "configuration.yaml"
+    configuration = checkpoint.parent.parent / CONFIGURATION
     if env_id is None:
         if not configuration.is_file():
             raise UserError(f"{configuration}: not found, so the environment is not known; give --env")
@@ -48,7 +50,7 @@ def environment_of(
             f"{configuration}: it would {asked}; add --trust if you trust this run, or name an environment with --env"
         )
     if asked:
-        print(f"{configuration}: trusted to {asked}", file=sys.stderr)
+        print(printable(f"{configuration}: trusted to {asked}"), file=sys.stderr)
     return env_id, options
 
 

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -88,24 +89,15 @@ def write_video(
         UserError: the environment draws no pictures, or an episode has another return than before.
     """
     look = look or Look()
-    writer: _Writer | None = None
-    with tempfile.TemporaryDirectory() as folder:
-        draft = Path(folder, f"video{path.suffix}")
-        try:
-            for episode in episodes:
-                with _film(env_id, options) as film:
-                    every = math.ceil(film.fps / look.most_fps)
-                    fps = film.fps / every
-                    most = None if look.seconds is None else round(look.seconds * fps)
-                    for picture in film.play(episode.seed, episode.actions, every, most):
-                        writer = writer or _Writer(draft, picture, fps, look)
-                        writer.add(picture)
-                    _require_same(env_id, film, episode)
-        finally:
-            if writer is not None:
-                writer.close()
-        with refusal_named(path):
-            write_atomically(path, lambda stream: stream.write(draft.read_bytes()))
+    with _written(path, look) as writer:
+        for episode in episodes:
+            with _film(env_id, options) as film:
+                every = math.ceil(film.fps / look.most_fps)
+                fps = film.fps / every
+                most = None if look.seconds is None else round(look.seconds * fps)
+                for picture in film.play(episode.seed, episode.actions, every, most):
+                    writer.add(picture, fps)
+                _require_same(env_id, film, episode)
 
 
 def film_agents(
@@ -132,52 +124,59 @@ def film_agents(
     """
     _require_suffix(path)
     _ffmpeg()
-    writer: _Writer | None = None
     found: list[Played] = []
-    with tempfile.TemporaryDirectory() as folder:
-        draft = Path(folder, f"video{path.suffix}")
-        try:
-            for seed in seeds:
-                env = FilmedAgents(env_id, seed, options)
-                try:
-                    if writer is None:
-                        env.reset()
-                        writer = _Writer(draft, env.picture(), min(env.fps, MOST_FPS), Look())
-                    env.show = writer.add
-                    found.append(play(env))
-                finally:
-                    close_reported(env.close)
-        finally:
-            if writer is not None:
-                writer.close()
-        with refusal_named(path):
-            write_atomically(path, lambda stream: stream.write(draft.read_bytes()))
+    with _written(path, Look()) as writer:
+        for seed in seeds:
+            env = FilmedAgents(env_id, seed, options)
+            env.show = partial(writer.add, fps=min(env.fps, MOST_FPS))
+            try:
+                found.append(play(env))
+            finally:
+                close_reported(env.close)
     return found
 
 
 class _Writer:
-    """Writes pictures of one size to a file.
+    """Writes pictures of one size to a file, which the first of them begins.
 
     Args:
         path: ends in .mp4 (H.264) or .gif.
-        first: a picture of that size; it is not written.
-        fps: pictures per second.
         look: width and colours.
     """
 
-    def __init__(self, path: Path, first: np.ndarray, fps: float, look: Look) -> None:
+    def __init__(self, path: Path, look: Look) -> None:
+        self.path, self._look = path, look
+        self._frames: Any = None
+        self._factor = 1
+
+    def add(self, picture: np.ndarray, fps: float) -> None:
+        """Write a picture, (height, width, 3) uint8. The first one's `fps` is that of all, in pictures per second."""
+        if self._frames is None:
+            self._begin(picture, fps)
+        larger = picture.repeat(self._factor, axis=0).repeat(self._factor, axis=1)
+        try:
+            self._frames.send(np.ascontiguousarray(larger))
+        except OSError as error:
+            raise UserError(f"ffmpeg stopped with an error: {first_line(error)}") from error
+
+    def close(self) -> None:
+        """Finish the file."""
+        if self._frames is not None:
+            self._frames.close()
+
+    def _begin(self, first: np.ndarray, fps: float) -> None:
         height, width = first.shape[:2]
-        self._factor = math.ceil(LEAST_HEIGHT / height)
+        look, self._factor = self._look, math.ceil(LEAST_HEIGHT / height)
         size = (width * self._factor, height * self._factor)
         scale = f"scale={look.width}:-2:flags=area" if look.width else "pad=ceil(iw/2)*2:ceil(ih/2)*2"
-        if path.suffix == ".gif":
+        if self.path.suffix == ".gif":
             palette = f"split[a][b];[a]palettegen=max_colors={look.colours}[p];[b][p]paletteuse=dither=bayer"
             codec, pixels, output = "gif", "pal8", ["-filter_complex", f"{scale},{palette}", "-loop", "0"]
         else:
             codec, pixels = "libx264", "yuv420p"
             output = ["-vf", scale, "-crf", "26", "-preset", "slow", "-movflags", "+faststart"]
         self._frames = _ffmpeg().write_frames(
-            str(path),
+            str(self.path),
             size,
             pix_fmt_out=pixels,
             fps=fps,
@@ -189,17 +188,22 @@ class _Writer:
         )
         self._frames.send(None)
 
-    def add(self, picture: np.ndarray) -> None:
-        """Write a picture, (height, width, 3) uint8."""
-        larger = picture.repeat(self._factor, axis=0).repeat(self._factor, axis=1)
-        try:
-            self._frames.send(np.ascontiguousarray(larger))
-        except OSError as error:
-            raise UserError(f"ffmpeg stopped with an error: {first_line(error)}") from error
 
-    def close(self) -> None:
-        """Finish the file."""
-        self._frames.close()
+@contextmanager
+def _written(path: Path, look: Look) -> Iterator[_Writer]:
+    """Yield a writer, and at the end write its file to `path`, atomically.
+
+    Raises:
+        UserError: `path` cannot be written.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        writer = _Writer(Path(folder, f"video{path.suffix}"), look)
+        try:
+            yield writer
+        finally:
+            writer.close()
+        with refusal_named(path):
+            write_atomically(path, lambda stream: stream.write(writer.path.read_bytes()))
 
 
 def _require_suffix(path: Path) -> None:

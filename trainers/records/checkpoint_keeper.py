@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ class CheckpointKeeper:
         self.entries = [known for known in self.entries if known["steps"] != step] + [entry]
         while len(self.entries) > self.keep:
             for path in self._files(self.entries.pop(0)):
-                path.unlink(missing_ok=True)
+                _delete(path)
 
     def export(self, write: Callable[[Path], None]) -> None:
         """Write the `.onnx` beside the newest checkpoint, and as the run's own.
@@ -102,7 +103,7 @@ class CheckpointKeeper:
         for name in there - listed:
             path = self.folder.parent / name
             if own.fullmatch(path.name):
-                path.unlink(missing_ok=True)
+                _delete(path)
         self.entries = [
             entry if entry["file_path"] in there else {**entry, "file_path": entry["auxillary_file_paths"][0]}
             for entry in entries
@@ -135,3 +136,9 @@ class CheckpointKeeper:
 def _names(entry: dict[str, Any]) -> list[str]:
     """Return the files of a listed checkpoint, relative to the run folder."""
     return [entry["file_path"], *entry["auxillary_file_paths"]]
+
+
+def _delete(path: Path) -> None:
+    """Delete a file that is not on the list. On Windows, one that a program has open stays until the next resume."""
+    with suppress(OSError):
+        path.unlink(missing_ok=True)

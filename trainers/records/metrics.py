@@ -3,7 +3,6 @@
 from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 
 import numpy as np
 
@@ -30,6 +29,9 @@ SCENE = "Scene/"
 OWN = frozenset({REWARD, REWARD_DEVIATION, GROUP_REWARD, EPISODE_LENGTH, SPEED, "step", "seconds"})
 OWN_GROUPS = ("Policy/", "Losses/", "Self-play/", "Environment/Lesson Number/", EVALUATION)
 """The trainer's own tags, and the columns of `progress.csv` that are no tags."""
+
+Reported = Mapping[str, Sequence[tuple[float, str]]]
+"""An environment's own statistics: for each tag, values with the names of their `StatsAggregationMethod`."""
 
 
 @dataclass(frozen=True)
@@ -130,8 +132,8 @@ class Metrics:
         """Mean raw return of the last 100 episodes; NaN before the first one ended."""
         return float(np.mean(self.recent_returns)) if self.recent_returns else float("nan")
 
-    def add_reported(self, statistics: Mapping[str, Sequence[tuple[float, Enum]]]) -> None:
-        """Record the statistics of a Unity environment: for each tag, values with their `StatsAggregationMethod`.
+    def add_reported(self, statistics: Reported) -> None:
+        """Record the statistics of a Unity environment.
 
         As in ML-Agents, a tag in histogram mode has its mean, and its distribution under the tag with `_hist`. A tag
         that is the trainer's own gets the prefix `SCENE`, so that neither changes the other.
@@ -140,13 +142,13 @@ class Metrics:
             tag = one_line(name, LONGEST_TAG)
             tag = f"{SCENE}{tag}" if _is_own(tag) else tag
             for value, method in reports:
-                if method.name == "SUM":
+                if method == "SUM":
                     self._sums[tag] += value
-                elif method.name == "MOST_RECENT":
+                elif method == "MOST_RECENT":
                     self._latest[tag] = value
                 else:
                     self._values[tag].append(value)
-                if method.name == "HISTOGRAM":
+                if method == "HISTOGRAM":
                     self._histograms[f"{tag}_hist"].append(value)
 
     def absorb(self, figures: "Metrics") -> None:

@@ -25,9 +25,8 @@ def with_run_id(settings: RunSettings) -> RunSettings:
     if checkpoints.run_id is not None:
         return settings
     env_path = settings.env_settings.env_path
-    name = file_name(
-        Path(behavior_name(env_path)).stem if env_path else next(iter(settings.behaviors), "run")
-    )
+    place = (env_path or "").rstrip("/\\")  # as a shell completes the folder of an app
+    name = file_name(Path(behavior_name(place)).stem if place else next(iter(settings.behaviors), "run"))
     stem = f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
     ids = (f"{stem}-{count}" if count > 1 else stem for count in range(1, 1000))
     run_id = next(run_id for run_id in ids if not Path(checkpoints.results_dir, run_id).exists())

@@ -34,7 +34,6 @@ class Waiting(BaseModel):
 
     best: FiniteFloat | None = None
     waited: int = Field(default=0, ge=0)
-    first_episode: int = Field(default=0, ge=0)
     lesson: dict[str, FiniteFloat] | None = None
     measure: str = ""
     reason: str = ""

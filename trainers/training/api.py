@@ -96,24 +96,31 @@ def train(
             display.close()
             raise
         try:
-            if isinstance(env, BaseEnv):
-                environment = env
-            else:
-                with session.timers("start-up"):
-                    environment = env(own_environment(settings, collective.rank))
-                stack.callback(signals.leaving, environment.close)
-            try:
-                with signals.ending(session):
-                    run(environment, session)
-            except UnityCommunicatorStoppedException:
-                session.display.say("The environment has ended the run; it is saved.")
-            session.complete_updates()
+            _train_in(env, session, signals, stack)
         except BaseException as error:
             at_once = isinstance(error, KeyboardInterrupt)  # a second Ctrl-C
             if session.abandon(save=not at_once):
                 error.add_note(SAVED)
             raise
         return session.close()
+
+
+def _train_in(
+    env: BaseEnv | Callable[[RunSettings], BaseEnv], session: Session, signals: StopSignals, stack: ExitStack
+) -> None:
+    """Train until the run ends. An environment that is made here is closed by `stack`."""
+    if isinstance(env, BaseEnv):
+        environment = env
+    else:
+        with session.timers("start-up"):
+            environment = env(own_environment(session.settings, session.collective.rank))
+        stack.callback(signals.leaving, environment.close)
+    try:
+        with signals.ending(session):
+            run(environment, session)
+    except UnityCommunicatorStoppedException:
+        session.display.say("The environment has ended the run; it is saved.")
+    session.complete_updates()
 
 
 def _require_environment(env: Any) -> None:

@@ -122,30 +122,13 @@ def _learn(
 ) -> None:
     """Learn and record each epoch; the policy ends as that of the best epoch."""
     learned, held_out = divided(shown, learner.task.seed, in_order=learner.policy.memory_size > 0)
-    cloning = Cloning(
-        block or BehavioralCloningSettings(demo_path=shown.source),
-        shown.decisions,
-        learner.policy,
-        learner.optimizer,
-        learner.actor_group,
-        learner.settings.hyperparameters,
-        learner.generator,
-        learned,
-    )
-    if learner.policy.normalizer is not None:
-        vectors = [shown.decisions.observations[index][learned] for index in learner.policy.vector_columns]
-        learner.observation_moments.update(np.concatenate(vectors, axis=1))
-        learner.policy.normalizer.assign(learner.observation_moments)
+    cloning = _prepared(learner, shown, block, learned)
     best, epochs = None, epochs or default_epochs(cloning)
     shown_every, written_every = (max(1, epochs // most) for most in (SHOWN_EPOCHS, WRITTEN_EPOCHS))
     with closing(fit(cloning, held_out, epochs)) as passes:
         for epoch in passes:
             best = epoch if epoch.is_best else best
-            learner.step = epoch.samples
-            learner.metrics.add("Losses/Pretraining Loss", epoch.loss)
-            learner.metrics.add("Policy/Learning Rate", epoch.rate)
-            if len(held_out):
-                learner.metrics.add("Losses/Held-out Loss", epoch.held_out)
+            _note(learner, epoch, is_judged=len(held_out) > 0)
             is_last = epoch.number == epochs or state.stop_requested
             due = epoch.number % written_every == 0 or is_last
             summary = recorder.summarise(state.timers.elapsed) if due else None
@@ -164,6 +147,36 @@ def _learn(
     display.say(f"best: {_line(best)}")
     judges = held_out if len(held_out) else learned
     learner.policy.set_deviation(deviation(cloning, judges).clamp(min=LEAST_DEVIATION))
+
+
+def _prepared(
+    learner: Learner, shown: Demonstrations, block: BehavioralCloningSettings | None, rows: np.ndarray
+) -> Cloning:
+    """Return what learns from rows of the demonstrations, and give the learner's normaliser their moments."""
+    policy, shown_rows = learner.policy, shown.decisions
+    if policy.normalizer is not None:
+        vectors = [shown_rows.observations[index][rows] for index in policy.vector_columns]
+        learner.observation_moments.update(np.concatenate(vectors, axis=1))
+        policy.normalizer.assign(learner.observation_moments)
+    return Cloning(
+        block or BehavioralCloningSettings(demo_path=shown.source),
+        shown_rows,
+        policy,
+        learner.optimizer,
+        learner.actor_group,
+        learner.settings.hyperparameters,
+        learner.generator,
+        rows,
+    )
+
+
+def _note(learner: Learner, epoch: Epoch, is_judged: bool) -> None:
+    """Give the learner's metrics what an epoch achieved."""
+    learner.step = epoch.samples
+    learner.metrics.add("Losses/Pretraining Loss", epoch.loss)
+    learner.metrics.add("Policy/Learning Rate", epoch.rate)
+    if is_judged:
+        learner.metrics.add("Losses/Held-out Loss", epoch.held_out)
 
 
 def _line(epoch: Epoch) -> str:

@@ -4,6 +4,7 @@ import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from mlagents_envs.base_env import BaseEnv
@@ -50,9 +51,8 @@ class Curriculum:
 
     Args:
         parameters: the training file's `environment_parameters`.
-        lessons: numbers of the lessons that an earlier run had reached, by parameter. A number after the last lesson
-            means the last.
-        smoothed: the smoothed mean returns of an earlier run, by parameter; 0 for those that it does not have.
+        status: content of an earlier `training_status.json`, which has the lessons that the run had reached. A number
+            after the last lesson means the last.
 
     Attributes:
         lessons: number of the present lesson, by parameter.
@@ -62,13 +62,22 @@ class Curriculum:
     def __init__(
         self,
         parameters: Mapping[str, EnvironmentParameter],
-        lessons: Mapping[str, int] | None = None,
-        smoothed: Mapping[str, float] | None = None,
+        status: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
-        known = lessons or {}
+        known = {name: (status or {}).get(name, {}) for name in parameters}
         self._curricula = {name: parameter.curriculum for name, parameter in parameters.items()}
-        self.lessons = {name: min(known.get(name, 0), len(own) - 1) for name, own in self._curricula.items()}
-        self.smoothed = {name: (smoothed or {}).get(name, 0.0) for name in parameters}
+        self.lessons = {
+            name: min(known[name].get("lesson_num", 0), len(own) - 1) for name, own in self._curricula.items()
+        }
+        self.smoothed = {name: float(known[name].get("smoothed_reward", 0.0)) for name in parameters}
+
+    @property
+    def status(self) -> dict[str, dict[str, float]]:
+        """The entry of each parameter in `training_status.json`: its present lesson and its smoothed mean return."""
+        return {
+            name: {"lesson_num": number, "smoothed_reward": self.smoothed[name]}
+            for name, number in self.lessons.items()
+        }
 
     @property
     def values(self) -> dict[str, Sampler]:
@@ -139,22 +148,6 @@ def judge(criteria: CompletionCriteria, measured: Performance, smoothed: float) 
     if criteria.signal_smoothing:
         mean = smoothed = 0.25 * smoothed + 0.75 * mean
     return mean > criteria.threshold, smoothed
-
-
-def lessons_in(status: Mapping[str, object]) -> dict[str, int]:
-    """Return the number of each parameter's lesson in the content of a `training_status.json`."""
-    entries = {name: entry for name, entry in status.items() if isinstance(entry, Mapping)}
-    numbers = {name: entry.get("lesson_num") for name, entry in entries.items()}
-    return {name: number for name, number in numbers.items() if isinstance(number, int) and number >= 0}
-
-
-def smoothed_in(status: Mapping[str, object]) -> dict[str, float]:
-    """Return the smoothed mean return of each parameter in the content of a `training_status.json`."""
-    entries = {name: entry for name, entry in status.items() if isinstance(entry, Mapping)}
-    rewards = {name: entry.get("smoothed_reward") for name, entry in entries.items()}
-    return {
-        name: value for name, value in rewards.items() if isinstance(value, float) and math.isfinite(value)
-    }
 
 
 def send(env: BaseEnv, values: Mapping[str, Sampler]) -> None:

@@ -18,6 +18,8 @@ from trainers.records.run_folder import has_checkpoint
 
 PACKAGES = ("torch", "numpy", "gymnasium", "mlagents-envs", "mujoco", "ale-py", "protobuf")
 """Packages of which all ranks must have the same version."""
+OWN = ("trainers", "bridge", "gym_adapters")
+"""The packages of this project, whose code must be the same too."""
 RUN = "run"
 """Key under which `torchrun` remembers the run from one restart to the next."""
 MOST_DIFFERENCES = 3
@@ -93,7 +95,7 @@ def _require_alike(ranks: Ranks, settings: RunSettings | None, mistake: str | No
     """
     own = {
         "mistake": mistake,
-        "software": {"Python": platform.python_version(), **_versions(), "trainers/": _code_hash()},
+        "software": software(),
         "settings": None if settings is None else _leaves(settings.model_dump(mode="json")),
     }
     told = ranks.gather_values(own)
@@ -134,19 +136,21 @@ def _leaves(tree: Any, path: str = "") -> dict[str, Any]:
     }
 
 
-def _versions() -> dict[str, str | None]:
-    found: dict[str, str | None] = {}
+def software() -> dict[str, str | None]:
+    """Return what all ranks must have the same of: Python, packages, and this project's own code."""
+    found: dict[str, str | None] = {"Python": platform.python_version()}
     for name in PACKAGES:
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             found[name] = None
-    return found
+    place = Path(__file__).parents[2]
+    return {**found, **{f"{name}/": code_hash(place / name) for name in OWN}}
 
 
-def _code_hash() -> str:
-    """Return a hash of this trainer's own code."""
-    folder, digest = Path(__file__).parents[1], hashlib.sha256()
+def code_hash(folder: Path) -> str:
+    """Return a hash of the Python files in a folder and in those inside it."""
+    digest = hashlib.sha256()
     for path in sorted(folder.rglob("*.py")):
         digest.update(path.relative_to(folder).as_posix().encode())
         digest.update(path.read_bytes())

@@ -11,14 +11,15 @@ from mlagents_envs.base_env import BehaviorSpec
 from gym_adapters.errors import UserError, unread_named
 from gym_adapters.text import one_line
 from trainers.algorithms.learner import Learner
-from trainers.config import RunSettings, catalogue
+from trainers.config import BehaviorSettings, RunSettings, TorchSettings, catalogue
 from trainers.config.scaling import scaled
 from trainers.experience.task import Task
 from trainers.imitation.sources import require_source
+from trainers.networks.policy_network import PolicyNetwork
 from trainers.networks.weights import require_room
 from trainers.optim.collective import Alone, Collective, JointError
 from trainers.optim.crowding import Crowding
-from trainers.optim.device import agreed_choice, choose_compute
+from trainers.optim.device import Compute, agreed_choice, choose_compute
 from trainers.optim.measured import Measured
 from trainers.optim.threads import Threads, torch_threads
 from trainers.records.names import behavior_folder
@@ -66,38 +67,15 @@ class Learners:
         algorithm = catalogue.algorithm(settings.trainer_type)
         assert algorithm is not None
         learner_class: type[Learner] = algorithm.load()
-        batch_size = settings.hyperparameters.batch_size
-        network, owner = settings.network_settings, f"behavior {one_line(name, 100)}"
-        require_room(owner, spec, network, lambda: learner_class.make_network(spec, settings), copies=4)
-        try:
-            trial = learner_class.make_network(spec, settings)
-        except UserError as error:
-            raise UserError(f"{owner}: {error}") from error
-        choice = None
-        if self.collective.rank == 0:
-            choice = choose_compute(
-                trial,
-                -(-batch_size // self.collective.size),
-                wanted,
-                self.threads.most,
-                Measured(),
-                lambda text: self.display.say(f"{name}: {text}"),
-            )
-        compute, reason, by_measurement = agreed_choice(choice, self.collective)
-        if wanted.device == "auto" or by_measurement:
-            self.display.say(f"{name} is computed on {compute}: {reason}")
+        owner = f"behavior {one_line(name, 100)}"
+        trial = _trial_network(learner_class, owner, spec, settings)
+        compute, by_measurement = self._choose_compute(name, trial, settings, wanted)
         seed = behavior_seed(self.settings.env_settings.seed, self._made)
         self._made += 1
         learns = not self.settings.checkpoint_settings.inference
+        graphs = wanted.cuda_graphs
         task = Task(
-            name,
-            spec,
-            settings,
-            seed,
-            compute.device,
-            self.collective,
-            learns=learns,
-            cuda_graphs=wanted.cuda_graphs,
+            name, spec, settings, seed, compute.device, self.collective, learns=learns, cuda_graphs=graphs
         )
         with torch_threads(1):  # initial weights do not depend on the number of threads
             learner = learner_class(task)
@@ -118,6 +96,32 @@ class Learners:
                 self.display.say(f"{name}: {note}")
         return learner
 
+    def _choose_compute(
+        self, name: str, trial: PolicyNetwork, settings: BehaviorSettings, wanted: TorchSettings
+    ) -> tuple[Compute, bool]:
+        """Return on what all ranks compute a network, as rank 0 chooses, and whether that was measured.
+
+        Args:
+            name: the behavior's name, for messages.
+            trial: a network like the behavior's.
+            settings: the behavior's settings.
+            wanted: what the training file, or the run that is resumed, says of the device.
+        """
+        choice = None
+        if self.collective.rank == 0:
+            choice = choose_compute(
+                trial,
+                -(-settings.hyperparameters.batch_size // self.collective.size),
+                wanted,
+                self.threads.most,
+                Measured(),
+                lambda text: self.display.say(f"{name}: {text}"),
+            )
+        compute, reason, by_measurement = agreed_choice(choice, self.collective)
+        if wanted.device == "auto" or by_measurement:
+            self.display.say(f"{name} is computed on {compute}: {reason}")
+        return compute, by_measurement
+
     def _starting_point(self, name: str, init_path: str | None) -> Path | None:
         """Return the checkpoint to take weights from (ML-Agents keys `init_path` and `initialize_from`), or None.
 
@@ -136,6 +140,25 @@ class Learners:
         with unread_named(folder):
             own = behavior_folder(folder, name)
             return find_checkpoint(own if init_path is None else own / init_path)
+
+
+def _trial_network(
+    learner_class: type[Learner], owner: str, spec: BehaviorSpec, settings: BehaviorSettings
+) -> PolicyNetwork:
+    """Return a network like the behavior's, which is measured and thrown away.
+
+    Raises:
+        UserError: it is too large for this machine, or cannot be made; the message begins with `owner`.
+    """
+
+    def make() -> PolicyNetwork:
+        return learner_class.make_network(spec, settings)
+
+    require_room(owner, spec, settings.network_settings, make, copies=4)
+    try:
+        return make()
+    except UserError as error:
+        raise UserError(f"{owner}: {error}") from error
 
 
 def check_threads(settings: RunSettings, collective: Collective) -> None:

@@ -9,7 +9,7 @@ from mlagents_envs.base_env import BaseEnv
 
 from trainers.algorithms.learner import Learner
 from trainers.config import EnvironmentParameter
-from trainers.training.curriculum import Curriculum, Performance, lessons_in, send, smoothed_in
+from trainers.training.curriculum import Curriculum, Performance, send
 
 
 class Lessons:
@@ -17,20 +17,16 @@ class Lessons:
 
     Args:
         parameters: the training file's `environment_parameters`.
-        status: content of an earlier `training_status.json`, which holds the lessons that the run had reached.
+        status: content of an earlier `training_status.json`; empty for a new run.
     """
 
     def __init__(self, parameters: Mapping[str, EnvironmentParameter], status: Mapping[str, Any]) -> None:
-        self._curriculum = Curriculum(parameters, lessons_in(status), smoothed_in(status))
+        self._curriculum = Curriculum(parameters, status)
 
     @property
     def status(self) -> dict[str, dict[str, float]]:
-        """The entry of each parameter in `training_status.json`: its present lesson and its smoothed mean return."""
-        curriculum = self._curriculum
-        return {
-            name: {"lesson_num": number, "smoothed_reward": curriculum.smoothed[name]}
-            for name, number in curriculum.lessons.items()
-        }
+        """See `Curriculum.status`."""
+        return self._curriculum.status
 
     @property
     def at_last(self) -> bool:

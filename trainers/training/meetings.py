@@ -7,7 +7,6 @@ the same on all ranks: updates, schedules, lessons, ratings, summaries, checkpoi
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from trainers.algorithms.actor import Actor, Mind
 from trainers.algorithms.learner import Learner
 from trainers.networks.behavior_spec import describe_spec, spec_from
 from trainers.optim.collective import Collective, JointError
+from trainers.records.metrics import Reported
 from trainers.records.timers import TimerTree
 from trainers.training.recorder import Recorder
 
@@ -59,7 +59,7 @@ class Meetings:
         self._begin, self._wants_stop, self._preemption = begin, wants_stop, preemption
         self._found: Mapping[str, BehaviorSpec] = {}
         self._stopping = False
-        self._reported: list[dict[str, list[tuple[float, str]]]] = []
+        self._reported: list[Reported] = []
         self._left = 1
         self._interval = 0
         self._since = self._asked = time.perf_counter()
@@ -118,14 +118,13 @@ class Meetings:
         if not self.alone:
             self._meet()
 
-    def report(self, statistics: Mapping[str, Sequence[tuple[float, Any]]]) -> None:
-        """Keep an environment's own statistics until the next meeting."""
-        if statistics:
-            told = {
-                name: [(float(value), method.name) for value, method in reports]
-                for name, reports in statistics.items()
-            }
-            self._reported.append(told)
+    def report(self, statistics: Reported) -> None:
+        """Add an environment's own statistics to every behavior's summary; with several ranks, at the next meeting."""
+        if self.alone:
+            for learner in self.learners:
+                _add_reported(learner, statistics)
+        elif statistics:
+            self._reported.append(statistics)
 
     def _is_preempted(self) -> bool:
         """Whether so many ranks wait at the meeting that this one ends its part early."""
@@ -176,8 +175,7 @@ class Meetings:
             learner.meet(rows, int(decisions.sum()), int(moves.sum()), told)
             for each in speeches:
                 for statistics in each["reported"]:
-                    if not learner.finished:
-                        learner.metrics.add_reported(_methods_of(statistics))
+                    _add_reported(learner, statistics)
         return self._agree([each["behaviors"] for each in speeches])
 
     def _part(self) -> None:
@@ -211,9 +209,6 @@ class Meetings:
         return new
 
 
-def _methods_of(statistics: Mapping[str, Sequence[tuple[float, str]]]) -> Mapping[str, Any]:
-    """Return statistics with an object for each method, as `Metrics.add_reported` takes them."""
-    return {
-        name: [(value, SimpleNamespace(name=method)) for value, method in reports]
-        for name, reports in statistics.items()
-    }
+def _add_reported(learner: Learner, statistics: Reported) -> None:
+    if not learner.finished:
+        learner.metrics.add_reported(statistics)

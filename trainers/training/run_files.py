@@ -1,7 +1,6 @@
 """The files of a run: settings, summaries, checkpoints, status and timers."""
 
 import json
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import metadata
@@ -196,14 +195,8 @@ class RunFiles:
             )
 
     def close(self, recorders: Sequence[Recorder]) -> None:
-        """Write the timers, unless an earlier run was only watched.
-
-        Without any recorder, the run never began, and its folder is removed.
-        """
-        if not recorders:
-            self._remove_unused()
-            return
-        if self.settings.checkpoint_settings.watches:
+        """Write the timers, unless the run never began, so that there is no recorder, or was only watched."""
+        if not recorders or self.settings.checkpoint_settings.watches:
             return
         with self._failure_reported(TIMERS.as_posix()):
             tree: dict[str, Any] = self.timers.as_dict()
@@ -218,9 +211,3 @@ class RunFiles:
             yield
         except OSError as error:
             self.display.say(f"Not written: {what} ({error})")
-
-    def _remove_unused(self) -> None:
-        """Remove the folder unless it holds more than what `begin` wrote."""
-        files = {path.relative_to(self.folder) for path in self.folder.rglob("*") if path.is_file()}
-        if not self.settings.checkpoint_settings.resume and files <= {Path(CONFIGURATION), COMMAND, SYSTEM}:
-            shutil.rmtree(self.folder)

@@ -106,8 +106,8 @@ class Session:
 
     @property
     def learners(self) -> list[Learner]:
-        """The learners of all behaviors seen so far."""
-        return [recorder.learner for recorder in self.recorders.values()]
+        """See `Meetings.learners`."""
+        return self.meetings.learners
 
     @property
     def finished(self) -> bool:
@@ -208,7 +208,7 @@ class Session:
         self._evaluations.spare(env)
         for line in run_lines(self.settings, env):
             self.display.say(line)
-        if not self._alone:
+        if not self.meetings.alone:
             self.display.say(f"  ranks    {self.collective.size}, which learn as one")
         self.lessons.send(env)
 
@@ -228,13 +228,11 @@ class Session:
         take = getattr(env, "take_stats", None)
         if take is not None:
             with self.environment():
-                reported = take()
-            if not self._alone:
-                self.meetings.report(reported)
-                return
-            for learner in self.learners:
-                if not learner.finished:
-                    learner.metrics.add_reported(reported)
+                reported = {
+                    name: [(float(value), method.name) for value, method in reports]
+                    for name, reports in take().items()
+                }
+            self.meetings.report(reported)
 
     def complete_updates(self) -> None:
         """Wait for the updates that run in a thread. Called after the loop.
@@ -267,10 +265,6 @@ class Session:
 
     def _request_stop(self) -> None:
         self.stop_requested = True
-
-    @property
-    def _alone(self) -> bool:
-        return self.collective.size == 1
 
     def _begin(self, name: str, spec: BehaviorSpec) -> Recorder:
         with self.timers("start-up"):

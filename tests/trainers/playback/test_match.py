@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from gymnasium import spaces
-from mlagents_envs.base_env import ActionTuple, DecisionSteps
+from mlagents_envs.base_env import ActionTuple, BaseEnv, DecisionSteps
 from needs import PETTINGZOO, VIDEO
 from test_video import decoded
 
@@ -22,6 +22,7 @@ from tests.games.tictactoe import best_moves, value
 from trainers import train
 from trainers.playback.evaluation import main as evaluate_main
 from trainers.playback.match import RandomSide, play, report, teams_in, text
+from trainers.playback.video import film_agents
 
 
 class Race:
@@ -232,3 +233,16 @@ def test_a_film_shows_every_state_before_the_end(
     pictures, fps = decoded(film)
     assert fps == 5.0
     assert [round(float(picture.mean()) / 60) for picture in pictures] == [0, 1, 2, 0, 1, 2]
+
+
+@VIDEO
+def test_filmed_episodes_have_the_seeds_of_those_that_are_not_filmed(run: Path, tmp_path: Path) -> None:
+    """Every second seed of a race shows in its observations."""
+
+    def start(env: BaseEnv) -> float:
+        env.reset()
+        decisions, _ = env.get_steps("race_v0")
+        env.step()
+        return float(decisions.obs[0][0, 1])
+
+    assert film_agents(tmp_path / "film.gif", "races/race_v0", {}, (1, 2, 3), start) == [0.5, 0.0, 0.5]

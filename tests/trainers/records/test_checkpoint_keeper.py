@@ -282,3 +282,16 @@ def test_a_process_that_is_killed_between_two_files_leaves_one_to_resume_from(tm
         keeper.save(whole_state(learner), None)
     assert load_state(keeper.folder / "checkpoint.pt")["global_step"] == 10
     assert keeper.entries == []
+
+
+def test_an_old_checkpoint_that_cannot_be_deleted_does_not_make_the_new_one_fail(tmp_path):
+    """A folder in its place refuses as a file does on Windows while another program reads it."""
+    keeper = CheckpointKeeper(tmp_path, "Test", keep=1)
+    learner = make_learner(SPEC, SETTINGS)
+    for learner.step in (10, 20):
+        keeper.save(whole_state(learner), None)
+        if learner.step == 10:
+            (keeper.folder / "Test-10.pt").unlink()
+            (keeper.folder / "Test-10.pt" / "in the way").mkdir(parents=True)
+    assert [entry["steps"] for entry in keeper.entries] == [20]
+    assert load_state(keeper.folder / "Test-20.pt")["global_step"] == 20

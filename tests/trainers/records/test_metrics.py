@@ -1,33 +1,25 @@
 """Metrics: what becomes of the values that are recorded between two summaries."""
 
-from enum import Enum
-
 import numpy as np
 import pytest
 
 from trainers.records.metrics import EPISODE_LENGTH, GROUP_REWARD, REWARD, REWARD_DEVIATION, Metrics
 
-
-class Aggregation(Enum):
-    """The ways in which Unity's `StatsRecorder` asks for its values to be combined."""
-
-    AVERAGE = 0
-    MOST_RECENT = 1
-    SUM = 2
-    HISTOGRAM = 3
+WAYS = ("AVERAGE", "MOST_RECENT", "SUM", "HISTOGRAM")
+"""The ways in which Unity's `StatsRecorder` asks for its values to be combined."""
 
 
 def test_what_an_environment_reports_is_combined_as_it_asks():
     metrics = Metrics()
     for values in ((1.0, 4.0), (2.0, 9.0)):
-        metrics.add_reported({f"Game/{way.name}": [(value, way) for value in values] for way in Aggregation})
+        metrics.add_reported({f"Game/{way}": [(value, way) for value in values] for way in WAYS})
     values, histograms, _ = metrics.summarise()
     assert values == {"Game/AVERAGE": 4.0, "Game/SUM": 16.0, "Game/MOST_RECENT": 9.0, "Game/HISTOGRAM": 4.0}
     assert histograms == {"Game/HISTOGRAM_hist": [1.0, 4.0, 2.0, 9.0]}
     assert metrics.summarise() == ({}, {}, []), "a summary starts afresh"
 
 
-@pytest.mark.parametrize("way", Aggregation)
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(
     "tag",
     [

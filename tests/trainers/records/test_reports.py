@@ -2,7 +2,6 @@
 
 import csv
 import threading
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -124,7 +123,7 @@ def test_a_file_saved_by_an_editor_goes_on(tmp_path):
 def test_a_statistic_may_have_any_name(tmp_path):
     names = ("step", "seconds", "a\rb", "two\nlines", "\ud800", "\0", 'a,"b"', "")
     metrics = Metrics()
-    metrics.add_reported({name: [(3.5, SimpleNamespace(name="AVERAGE"))] for name in names})
+    metrics.add_reported({name: [(3.5, "AVERAGE")] for name in names})
     values, _, _ = metrics.summarise()
     before = CsvReport(tmp_path, None)
     before.write(of_values(100, values))

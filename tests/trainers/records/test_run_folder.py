@@ -207,6 +207,7 @@ def test_a_run_id_cannot_lead_out_of_the_results_folder(tmp_path, run_id):
         ("ALE/Assault-v5", "Assault-v5"),
         ("Build/Walker.x86_64", "Walker"),
         ("./Build/My Game.app", "My Game"),
+        ("./Build/My Game.app/", "My Game"),
     ],
 )
 def test_a_run_without_a_name_gets_that_of_its_environment(env_path, stem):

@@ -17,7 +17,7 @@ from trainers import UserError, train
 from trainers.config import EnvironmentParameter, RunSettings, load_settings
 from trainers.config.environment_parameters import CompletionCriteria, Sampler
 from trainers.records.checkpoint import read_tensors
-from trainers.training.curriculum import Curriculum, Performance, judge, lessons_in
+from trainers.training.curriculum import Curriculum, Performance, judge
 
 numbers = st.floats(-1e6, 1e6)
 
@@ -119,18 +119,16 @@ def test_window_is_the_longest_lesson_of_the_behavior() -> None:
 
 
 def test_an_earlier_run_is_gone_on_with() -> None:
+    own = parameters(mass=lessons({}, {}), long=lessons({}), new=lessons({}))
     status = {
-        "mass": {"lesson_num": 1},
+        "mass": {"lesson_num": 1, "smoothed_reward": 0.5},
         "long": {"lesson_num": 9},
-        "new": {"lesson_num": "x"},
         "Task": {"checkpoints": []},
-        "odd": 3,
     }
-    assert lessons_in(status) == {"mass": 1, "long": 9}
-    curriculum = Curriculum(
-        parameters(mass=lessons({}, {}), long=lessons({}), new=lessons({})), lessons_in(status)
-    )
+    curriculum = Curriculum(own, status)
     assert curriculum.lessons == {"mass": 1, "long": 1, "new": 0}
+    assert curriculum.smoothed == {"mass": 0.5, "long": 0.0, "new": 0.0}
+    assert Curriculum(own, curriculum.status).status == curriculum.status
 
 
 class Taught(TaskEnv):
