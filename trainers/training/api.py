@@ -23,6 +23,7 @@ from trainers.training.evaluation import require_second_environment
 from trainers.training.followers import Silence
 from trainers.training.joining import joined
 from trainers.training.loop import run
+from trainers.training.makers import maker
 from trainers.training.notebook import find_notebook
 from trainers.training.outcome import Outcome
 from trainers.training.session import Session
@@ -35,19 +36,19 @@ RANDOM_SEEDS = 10000
 
 
 def train(
-    env: BaseEnv | Callable[[RunSettings], BaseEnv],
+    env: BaseEnv | Callable[[RunSettings], BaseEnv] | Callable[[], BaseEnv],
     options: Path | str | Mapping[str, Any] | RunSettings | Callable[[], RunSettings] | None = None,
     *,
     overrides: Sequence[str] = (),
     display: Display | None = None,
     callbacks: Sequence[Callback] = (),
-    evaluation_env: Callable[[RunSettings], BaseEnv] | None = None,
+    evaluation_env: Callable[[RunSettings], BaseEnv] | Callable[[], BaseEnv] | None = None,
 ) -> dict[str, Outcome]:
     """Train every behavior of an environment and write a run folder.
 
     Args:
         env: any `BaseEnv`, or a function that makes one from the resolved settings, in which `env_settings.seed` is
-            set. It is closed at the end.
+            set, or from nothing. It is closed at the end.
         options: the training file as a path, YAML text, a dictionary, loaded settings, or a function that loads them;
             None takes ML-Agents' defaults for every behavior.
         overrides: `KEY=VALUE` strings that override the training file, such as `behaviors.Walker.max_steps=1e6`.
@@ -69,7 +70,8 @@ def train(
     If training has begun, the run is saved before an exception is raised, and the exception has the note `SAVED`.
     Weights that are not finite are never saved.
     """
-    _require_environment(env)
+    make = maker("env", env)
+    make_further = make if evaluation_env is None else maker("evaluation_env", evaluation_env)
     if isinstance(callbacks, Callback):
         raise UserError(f"callbacks: expected a list; write callbacks=[{type(callbacks).__name__}(...)]")
     signals = StopSignals()
@@ -79,8 +81,7 @@ def train(
             stack.callback(signals.leaving, env.close)
         settings, collective = stack.enter_context(joined(lambda: _read(options, overrides), _prepared))
         leads = collective.rank == 0
-        evaluation_env = evaluation_env or (None if isinstance(env, BaseEnv) else env)
-        require_second_environment(evaluation_env, settings)
+        require_second_environment(make_further, settings)
         notebook = find_notebook() if leads and display is None else None
         shown = [] if notebook is None else [notebook]
         told = Callbacks([*callbacks, *installed_callbacks(settings), *shown] if leads else ())
@@ -91,16 +92,17 @@ def train(
         threads = stack.enter_context(Threads())
         display = (display or notebook or make_display()) if leads else Silence()
         try:
-            session = Session(settings, display, threads, collective, told, evaluation_env)
+            session = Session(settings, display, threads, collective, told, make_further)
         except BaseException:
             display.close()
             raise
         try:
-            if isinstance(env, BaseEnv):
+            if make is None:
+                assert isinstance(env, BaseEnv), "see `maker`"
                 environment = env
             else:
                 with session.timers("start-up"):
-                    environment = env(own_environment(settings, collective.rank))
+                    environment = make(own_environment(settings, collective.rank))
                 stack.callback(signals.leaving, environment.close)
             try:
                 with signals.ending(session):
@@ -114,14 +116,6 @@ def train(
                 error.add_note(SAVED)
             raise
         return session.close()
-
-
-def _require_environment(env: Any) -> None:
-    if not isinstance(env, BaseEnv) and not callable(env):
-        raise UserError(
-            f"env: expected a BaseEnv, or a function that makes one, got {type(env).__name__}; for a Gymnasium "
-            'environment write gym_adapters.make_env("CartPole-v1", num_envs=8)'
-        )
 
 
 def _read(options: Any, overrides: Sequence[str]) -> RunSettings:

@@ -22,11 +22,12 @@ from trainers.records.wandb_report import open_wandb
 from trainers.training.announcements import run_lines
 from trainers.training.callbacks import Callbacks
 from trainers.training.chronicle import Chronicle
-from trainers.training.evaluation import Evaluations, MakeEnvironment
+from trainers.training.evaluation import Evaluations
 from trainers.training.first_reward import FirstReward
 from trainers.training.followers import FollowerFiles
 from trainers.training.learners import Learners, check_demonstrations, check_threads
 from trainers.training.lessons import Lessons
+from trainers.training.makers import MakeEnvironment
 from trainers.training.meetings import Meetings
 from trainers.training.outcome import Outcome
 from trainers.training.recorder import Recorder

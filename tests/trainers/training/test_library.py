@@ -146,6 +146,38 @@ def test_what_is_no_environment_is_refused_with_the_function_that_makes_one(env)
         train(env, OPTIONS)
 
 
+def test_a_function_without_parameters_makes_the_environment():
+    assert train(simple_env, OPTIONS, overrides=["behaviors.Task.max_steps=50"])["Task"].steps >= 50
+    outcomes = train(
+        simple_env,
+        OPTIONS,
+        overrides=["behaviors.Task.max_steps=50", "behaviors.Task.evaluation_freq=25"],
+        evaluation_env=lambda *, seed=0: simple_env(),
+    )
+    assert "Evaluation/" in (outcomes["Task"].folder / "progress.csv").read_text()
+
+
+@pytest.mark.parametrize("argument", ["env", "evaluation_env"])
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (
+            lambda first, second: simple_env(),
+            r"expected a function of the settings or of nothing.*\(first, second\)",
+        ),
+        (lambda *, settings: simple_env(), r"expected a function of the settings or of nothing.*settings"),
+        (lambda settings: gymnasium.make("CartPole-v1"), r".*it made TimeLimit.*gym_adapters\.make_env"),
+        (lambda: None, ".*it made NoneType"),
+        (7, "expected a BaseEnv, or a function that makes one, got int"),
+    ],
+)
+def test_a_function_that_makes_no_environment_is_one_error(argument, make, words):
+    given = {"env": simple_env, argument: make}
+    overrides = ["behaviors.Task.max_steps=100", "behaviors.Task.evaluation_freq=50"]
+    with pytest.raises(UserError, match=f"{argument}: {words}"):
+        train(**given, options=OPTIONS, overrides=overrides)
+
+
 def test_one_callback_without_a_list_is_refused():
     with pytest.raises(UserError, match=r"write callbacks=\[Callback"):
         train(make_env("CartPole-v1", 1, 0), OPTIONS, callbacks=Callback())
