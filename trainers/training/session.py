@@ -183,7 +183,6 @@ class Session:
                 failed.
         """
         self._first_reward.listen(self.recorders.values())
-        self._chronicle.announce(self.recorders)
         self._chronicle.evaluate_due(self.recorders)
         for recorder in self.recorders.values():
             learner = recorder.learner
@@ -214,13 +213,17 @@ class Session:
         self.lessons.send(env)
 
     def advance(self, env: BaseEnv) -> bool:
-        """Begin what is due of lessons, whose parameters are sent to the environment, and of self-play.
+        """Announce new behaviors, and begin what is due of lessons, whose parameters are sent, and of self-play.
 
         Called every environment step.
 
         Returns:
             Whether the environment must be reset. The learners have then dropped their agents.
+
+        Raises:
+            UserError: a callback failed.
         """
+        self._chronicle.announce(self.recorders)
         new_lesson = self.lessons.advance(env, self.learners)
         return self.self_play.advance() or new_lesson
 
