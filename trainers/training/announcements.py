@@ -14,6 +14,7 @@ from trainers.config import CheckpointSettings, RunSettings
 from trainers.config.base import suggestion
 from trainers.config.scaling import scaled
 from trainers.optim.launch import launched
+from trainers.records.checkpoint import NEWEST
 from trainers.records.metrics import Summary
 from trainers.records.words import duration, short_count, three_digits
 from trainers.training.evaluation import Score
@@ -126,7 +127,8 @@ def closing_lines(name: str, outcome: Outcome, settings: RunSettings) -> Iterato
     if learns:
         yield f"  results    {folder}"
         yield f"  curves     {folder / 'reward.png'}, or: {tensorboard_command(settings)}"
-    yield from playing_lines(settings, outcome.folder)
+    if learns or (outcome.folder / NEWEST).is_file():
+        yield from playing_lines(settings, outcome.folder)
 
 
 def playing_lines(settings: RunSettings, folder: Path) -> Iterator[str]:
