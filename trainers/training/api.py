@@ -2,7 +2,7 @@
 
 import logging
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -72,8 +72,10 @@ def train(
     """
     make = maker("env", env)
     make_further = make if evaluation_env is None else maker("evaluation_env", evaluation_env)
-    if isinstance(callbacks, Callback):
-        raise UserError(f"callbacks: expected a list; write callbacks=[{type(callbacks).__name__}(...)]")
+    _require_list("overrides", overrides, 'overrides=["debug=true"]')
+    _require_list("callbacks", callbacks, f"callbacks=[{type(callbacks).__name__}(...)]")
+    if display is not None and not isinstance(display, Display):
+        raise UserError(f"display: expected a trainers.records.progress.Display, got {display!r:.100}")
     signals = StopSignals()
     with ExitStack() as stack:
         stack.enter_context(signals.handled())
@@ -116,6 +118,11 @@ def train(
                 error.add_note(SAVED)
             raise
         return session.close()
+
+
+def _require_list(argument: str, given: Any, example: str) -> None:
+    if isinstance(given, str | Mapping) or not isinstance(given, Iterable):
+        raise UserError(f"{argument}: expected a list, got {type(given).__name__}; write {example}")
 
 
 def _read(options: Any, overrides: Sequence[str]) -> RunSettings:

@@ -178,9 +178,30 @@ def test_a_function_that_makes_no_environment_is_one_error(argument, make, words
         train(**given, options=OPTIONS, overrides=overrides)
 
 
-def test_one_callback_without_a_list_is_refused():
-    with pytest.raises(UserError, match=r"write callbacks=\[Callback"):
-        train(make_env("CartPole-v1", 1, 0), OPTIONS, callbacks=Callback())
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"callbacks": Callback()}, r"callbacks: expected a list.*write callbacks=\[Callback"),
+        ({"callbacks": None}, "callbacks: expected a list, got NoneType"),
+        ({"callbacks": print}, "callbacks: expected a list, got builtin_function_or_method"),
+        ({"callbacks": [print]}, "callbacks: expected objects of trainers.Callback"),
+        (
+            {"overrides": "debug=true"},
+            r'overrides: expected a list, got str; write overrides=\["debug=true"\]',
+        ),
+        ({"overrides": {"debug": True}}, "overrides: expected a list, got dict"),
+        ({"display": print}, "display: expected a trainers.records.progress.Display"),
+        (
+            {"options": [1]},
+            "settings: expected the path of a training file, its YAML text or a dictionary, got list",
+        ),
+        ({"options": lambda: 5}, "settings: expected .*, got int"),
+    ],
+)
+def test_arguments_of_another_kind_are_refused_before_anything_is_written(arguments, words):
+    with pytest.raises(UserError, match=words):
+        train(make_env("CartPole-v1", 1, 0), **{"options": OPTIONS, **arguments})
+    assert not Path("runs").exists()
 
 
 def test_settings_that_ask_for_too_much_are_refused_before_anything_is_written():
