@@ -73,6 +73,8 @@ def make_env(
         raise UserError(
             f"seed is {seed}; expected 0 to {SEED_LIMIT - count}, since environment i of {count} gets seed + i"
         )
+    if not isinstance(options, Mapping | None):
+        raise UserError(f"options: expected a dictionary, got {type(options).__name__}")
     if is_pettingzoo(env_id):
         return make_pettingzoo(env_id, count, seed, options or {})
     with warnings.catch_warnings(record=True) as caught:

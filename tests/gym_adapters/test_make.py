@@ -134,6 +134,7 @@ def test_ale_is_asked_for_only_where_an_id_needs_it(monkeypatch):
     [
         ((None,), "env_id: expected an id such as Walker2d-v5, got NoneType"),
         (("CartPole-v1", "8"), "num_envs and seed: expected whole numbers, got str and int"),
+        (("CartPole-v1", 1, 0, ["a"]), "options: expected a dictionary, got list"),
         (("CartPole-v1", 1, 0.5), "num_envs and seed: expected whole numbers, got int and float"),
     ],
 )

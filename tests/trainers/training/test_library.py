@@ -277,11 +277,18 @@ def test_masks_are_obeyed(policy):
         [np.zeros((4, 3), np.float32)],
         [np.zeros((4, 2), np.float32), np.zeros((4, 3), np.float32)],
         [np.zeros(3, np.float32), np.zeros(2, np.float32)],
+        [[[0.0] * 3], [0.0] * 2],
     ],
 )
 def test_observations_of_another_shape_are_refused_with_both_shapes(policy, observations):
     with pytest.raises(UserError, match=r"expected observations of shape \('n', 3\), \('n', 2\), got"):
         policy.act(observations)
+
+
+@pytest.mark.parametrize("path", [None, 3])
+def test_a_policy_is_loaded_from_a_path(path):
+    with pytest.raises(UserError, match="load_policy: expected the path of a run or a checkpoint, got"):
+        load_policy(path)
 
 
 def test_a_name_that_the_package_does_not_have_is_an_attribute_error():
