@@ -300,7 +300,7 @@ def test_an_empty_or_wrong_batch_of_a_vector_environment_is_refused():
 def test_what_has_another_form_is_not_one_observation_and_refused_as_a_batch(space, given):
     mapping = ObservationMapping(space)
     assert not mapping.is_one(given)
-    with pytest.raises(UserError, match="a batch is .* as the observation space says"):
+    with pytest.raises(UserError, match=r"a batch is .* as the observation space says"):
         mapping.convert(given)
 
 
