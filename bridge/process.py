@@ -34,6 +34,15 @@ def find_player(path: str | Path) -> Path | None:
     return None
 
 
+def player_inside(folder: Path) -> Path | None:
+    """Return the player in the folder of a build; None if there is none, or if it is no folder."""
+    if not folder.is_dir():
+        return None
+    found = sorted(one for suffix in SUFFIXES[1:] for one in folder.glob(f"*{suffix}"))
+    players = [one for one in found if not one.name.startswith("UnityCrashHandler")]  # beside each .exe
+    return players[0] if players else None
+
+
 def looks_like_player(path: str) -> bool:
     """Whether a text is a player's path, existing or not, rather than a Gymnasium id such as ALE/Assault-v5.
 
@@ -51,6 +60,7 @@ def looks_like_player(path: str) -> bool:
         or "\\" in path
         or ("/" in path and re.fullmatch(r"[^/]+/[^/]+-v\d+", path) is None)
         or find_player(path) is not None
+        or player_inside(Path(path)) is not None
     )
 
 
@@ -69,7 +79,11 @@ class PlayerProcess:
     def __init__(self, path: str | Path, arguments: Sequence[str], log: Path | None) -> None:
         program = find_player(path)
         if program is None:
-            raise UserError(f"--env {path}: no such player; give the path of a built player")
+            inside = player_inside(Path(path))
+            advice = (
+                "the path of a built player" if inside is None else f"the player in this folder: {inside}"
+            )
+            raise UserError(f"--env {path}: no such player; give {advice}")
         self.name, self.log = program.name, log
         if log is not None:
             log.parent.mkdir(parents=True, exist_ok=True)

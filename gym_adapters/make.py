@@ -6,6 +6,7 @@ import logging
 import warnings
 from collections.abc import Mapping
 from functools import partial
+from numbers import Integral
 from typing import Any, Literal
 
 import gymnasium
@@ -59,13 +60,21 @@ def make_env(
         UserError: The id is unknown, a package is missing, the environment refuses the options or cannot be made, its
             spaces are not supported, or a number is out of range.
     """
+    if not isinstance(env_id, str):
+        raise UserError(f"env_id: expected an id such as Walker2d-v5, got {type(env_id).__name__}")
     count = DEFAULT_NUM_ENVS if num_envs is None else num_envs
+    if not isinstance(count, Integral) or not isinstance(seed, Integral):
+        raise UserError(
+            f"num_envs and seed: expected whole numbers, got {type(count).__name__} and {type(seed).__name__}"
+        )
     if not 1 <= count <= ENVIRONMENTS:
         raise UserError(f"num_envs is {num_envs}; expected 1 to {ENVIRONMENTS:,} environments")
     if not 0 <= seed <= SEED_LIMIT - count:
         raise UserError(
             f"seed is {seed}; expected 0 to {SEED_LIMIT - count}, since environment i of {count} gets seed + i"
         )
+    if not isinstance(options, Mapping | None):
+        raise UserError(f"options: expected a dictionary, got {type(options).__name__}")
     if is_pettingzoo(env_id):
         return make_pettingzoo(env_id, count, seed, options or {})
     with warnings.catch_warnings(record=True) as caught:

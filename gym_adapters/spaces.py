@@ -89,7 +89,10 @@ class ObservationMapping:
     def is_one(self, observation: Any) -> bool:
         """Whether an observation is that of a single environment; else it has the form that `convert` takes."""
         leaf = self._leaves[0]
-        return np.ndim(_follow(observation, leaf.path)) == len(leaf.shape)
+        try:
+            return np.ndim(_follow(observation, leaf.path)) == len(leaf.shape)
+        except (LookupError, TypeError, ValueError):  # of another form, which `convert` refuses
+            return False
 
     def convert_rows(self, rows: Sequence[Any]) -> list[np.ndarray]:
         """Converts a list of observations, each in the form that a single environment returns."""

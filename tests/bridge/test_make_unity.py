@@ -91,6 +91,23 @@ def test_path_that_does_not_exist(path: str) -> None:
         make_environment(settings(env_path=path))
 
 
+def test_the_folder_of_a_build_is_refused_with_the_player_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "Walker_Data").mkdir()
+    (tmp_path / "Build").mkdir()
+    assert not looks_like_player("Build")
+    for name in ("UnityCrashHandler64.exe", "Walker.exe"):
+        (tmp_path / "Build" / name).touch()
+    for path in ("Build", "./Build", str(tmp_path / "Build")):
+        assert looks_like_player(path)
+        with pytest.raises(
+            UserError, match=r"no such player; give the player in this folder: .*Build.Walker\.exe"
+        ):
+            make_environment(settings(env_path=path))
+
+
 @pytest.mark.parametrize(
     "env_id", ["Walker2d-v5", "ALE/Assault-v5", "module:Env-v0", "Nothing-v0", "pkg.mod:a/Chess"]
 )

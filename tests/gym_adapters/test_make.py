@@ -129,6 +129,20 @@ def test_ale_is_asked_for_only_where_an_id_needs_it(monkeypatch):
         make_env("ALE/Pong-v5", 1)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((None,), "env_id: expected an id such as Walker2d-v5, got NoneType"),
+        (("CartPole-v1", "8"), "num_envs and seed: expected whole numbers, got str and int"),
+        (("CartPole-v1", 1, 0, ["a"]), "options: expected a dictionary, got list"),
+        (("CartPole-v1", 1, 0.5), "num_envs and seed: expected whole numbers, got int and float"),
+    ],
+)
+def test_arguments_of_another_kind_are_one_error(arguments, words):
+    with pytest.raises(UserError, match=words):
+        make_env(*arguments)
+
+
 def test_wrong_arguments_are_named():
     with pytest.raises(UserError, match="num_envs is 0"):
         make_env("CartPole-v1", 0)

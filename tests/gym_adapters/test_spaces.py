@@ -182,3 +182,18 @@ def test_an_empty_or_wrong_batch_of_a_vector_environment_is_refused():
             UserError, match=r"environment Env: observation/a: a batch is .* \(environments, 2\)"
         ):
             mapping.convert(batch)
+
+
+@pytest.mark.parametrize(
+    ("space", "given"),
+    [
+        (spaces.Box(0, 1, (4,)), (np.zeros(4), {})),  # what `reset` returns
+        (spaces.Dict({"a": spaces.Box(0, 1, (2,))}), np.zeros(2)),
+        (spaces.Dict({"a": spaces.Box(0, 1, (2,))}), {"b": np.zeros(2)}),
+    ],
+)
+def test_what_has_another_form_is_not_one_observation_and_refused_as_a_batch(space, given):
+    mapping = ObservationMapping(space)
+    assert not mapping.is_one(given)
+    with pytest.raises(UserError, match=r"a batch is .* as the observation space says"):
+        mapping.convert(given)

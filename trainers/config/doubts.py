@@ -45,7 +45,7 @@ def doubts(settings: RunSettings) -> list[str]:
         _unused_rewards,
     )
     lines = [f"{path}.{line}" for path, one in named.items() for judge in judges for line in judge(one)]
-    return [*lines, *_endless_lessons(settings)]
+    return [*lines, *_untrained(settings), *_endless_lessons(settings)]
 
 
 def _missing_evaluations(behavior: BehaviorSettings) -> Iterator[str]:
@@ -122,6 +122,17 @@ def _unused_rewards(behavior: BehaviorSettings) -> Iterator[str]:
         for key in ("normalize_reward", "reward_clip"):
             if getattr(behavior, key):
                 yield f"{key} has no effect without the reward signal extrinsic"
+
+
+def _untrained(settings: RunSettings) -> Iterator[str]:
+    place = settings.checkpoint_settings
+    behaviors = [*settings.behaviors.values(), *filter(None, [settings.default_settings])]
+    begun = place.resume or place.initialize_from or any(behavior.init_path for behavior in behaviors)
+    if place.inference and not begun:
+        yield (
+            "inference without resume or initialize_from: the policies that act have learned nothing; to watch a run, "
+            "add --resume and its --run-id"
+        )
 
 
 def _endless_lessons(settings: RunSettings) -> Iterator[str]:

@@ -47,7 +47,7 @@ def load(group: str, name: str) -> Any:
     point = next(iter(entry_points(group=group, name=name)))
     try:
         return point.load()
-    except Exception as error:  # whatever an added package does when it is imported
+    except (Exception, SystemExit) as error:  # whatever an added package does when it is imported
         raise unusable(
             group, name, f"{point.value} cannot be imported ({type(error).__name__}: {error})"
         ) from error

@@ -116,6 +116,11 @@ def read_source(source: Path | str | Mapping[str, Any] | None) -> tuple[str, Map
         return "settings", {}
     if isinstance(source, Mapping):
         return "settings", source
+    if not isinstance(source, str | Path):
+        raise UserError(
+            "settings: expected the path of a training file, its YAML text or a dictionary, got "
+            f"{type(source).__name__}"
+        )
     if isinstance(source, str) and _is_text(source):
         label, text = "settings", source
     else:

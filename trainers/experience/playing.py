@@ -142,14 +142,24 @@ def play(
             env.step()
 
 
-def specs_with(env: BaseEnv, wanted: str) -> dict[str, BehaviorSpec]:
-    """Reset an environment, and step it until it has a behavior, or for `PATIENCE` steps. Return its behaviors."""
+def specs_with(env: BaseEnv, wanted: Sequence[str]) -> dict[str, BehaviorSpec]:
+    """Reset an environment, step it until it has one of some behaviors, or for `PATIENCE` steps. Return its behaviors.
+
+    It is said at once for what it waits.
+    """
     with environment_called():
         env.reset()
         specs = checked_specs(env.behavior_specs)
-        for _ in range(PATIENCE):
-            if wanted in {parts_of(name)[0] for name in specs}:
+        for step in range(PATIENCE):
+            if not {parts_of(name)[0] for name in specs}.isdisjoint(wanted):
                 break
+            if step == 0:
+                logger.warning(
+                    "waiting up to %s steps for behavior %s; the player has %s so far",
+                    f"{PATIENCE:,}",
+                    " or ".join(wanted),
+                    ", ".join(specs) or "none",
+                )
             env.step()
             specs = checked_specs(env.behavior_specs)
     return specs

@@ -22,7 +22,7 @@ from trainers.config.base import PathText
 from trainers.config.errors import option_reader, path_option
 from trainers.experience.playing import Policy, play_all, play_ids, require_behaviors, specs_with
 from trainers.playback.match_command import GAMES, show_match
-from trainers.playback.onnx_policy import OnnxPolicy, behavior_named
+from trainers.playback.onnx_policy import OnnxPolicy, behaviors_named
 from trainers.playback.policies import ONNX, from_file, from_run, required_env
 from trainers.playback.video import Episode, check_video, film_agents, write_video
 from trainers.records.words import three_digits
@@ -139,7 +139,7 @@ def _play_in_player(arguments: argparse.Namespace, episodes: int) -> dict[str, l
     """Play an `.onnx` file in a Unity player, until the agents of each team have ended the number of episodes."""
     if arguments.video is not None:
         raise UserError("--video: expected a Gymnasium or PettingZoo environment, not a Unity player")
-    wanted = behavior_named(arguments.run)
+    wanted = behaviors_named(arguments.run)
     place = {"env_path": arguments.env, "seed": arguments.seed, "base_port": arguments.base_port}
     engine = {"no_graphics": arguments.no_graphics}
     env = make_environment(load_settings({"env_settings": place, "engine_settings": engine}))

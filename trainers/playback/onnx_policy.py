@@ -1,5 +1,6 @@
 """A policy in an `.onnx` file, of this trainer or of `mlagents-learn`, which plays through onnxruntime."""
 
+import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from gym_adapters.teams import parts_of
 from gym_adapters.text import first_line
 
 MASKS, MEMORY_IN, MEMORY_OUT = "action_masks", "recurrent_in", "recurrent_out"
+BEHAVIOR_NAME = "behavior_name"
 OTHER_INPUTS = (MASKS, MEMORY_IN)
 
 
@@ -22,7 +24,7 @@ class OnnxPolicy:
     Args:
         path: the file.
         specs: the behaviors of the environment, by behavior id. One of them is the file's: the one that its metadata
-            `behavior_name` or its own name names, or the only one.
+            `behavior_name` or its own name names, with or without the steps of a checkpoint, or the only one.
         seed: of the noise by which actions are sampled.
 
     Attributes:
@@ -38,18 +40,15 @@ class OnnxPolicy:
         self._session = _session(path, seed)
         self._inputs = {one.name: one.shape for one in self._session.get_inputs()}
         self._outputs = [one.name for one in self._session.get_outputs()]
-        named = _behavior_named(self._session, path)
+        named = _behaviors_named(self._session, path)
         names = {parts_of(behavior_id)[0]: spec for behavior_id, spec in specs.items()}
-        if not names:
+        fitting = [name for name in named if name in names] or list(names)
+        if not names or (fitting[0] not in named and len(names) > 1):
             raise UserError(
-                f"{path}: is for {named}, the environment has no behavior; its agents ask for no decision"
+                f"{path}: is for {named[0]}, the environment has {', '.join(sorted(names)) or 'no behavior'}; "
+                "name the file after one of its behaviors"
             )
-        if named not in names and len(names) > 1:
-            raise UserError(
-                f"{path}: is for {named}, the environment has {', '.join(sorted(names))}; name the file after one of "
-                "them"
-            )
-        self.name = named if named in names else next(iter(names))
+        self.name = fitting[0]
         self.spec = names[self.name]
         self._memory_size = _size(self._inputs[MEMORY_IN][-1]) if MEMORY_IN in self._inputs else 0
         self._memories: dict[Hashable, np.ndarray] = {}
@@ -114,18 +113,21 @@ class OnnxPolicy:
             )
 
 
-def behavior_named(path: Path) -> str:
-    """Return the behavior that a file's metadata names, or else its own name.
+def behaviors_named(path: Path) -> list[str]:
+    """Return the behaviors that a file may be for, the likelier first; see `OnnxPolicy`.
 
     Raises:
         UserError: onnxruntime is not installed, or the file cannot be read.
     """
-    return _behavior_named(_session(path, 0), path)
+    return _behaviors_named(_session(path, 0), path)
 
 
-def _behavior_named(session: Any, path: Path) -> str:
-    name: str = session.get_modelmeta().custom_metadata_map.get("behavior_name", path.stem)
-    return name
+def _behaviors_named(session: Any, path: Path) -> list[str]:
+    named = session.get_modelmeta().custom_metadata_map.get(BEHAVIOR_NAME)
+    if named is not None:
+        return [named]
+    without_steps = re.sub(r"-\d+$", "", path.stem)  # mlagents-learn writes 3DBall/3DBall-500000.onnx
+    return list(dict.fromkeys([path.stem, without_steps]))
 
 
 def _session(path: Path, seed: int) -> Any:

@@ -1,6 +1,7 @@
 """A policy loaded from a checkpoint; the run that made it is not needed."""
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -205,7 +206,8 @@ class LoadedPolicy:
             UserError: the observations or masks have another number or shape than those of the training, or a mask
                 forbids an agent every action of a branch; agents are counted from 0.
         """
-        arrays = [observations] if isinstance(observations, np.ndarray) else list(observations)
+        given = [observations] if isinstance(observations, np.ndarray) else observations
+        arrays = [np.asarray(array) for array in given]
         expected = [tuple(observation.shape) for observation in self.spec.observation_specs]
         if [array.shape[1:] for array in arrays] != expected:
             raise UserError(
@@ -280,6 +282,10 @@ def load_policy(run_or_checkpoint: str | Path, which: str = "last") -> LoadedPol
     Raises:
         UserError: there is no checkpoint, it is damaged, or the run has several behaviors.
     """
+    if not isinstance(run_or_checkpoint, str | PathLike):
+        raise UserError(
+            f"load_policy: expected the path of a run or a checkpoint, got {type(run_or_checkpoint).__name__}"
+        )
     path = find_checkpoint(Path(run_or_checkpoint), which)
     state = load_state(path)
     with damage_named(path):

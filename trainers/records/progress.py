@@ -4,7 +4,7 @@ import os
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from rich.console import Console
 
@@ -15,6 +15,7 @@ from trainers.records.reports import console_line
 from trainers.records.timers import TimerTree
 
 
+@runtime_checkable
 class Display(Protocol):
     """Shows the progress of a run."""
 

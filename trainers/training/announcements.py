@@ -14,6 +14,7 @@ from trainers.config import CheckpointSettings, RunSettings
 from trainers.config.base import suggestion
 from trainers.config.scaling import scaled
 from trainers.optim.launch import launched
+from trainers.records.checkpoint import NEWEST
 from trainers.records.metrics import Summary
 from trainers.records.words import duration, short_count, three_digits
 from trainers.training.evaluation import Score
@@ -105,8 +106,6 @@ def closing_lines(name: str, outcome: Outcome, settings: RunSettings) -> Iterato
     run_id, learns = outcome.folder.parent.name, not settings.checkpoint_settings.inference
     run = Path(settings.checkpoint_settings.results_dir, run_id)
     folder = run / outcome.folder.name
-    env_path = settings.env_settings.env_path
-    in_unity = env_path is None or looks_like_player(env_path)
     behavior, launch = settings.behavior(name), launched()
     if settings.rank_settings.scale_batch and launch is not None:
         behavior = scaled(behavior, launch.size)
@@ -128,12 +127,20 @@ def closing_lines(name: str, outcome: Outcome, settings: RunSettings) -> Iterato
     if learns:
         yield f"  results    {folder}"
         yield f"  curves     {folder / 'reward.png'}, or: {tensorboard_command(settings)}"
-    if in_unity:
-        yield f"  model      {run / outcome.folder.name}.onnx"
+    if learns or (outcome.folder / NEWEST).is_file():
+        yield from playing_lines(settings, outcome.folder)
+
+
+def playing_lines(settings: RunSettings, folder: Path) -> Iterator[str]:
+    """Yield the lines that say how to play the policy in a behavior's folder, in Unity or by an evaluation."""
+    run = Path(settings.checkpoint_settings.results_dir, folder.parent.name)
+    env_path = settings.env_settings.env_path
+    if env_path is None or looks_like_player(env_path):
+        yield f"  model      {run / folder.name}.onnx"
         yield "             Drag it into Assets, and choose it under Behavior Parameters > Model."
-        yield f"  watch      {_train_command(settings, run_id, '--resume', '--inference')}"
+        yield f"  watch      {_train_command(settings, run.name, '--resume', '--inference')}"
     else:
-        trust = ["--trust"] if needs_trust(str(env_path), settings.env_settings.env_options) else []
+        trust = ["--trust"] if needs_trust(env_path, settings.env_settings.env_options) else []
         yield f"  evaluate   {module_command(EVALUATE, run, *trust)}"
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from trainers.training.evaluation import require_second_environment
 from trainers.training.followers import Silence
 from trainers.training.joining import joined
 from trainers.training.loop import run
+from trainers.training.makers import maker
 from trainers.training.notebook import find_notebook
 from trainers.training.outcome import Outcome
 from trainers.training.session import Session
@@ -35,19 +36,19 @@ RANDOM_SEEDS = 10000
 
 
 def train(
-    env: BaseEnv | Callable[[RunSettings], BaseEnv],
+    env: BaseEnv | Callable[[RunSettings], BaseEnv] | Callable[[], BaseEnv],
     options: Path | str | Mapping[str, Any] | RunSettings | Callable[[], RunSettings] | None = None,
     *,
     overrides: Sequence[str] = (),
     display: Display | None = None,
     callbacks: Sequence[Callback] = (),
-    evaluation_env: Callable[[RunSettings], BaseEnv] | None = None,
+    evaluation_env: Callable[[RunSettings], BaseEnv] | Callable[[], BaseEnv] | None = None,
 ) -> dict[str, Outcome]:
     """Train every behavior of an environment and write a run folder.
 
     Args:
         env: any `BaseEnv`, or a function that makes one from the resolved settings, in which `env_settings.seed` is
-            set. It is closed at the end.
+            set, or from nothing. It is closed at the end.
         options: the training file as a path, YAML text, a dictionary, loaded settings, or a function that loads them;
             None takes ML-Agents' defaults for every behavior.
         overrides: `KEY=VALUE` strings that override the training file, such as `behaviors.Walker.max_steps=1e6`.
@@ -69,9 +70,12 @@ def train(
     If training has begun, the run is saved before an exception is raised, and the exception has the note `SAVED`.
     Weights that are not finite are never saved.
     """
-    _require_environment(env)
-    if isinstance(callbacks, Callback):
-        raise UserError(f"callbacks: expected a list; write callbacks=[{type(callbacks).__name__}(...)]")
+    make = maker("env", env)
+    make_further = make if evaluation_env is None else maker("evaluation_env", evaluation_env)
+    _require_list("overrides", overrides, 'overrides=["debug=true"]')
+    _require_list("callbacks", callbacks, f"callbacks=[{type(callbacks).__name__}(...)]")
+    if display is not None and not isinstance(display, Display):
+        raise UserError(f"display: expected a trainers.records.progress.Display, got {display!r:.100}")
     signals = StopSignals()
     with ExitStack() as stack:
         stack.enter_context(signals.handled())
@@ -79,8 +83,7 @@ def train(
             stack.callback(signals.leaving, env.close)
         settings, collective = stack.enter_context(joined(lambda: _read(options, overrides), _prepared))
         leads = collective.rank == 0
-        evaluation_env = evaluation_env or (None if isinstance(env, BaseEnv) else env)
-        require_second_environment(evaluation_env, settings)
+        require_second_environment(make_further, settings)
         notebook = find_notebook() if leads and display is None else None
         shown = [] if notebook is None else [notebook]
         told = Callbacks([*callbacks, *installed_callbacks(settings), *shown] if leads else ())
@@ -91,12 +94,12 @@ def train(
         threads = stack.enter_context(Threads())
         display = (display or notebook or make_display()) if leads else Silence()
         try:
-            session = Session(settings, display, threads, collective, told, evaluation_env)
+            session = Session(settings, display, threads, collective, told, make_further)
         except BaseException:
             display.close()
             raise
         try:
-            _train_in(env, session, signals, stack)
+            _train_in(env if make is None else make, session, signals, stack)
         except BaseException as error:
             at_once = isinstance(error, KeyboardInterrupt)  # a second Ctrl-C
             if session.abandon(save=not at_once):
@@ -123,12 +126,9 @@ def _train_in(
     session.complete_updates()
 
 
-def _require_environment(env: Any) -> None:
-    if not isinstance(env, BaseEnv) and not callable(env):
-        raise UserError(
-            f"env: expected a BaseEnv, or a function that makes one, got {type(env).__name__}; for a Gymnasium "
-            'environment write gym_adapters.make_env("CartPole-v1", num_envs=8)'
-        )
+def _require_list(argument: str, given: Any, example: str) -> None:
+    if isinstance(given, str | Mapping) or not isinstance(given, Iterable):
+        raise UserError(f"{argument}: expected a list, got {type(given).__name__}; write {example}")
 
 
 def _read(options: Any, overrides: Sequence[str]) -> RunSettings:

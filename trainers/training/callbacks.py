@@ -86,7 +86,7 @@ class Callbacks:
         for callback in self._callbacks:
             try:
                 getattr(callback, method)(moment)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 name = f"{type(callback).__name__}.{method}"
                 raise UserError(f"callback {name} raised {raised(error)}") from error
 
@@ -102,7 +102,7 @@ def installed_callbacks(settings: RunSettings) -> list[Callback]:
         make = plugins.load(plugins.STATS_WRITER, name)
         try:
             callback = make(settings)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise plugins.unusable(plugins.STATS_WRITER, name, f"raised {raised(error)}") from error
         if not isinstance(callback, Callback):
             reason = f"gives {callback!r:.100}, expected a trainers.Callback"

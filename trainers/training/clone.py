@@ -31,6 +31,7 @@ from trainers.optim.threads import Threads
 from trainers.records.progress import Display, LineDisplay, open_missing_streams
 from trainers.records.run_folder import claimed_folder, with_run_id
 from trainers.records.timers import TimerTree
+from trainers.training.announcements import playing_lines
 from trainers.training.api import with_seed
 from trainers.training.arguments import add_option, settings_of
 from trainers.training.cli import default_file
@@ -78,7 +79,7 @@ def clone(settings: RunSettings, demo_path: str, epochs: int | None, display: Di
         display: shows progress.
 
     Returns:
-        The run's folder.
+        The behavior's folder in the run's.
 
     Raises:
         UserError: the demonstrations cannot be read or do not fit, the run exists already, or it cannot be written.
@@ -108,7 +109,7 @@ def clone(settings: RunSettings, demo_path: str, epochs: int | None, display: Di
         recorder.close(state.timers.elapsed)
         files.close([recorder])
         files.require_saved()
-    return files.folder
+    return recorder.folder
 
 
 def _learn(
@@ -251,11 +252,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         folder = clone(settings, demo, epochs, LineDisplay())
     except BaseException as error:  # libraries in other languages raise their own
         return exit_status(error)
-    shown = Path(settings.checkpoint_settings.results_dir, folder.name)
-    say = LineDisplay().say
-    say(f"  results    {shown}")
-    say(f"  evaluate   {module_command('trainers.evaluate', shown)}")
-    say(f"  train on   {module_command('trainers', *train_on, *option('--initialize-from', folder.name))}")
+    say, run_id = LineDisplay().say, folder.parent.name
+    say(f"  results    {Path(settings.checkpoint_settings.results_dir, run_id)}")
+    for line in playing_lines(settings, folder):
+        say(line)
+    say(f"  train on   {module_command('trainers', *train_on, *option('--initialize-from', run_id))}")
     return 0
 
 

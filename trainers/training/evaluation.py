@@ -4,8 +4,9 @@ The keys are `evaluation_freq` and `evaluation_episodes`. `python -m trainers.ev
 way.
 """
 
+import inspect
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,11 +27,10 @@ from trainers.records.policy_file import LoadedPolicy
 from trainers.records.timers import TimerTree
 from trainers.training.environments import make_environment
 from trainers.training.lessons import Lessons
+from trainers.training.makers import MakeEnvironment
 
 EVALUATION_SEED = 10_000
 """Environment i of an evaluation is seeded with this plus i, far from the seeds that people train with."""
-
-MakeEnvironment = Callable[[RunSettings], BaseEnv]
 
 
 @dataclass(frozen=True)
@@ -210,7 +210,7 @@ def require_second_environment(make: MakeEnvironment | None, settings: RunSettin
             "evaluation_freq needs environments besides the one that train() was given; give it a function that makes "
             "one from settings, or evaluation_env"
         )
-    if make is make_environment and settings.env_settings.env_path is None:
+    if inspect.unwrap(make) is make_environment and settings.env_settings.env_path is None:
         raise UserError(
             "evaluation_freq needs a second environment, and the Unity Editor is only one; use --env with a built "
             "player, or remove the key"

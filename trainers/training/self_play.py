@@ -10,6 +10,8 @@ from trainers.algorithms.opponent import Opponents
 
 TURN = "self_play"
 """Entry of `training_status.json` that says which team learns."""
+PATIENCE = 1000
+"""Decisions of the other teams after which the turn of a team is over that has not come since the run was resumed."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class Seat:
         learner: the learner of the behavior.
         opponents: its past policies.
         actor: the team's actor.
+        joined_at: decisions of the opponents until the team joined.
     """
 
     team: int
@@ -29,6 +32,7 @@ class Seat:
     learner: Learner
     opponents: Opponents
     actor: Actor
+    joined_at: int
 
 
 class SelfPlay:
@@ -72,7 +76,8 @@ class SelfPlay:
         if self.learning is None:
             self.learning = team
         self._began.setdefault(learner.name, learner.step)
-        self._seats.append(Seat(team, behavior_id, learner, learner.opponents, actor))
+        opponents = learner.opponents
+        self._seats.append(Seat(team, behavior_id, learner, opponents, actor, opponents.decisions))
         self._take_seats()
 
     def advance(self) -> bool:
@@ -97,8 +102,14 @@ class SelfPlay:
 
     @property
     def _turn_is_over(self) -> bool:
-        """Whether a learner has had its `team_change` decisions, or all learners of the team have finished."""
-        able = [seat for seat in self._seats if seat.team == self.learning and not seat.learner.finished]
+        """Whether a learner has had its `team_change` decisions, or all learners of the team have finished.
+
+        After a resume, the learning team may come later than others.
+        """
+        team = [seat for seat in self._seats if seat.team == self.learning]
+        if not team:
+            return any(seat.opponents.decisions - seat.joined_at >= PATIENCE for seat in self._seats)
+        able = [seat for seat in team if not seat.learner.finished]
         return not able or any(
             seat.learner.step - self._began[seat.learner.name] >= seat.opponents.settings.team_change
             for seat in able

@@ -22,11 +22,12 @@ from trainers.records.wandb_report import open_wandb
 from trainers.training.announcements import run_lines
 from trainers.training.callbacks import Callbacks
 from trainers.training.chronicle import Chronicle
-from trainers.training.evaluation import Evaluations, MakeEnvironment
+from trainers.training.evaluation import Evaluations
 from trainers.training.first_reward import FirstReward
 from trainers.training.followers import FollowerFiles
 from trainers.training.learners import Learners, check_demonstrations, check_threads
 from trainers.training.lessons import Lessons
+from trainers.training.makers import MakeEnvironment
 from trainers.training.meetings import Meetings
 from trainers.training.outcome import Outcome
 from trainers.training.recorder import Recorder
@@ -182,7 +183,6 @@ class Session:
                 failed.
         """
         self._first_reward.listen(self.recorders.values())
-        self._chronicle.announce(self.recorders)
         self._chronicle.evaluate_due(self.recorders)
         for recorder in self.recorders.values():
             learner = recorder.learner
@@ -213,13 +213,17 @@ class Session:
         self.lessons.send(env)
 
     def advance(self, env: BaseEnv) -> bool:
-        """Begin what is due of lessons, whose parameters are sent to the environment, and of self-play.
+        """Announce new behaviors, and begin what is due of lessons, whose parameters are sent, and of self-play.
 
         Called every environment step.
 
         Returns:
             Whether the environment must be reset. The learners have then dropped their agents.
+
+        Raises:
+            UserError: a callback failed.
         """
+        self._chronicle.announce(self.recorders)
         new_lesson = self.lessons.advance(env, self.learners)
         return self.self_play.advance() or new_lesson
 

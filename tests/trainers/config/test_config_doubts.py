@@ -33,6 +33,22 @@ def test_config_says_what_may_be_a_mistake(tmp_path: Path, capsys: pytest.Captur
     assert line.endswith("did you mean Walker?")
 
 
+@pytest.mark.parametrize(
+    ("place", "behavior", "doubted"),
+    [
+        ({}, {}, True),
+        ({"resume": True}, {}, False),
+        ({"initialize_from": "other"}, {}, False),
+        ({}, {"init_path": "other/W/checkpoint.pt"}, False),
+    ],
+)
+def test_inference_without_anything_learned_is_doubted(
+    place: dict[str, Any], behavior: dict[str, Any], doubted: bool
+) -> None:
+    given = {"behaviors": {"W": behavior}, "checkpoint_settings": {"inference": True, **place}}
+    assert ["learned nothing" in line for line in doubts(load_settings(given))] == [True] * doubted
+
+
 def test_a_curriculum_of_a_behavior_that_only_the_scene_lists_is_accepted() -> None:
     lesson = {"name": "easy", "value": 1, "completion_criteria": {"behavior": "Other"}}
     parameters = {"size": {"curriculum": [lesson, {"name": "hard", "value": 2}]}}

@@ -12,7 +12,7 @@ from gym_adapters.make import make_env
 from gym_adapters.parallel_env import ParallelEnvAdapter
 from tests.bridge.bridge_games.turns_v0 import Turns
 from trainers.experience import playing
-from trainers.experience.playing import Played, play, play_all
+from trainers.experience.playing import Played, play, play_all, specs_with
 
 GAME = "tests.bridge.bridge_games/turns_v0"
 
@@ -85,3 +85,28 @@ def test_a_role_that_does_not_come_often_enough_is_an_error(monkeypatch: pytest.
         UserError, match=r"^only 1 of black began an episode, and no other agent in 50 steps; ask for"
     ):
         list(play(env, [Zero("white"), Zero("black")], limit=3))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told"),
+    [
+        (["white"], ""),
+        (["grey", "white"], ""),
+        (["grey"], "waiting up to 50 steps for behavior grey; the player has white, black so far"),
+        (["a-1", "a"], "waiting up to 50 steps for behavior a-1 or a; the player has white, black so far"),
+    ],
+)
+def test_a_wait_for_a_behavior_is_announced_at_once(
+    wanted: list[str], told: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(playing, "PATIENCE", 50)
+    env = make_env(GAME, 2, 0, {"roles": True})
+    step, said = env.step, []
+
+    def watched() -> None:
+        said.append(caplog.messages[:])
+        step()
+
+    monkeypatch.setattr(env, "step", watched)
+    assert list(specs_with(env, wanted)) == ["white", "black"]
+    assert said == ([[told]] * 50 if told else [])

@@ -128,8 +128,11 @@ def test_the_behavior_is_the_one_of_the_files_name_or_the_only_one(finished_run,
     assert OnnxPolicy(path, {"Other": spec, "Walker?team=0": spec, "Walker?team=1": spec}).name == "Walker"
     with pytest.raises(UserError, match=r"is for Walker, the environment has A, B; name the file"):
         OnnxPolicy(path, {"A": spec, "B": spec})
-    with pytest.raises(UserError, match="is for Walker, the environment has no behavior"):
+    with pytest.raises(UserError, match=r"is for Walker, the environment has no behavior"):
         OnnxPolicy(path, {})
+    checkpoint = path.rename(tmp_path / "Walker-499992.onnx")
+    assert OnnxPolicy(checkpoint, {"Other": spec, "Walker?team=0": spec}).name == "Walker"
+    assert OnnxPolicy(checkpoint, {"Walker-499992": spec, "Walker?team=0": spec}).name == "Walker-499992"
 
 
 def test_what_cannot_be_played_is_one_line(cartpole, tmp_path, capfd):

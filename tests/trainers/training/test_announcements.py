@@ -80,6 +80,18 @@ def test_the_best_of_self_play_is_a_rating(self_play, best):
     assert line == f"Task: 800 steps, 200 episodes, mean return of the last 100: -0.140, {best}"
 
 
+def test_inference_names_no_policy_that_was_not_saved(tmp_path):
+    folder = tmp_path / "runs" / "a" / "Task"
+    folder.mkdir(parents=True)
+    outcome = Outcome(800, 200, -0.14, 1235.0, folder, 400, 2.0, True)
+    settings = load_settings({"behaviors": {"Task": {}}, "checkpoint_settings": {"inference": True}})
+    commands = ("model", "watch")
+    for expected in ([], list(commands)):
+        said = [line.split()[0] for line in closing_lines("Task", outcome, settings) if line.split()]
+        assert [word for word in said if word in commands] == expected
+        (folder / "checkpoint.pt").touch()
+
+
 def test_keys_that_only_players_have_a_use_for_are_told():
     unused = {"env_args": ["--speed"], "num_areas": 2}
     said = {}

@@ -85,20 +85,21 @@ def test_a_callback_ends_the_run_which_is_saved_and_can_go_on(tmp_path, method):
     assert again.finished
 
 
+@pytest.mark.parametrize("error", [KeyError("mood"), SystemExit(0)], ids=["error", "exit"])
 @pytest.mark.parametrize("method", METHODS)
-def test_a_callback_that_fails_ends_the_run_with_one_line_and_costs_nothing(tmp_path, method):
+def test_a_callback_that_fails_ends_the_run_with_one_line_and_costs_nothing(tmp_path, method, error):
     def fail(now: str, moment: Moment) -> None:
         if now == method:
-            raise KeyError("mood")
+            raise error
 
     diary, other = Diary(fail), Diary()
     with pytest.raises(UserError) as caught:
         train(Stopwatch().env(), options(tmp_path), callbacks=[diary, other])
     line = str(caught.value)
-    assert line.startswith(f"callback Diary.{method} raised KeyError: 'mood' (")
+    assert line.startswith(f"callback Diary.{method} raised {type(error).__name__}: {error} (")
     assert "test_callbacks.py, line" in line
     assert "\n" not in line
-    assert isinstance(caught.value.__cause__, KeyError)
+    assert caught.value.__cause__ is error
     if method == "start":
         assert not (tmp_path / "first").exists(), "nothing was learned"
         return
@@ -137,6 +138,9 @@ def nothing(settings):
 
 def fails(settings):
     raise RuntimeError("no server")
+
+def leaves(settings):
+    raise SystemExit(0)
 """
 
 
@@ -171,6 +175,7 @@ def test_an_installed_package_hears_of_every_run(tmp_path, announced):
         ("no_such_module:Writer", "no_such_module:Writer cannot be imported"),
         ("a_writer:nothing", "gives None, expected a trainers.Callback"),
         ("a_writer:fails", "raised RuntimeError: no server"),
+        ("a_writer:leaves", "raised SystemExit: 0"),
     ],
 )
 def test_a_package_that_gives_no_callback_is_one_line_before_anything_is_written(

@@ -122,6 +122,27 @@ def test_the_command_that_it_prints_goes_on_from_the_clone(teacher, tmp_path, mo
     assert len(list(Path("all of them").glob("*/CartPole-v1/checkpoint.pt"))) == 2
 
 
+@pytest.mark.parametrize(
+    ("env", "verb", "command"),
+    [
+        ([], "watch", "trainers --run-id clone --resume --inference"),
+        (["--env", "./Pole.x86_64"], "watch", "trainers --run-id clone --resume --inference"),
+        (["--env", "gymnasium.envs:CartPole-v1"], "evaluate", "trainers.evaluate runs/clone --trust"),
+    ],
+    ids=["editor", "player", "module"],
+)
+def test_the_command_that_plays_the_clone_fits_its_environment(
+    env, verb, command, teacher, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    file = write_file(tmp_path / "clone.yaml", network_settings={"hidden_units": 16, "num_layers": 1})
+    assert main([str(file), "--demo", str(teacher), "--epochs", "1", "--run-id", "clone", *env]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    (line,) = [line for line in printed if line.strip().startswith(("watch", "evaluate"))]
+    assert line.split()[0] == verb
+    assert line.endswith(f" -m {command}")
+
+
 def test_another_algorithm_takes_its_own_file(teacher, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     given = ["--env", "CartPole-v1", "--demo", str(teacher), "--epochs", "1", "--run-id", "soft"]

@@ -146,9 +146,62 @@ def test_what_is_no_environment_is_refused_with_the_function_that_makes_one(env)
         train(env, OPTIONS)
 
 
-def test_one_callback_without_a_list_is_refused():
-    with pytest.raises(UserError, match=r"write callbacks=\[Callback"):
-        train(make_env("CartPole-v1", 1, 0), OPTIONS, callbacks=Callback())
+def test_a_function_without_parameters_makes_the_environment():
+    assert train(simple_env, OPTIONS, overrides=["behaviors.Task.max_steps=50"])["Task"].steps >= 50
+    outcomes = train(
+        simple_env,
+        OPTIONS,
+        overrides=["behaviors.Task.max_steps=50", "behaviors.Task.evaluation_freq=25"],
+        evaluation_env=lambda *, seed=0: simple_env(),
+    )
+    assert "Evaluation/" in (outcomes["Task"].folder / "progress.csv").read_text()
+
+
+@pytest.mark.parametrize("argument", ["env", "evaluation_env"])
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (
+            lambda first, second: simple_env(),
+            r"expected a function of the settings or of nothing.*\(first, second\)",
+        ),
+        (lambda *, settings: simple_env(), r"expected a function of the settings or of nothing.*settings"),
+        (lambda settings: gymnasium.make("CartPole-v1"), r".*it made TimeLimit.*gym_adapters\.make_env"),
+        (lambda: None, ".*it made NoneType"),
+        (7, "expected a BaseEnv, or a function that makes one, got int"),
+    ],
+)
+def test_a_function_that_makes_no_environment_is_one_error(argument, make, words):
+    given = {"env": simple_env, argument: make}
+    overrides = ["behaviors.Task.max_steps=100", "behaviors.Task.evaluation_freq=50"]
+    with pytest.raises(UserError, match=f"{argument}: {words}"):
+        train(**given, options=OPTIONS, overrides=overrides)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"callbacks": Callback()}, r"callbacks: expected a list.*write callbacks=\[Callback"),
+        ({"callbacks": None}, "callbacks: expected a list, got NoneType"),
+        ({"callbacks": print}, "callbacks: expected a list, got builtin_function_or_method"),
+        ({"callbacks": [print]}, "callbacks: expected objects of trainers.Callback"),
+        (
+            {"overrides": "debug=true"},
+            r'overrides: expected a list, got str; write overrides=\["debug=true"\]',
+        ),
+        ({"overrides": {"debug": True}}, "overrides: expected a list, got dict"),
+        ({"display": print}, "display: expected a trainers.records.progress.Display"),
+        (
+            {"options": [1]},
+            "settings: expected the path of a training file, its YAML text or a dictionary, got list",
+        ),
+        ({"options": lambda: 5}, "settings: expected .*, got int"),
+    ],
+)
+def test_arguments_of_another_kind_are_refused_before_anything_is_written(arguments, words):
+    with pytest.raises(UserError, match=words):
+        train(make_env("CartPole-v1", 1, 0), **{"options": OPTIONS, **arguments})
+    assert not Path("runs").exists()
 
 
 def test_settings_that_ask_for_too_much_are_refused_before_anything_is_written():
@@ -224,11 +277,18 @@ def test_masks_are_obeyed(policy):
         [np.zeros((4, 3), np.float32)],
         [np.zeros((4, 2), np.float32), np.zeros((4, 3), np.float32)],
         [np.zeros(3, np.float32), np.zeros(2, np.float32)],
+        [[[0.0] * 3], [0.0] * 2],
     ],
 )
 def test_observations_of_another_shape_are_refused_with_both_shapes(policy, observations):
     with pytest.raises(UserError, match=r"expected observations of shape \('n', 3\), \('n', 2\), got"):
         policy.act(observations)
+
+
+@pytest.mark.parametrize("path", [None, 3])
+def test_a_policy_is_loaded_from_a_path(path):
+    with pytest.raises(UserError, match="load_policy: expected the path of a run or a checkpoint, got"):
+        load_policy(path)
 
 
 def test_a_name_that_the_package_does_not_have_is_an_attribute_error():

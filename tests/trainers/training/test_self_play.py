@@ -281,3 +281,42 @@ def test_a_curriculum_may_wait_for_a_rating() -> None:
     assert judge(criteria, Performance(0.5, 1301.0, returns), 0.0)[0]
     assert not judge(criteria, Performance(0.5, 1301.0, returns[:1]), 0.0)[0], "too few games"
     assert not judge(criteria, Performance(0.5, returns=returns), 0.0)[0], "no rating without self-play"
+
+
+class OneByOne(ParallelEnvAdapter):
+    """Tells of team 1 only after `late` steps, as a player does whose first message has one team."""
+
+    late, steps = 3, 0
+
+    @property
+    def behavior_specs(self) -> Any:
+        known = super().behavior_specs
+        return {name: spec for name, spec in known.items() if "team=0" in name or self.steps >= self.late}
+
+    def step(self) -> None:
+        self.steps += 1
+        super().step()
+
+
+def test_after_a_resume_the_team_whose_turn_it_is_may_come_later(
+    tmp_path: Path, turns: list[tuple[int | None, int]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(arena(), options(tmp_path, 1000))
+    began = turns[1][1]
+    turns.clear()
+    capsys.readouterr()
+    train(OneByOne(Duel, COPIES, "duel_v0", 3, teams=True), options(tmp_path, 2000, resume=True))
+    assert [team for team, _ in turns] == [1, 0]
+    assert began + 700 <= turns[1][1] < began + 700 + COPIES
+    assert f"; {COPIES} agents; ppo" in capsys.readouterr().out
+
+
+def test_a_team_that_never_comes_loses_its_turn(
+    tmp_path: Path, turns: list[tuple[int | None, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(arena(), options(tmp_path, 1000))
+    turns.clear()
+    monkeypatch.setattr(OneByOne, "late", 10**6)
+    outcome = train(OneByOne(Duel, COPIES, "duel_v0", 3, teams=True), options(tmp_path, 2000, resume=True))
+    assert outcome["duel_v0"].finished
+    assert [team for team, _ in turns] == [1, 0]
