@@ -1,7 +1,7 @@
 """Experiments: variants of a training file, and their effects on reward, speed and stability."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import Field, ValidationError
@@ -125,7 +125,7 @@ def _with_summary(
             sentences.append(f"What changed: {said or 'nothing'}.")
         at = names.index(pair[0].name), names.index(pair[1].name)
         sentences.append(f"{side}: {effect(rows, at)}")
-    return Section(section.title, section.groups, section.rows, section.differences, tuple(sentences))
+    return replace(section, sentences=tuple(sentences))
 
 
 def effect(rows: dict[str, Row], at: tuple[int, int]) -> str:

@@ -65,9 +65,9 @@ class Report:
     notes: list[str] = field(default_factory=list)
 
 
-def make_section(title: str, groups: Sequence[Group], sentences: Sequence[str] = ()) -> Section:
+def make_section(title: str, groups: Sequence[Group]) -> Section:
     """Return the comparison of groups. Their levels of reward lie between the first and the best of all these runs."""
-    return Section(title, tuple(groups), tuple(measure(groups)), differing_keys(groups), tuple(sentences))
+    return Section(title, tuple(groups), tuple(measure(groups)), differing_keys(groups))
 
 
 def make_report(groups: Sequence[Group]) -> Report:

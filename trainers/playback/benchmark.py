@@ -27,7 +27,7 @@ import numpy as np
 import torch
 
 from gym_adapters.commands import program_name
-from gym_adapters.errors import UserError, close_reported
+from gym_adapters.errors import UserError, close_reported, exit_status
 from gym_adapters.make import behavior_name, make_env
 from gym_adapters.pettingzoo import is_pettingzoo
 from gym_adapters.vector_env import GAME_SCORE
@@ -269,10 +269,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             write_curves(task.title, results, curves)
             print(f"{scores.heading}, {scores.date}\n\n{seed_table(scores)}\n")
             print(f"scores: {file}\ncurves: {curves / task.title}.csv and .png\n", flush=True)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
     except KeyboardInterrupt:
         print("interrupted; run the same command again to resume", file=sys.stderr)
         return 130
+    except BaseException as error:  # libraries in other languages raise their own
+        return exit_status(error)
     return 0

@@ -12,7 +12,7 @@ from pathlib import Path
 from mlagents_envs.base_env import ActionTuple
 
 from gym_adapters.commands import add_checkpoint, module_command, program_name
-from gym_adapters.errors import UserError, exit_status
+from gym_adapters.errors import close_reported, exit_status
 from gym_adapters.make import make_env
 from gym_adapters.text import one_line
 from trainers.config.errors import path_option
@@ -58,7 +58,7 @@ def film(run: Path, folder: Path, checkpoint: str = "last", seed: int = 0, trust
     try:
         returns = evaluate(env, policy, played=played)
     finally:
-        env.close()
+        close_reported(env.close)
     for file, look in zip(files, (FILM, PREVIEW), strict=True):
         write_video(file, env_id, options, [Episode(seed, played[0], returns[0])], look)
     print(f"{one_line(policy.name)}: {policy.step:,} steps, this episode's return is {returns[0]:,.1f}")
@@ -88,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 continue
             for file in film(run, arguments.out, arguments.checkpoint, arguments.seed, arguments.trust):
                 print(f"  {file}  {file.stat().st_size:,} bytes")
-    except (UserError, KeyboardInterrupt) as error:
+    except BaseException as error:  # libraries in other languages raise their own
         return exit_status(error)
     total = sum(file.stat().st_size for file in arguments.out.glob("*.*"))
     print(f"{arguments.out}: {total:,} bytes in all")

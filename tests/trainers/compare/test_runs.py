@@ -234,4 +234,7 @@ def test_values_at_no_possible_step_or_time_are_left_out_with_a_note(tmp_path: P
 def test_settings_of_another_shape_are_compared_as_far_as_they_go(text: str, tmp_path: Path) -> None:
     folder = write_run(tmp_path / "a", rewards(1, 2))
     (folder / "configuration.yaml").write_text(text)
-    make_report(read(folder, write_run(tmp_path / "b", rewards(1, 2))))
+    (section,) = make_report(read(folder, write_run(tmp_path / "b", rewards(1, 2)))).sections
+    (final,) = [row for row in section.rows if row.key == "final"]
+    assert [cell.values for cell in final.cells] == [(2.0,), (2.0,)]
+    assert section.differences

@@ -13,6 +13,7 @@ import onnxruntime
 import pytest
 import torch
 import yaml
+from gymnasium.envs.classic_control import CartPoleEnv
 
 from bridge.onnx_check import check_file
 from gym_adapters.commands import install_command
@@ -257,3 +258,14 @@ def test_gallery_films_runs_and_leaves_out_what_is_missing(cartpole, tmp_path, c
     assert gallery_main(["--out", str(out)]) == 0, "no kept policies in this folder"
     assert capsys.readouterr().out.count("left out, no policy is kept in") == 3
     assert gallery_main([str(tmp_path / "nowhere"), "--out", str(out)]) == 2
+
+
+@VIDEO
+def test_an_environment_that_fails_ends_the_gallery_in_one_line(cartpole, tmp_path, monkeypatch, capfd):
+    def step(env, action):
+        raise RuntimeError("the pole is broken")
+
+    monkeypatch.setattr(CartPoleEnv, "step", step)
+    assert gallery_main([str(cartpole), "--out", str(tmp_path)]) == 2
+    (error,) = capfd.readouterr().err.splitlines()
+    assert error.startswith("error: the environment raised RuntimeError: the pole is broken")
