@@ -12,7 +12,7 @@ from torch.nn.functional import one_hot
 
 from trainers.algorithms.actor_steps import ActorStep, InMinibatches, Losses
 from trainers.algorithms.advantages import VALUE_CHUNK, remembered
-from trainers.algorithms.clipped import ClippedLearner
+from trainers.algorithms.ppo import PPO
 from trainers.config import BehaviorSettings
 from trainers.experience.batch import Batch
 from trainers.experience.rollout import Columns
@@ -52,7 +52,7 @@ class Groups:
         )
 
 
-class GroupLearner(ClippedLearner):
+class GroupLearner(PPO):
     """Learns behaviors whose agents act in groups. Agents without a group learn as with PPO.
 
     An agent's value is that of its group. It goes on when the agent dies before the others.

@@ -4,18 +4,32 @@ Source: Schulman et al. 2017, "Proximal Policy Optimization Algorithms".
 """
 
 from functools import partial
+from typing import Any, ClassVar
 
 from trainers.algorithms.actor_steps import ActorStep, InMinibatches, Losses
-from trainers.algorithms.clipped import ClippedLearner
-from trainers.config import PPOSettings
+from trainers.algorithms.on_policy import OnPolicyLearner
+from trainers.config import AlgorithmSettings, PPOSettings
+from trainers.experience.rollout import Columns
 from trainers.maths.losses import clipped_policy_loss, clipped_value_loss, value_loss
+from trainers.maths.schedules import EPSILON_FLOOR
 
 
-class PPO(ClippedLearner):
+class PPO(OnPolicyLearner):
     """The clipped surrogate objective. The critic may be clipped around its old values too (`clip_value_loss`)."""
 
-    settings_class = PPOSettings
-    hyper: PPOSettings
+    settings_class: ClassVar[type[AlgorithmSettings]] = PPOSettings
+    recordable = True
+    hyper: Any
+
+    @property
+    def epsilon(self) -> float:
+        """The present clip range."""
+        return self.decayed(self.hyper.epsilon, EPSILON_FLOOR, self.hyper.epsilon_schedule)
+
+    def optimise(self, columns: Columns) -> None:
+        """See `OnPolicyLearner.optimise`; reports the clip range as well."""
+        self.metrics.add("Policy/Epsilon", self.epsilon)
+        super().optimise(columns)
 
     def make_actor_step(self) -> ActorStep:
         """See `OnPolicyLearner.make_actor_step`."""
