@@ -27,6 +27,7 @@ from trainers.networks.body import set_mixed_precision
 from trainers.optim.captured import Captured
 from trainers.optim.collective import weighted_mean
 from trainers.optim.optimizer import flatten
+from trainers.rewards.signal import updated
 
 REPLAY_FILE = "last_replay_buffer.npz"
 
@@ -329,7 +330,7 @@ class OffPolicyLearner(Learner):
         for _ in range(int(self.learned_until // interval) - int(since // interval) if learning else 0):
             rows = self.replay.rows(self.replay.draw(self.batch_size, self.row_generator))
             for signal in learning:
-                for tag, value in signal.update(rows).items():
+                for tag, value in updated(signal, rows).items():
                     self.metrics.add(tag, value)
 
     def _require_room(self) -> None:
