@@ -1,5 +1,6 @@
 """Steps an environment in turns: a turn ends when all agents ask for a decision at the same time."""
 
+import logging
 from collections.abc import Mapping, Sequence
 
 from mlagents_envs.base_env import ActionTuple, BaseEnv
@@ -8,6 +9,8 @@ from bridge.declarations import plain_name
 from bridge.seats import Seats
 from gym_adapters.errors import UserError
 from gym_adapters.teams import parts_of
+
+logger = logging.getLogger(__name__)
 
 LIMIT = 1000
 """Steps of the environment that a turn may last."""
@@ -121,7 +124,7 @@ class Turns:
 
     def _meet(self, behaviors: Sequence[str] | None, one: bool) -> list[str]:
         """Step until agents of all these behaviors ask, or of any if None. Return the behaviors' ids."""
-        for _ in range(self._limit):
+        for step in range(self._limit):
             known = list(self.env.behavior_specs)
             asking = [name for name in known if len(self.env.get_steps(name)[0])]
             if behaviors is None and asking:
@@ -139,6 +142,13 @@ class Turns:
                             f"behavior={found[0]!r}"
                         )
                     return found
+                if step == 0:
+                    logger.warning(
+                        "waiting up to %s steps for agents of %s; the scene has %s so far",
+                        f"{self._limit:,}",
+                        _listed(behaviors),
+                        _listed(asking) or "none",
+                    )
             self.env.step()
         there = _listed(self.env.behavior_specs) or "none"
         raise UserError(

@@ -139,6 +139,11 @@ def exit_status(error: BaseException, ending: str = "") -> int:
         line, status = f"error: {error}{ending}", 2
     elif from_environment(error):
         line, status = f"error: the environment raised {raised(error)}{ending}", 2
+    elif isinstance(error, SystemExit):  # as if the command had done what was asked for
+        line, status = (
+            f"error: the code that it runs called sys.exit({error.code!r}): {raised(error)}{ending}",
+            2,
+        )
     else:
         raise error
     if not getattr(error, "told", False):

@@ -169,7 +169,7 @@ def test_agents_that_never_ask_together_are_named() -> None:
         vector.step(vector.action_space.sample())
 
 
-def test_the_behavior_is_chosen_by_name_or_id() -> None:
+def test_the_behavior_is_chosen_by_name_or_id(caplog: pytest.LogCaptureFixture) -> None:
     plans = {name: Behavior(HYBRID, [whole(0, 99)]) for name in ("A?team=0", "B?team=0", "B?team=1")}
     for wanted, message in (
         (None, "has the behaviors A.team=0, B.team=0, B.team=1; choose one"),
@@ -178,6 +178,10 @@ def test_the_behavior_is_chosen_by_name_or_id() -> None:
     ):
         with pytest.raises(UserError, match=message):
             UnityVectorEnv(ScriptedEnv(plans), wanted, limit=9)
+    (waiting,) = caplog.messages
+    assert (
+        waiting == "waiting up to 9 steps for agents of C; the scene has A?team=0, B?team=0, B?team=1 so far"
+    )
     assert UnityVectorEnv(ScriptedEnv(plans), "A").behavior == "A?team=0"
     assert UnityVectorEnv(ScriptedEnv(plans), "B?team=1").behavior == "B?team=1"
 

@@ -1,8 +1,8 @@
 """How an update moves the actor: in minibatches together with the critic, or in one step before the critic's epochs."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Protocol
 
 import torch
@@ -30,8 +30,8 @@ class Losses:
         clip_range: the policy loss clips a ratio of probabilities that is further from 1; infinite if it clips none.
     """
 
-    policy: partial[Tensor]
-    value: partial[Tensor]
+    policy: Callable[..., Tensor]
+    value: Callable[..., Tensor]
     whole_action: bool = False
     clip_range: float = math.inf
 

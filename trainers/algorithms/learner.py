@@ -33,7 +33,7 @@ from trainers.networks.policy_network import ActionSample, PolicyNetwork
 from trainers.optim.captured import Captured, GpuRecorder, Recorder
 from trainers.optim.optimizer import FlatAdam
 from trainers.optim.threads import threads_for
-from trainers.rewards.signal import RewardSignal
+from trainers.rewards.signal import RewardSignal, stacked_rewards
 
 CLONING = "behavioral_cloning"
 """Key of the state of cloning in a checkpoint."""
@@ -292,7 +292,7 @@ class Learner(Threadable):
 
     def rewards(self, rows: Rows) -> np.ndarray:
         """Return the rewards of rows from each reward signal, (n, streams)."""
-        return np.stack([signal.rewards(rows) for signal in self.signals], axis=1)
+        return stacked_rewards(self.signals, rows)
 
     def tensor(self, array: np.ndarray | torch.Tensor) -> torch.Tensor:
         """Return an array as a tensor on the learner's device; a tensor as it is."""

@@ -16,6 +16,7 @@ from trainers.networks.body import set_mixed_precision
 from trainers.optim.captured import Captured
 from trainers.optim.collective import weighted_mean
 from trainers.optim.optimizer import flatten
+from trainers.rewards.signal import updated
 
 
 class OffPolicyLearner(ReplayLearner):
@@ -194,5 +195,5 @@ class OffPolicyLearner(ReplayLearner):
         for _ in range(int(self.learned_until // interval) - int(since // interval) if learning else 0):
             rows = self.replay.rows(self.replay.draw(self.batch_size, self.row_generator))
             for signal in learning:
-                for tag, value in signal.update(rows).items():
+                for tag, value in updated(signal, rows).items():
                     self.metrics.add(tag, value)

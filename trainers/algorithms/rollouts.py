@@ -17,6 +17,7 @@ from trainers.experience.task import Task
 from trainers.maths.losses import explained_variance
 from trainers.networks.normalizer import VectorNormalizer
 from trainers.optim.collective import JointError, weighted_mean
+from trainers.rewards.signal import updated
 
 WARM_UP = 0.1
 """The part of `buffer_size` from which a new normaliser gets its first moments."""
@@ -133,7 +134,7 @@ class RolloutLearner(Learner):
             self.optimise(columns)
             self.clone()
             for signal in self.signals:
-                for tag, value in signal.update(columns).items():
+                for tag, value in updated(signal, columns).items():
                     self.metrics.add(tag, value)
         if self.policy.normalizer is not None:
             self._update_normalizer(self.policy.normalizer, columns)

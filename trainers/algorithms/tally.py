@@ -13,7 +13,7 @@ from trainers.experience.store import Store
 from trainers.optim.collective import Collective
 from trainers.records.metrics import ELO, Metrics
 from trainers.records.news import News
-from trainers.rewards.signal import RewardSignal
+from trainers.rewards.signal import RewardSignal, stacked_rewards
 
 
 class Tally(ABC):
@@ -149,7 +149,7 @@ class Tally(ABC):
             next_row: (n,) numbers of the agents' next rows.
             starts: (batches,) index of the first row of each step batch; None takes rows one by one.
         """
-        rewards = np.stack([signal.rewards(rows) for signal in self.summed_signals], axis=1)
+        rewards = stacked_rewards(self.summed_signals, rows)
         starts = np.arange(len(numbers)) if starts is None else starts
         sums = self.episode_sums.add(numbers, rewards, next_row, rows.ending, rows.settled, starts)
         for index in range(len(self.summed_signals)):

@@ -1,6 +1,7 @@
 """Key paths of ``--set``, and the behavior name ``*``, which stands for every behavior."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from gym_adapters.errors import UserError
@@ -79,7 +80,16 @@ def advice(path: KeyPath, unknown: int) -> str:
 
 def _trainer_types(key: str) -> str:
     """Return the algorithms that have a hyperparameter."""
-    return one_of(one.name for one in catalogue.algorithms() if key in one.settings.known_keys())
+    return one_of(one.name for one in _algorithms() if key in one.settings.known_keys())
+
+
+def _algorithms() -> Iterator[catalogue.Listed]:
+    """Yield every algorithm that can be used; that of a broken package matters only to files that name it."""
+    for name in catalogue.algorithm_names():
+        with suppress(UserError):
+            algorithm = catalogue.algorithm(name)
+            if algorithm is not None:
+                yield algorithm
 
 
 def _blocks() -> Iterator[tuple[tuple[str, ...], type[Settings]]]:
@@ -87,7 +97,7 @@ def _blocks() -> Iterator[tuple[tuple[str, ...], type[Settings]]]:
     yield (), RunSettings
     yield ("behaviors", "*"), BehaviorSettings
     yield ("behaviors", "*", "reward_signals", "extrinsic"), ExtrinsicSettings
-    for algorithm in catalogue.algorithms():
+    for algorithm in _algorithms():
         yield ("behaviors", "*", "hyperparameters"), algorithm.settings
     yield ("behaviors", "*", "network_settings"), NetworkSettings
     yield ("behaviors", "*", "reward_signals"), RewardSignals

@@ -1,5 +1,6 @@
 """Reading YAML: training files and single values. A repeated key is an error."""
 
+import codecs
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
@@ -168,6 +169,10 @@ def _is_text(source: str) -> bool:
     )
 
 
+UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+"""How a file begins that was redirected from a command in Windows PowerShell."""
+
+
 def _read_file(path: Path) -> str:
     try:
         with path.open("rb") as stream:
@@ -176,7 +181,7 @@ def _read_file(path: Path) -> str:
             raise UserError(
                 f"{path}: is larger than {TEXT_BYTES:,} bytes; give the path of a training file (.yaml)"
             )
-        return content.decode("utf-8")
+        return content.decode("utf-16" if content.startswith(UTF_16) else "utf-8")
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; give the path of a training file (.yaml)") from None
     except IsADirectoryError:

@@ -215,12 +215,12 @@ def has_path(policy: PolicyNetwork) -> bool:
     return type(policy) in PATHS and vectors and not policy.memory_size and policy.device.type == "cpu"
 
 
-def find_gradients(policy_loss: partial[Tensor], value_loss: partial[Tensor]) -> Gradients | None:
+def find_gradients(policy_loss: Callable[..., Tensor], value_loss: Callable[..., Tensor]) -> Gradients | None:
     """Return the numpy gradients of two losses, with the same keyword arguments; None unless both have one."""
     found = [
         partial(GRADIENTS[loss.func], **loss.keywords)
         for loss in (policy_loss, value_loss)
-        if loss.func in GRADIENTS
+        if isinstance(loss, partial) and loss.func in GRADIENTS
     ]
     return Gradients(*found) if len(found) == 2 else None
 

@@ -14,7 +14,7 @@ import torch
 
 from gym_adapters.errors import UserError
 from gym_adapters.text import first_line
-from trainers.records.checkpoint_content import require_policy
+from trainers.records.checkpoint_content import require_policy, require_savable
 
 NEWEST, BEST = "checkpoint.pt", "best.pt"
 
@@ -61,7 +61,13 @@ def write_text(path: Path, text: str) -> None:
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:
-    """Atomically write a checkpoint: a dictionary of tensors, numbers, strings and containers of them."""
+    """Atomically write a checkpoint: a dictionary of tensors, numbers, strings and containers of them.
+
+    Raises:
+        UserError: it holds something else, with which it could not be read again.
+        OSError: the system refuses.
+    """
+    require_savable(state, str(path.name))
     content = state_bytes(state)  # in memory first: torch.save replaces the error of a full disk by its own
     write_atomically(path, lambda stream: stream.write(content))
 

@@ -1,11 +1,16 @@
 """What a checkpoint must hold: the kinds, shapes and ranges of its values."""
 
+from collections import OrderedDict
 from typing import Any
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from gym_adapters.errors import UserError
 from trainers.config.errors import problems
+
+KEPT = (torch.Tensor, int, float, bool, str, type(None))
+"""What a checkpoint keeps, in dictionaries, lists and tuples. Anything else could not be read again."""
 
 LARGEST_STEP = 2**63 - 1
 """TensorBoard's files hold steps in 64 bits."""
@@ -57,6 +62,29 @@ def require_policy(state: dict[str, Any]) -> None:
     except ValidationError as error:
         where, text = problems(error)[0]
         raise ValueError(f"{'.'.join(map(str, where))}: {text}") from None
+
+
+def require_savable(state: Any, where: str) -> None:
+    """Require that a checkpoint which holds this can be read again.
+
+    Args:
+        state: a part of a checkpoint.
+        where: its name, for the message.
+
+    Raises:
+        UserError: a value is of a kind that is not read, such as a numpy array; the message names it.
+    """
+    if type(state) in (dict, OrderedDict, list, tuple):
+        pairs = state.items() if isinstance(state, dict) else enumerate(state)
+        for key, value in pairs:
+            require_savable(key, f"{where}, a key")
+            require_savable(value, f"{where}.{key}")
+    elif type(state) not in KEPT:
+        kind = f"{type(state).__module__}.{type(state).__qualname__}"
+        raise UserError(
+            f"{where} is a {kind}, and a checkpoint with it could not be read again; let `state_dict` return tensors, "
+            "numbers, strings, lists and dictionaries"
+        )
 
 
 def require_alike(found: Any, expected: Any, where: str) -> None:

@@ -132,6 +132,10 @@ def _check(folder: Path, checkpoints: CheckpointSettings) -> None:
     """Refuse a folder that these settings may not use."""
     is_run = (folder / CONFIGURATION).is_file()
     if checkpoints.resume:
+        if not is_run and has_checkpoint(folder):
+            raise UserError(
+                f"--resume: {folder / CONFIGURATION} is missing; copy the run's training file there, under this name"
+            )
         if not is_run:
             raise UserError(f"--resume: there is no run {folder}; check --run-id and --results-dir")
     elif _is_used(folder):

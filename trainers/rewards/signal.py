@@ -6,11 +6,47 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from gym_adapters.errors import UserError
 from trainers.config import RewardSignalSettings
 from trainers.experience.agents import AgentTable
 from trainers.experience.rows import Rows
 from trainers.experience.task import Task
 from trainers.networks.normalizer import RunningMoments
+
+
+def stacked_rewards(signals: Sequence["RewardSignal"], rows: Rows) -> np.ndarray:
+    """Return the rewards of n rows from each signal, (n, streams).
+
+    Raises:
+        UserError: a signal gives another number of rewards, or a settled row one that is not finite.
+    """
+    streams = [np.asarray(signal.rewards(rows)) for signal in signals]
+    for signal, stream in zip(signals, streams, strict=True):
+        if stream.shape != rows.settled.shape:
+            raise UserError(
+                f"reward signal {signal.name}: gives rewards of shape {stream.shape}, expected {rows.settled.shape}, "
+                "one for each row"
+            )
+        if not np.isfinite(stream).all(where=rows.settled):
+            raise UserError(
+                f"reward signal {signal.name}: gives a reward that is not finite; lower its learning_rate or strength"
+            )
+    return np.stack(streams, axis=1)
+
+
+def updated(signal: "RewardSignal", rows: Rows) -> dict[str, float]:
+    """Let a signal learn from rows; see `RewardSignal.update`.
+
+    Raises:
+        UserError: what it reports are no numbers by tag.
+    """
+    figures = signal.update(rows)
+    try:
+        return {str(tag): float(value) for tag, value in figures.items()}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise UserError(
+            f"reward signal {signal.name}: update returns {figures!r:.100}, expected numbers by TensorBoard tag"
+        ) from error
 
 
 class RewardSignal(ABC):

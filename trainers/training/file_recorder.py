@@ -8,6 +8,7 @@ from gym_adapters.errors import UserError, refusal_named
 from trainers.algorithms.learner import Learner
 from trainers.config import RunSettings
 from trainers.records.checkpoint import BEST, NEWEST, save_state
+from trainers.records.checkpoint_content import require_savable
 from trainers.records.checkpoint_keeper import CheckpointKeeper
 from trainers.records.metrics import Summary
 from trainers.records.monitor import MonitorFile
@@ -70,6 +71,7 @@ class FileRecorder(Recorder):
             self.notes += restore_opponents(learner, folder)
             self.keeper.restore(status)
         super().__init__(learner, folder, status)
+        require_savable(self.state(), f"behavior {learner.name}: state")
         if resume:
             self.best_return = best_return_of(folder / BEST, status, best_key(learner), self._lesson)
         step = learner.step if resume else None

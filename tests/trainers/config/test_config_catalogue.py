@@ -53,6 +53,22 @@ def test_a_signal_that_can_be_used_has_the_settings_of_its_class(name: str) -> N
     assert listed.load().settings_class is listed.settings
 
 
+def test_a_broken_package_does_not_hide_the_mistakes_of_files_that_do_not_use_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = {plugins.TRAINER_TYPE: ["broken"]}
+    monkeypatch.setattr(plugins, "names", lambda group, _: names.get(group, []))
+    monkeypatch.setattr(plugins, "load", lambda *_: object())
+    for block, told in (
+        ({"critic_bins": 9}, "trainer_type sac has it"),
+        ({"lerning_rate": 1e-3}, "unknown key; did you mean learning_rate"),
+    ):
+        with pytest.raises(UserError, match=told):
+            load_settings({"behaviors": {"W": {"trainer_type": "ppo", "hyperparameters": block}}})
+    with pytest.raises(UserError, match="broken: settings_class"):
+        load_settings({"behaviors": {"W": {"trainer_type": "broken"}}})
+
+
 def test_every_block_of_a_signal_is_listed() -> None:
     assert set(RewardSignals.model_fields) <= set(catalogue.signal_names())
 

@@ -141,6 +141,14 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         load_settings(tmp_path / "image.yaml")
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_files_of_windows_editors_are_read(encoding: str, line_end: str, tmp_path: Path) -> None:
+    text = f"behaviors:{line_end}  Wälker:{line_end}    max_steps: 5{line_end}"
+    (tmp_path / "file.yaml").write_bytes(text.encode(encoding))
+    assert load_settings(tmp_path / "file.yaml").behaviors["Wälker"].max_steps == 5
+
+
 def test_errors_name_where_the_value_came_from(walker: Path) -> None:
     with pytest.raises(UserError, match=r"^--set: behaviors\.Walker\.max_steps: "):
         load_settings(walker, ["behaviors.Walker.max_steps=many"])

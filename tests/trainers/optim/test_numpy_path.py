@@ -62,6 +62,12 @@ def some_batch(learner: OnPolicyLearner, masked: bool, count: int = 32, seed: in
     )
 
 
+def test_functions_that_are_no_partials_have_no_numpy_gradient():
+    assert (
+        find_gradients(lambda now, old, advantage: now.sum(), lambda value, target, old: value.sum()) is None
+    )
+
+
 @pytest.mark.parametrize("ratio", ["part", "action", None])
 @pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("activation", ["tanh", "relu", "elu", "swish"])

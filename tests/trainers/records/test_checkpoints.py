@@ -270,7 +270,7 @@ def test_a_write_that_fails_half_way_leaves_the_old_file_and_nothing_else(tmp_pa
 
     save_state(path, {"Policy": {}, "behavior": {}})
     good = path.read_bytes()
-    with pytest.raises(Exception, match="pickle"):
+    with pytest.raises(UserError, match=r"file\.bin\.bad is a builtins\.function"):
         save_state(path, {"Policy": torch.zeros(1000), "bad": lambda: None})
     assert path.read_bytes() == good
     assert list(path.parent.iterdir()) == [path]

@@ -88,6 +88,17 @@ def test_resume_of_a_run_that_does_not_exist(tmp_path):
     assert not (tmp_path / "typo").exists()
 
 
+def test_a_run_that_has_lost_its_configuration_says_so_and_goes_on_with_a_copy(run_copy):
+    (run_copy / "configuration.yaml").rename(run_copy.parent / "copy.yaml")
+    results = run_copy.parent
+    with pytest.raises(
+        UserError, match=r"--resume: .*configuration\.yaml is missing; copy the run's training"
+    ):
+        train(Stopwatch().env(), options(results, resume=True))
+    (run_copy.parent / "copy.yaml").rename(run_copy / "configuration.yaml")
+    assert train(Stopwatch().env(), options(results, resume=True))["Task"].steps >= 3000
+
+
 def test_a_resume_that_fails_leaves_the_run_as_it_was(run_copy):
     before = {path: path.read_bytes() for path in run_copy.rglob("*") if path.is_file()}
     wider = {"network_settings": {"hidden_units": 16, "num_layers": 1, "normalize": True}}
