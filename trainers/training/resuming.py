@@ -46,8 +46,8 @@ DEVICE = "device"
 STARTING = ("observation_moments", "reward_signals")
 """What `--initialize-from` takes of a checkpoint besides the policy."""
 
-LATER = ("reward_signals", "lesson_returns", CLONING)
-"""What the checkpoints of earlier versions do not have, and those of runs that did not imitate."""
+LATER = ("reward_signals", "lesson_returns", "updates", "row_generator", CLONING)
+"""What the checkpoints of earlier versions do not have, and those of runs that did not imitate or had another device."""
 
 
 def best_key(learner: Learner) -> str:
