@@ -47,7 +47,7 @@ STARTING = ("observation_moments", "reward_signals")
 """What `--initialize-from` takes of a checkpoint besides the policy."""
 
 LATER = ("reward_signals", "lesson_returns", "updates", "row_generator", CLONING)
-"""What the checkpoints of earlier versions do not have, and those of runs that did not imitate or had another device."""
+"""What checkpoints of earlier versions lack, and those of runs that did not imitate or had another device."""
 
 
 def best_key(learner: Learner) -> str:
