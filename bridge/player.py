@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from mlagents_envs.base_env import BaseEnv
@@ -26,7 +27,7 @@ from bridge.player_connection import PlayerConnection, TrainerLeft
 from bridge.ports import EDITOR_PORT, HIGHEST_PORT
 from bridge.scene import serve
 from gym_adapters.commands import program_name
-from gym_adapters.errors import UserError
+from gym_adapters.errors import UserError, close_all, close_reported
 from gym_adapters.limits import ENVIRONMENTS
 from gym_adapters.make import SEED_LIMIT, make_env
 from gym_adapters.pettingzoo import is_pettingzoo
@@ -87,8 +88,7 @@ def play(settings: PlayerSettings, connection: PlayerConnection) -> None:
             envs.append(make_env(settings.env_id, together, seed + first, settings.options))
         serve(envs, connection, settings.decision_period, settings.stagger)
     finally:
-        for env in envs:
-            env.close()
+        close_reported(partial(close_all, envs))
 
 
 def check_environment(settings: PlayerSettings) -> None:
@@ -97,7 +97,7 @@ def check_environment(settings: PlayerSettings) -> None:
     Raises:
         UserError: The id is unknown, a package is missing, or the environment refuses its options.
     """
-    make_env(settings.env_id, 1, 0, settings.options).close()
+    close_reported(make_env(settings.env_id, 1, 0, settings.options).close)
 
 
 def parse(argv: Sequence[str] | None) -> PlayerSettings:
