@@ -1,5 +1,6 @@
-"""Small Gymnasium environments for players: `bridge_envs:Count-v0` and `bridge_envs:Pixels-v0`."""
+"""Small Gymnasium environments for players, such as `bridge_envs:Count-v0`."""
 
+import os
 from typing import Any
 
 import gymnasium
@@ -26,6 +27,14 @@ class Count(gymnasium.Env):
     def _observe(self) -> Any:
         mask = np.array([1, 1, self.steps % 2], np.int8)
         return np.array([self.steps, self.last], np.float32), {"action_mask": mask}
+
+
+class Stuck(Count):
+    """Writes that it is being closed, and fails to."""
+
+    def close(self) -> None:
+        os.write(1, b"closing\n")
+        raise RuntimeError("stuck")
 
 
 class Pixels(gymnasium.Env):
@@ -55,3 +64,4 @@ def pixels() -> np.ndarray:
 
 gymnasium.register("Count-v0", Count)
 gymnasium.register("Pixels-v0", Pixels)
+gymnasium.register("Stuck-v0", Stuck)

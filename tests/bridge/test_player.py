@@ -100,6 +100,20 @@ def test_reset_begins_new_episodes_and_areas_multiply_agents() -> None:
     assert (again.obs[0] == 0).all()
 
 
+def test_all_environments_are_closed_although_one_fails_to() -> None:
+    from mlagents_envs.environment import UnityEnvironment
+
+    port, arguments = free_port(), ("--env", "bridge_envs:Stuck-v0", "--agents", 3, "--decision-period", 2)
+    with running("-m", "bridge.player", "--mlagents-port", port, *arguments) as process:
+        env = UnityEnvironment(base_port=port, timeout_wait=20)
+        env.reset()
+        env.close()
+        output, _ = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert output.count("closing") == 1 + 3  # the one that was tried first, and those that played
+    assert "Closing the environment failed with RuntimeError: stuck" in output
+
+
 @pytest.mark.parametrize("raw", [False, True])
 def test_images_in_the_form_of_packages_2(raw: bool) -> None:
     options = ["--channels-last", *(["--raw-images"] if raw else [])]
