@@ -46,8 +46,8 @@ def measure(name: str, way: str, seconds: float, device: str, folder: Path) -> d
     """Train a case for some seconds in one way. Return the rate and the shares of the time."""
     file, env, first, rollout = CASES[name]
     settings = [*overrides(rollout, device, folder), f"checkpoint_settings.run_id={time.monotonic_ns()}"]
-    wanted = {"set": [*settings, *WAYS[way]], "from": first, "seconds": seconds}
-    found: dict[str, Any] = ours("train_timed", file, env, json.dumps(wanted), timeout=seconds + 120)
+    wanted = {"set": [*settings, *WAYS[way]], "between": [first], "seconds": seconds}
+    found: dict[str, Any] = ours("train_ours", file, env, json.dumps(wanted), timeout=seconds + 120)
     return found
 
 

@@ -5,7 +5,6 @@ are kept in the learner's `Store`, which is a rollout or a replay buffer.
 """
 
 from abc import abstractmethod
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -30,7 +29,7 @@ from trainers.maths.seeds import acting_seed, rank_seed
 from trainers.networks.noise import Noise
 from trainers.networks.normalizer import ObservationMoments
 from trainers.networks.policy_network import ActionSample, PolicyNetwork
-from trainers.optim.captured import Captured, GpuRecorder, Recorder
+from trainers.optim.captured import find_recorder
 from trainers.optim.optimizer import FlatAdam
 from trainers.optim.threads import threads_for
 from trainers.rewards.signal import RewardSignal, stacked_rewards
@@ -57,6 +56,7 @@ class Learner(Threadable):
         actors: the actors made so far, by behavior id.
         actor_group: which vector of the optimiser holds the weights that choose actions.
         recordable: whether a gradient step does nothing in Python but compute, so that a GPU can record it.
+        recorder: records them; None where they are computed as usual.
         cloning: imitates demonstrations; None without `behavioral_cloning`.
     """
 
@@ -88,7 +88,9 @@ class Learner(Threadable):
             self.policy = self.make_network(task.spec, task.settings).to(task.device)
         self.acting = self.policy
         self.parameters = self.policy.size
-        self.recorder = self._find_recorder()
+        self.recorder = None
+        if self.recordable and task.cuda_graphs and self.alone:
+            self.recorder = find_recorder(task.device, task.settings, [self.generator])
 
         self.signals: list[RewardSignal] = [
             _signal_class(name)(name, settings, replace(task, action_limit=self.policy.action_limit))
@@ -180,20 +182,6 @@ class Learner(Threadable):
         if self.cloning is not None:
             self.metrics.add("Losses/Pretraining Loss", self.cloning.update(self.step))
             self.require_finite_weights()
-
-    def recorded(self, function: Callable[[Any], torch.Tensor]) -> Callable[[Any], torch.Tensor]:
-        """Return a function that computes the same as a gradient step; a `Captured` one if there is a recorder."""
-        return function if self.recorder is None else Captured(function, self.recorder)
-
-    def _find_recorder(self) -> Recorder | None:
-        """Return what records gradient steps; None where they are computed as usual."""
-        network = self.settings.network_settings
-        plain = network.memory is None and not network.dropout and not self.settings.threaded
-        if self.device.type != "cuda" or not (
-            self.recordable and self.task.cuda_graphs and plain and self.alone
-        ):
-            return None
-        return GpuRecorder(self.device, [self.generator])
 
     def finish(self) -> None:
         """Stop learning and counting. The policy continues to act."""

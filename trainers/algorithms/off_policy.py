@@ -13,7 +13,7 @@ from trainers.algorithms.threaded import Update
 from trainers.experience.rows import Transitions
 from trainers.experience.task import Task
 from trainers.networks.body import set_mixed_precision
-from trainers.optim.captured import Captured
+from trainers.optim.captured import Captured, recorded
 from trainers.optim.collective import weighted_mean
 from trainers.optim.optimizer import flatten
 from trainers.rewards.signal import updated
@@ -44,7 +44,7 @@ class OffPolicyLearner(ReplayLearner):
         self.updates = 0
         self.learned_until = 0.0
         self.copied_at = 0.0
-        self._step = self.recorded(self._figures)
+        self._step = recorded(self._figures, self.recorder)
         self._tags: dict[Hashable, tuple[str, ...]] = {}
 
     def make_target(self) -> nn.Module:
@@ -155,7 +155,7 @@ class OffPolicyLearner(ReplayLearner):
         """See `Learner.set_precision`."""
         set_mixed_precision(self.policy, mixed)
         set_mixed_precision(self.target, mixed)
-        self._step = self.recorded(self._figures)
+        self._step = recorded(self._figures, self.recorder)
 
     def state_dict(self) -> dict[str, Any]:
         """See `Learner.state_dict`."""
@@ -174,7 +174,7 @@ class OffPolicyLearner(ReplayLearner):
             ValueError: the counts of steps contradict each other.
         """
         super().load_state_dict(state, only_weights)
-        self._step = self.recorded(self._figures)
+        self._step = recorded(self._figures, self.recorder)
         if only_weights:
             self._target_weights[0].data.copy_(self.optimizer.flat[0].detach())
             return

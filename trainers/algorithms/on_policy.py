@@ -27,6 +27,7 @@ from trainers.maths.schedules import BETA_FLOOR, linear
 from trainers.networks.actor_critic import ActorCritic
 from trainers.networks.distributions import ActionDistribution
 from trainers.networks.policy_network import ActionSample
+from trainers.optim.captured import recorded
 from trainers.optim.collective import standardised, weighted_mean
 from trainers.optim.numpy_path import NumpyPath, find_gradients, find_path, is_small
 from trainers.optim.optimizer import FlatAdam, flatten
@@ -103,7 +104,7 @@ class OnPolicyLearner(RolloutLearner):
         losses, actor = self.losses(), self.actor_step
         actor.move(self.policy, self.optimizer, losses, batch, beta, self.weight)
         figures: list[Tensor] = []
-        descend = self.recorded(partial(self.descend, losses=losses, beta=beta))
+        descend = recorded(partial(self.descend, losses=losses, beta=beta), self.recorder)
         for number in range(actor.passes):
             if number and actor.fresh_targets:
                 batch = replace(self.prepare(columns, inputs), value=start)

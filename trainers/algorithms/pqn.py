@@ -16,6 +16,7 @@ from trainers.experience.rollout import Columns
 from trainers.experience.task import Task
 from trainers.maths.losses import value_loss
 from trainers.maths.returns import gae
+from trainers.optim.captured import recorded
 from trainers.optim.collective import weighted_mean
 
 
@@ -36,7 +37,7 @@ class PQN(QLearner, RolloutLearner):
         batch = self.prepare(columns)
         self.report_values(batch)
         figures = []
-        learn = self.recorded(self.learn)
+        learn = recorded(self.learn, self.recorder)
         for _ in range(self.hyper.num_epoch):
             shuffled, parts = self.minibatches(batch)
             figures += [learn(shuffled[part]) for part in parts]

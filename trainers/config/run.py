@@ -84,8 +84,8 @@ class TorchSettings(Settings):
     )
     cuda_graphs: Flag = extension(
         True,
-        description="Whether a CUDA GPU replays gradient steps that were recorded once, which is faster for all but "
-        "large networks. Not with memory, dropout, threaded or several ranks.",
+        description="Whether a CUDA GPU replays gradient steps that were recorded once, instead of starting each of "
+        "their operations from Python. Not with memory, dropout, threaded or several ranks.",
     )
 
 

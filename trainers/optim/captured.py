@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from gym_adapters.text import first_line
+from trainers.config import BehaviorSettings
 
 logger = logging.getLogger(__name__)
 
@@ -22,17 +23,22 @@ WARM_UP = 3
 MOST_GRAPHS = 8
 """Inputs of further shapes are computed as usual, since every graph holds the memory of all that it computes."""
 
-Replay = Callable[[], Tensor]
+Recording = Callable[[], Tensor]
 """Computes again what was recorded, from what the same tensors hold now."""
 
 
-class Recorder(Protocol):
-    """Records functions."""
+class StepRecorder(Protocol):
+    """Records functions.
+
+    Attributes:
+        device: where they compute.
+        warm: whether functions have been computed as usual often enough.
+    """
 
     device: torch.device
     warm: bool
 
-    def record(self, function: Callable[[], Tensor]) -> Replay:
+    def record(self, function: Callable[[], Tensor]) -> Recording:
         """Record what a function does to tensors, without doing it.
 
         Raises:
@@ -46,9 +52,6 @@ class GpuRecorder:
     Args:
         device: the GPU.
         generators: the generators that the functions draw from.
-
-    Attributes:
-        warm: whether functions have been computed as usual often enough.
     """
 
     def __init__(self, device: torch.device, generators: Sequence[torch.Generator]) -> None:
@@ -56,8 +59,11 @@ class GpuRecorder:
         self._stream, self._pool = torch.cuda.Stream(device), torch.cuda.graph_pool_handle()
         self._last: torch.cuda.CUDAGraph | None = None
 
-    def record(self, function: Callable[[], Tensor]) -> Replay:
-        """See `Recorder.record`. `torch.cuda.graph` does the same, but collects garbage first, which takes longer."""
+    def record(self, function: Callable[[], Tensor]) -> Recording:
+        """See `StepRecorder.record`.
+
+        `torch.cuda.graph` does the same, but may collect garbage first, which takes long.
+        """
         graph = torch.cuda.CUDAGraph()
         for generator in self._generators:
             graph.register_generator_state(generator)
@@ -93,11 +99,11 @@ class Captured:
         recorder: records it.
     """
 
-    def __init__(self, function: Callable[[Any], Tensor], recorder: Recorder) -> None:
+    def __init__(self, function: Callable[[Any], Tensor], recorder: StepRecorder) -> None:
         self._function, self._recorder = function, recorder
         self._calls = 0
         self._possible = True
-        self._recordings: dict[Hashable, tuple[Replay, list[Tensor]]] = {}
+        self._recordings: dict[Hashable, tuple[Recording, list[Tensor]]] = {}
 
     def __call__(self, inputs: Any, form: Hashable = None) -> Tensor:
         """Return the function's result for inputs.
@@ -116,10 +122,6 @@ class Captured:
         for place, leaf in zip(places, leaves, strict=True):
             place.copy_(self._staged(leaf), non_blocking=True)
         return replay().clone()
-
-    def forget(self) -> None:
-        """Drop all recordings, because tensors that the function reads were replaced."""
-        self._recordings.clear()
 
     def _record(self, key: Hashable, inputs: Any, leaves: list[Any]) -> bool:
         """Record the function for inputs of these shapes. Return whether there is a recording."""
@@ -145,6 +147,28 @@ class Captured:
             return leaf
         tensor = torch.from_numpy(leaf)
         return tensor.pin_memory() if self._recorder.device.type == "cuda" else tensor
+
+
+def find_recorder(
+    device: torch.device, settings: BehaviorSettings, generators: Sequence[torch.Generator]
+) -> StepRecorder | None:
+    """Return what records gradient steps on a device; None where they are computed as usual.
+
+    Memory and dropout take sizes and random numbers from Python, and threads share a GPU's stream.
+
+    Args:
+        device: where they compute.
+        settings: the behavior's.
+        generators: the generators that they draw from.
+    """
+    network = settings.network_settings
+    usual = device.type != "cuda" or network.memory is not None or network.dropout or settings.threaded
+    return None if usual else GpuRecorder(device, generators)
+
+
+def recorded(function: Callable[[Any], Tensor], recorder: StepRecorder | None) -> Callable[[Any], Tensor]:
+    """Return a function that computes the same: a `Captured` one if there is a recorder, else the function itself."""
+    return function if recorder is None else Captured(function, recorder)
 
 
 def leaves_of(value: Any) -> Iterator[Any]:

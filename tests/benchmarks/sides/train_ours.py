@@ -1,8 +1,10 @@
 """`train_ours.py FILE ENV JSON`: trains with a training file of this project, and prints one line of JSON.
 
-JSON keys: `set` (overrides), `between` (agent steps between which the rate is measured), `score` (the mean return of
-the last 100 training episodes at which to stop). The output has that mean at every summary as `curve`: agent step,
-seconds since the start of the process, mean.
+JSON keys: `set` (overrides), `between` (agent steps between which the speed is measured), `seconds` (ends that
+measurement in place of a second agent step, and the training), `score` (the mean return of the last 100 training
+episodes at which to stop). The output has that mean at every summary as `curve`: agent step, seconds since the start
+of the process, mean. `rate` is the speed in agent steps per second, and `shares` are the parts of that time by the
+names of `run_logs/timers.json`.
 """
 
 import time
@@ -19,14 +21,14 @@ from trainers.training.environments import make_environment  # noqa: E402
 
 
 class ReachedError(Exception):
-    """The score was reached."""
+    """The score was reached, or the time is over."""
 
 
 class Watch:
     """A display that records times and returns."""
 
-    def __init__(self, between, score):
-        self.between, self.score = between, score
+    def __init__(self, between, score, seconds):
+        self.between, self.score, self.seconds = between or [], score, seconds
         self.times = []
         self.returns = deque(maxlen=100)
         self.curve = []
@@ -34,8 +36,14 @@ class Watch:
 
     def tick(self, behavior, step, max_steps, timers):
         self.step = step
-        if self.between and len(self.times) < 2 and step >= self.between[len(self.times)]:
-            self.times.append((step, time.perf_counter()))
+        now, count = time.perf_counter(), len(self.times)
+        is_due = count < len(self.between) and step >= self.between[count]
+        is_over = self.seconds is not None and count == 1 and now - self.times[0][1] >= self.seconds
+        if is_due or is_over:
+            totals = {name: timer.total for name, timer in timers.root.children.items()}
+            self.times.append((step, now, totals))
+        if is_over:
+            raise ReachedError
 
     def summarise(self, summary):
         self.returns.extend(summary.returns)
@@ -55,7 +63,7 @@ class Watch:
 
 def main(file, env, options):
     options = json.loads(options)
-    watch = Watch(options.get("between"), options.get("score"))
+    watch = Watch(options.get("between"), options.get("score"), options.get("seconds"))
     overrides = [f"env_settings.env_path={env}", *options["set"]]
     reached = False
     try:
@@ -69,8 +77,11 @@ def main(file, env, options):
         "curve": watch.curve,
     }
     if len(watch.times) == 2:
-        (first, start), (last, end) = watch.times
+        (first, start, before), (last, end, after) = watch.times
         result["rate"] = (last - first) / (end - start)
+        result["shares"] = {
+            name: (total - before.get(name, 0.0)) / (end - start) for name, total in after.items()
+        }
     print(json.dumps(result))
 
 
