@@ -1,9 +1,10 @@
 """MiniGrid's tasks, with what the agent sees as one vector of zeros and ones.
 
 `gym_adapters.minigrid:Grid-v0` takes the option `task`, an id such as MiniGrid-MemoryS9-v0, and further options of
-the task. With `actions: 3`, the agent turns left, turns right and goes forward, and can do nothing else. MiniGrid
-itself numbers objects, colours and states, and a network would take a ball for more of a key. The mission is left out.
-It needs the extra `minigrid`.
+the task. With `actions: 3`, the agent turns left, turns right and goes forward, and can do nothing else. With
+`kinds: true`, the vector says too which kinds of objects are in view, so that a network which has learned what a key
+means in one cell knows it in all cells. MiniGrid itself numbers objects, colours and states, and a network would take
+a ball for more of a key. The mission is left out. It needs the extra `minigrid`.
 """
 
 import importlib
@@ -26,16 +27,23 @@ class Grid(Shown):
     Args:
         task: The id of the task.
         actions: How many of MiniGrid's actions the agent has, from the first one on; None: all.
+        kinds: Whether one number for each kind of object follows: whether at least one is in view.
         render_mode: See `gymnasium.Env`.
         options: Options of the task.
 
     Raises:
         ImportError: MiniGrid is not installed.
-        UserError: The id is not MiniGrid's, the task does not show the cells before the agent, or it has fewer actions.
+        UserError: The id is not MiniGrid's, the task does not show the cells before the agent, it has fewer actions,
+            or `kinds` is neither true nor false.
     """
 
     def __init__(
-        self, task: str, actions: int | None = None, render_mode: str | None = None, **options: Any
+        self,
+        task: str,
+        actions: int | None = None,
+        kinds: bool = False,
+        render_mode: str | None = None,
+        **options: Any,
     ) -> None:
         importlib.import_module("minigrid")  # registers the tasks
         if task not in gymnasium.registry or not task.startswith(("MiniGrid-", "BabyAI-")):
@@ -49,15 +57,20 @@ class Grid(Shown):
             )
         if actions is not None:
             self.action_space = _first_actions(self._task.action_space, actions)
+        if type(kinds) is not bool:
+            raise UserError(f"kinds {kinds}: expected true or false")
         sizes = np.array([*(grid[0] * grid[1] * SIZES[:3]), SIZES[3]])
-        self._firsts, self._total = np.cumsum(sizes) - sizes, int(sizes.sum())
-        self.observation_space = MultiBinary(self._total)
+        self._firsts, self._ones = np.cumsum(sizes) - sizes, int(sizes.sum())
+        self._kinds = kinds
+        self.observation_space = MultiBinary(self._ones + kinds * SIZES[0])
 
     def shown(self, observation: dict[str, Any]) -> np.ndarray:
         """See `Shown.shown`. Shape: (numbers,), int8."""
-        numbers = np.append(observation["image"].ravel(), observation["direction"])
-        result = np.zeros(self._total, np.int8)
-        result[self._firsts + numbers] = 1
+        cells = observation["image"]
+        result = np.zeros(self.observation_space.shape, np.int8)
+        result[self._firsts + np.append(cells.ravel(), observation["direction"])] = 1
+        if self._kinds:
+            result[self._ones + cells[..., 0].ravel()] = 1
         return result
 
 

@@ -55,6 +55,28 @@ def test_other_numbers_of_actions_are_refused(actions):
 
 
 @MINIGRID
+def test_the_kinds_in_view_follow_the_cells():
+    options = {"task": "MiniGrid-MemoryS9-v0", "agent_view_size": 3}
+    env, with_kinds = gymnasium.make(ID, **options), gymnasium.make(ID, kinds=True, **options)
+    plain, seen = env.reset(seed=3)[0], with_kinds.reset(seed=3)[0]
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        np.testing.assert_array_equal(seen[:-11], plain)
+        np.testing.assert_array_equal(seen[-11:], plain[: 9 * 20].reshape(9, 20)[:, :11].max(0))
+        action = int(rng.integers(7))
+        (plain, _, done, *_), (seen, *_) = env.step(action), with_kinds.step(action)
+        if done:
+            plain, seen = env.reset(seed=4)[0], with_kinds.reset(seed=4)[0]
+
+
+@MINIGRID
+@pytest.mark.parametrize("kinds", ["yes", 1, None])
+def test_kinds_are_true_or_false(kinds):
+    with pytest.raises(UserError, match=f"kinds {kinds}: expected true or false"):
+        make_env(ID, 1, 0, {"task": "MiniGrid-Empty-5x5-v0", "kinds": kinds})
+
+
+@MINIGRID
 def test_minigrids_own_observation_trains_too_without_its_mission(caplog):
     env = make_env("minigrid:MiniGrid-Empty-5x5-v0", 2, 0)
     env.reset()
