@@ -40,9 +40,8 @@ def dump_settings(settings: RunSettings, for_mlagents: bool = False) -> str:
 
 def refused_there(settings: RunSettings) -> Iterator[str]:
     """Yield a line for each value that mlagents-learn 1.1.0 refuses and nothing can replace."""
-    named = {f"behaviors.{name}": behavior for name, behavior in settings.behaviors.items()}
-    for path, behavior in {"default_settings": settings.default_settings, **named}.items():
-        if behavior is not None and behavior.trainer_type not in _THEIR_TYPES:
+    for path, behavior in settings.behavior_blocks.items():
+        if behavior.trainer_type not in _THEIR_TYPES:
             plugin = " without a plugin" if behavior.trainer_type in _THEIR_PLUGINS else ""
             yield f"{path}.trainer_type: mlagents-learn 1.1.0 has no {behavior.trainer_type}{plugin}"
     for name, parameter in (settings.environment_parameters or {}).items():
