@@ -1,5 +1,6 @@
 """Writing settings as YAML, complete or for mlagents-learn."""
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -36,6 +37,11 @@ def dump_settings(settings: RunSettings, for_mlagents: bool = False) -> str:
     """
     tree = _for_mlagents(settings) if for_mlagents else settings.model_dump(mode="json")
     return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=100)
+
+
+def as_yaml(value: Any) -> str:
+    """Return a value as YAML on one line."""
+    return yaml.safe_dump(value, default_flow_style=True, width=math.inf).removesuffix("...\n").strip()
 
 
 def refused_there(settings: RunSettings) -> Iterator[str]:
