@@ -32,8 +32,8 @@ from gym_adapters.make import behavior_name, make_env
 from gym_adapters.pettingzoo import is_pettingzoo
 from gym_adapters.vector_env import GAME_SCORE
 from trainers.config import catalogue, load_settings
-from trainers.config.errors import path_option
 from trainers.config.loader import CONFIGURATION
+from trainers.config.options import path_option
 from trainers.playback.evaluation import evaluate
 from trainers.playback.results_table import (
     Evaluation,

@@ -19,7 +19,7 @@ from gym_adapters.pettingzoo import is_pettingzoo
 from gym_adapters.text import printable
 from trainers.config import load_settings
 from trainers.config.base import PathText
-from trainers.config.errors import option_reader, path_option
+from trainers.config.options import option_reader, path_option
 from trainers.experience.playing import Policy, play_all, play_ids, require_behaviors, specs_with
 from trainers.playback.match_command import GAMES, show_match
 from trainers.playback.onnx_policy import OnnxPolicy, behaviors_named

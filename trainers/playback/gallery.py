@@ -15,7 +15,7 @@ from gym_adapters.commands import add_checkpoint, module_command, program_name
 from gym_adapters.errors import close_reported, exit_status
 from gym_adapters.make import make_env
 from gym_adapters.text import one_line
-from trainers.config.errors import path_option
+from trainers.config.options import path_option
 from trainers.playback.evaluation import evaluate
 from trainers.playback.keep import POLICIES
 from trainers.playback.run_environment import environment_of
