@@ -76,9 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             lines += [f"{index:4d}  {_shown(value)}" for index, value in enumerate(returns)]
         if arguments.video is not None:
             lines.append(f"video {arguments.video}")
-        sys.stdout.write(
-            printable("\n".join(lines)) + "\n"
-        )  # in one write: a reader may close after the first line
+        # in one write: a reader may close after the first line
+        sys.stdout.write(printable("\n".join(lines)) + "\n")
     return 0
 
 
