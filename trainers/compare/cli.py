@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bridge.process import looks_like_player
-from gym_adapters.commands import program_name
+from gym_adapters.commands import CommandParser, program_name
 from gym_adapters.errors import UserError, exit_status
 from trainers.compare.experiments import experiment_report, load_experiments
 from trainers.compare.page import write_page
@@ -150,7 +150,7 @@ def publish(report: Report, out: Path) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog=program_name("trainers.compare"),
         usage=USAGE,
         description="Compare runs of this trainer and of mlagents-learn in a table and on a self-contained page.",
