@@ -106,6 +106,27 @@ def parse(argv: Sequence[str] | None) -> PlayerSettings:
     Raises:
         UserError: An `--option` is not of the form KEY=VALUE, or the environment has no `--time-limit`.
     """
+    given, _ = _parser().parse_known_args(argv)
+    options = _options(given.option)
+    if given.time_limit is not None:
+        if is_pettingzoo(given.env):
+            raise UserError("--time-limit: is for Gymnasium ids; PettingZoo's take --option max_cycles=STEPS")
+        options["max_episode_steps"] = given.time_limit
+    return PlayerSettings(
+        given.env,
+        given.agents,
+        options,
+        given.decision_period,
+        given.stagger,
+        given.seed,
+        given.mlagents_port,
+        given.wait,
+        given.channels_last,
+        not given.raw_images,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=program_name("bridge.player"),
         description="Run a Gymnasium or PettingZoo environment as a Unity ML-Agents player.",
@@ -161,24 +182,7 @@ def parse(argv: Sequence[str] | None) -> PlayerSettings:
         metavar="SECONDS",
         help="how long to wait for the trainer (default: 60)",
     )
-    given, _ = parser.parse_known_args(argv)
-    options = _options(given.option)
-    if given.time_limit is not None:
-        if is_pettingzoo(given.env):
-            raise UserError("--time-limit: is for Gymnasium ids; PettingZoo's take --option max_cycles=STEPS")
-        options["max_episode_steps"] = given.time_limit
-    return PlayerSettings(
-        given.env,
-        given.agents,
-        options,
-        given.decision_period,
-        given.stagger,
-        given.seed,
-        given.mlagents_port,
-        given.wait,
-        given.channels_last,
-        not given.raw_images,
-    )
+    return parser
 
 
 def _options(texts: Sequence[str]) -> dict[str, Any]:

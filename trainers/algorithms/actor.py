@@ -38,16 +38,6 @@ class Mind(Protocol):
     def store(self) -> Store:
         """The store of decisions."""
 
-    @property
-    def ready(self) -> bool:
-        """Whether enough decisions have been rewarded for an update."""
-
-    def begin_update(self) -> None:
-        """Learn from the stored decisions, or with the ML-Agents key `threaded` let a thread do it.
-
-        A thread takes its time: the agents go on with the weights before this update.
-        """
-
     def attend(self) -> None:
         """Called before agents are observed."""
 

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +12,7 @@ from torch.nn.functional import one_hot
 from trainers.algorithms.actor_steps import ActorStep, InMinibatches, Losses
 from trainers.algorithms.advantages import VALUE_CHUNK, remembered
 from trainers.algorithms.ppo import PPO
-from trainers.config import BehaviorSettings
+from trainers.config import BehaviorSettings, POCASettings
 from trainers.experience.batch import Batch
 from trainers.experience.rollout import Columns
 from trainers.experience.sequences import Chains
@@ -59,7 +58,7 @@ class GroupLearner(PPO):
     """
 
     network_class = GroupActorCritic
-    hyper: Any
+    hyper: POCASettings
     policy: GroupActorCritic
     sees_mates = True
 

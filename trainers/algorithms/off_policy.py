@@ -3,7 +3,7 @@
 import copy
 from abc import abstractmethod
 from collections.abc import Hashable
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -132,7 +132,7 @@ class OffPolicyLearner(ReplayLearner):
             self.metrics.add(tag, mean)
         self.metrics.add("Policy/Learning Rate", self.optimizer.learning_rate)
 
-    def set_aside(self, twin: Any) -> Update:
+    def set_aside(self, twin: Self) -> Update:
         """See `ReplayLearner.set_aside`."""
         while self.step - self.learned_until >= self.hyper.steps_per_update:  # as the update will
             self.learned_until += self.hyper.steps_per_update

@@ -48,7 +48,6 @@ class Opponent:
 
     sees_mates = False
     noise_size = 0
-    ready = False
 
     def __init__(
         self,
@@ -79,9 +78,6 @@ class Opponent:
     def earned(self, agents: AgentTable, slots: np.ndarray, own: np.ndarray, group: np.ndarray) -> None:
         """See `Mind.earned`; counts."""
         self.decisions += len(slots)
-
-    def begin_update(self) -> None:
-        """See `Mind.begin_update`; does nothing."""
 
     def attend(self) -> None:
         """See `Mind.attend`; does nothing."""

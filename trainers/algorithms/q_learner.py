@@ -1,7 +1,7 @@
 """What DQN and PQN share: a network of action values, and acting epsilon-greedily by it."""
 
 import copy
-from typing import Any
+from typing import Any, Self
 
 from mlagents_envs.base_env import BehaviorSpec
 
@@ -63,7 +63,7 @@ class QLearner(Learner):
         del batch
         return {"epsilon": self.epsilon}
 
-    def set_aside(self, twin: Any) -> Update:
+    def set_aside(self, twin: Self) -> Update:
         """See `Learner.set_aside`."""
         twin.exploration = copy.copy(self.exploration)
         return super().set_aside(twin)

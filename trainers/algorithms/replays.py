@@ -3,7 +3,7 @@
 import copy
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, cast
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ import torch
 from gym_adapters.errors import UserError
 from trainers.algorithms.learner import Learner
 from trainers.algorithms.threaded import Update
+from trainers.config import OffPolicySettings
 from trainers.experience.agents import AgentBatch
 from trainers.experience.replay import ROWS_PER_AGENT, Replay, too_small
 from trainers.experience.replay_file import load_replay, save_replay
@@ -33,10 +34,10 @@ class ReplayLearner(Learner):
         filled: whether the buffer holds enough decisions for the first update.
     """
 
-    hyper: Any
+    hyper: OffPolicySettings
 
     def __init__(self, task: Task) -> None:
-        self.hyper = task.settings.hyperparameters
+        self.hyper = cast(OffPolicySettings, task.settings.hyperparameters)
         super().__init__(task)
         capacity = max(1, self.hyper.buffer_size // task.collective.size)
         self.replay = Replay(task.spec, capacity, self.policy.memory_size)
@@ -79,7 +80,7 @@ class ReplayLearner(Learner):
         held, replay = self.all_rows, self.replay
         self.filled = held >= self.needed or (self.alone and held > 0 and len(replay) == replay.capacity)
 
-    def set_aside(self, twin: Any) -> Update:
+    def set_aside(self, twin: Self) -> Update:
         """See `Learner.set_aside`. New rows wait outside the buffer until the update has ended."""
         self._staging = Staging(self.replay)
         twin.observation_moments = copy.copy(self.observation_moments)

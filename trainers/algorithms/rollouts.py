@@ -1,7 +1,7 @@
 """What algorithms that learn from a rollout share: when they learn from it, the normaliser, and what remains of it."""
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -102,7 +102,7 @@ class RolloutLearner(Learner):
         self.learn_from(self.rollout.columns())
         self.episode_sums.keep(*self._carry_over())
 
-    def set_aside(self, twin: Any) -> Update:
+    def set_aside(self, twin: Self) -> Update:
         """See `Learner.set_aside`. The thread learns from a copy of the rollout, and agents go on with the next one."""
         columns = self.rollout.columns()
         if self._carried is not None:  # what the critic remembers of them was not known before

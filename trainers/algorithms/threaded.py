@@ -4,7 +4,7 @@ import copy
 from abc import abstractmethod
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, Self, TypeVar
 
 import torch
 
@@ -17,6 +17,9 @@ Update = Callable[[], None]
 """An update that a thread can run."""
 Submit = Callable[[Update], "Future[None]"]
 """Lets a thread run an update, after all that were submitted before it."""
+
+
+_Learner = TypeVar("_Learner", bound="Threadable")
 
 
 class ThreadedUpdates:
@@ -38,7 +41,7 @@ class ThreadedUpdates:
         self._learner, self._submit = learner, submit
         self._running: Future[None] | None = None
         self._news = False
-        self._twin: Any = None
+        self._twin: Threadable
         self._before: dict[str, Any] = {}
 
     @property
@@ -134,7 +137,9 @@ class Threadable(Tally):
         self.threaded = ThreadedUpdates(self, submit)
 
     def begin_update(self) -> None:
-        """See `Mind.begin_update`.
+        """Learn from the stored decisions, or with the ML-Agents key `threaded` let a thread do it.
+
+        A thread takes its time: the agents go on with the weights before this update.
 
         Raises:
             UserError: a weight is no longer finite; with a thread, that of the update before.
@@ -172,14 +177,13 @@ class Threadable(Tally):
         """Whether the update that is due must not wait for a thread."""
         return False
 
-    def set_aside(self, twin: Any) -> Update:
+    def set_aside(self, twin: Self) -> Update:
         """Return the update that is due, for a thread. What it learns from must not change while it runs.
 
         Args:
             twin: a copy of this learner, on which the update runs.
         """
-        update: Update = twin.update
-        return update
+        return twin.update
 
     def update_ended(self) -> None:
         """Called when an update in a thread has ended, before anything else happens to the learner; does nothing."""
@@ -191,7 +195,7 @@ class Threadable(Tally):
             self.opponents.policy = self.acting
 
 
-def twin_of(learner: "Threadable") -> Any:
+def twin_of(learner: _Learner) -> _Learner:
     """Return a shallow copy of a learner, with figures, actors and signals of its own."""
     twin = copy.copy(learner)
     twin.metrics = Metrics()

@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bridge.process import looks_like_player
-from gym_adapters.commands import program_name
+from gym_adapters.commands import CommandParser, program_name
 from gym_adapters.errors import UserError, exit_status
 from trainers.compare.experiments import experiment_report, load_experiments
 from trainers.compare.page import write_page
@@ -20,7 +20,7 @@ from trainers.compare.runs import Run, group_runs, read_runs
 from trainers.compare.table import print_report
 from trainers.compare.training import train_all
 from trainers.config.base import Count, PathText, SentCountOrZero
-from trainers.config.errors import option_reader, path_option
+from trainers.config.options import add_overrides, option_reader, path_option
 
 PAGE = "report.html"
 USAGE = """
@@ -150,7 +150,7 @@ def publish(report: Report, out: Path) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog=program_name("trainers.compare"),
         usage=USAGE,
         description="Compare runs of this trainer and of mlagents-learn in a table and on a self-contained page.",
@@ -193,14 +193,7 @@ def _parser() -> argparse.ArgumentParser:
         "--seeds", type=_seeds, help="seeds, separated by commas. Default: 0,1,2, or those of the file"
     )
     parser.add_argument("--agents", type=option_reader(Count), help="environments of an id. Default: 10")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        dest="overrides",
-        metavar="KEY=VALUE",
-        help="set any key of the training file; it may be repeated",
-    )
+    add_overrides(parser, "set any key of the training file; it may be repeated")
     return parser
 
 

@@ -10,8 +10,9 @@ from gym_adapters.errors import UserError
 from trainers.compare.numbers import Spread
 from trainers.compare.plan import Plan, Variant, load_variant
 from trainers.compare.report import Report, Row, Section, make_section, notes_of
-from trainers.compare.runs import FOLDER_SIDES, Group, Run, as_yaml, differing_keys
+from trainers.compare.runs import FOLDER_SIDES, Group, Run, differing_keys
 from trainers.config.base import Count, SentCountOrZero, Settings
+from trainers.config.dump import as_yaml
 from trainers.config.errors import listed, problems
 from trainers.config.reader import read_source
 

@@ -7,8 +7,10 @@ from typing import Any
 
 from bridge.process import looks_like_player
 from trainers.compare.events import event_files
-from trainers.compare.runs import OURS, THEIRS, as_yaml, flatten
+from trainers.compare.runs import OURS, THEIRS
 from trainers.config import BehaviorSettings, RunSettings, dump_settings, load_settings
+from trainers.config.dump import as_yaml
+from trainers.config.overrides import flatten
 from trainers.training.environments import environment_options
 
 FOLDERS = {OURS: "runs", THEIRS: "results"}

@@ -1,6 +1,5 @@
 """Run folders of both trainers, and their grouping by settings."""
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -16,8 +15,9 @@ from gym_adapters.errors import UserError, unread_named
 from trainers.compare.events import PATTERN, event_files, read_events
 from trainers.compare.numbers import Curve, time_shares
 from trainers.config import dump_settings, load_settings
+from trainers.config.dump import as_yaml
 from trainers.config.loader import CONFIGURATION
-from trainers.config.overrides import leaves
+from trainers.config.overrides import flatten
 from trainers.config.reader import read_source
 from trainers.records.metrics import GROUP_REWARD, REWARD
 from trainers.records.run_folder import behaviors_by_folder
@@ -209,11 +209,6 @@ def _read_shares(folder: Path, notes: list[str]) -> dict[str, float] | None:
         return None
 
 
-def flatten(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """Return nested maps as one map with keys such as `a.b.c`. Empty maps are left out."""
-    return {".".join(map(str, path)): value for path, value in leaves(tree) if value != {}}
-
-
 def group_runs(runs: Sequence[Run], names: Sequence[str] = ()) -> list[Group]:
     """Group the runs of each trainer by name, or without names by configuration.
 
@@ -270,8 +265,3 @@ def differing_keys(groups: Sequence[Group]) -> dict[str, list[str]]:
                 for run, value in ((run, run.configuration.get(key)) for run in runs)
             ]
     return rows
-
-
-def as_yaml(value: Any) -> str:
-    """Return a value as YAML on one line."""
-    return yaml.safe_dump(value, default_flow_style=True, width=math.inf).removesuffix("...\n").strip()

@@ -9,9 +9,9 @@ from gym_adapters.errors import UserError, exit_status, refusal_named
 from trainers.config.docs import docs_text
 from trainers.config.doubts import doubts
 from trainers.config.dump import dump_settings, refused_there
-from trainers.config.errors import path_option
 from trainers.config.loader import load_settings
 from trainers.config.migration import from_mlagents
+from trainers.config.options import add_overrides, path_option
 from trainers.config.schema import schema_text
 
 
@@ -65,14 +65,7 @@ def _build_parser() -> argparse.ArgumentParser:
         description="Check a training file and print it with all defaults.",
     )
     parser.add_argument("file", nargs="?", type=path_option, metavar="FILE", help="training file (.yaml)")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        dest="overrides",
-        metavar="KEY=VALUE",
-        help="set any key, for example behaviors.Walker.max_steps=1e6; it may be repeated",
-    )
+    add_overrides(parser, "set any key, for example behaviors.Walker.max_steps=1e6; it may be repeated")
     parser.add_argument(
         "--for-mlagents", action="store_true", help="print only what mlagents-learn 1.1.0 accepts"
     )

@@ -18,11 +18,8 @@ def check_trainer_type(settings: RunSettings, trainer_type: str) -> None:
     Raises:
         UserError: The message names the key, and the command that trains what the file says.
     """
-    entries = {f"behaviors.{name}": behavior for name, behavior in settings.behaviors.items()}
-    if settings.default_settings is not None:
-        entries = {"default_settings": settings.default_settings, **entries}
     prefix = f"{settings.source}: " if settings.source else ""
-    for path, behavior in entries.items():
+    for path, behavior in settings.behavior_blocks.items():
         if behavior.trainer_type != trainer_type:
             raise UserError(
                 f"{prefix}{path}.trainer_type is {behavior.trainer_type}, but this command trains {trainer_type}; "
@@ -32,9 +29,9 @@ def check_trainer_type(settings: RunSettings, trainer_type: str) -> None:
 
 def doubts(settings: RunSettings) -> list[str]:
     """Return a line for each setting that training accepts and that may be a mistake."""
-    named = {f"behaviors.{name}": behavior for name, behavior in settings.behaviors.items()}
-    if settings.default_settings is not None and not named:
-        named["default_settings"] = settings.default_settings
+    blocks = settings.behavior_blocks
+    if settings.behaviors:  # they contain what they inherit from the default
+        blocks.pop("default_settings", None)
     judges = (
         _missing_evaluations,
         _unused_critic,
@@ -44,7 +41,7 @@ def doubts(settings: RunSettings) -> list[str]:
         _other_discounts,
         _unused_rewards,
     )
-    lines = [f"{path}.{line}" for path, one in named.items() for judge in judges for line in judge(one)]
+    lines = [f"{path}.{line}" for path, one in blocks.items() for judge in judges for line in judge(one)]
     return [*lines, *_untrained(settings), *_endless_lessons(settings)]
 
 
@@ -126,8 +123,11 @@ def _unused_rewards(behavior: BehaviorSettings) -> Iterator[str]:
 
 def _untrained(settings: RunSettings) -> Iterator[str]:
     place = settings.checkpoint_settings
-    behaviors = [*settings.behaviors.values(), *filter(None, [settings.default_settings])]
-    begun = place.resume or place.initialize_from or any(behavior.init_path for behavior in behaviors)
+    begun = (
+        place.resume
+        or place.initialize_from
+        or any(behavior.init_path for behavior in settings.behavior_blocks.values())
+    )
     if place.inference and not begun:
         yield (
             "inference without resume or initialize_from: the policies that act have learned nothing; to watch a run, "

@@ -1,5 +1,6 @@
 """Writing settings as YAML, complete or for mlagents-learn."""
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -38,11 +39,15 @@ def dump_settings(settings: RunSettings, for_mlagents: bool = False) -> str:
     return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=100)
 
 
+def as_yaml(value: Any) -> str:
+    """Return a value as YAML on one line."""
+    return yaml.safe_dump(value, default_flow_style=True, width=math.inf).removesuffix("...\n").strip()
+
+
 def refused_there(settings: RunSettings) -> Iterator[str]:
     """Yield a line for each value that mlagents-learn 1.1.0 refuses and nothing can replace."""
-    named = {f"behaviors.{name}": behavior for name, behavior in settings.behaviors.items()}
-    for path, behavior in {"default_settings": settings.default_settings, **named}.items():
-        if behavior is not None and behavior.trainer_type not in _THEIR_TYPES:
+    for path, behavior in settings.behavior_blocks.items():
+        if behavior.trainer_type not in _THEIR_TYPES:
             plugin = " without a plugin" if behavior.trainer_type in _THEIR_PLUGINS else ""
             yield f"{path}.trainer_type: mlagents-learn 1.1.0 has no {behavior.trainer_type}{plugin}"
     for name, parameter in (settings.environment_parameters or {}).items():

@@ -135,3 +135,8 @@ def leaves(tree: Mapping[str, Any], above: KeyPath = ()) -> Iterator[tuple[KeyPa
             yield from leaves(value, (*above, key))
         else:
             yield (*above, key), value
+
+
+def flatten(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested maps as one map with keys such as ``a.b.c``. Empty maps are left out."""
+    return {".".join(map(str, path)): value for path, value in leaves(tree) if value != {}}

@@ -156,6 +156,12 @@ class RunSettings(Settings):
         """The label of the training file in error messages; None if there was no file."""
         return self._source
 
+    @property
+    def behavior_blocks(self) -> dict[str, BehaviorSettings]:
+        """The blocks of behaviors, by their paths: ``default_settings`` if the file has it, then ``behaviors.NAME``."""
+        default = {} if self.default_settings is None else {"default_settings": self.default_settings}
+        return default | {f"behaviors.{name}": behavior for name, behavior in self.behaviors.items()}
+
     def behavior(self, name: str) -> BehaviorSettings:
         """Return the settings of a behavior. A ``?team=1`` at the end of its name is ignored.
 

@@ -110,19 +110,23 @@ def choose_compute(
             return Choice(candidate, f"measured earlier on this machine: {known.get('times')}", True)
     say(f"measuring which of {len(candidates)} ways of computing this network is fastest ...")
     idle = others_load(WATCHED_SECONDS) < IDLE
+    chosen, text = _fastest(policy, candidates, rows)
+    if idle:
+        measured.write({"chosen": str(chosen), "times": text}, **conditions)
+    beside = "" if idle else ", beside other programs, so it holds for this run alone"
+    return Choice(chosen, f"measurement of a gradient step on {rows} rows{beside}: {text}", True)
+
+
+def _fastest(policy: PolicyNetwork, candidates: Sequence[Compute], rows: int) -> tuple[Compute, str]:
+    """Return the fastest candidate, and the times of all as text. A later one must be faster by `WORTH_IT`."""
     times: dict[Compute, list[float]] = {}
     chosen = candidates[0]
     for candidate in candidates:
         times[candidate] = list(gradient_seconds(policy, candidate, rows, times.get(chosen)))
         if _shortest(times[candidate]) * WORTH_IT < _shortest(times[chosen]):
             chosen = candidate
-    text = "; ".join(
-        f"{candidate}: {_shortest(seconds) * 1e3:.1f} ms" for candidate, seconds in times.items()
-    )
-    if idle:
-        measured.write({"chosen": str(chosen), "times": text}, **conditions)
-    beside = "" if idle else ", beside other programs, so it holds for this run alone"
-    return Choice(chosen, f"measurement of a gradient step on {rows} rows{beside}: {text}", True)
+    shown = [f"{candidate}: {_shortest(seconds) * 1e3:.1f} ms" for candidate, seconds in times.items()]
+    return chosen, "; ".join(shown)
 
 
 def others_load(seconds: float) -> float:

@@ -8,7 +8,6 @@ weights and gradients in place, and its tests compare both.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
@@ -184,9 +183,6 @@ class NumpyPath:
         return self._log_probs if self.branches else []
 
 
-PATHS: dict[type[PolicyNetwork], Callable[[Any], NumpyPath]] = {ActorCritic: NumpyPath}
-"""The networks that this module implements."""
-
 GRADIENTS: dict[Callable[..., Tensor], Callable[..., tuple[float, Array]]] = {
     losses.clipped_policy_loss: losses.clipped_policy_gradient,
     losses.policy_gradient_loss: losses.policy_gradient_gradient,
@@ -206,13 +202,14 @@ class Gradients:
 
 def find_path(policy: PolicyNetwork) -> NumpyPath | None:
     """Return a network's numpy path, or None if it has none. The network's gradients must be allocated."""
-    return PATHS[type(policy)](policy) if has_path(policy) else None
+    return NumpyPath(policy) if isinstance(policy, ActorCritic) and has_path(policy) else None
 
 
 def has_path(policy: PolicyNetwork) -> bool:
-    """Whether this module implements a network: it is on the CPU, sees only vectors, has no memory or goals."""
+    """Whether this module implements a network: an `ActorCritic` on the CPU that sees only vectors, without memory."""
+    own = type(policy) is ActorCritic  # a subclass may compute something else
     vectors = not policy.image_columns and not policy.entity_columns and not policy.goal_columns
-    return type(policy) in PATHS and vectors and not policy.memory_size and policy.device.type == "cpu"
+    return own and vectors and not policy.memory_size and policy.device.type == "cpu"
 
 
 def find_gradients(policy_loss: Callable[..., Tensor], value_loss: Callable[..., Tensor]) -> Gradients | None:

@@ -61,7 +61,7 @@ class Ranks:
 
     def __init__(self, launch: Launch, timeout: float) -> None:
         distributed: Any = importlib.import_module("torch.distributed")
-        self.launch, self.timeout = launch, timeout
+        self.timeout = timeout
         self.rank, self.size = launch.rank, launch.size
         self._distributed = distributed
         gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0

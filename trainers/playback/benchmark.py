@@ -32,8 +32,8 @@ from gym_adapters.make import behavior_name, make_env
 from gym_adapters.pettingzoo import is_pettingzoo
 from gym_adapters.vector_env import GAME_SCORE
 from trainers.config import catalogue, load_settings
-from trainers.config.errors import path_option
 from trainers.config.loader import CONFIGURATION
+from trainers.config.options import path_option
 from trainers.playback.evaluation import evaluate
 from trainers.playback.results_table import (
     Evaluation,
@@ -225,31 +225,7 @@ def _curve(progress: Sequence[Mapping[str, str]]) -> dict[int, float]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark as the command line says; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog=program_name("trainers.benchmark"),
-        description="Train and evaluate tasks, and draw them.",
-        epilog="Further options are those of a training, such as --max-steps 500000.",
-    )
-    parser.add_argument(
-        "tasks",
-        nargs="*",
-        type=parse_task,
-        metavar="TASK",
-        help="Gymnasium id or tuned file, or TRAINER/task. Default: every tuned file.",
-    )
-    parser.add_argument("--seeds", default="0,1,2", help="comma-separated. Default: 0,1,2.")
-    parser.add_argument("--results-dir", type=path_option, default=Path("runs"), help="Default: runs.")
-    parser.add_argument(
-        "--out",
-        type=path_option,
-        default=Path("docs"),
-        help="folder of curves/, results/ and results.md. Default: docs.",
-    )
-    parser.add_argument(
-        "--table",
-        action="store_true",
-        help="train nothing; write the tables of results.md from results/*.json",
-    )
+    parser = _parser()
     arguments, extra = parser.parse_known_args(argv)
     try:
         seeds = [int(seed) for seed in arguments.seeds.split(",")]
@@ -275,3 +251,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BaseException as error:  # libraries in other languages raise their own
         return exit_status(error)
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=program_name("trainers.benchmark"),
+        description="Train and evaluate tasks, and draw them.",
+        epilog="Further options are those of a training, such as --max-steps 500000.",
+    )
+    parser.add_argument(
+        "tasks",
+        nargs="*",
+        type=parse_task,
+        metavar="TASK",
+        help="Gymnasium id or tuned file, or TRAINER/task. Default: every tuned file.",
+    )
+    parser.add_argument("--seeds", default="0,1,2", help="comma-separated. Default: 0,1,2.")
+    parser.add_argument("--results-dir", type=path_option, default=Path("runs"), help="Default: runs.")
+    parser.add_argument(
+        "--out",
+        type=path_option,
+        default=Path("docs"),
+        help="folder of curves/, results/ and results.md. Default: docs.",
+    )
+    parser.add_argument(
+        "--table",
+        action="store_true",
+        help="train nothing; write the tables of results.md from results/*.json",
+    )
+    return parser

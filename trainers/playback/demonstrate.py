@@ -20,8 +20,8 @@ from gym_adapters.make import make_env
 from gym_adapters.text import printable
 from trainers.config import CheckpointSettings, EnvSettings, load_settings
 from trainers.config.base import PathText
-from trainers.config.errors import option_reader, path_option
 from trainers.config.loader import CONFIGURATION
+from trainers.config.options import option_reader, path_option
 from trainers.experience.playing import Acted, play, require_behaviors
 from trainers.networks.policy_network import join_masks
 from trainers.playback.evaluation import EPISODES

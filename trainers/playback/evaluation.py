@@ -19,7 +19,7 @@ from gym_adapters.pettingzoo import is_pettingzoo
 from gym_adapters.text import printable
 from trainers.config import load_settings
 from trainers.config.base import PathText
-from trainers.config.errors import option_reader, path_option
+from trainers.config.options import option_reader, path_option
 from trainers.experience.playing import Policy, play_all, play_ids, require_behaviors, specs_with
 from trainers.playback.match_command import GAMES, show_match
 from trainers.playback.onnx_policy import OnnxPolicy, behaviors_named
@@ -76,9 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             lines += [f"{index:4d}  {_shown(value)}" for index, value in enumerate(returns)]
         if arguments.video is not None:
             lines.append(f"video {arguments.video}")
-        sys.stdout.write(
-            printable("\n".join(lines)) + "\n"
-        )  # in one write: a reader may close after the first line
+        # in one write: a reader may close after the first line
+        sys.stdout.write(printable("\n".join(lines)) + "\n")
     return 0
 
 

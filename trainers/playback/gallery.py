@@ -4,18 +4,17 @@ Writes `docs/gallery/<Behavior>.mp4` and a smaller `.gif` for each run. Without 
 in `docs/policies/`.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from mlagents_envs.base_env import ActionTuple
 
-from gym_adapters.commands import add_checkpoint, module_command, program_name
+from gym_adapters.commands import CommandParser, add_checkpoint, module_command, program_name
 from gym_adapters.errors import close_reported, exit_status
 from gym_adapters.make import make_env
 from gym_adapters.text import one_line
-from trainers.config.errors import path_option
+from trainers.config.options import path_option
 from trainers.playback.evaluation import evaluate
 from trainers.playback.keep import POLICIES
 from trainers.playback.run_environment import environment_of
@@ -67,9 +66,7 @@ def film(run: Path, folder: Path, checkpoint: str = "last", seed: int = 0, trust
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Film as the command line says; returns the exit status, 2 if the files are too large."""
-    parser = argparse.ArgumentParser(
-        prog=program_name("trainers.gallery"), description="Film trained policies."
-    )
+    parser = CommandParser(prog=program_name("trainers.gallery"), description="Film trained policies.")
     parser.add_argument(
         "runs", nargs="*", type=path_option, help=f"run folders. Default: {', '.join(TASKS)} in {POLICIES}."
     )

@@ -6,7 +6,6 @@ optimiser's state and the target network) is left out. Weights that would take m
 fewer bits, as many as fit: 16, or 8 with a scale for each row. An `.onnx` of more than that is stored in 8.
 """
 
-import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,12 @@ from torch import Tensor
 
 from bridge.onnx_compact import store_in_eight_bits
 from bridge.onnx_export import export_policy
-from gym_adapters.commands import add_checkpoint, module_command, program_name
+from gym_adapters.commands import CommandParser, add_checkpoint, module_command, program_name
 from gym_adapters.errors import UserError, exit_status, refusal_named
 from gym_adapters.text import printable
 from trainers.config import CheckpointSettings, RunSettings, dump_settings, load_settings
-from trainers.config.errors import path_option
 from trainers.config.loader import CONFIGURATION
+from trainers.config.options import path_option
 from trainers.records.checkpoint import NEWEST, SCALES, load_state, state_bytes, write_atomically, write_text
 from trainers.records.names import behavior_folder, file_name
 from trainers.records.policy_file import LoadedPolicy, find_checkpoint
@@ -129,9 +128,7 @@ def _in_fewer_bits(state: dict[str, Any]) -> Iterator[tuple[int, bytes]]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Keep a policy as the command line says; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog=program_name("trainers.keep"), description="Keep a trained policy in docs/."
-    )
+    parser = CommandParser(prog=program_name("trainers.keep"), description="Keep a trained policy in docs/.")
     parser.add_argument("run", type=path_option, help="run folder or behavior folder")
     add_checkpoint(parser)
     parser.add_argument("--out", type=path_option, default=POLICIES, help=f"where to. Default: {POLICIES}.")

@@ -14,7 +14,7 @@ from gym_adapters.errors import UserError, close_reported, exit_status, refusal_
 from gym_adapters.make import make_env
 from trainers.compare.training import terminated_as_interrupted
 from trainers.config.base import Count, PathText
-from trainers.config.errors import option_reader, path_option
+from trainers.config.options import add_overrides, option_reader, path_option
 from trainers.optim.launch import launched
 from trainers.records.names import file_name
 from trainers.records.progress import LineDisplay
@@ -112,12 +112,5 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--out", type=path_option, metavar="FOLDER", help="folder of all files. Default: searches/<study>"
     )
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        dest="overrides",
-        metavar="KEY=VALUE",
-        help="set any key of the training file, for all trials; it may be repeated",
-    )
+    add_overrides(parser, "set any key of the training file, for all trials; it may be repeated")
     return parser

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from trainers.compare.runs import as_yaml
+from trainers.config.dump import as_yaml
 
 COMPLETE, ENDED_EARLY = "complete", "ended early"
 

@@ -10,10 +10,11 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from bridge.process import looks_like_player
 from gym_adapters.errors import UserError
-from trainers.compare.runs import as_yaml, flatten
 from trainers.config import CheckpointSettings, RunSettings, load_settings
 from trainers.config.base import Count, Flag, PathText, Positive, Real, SentCountOrZero, Settings, problem
+from trainers.config.dump import as_yaml
 from trainers.config.errors import listed, problems
+from trainers.config.overrides import flatten
 from trainers.config.reader import parse_yaml, read_source
 from trainers.config.run import deep_merge
 from trainers.config.written import plain

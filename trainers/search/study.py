@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gym_adapters.errors import UserError
 from gym_adapters.text import first_line
-from trainers.compare.runs import as_yaml
+from trainers.config.dump import as_yaml
 from trainers.search.result import COMPLETE, ENDED_EARLY, Result, short, shown
 from trainers.search.space import Search
 from trainers.search.trial import TrialError, train_seeds

@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 
 from gym_adapters.commands import CommandParser
 from trainers.config import BehaviorSettings, NetworkSettings, RunSettings
-from trainers.config.errors import option_reader, path_option
+from trainers.config.options import add_overrides, option_reader, path_option
 from trainers.config.overrides import put
 
 _LOGGER = logging.getLogger(__name__)
@@ -134,13 +134,9 @@ def build_parser(prog: str, trainer_type: str | None = None) -> argparse.Argumen
     for title, options in _OPTIONS.items():
         for option, key in options.items():
             add_option(groups[title], option, key)
-    groups["Run"].add_argument(
-        "--set",
-        action="append",
-        default=[],
-        dest="overrides",
-        metavar="KEY=VALUE",
-        help="Set any key of the training file, for example behaviors.Walker.max_steps=1e6. It may be repeated. "
+    add_overrides(
+        groups["Run"],
+        "Set any key of the training file, for example behaviors.Walker.max_steps=1e6. It may be repeated. "
         "behaviors.* stands for every behavior.",
     )
     for option in _OLD_OPTIONS:

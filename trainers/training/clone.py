@@ -22,7 +22,7 @@ from gym_adapters.text import log_to_terminal
 from trainers.algorithms.learner import Learner
 from trainers.config import BehavioralCloningSettings, BehaviorSettings, RunSettings, load_settings
 from trainers.config.base import PathText
-from trainers.config.errors import option_reader, path_option
+from trainers.config.options import add_overrides, option_reader, path_option
 from trainers.imitation.cloning import Cloning
 from trainers.imitation.fitting import GRADIENT_STEPS, Epoch, default_epochs, deviation, divided, fit
 from trainers.imitation.sources import load_shown
@@ -290,12 +290,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     for name, key in OPTIONS.items():
         add_option(parser, name, key)
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        dest="overrides",
-        metavar="KEY=VALUE",
-        help="Set any key of the training file, for example behaviors.*.hyperparameters.learning_rate=1e-3.",
+    add_overrides(
+        parser,
+        "Set any key of the training file, for example behaviors.*.hyperparameters.learning_rate=1e-3.",
     )
     return parser

@@ -71,7 +71,7 @@ def environment_options(settings: RunSettings, env_id: str) -> dict[str, Any]:
     PettingZoo's agents form groups for algorithms that learn for groups, and teams for self-play, unless it says other.
     """
     options = dict(settings.env_settings.env_options)
-    behaviors = [*settings.behaviors.values(), *filter(None, [settings.default_settings])]
+    behaviors = settings.behavior_blocks.values()
     if is_pettingzoo(env_id) and any(behavior.hyperparameters.for_groups for behavior in behaviors):
         options.setdefault(GROUPED, True)
     if is_pettingzoo(env_id) and any(behavior.self_play is not None for behavior in behaviors):

@@ -188,9 +188,8 @@ def evaluation_settings(settings: RunSettings, episodes: int, ranks: int) -> Run
 
 def evaluates(settings: RunSettings) -> bool:
     """Whether any behavior of a run is evaluated while it trains."""
-    behaviors = [*settings.behaviors.values(), *filter(None, [settings.default_settings])]
     learns = not settings.checkpoint_settings.inference
-    return learns and any(behavior.evaluation_freq is not None for behavior in behaviors)
+    return learns and any(block.evaluation_freq is not None for block in settings.behavior_blocks.values())
 
 
 def require_second_environment(make: MakeEnvironment | None, settings: RunSettings) -> None:

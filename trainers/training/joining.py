@@ -11,6 +11,7 @@ from typing import Any
 
 from gym_adapters.errors import UserError, from_environment, raised
 from trainers.config import CheckpointSettings, RankSettings, RunSettings
+from trainers.config.overrides import flatten
 from trainers.optim.collective import Alone, Collective, JointError
 from trainers.optim.launch import launched, recall, remember
 from trainers.optim.ranks import PeerError, Ranks
@@ -96,7 +97,7 @@ def _require_alike(ranks: Ranks, settings: RunSettings | None, mistake: str | No
     own = {
         "mistake": mistake,
         "software": software(),
-        "settings": None if settings is None else _leaves(settings.model_dump(mode="json")),
+        "settings": None if settings is None else flatten(settings.model_dump(mode="json")),
     }
     told = ranks.gather_values(own)
     wrong = {rank: each["mistake"] for rank, each in enumerate(told) if each["mistake"] is not None}
@@ -123,17 +124,6 @@ def _differences(first: Mapping[str, Any], other: Mapping[str, Any]) -> list[str
         f"{key} is {other.get(key)!s:.80} instead of {first.get(key)!s:.80}"
         for key in keys[:MOST_DIFFERENCES]
     ]
-
-
-def _leaves(tree: Any, path: str = "") -> dict[str, Any]:
-    """Return all values of nested maps, by their path."""
-    if not isinstance(tree, Mapping):
-        return {path: tree}
-    return {
-        key: leaf
-        for name, child in tree.items()
-        for key, leaf in _leaves(child, f"{path}.{name}" if path else str(name)).items()
-    }
 
 
 def software() -> dict[str, str | None]:

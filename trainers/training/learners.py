@@ -167,9 +167,8 @@ def check_threads(settings: RunSettings, collective: Collective) -> None:
     Raises:
         JointError: one does.
     """
-    behaviors = {f"behaviors.{name}": behavior for name, behavior in settings.behaviors.items()}
-    for path, behavior in {"default_settings": settings.default_settings, **behaviors}.items():
-        if behavior is not None and behavior.threaded and collective.size > 1:
+    for path, behavior in settings.behavior_blocks.items():
+        if behavior.threaded and collective.size > 1:
             raise JointError(
                 f"{path}.threaded: true does not work with {collective.size} ranks, whose updates need one another; "
                 "remove the key, or train in one process"
@@ -186,11 +185,10 @@ def check_demonstrations(settings: RunSettings) -> None:
     """
     if settings.checkpoint_settings.inference:
         return
-    for behavior in (*settings.behaviors.values(), settings.default_settings):
-        if behavior is not None:
-            for block in (behavior.behavioral_cloning, behavior.reward_signals.gail):
-                if block is not None:
-                    require_source(block.demo_path)
+    for behavior in settings.behavior_blocks.values():
+        for block in (behavior.behavioral_cloning, behavior.reward_signals.gail):
+            if block is not None:
+                require_source(block.demo_path)
 
 
 def behavior_seed(seed: int, number: int) -> int:

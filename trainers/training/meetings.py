@@ -13,7 +13,7 @@ import numpy as np
 from mlagents_envs.base_env import BehaviorSpec
 
 from gym_adapters.text import one_line
-from trainers.algorithms.actor import Actor, Mind
+from trainers.algorithms.actor import Actor
 from trainers.algorithms.learner import Learner
 from trainers.networks.behavior_spec import describe_spec, spec_from
 from trainers.optim.collective import Collective, JointError
@@ -105,11 +105,13 @@ class Meetings:
             if self._left > 0 and not self._is_preempted():
                 return
             self._meet()
-        minds: Sequence[Mind] = [actor.mind for actor in actors] if self.alone else self.learners
-        for mind in minds:
-            if mind.ready and (self.alone or not self._stopping):
+        learners = self.learners
+        if self.alone:  # opponents do not learn
+            learners = [actor.mind for actor in actors if isinstance(actor.mind, Learner)]
+        for learner in learners:
+            if learner.ready and (self.alone or not self._stopping):
                 with self.timers("update"):
-                    mind.begin_update()
+                    learner.begin_update()
         if not self.alone:
             self._part()
 

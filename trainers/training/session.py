@@ -150,22 +150,18 @@ class Session:
         with self.timers("env"), environment_called():
             yield
 
-    def behaviors(self, env: BaseEnv) -> dict[str, BehaviorSpec]:
-        """Return the behaviors that an environment has now, by behavior id.
-
-        Raises:
-            UserError: they are no mapping of names to `BehaviorSpec`s.
-        """
-        with self.environment():
-            return checked_specs(env.behavior_specs)
-
     def turns(self, env: BaseEnv) -> Iterator[list[tuple[str, BehaviorSpec]]]:
         """Yield the behaviors that take their turn together, with their specs, by behavior id.
 
         Each behavior has a turn of its own. With several ranks, all have the same turn, because the ranks meet once in
         it; a behavior that only some ranks have found waits for the next meeting.
+
+        Raises:
+            UserError: the environment's behaviors are no mapping of names to `BehaviorSpec`s.
         """
-        return self.meetings.turns(self.behaviors(env))
+        with self.environment():
+            found = checked_specs(env.behavior_specs)
+        return self.meetings.turns(found)
 
     def learn(self, actors: Sequence[Actor]) -> None:
         """Let learners that are ready learn. Called between observing and acting.
