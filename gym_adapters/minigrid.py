@@ -61,13 +61,13 @@ class Grid(Shown):
             raise UserError(f"kinds {kinds}: expected true or false")
         sizes = np.array([*(grid[0] * grid[1] * SIZES[:3]), SIZES[3]])
         self._firsts, self._ones = np.cumsum(sizes) - sizes, int(sizes.sum())
-        self._kinds = kinds
-        self.observation_space = MultiBinary(self._ones + kinds * SIZES[0])
+        self._kinds, self._total = kinds, self._ones + kinds * SIZES[0]
+        self.observation_space = MultiBinary(self._total)
 
     def shown(self, observation: dict[str, Any]) -> np.ndarray:
         """See `Shown.shown`. Shape: (numbers,), int8."""
         cells = observation["image"]
-        result = np.zeros(self.observation_space.shape, np.int8)
+        result = np.zeros(self._total, np.int8)
         result[self._firsts + np.append(cells.ravel(), observation["direction"])] = 1
         if self._kinds:
             result[self._ones + cells[..., 0].ravel()] = 1
