@@ -82,6 +82,26 @@ def test_names_decide_what_belongs_together(tmp_path: Path) -> None:
         read(*folders, names=("old",))
 
 
+def test_keys_that_differ_between_runs_of_one_name_are_told(tmp_path: Path) -> None:
+    betas = {"a": 0.1, "b": 0.2, "c": 0.1, "d": 0.3}
+    folders = [
+        write_run(tmp_path / name, rewards(1, 2), hyperparameters={"beta": b}) for name, b in betas.items()
+    ]
+    one = read(*folders[:3], names=("x", "x", "x"))
+    assert differing_keys(one) == {"hyperparameters.beta": ["0.1 or 0.2"]}
+    two = read(*folders, names=("x", "x", "x", "y"))
+    assert differing_keys(two) == {"hyperparameters.beta": ["0.1 or 0.2", "0.3"]}
+
+
+def test_a_run_that_is_given_twice_is_no_second_seed(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "a", rewards(1, 2))
+    (tmp_path / "link").symlink_to(folder)
+    for again in (folder, tmp_path / "b" / ".." / "a", tmp_path / "link"):
+        (tmp_path / "b").mkdir(exist_ok=True)
+        with pytest.raises(UserError, match=r"is given twice, as .*a before; give each run once"):
+            read_runs([folder, again])
+
+
 def test_an_extension_key_is_a_difference_only_where_it_is_set(tmp_path: Path) -> None:
     plain = write_run(tmp_path / "m", rewards(1, 2), ours=False)
     ours = write_run(tmp_path / "a", rewards(1, 2), hyperparameters={"clip_value_loss": False})
