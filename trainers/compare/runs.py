@@ -240,8 +240,9 @@ def group_runs(runs: Sequence[Run], names: Sequence[str] = ()) -> list[Group]:
         titles = _distinct([name for _, name in groups], [f"{name}, {side}" for side, name in groups])
     else:
         stems = [f"{run.side}, {_stem(run.folder)}" for run in firsts]
-        folders = [f"{run.side}, {run.folder.name}" for run in firsts]
-        titles = _distinct(_distinct([run.side for run in firsts], stems), folders)
+        ids = [f"{run.side}, {run.folder.name}" for run in firsts]
+        folders = [f"{run.side}, {run.folder}" for run in firsts]
+        titles = _distinct(_distinct(_distinct([run.side for run in firsts], stems), ids), folders)
     return [Group(title, tuple(members)) for title, members in zip(titles, groups.values(), strict=True)]
 
 

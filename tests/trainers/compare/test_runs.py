@@ -74,6 +74,16 @@ def test_seeds_are_grouped_and_settings_kept_apart(tmp_path: Path) -> None:
     assert differing_keys(groups) == {"hyperparameters.beta": ["0.005", "0.1", "0.005"]}
 
 
+def test_runs_of_one_id_in_two_folders_have_titles_of_their_own(tmp_path: Path) -> None:
+    for place in ("old", "new"):
+        (tmp_path / place).mkdir()
+    folders = [
+        write_run(tmp_path / place / "a-s0", rewards(1, 2), hyperparameters={"beta": beta})
+        for place, beta in (("old", 0.1), ("new", 0.2))
+    ]
+    assert [group.name for group in read(*folders)] == [f"{OURS}, {folder}" for folder in folders]
+
+
 def test_names_decide_what_belongs_together(tmp_path: Path) -> None:
     folders = [write_run(tmp_path / name, rewards(1, 2)) for name in "abc"]
     groups = read(*folders, names=("old", "new", "old"))
