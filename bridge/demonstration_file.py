@@ -6,6 +6,7 @@ header behind the last message, which is never read: the header says how many me
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from bridge import wire
 from bridge.encoding import LARGEST_BYTE, varint
 from gym_adapters.errors import UserError, refusal_named, unread_named
 from gym_adapters.sizes import require_memory
+from trainers.records.checkpoint import write_atomically
 
 SUFFIX = ".demo"
 HEADER_BYTES = 33
@@ -117,7 +119,7 @@ def read_recording(path: Path) -> Recording:
 
 
 def write_recording(path: Path, header: Any, parameters: Any, pairs: Iterable[Any]) -> None:
-    """Write a file.
+    """Write a file. If that fails, one that was there before stays as it was.
 
     Args:
         path: The file.
@@ -132,12 +134,9 @@ def write_recording(path: Path, header: Any, parameters: Any, pairs: Iterable[An
     header.demonstration_name = _plain(header.demonstration_name)[:NAME_LETTERS]
     while header.ByteSize() >= HEADER_BYTES:
         header.demonstration_name = header.demonstration_name[:-1]
+    parts = (_delimited(header).ljust(HEADER_BYTES, b"\0"), _delimited(parameters))
     with refusal_named(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as stream:
-            stream.write(_delimited(header).ljust(HEADER_BYTES, b"\0"))
-            stream.write(_delimited(parameters))
-            stream.writelines(map(_delimited, pairs))
+        write_atomically(path, lambda stream: stream.writelines(chain(parts, map(_delimited, pairs))))
 
 
 def files_of(path: Path) -> list[Path]:

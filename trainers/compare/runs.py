@@ -1,9 +1,10 @@
 """Run folders of both trainers, and their grouping by settings."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that differ only in their seed."""
+    """Runs of one trainer that count as seeds of one setting."""
 
     name: str
     runs: tuple[Run, ...]
@@ -83,12 +84,18 @@ def read_runs(folders: Sequence[Path], behavior: str | None = None) -> list[Run]
         behavior: The behavior to compare. None: the only one that all runs have.
 
     Raises:
-        UserError: A folder is not a run folder, or the runs do not have exactly one behavior in common.
+        UserError: A folder is not a run folder, or is given twice, or the runs do not have exactly one behavior in
+            common.
     """
     behaviors = {}
+    places: dict[Path, Path] = {}
     for folder in folders:
         with unread_named(folder):
-            behaviors[folder] = folders_of(folder)
+            found = folders_of(folder)
+            place = folder.resolve()
+        if place in places:
+            raise UserError(f"{folder}: is given twice, as {places[place]} before; give each run once")
+        behaviors[folder], places[place] = found, folder
     common = set.intersection(*map(set, behaviors.values()))
     if behavior is not None:
         for folder, names in behaviors.items():
@@ -228,8 +235,9 @@ def group_runs(runs: Sequence[Run], names: Sequence[str] = ()) -> list[Group]:
         titles = _distinct([name for _, name in groups], [f"{name}, {side}" for side, name in groups])
     else:
         stems = [f"{run.side}, {_stem(run.folder)}" for run in firsts]
-        folders = [f"{run.side}, {run.folder.name}" for run in firsts]
-        titles = _distinct(_distinct([run.side for run in firsts], stems), folders)
+        ids = [f"{run.side}, {run.folder.name}" for run in firsts]
+        folders = [f"{run.side}, {run.folder}" for run in firsts]
+        titles = _distinct(_distinct(_distinct([run.side for run in firsts], stems), ids), folders)
     return [Group(title, tuple(members)) for title, members in zip(titles, groups.values(), strict=True)]
 
 
@@ -244,24 +252,32 @@ def _stem(folder: Path) -> str:
 
 
 def differing_keys(groups: Sequence[Group]) -> dict[str, list[str]]:
-    """Return the keys whose values differ, with each group's value as YAML.
+    """Return the keys whose values differ, with each group's value as YAML, or values if its runs have several.
 
     A key that a trainer does not have counts as its default and is shown as a dash. So does a key of a run whose
     settings cannot be read.
     """
-    runs = [group.runs[0] for group in groups]
+    runs = [run for group in groups for run in group.runs]
     keys = dict.fromkeys(key for run in runs for key in run.configuration)
     rows = {}
     if any(CONFIGURATION in run.configuration for run in runs):
-        read = [_UNREAD if CONFIGURATION in run.configuration else "–" for run in runs]
-        rows[CONFIGURATION] = read
+        rows[CONFIGURATION] = _cells(
+            groups, lambda run: _UNREAD if CONFIGURATION in run.configuration else "–"
+        )
         del keys[CONFIGURATION]
     known = [run for run in runs if CONFIGURATION not in run.configuration]
     for key in keys:
         values = [run.configuration.get(key) for run in known]
         if any(value != values[0] for value in values):
-            rows[key] = [
-                "–" if key in run.unknown or key not in run.configuration else as_yaml(value)
-                for run, value in ((run, run.configuration.get(key)) for run in runs)
-            ]
+            rows[key] = _cells(groups, partial(_shown, key))
     return rows
+
+
+def _cells(groups: Sequence[Group], shown: Callable[[Run], str]) -> list[str]:
+    """Return what is shown of each group's runs, each text once."""
+    return [" or ".join(dict.fromkeys(map(shown, group.runs))) for group in groups]
+
+
+def _shown(key: str, run: Run) -> str:
+    there = key in run.configuration and key not in run.unknown
+    return as_yaml(run.configuration[key]) if there else "–"

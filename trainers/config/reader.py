@@ -44,6 +44,16 @@ class _StrictLoader(yaml.SafeLoader):
         build = self.construct_yaml_int if node.tag == f"{_TAG}int" else self.construct_yaml_float
         return written(build(node), node.value)
 
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """Build a value, or raise an error that names its place if its text is no value of its tag."""
+        try:
+            return super().construct_object(node, deep=deep)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+            kind = str(node.tag).removeprefix(_TAG)
+            raise yaml.constructor.ConstructorError(
+                None, None, f"{show(node.value)} cannot be read as !!{kind}", node.start_mark
+            ) from None
+
     def get_single_node(self) -> yaml.Node | None:
         """Return the tree of the text, or raise an error if it stands for more than `limits` allow."""
         root: yaml.Node | None = super().get_single_node()

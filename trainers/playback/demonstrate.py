@@ -19,7 +19,7 @@ from gym_adapters.limits import ENVIRONMENTS
 from gym_adapters.make import make_env
 from gym_adapters.text import printable
 from trainers.config import CheckpointSettings, EnvSettings, load_settings
-from trainers.config.base import PathText
+from trainers.config.base import PathText, SentCountOrZero
 from trainers.config.loader import CONFIGURATION
 from trainers.config.options import option_reader, path_option
 from trainers.experience.playing import Acted, play, require_behaviors
@@ -228,7 +228,11 @@ def _parser() -> argparse.ArgumentParser:
         "--episodes", type=int, default=EPISODES, help=f"number of episodes. Default: {EPISODES}."
     )
     parser.add_argument(
-        "--seed", type=int, default=0, metavar="S", help="episode i is seeded S+i. Default: 0."
+        "--seed",
+        type=option_reader(SentCountOrZero),
+        default=0,
+        metavar="S",
+        help="episode i is seeded S+i. Default: 0.",
     )
     parser.add_argument(
         "--stochastic", action="store_true", help="sample actions instead of taking the likeliest"

@@ -18,7 +18,7 @@ from gym_adapters.make import make_env
 from gym_adapters.pettingzoo import is_pettingzoo
 from gym_adapters.text import printable
 from trainers.config import load_settings
-from trainers.config.base import PathText
+from trainers.config.base import PathText, SentCountOrZero
 from trainers.config.options import option_reader, path_option
 from trainers.experience.playing import Policy, play_all, play_ids, require_behaviors, specs_with
 from trainers.playback.match_command import GAMES, show_match
@@ -172,7 +172,11 @@ def _parser() -> argparse.ArgumentParser:
         "--episodes", type=int, help=f"number of episodes. Default: {EPISODES}, with --video 1."
     )
     parser.add_argument(
-        "--seed", type=int, default=0, metavar="S", help="episode i is seeded S+i. Default: 0."
+        "--seed",
+        type=option_reader(SentCountOrZero),
+        default=0,
+        metavar="S",
+        help="episode i is seeded S+i. Default: 0.",
     )
     parser.add_argument(
         "--stochastic", action="store_true", help="sample actions instead of taking the likeliest"

@@ -14,7 +14,8 @@ from gym_adapters.commands import CommandParser, add_checkpoint, module_command,
 from gym_adapters.errors import close_reported, exit_status
 from gym_adapters.make import make_env
 from gym_adapters.text import one_line
-from trainers.config.options import path_option
+from trainers.config.base import SentCountOrZero
+from trainers.config.options import option_reader, path_option
 from trainers.playback.evaluation import evaluate
 from trainers.playback.keep import POLICIES
 from trainers.playback.run_environment import environment_of
@@ -71,7 +72,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         "runs", nargs="*", type=path_option, help=f"run folders. Default: {', '.join(TASKS)} in {POLICIES}."
     )
     add_checkpoint(parser)
-    parser.add_argument("--seed", type=int, default=0, help="of the episode. Default: 0.")
+    parser.add_argument(
+        "--seed", type=option_reader(SentCountOrZero), default=0, help="of the episode. Default: 0."
+    )
     parser.add_argument("--out", type=path_option, default=GALLERY, help=f"where to. Default: {GALLERY}.")
     parser.add_argument(
         "--trust", action="store_true", help="let a run's configuration import a module or name a file"

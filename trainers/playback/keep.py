@@ -6,7 +6,9 @@ optimiser's state and the target network) is left out. Weights that would take m
 fewer bits, as many as fit: 16, or 8 with a scale for each row. An `.onnx` of more than that is stored in 8.
 """
 
+import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +49,7 @@ def keep(run: Path, which: str = "last", policies: Path = POLICIES, force: bool 
 
     Raises:
         UserError: there is no such checkpoint, its settings are missing, a policy of the behavior is kept already, or
-            the system refuses to write.
+            the system refuses to write, which leaves no new folder.
     """
     source = find_checkpoint(run, which)
     configuration = source.parent.parent / CONFIGURATION
@@ -57,15 +59,20 @@ def keep(run: Path, which: str = "last", policies: Path = POLICIES, force: bool 
     state = load_state(source)
     loaded = LoadedPolicy(state, source)
     folder = behavior_folder(policies, loaded.name)
-    if folder.exists() and not force:
+    is_there = folder.exists()
+    if is_there and not force:
         raise UserError(
             f"{folder}: a policy is kept there already; use --force to overwrite it, or another --out"
         )
     settings = settings.model_copy(
         update={"checkpoint_settings": CheckpointSettings(run_id=folder.name), "wandb": None}
     )
-    with refusal_named(folder):
-        return _write(folder, settings, state, loaded)
+    with refusal_named(folder), ExitStack() as undo:
+        if not is_there:
+            undo.callback(shutil.rmtree, folder, ignore_errors=True)
+        lines = _write(folder, settings, state, loaded)
+        undo.pop_all()
+    return lines
 
 
 def _write(folder: Path, settings: RunSettings, state: dict[str, Any], loaded: LoadedPolicy) -> list[str]:

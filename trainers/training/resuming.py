@@ -16,7 +16,7 @@ from trainers.records.checkpoint import NEWEST, damage_named, load_state, read_t
 from trainers.records.checkpoint_content import require_alike
 from trainers.records.mlagents_checkpoint import require_translatable
 from trainers.records.policy_file import check_fits, first_difference
-from trainers.training.starting import take_values_by_name, translated
+from trainers.training.starting import signals_of, take_values_by_name, translated
 
 BEST_RETURN = "best_return"
 """Key of the mean return of the best policy, in `best.pt` and `training_status.json`."""
@@ -278,6 +278,12 @@ def _check_resumable(learner: Learner, path: Path, state: dict[str, Any]) -> Non
     if "Optimizer:value_optimizer" not in state:
         raise UserError(
             f"{path}: a policy without the optimiser's state, which cannot be resumed; use --initialize-from"
+        )
+    before, now = signals_of(state), [signal.name for signal in learner.signals]
+    if before and before != now and learner.policy.value_dimensions():
+        raise UserError(
+            f"{path}: its values are those of the reward signals {', '.join(before)}, this run has {', '.join(now)}; "
+            "set reward_signals as they were, or use --initialize-from"
         )
     if key := _key_of_other_weights(learner, state):
         raise UserError(

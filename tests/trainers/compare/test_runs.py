@@ -74,12 +74,42 @@ def test_seeds_are_grouped_and_settings_kept_apart(tmp_path: Path) -> None:
     assert differing_keys(groups) == {"hyperparameters.beta": ["0.005", "0.1", "0.005"]}
 
 
+def test_runs_of_one_id_in_two_folders_have_titles_of_their_own(tmp_path: Path) -> None:
+    for place in ("old", "new"):
+        (tmp_path / place).mkdir()
+    folders = [
+        write_run(tmp_path / place / "a-s0", rewards(1, 2), hyperparameters={"beta": beta})
+        for place, beta in (("old", 0.1), ("new", 0.2))
+    ]
+    assert [group.name for group in read(*folders)] == [f"{OURS}, {folder}" for folder in folders]
+
+
 def test_names_decide_what_belongs_together(tmp_path: Path) -> None:
     folders = [write_run(tmp_path / name, rewards(1, 2)) for name in "abc"]
     groups = read(*folders, names=("old", "new", "old"))
     assert [(group.name, len(group.runs)) for group in groups] == [("old", 2), ("new", 1)]
     with pytest.raises(UserError, match=r"--names: 1 names for 3 runs"):
         read(*folders, names=("old",))
+
+
+def test_keys_that_differ_between_runs_of_one_name_are_told(tmp_path: Path) -> None:
+    betas = {"a": 0.1, "b": 0.2, "c": 0.1, "d": 0.3}
+    folders = [
+        write_run(tmp_path / name, rewards(1, 2), hyperparameters={"beta": b}) for name, b in betas.items()
+    ]
+    one = read(*folders[:3], names=("x", "x", "x"))
+    assert differing_keys(one) == {"hyperparameters.beta": ["0.1 or 0.2"]}
+    two = read(*folders, names=("x", "x", "x", "y"))
+    assert differing_keys(two) == {"hyperparameters.beta": ["0.1 or 0.2", "0.3"]}
+
+
+def test_a_run_that_is_given_twice_is_no_second_seed(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "a", rewards(1, 2))
+    (tmp_path / "link").symlink_to(folder)
+    for again in (folder, tmp_path / "b" / ".." / "a", tmp_path / "link"):
+        (tmp_path / "b").mkdir(exist_ok=True)
+        with pytest.raises(UserError, match=r"is given twice, as .*a before; give each run once"):
+            read_runs([folder, again])
 
 
 def test_an_extension_key_is_a_difference_only_where_it_is_set(tmp_path: Path) -> None:

@@ -92,7 +92,14 @@ def test_merge_keys_are_yaml_not_duplicates() -> None:
             "invalid YAML (line 2, column 1): the key debug is repeated, first on line 1",
         ),
         ("debug: !!python/object:os.system {}\n", "walker.yaml: invalid YAML (line 1, column 8): "),
-        ("debug: !!timestamp 2001-99-99\n", "walker.yaml: invalid YAML: "),
+        (
+            "debug: !!timestamp 2001-99-99\n",
+            "invalid YAML (line 1, column 8): '2001-99-99' cannot be read as",
+        ),
+        ("debug: !!bool maybe\n", "invalid YAML (line 1, column 8): 'maybe' cannot be read as !!bool"),
+        ('debug:\n  !!int ""\n', "invalid YAML (line 2, column 3): '' cannot be read as !!int"),
+        ('debug: [!!float ""]\n', "invalid YAML (line 1, column 9): '' cannot be read as !!float"),
+        ("debug: 0x_\n", "invalid YAML (line 1, column 8): '0x_' cannot be read as !!int"),
         ("debug: \x07\n", "walker.yaml: invalid YAML: "),
         ("a: " + "[" * 5000, "walker.yaml: invalid YAML"),
         (

@@ -1,5 +1,7 @@
 """`python -m trainers.demonstrate`: what it records, one file for each behavior, and what it refuses."""
 
+import errno
+import os
 import shutil
 import stat
 import subprocess
@@ -171,6 +173,20 @@ def test_a_mistake_is_one_line(cartpole, tmp_path, monkeypatch, capfd, arguments
     assert main([str(cartpole / "pole"), *arguments]) == 2
     assert words in the_error(capfd)
     assert [path.name for path in tmp_path.iterdir()] == ["there.demo"]
+
+
+def test_a_full_disk_costs_no_earlier_recording(cartpole, tmp_path, monkeypatch, capfd):
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    out = tmp_path / "expert.demo"
+    out.write_bytes(b"earlier")
+    monkeypatch.setattr(os, "fsync", full)
+    assert main([str(cartpole / "pole"), "--out", str(out), "--force", "--episodes", "2"]) == 2
+    assert "expert.demo: cannot be written (No space left on device)" in the_error(capfd)
+    assert main([str(cartpole / "pole"), "--out", str(tmp_path / "other.demo"), "--episodes", "2"]) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["expert.demo"]
+    assert out.read_bytes() == b"earlier"
 
 
 def test_a_player_that_the_run_names_is_started_only_if_it_is_trusted(cartpole, tmp_path, capfd):

@@ -17,8 +17,10 @@ from run_tools import Stopwatch
 from trainers import load_policy
 from trainers.experience import playing
 from trainers.playback import evaluation
+from trainers.playback.demonstrate import main as demonstrate_main
 from trainers.playback.evaluation import evaluate
 from trainers.playback.evaluation import main as evaluate_main
+from trainers.playback.gallery import main as gallery_main
 from trainers.playback.run_environment import environment_of
 
 
@@ -45,6 +47,16 @@ def test_evaluate_seeds_episode_i_with_s_plus_i(cartpole, capsys):
 def test_options_that_would_do_nothing_are_refused(arguments, told, capfd):
     assert evaluate_main(arguments) == 2
     assert told in the_error(capfd)
+
+
+@pytest.mark.parametrize("main", [evaluate_main, demonstrate_main, gallery_main])
+@pytest.mark.parametrize("seed", ["-1", "2147483648", "99999999999999999999", "1.5", "first"])
+def test_a_seed_that_no_environment_takes_is_refused(main, seed, capfd):
+    out = ["--out", "steps.demo"] if main is demonstrate_main else []
+    with pytest.raises(SystemExit) as ended:
+        main(["run", *out, "--seed", seed])
+    assert ended.value.code == 2
+    assert f"--seed: expected a whole number >= 0 and <= 2147483647, got '{seed}'" in capfd.readouterr().err
 
 
 def test_evaluate_prints_a_line_per_episode(cartpole, capsys):

@@ -1,6 +1,8 @@
 """What a kept policy holds, for every algorithm: enough to act and to start another run, and nothing else."""
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +64,24 @@ def test_a_kept_policy_of_any_algorithm_acts_as_it_did_and_starts_another_run(tr
     source, started = (load_state(path / "CartPole-v1" / "checkpoint.pt") for path in (run, later))
     assert_same(started["Policy"], source["Policy"])
     assert started["observation_moments"]["count"] >= source["observation_moments"]["count"] > 1
+
+
+def test_a_policy_that_cannot_be_kept_leaves_no_folder_in_the_way(cartpole, tmp_path, monkeypatch, capfd):
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    kept = tmp_path / "kept"
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "fsync", full)
+        assert keep_main([str(cartpole / "pole"), "--out", str(kept)]) == 2
+    assert "cannot be written (No space left on device)" in capfd.readouterr().err
+    assert list(kept.iterdir()) == []
+    assert keep_main([str(cartpole / "pole"), "--out", str(kept)]) == 0
+    before = {path: path.read_bytes() for path in kept.rglob("*") if path.is_file()}
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "fsync", full)
+        assert keep_main([str(cartpole / "pole"), "--out", str(kept), "--force"]) == 2
+    assert {path: path.read_bytes() for path in kept.rglob("*") if path.is_file()} == before
 
 
 @pytest.mark.parametrize("trainer_type", HYPERPARAMETERS)

@@ -95,6 +95,24 @@ def test_another_network_is_still_refused(tmp_path):
         restore(learner_of("ppo", CONTINUOUS, EXTRINSIC, 3), tmp_path / "here.pt")
 
 
+@pytest.mark.parametrize(("kind", "spec"), [("ppo", HYBRID), ("poca", HYBRID), ("sac", CONTINUOUS)])
+def test_no_run_is_resumed_whose_values_are_those_of_other_signals(kind, spec, tmp_path):
+    source = learner_of(kind, spec, {**EXTRINSIC, **RND}, 3)
+    save_state(tmp_path / "here.pt", {**source.state_dict(), "behavior": source.description()})
+    told = r"values are those of the reward signals extrinsic, rnd, this run has extrinsic, curiosity; set reward_sig"
+    learner = learner_of(kind, spec, {**EXTRINSIC, **CURIOSITY}, 4)
+    with pytest.raises(UserError, match=told):
+        restore(learner, tmp_path / "here.pt")
+    restore(learner_of(kind, spec, {**RND, **EXTRINSIC}, 4), tmp_path / "here.pt")
+
+
+def test_a_q_network_goes_on_with_other_signals_since_their_rewards_are_summed(tmp_path):
+    spec = make_spec((4,), branches=(3,))
+    source = learner_of("pqn", spec, {**EXTRINSIC, **RND}, 3)
+    save_state(tmp_path / "here.pt", {**source.state_dict(), "behavior": source.description()})
+    restore(learner_of("pqn", spec, {**EXTRINSIC, **CURIOSITY}, 4), tmp_path / "here.pt")
+
+
 def test_a_run_goes_on_without_its_second_signal_or_with_a_new_one(tmp_path: Path, capfd):
     """As people do who pretrain with curiosity or by imitation, and then train for the reward alone."""
 
