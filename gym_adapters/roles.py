@@ -1,6 +1,7 @@
 """The roles of a PettingZoo environment: agents that share a behavior, and what they observe in a step."""
 
-from collections.abc import Collection, Mapping
+import itertools
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -114,19 +115,7 @@ def find_roles(env: Any, name: str, teams: bool = False) -> dict[str, Role]:
     where = f"environment {name}"
     agents = _names(getattr(env, "possible_agents", None), where)
     spaces_of = {agent: _spaces(env, agent, where) for agent in agents}
-    members: dict[str, list[str]] = {}
-    for agent in agents:
-        stem = agent.rstrip("0123456789").rstrip("_- ") or agent
-        alike = next(
-            (
-                role
-                for role, known in members.items()
-                if role.partition(" ")[0] == stem and spaces_of[known[0]] == spaces_of[agent]
-            ),
-            None,
-        )
-        number = sum(role.partition(" ")[0] == stem for role in members)
-        members.setdefault(alike or (f"{stem} {number + 1}" if number else stem), []).append(agent)
+    members = _members(agents, spaces_of)
     if len(members) == 1:
         members = {name: agents}
     if teams and len(members) == 1:
@@ -134,6 +123,23 @@ def find_roles(env: Any, name: str, teams: bool = False) -> dict[str, Role]:
     elif teams:
         members = {f"{role}{TEAM}{number}": known for number, (role, known) in enumerate(members.items())}
     return {role: Role(role, known, *spaces_of[known[0]]) for role, known in members.items()}
+
+
+def _members(agents: Sequence[str], spaces_of: Mapping[str, tuple[Space, Space]]) -> dict[str, list[str]]:
+    """Return the agents of each role. Later roles of one name, whose spaces differ, have a number after it."""
+    members: dict[str, list[str]] = {}
+    roles: dict[str, list[str]] = {}
+    for agent in agents:
+        stem = agent.rstrip("0123456789").rstrip("_- ") or agent
+        alike = roles.setdefault(stem, [])
+        role = next((role for role in alike if spaces_of[members[role][0]] == spaces_of[agent]), None)
+        if role is None:
+            numbered = (f"{stem} {number}" for number in itertools.count(2))
+            role = next(name for name in itertools.chain([stem], numbered) if name not in members)
+            alike.append(role)
+            members[role] = []
+        members[role].append(agent)
+    return members
 
 
 def _names(agents: Any, where: str) -> list[str]:

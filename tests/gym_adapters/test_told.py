@@ -187,3 +187,26 @@ def test_a_fault_is_named_in_one_line(said: str) -> None:
 def test_one_number_or_flag_in_an_array_is_one(change: Callable[[list[Any]], None]) -> None:
     plain = played(ParallelEnvAdapter(Pair, 1, "pair_v0"), 6)
     assert played(ParallelEnvAdapter(changed(change), 1, "pair_v0"), 6) == plain
+
+
+@pytest.mark.parametrize(
+    ("agents", "roles"),
+    [
+        (("red team_0", "red team_1"), {"red team": "red team_0", "red team 2": "red team_1"}),
+        (("red_0", "red_1", "red 2_0"), {"red": "red_0", "red 2": "red_1", "red 2 2": "red 2_0"}),
+        (("red 2_0", "red_0", "red_1"), {"red 2": "red 2_0", "red": "red_0", "red 3": "red_1"}),
+    ],
+)
+def test_agents_of_other_spaces_have_another_role_whatever_their_names(
+    agents: tuple[str, ...], roles: dict[str, str]
+) -> None:
+    class Unlike(Pair):
+        possible_agents = agents
+
+        def observation_space(self, agent: str) -> Any:
+            return spaces.Box(0.0, 8.0, (2 + agents.index(agent),), np.float32)
+
+    env = ParallelEnvAdapter(Unlike, 1, "unlike_v0")
+    assert {name: role.agents for name, role in env.roles.items()} == {
+        name: [agent] for name, agent in roles.items()
+    }
