@@ -26,9 +26,9 @@ class ParallelEnvAdapter(BaseEnv):
 
     An agent whose mask allows nothing, since it is not on turn, asks for no decision. What it earns meanwhile comes
     with its next one; what it earns before its first one pays for none, and is dropped. An agent that ends is in the
-    `TerminalSteps` of that step, with its last observation. When all agents of a copy have ended, the copy is reset.
-    Its agents are in the `DecisionSteps` of the same step under new ids. An agent's id modulo the number of copies is
-    the number of its copy.
+    `TerminalSteps` of that step, with its last observation. When all agents of a copy have ended, the copy is reset,
+    whether it takes them from its list or not. Its agents are in the `DecisionSteps` of the same step under new ids. An
+    agent's id modulo the number of copies is the number of its copy.
 
     Args:
         make: Makes one copy.
@@ -187,7 +187,7 @@ class ParallelEnvAdapter(BaseEnv):
             ended: Takes in those that ended.
 
         Returns:
-            The agents that live.
+            The agents that go on.
         """
         teller, ids = self._tellers[number], self._ids[number]
         agents = teller.agents
@@ -204,9 +204,8 @@ class ParallelEnvAdapter(BaseEnv):
             role, over = self._role_of[agent], agent in told.over
             if over and agent not in before:
                 continue
-            if over == (agent in agents):
-                what = f"{agent!r}, which has ended" if over else f"no {agent!r}, which has not ended"
-                teller.refuse("agents", what, "every agent that goes on, and no other")
+            if not over and agent not in agents:
+                teller.refuse("agents", f"no {agent!r}, which has not ended", "every agent that goes on")
             part = role.observation(observation)
             mask = None if over else role.forbidden(observation, told.infos.get(agent) or {})
             if mask is not None and role.is_idle(mask):
@@ -230,7 +229,7 @@ class ParallelEnvAdapter(BaseEnv):
                 del ids[agent]
             else:
                 rows.masks.append(mask)
-        return agents
+        return [agent for agent in agents if agent not in told.over]
 
     def _owe(self, number: int, agent: str, reward: float, group_reward: float) -> None:
         """Add what an agent earned to what it gets with its next decision or its end."""

@@ -90,6 +90,22 @@ def test_an_agent_that_is_not_observed_is_paid_with_its_next_decision_or_its_end
     assert ended == [(0, [2.0, 0.0], 1.0), (1, [4.0, 1.0], 2.0)]
 
 
+class Staying(Pair):
+    """Takes no agent from its list, and says of each in all later steps that it has ended."""
+
+    def step(self, actions: dict[str, Any]) -> Result:
+        self.agents = list(self.possible_agents)
+        observations, rewards, over, *rest = super().step(actions)
+        self.agents = list(self.possible_agents)
+        over |= {"pair_0": self.time >= 2}
+        return observations, rewards, over, *rest
+
+
+def test_an_agent_that_ended_and_stays_in_the_list_has_ended() -> None:
+    plain = played(ParallelEnvAdapter(Pair, 2, "pair_v0"), 9)
+    assert played(ParallelEnvAdapter(Staying, 2, "pair_v0"), 9) == plain
+
+
 def changed(change: Callable[[list[Any]], Any], kind: type[Pair] = Pair) -> type[Pair]:
     """Returns a kind of environment whose third step has another result."""
 
@@ -123,12 +139,10 @@ class Leaving(Pair):
         return result
 
 
-class Staying(Pair):
-    """Never takes an agent from its list."""
-
-    def step(self, actions: dict[str, Any]) -> Result:
-        result = super().step(actions)
-        self.agents = list(self.possible_agents)
+class Hiding(Pair):
+    def reset(self, seed: int | None = None, options: Any = None) -> Result:
+        result = super().reset(seed, options)
+        self.agents.remove("pair_1")
         return result
 
 
@@ -153,7 +167,7 @@ def raise_key(_: Any, agent: str) -> None:
 MASKED = spaces.Dict({"observation": Pair.seen, "action_mask": spaces.MultiBinary(3)})
 FAULTS: dict[str, type[Pair]] = {
     "no last observation of 'pair_1'": Leaving,
-    "'pair_0', which has ended; expected every agent that goes on": Staying,
+    "agents gave no 'pair_1', which has not ended": Hiding,
     "agents gave an agent 'stranger'; expected only agents of possible_agents": Crowded,
     r"step\(\) gave an agent 'stranger'": changed(lambda result: result[0].update(stranger=None)),
     "terminated of pair_1 gave 'no'; expected True or False": changed(told(2, "no")),
