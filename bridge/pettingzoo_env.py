@@ -10,7 +10,7 @@ from mlagents_envs.base_env import BaseEnv
 
 from bridge.gym_spaces import Actions, Observations, Several
 from bridge.start import over_player, take_seed
-from bridge.turns import LIMIT, Turns
+from bridge.turns import LIMIT, Turns, check_turns
 from gym_adapters.checked import ACTION_MASK
 from gym_adapters.commands import install_command
 from gym_adapters.errors import UserError
@@ -184,6 +184,7 @@ def parallel_env(
 
     The arguments are those of `UnityParallelEnv` and of `bridge.start.start_player`.
     """
+    check_turns(behaviors, places, limit)
 
     def make(env: BaseEnv) -> UnityParallelEnv:
         return UnityParallelEnv(

@@ -27,7 +27,7 @@ from bridge.player_connection import PlayerConnection, TrainerLeft
 from bridge.ports import EDITOR_PORT, HIGHEST_PORT
 from bridge.scene import serve
 from gym_adapters.commands import program_name
-from gym_adapters.errors import UserError, close_all, close_reported
+from gym_adapters.errors import UserError, close_all, close_reported, from_environment, raised
 from gym_adapters.limits import ENVIRONMENTS
 from gym_adapters.make import SEED_LIMIT, make_env
 from gym_adapters.pettingzoo import is_pettingzoo
@@ -228,6 +228,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+    except BaseException as error:  # a library in another language may raise its own
+        if not from_environment(error):
+            raise
+        logger.error("the environment raised %s", raised(error))
+        return 2
     return 0
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from mlagents_envs.base_env import ActionTuple, BaseEnv, DecisionSteps, TerminalSteps
 
 from bridge.player_connection import PlayerConnection
+from gym_adapters.errors import environment_called
 from gym_adapters.teams import TEAM
 
 Action = tuple[np.ndarray, np.ndarray]
@@ -63,7 +64,8 @@ class Scene:
         """Begin new episodes."""
         for agents in self._agents.values():
             agents.clear()
-        self.env.reset()
+        with environment_called():
+            self.env.reset()
         self._observe()
 
     def ask(self) -> None:
@@ -91,9 +93,10 @@ class Scene:
                 return
             if given:
                 chosen[name] = ActionTuple(*(np.stack(part) for part in zip(*given, strict=True)))
-        for name, action in chosen.items():
-            self.env.set_actions(name, action)
-        self.env.step()
+        with environment_called():
+            for name, action in chosen.items():
+                self.env.set_actions(name, action)
+            self.env.step()
         self._observe()
 
     def _observe(self) -> None:

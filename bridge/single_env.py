@@ -9,7 +9,7 @@ from mlagents_envs.base_env import ActionTuple, BaseEnv
 
 from bridge.gym_spaces import Actions, Observations, Several
 from bridge.start import over_player, take_seed
-from bridge.turns import LIMIT, Turns
+from bridge.turns import LIMIT, Turns, check_turns
 from gym_adapters.checked import ACTION_MASK
 
 NOBODY_HIDDEN = np.zeros(1, bool)
@@ -100,6 +100,7 @@ def make_single_env(
 
     The arguments are those of `UnitySingleEnv` and of `bridge.start.start_player`.
     """
+    check_turns(behavior, 1, limit)
 
     def make(env: BaseEnv) -> UnitySingleEnv:
         return UnitySingleEnv(

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 from mlagents_envs.base_env import BaseEnv
 
+from bridge.environment_parameters import check_names
 from bridge.gym_spaces import Several, check_several
 from bridge.make import player_options
 from bridge.unity_env import UnityEnv
@@ -56,7 +57,7 @@ def start_player(
         {
             "env_settings": {key: value for key, value in values.items() if key not in ENGINE},
             "engine_settings": {key: value for key, value in values.items() if key in ENGINE},
-            "environment_parameters": dict(environment_parameters or {}),
+            "environment_parameters": {} if environment_parameters is None else environment_parameters,
         }
     )
     sent = {}
@@ -66,6 +67,7 @@ def start_player(
                 f"environment_parameters.{name}: lessons are for a training file; give a number or a sampler"
             )
         sent[name] = parameter.curriculum[0].value
+    check_names(sent)
     env = UnityEnv(replace(player_options(run, 0), log_folder=None))
     env.set_parameters(sent)
     return env

@@ -2,12 +2,15 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from typing import Any
 
+import numpy as np
 from mlagents_envs.base_env import ActionTuple, BaseEnv
 
 from bridge.declarations import plain_name
 from bridge.seats import Seats
 from gym_adapters.errors import UserError
+from gym_adapters.limits import ENVIRONMENTS
 from gym_adapters.teams import parts_of
 
 logger = logging.getLogger(__name__)
@@ -36,7 +39,7 @@ class Turns:
         seats: The seats of each behavior, by its id.
 
     Raises:
-        UserError: There is no such behavior, or agents do not ask within `limit`.
+        UserError: An argument is of another kind, there is no such behavior, or agents do not ask within `limit`.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class Turns:
         limit: int = LIMIT,
         advice: str = "",
     ) -> None:
+        check_turns(behaviors, count, limit)
         self.env, self._limit = env, limit
         behaviors = [behaviors] if isinstance(behaviors, str) else behaviors
         self._all = behaviors is None and not one
@@ -169,6 +173,35 @@ class Turns:
             f"no agent asked for a decision in {self._limit:,} steps of the environment; the scene must begin a new "
             "episode after the last agent's end"
         )
+
+
+def check_turns(behaviors: Sequence[str] | str | None, count: int | None, limit: int) -> None:
+    """Refuse arguments of `Turns` of another kind or range, before anything is started.
+
+    Raises:
+        UserError: One does not fit.
+    """
+    if not _is_count(limit):
+        raise UserError(f"limit={limit!r}: expected a whole number of 1 or more")
+    if count is not None and not (_is_count(count) and count <= ENVIRONMENTS):
+        raise UserError(
+            f"{count!r:.100} places for agents: expected a whole number from 1 to {ENVIRONMENTS:,}, or None for as "
+            "many as agents ask first"
+        )
+    if behaviors is None or isinstance(behaviors, str):
+        return
+    if (
+        not isinstance(behaviors, Sequence)
+        or not behaviors
+        or not all(isinstance(name, str) for name in behaviors)
+    ):
+        raise UserError(
+            f"behavior {behaviors!r:.100}: expected a name, or names, of behaviors; None means all"
+        )
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= 1)
 
 
 def _matching(wanted: str, names: Sequence[str]) -> list[str]:

@@ -11,7 +11,7 @@ from mlagents_envs.base_env import BaseEnv
 
 from bridge.gym_spaces import Actions, Observations, Several
 from bridge.start import over_player, take_seed
-from bridge.turns import LIMIT, Turns
+from bridge.turns import LIMIT, Turns, check_turns
 from gym_adapters.checked import ACTION_MASK
 from gym_adapters.errors import UserError
 
@@ -150,6 +150,7 @@ def make_vector_env(
 
     The arguments are those of `UnityVectorEnv` and of `bridge.start.start_player`.
     """
+    check_turns(behavior, num_envs, limit)
     mode = _mode(autoreset_mode)
 
     def make(env: BaseEnv) -> UnityVectorEnv:

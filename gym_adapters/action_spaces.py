@@ -30,6 +30,11 @@ class ActionMapping:
         self.space = space
         self._first = np.zeros(0, dtype=np.int64)
         _check_size(space)
+        if math.prod(space.shape or ()) == 0:
+            raise UserError(
+                f"action space {space_text(space)} is empty; expected at least one action; "
+                "wrap the environment to take one"
+            )
         match space:
             case spaces.Box():
                 self.spec = ActionSpec.create_continuous(int(np.prod(space.shape)))

@@ -139,20 +139,20 @@ class CheckedResults(gymnasium.Wrapper):
         return fitted(self._space, observation, f"{self._where}: observation")
 
     def _number(self, reward: Any) -> float:
-        array = as_numbers(reward)
-        if array is None or array.size != 1:
+        number = one_number(reward)
+        if number is None:
             raise UserError(
                 f"{self._where}: the reward is {described(reward)}; expected one number; change step()"
             )
-        return float(array.item())
+        return number
 
     def _flag(self, what: str, value: Any) -> bool:
-        array = as_numbers(value)
-        if array is None or array.size != 1 or array.item() not in (0, 1):
+        flag = one_flag(value)
+        if flag is None:
             raise UserError(
                 f"{self._where}: {what} is {described(value)}; expected True or False; change step()"
             )
-        return bool(array.item())
+        return flag
 
     def _used(self, info: dict[str, Any]) -> dict[str, Any]:
         mask = info.get(ACTION_MASK)
@@ -226,6 +226,22 @@ def branches_of(space: Space) -> tuple[int, ...] | None:
     if isinstance(space, spaces.MultiDiscrete) and space.nvec.ndim == 1:
         return tuple(int(n) for n in space.nvec)
     return None
+
+
+def one_number(value: Any) -> float | None:
+    """Returns a value as a number; None if it is anything else than one number, in an array or not."""
+    if type(value) in PLAIN_NUMBERS:
+        return float(value)
+    array = as_numbers(value)
+    return None if array is None or array.size != 1 else float(array.item())
+
+
+def one_flag(value: Any) -> bool | None:
+    """Returns a value as a flag; None if it is anything else than one True or False, 1 or 0, in an array or not."""
+    if type(value) in PLAIN_FLAGS:
+        return bool(value)
+    array = as_numbers(value)
+    return None if array is None or array.size != 1 or array.item() not in (0, 1) else bool(array.item())
 
 
 def as_numbers(value: Any) -> np.ndarray | None:

@@ -1,7 +1,8 @@
 """Copies of a PettingZoo parallel environment as one `BaseEnv`: many agents, one behavior per role."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, NoReturn
+from collections.abc import Callable, Collection
+from copy import deepcopy
+from typing import Any
 
 import numpy as np
 from gymnasium import Space
@@ -15,19 +16,9 @@ from mlagents_envs.base_env import (
 from mlagents_envs.exception import UnityActionException
 
 from gym_adapters.actions import checked_choices
-from gym_adapters.checked import described
-from gym_adapters.errors import UserError, close_all, close_reported, raised
+from gym_adapters.errors import close_all, close_reported
 from gym_adapters.roles import Role, Rows, decision_steps, find_roles, terminal_steps
-
-
-class Told(NamedTuple):
-    """What a copy tells of its agents, by agent, in the order in which its `step` returns it."""
-
-    observations: Mapping[str, Any]
-    rewards: Mapping[str, Any]
-    terminated: Mapping[str, Any]
-    truncated: Mapping[str, Any]
-    infos: Mapping[str, Any]
+from gym_adapters.told import Teller, Told
 
 
 class ParallelEnvAdapter(BaseEnv):
@@ -35,9 +26,9 @@ class ParallelEnvAdapter(BaseEnv):
 
     An agent whose mask allows nothing, since it is not on turn, asks for no decision. What it earns meanwhile comes
     with its next one; what it earns before its first one pays for none, and is dropped. An agent that ends is in the
-    `TerminalSteps` of that step, with its last observation. When all agents of a copy have ended, the copy is reset.
-    Its agents are in the `DecisionSteps` of the same step under new ids. An agent's id modulo the number of copies is
-    the number of its copy.
+    `TerminalSteps` of that step, with its last observation. When all agents of a copy have ended, the copy is reset,
+    whether it takes them from its list or not. Its agents are in the `DecisionSteps` of the same step under new ids. An
+    agent's id modulo the number of copies is the number of its copy.
 
     Args:
         make: Makes one copy.
@@ -64,7 +55,7 @@ class ParallelEnvAdapter(BaseEnv):
         grouped: bool = False,
         teams: bool = False,
     ) -> None:
-        self._where, self._seed, self._grouped = f"environment {name}", seed, grouped
+        self._seed, self._grouped = seed, grouped
         self.copies: list[Any] = []
         try:
             for _ in range(num_envs):
@@ -74,6 +65,8 @@ class ParallelEnvAdapter(BaseEnv):
             close_reported(self.close)
             raise
         self._role_of = {agent: role for role in self.roles.values() for agent in role.agents}
+        where = f"environment {name}"
+        self._tellers = [Teller(copy, where, self._role_of.keys()) for copy in self.copies]
         self._ids: list[dict[str, int]] = [{} for _ in self.copies]
         self._groups: list[dict[str, int]] = [{} for _ in self.copies]
         self._owed: list[dict[str, tuple[float, float]]] = [{} for _ in self.copies]
@@ -120,15 +113,13 @@ class ParallelEnvAdapter(BaseEnv):
             return
         actions = {name: self._actions_of(role) for name, role in self.roles.items()}
         deciding, ended = self._empty_rows(), self._empty_rows()
-        for number, copy in enumerate(self.copies):
+        for number, teller in enumerate(self._tellers):
             ids = self._ids[number]
             asked = {
                 agent: actions[(role := self._role_of[agent]).name].get(ids.get(agent, -1), role.idle)
-                for agent in copy.agents
+                for agent in teller.agents
             }
-            told = Told(*self._called("step", copy.step, 5, asked))
-            self._read(number, told, set(asked), deciding, ended)
-            if not copy.agents:
+            if not self._read(number, teller.step(asked), asked.keys(), deciding, ended):
                 self._begin(number, deciding)
         self._collect(deciding, ended)
 
@@ -170,24 +161,22 @@ class ParallelEnvAdapter(BaseEnv):
 
     def _begin(self, number: int, deciding: dict[str, Rows]) -> None:
         """Resets a copy, gives its agents new ids, and adds their first observations to `deciding`."""
-        copy = self.copies[number]
-        seed = None if self._began else self._seed + number
-        observations, infos = self._called("reset", lambda _: copy.reset(seed=seed), 2, None)
+        told = self._tellers[number].reset(None if self._began else self._seed + number)
         self._ids[number], self._groups[number], self._owed[number] = {}, {}, {}
         if self._grouped:
             for role in self.roles:
                 self._groups[number][role] = self._next_group
                 self._next_group += 1
-        self._read(number, Told(observations, {}, {}, {}, infos), set(), deciding, self._empty_rows())
+        self._read(number, told, (), deciding, self._empty_rows())
 
     def _read(
         self,
         number: int,
         told: Told,
-        before: set[str],
+        before: Collection[str],
         deciding: dict[str, Rows],
         ended: dict[str, Rows],
-    ) -> None:
+    ) -> list[str]:
         """Sorts what the agents of a copy observed into those that decide and those that ended.
 
         Args:
@@ -196,26 +185,32 @@ class ParallelEnvAdapter(BaseEnv):
             before: The agents that lived before the step.
             deciding: Takes in those that decide, by behavior.
             ended: Takes in those that ended.
+
+        Returns:
+            The agents that go on.
         """
-        copy, ids = self.copies[number], self._ids[number]
-        shared = self._shared(told.rewards, before)
+        teller, ids = self._tellers[number], self._ids[number]
+        agents = teller.agents
+        shared = self._shared(told, before)
+        for agent in before:
+            self._owe(number, agent, told.rewards[agent], shared.get(self._role_of[agent].name, 0.0))
+            if (
+                agent not in told.observations
+                and agent in ids
+                and (agent in told.over or agent not in agents)
+            ):
+                teller.refuse("step()", f"no last observation of {agent!r}", "one, since its episode ended")
         for agent, observation in told.observations.items():
-            role = self._role_of.get(agent)
-            if role is None:
-                self._refuse("a step", f"an agent {agent!r}", "only agents of possible_agents")
-            over = bool(told.terminated.get(agent)) or bool(told.truncated.get(agent))
+            role, over = self._role_of[agent], agent in told.over
             if over and agent not in before:
                 continue
-            if not over and agent not in copy.agents:
-                self._refuse("agents", f"no {agent!r}, which has not ended", "every agent that goes on")
-            group_reward = shared.get(role.name, 0.0) if agent in before else 0.0
-            own = self._number(told.rewards.get(agent, 0.0), agent) - group_reward
-            owed = self._owed[number].pop(agent, (0.0, 0.0))
-            own, group_reward = own + owed[0], group_reward + owed[1]
+            if not over and agent not in agents:
+                teller.refuse("agents", f"no {agent!r}, which has not ended", "every agent that goes on")
+            part = role.observation(observation)
             mask = None if over else role.forbidden(observation, told.infos.get(agent) or {})
             if mask is not None and role.is_idle(mask):
-                self._owed[number][agent] = (own, group_reward)
                 continue
+            own, group_reward = self._owed[number].pop(agent, (0.0, 0.0))
             if agent not in ids:
                 if over:
                     continue  # it never had a decision
@@ -224,25 +219,30 @@ class ParallelEnvAdapter(BaseEnv):
                 own = group_reward = 0.0  # earned before its first decision
             rows = (ended if over else deciding)[role.name]
             rows.ids.append(ids[agent])
-            rows.observations.append(role.observation(observation))
+            # The next episode may be written into the same arrays.
+            rows.observations.append(deepcopy(part) if over else part)
             rows.rewards.append(own)
             rows.group_rewards.append(group_reward)
             rows.groups.append(self._groups[number].get(role.name, 0))
             if over:
-                rows.interrupted.append(not told.terminated.get(agent))
+                rows.interrupted.append(agent not in told.terminated)
                 del ids[agent]
             else:
                 rows.masks.append(mask)
+        return [agent for agent in agents if agent not in told.over]
 
-    def _shared(self, rewards: Mapping[str, Any], before: set[str]) -> dict[str, float]:
+    def _owe(self, number: int, agent: str, reward: float, group_reward: float) -> None:
+        """Add what an agent earned to what it gets with its next decision or its end."""
+        own, group = self._owed[number].get(agent, (0.0, 0.0))
+        self._owed[number][agent] = own + (reward - group_reward), group + group_reward
+
+    def _shared(self, told: Told, before: Collection[str]) -> dict[str, float]:
         """Returns the reward of each group whose members all received the same."""
         if not self._grouped:
             return {}
         received: dict[str, set[float]] = {}
         for agent in before:
-            received.setdefault(self._role_of[agent].name, set()).add(
-                self._number(rewards.get(agent, 0.0), agent)
-            )
+            received.setdefault(self._role_of[agent].name, set()).add(told.rewards[agent])
         return {role: values.pop() for role, values in received.items() if len(values) == 1}
 
     def _collect(self, deciding: dict[str, Rows], ended: dict[str, Rows]) -> None:
@@ -251,25 +251,3 @@ class ParallelEnvAdapter(BaseEnv):
 
     def _empty_rows(self) -> dict[str, Rows]:
         return {name: Rows() for name in self.roles}
-
-    def _called(self, what: str, method: Callable[[Any], Any], count: int, argument: Any) -> Any:
-        """Calls a method of a copy, and returns the maps that it must return."""
-        try:
-            result = method(argument)
-        except (Exception, SystemExit) as error:
-            raise UserError(f"{self._where}: {what} failed with {raised(error)}; mend its code") from error
-        if (
-            not isinstance(result, tuple)
-            or len(result) != count
-            or not all(isinstance(part, Mapping) for part in result)
-        ):
-            self._refuse(f"{what}()", described(result), f"{count} dictionaries by agent")
-        return result
-
-    def _number(self, value: Any, agent: str) -> float:
-        if np.ndim(value) or np.asarray(value).dtype.kind not in "biuf":
-            self._refuse(f"the reward of {agent}", described(value), "a number")
-        return float(value)
-
-    def _refuse(self, what: str, came: str, expected: str) -> NoReturn:
-        raise UserError(f"{self._where}: {what} gave {came}; expected {expected}; change the environment")

@@ -1,5 +1,7 @@
 """The roles of a PettingZoo environment: agents that share a behavior, and what they observe in a step."""
 
+import itertools
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -7,8 +9,8 @@ from gymnasium import Space, spaces
 from mlagents_envs.base_env import ActionTuple, BehaviorSpec, DecisionSteps, TerminalSteps
 
 from gym_adapters.action_spaces import ActionMapping
-from gym_adapters.checked import ACTION_MASK, branches_of, flat_mask
-from gym_adapters.errors import UserError
+from gym_adapters.checked import ACTION_MASK, branches_of, described, flat_mask
+from gym_adapters.errors import UserError, raised
 from gym_adapters.spaces import ObservationMapping
 from gym_adapters.teams import TEAM
 
@@ -33,6 +35,7 @@ class Role:
 
     def __init__(self, name: str, agents: list[str], observation_space: Space, action_space: Space) -> None:
         self.name, self.agents = name, agents
+        self._where = f"behavior {name}"
         self.masked = isinstance(observation_space, spaces.Dict) and ACTION_MASK in observation_space.spaces
         if self.masked and isinstance(observation_space, spaces.Dict):
             rest = {key: part for key, part in observation_space.spaces.items() if key != ACTION_MASK}
@@ -46,10 +49,16 @@ class Role:
         self.idle = self.converted(self.actions.spec.empty_action(1))[0]
 
     def observation(self, given: Any) -> Any:
-        """Return an agent's observation without its mask."""
+        """Return an agent's observation without its mask.
+
+        Raises:
+            UserError: It is no dictionary, or lacks a part.
+        """
         if not self.masked:
             return given
-        return given[OBSERVATION] if self._keys is None else {key: given[key] for key in self._keys}
+        if self._keys is None:
+            return self._part(given, OBSERVATION)
+        return {key: self._part(given, key) for key in self._keys}
 
     def converted(self, action: ActionTuple) -> list[Any]:
         """Return actions in the form of the environment; those of a `Discrete` space are whole numbers."""
@@ -62,11 +71,20 @@ class Role:
 
     def forbidden(self, given: Any, info: Any) -> np.ndarray | None:
         """Return an agent's mask with True = forbidden, (sum of branch sizes,); None without one."""
-        mask = given[ACTION_MASK] if self.masked else info.get(ACTION_MASK)
+        mask = self._part(given, ACTION_MASK) if self.masked else info.get(ACTION_MASK)
         if mask is None or self.branches is None:
             return None
-        found: np.ndarray = flat_mask(mask, self.branches, f"behavior {self.name}") == 0
+        found: np.ndarray = flat_mask(mask, self.branches, self._where) == 0
         return found
+
+    def _part(self, given: Any, key: str) -> Any:
+        if not isinstance(given, Mapping) or key not in given:
+            came = f"a dictionary without {key!r}" if isinstance(given, Mapping) else described(given)
+            raise UserError(
+                f"{self._where}: an observation is {came}; expected a dictionary with {key!r}, as its "
+                "observation_space says; change one of the two"
+            )
+        return given[key]
 
 
 class Rows:
@@ -90,34 +108,67 @@ def find_roles(env: Any, name: str, teams: bool = False) -> dict[str, Role]:
         name: Its name, which is the behavior's if all agents have one role.
         teams: Whether the agents compete. If there are several roles, each is a team. Otherwise each agent is one. The
             behaviors are then named `Name?team=0`, `Name?team=1` and so on, as in ML-Agents.
+
+    Raises:
+        UserError: It has no list of names of all agents, or has not two spaces for each, or one that is not supported.
     """
-    agents = list(getattr(env, "possible_agents", ()))
-    if not agents:
-        raise UserError(f"environment {name}: expected possible_agents, the names of all agents; add them")
-    members: dict[str, list[str]] = {}
-    for agent in agents:
-        stem = agent.rstrip("0123456789").rstrip("_- ") or agent
-        alike = next(
-            (
-                role
-                for role, known in members.items()
-                if role.partition(" ")[0] == stem and _spaces(env, known[0]) == _spaces(env, agent)
-            ),
-            None,
-        )
-        number = sum(role.partition(" ")[0] == stem for role in members)
-        members.setdefault(alike or (f"{stem} {number + 1}" if number else stem), []).append(agent)
+    where = f"environment {name}"
+    agents = _names(getattr(env, "possible_agents", None), where)
+    spaces_of = {agent: _spaces(env, agent, where) for agent in agents}
+    members = _members(agents, spaces_of)
     if len(members) == 1:
         members = {name: agents}
     if teams and len(members) == 1:
         members = {f"{name}{TEAM}{number}": [agent] for number, agent in enumerate(agents)}
     elif teams:
         members = {f"{role}{TEAM}{number}": known for number, (role, known) in enumerate(members.items())}
-    return {role: Role(role, known, *_spaces(env, known[0])) for role, known in members.items()}
+    return {role: Role(role, known, *spaces_of[known[0]]) for role, known in members.items()}
 
 
-def _spaces(env: Any, agent: str) -> tuple[Space, Space]:
-    return env.observation_space(agent), env.action_space(agent)
+def _members(agents: Sequence[str], spaces_of: Mapping[str, tuple[Space, Space]]) -> dict[str, list[str]]:
+    """Return the agents of each role. Later roles of one name, whose spaces differ, have a number after it."""
+    members: dict[str, list[str]] = {}
+    roles: dict[str, list[str]] = {}
+    for agent in agents:
+        stem = agent.rstrip("0123456789").rstrip("_- ") or agent
+        alike = roles.setdefault(stem, [])
+        role = next((role for role in alike if spaces_of[members[role][0]] == spaces_of[agent]), None)
+        if role is None:
+            numbered = (f"{stem} {number}" for number in itertools.count(2))
+            role = next(name for name in itertools.chain([stem], numbered) if name not in members)
+            alike.append(role)
+            members[role] = []
+        members[role].append(agent)
+    return members
+
+
+def _names(agents: Any, where: str) -> list[str]:
+    is_list = isinstance(agents, Collection) and not isinstance(agents, str)
+    names = list(agents) if is_list else []
+    if not names or not all(isinstance(agent, str) and agent for agent in names):
+        came = f", got {described(agents)}" if agents is not None else ""
+        raise UserError(f"{where}: expected possible_agents, the names of all agents{came}; add them")
+    if len(set(names)) < len(names):
+        twice = next(agent for agent in names if names.count(agent) > 1)
+        raise UserError(f"{where}: possible_agents has {twice!r} twice; give each agent a name of its own")
+    return names
+
+
+def _spaces(env: Any, agent: str, where: str) -> tuple[Space, Space]:
+    found = []
+    for what in ("observation_space", "action_space"):
+        try:
+            space = getattr(env, what)(agent)
+        except (Exception, SystemExit) as error:
+            raise UserError(
+                f"{where}: {what}({agent!r}) failed with {raised(error)}; mend its code"
+            ) from error
+        if not isinstance(space, Space):
+            raise UserError(
+                f"{where}: {what}({agent!r}) gave {described(space)}; expected a Gymnasium space; change it"
+            )
+        found.append(space)
+    return found[0], found[1]
 
 
 def decision_steps(role: Role, rows: Rows) -> DecisionSteps:

@@ -37,6 +37,18 @@ class Stuck(Count):
         raise RuntimeError("stuck")
 
 
+class Broken(Count):
+    """Fails in its third step."""
+
+    def step(self, action: Any) -> Any:
+        if self.steps == 2:
+            raise self.failure("no fuel")
+        return super().step(action)
+
+    def __init__(self, leaves: bool = False) -> None:
+        self.failure = SystemExit if leaves else RuntimeError
+
+
 class Pixels(gymnasium.Env):
     """An RGB image with a different value at every place, and a vector."""
 
@@ -62,6 +74,7 @@ def pixels() -> np.ndarray:
     return np.arange(240, dtype=np.uint8).reshape(8, 10, 3)
 
 
+gymnasium.register("Broken-v0", Broken)
 gymnasium.register("Count-v0", Count)
 gymnasium.register("Pixels-v0", Pixels)
 gymnasium.register("Stuck-v0", Stuck)

@@ -114,6 +114,33 @@ def test_all_environments_are_closed_although_one_fails_to() -> None:
     assert "Closing the environment failed with RuntimeError: stuck" in output
 
 
+@pytest.mark.parametrize(
+    ("leaves", "words"),
+    [
+        ("false", "the environment raised RuntimeError: no fuel (" + bridge_envs.__file__),
+        ("true", "the environment raised RuntimeError: the environment called sys.exit('no fuel')"),
+    ],
+)
+def test_an_environment_that_fails_is_one_line(leaves: str, words: str) -> None:
+    from mlagents_envs.environment import UnityEnvironment
+    from mlagents_envs.exception import UnityCommunicatorStoppedException
+
+    port = free_port()
+    arguments = ("--env", "bridge_envs:Broken-v0", "--option", f"leaves={leaves}")
+    with running("-m", "bridge.player", "--mlagents-port", port, *arguments) as process:
+        env = UnityEnvironment(base_port=port, timeout_wait=20)
+        env.reset()
+        env.step()
+        env.step()
+        with pytest.raises(UnityCommunicatorStoppedException):
+            env.step()
+        env.close()
+        output, _ = process.communicate(timeout=20)
+    assert process.returncode == 2
+    assert words in output
+    assert "Traceback" not in output
+
+
 @pytest.mark.parametrize("raw", [False, True])
 def test_images_in_the_form_of_packages_2(raw: bool) -> None:
     options = ["--channels-last", *(["--raw-images"] if raw else [])]

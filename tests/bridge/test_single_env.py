@@ -78,7 +78,12 @@ def test_a_seed_that_does_not_reach_the_environment_is_named_once(caplog: pytest
         ({"num_players": 2}, "unknown option 'num_players' of a Unity player; there are seed, base_port"),
         ({"time_scale": "fast"}, "engine_settings.time_scale: expected a number"),
         ({"environment_parameters": {"gravity": {"curriculum": []}}}, "environment_parameters.gravity"),
+        ({"environment_parameters": 3}, "environment_parameters: expected"),
+        ({"environment_parameters": {"schwerkraft_ü": 3}}, "Unity reads ASCII names only"),
         ({"observations": "list"}, "observations='list': expected 'dict' or 'tuple'"),
+        ({"limit": 0}, "limit=0: expected a whole number of 1 or more"),
+        ({"limit": "1"}, "limit='1': expected a whole number of 1 or more"),
+        ({"behavior": 3}, "behavior 3: expected a name, or names, of behaviors"),
     ],
 )
 def test_options_that_do_not_fit_are_refused_before_a_player_starts(

@@ -210,6 +210,12 @@ def test_it_keeps_the_contract_of_a_vector_environment(env_id: str, mode: str) -
     check_env(VectorEnvAdapter(UnityVectorEnv(base, autoreset_mode=mode), "Again"), steps=60)
 
 
+@pytest.mark.parametrize("num_envs", [0, -1, 10**9, True, "many", 2.0])
+def test_another_number_of_places_is_refused_before_a_player_starts(num_envs: Any) -> None:
+    with pytest.raises(UserError, match="places for agents: expected a whole number from 1 to 10,000"):
+        gymnasium.make_vec("bridge/Unity-v0", num_envs=num_envs, env_path="no_player")
+
+
 def test_the_reset_of_a_part_is_refused() -> None:
     vector = UnityVectorEnv(scripted([whole(0, 9)])[0])
     with pytest.raises(UserError, match="reset_mask"):
