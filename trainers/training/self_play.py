@@ -1,5 +1,6 @@
 """Self-play: one team learns at a time, and past policies play the other teams (ML-Agents block `self_play`)."""
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +8,8 @@ from gym_adapters.teams import parts_of
 from trainers.algorithms.actor import Actor
 from trainers.algorithms.learner import Learner
 from trainers.algorithms.opponent import Opponents
+
+_LOGGER = logging.getLogger(__name__)
 
 TURN = "self_play"
 """Entry of `training_status.json` that says which team learns."""
@@ -52,6 +55,7 @@ class SelfPlay:
         self.learning: int | None = status.get("learning_team")
         self._began: dict[str, int] = dict(status.get("turn_began", {}))
         self._seats: list[Seat] = []
+        self._warned = False
 
     @property
     def status(self) -> dict[str, dict[str, Any]]:
@@ -90,7 +94,10 @@ class SelfPlay:
         of_behaviors = {seat.learner.name: seat for seat in self._seats}.values()
         for seat in of_behaviors:
             seat.opponents.advance(seat.learner.step)
-        if not self._seats or not self._turn_is_over or (following := self._next_team()) is None:
+        if not self._seats or not self._turn_is_over:
+            return False
+        if (following := self._next_team()) is None:
+            self._warn_if_alone()
             return False
         self.learning = following
         for seat in of_behaviors:
@@ -120,6 +127,19 @@ class SelfPlay:
         able = {seat.team for seat in self._seats if not seat.learner.finished} - {self.learning}
         later = {team for team in able if self.learning is None or team > self.learning}
         return min(later or able, default=None)
+
+    def _warn_if_alone(self) -> None:
+        """Say once if no other team has come by the end of the first turn."""
+        if self._warned or len({seat.team for seat in self._seats}) > 1:
+            return
+        self._warned = True
+        names = ", ".join(sorted({seat.learner.name for seat in self._seats}))
+        _LOGGER.warning(
+            "self_play: %s has played a whole turn without an opponent, since all its agents are in team %s; "
+            "give the other side another Team Id in its Behavior Parameters, or remove self_play",
+            names,
+            self._seats[0].team,
+        )
 
     def _take_seats(self) -> None:
         """Give each actor the mind of its learner or of an opponent, and each learner its rivals."""

@@ -320,3 +320,13 @@ def test_a_team_that_never_comes_loses_its_turn(
     outcome = train(OneByOne(Duel, COPIES, "duel_v0", 3, teams=True), options(tmp_path, 2000, resume=True))
     assert outcome["duel_v0"].finished
     assert [team for team, _ in turns] == [1, 0]
+
+
+@pytest.mark.parametrize("teams", [True, False])
+def test_a_game_in_which_all_agents_are_one_team_is_told_of_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, teams: bool
+) -> None:
+    train(ParallelEnvAdapter(Duel, COPIES, "duel_v0", 3, teams=teams), options(tmp_path, 1500))
+    told = [message for message in caplog.messages if "without an opponent" in message]
+    assert len(told) == (0 if teams else 1)
+    assert teams or "duel_v0 has played a whole turn without an opponent" in told[0]
