@@ -88,7 +88,9 @@ def test_bad_input_is_one_line_and_status_2(tmp_path: Path, capsys: pytest.Captu
     other = write_run(tmp_path / "other", rewards(1), behavior="Other")
     assert "different behaviors" in refused(capsys, good, other)
     assert "has no behavior Walker, only Task" in refused(capsys, good, "--behavior", "Walker")
-    assert "--names: 1 names for 2 runs" in refused(capsys, good, good, "--names", "a")
+    assert "--names: 1 names for 2 runs" in refused(
+        capsys, good, write_run(tmp_path / "better", rewards(1, 2)), "--names", "a"
+    )
     empty = tmp_path / "empty"
     write_events(empty / "Task" / "events.out.tfevents.1.machine.1.0", {})
     assert "has no summary" in refused(capsys, empty)
