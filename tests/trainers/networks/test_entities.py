@@ -162,7 +162,7 @@ def test_learns_to_pick_the_entity_that_counts(tmp_path, monkeypatch):
     options = {
         "default_settings": {
             "trainer_type": "ppo",
-            "max_steps": 24000,
+            "max_steps": 16000,
             "hyperparameters": {"batch_size": 128, "buffer_size": 512, "learning_rate": 1e-3, "num_epoch": 6},
             "network_settings": {"hidden_units": 32, "num_layers": 1},
             "reward_signals": {"extrinsic": {"gamma": 0.5}},
