@@ -129,13 +129,13 @@ class SelfPlay:
         return min(later or able, default=None)
 
     def _warn_if_alone(self) -> None:
-        """Say once if no other team has come by the end of the first turn."""
+        """Say once if no other team has come when the next one should learn."""
         if self._warned or len({seat.team for seat in self._seats}) > 1:
             return
         self._warned = True
         names = ", ".join(sorted({seat.learner.name for seat in self._seats}))
         _LOGGER.warning(
-            "self_play: %s has played a whole turn without an opponent, since all its agents are in team %s; "
+            "self_play: %s has had no opponent so far, since all its agents are in team %s; "
             "give the other side another Team Id in its Behavior Parameters, or remove self_play",
             names,
             self._seats[0].team,

@@ -327,6 +327,6 @@ def test_a_game_in_which_all_agents_are_one_team_is_told_of_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, teams: bool
 ) -> None:
     train(ParallelEnvAdapter(Duel, COPIES, "duel_v0", 3, teams=teams), options(tmp_path, 1500))
-    told = [message for message in caplog.messages if "without an opponent" in message]
+    told = [message for message in caplog.messages if "no opponent so far" in message]
     assert len(told) == (0 if teams else 1)
-    assert teams or "duel_v0 has played a whole turn without an opponent" in told[0]
+    assert teams or "duel_v0 has had no opponent so far, since all its agents are in team 0" in told[0]
