@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from mlagents_envs.base_env import BehaviorMapping
 from rank_envs import RANK
+from training.duels import arena
+from training.duels import options as play_options
 from training.test_curriculum import Taught, lessons
-from training.test_self_play import arena
-from training.test_self_play import options as play_options
 from training.test_statistics import Reporting
 
 from trainers import Callback, Moment, Outcome, train

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 import torch
+from duels import arena
+from duels import options as duel
 from learner_tools import assert_same
 from run_tools import OPTIONS, Stopwatch, options, read_progress
 from scripted_env import make_spec
 from task_envs import TaskEnv
-from test_self_play import arena
-from test_self_play import options as duel
 from test_several_behaviors import Beside
 
 from trainers import UserError, load_policy, train
