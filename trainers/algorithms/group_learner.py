@@ -1,7 +1,6 @@
 """What POCA and MAPPO share: PPO for groups of agents, with a critic that sees the whole group."""
 
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
@@ -9,15 +8,14 @@ from mlagents_envs.base_env import BehaviorSpec
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from trainers.algorithms.actor_steps import ActorStep, InMinibatches, Losses
+from trainers.algorithms.actor_steps import Losses
 from trainers.algorithms.advantages import VALUE_CHUNK, remembered
-from trainers.algorithms.ppo import PPO
+from trainers.algorithms.clipped import ClippedLearner
 from trainers.config import BehaviorSettings, POCASettings
 from trainers.experience.batch import Batch
 from trainers.experience.rollout import Columns
 from trainers.experience.sequences import Chains
 from trainers.experience.store import NO_ROW
-from trainers.maths.losses import clipped_policy_loss, value_loss
 from trainers.maths.returns import Ending
 from trainers.networks.distributions import ActionDistribution
 from trainers.networks.group_critic import GroupActorCritic, Mates
@@ -51,7 +49,7 @@ class Groups:
         )
 
 
-class GroupLearner(PPO):
+class GroupLearner(ClippedLearner):
     """Learns behaviors whose agents act in groups. Agents without a group learn as with PPO.
 
     An agent's value is that of its group. It goes on when the agent dies before the others.
@@ -69,17 +67,6 @@ class GroupLearner(PPO):
         """See `Learner.make_network`."""
         streams = len(settings.reward_signals.active())
         return GroupActorCritic(spec, settings.network_settings, reward_streams=streams)
-
-    def make_actor_step(self) -> ActorStep:
-        """See `OnPolicyLearner.make_actor_step`."""
-        return InMinibatches(self.hyper.num_epoch)
-
-    def losses(self) -> Losses:
-        """Return the clipped surrogate loss and the critic's squared error."""
-        policy = partial(clipped_policy_loss, epsilon=self.epsilon)
-        return Losses(
-            policy, partial(value_loss), self.hyper.policy_ratio == "action", clip_range=self.epsilon
-        )
 
     def endings(self, columns: Columns) -> np.ndarray:
         """See `OnPolicyLearner.endings`. An episode that terminates does not end the value of those left behind."""

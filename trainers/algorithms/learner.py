@@ -17,7 +17,7 @@ from gym_adapters.errors import UserError
 from trainers.algorithms.actor import Actor
 from trainers.algorithms.opponent import Opponent, Opponents
 from trainers.algorithms.threaded import Threadable
-from trainers.config import AlgorithmSettings, BehaviorSettings, catalogue
+from trainers.config import AlgorithmSettings, BehaviorSettings, NoiseSettings, catalogue
 from trainers.experience.agents import AgentBatch, AgentTable
 from trainers.experience.episodes import EpisodeSums
 from trainers.experience.rows import Rows
@@ -66,13 +66,14 @@ class Learner(Threadable):
     recordable: ClassVar[bool] = False
     cloning: Cloning | None = None
     network_class: ClassVar[type[PolicyNetwork]]
+    hyper: AlgorithmSettings
     optimizer: FlatAdam
 
     def __init__(self, task: Task) -> None:
         super().__init__(task.collective)
         self.task = task
         self.name, self.spec, self.settings, self.device = task.name, task.spec, task.settings, task.device
-        self.kind = task.settings.trainer_type
+        self.hyper, self.kind = task.settings.hyperparameters, task.settings.trainer_type
         self.time_horizon = task.settings.time_horizon
         self.deterministic = task.settings.network_settings.deterministic
         self.training = True
@@ -137,7 +138,7 @@ class Learner(Threadable):
     @property
     def noise_size(self) -> int:
         """See `Mind.noise_size`; 0 without the extension key `noise_correlation`."""
-        correlated = getattr(self.settings.hyperparameters, "noise_correlation", 0.0) > 0.0
+        correlated = isinstance(self.hyper, NoiseSettings) and self.hyper.noise_correlation > 0.0
         return self.spec.action_spec.continuous_size if correlated else 0
 
     def noise_after(self, batch: AgentBatch) -> Noise | None:
@@ -168,10 +169,8 @@ class Learner(Threadable):
         settings = self.settings.behavioral_cloning
         if settings is not None and self.task.learns:
             shown = load_fitting(settings.demo_path, self.name, self.spec).decisions
-            hyper = self.settings.hyperparameters
-            self.cloning = Cloning(
-                settings, shown, self.policy, self.optimizer, self.actor_group, hyper, self.generator
-            )
+            policy, group = self.policy, self.actor_group
+            self.cloning = Cloning(settings, shown, policy, self.optimizer, group, self.hyper, self.generator)
 
     def clone(self) -> None:
         """Imitate the demonstrations, if there are any, and report the loss.

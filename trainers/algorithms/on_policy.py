@@ -5,7 +5,6 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +15,7 @@ from trainers.algorithms.actor_steps import ActorStep, Losses
 from trainers.algorithms.advantages import batch_of, standardised_in_parts, values_of
 from trainers.algorithms.gradient_steps import FIGURES, KL, GradientSteps
 from trainers.algorithms.rollouts import RolloutLearner
-from trainers.config import BehaviorSettings
+from trainers.config import ActorCriticSettings, BehaviorSettings, OnPolicySettings
 from trainers.experience.agents import AgentBatch
 from trainers.experience.batch import Batch
 from trainers.experience.rollout import Columns
@@ -42,7 +41,7 @@ class OnPolicyLearner(RolloutLearner):
 
     network_class = ActorCritic
     figures: tuple[str, ...] = FIGURES
-    hyper: Any
+    hyper: OnPolicySettings
     policy: ActorCritic
 
     def __init__(self, task: Task) -> None:
@@ -65,9 +64,9 @@ class OnPolicyLearner(RolloutLearner):
     @classmethod
     def make_network(cls, spec: BehaviorSpec, settings: BehaviorSettings) -> ActorCritic:
         """See `Learner.make_network`."""
-        hyper: Any = settings.hyperparameters
-        streams = len(settings.reward_signals.active())
-        return ActorCritic(spec, settings.network_settings, hyper.shared_critic, streams)
+        hyper, streams = settings.hyperparameters, len(settings.reward_signals.active())
+        shared_critic = isinstance(hyper, ActorCriticSettings) and hyper.shared_critic
+        return ActorCritic(spec, settings.network_settings, shared_critic, streams)
 
     @abstractmethod
     def make_actor_step(self) -> ActorStep:
@@ -110,7 +109,7 @@ class OnPolicyLearner(RolloutLearner):
                 batch = replace(self.prepare(columns, inputs), value=start)
             epoch = list(self._epoch(batch, losses, beta, descend))
             figures += epoch
-            if self.hyper.target_kl is not None and self._diverged(torch.stack(epoch)[:, KL].mean()):
+            if self._diverged(torch.stack(epoch)[:, KL].mean()):
                 break
         means = weighted_mean(self.collective, torch.stack(figures).mean(0), self.optimizer.weight)
         self.require_finite_weights()
@@ -196,8 +195,10 @@ class OnPolicyLearner(RolloutLearner):
 
     def _diverged(self, kl: Tensor) -> bool:
         """Whether the policy moved too far in an epoch. An adaptive learning rate is adapted instead."""
-        kl = weighted_mean(self.collective, kl, self.optimizer.weight)
-        divergence, target = float(kl), self.hyper.target_kl
+        target = self.hyper.target_kl
+        if target is None:
+            return False
+        divergence = float(weighted_mean(self.collective, kl, self.optimizer.weight))
         if self.hyper.learning_rate_schedule == "adaptive":
             self.optimizer.adapt(divergence, target)
             return False

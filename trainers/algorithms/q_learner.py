@@ -8,7 +8,7 @@ from mlagents_envs.base_env import BehaviorSpec
 from trainers.algorithms.exploration import Exploration
 from trainers.algorithms.learner import Learner
 from trainers.algorithms.threaded import Update
-from trainers.config import BehaviorSettings
+from trainers.config import BehaviorSettings, DQNSettings, PQNSettings
 from trainers.experience.agents import AgentBatch
 from trainers.experience.task import Task
 from trainers.networks.q_network import QNetwork
@@ -23,7 +23,7 @@ class QLearner(Learner):
     """
 
     network_class = QNetwork
-    hyper: Any
+    hyper: DQNSettings | PQNSettings
     policy: QNetwork
     acting: QNetwork
 
@@ -34,7 +34,8 @@ class QLearner(Learner):
     @classmethod
     def make_network(cls, spec: BehaviorSpec, settings: BehaviorSettings) -> QNetwork:
         """See `Learner.make_network`."""
-        hyper: Any = settings.hyperparameters
+        hyper = settings.hyperparameters
+        assert isinstance(hyper, DQNSettings | PQNSettings)
         return QNetwork(spec, settings.network_settings, hyper.dueling, hyper.dueling_units)
 
     def make_optimizer(self) -> None:

@@ -3,7 +3,7 @@
 import copy
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -37,7 +37,6 @@ class ReplayLearner(Learner):
     hyper: OffPolicySettings
 
     def __init__(self, task: Task) -> None:
-        self.hyper = cast(OffPolicySettings, task.settings.hyperparameters)
         super().__init__(task)
         capacity = max(1, self.hyper.buffer_size // task.collective.size)
         self.replay = Replay(task.spec, capacity, self.policy.memory_size)

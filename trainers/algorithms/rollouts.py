@@ -9,6 +9,7 @@ from torch import Tensor
 
 from trainers.algorithms.learner import Learner
 from trainers.algorithms.threaded import Update
+from trainers.config import RolloutSettings
 from trainers.experience.batch import Batch
 from trainers.experience.rollout import Columns, Rollout
 from trainers.experience.samplers import Sampler, divide, sampler_for
@@ -35,10 +36,9 @@ class RolloutLearner(Learner):
         sampler: divides them into minibatches.
     """
 
-    hyper: Any
+    hyper: RolloutSettings
 
     def __init__(self, task: Task) -> None:
-        self.hyper = task.settings.hyperparameters
         super().__init__(task)
         self.sampler: Sampler = sampler_for(task)
         policy = self.policy

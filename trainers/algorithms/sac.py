@@ -78,7 +78,8 @@ class SAC(OffPolicyLearner):
     @classmethod
     def make_network(cls, spec: BehaviorSpec, settings: BehaviorSettings) -> SoftActorCritic:
         """See `Learner.make_network`."""
-        hyper: Any = settings.hyperparameters
+        hyper = settings.hyperparameters
+        assert isinstance(hyper, SACSettings)
         streams = len(settings.reward_signals.active())
         return SoftActorCritic(
             spec,

@@ -1,6 +1,6 @@
 """The training file as typed settings: ML-Agents' own keys and the extensions of this trainer."""
 
-from trainers.config.algorithm import AlgorithmSettings, QSettings
+from trainers.config.algorithm import AlgorithmSettings, NoiseSettings, QSettings
 from trainers.config.base import (
     Count,
     CountOrZero,
@@ -35,12 +35,13 @@ from trainers.config.off_policy import DQNSettings, OffPolicySettings, SACSettin
 from trainers.config.on_policy import (
     A2CSettings,
     ActorCriticSettings,
+    ClippedSettings,
     MAPPOSettings,
     OnPolicySettings,
-    OptimizerSettings,
     POCASettings,
     PPOSettings,
     PQNSettings,
+    RolloutSettings,
 )
 from trainers.config.reward_signals import RewardSignals
 from trainers.config.run import CheckpointSettings, RankSettings, RunSettings, TorchSettings
@@ -61,6 +62,7 @@ __all__ = [
     "BehaviorSettings",
     "BehavioralCloningSettings",
     "CheckpointSettings",
+    "ClippedSettings",
     "CompletionCriteria",
     "ConstantSampler",
     "Count",
@@ -81,10 +83,10 @@ __all__ = [
     "MemorySettings",
     "MultiRangeUniformSampler",
     "NetworkSettings",
+    "NoiseSettings",
     "NonNegative",
     "OffPolicySettings",
     "OnPolicySettings",
-    "OptimizerSettings",
     "POCASettings",
     "PPOSettings",
     "PQNSettings",
@@ -95,6 +97,7 @@ __all__ = [
     "Real",
     "RewardSignalSettings",
     "RewardSignals",
+    "RolloutSettings",
     "Rows",
     "RunSettings",
     "SACSettings",

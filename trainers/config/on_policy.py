@@ -30,8 +30,8 @@ PolicyRatio = Literal["part", "action"]
 AdvantageNormalization = Literal["buffer", "minibatch", "none"]
 
 
-class OnPolicySettings(AlgorithmSettings):
-    """The keys of algorithms that learn only from trajectories of the current policy."""
+class RolloutSettings(AlgorithmSettings):
+    """The keys of algorithms that learn from a rollout and then drop it: all that ``RolloutLearner`` reads."""
 
     unused_network_keys: ClassVar[tuple[str, ...]] = ("dropout",)
 
@@ -47,17 +47,21 @@ class OnPolicySettings(AlgorithmSettings):
     learning_rate: Positive = Field(
         default=3e-4, description="Step size of the optimiser at the start. Typical: 1e-5-1e-3."
     )
-    beta: NonNegative = Field(
-        default=5e-3, description="Weight of the entropy bonus at the start. Typical: 1e-4-1e-2."
-    )
     lambd: Fraction = Field(
         default=0.95, description="Lambda of generalised advantage estimation. Typical: 0.9-0.95."
     )
 
 
-class OptimizerSettings(NoiseSettings):
-    """The keys that PPO and A2C share for gradient steps and losses."""
+class OnPolicySettings(NoiseSettings, RolloutSettings):
+    """The keys that PPO, POCA, MAPPO and A2C share: all that ``OnPolicyLearner`` reads."""
 
+    num_epoch: Count = Field(default=3, description="Passes over the buffer in one update. Typical: 1-10.")
+    beta: NonNegative = Field(
+        default=5e-3, description="Weight of the entropy bonus at the start. Typical: 1e-4-1e-2."
+    )
+    beta_schedule: Schedule = Field(
+        default="linear", description="How beta changes: linear (to 1e-5 at max_steps) or constant."
+    )
     learning_rate_schedule: RateSchedule = Field(
         default="linear",
         description="How learning_rate changes: linear (to 1e-10 at max_steps), constant, or adaptive (raised and "
@@ -87,6 +91,14 @@ class OptimizerSettings(NoiseSettings):
         if self.learning_rate_schedule == "adaptive" and self.target_kl is None:
             raise problem("learning_rate_schedule is adaptive: it needs target_kl, for example 0.01")
         return self
+
+
+class ActorCriticSettings(OnPolicySettings):
+    """The keys of algorithms whose critic sees what the actor sees: PPO and A2C. Added algorithms begin here."""
+
+    shared_critic: Flag = Field(
+        default=False, description="Whether policy and value function share one network body."
+    )
 
 
 class ClippedSettings(OnPolicySettings):
@@ -124,12 +136,9 @@ class ClippedSettings(OnPolicySettings):
         return data
 
 
-class PPOSettings(OptimizerSettings, ClippedSettings):
+class PPOSettings(ClippedSettings, ActorCriticSettings):
     """Hyperparameters of ``trainer_type: ppo``."""
 
-    shared_critic: Flag = Field(
-        default=False, description="Whether policy and value function share one network body."
-    )
     recompute_advantage: Flag = extension(
         False,
         description="Whether each pass over the buffer first recomputes advantages and returns with the current "
@@ -142,7 +151,7 @@ class PPOSettings(OptimizerSettings, ClippedSettings):
     )
 
 
-class POCASettings(OptimizerSettings, ClippedSettings):
+class POCASettings(ClippedSettings):
     """Hyperparameters of ``trainer_type: poca``."""
 
     for_groups: ClassVar[bool] = True
@@ -150,18 +159,6 @@ class POCASettings(OptimizerSettings, ClippedSettings):
 
 class MAPPOSettings(POCASettings):
     """Hyperparameters of ``trainer_type: mappo``, which are those of poca."""
-
-
-class ActorCriticSettings(OptimizerSettings, OnPolicySettings):
-    """All keys that ``OnPolicyLearner`` reads; the settings class of an algorithm adds its own."""
-
-    num_epoch: Count = Field(default=3, description="Passes over the buffer in one update. Typical: 1-10.")
-    shared_critic: Flag = Field(
-        default=False, description="Whether policy and value function share one network body."
-    )
-    beta_schedule: Schedule = Field(
-        default="linear", description="How beta changes: linear (to 1e-5 at max_steps) or constant."
-    )
 
 
 class A2CSettings(ActorCriticSettings):
@@ -211,7 +208,7 @@ class A2CSettings(ActorCriticSettings):
         return self
 
 
-class PQNSettings(QSettings, AlgorithmSettings):
+class PQNSettings(QSettings, RolloutSettings):
     """Hyperparameters of ``trainer_type: pqn``."""
 
     unused_network_keys: ClassVar[tuple[str, ...]] = ("memory", "dropout", *LOG_STD_KEYS)

@@ -1,11 +1,11 @@
 """The noise of continuous actions, which may be correlated from one decision of an agent to the next."""
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
-from trainers.config import BehaviorSettings
+from trainers.config import BehaviorSettings, NoiseSettings
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,8 @@ class Noise:
 
         The correlation falls linearly from `noise_correlation` to 0 over `noise_correlation_steps` agent steps.
         """
-        hyper: Any = settings.hyperparameters
+        hyper = settings.hyperparameters
+        assert isinstance(hyper, NoiseSettings)
         steps = hyper.noise_correlation_steps or 0.1 * settings.max_steps
         correlation = hyper.noise_correlation * (1.0 - step / steps)
         return cls(before, correlation) if correlation > 0.0 else None
