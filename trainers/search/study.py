@@ -148,18 +148,32 @@ def run_trials(
         UserError: The database is lost, or a file cannot be written.
         KeyboardInterrupt: The search was interrupted. Its trial will be begun again.
     """
-    waits = False
+    waited_for: set[int] = set()
     with _refusal_of(storage):
         while (state := _state_of(study, count)) != "done":
             if state == "start":
                 _run_one(study, search, count, out, say)
                 continue
-            if not waits:
+            if not waited_for:
                 say("waiting for the trials of other processes")
-            waits = True
+            running = {trial.number for trial in study.get_trials(False, (TrialState.RUNNING,))}
+            _expect_signs_of_life(study, storage, running - waited_for)
+            waited_for |= running
             time.sleep(WAIT_SECONDS)
             with _experimental():
                 optuna.storages.fail_stale_trials(study)
+
+
+def _expect_signs_of_life(study: optuna.Study, url: str, numbers: set[int]) -> None:
+    """Let the time begin after which running trials without a sign of life are begun again.
+
+    Optuna counts from the last sign of life, and so waits for ever for a trial whose process died before the first.
+    """
+    if numbers:
+        storage = _open_storage(url)
+        for number in numbers:
+            study_id = storage.get_study_id_from_name(study.study_name)
+            storage.record_heartbeat(storage.get_trial_id_from_study_id_trial_number(study_id, number))
 
 
 def _state_of(study: optuna.Study, count: int) -> str:

@@ -1,6 +1,7 @@
 """Studies: what is counted, begun again and shared. Trainings are formulas here; `test_trial.py` has real ones."""
 
 import csv
+import importlib
 import os
 import shutil
 import signal
@@ -62,7 +63,12 @@ def start(
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
-    output, _ = process.communicate(timeout=PATIENCE)
+    try:
+        output, _ = process.communicate(timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise
     return process.returncode, output
 
 
@@ -229,6 +235,22 @@ def begun_again_after_a_kill(path: Path, storage: str) -> None:
 @OPTUNA
 def test_a_trial_whose_process_was_killed_is_begun_again(tmp_path: Path) -> None:
     begun_again_after_a_kill(space_without_failures(tmp_path), f"sqlite:///{tmp_path / 'shared.db'}")
+
+
+@OPTUNA
+def test_so_is_one_whose_process_died_before_its_first_sign_of_life(
+    tmp_path: Path, at_once: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = importlib.import_module("trainers.search.study")
+    monkeypatch.setattr(study, "BEAT_SECONDS", 1)
+    monkeypatch.setattr(study, "GRACE_SECONDS", 2)
+    path, storage = space_without_failures(tmp_path), f"sqlite:///{tmp_path / 'shared.db'}"
+    assert run(path, "--trials", 1, "--storage", storage) == 0
+    optuna = importlib.import_module("optuna")
+    optuna.load_study(study_name="space", storage=storage).ask()  # a trial that gives no sign of life
+    assert run(path, "--trials", 2, "--storage", storage) == 0
+    assert capsys.readouterr().out.count("waiting for the trials of other processes") == 1
+    assert states() == {"complete": 2, "begun again": 1}
 
 
 @OPTUNA
