@@ -157,8 +157,7 @@ def _goals_and_entities() -> Iterator[Case]:
                 quick = lists == 1 and not images and kind == "discrete"
                 yield case(f"{seen}, {kind}", "ppo", line, slow, quick=quick)
             line = Line((0, 1), vectors, images, lists, goal_signals=(0,), members=2)
-            quick = lists == 1 and not images
-            yield case(f"group, {seen}", "poca", line, slow, max_steps=25_000, quick=quick)
+            yield case(f"group, {seen}", "poca", line, slow, max_steps=25_000)
         for kind, actions in KINDS.items():
             line = Line(actions, vectors=0, entities=lists)
             yield case(f"{lists} lists, {kind}", "ppo", line, slow)

@@ -237,8 +237,13 @@ KEPT = sorted((REPOSITORY / "docs" / "policies").glob("*/"))
 
 
 @pytest.mark.parametrize("folder", KEPT, ids=[folder.name for folder in KEPT])
-def test_the_policies_in_docs_can_be_shown_at_once(folder, capsys):
-    assert evaluate_main([str(folder), "--episodes", "1", "--json"]) == 0
+def test_the_policies_in_docs_can_be_shown_at_once(folder, tmp_path, capsys):
+    copy = shutil.copytree(folder, tmp_path / folder.name)
+    if "Assault" in folder.name:  # whose games are long
+        written = (copy / CONFIGURATION).read_text()
+        short = written.replace("env_options:\n", "env_options:\n    max_num_frames_per_episode: 400\n")
+        (copy / CONFIGURATION).write_text(short)
+    assert evaluate_main([str(copy), "--episodes", "1", "--json"]) == 0
     assert np.isfinite(json.loads(capsys.readouterr().out)["returns"]).all()
     files = [path for path in folder.rglob("*") if path.is_file()]
     assert all(path.stat().st_size <= MOST_BYTES for path in files)
