@@ -10,7 +10,7 @@ from pathlib import Path
 from unittest import mock
 
 from trainers.records import plots
-from trainers.records.checkpoint import write_atomically
+from trainers.records.files import write_atomically
 
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTj2FAAAAABJRU5ErkJggg=="

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from tests.benchmarks.common import ROOT, Options, Row, ours
-from trainers.records.checkpoint import write_text
+from trainers.records.files import write_text
 from trainers.records.plots import draw_curves
 
 SCORE = 2000

@@ -19,7 +19,7 @@ from trainers.compare.numbers import Spread
 from trainers.compare.report import CHARTS, Report, Section, show
 from trainers.compare.runs import THEIRS, Group
 from trainers.compare.table import caption, seeds
-from trainers.records.checkpoint import write_text
+from trainers.records.files import write_text
 from trainers.records.metrics import EPISODE_LENGTH, REWARD
 
 AXES = {"steps": "agent steps", "seconds": "seconds"}

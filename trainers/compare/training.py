@@ -23,7 +23,7 @@ from trainers.compare.plan import FOLDERS, Plan, Variant, max_steps
 from trainers.compare.progress import Progress
 from trainers.compare.runs import OURS, THEIRS
 from trainers.config import dump_settings
-from trainers.records.checkpoint import write_text
+from trainers.records.files import write_text
 from trainers.records.run_status import has_finished
 
 PATIENCE = 60.0

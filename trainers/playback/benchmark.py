@@ -44,7 +44,8 @@ from trainers.playback.results_table import (
     write_page,
 )
 from trainers.playback.run_environment import environment_of
-from trainers.records.checkpoint import NEWEST, write_text
+from trainers.records.checkpoint import NEWEST
+from trainers.records.files import write_text
 from trainers.records.metrics import REWARD
 from trainers.records.names import behavior_folder
 from trainers.records.plots import draw_seeds

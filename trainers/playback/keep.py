@@ -23,7 +23,8 @@ from gym_adapters.text import printable
 from trainers.config import CheckpointSettings, RunSettings, dump_settings, load_settings
 from trainers.config.loader import CONFIGURATION
 from trainers.config.options import path_option
-from trainers.records.checkpoint import NEWEST, SCALES, load_state, state_bytes, write_atomically, write_text
+from trainers.records.checkpoint import NEWEST, SCALES, load_state, state_bytes
+from trainers.records.files import write_atomically, write_text
 from trainers.records.names import behavior_folder, file_name
 from trainers.records.policy_file import LoadedPolicy, find_checkpoint
 

@@ -19,7 +19,7 @@ from trainers.compare.numbers import Curve, best, final
 from trainers.compare.training import PATIENCE, surroundings
 from trainers.config import RunSettings, dump_settings
 from trainers.optim.launch import NEEDED
-from trainers.records.checkpoint import write_text
+from trainers.records.files import write_text
 from trainers.records.metrics import GROUP_REWARD, REWARD
 from trainers.records.names import behavior_folder
 from trainers.records.reports import is_summary, read_progress

@@ -21,7 +21,8 @@ import torch
 import yaml
 
 from trainers.records import plots
-from trainers.records.checkpoint import DRAFT, load_state, write_atomically
+from trainers.records.checkpoint import load_state
+from trainers.records.files import DRAFT, write_atomically
 from trainers.training.cli import main
 
 ROOT = Path(__file__).parents[3]
