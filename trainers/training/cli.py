@@ -15,10 +15,7 @@ from trainers.config.loader import CONFIGURATION
 from trainers.config.run import deep_merge
 from trainers.optim.launch import launched
 from trainers.records.progress import LineDisplay, open_missing_streams
-from trainers.training.announcements import closing_lines
-from trainers.training.api import train
 from trainers.training.arguments import ParsedArguments, parse
-from trainers.training.chronicle import SAVED
 from trainers.training.environments import make_environment, tuned_file
 
 _ENVIRONMENTS = (
@@ -36,6 +33,10 @@ def main(argv: Sequence[str] | None = None, trainer_type: str | None = None) -> 
     open_missing_streams()
     prog = program_name(f"trainers.{trainer_type}" if trainer_type else "trainers")
     arguments = parse(argv, prog, trainer_type)
+
+    from trainers.training.announcements import closing_lines  # with torch, for which --help does not wait
+    from trainers.training.api import train
+
     log_to_terminal()
     launch = launched()
     leads = launch is None or launch.rank == 0
@@ -124,4 +125,6 @@ def _decides_the_file(key: str) -> bool:
 
 def _saved(error: BaseException) -> str:
     """Return the end of an error message, which says whether the run was saved."""
+    from trainers.training.chronicle import SAVED
+
     return f"; {SAVED[0].lower()}{SAVED[1:]}" if SAVED in getattr(error, "__notes__", ()) else ""

@@ -1,0 +1,22 @@
+"""What needs no torch does not load it, which takes seconds: `--help`, comparing, searching, looking at demonstrations."""
+
+import subprocess
+import sys
+
+LIGHT = (
+    "trainers.training.cli",
+    "trainers.compare.cli",
+    "trainers.search.cli",
+    "bridge.demonstrations",
+    "bridge.player",
+)
+
+
+def test_these_commands_begin_without_torch() -> None:
+    lines = ["import importlib, sys"]
+    for module in LIGHT:
+        lines += [f"importlib.import_module({module!r})", f"assert 'torch' not in sys.modules, {module!r}"]
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
