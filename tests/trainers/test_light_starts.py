@@ -1,7 +1,9 @@
-"""What needs no torch does not load it, which takes seconds: `--help`, comparing, searching, looking at demonstrations."""
+"""What needs no torch does not load it, which takes seconds."""
 
 import subprocess
 import sys
+
+from command_tools import surroundings
 
 LIGHT = (
     "trainers.training.cli",
