@@ -18,7 +18,6 @@ def test_these_commands_begin_without_torch() -> None:
     lines = ["import importlib, sys"]
     for module in LIGHT:
         lines += [f"importlib.import_module({module!r})", f"assert 'torch' not in sys.modules, {module!r}"]
-    done = subprocess.run(
-        [sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, "-c", "\n".join(lines)]
+    done = subprocess.run(command, env=surroundings(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
