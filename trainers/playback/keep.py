@@ -19,11 +19,12 @@ from bridge.onnx_compact import store_in_eight_bits
 from bridge.onnx_export import export_policy
 from gym_adapters.commands import CommandParser, add_checkpoint, module_command, program_name
 from gym_adapters.errors import UserError, exit_status, refusal_named
+from gym_adapters.files import write_atomically, write_text
 from gym_adapters.text import printable
 from trainers.config import CheckpointSettings, RunSettings, dump_settings, load_settings
 from trainers.config.loader import CONFIGURATION
 from trainers.config.options import path_option
-from trainers.records.checkpoint import NEWEST, SCALES, load_state, state_bytes, write_atomically, write_text
+from trainers.records.checkpoint import NEWEST, SCALES, load_state, state_bytes
 from trainers.records.names import behavior_folder, file_name
 from trainers.records.policy_file import LoadedPolicy, find_checkpoint
 

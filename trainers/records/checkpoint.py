@@ -1,25 +1,21 @@
 """Checkpoints: reading them, and writing them atomically."""
 
 import io
-import os
 import pickletools
-import secrets
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import torch
 
 from gym_adapters.errors import UserError
+from gym_adapters.files import write_atomically
 from gym_adapters.text import first_line
 from trainers.records.checkpoint_content import require_policy, require_savable
 
 NEWEST, BEST = "checkpoint.pt", "best.pt"
-
-DRAFT = ".draft"
-"""Ending of a file that is being written; its name begins with a dot."""
 
 MOST_VIEWS = 4
 """How often tensors may show the same bytes of a checkpoint, as an optimiser's flat vector and its parts do."""
@@ -29,35 +25,6 @@ MADE = ("collections OrderedDict", "torch._utils _rebuild_tensor_v2")
 
 SCALES = "scales"
 """Key in a kept policy: for each parameter stored in 8 bits, the factor of every row."""
-
-
-def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Write a temporary file beside `path`, then rename it to `path`. The user's umask says who may read it.
-
-    A process that is killed at any moment leaves the old file or the new one.
-
-    Args:
-        path: the file; its folder is made if need be.
-        write: writes the content into an open binary file.
-
-    Raises:
-        OSError: the system refuses; the old file stays.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name[:60]}.{secrets.token_hex(8)}{DRAFT}")
-    try:
-        with temporary.open("x+b") as stream:
-            write(stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Atomically write UTF-8 text."""
-    write_atomically(path, lambda stream: stream.write(text.encode()))
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:

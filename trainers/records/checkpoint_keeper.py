@@ -7,7 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from trainers.records.checkpoint import BEST, NEWEST, save_state, write_atomically
+from gym_adapters.files import write_atomically
+from trainers.records.checkpoint import BEST, NEWEST, save_state
 from trainers.records.names import behavior_folder
 
 

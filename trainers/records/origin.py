@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from trainers.records.checkpoint import write_text
+from gym_adapters.files import write_text
 
 COMMAND, SYSTEM = Path("run_logs", "command.txt"), Path("run_logs", "system.json")
 GIT_SECONDS = 5.0

@@ -7,10 +7,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gym_adapters.errors import UserError
+from gym_adapters.files import DRAFT
 from gym_adapters.make import behavior_name
 from trainers.config import CheckpointSettings, RunSettings
 from trainers.config.loader import CONFIGURATION
-from trainers.records.checkpoint import DRAFT
 from trainers.records.names import MOST_LETTERS, behavior_folder, file_name, is_portable
 from trainers.records.run_lock import locked
 from trainers.records.run_status import STATUS, read_status
