@@ -17,8 +17,8 @@ from mlagents_envs.base_env import ActionSpec
 from bridge import wire
 from bridge.encoding import LARGEST_BYTE, varint
 from gym_adapters.errors import UserError, refusal_named, unread_named
+from gym_adapters.files import write_atomically
 from gym_adapters.sizes import require_memory
-from trainers.records.files import write_atomically
 
 SUFFIX = ".demo"
 HEADER_BYTES = 33

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from trainers.records.files import write_atomically
+from gym_adapters.files import write_atomically
 
 LEVELS = 127
 WORTH_IT = 1024

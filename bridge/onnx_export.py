@@ -26,10 +26,10 @@ from torch import Tensor, nn
 from bridge.onnx_check import FLOAT, check_file
 from gym_adapters.commands import CommandParser, add_checkpoint, program_name
 from gym_adapters.errors import UserError, exit_status, refusal_named
+from gym_adapters.files import write_atomically
 from gym_adapters.text import printable
 from trainers.config.options import path_option
 from trainers.networks.policy_network import PolicyNetwork
-from trainers.records.files import write_atomically
 from trainers.records.names import file_name
 from trainers.records.policy_file import load_policy
 

@@ -2,6 +2,7 @@
 
 import logging
 import math
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -98,13 +99,7 @@ class ActionMapping:
         low, high = space.low.ravel().astype(np.float64), space.high.ravel().astype(np.float64)
         bounded = (low > -_largest(space.dtype)) & (high < _largest(space.dtype))
         if not bounded.all():
-            logger.warning(
-                "action space %s: %d of %d dimensions are unbounded and take the policy's value unchanged, which lies "
-                "in [-1, 1]; if other values are needed, give the space bounds",
-                space_text(space),
-                np.count_nonzero(~bounded),
-                bounded.size,
-            )
+            _say_unbounded(space_text(space), int(np.count_nonzero(~bounded)), bounded.size)
         self._low, self._high, self._bounded = low, high, bounded
         low, high = np.where(bounded, low, -1.0), np.where(bounded, high, 1.0)
         self._center, self._half_width = low / 2 + high / 2, high / 2 - low / 2
@@ -114,6 +109,18 @@ class ActionMapping:
         unit = np.where(self._bounded, np.clip(raw, -1.0, 1.0), raw)
         scaled = np.clip(self._center + self._half_width * unit, self._low, self._high)
         return np.rint(scaled) if np.issubdtype(self.space.dtype, np.integer) else scaled
+
+
+@cache
+def _say_unbounded(space: str, count: int, size: int) -> None:
+    """Says once that dimensions of a space are unbounded; an environment may be made more than once."""
+    logger.warning(
+        "action space %s: %d of %d dimensions are unbounded and take the policy's value unchanged, which lies "
+        "in [-1, 1]; if other values are needed, give the space bounds",
+        space,
+        count,
+        size,
+    )
 
 
 def _check_size(space: Space) -> None:

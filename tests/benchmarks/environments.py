@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from gym_adapters.files import write_text
 from tests.benchmarks.common import ROOT, Options, Row, ours
-from trainers.records.files import write_text
 from trainers.records.plots import draw_curves
 
 SCORE = 2000

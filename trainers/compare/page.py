@@ -14,12 +14,12 @@ import numpy as np
 
 from gym_adapters.commands import install_command
 from gym_adapters.errors import UserError, refusal_named
+from gym_adapters.files import write_text
 from trainers.compare import numbers
 from trainers.compare.numbers import Spread
 from trainers.compare.report import CHARTS, Report, Section, show
 from trainers.compare.runs import THEIRS, Group
 from trainers.compare.table import caption, seeds
-from trainers.records.files import write_text
 from trainers.records.metrics import EPISODE_LENGTH, REWARD
 
 AXES = {"steps": "agent steps", "seconds": "seconds"}

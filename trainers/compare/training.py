@@ -19,11 +19,11 @@ from bridge.child_processes import apart, interrupt, kill
 from bridge.ports import free_ports
 from bridge.process import find_player, looks_like_player
 from gym_adapters.errors import UserError
+from gym_adapters.files import write_text
 from trainers.compare.plan import FOLDERS, Plan, Variant, max_steps
 from trainers.compare.progress import Progress
 from trainers.compare.runs import OURS, THEIRS
 from trainers.config import dump_settings
-from trainers.records.files import write_text
 from trainers.records.run_status import has_finished
 
 PATIENCE = 60.0

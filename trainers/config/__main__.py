@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from gym_adapters.commands import CommandParser, program_name
 from gym_adapters.errors import UserError, exit_status, refusal_named
+from gym_adapters.files import write_text
 from trainers.config.docs import docs_text
 from trainers.config.doubts import doubts
 from trainers.config.dump import dump_settings, refused_there
@@ -35,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         for path, text in writes.items():
             with refusal_named(path):
-                path.write_text(text(), encoding="utf-8")
+                write_text(path, text())
         if arguments.file is not None:
             settings = load_settings(arguments.file, arguments.overrides)
             sys.stdout.write(dump_settings(settings, for_mlagents=arguments.for_mlagents))

@@ -9,12 +9,12 @@ import numpy as np
 from mlagents_envs.base_env import BehaviorSpec
 
 from gym_adapters.errors import UserError
+from gym_adapters.files import write_atomically
 from gym_adapters.text import first_line
 from trainers.experience.replay import Replay
 from trainers.experience.store import NO_ROW
 from trainers.maths.returns import Ending
 from trainers.records.checkpoint import require_small_parts
-from trainers.records.files import write_atomically
 
 HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 """Readers of the header of an array, by its version."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from platformdirs import user_cache_path
 
-from trainers.records.files import write_text
+from gym_adapters.files import write_text
 
 MOST = 200
 """Results that are kept; the oldest are dropped."""

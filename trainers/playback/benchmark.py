@@ -28,6 +28,7 @@ import torch
 
 from gym_adapters.commands import program_name
 from gym_adapters.errors import UserError, close_reported, exit_status
+from gym_adapters.files import write_text
 from gym_adapters.make import behavior_name, make_env
 from gym_adapters.pettingzoo import is_pettingzoo
 from gym_adapters.vector_env import GAME_SCORE
@@ -45,7 +46,6 @@ from trainers.playback.results_table import (
 )
 from trainers.playback.run_environment import environment_of
 from trainers.records.checkpoint import NEWEST
-from trainers.records.files import write_text
 from trainers.records.metrics import REWARD
 from trainers.records.names import behavior_folder
 from trainers.records.plots import draw_seeds

@@ -8,7 +8,6 @@ fewer bits, as many as fit: 16, or 8 with a scale for each row. An `.onnx` of mo
 
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +18,18 @@ from bridge.onnx_compact import store_in_eight_bits
 from bridge.onnx_export import export_policy
 from gym_adapters.commands import CommandParser, add_checkpoint, module_command, program_name
 from gym_adapters.errors import UserError, exit_status, refusal_named
+from gym_adapters.files import DRAFT, write_atomically, write_text
 from gym_adapters.text import printable
 from trainers.config import CheckpointSettings, RunSettings, dump_settings, load_settings
 from trainers.config.loader import CONFIGURATION
 from trainers.config.options import path_option
 from trainers.records.checkpoint import NEWEST, SCALES, load_state, state_bytes
-from trainers.records.files import write_atomically, write_text
 from trainers.records.names import behavior_folder, file_name
 from trainers.records.policy_file import LoadedPolicy, find_checkpoint
 
 POLICIES = Path("docs", "policies")
+REPLACED = ".replaced"
+"""Ending of the folder of a policy that is being replaced; its name begins with a dot."""
 MOST_BYTES = 2_000_000
 
 KEPT = ("trainer_type", "global_step", "behavior", "Policy", "observation_moments")
@@ -43,14 +44,14 @@ def keep(run: Path, which: str = "last", policies: Path = POLICIES, force: bool 
         run: run folder or behavior folder.
         which: `last`, `best`, or an agent-step count.
         policies: the folder of all kept policies.
-        force: whether a kept policy of the same behavior is overwritten.
+        force: whether a kept policy of the same behavior is replaced, all of its files at once.
 
     Returns:
         A line for each file, with its size.
 
     Raises:
         UserError: there is no such checkpoint, its settings are missing, a policy of the behavior is kept already, or
-            the system refuses to write, which leaves no new folder.
+            the system refuses to write, which leaves all as it was.
     """
     source = find_checkpoint(run, which)
     configuration = source.parent.parent / CONFIGURATION
@@ -60,42 +61,66 @@ def keep(run: Path, which: str = "last", policies: Path = POLICIES, force: bool 
     state = load_state(source)
     loaded = LoadedPolicy(state, source)
     folder = behavior_folder(policies, loaded.name)
-    is_there = folder.exists()
-    if is_there and not force:
+    draft, earlier = (folder.with_name(f".{folder.name}{ending}") for ending in (DRAFT, REPLACED))
+    with refusal_named(folder):
+        if earlier.exists() and not folder.exists():  # a process was killed between the two renames
+            earlier.replace(folder)
+    if folder.exists() and not force:
         raise UserError(
             f"{folder}: a policy is kept there already; use --force to overwrite it, or another --out"
         )
     settings = settings.model_copy(
         update={"checkpoint_settings": CheckpointSettings(run_id=folder.name), "wandb": None}
     )
-    with refusal_named(folder), ExitStack() as undo:
-        if not is_there:
-            undo.callback(shutil.rmtree, folder, ignore_errors=True)
-        lines = _write(folder, settings, state, loaded)
-        undo.pop_all()
+    with refusal_named(folder):
+        shutil.rmtree(draft, ignore_errors=True)  # of a process that was killed
+        try:
+            if folder.exists():
+                shutil.copytree(folder, draft)  # with the files of others
+            lines = _write(draft, folder, settings, state, loaded)
+            _put_in_place(draft, folder, earlier)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
     return lines
 
 
-def _write(folder: Path, settings: RunSettings, state: dict[str, Any], loaded: LoadedPolicy) -> list[str]:
-    """Write the three files of a kept policy; returns a line for each."""
+def _put_in_place(draft: Path, folder: Path, earlier: Path) -> None:
+    """Rename a finished folder to its place; the one that is there is renamed first, and deleted in the end."""
+    shutil.rmtree(earlier, ignore_errors=True)
+    if folder.exists():
+        folder.replace(earlier)
+    try:
+        draft.replace(folder)
+    except OSError:
+        if earlier.exists():
+            earlier.replace(folder)
+        raise
+    shutil.rmtree(earlier, ignore_errors=True)
+
+
+def _write(
+    folder: Path, place: Path, settings: RunSettings, state: dict[str, Any], loaded: LoadedPolicy
+) -> list[str]:
+    """Write the three files of a kept policy into a folder; returns a line for each, with the place they will have."""
     write_text(folder / CONFIGURATION, dump_settings(settings))
-    lines = [f"{folder / CONFIGURATION}"]
+    lines = [f"{place / CONFIGURATION}"]
 
     for bits, content in _in_fewer_bits(_kept(state)):
         if len(content) <= MOST_BYTES or bits == 8:
             break
     weights = folder / file_name(loaded.name) / NEWEST
     write_atomically(weights, lambda stream: stream.write(content))
-    lines.append(f"{weights}  {len(content):,} bytes, {bits} bits to a weight, {loaded.step:,} steps")
+    size = f"{len(content):,} bytes, {bits} bits to a weight"
+    lines.append(f"{place / weights.relative_to(folder)}  {size}, {loaded.step:,} steps")
 
     model = folder / f"{file_name(loaded.name)}.onnx"
     export_policy(loaded.policy, loaded.spec, model, loaded.name)
-    full = model.stat().st_size
+    full, shown = model.stat().st_size, place / model.name
     if full <= MOST_BYTES:
-        return [*lines, f"{model}  {full:,} bytes"]
+        return [*lines, f"{shown}  {full:,} bytes"]
     store_in_eight_bits(model)
-    again = f"in 32 bits, {full:,} bytes: {module_command('bridge.onnx_export', folder)}"
-    return [*lines, f"{model}  {model.stat().st_size:,} bytes, 8 bits to a weight ({again})"]
+    again = f"in 32 bits, {full:,} bytes: {module_command('bridge.onnx_export', place)}"
+    return [*lines, f"{shown}  {model.stat().st_size:,} bytes, 8 bits to a weight ({again})"]
 
 
 def _kept(state: dict[str, Any]) -> dict[str, Any]:

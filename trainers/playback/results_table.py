@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gym_adapters.commands import module_command
 from gym_adapters.errors import UserError, refusal_named
+from gym_adapters.files import write_text
 from trainers.config import catalogue
-from trainers.records.files import write_text
 
 BEGIN = "<!-- begin: python -m trainers.benchmark --table -->"
 END = "<!-- end -->"

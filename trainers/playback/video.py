@@ -15,10 +15,10 @@ from mlagents_envs.base_env import ActionTuple, BaseEnv
 
 from gym_adapters.commands import install_command
 from gym_adapters.errors import UserError, close_reported, refusal_named
+from gym_adapters.files import write_atomically
 from gym_adapters.film import Film
 from gym_adapters.filmed_agents import FilmedAgents
 from gym_adapters.text import first_line
-from trainers.records.files import write_atomically
 
 MOST_FPS = 50
 """Limit on pictures per second. Faster environments show every second, third, ... step, so the speed stays right."""

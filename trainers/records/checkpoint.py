@@ -11,9 +11,9 @@ from typing import Any
 import torch
 
 from gym_adapters.errors import UserError
+from gym_adapters.files import write_atomically
 from gym_adapters.text import first_line
 from trainers.records.checkpoint_content import require_policy, require_savable
-from trainers.records.files import write_atomically
 
 NEWEST, BEST = "checkpoint.pt", "best.pt"
 

@@ -7,8 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from gym_adapters.files import write_atomically
 from trainers.records.checkpoint import BEST, NEWEST, save_state
-from trainers.records.files import write_atomically
 from trainers.records.names import behavior_folder
 
 

@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from trainers.records.files import write_text
+from gym_adapters.files import write_text
 
 COMMAND, SYSTEM = Path("run_logs", "command.txt"), Path("run_logs", "system.json")
 GIT_SECONDS = 5.0
@@ -28,7 +28,7 @@ def write_origin(folder: Path) -> None:
         OSError: a file could not be written.
     """
     path = folder / COMMAND
-    earlier = path.read_text(encoding="utf-8") if path.is_file() else ""
+    earlier = path.read_text("utf-8", "replace") if path.is_file() else ""
     write_text(path, f"{earlier}{time.strftime('%Y-%m-%d %H:%M:%S')}  {command_line()}\n")
     write_text(folder / SYSTEM, json.dumps(system(), indent=4))
 
@@ -36,7 +36,8 @@ def write_origin(folder: Path) -> None:
 def command_line() -> str:
     """Return the command line of this process, as it would be typed again."""
     words = sys.orig_argv
-    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
+    line = subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
+    return line.encode("utf-8", "replace").decode()  # names may have bytes that are no text
 
 
 @cache
@@ -58,6 +59,7 @@ def system() -> dict[str, Any]:
 def commit(folder: Path) -> str | None:
     """Return the git commit that a folder is at, with `-dirty` if files were changed since; None without git.
 
+    A repository that has no file of the folder is another project's, such as one that a virtual environment lies in.
     Git writes nothing meanwhile, so that the repository is not left locked if git takes too long and is ended.
     """
 
@@ -67,6 +69,8 @@ def commit(folder: Path) -> str | None:
         return done.stdout.strip()
 
     try:
+        if not git("ls-files", "--", "."):
+            return None
         head = git("rev-parse", "HEAD")
         return f"{head}-dirty" if git("status", "--porcelain", "--untracked-files=no") else head
     except (OSError, subprocess.SubprocessError):

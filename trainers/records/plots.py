@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
-from trainers.records.files import write_atomically
+from gym_adapters.files import write_atomically
 from trainers.records.metrics import EPISODE_LENGTH, EVALUATION_RETURN, REWARD, REWARD_DEVIATION
 
 COLUMNS = 2

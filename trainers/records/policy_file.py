@@ -1,6 +1,7 @@
 """A policy loaded from a checkpoint; the run that made it is not needed."""
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+import operator
+from collections.abc import Hashable, Iterable, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -14,85 +15,9 @@ from gym_adapters.errors import UserError, unread_named
 from gym_adapters.floats import as_floats
 from gym_adapters.space_description import space_from
 from gym_adapters.spaces import ObservationMapping
-from trainers.config import NetworkSettings, catalogue
-from trainers.config.network import encoder_names
-from trainers.networks.behavior_spec import spec_from
-from trainers.networks.policy_network import PolicyNetwork, join_masks
-from trainers.networks.weights import require_room
+from trainers.networks.policy_network import join_masks
 from trainers.records.checkpoint import BEST, NEWEST, damage_named, load_state
-from trainers.records.checkpoint_content import require_alike
-
-
-def build_network(state: dict[str, Any]) -> PolicyNetwork:
-    """The network of a checkpoint, with new weights.
-
-    Raises:
-        UserError: the checkpoint's `trainer_type` or `vis_encode_type` is not installed, or the network is too large.
-    """
-    algorithm = catalogue.algorithm(state["trainer_type"])
-    if algorithm is None:
-        raise UserError(
-            f"trainer_type {state['trainer_type']} is not known; install the package that adds it"
-        )
-    encoder = state["behavior"]["network_settings"]["vis_encode_type"]
-    if encoder not in encoder_names():
-        raise UserError(f"vis_encode_type {encoder} is not known; install the package that adds it")
-    network_class: type[PolicyNetwork] = algorithm.load().network_class
-    spec = spec_from(state["behavior"])
-    settings = NetworkSettings.model_validate(state["behavior"]["network_settings"])
-    name = f"behavior {state['behavior']['name']}"
-    require_room(name, spec, settings, lambda: network_class.build(spec, state["behavior"]), copies=1)
-    return network_class.build(spec, state["behavior"])
-
-
-def check_fits(path: Path, state: dict[str, Any], policy: PolicyNetwork) -> None:
-    """Check that the parameters of a checkpoint are those of a network, and finite.
-
-    Raises:
-        UserError: a parameter differs, or the activation, or the range of a critic's bins, or the checkpoint has two
-            bodies and the network one for actor and critic. The line names the first one, with both shapes or with what
-            is wrong.
-    """
-    if difference := first_difference(state["Policy"], policy.state_dict()):
-        raise UserError(
-            f"{path}: a checkpoint of another network: {difference}; "
-            "use the network_settings, reward_signals and environment it was trained with"
-        )
-    with damage_named(path):
-        require_alike(state["Policy"], policy.state_dict(), "Policy")
-        if policy.normalizer is not None and not (state["Policy"]["normalizer.std"] > 0).all():
-            raise ValueError("Policy.normalizer.std: expected deviations above 0")
-    default = NetworkSettings.model_fields["activation"].default  # of a checkpoint older than the key
-    before = state["behavior"]["network_settings"].get("activation", default)
-    now = policy.description()["network_settings"].get("activation", default)
-    if before != now:  # the shapes fit, but with another activation the weights are another policy
-        raise UserError(f"{path}: trained with network_settings.activation {before}; this run has {now}")
-    if policy.description().get("shared_critic") and not state["behavior"].get("shared_critic"):
-        # the shapes fit, but the critic's weights would take the place of the actor's
-        raise UserError(f"{path}: trained with hyperparameters.shared_critic false; this run has true")
-    ranges = [one.get("critic_range") for one in (state["behavior"], policy.description())]
-    if ranges[0] != ranges[1]:  # the bins are as many, but they stand for other values
-        raise UserError(
-            f"{path}: trained with hyperparameters.critic_range {ranges[0]}; this run has {ranges[1]}"
-        )
-
-
-def first_difference(found: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]) -> str:
-    """Return the first parameter by name that only one of two networks has, or whose shapes differ.
-
-    Args:
-        found: the parameters of a checkpoint.
-        expected: those of this run.
-
-    Returns:
-        The parameter with both shapes, or an empty text if there is none.
-    """
-    saved, own = ({name: tuple(one.shape) for name, one in part.items()} for part in (found, expected))
-    for name in sorted(saved.keys() | own.keys()):
-        if saved.get(name) != own.get(name):
-            has = own.get(name, "no such parameter")
-            return f"{name} is {saved.get(name, 'missing')}, this run has {has}"
-    return ""
+from trainers.records.saved_network import build_network, check_fits
 
 
 def find_checkpoint(path: Path, which: str = "last") -> Path:
@@ -137,7 +62,7 @@ def _found(path: Path, which: str) -> list[Path]:
 
 
 class LoadedPolicy:
-    """A trained policy that acts on numpy arrays.
+    """A trained policy that acts on numpy arrays. It can be pickled, with its random numbers and memories.
 
     Args:
         state: a checkpoint, from `load_state`.
@@ -155,7 +80,8 @@ class LoadedPolicy:
     """
 
     def __init__(self, state: dict[str, Any], path: Path, device: torch.device | str = "cpu") -> None:
-        description = state["behavior"]
+        self._description = description = state["behavior"]
+        self._kind, self._path, self._device = state["trainer_type"], path, device
         self.name: str = description["name"]
         self.step: int = state["global_step"]
         self.policy = build_network(state).to(device)
@@ -170,9 +96,31 @@ class LoadedPolicy:
             seen, done = (space_from(space) for space in description["spaces"])
             self._mappings = ObservationMapping(seen), ActionMapping(done)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        state = {
+            "trainer_type": self._kind,
+            "global_step": self.step,
+            "Policy": {name: tensor.cpu() for name, tensor in self.policy.state_dict().items()},
+            "behavior": self._description,
+        }
+        return type(self), (state, self._path, self._device), (self._generator.get_state(), self._memories)
+
+    def __setstate__(self, kept: tuple[torch.Tensor, dict[Hashable, np.ndarray]]) -> None:
+        self._generator.set_state(kept[0])
+        self._memories = kept[1]
+
     def seed(self, seed: int) -> None:
-        """Make the sampling of `act(..., deterministic=False)` repeatable."""
-        self._generator.manual_seed(seed)
+        """Make the sampling of `act(..., deterministic=False)` repeatable.
+
+        Raises:
+            UserError: it is no whole number of 64 bits.
+        """
+        try:
+            self._generator.manual_seed(operator.index(seed))
+        except (TypeError, ValueError, OverflowError, RuntimeError):
+            raise UserError(
+                f"policy {self.name}: seed: expected a whole number from 0 to 2**64 - 1"
+            ) from None
 
     def forget(self, agents: Iterable[Hashable] | None = None) -> None:
         """Forget what agents remember, as is due when their episodes end; without memory, nothing happens.
@@ -203,8 +151,8 @@ class LoadedPolicy:
             `.continuous` (n, size) float32 in [-1, 1] and `.discrete` (n, branches) int32.
 
         Raises:
-            UserError: the observations or masks have another number or shape than those of the training, or a mask
-                forbids an agent every action of a branch; agents are counted from 0.
+            UserError: the observations or masks have another number or shape than those of the training, an observation
+                is not finite, or a mask forbids an agent every action of a branch; agents are counted from 0.
         """
         given = [observations] if isinstance(observations, np.ndarray) else observations
         arrays = [np.asarray(array) for array in given]
@@ -216,6 +164,13 @@ class LoadedPolicy:
                 f"got {', '.join(str(array.shape) for array in arrays)}"
             )
         arrays = [_as_stored(array) for array in arrays]
+        for array, observation in zip(arrays, self.spec.observation_specs, strict=True):
+            if array.dtype != np.uint8 and not np.isfinite(array).all():
+                row, *place = np.argwhere(~np.isfinite(array))[0].tolist()
+                raise UserError(
+                    f"policy {self.name}: {observation.name or 'observation'} of agent {row}, counted from 0, is "
+                    f"{array[row, *place]} at {place}; expected a finite number of at most 3.4e38"
+                )
         branches = self.spec.action_spec.discrete_branches
         forbidden = join_masks(self.name, action_mask, branches, range(len(arrays[0])))
         memory = None

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from gym_adapters.errors import refusal_named
+from gym_adapters.files import write_text
 from gym_adapters.text import joined_lines
 from trainers.records.event_file import EventFile
-from trainers.records.files import write_text
 from trainers.records.metrics import ELO, EPISODE_LENGTH, EVALUATION, GROUP_REWARD, REWARD, SPEED, Summary
 
 PLACE = ("step", "seconds")

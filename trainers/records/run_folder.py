@@ -7,10 +7,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gym_adapters.errors import UserError
+from gym_adapters.files import DRAFT
 from gym_adapters.make import behavior_name
 from trainers.config import CheckpointSettings, RunSettings
 from trainers.config.loader import CONFIGURATION
-from trainers.records.files import DRAFT
 from trainers.records.names import MOST_LETTERS, behavior_folder, file_name, is_portable
 from trainers.records.run_lock import locked
 from trainers.records.run_status import STATUS, read_status
@@ -19,19 +19,48 @@ ASIDE = ".replaced"
 """Beside the runs: where `force` moves a run until the new one of that name has saved something."""
 
 
-def with_run_id(settings: RunSettings) -> RunSettings:
-    """The settings with a run id: their own, or one made of the environment's name and the time."""
+@contextmanager
+def with_run_id(settings: RunSettings) -> Iterator[RunSettings]:
+    """Yield the settings with a run id: their own, or one made of the environment's name and the time.
+
+    The latter is that of an empty folder which is made here, so that no other process chooses it too. If it is still
+    empty when the block ends, it is deleted.
+    """
     checkpoints = settings.checkpoint_settings
     if checkpoints.run_id is not None:
-        return settings
+        yield settings
+        return
     env_path = settings.env_settings.env_path
     place = (env_path or "").rstrip("/\\")  # as a shell completes the folder of an app
     name = file_name(Path(behavior_name(place)).stem if place else next(iter(settings.behaviors), "run"))
     stem = f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
     ids = (f"{stem}-{count}" if count > 1 else stem for count in range(1, 1000))
-    run_id = next(run_id for run_id in ids if not Path(checkpoints.results_dir, run_id).exists())
+    results = Path(checkpoints.results_dir).absolute()  # an environment may change the current folder
+    new = [place for place in (results, *results.parents) if not _is_there(place)]
+    run_id = next(run_id for run_id in ids if _makes(results / run_id))
     checkpoints = checkpoints.model_copy(update={"run_id": run_id})
-    return settings.model_copy(update={"checkpoint_settings": checkpoints})
+    try:
+        yield settings.model_copy(update={"checkpoint_settings": checkpoints})
+    finally:
+        with suppress(OSError):
+            for place in (results / run_id, *new):
+                place.rmdir()  # works on an empty folder only
+
+
+def _makes(folder: Path) -> bool:
+    """Make a folder, and return whether it was not there. Where none can be made, `claimed_folder` says why."""
+    try:
+        folder.mkdir(parents=True)
+    except (OSError, ValueError):
+        return not _is_there(folder)
+    return True
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # it may not be asked
+        return False
 
 
 @contextmanager

@@ -7,9 +7,9 @@ from types import ModuleType
 
 from gym_adapters.commands import install_command
 from gym_adapters.errors import UserError
+from gym_adapters.files import write_text
 from gym_adapters.text import joined_lines
 from trainers.config import RunSettings
-from trainers.records.files import write_text
 from trainers.records.metrics import Summary
 
 CODE = ("bridge", "gym_adapters", "trainers")

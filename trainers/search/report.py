@@ -10,9 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from gym_adapters.errors import refusal_named
+from gym_adapters.files import write_text
 from gym_adapters.text import one_line
 from trainers.config import dump_settings
-from trainers.records.files import write_text
 from trainers.search.pictures import draw_trials
 from trainers.search.result import Result, ranked, short, shown
 from trainers.search.space import Search

@@ -14,12 +14,12 @@ from bridge.child_processes import kill
 from bridge.ports import free_ports
 from bridge.process import looks_like_player
 from gym_adapters.errors import refusal_named
+from gym_adapters.files import write_text
 from gym_adapters.vector_env import GAME_SCORE
 from trainers.compare.numbers import Curve, best, final
 from trainers.compare.training import PATIENCE, surroundings
 from trainers.config import RunSettings, dump_settings
 from trainers.optim.launch import NEEDED
-from trainers.records.files import write_text
 from trainers.records.metrics import GROUP_REWARD, REWARD
 from trainers.records.names import behavior_folder
 from trainers.records.reports import is_summary, read_progress

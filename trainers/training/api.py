@@ -4,6 +4,7 @@ import logging
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,9 @@ def train(
         stack.enter_context(signals.handled())
         if isinstance(env, BaseEnv):
             stack.callback(signals.leaving, env.close)
-        settings, collective = stack.enter_context(joined(lambda: _read(options, overrides), _prepared))
+        settings, collective = stack.enter_context(
+            joined(lambda: _read(options, overrides), partial(_prepared, stack))
+        )
         leads = collective.rank == 0
         require_second_environment(make_further, settings)
         notebook = find_notebook() if leads and display is None else None
@@ -144,11 +147,11 @@ def _read(options: Any, overrides: Sequence[str]) -> RunSettings:
     return load_settings(options.model_dump(mode="json"), overrides) if overrides else options
 
 
-def _prepared(settings: RunSettings) -> RunSettings:
-    """Say what may be wrong with settings, and return them with a seed and a run id."""
+def _prepared(stack: ExitStack, settings: RunSettings) -> RunSettings:
+    """Say what may be wrong with settings, and return them with a seed and a run id, which `stack` keeps reserved."""
     for line in doubts(settings):
         logger.warning("%s", line)
-    return with_run_id(with_seed(settings))
+    return stack.enter_context(with_run_id(with_seed(settings)))
 
 
 def with_seed(settings: RunSettings) -> RunSettings:

@@ -88,10 +88,11 @@ def clone(settings: RunSettings, demo_path: str, epochs: int | None, display: Di
     name, spec, spaces = _behavior(settings, shown)
     shown.require_fit(name, spec)
     block = settings.behavior(name).behavioral_cloning
-    settings = with_run_id(with_seed(_without_cloning(settings, name)))
+    settings = with_seed(_without_cloning(settings, name))
     state, signals = _State(), StopSignals()
     with ExitStack() as stack:
         stack.enter_context(signals.handled())
+        settings = stack.enter_context(with_run_id(settings))
         stack.enter_context(claimed_folder(settings.checkpoint_settings))
         threads = stack.enter_context(Threads())
         check_start(settings.checkpoint_settings)

@@ -15,7 +15,7 @@ from trainers.optim.device import find_device
 from trainers.records.checkpoint import NEWEST, damage_named, load_state, read_tensors
 from trainers.records.checkpoint_content import require_alike
 from trainers.records.mlagents_checkpoint import require_translatable
-from trainers.records.policy_file import check_fits, first_difference
+from trainers.records.saved_network import check_fits, first_difference
 from trainers.training.starting import signals_of, take_values_by_name, translated
 
 BEST_RETURN = "best_return"

@@ -12,11 +12,11 @@ import yaml
 
 from gym_adapters.commands import module_command
 from gym_adapters.errors import UserError, refusal_named
+from gym_adapters.files import write_text
 from trainers.algorithms.learner import Learner
 from trainers.config import RunSettings, dump_settings
 from trainers.config.loader import CONFIGURATION
 from trainers.config.run import ONE_START
-from trainers.records.files import write_text
 from trainers.records.metrics import Summary
 from trainers.records.origin import COMMAND, SYSTEM, write_origin
 from trainers.records.progress import Display

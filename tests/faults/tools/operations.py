@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from trainers.records.files import DRAFT
+from gym_adapters.files import DRAFT
 
 CHANGES = ("open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.chmod", "os.truncate")
 """Python's audit events for operations that may change files; `os.replace` is a rename."""

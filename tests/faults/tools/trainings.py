@@ -20,9 +20,9 @@ from typing import Any
 import torch
 import yaml
 
+from gym_adapters.files import DRAFT, write_atomically
 from trainers.records import plots
 from trainers.records.checkpoint import load_state
-from trainers.records.files import DRAFT, write_atomically
 from trainers.training.cli import main
 
 ROOT = Path(__file__).parents[3]

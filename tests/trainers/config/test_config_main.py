@@ -1,9 +1,12 @@
 """``python -m trainers.config``."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
+from gym_adapters.files import write_text
 from trainers.config import load_settings
 from trainers.config.__main__ import main
 from trainers.config.docs import docs_text
@@ -77,6 +80,40 @@ def test_writes_schema_and_reference_page(tmp_path: Path) -> None:
     assert main(["--write-schema", str(schema), "--write-docs", str(docs)]) == 0
     assert schema.read_text(encoding="utf-8") == schema_text()
     assert docs.read_text(encoding="utf-8") == docs_text()
+
+
+def test_a_full_disk_leaves_the_files_that_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    files = tmp_path / "schema.json", tmp_path / "configuration.md"
+    for path in files:
+        path.write_text("the earlier one", encoding="utf-8")
+    monkeypatch.setattr(os, "fsync", full)
+    for option, path in zip(("--write-schema", "--write-docs"), files, strict=True):
+        assert main([option, str(path)]) == 2
+        assert "cannot be written (No space left on device)" in capsys.readouterr().err
+    assert {path.read_text(encoding="utf-8") for path in files} == {"the earlier one"}
+    assert sorted(tmp_path.iterdir()) == sorted(files)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has neither")
+def test_links_and_pipes_stay_what_they_are(tmp_path: Path) -> None:
+    link, target, pipe = (tmp_path / name for name in ("link.json", "target.json", "pipe"))
+    link.symlink_to(target)
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert main(["--write-schema", str(link)]) == 0
+        assert link.is_symlink()
+        assert target.read_text(encoding="utf-8") == schema_text()
+        write_text(pipe, "some text")
+        assert os.read(reader, 100) == b"some text"
+        assert pipe.is_fifo()
+    finally:
+        os.close(reader)
 
 
 def test_a_path_that_cannot_be_written_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

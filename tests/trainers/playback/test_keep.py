@@ -11,7 +11,8 @@ import torch
 from command_tools import REPOSITORY, write_file
 from learner_tools import assert_same, flat
 
-from trainers import load_policy
+from trainers import UserError, load_policy
+from trainers.playback import keep as keep_module
 from trainers.playback.evaluation import main as evaluate_main
 from trainers.playback.keep import MOST_BYTES, keep
 from trainers.playback.keep import main as keep_main
@@ -82,6 +83,41 @@ def test_a_policy_that_cannot_be_kept_leaves_no_folder_in_the_way(cartpole, tmp_
         disk.setattr(os, "fsync", full)
         assert keep_main([str(cartpole / "pole"), "--out", str(kept), "--force"]) == 2
     assert {path: path.read_bytes() for path in kept.rglob("*") if path.is_file()} == before
+
+
+def test_the_files_of_a_kept_policy_are_replaced_all_at_once(cartpole, tmp_path, monkeypatch):
+    run, kept = cartpole / "pole", tmp_path / "kept"
+    keep(run, policies=kept)
+    folder = kept / "CartPole-v1"
+    (folder / "README.md").write_text("mine")
+    (folder / "CartPole-v1" / "checkpoint.pt").write_bytes(b"earlier")
+    before = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    class KilledError(BaseException):
+        pass
+
+    def killed(*_: object) -> None:
+        raise KilledError
+
+    for module, name in ((keep_module, "export_policy"), (Path, "replace")):
+        with monkeypatch.context() as process:
+            process.setattr(module, name, killed)
+            if name == "replace":  # between the two renames
+                process.setattr(Path, name, lambda path, to: path.rename(to) if path == folder else killed())
+                process.setattr(keep_module, "_write", lambda *_: [])
+            with pytest.raises(KilledError):
+                keep(run, policies=kept, force=True)
+        with pytest.raises(UserError, match="is kept there already"):
+            keep(run, policies=kept)
+        assert [path.name for path in kept.iterdir()] == ["CartPole-v1"]
+        after = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        assert after == before
+
+    lines = keep(run, policies=kept, force=True)
+    assert [Path(line.split("  ")[0]).is_file() for line in lines] == [True] * 3
+    assert (folder / "README.md").read_text() == "mine"
+    assert load_policy(folder).step == load_policy(run).step
+    assert [path.name for path in kept.iterdir()] == ["CartPole-v1"]
 
 
 @pytest.mark.parametrize("trainer_type", HYPERPARAMETERS)

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from learner_tools import assert_same, behavior_settings, drive, make_learner, whole_state
 from scripted_env import Behavior, ScriptedEnv, crowd, make_spec
 
+from gym_adapters.files import write_atomically, write_text
 from trainers import UserError, load_policy
 from trainers.records.checkpoint import load_state, save_state
-from trainers.records.files import write_atomically, write_text
 from trainers.training.resuming import restore
 
 SPEC = make_spec((4,), continuous=2, branches=(3, 2))

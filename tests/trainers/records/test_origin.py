@@ -53,6 +53,14 @@ def test_commit_is_that_of_the_folder_and_says_what_was_changed(tmp_path: Path) 
     (tmp_path / "file").write_text("b")
     assert commit(tmp_path) == git("rev-parse", "HEAD") + "-dirty"
 
+    for folder in (tmp_path / ".venv" / "site-packages" / "trainers", tmp_path / "runs"):
+        folder.mkdir(parents=True)
+        (folder / "ppo.py").write_text("of another project")
+        assert commit(folder) is None
+    git("add", "runs")
+    git("commit", "-qm", "second")
+    assert commit(tmp_path / "runs") == git("rev-parse", "HEAD") + "-dirty"
+
 
 def test_the_repository_is_only_read(tmp_path: Path) -> None:
     """Git that is ended while it writes leaves `index.lock`, and the next `git commit` is refused."""
@@ -70,7 +78,14 @@ def test_the_repository_is_only_read(tmp_path: Path) -> None:
     assert (index.stat().st_ino, index.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
-def test_a_broken_record_does_not_end_a_start(tmp_path: Path) -> None:
+def test_a_broken_record_does_not_end_a_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_origin(tmp_path)
     write_origin(tmp_path)
-    assert len((tmp_path / "run_logs" / "command.txt").read_text().splitlines()) == 2
+    path = tmp_path / "run_logs" / "command.txt"
+    assert len(path.read_text().splitlines()) == 2
+    path.write_bytes(b"\xff no text\n")
+    monkeypatch.setattr(sys, "orig_argv", ["python", "a\udcff.py"])
+    write_origin(tmp_path)
+    first, second = path.read_text("utf-8").splitlines()
+    assert first == "\ufffd no text"
+    assert second.endswith("  python 'a?.py'")

@@ -1,5 +1,9 @@
 """A trained policy answers one observation or a batch with what the environment takes."""
 
+import copy
+import multiprocessing
+import pickle
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -7,10 +11,10 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium import spaces
-from run_tools import Stopwatch, options
+from run_tools import OPTIONS, Stopwatch, options
 
 from gym_adapters import make_env
-from trainers import load_policy, train
+from trainers import UserError, load_policy, train
 
 BEHAVIOR = {
     "trainer_type": "ppo",
@@ -80,6 +84,47 @@ def test_a_pendulum_is_turned_with_its_own_torque(tmp_path):
     np.testing.assert_allclose(
         policy.predict(observations), 2.0 * policy.act(observations).continuous, rtol=1e-6
     )
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e39])
+def test_an_observation_that_is_not_finite_is_refused(bad, finished_run):
+    policy = load_policy(finished_run[0])
+    observations = np.eye(4)
+    observations[2, 1] = bad
+    with pytest.raises(UserError, match=r"agent 2, counted from 0, is (nan|inf) at \[1\]; expected a finite"):
+        policy.predict(observations)
+    with pytest.raises(UserError, match=r"agent 0, counted from 0"):
+        policy.predict(observations[2])
+
+
+@pytest.mark.parametrize("seed", [10**30, -(10**30), 1.5, "3", None])
+def test_a_seed_that_is_none_is_refused(seed, finished_run):
+    policy = load_policy(finished_run[0])
+    with pytest.raises(UserError, match=r"seed: expected a whole number from 0 to 2\*\*64 - 1"):
+        policy.seed(seed)
+    policy.seed(np.int64(3))
+
+
+def test_a_policy_goes_to_another_process_with_what_it_remembers(tmp_path):
+    network = {**OPTIONS["behaviors"]["Task"]["network_settings"], "memory": {"memory_size": 8}}
+    train(Stopwatch().env(), options(tmp_path, behavior={"max_steps": 300, "network_settings": network}))
+    policy, observations = load_policy(tmp_path / "first"), np.eye(4, dtype=np.float32)
+    policy.seed(7)
+    policy.predict(observations, deterministic=False)
+    for other in (pickle.loads(pickle.dumps(policy)), copy.deepcopy(policy)):
+        mine = copy.deepcopy(policy)
+        assert (other.name, other.step) == (policy.name, policy.step)
+        for _ in range(3):
+            for part, same in zip(
+                mine.predict(observations, deterministic=False),
+                other.predict(observations, deterministic=False),
+                strict=True,
+            ):
+                np.testing.assert_array_equal(part, same)
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        found = pool.submit(policy.predict, observations, deterministic=True).result()
+    for part, same in zip(found, policy.predict(observations), strict=True):
+        np.testing.assert_array_equal(part, same)
 
 
 def test_without_gymnasium_the_arrays_are_those_of_act(tmp_path):

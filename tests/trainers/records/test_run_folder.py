@@ -3,6 +3,8 @@
 import json
 import re
 import signal
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +17,7 @@ from scripted_env import Behavior, ScriptedEnv, crowd, make_spec
 from bridge.onnx_check import check_file
 from trainers import UserError, load_policy, train
 from trainers.config import load_settings
+from trainers.records import run_folder
 from trainers.records.checkpoint import load_state
 from trainers.records.run_folder import with_run_id
 
@@ -211,8 +214,27 @@ def test_a_run_id_cannot_lead_out_of_the_results_folder(tmp_path, run_id):
     ],
 )
 def test_a_run_without_a_name_gets_that_of_its_environment(env_path, stem):
-    settings = with_run_id(load_settings({"env_settings": {"env_path": env_path}}))
-    assert re.fullmatch(re.escape(stem) + r"-\d{8}-\d{6}", str(settings.checkpoint_settings.run_id))
+    with with_run_id(load_settings({"env_settings": {"env_path": env_path}})) as settings:
+        assert re.fullmatch(re.escape(stem) + r"-\d{8}-\d{6}", str(settings.checkpoint_settings.run_id))
+
+
+def test_starts_in_the_same_second_choose_different_names_and_leave_none_behind(tmp_path, monkeypatch):
+    monkeypatch.setattr(run_folder.time, "strftime", lambda _: "20260101-120000")
+    wanted = load_settings(
+        {
+            "env_settings": {"env_path": "Maze-v0"},
+            "checkpoint_settings": {"results_dir": str(tmp_path / "some" / "runs")},
+        }
+    )
+    with ThreadPoolExecutor(8) as pool, ExitStack() as stack:
+        found = list(pool.map(lambda _: stack.enter_context(with_run_id(wanted)), range(40)))
+        names = {settings.checkpoint_settings.run_id for settings in found}
+        assert names == {"Maze-v0-20260101-120000", *(f"Maze-v0-20260101-120000-{n}" for n in range(2, 41))}
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "some").write_text("a file in the way")
+    with with_run_id(wanted) as settings:
+        assert settings.checkpoint_settings.run_id == "Maze-v0-20260101-120000"
+    assert (tmp_path / "some").read_text() == "a file in the way"
 
 
 def test_a_signal_ends_the_run_saved_and_handlers_are_put_back(tmp_path):

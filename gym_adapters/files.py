@@ -1,4 +1,4 @@
-"""Files that are written atomically: a process that is killed leaves the old one or the new one."""
+"""Writes files so that each is the old one or the new one, never half of it."""
 
 import os
 import secrets
@@ -11,17 +11,24 @@ DRAFT = ".draft"
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Write a temporary file beside `path`, then rename it to `path`. The user's umask says who may read it.
+    """Writes a temporary file beside `path`, then renames it to `path`. The user's umask says who may read it.
 
-    A process that is killed at any moment leaves the old file or the new one.
+    A process that is killed at any moment leaves the old file or the new one. Of a link, the file that it names is
+    replaced. What is no file, such as `/dev/stdout`, is written to.
 
     Args:
-        path: the file; its folder is made if need be.
-        write: writes the content into an open binary file.
+        path: The file; its folder is made if need be.
+        write: Writes the content into an open binary file.
 
     Raises:
-        OSError: the system refuses; the old file stays.
+        OSError: The system refuses; the old file stays.
     """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        with path.open("wb") as stream:
+            write(stream)
+        return
+    if path.is_symlink():
+        path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name[:60]}.{secrets.token_hex(8)}{DRAFT}")
     try:
@@ -35,5 +42,5 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Atomically write UTF-8 text."""
+    """Atomically writes UTF-8 text."""
     write_atomically(path, lambda stream: stream.write(text.encode()))
