@@ -17,6 +17,7 @@ from gym_adapters.spaces import ObservationMapping
 from trainers.config import NetworkSettings, catalogue
 from trainers.config.network import encoder_names
 from trainers.networks.behavior_spec import spec_from
+from trainers.networks.memories import Memories
 from trainers.networks.policy_network import PolicyNetwork, join_masks
 from trainers.networks.weights import require_room
 from trainers.records.checkpoint import BEST, NEWEST, damage_named, load_state
@@ -164,7 +165,7 @@ class LoadedPolicy:
         self.policy.load_state_dict(state["Policy"])
         self.policy.eval()
         self._generator = torch.Generator(device).manual_seed(0)
-        self._memories: dict[Hashable, np.ndarray] = {}
+        self._memories = Memories(self.policy.memory_size)
         self._mappings: tuple[ObservationMapping, ActionMapping] | None = None
         if "spaces" in description:
             seen, done = (space_from(space) for space in description["spaces"])
@@ -180,8 +181,7 @@ class LoadedPolicy:
         Args:
             agents: see `act`; None forgets all.
         """
-        for agent in list(self._memories) if agents is None else agents:
-            self._memories.pop(agent, None)
+        self._memories.forget(agents)
 
     def act(
         self,
@@ -218,14 +218,11 @@ class LoadedPolicy:
         arrays = [_as_stored(array) for array in arrays]
         branches = self.spec.action_spec.discrete_branches
         forbidden = join_masks(self.name, action_mask, branches, range(len(arrays[0])))
-        memory = None
-        if size := self.policy.memory_size:
-            agents = range(len(arrays[0])) if agents is None else agents
-            nothing = np.zeros(size, np.float32)
-            memory = np.array([self._memories.get(agent, nothing) for agent in agents]).reshape(-1, size)
+        agents = range(len(arrays[0])) if agents is None else agents
+        memory = self._memories.of(agents) if self._memories.size else None
         sample = self.policy.choose(arrays, forbidden, deterministic, self._generator, memory)
-        if agents is not None and sample.memory is not None:
-            self._memories.update(zip(agents, sample.memory, strict=True))
+        if sample.memory is not None:
+            self._memories.keep(agents, sample.memory)
         return self.policy.to_environment(sample)
 
     def predict(
