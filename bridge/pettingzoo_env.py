@@ -174,26 +174,11 @@ def parallel_env(
     env_path: str | Path | None = None,
     behaviors: Sequence[str] | str | None = None,
     places: int | None = None,
-    *,
-    observations: Several = "dict",
-    add_group_rewards: bool = True,
-    limit: int = LIMIT,
-    **player: Any,
+    **options: Any,
 ) -> UnityParallelEnv:
     """Start a player, or wait for the Editor.
 
     The arguments are those of `UnityParallelEnv` and of `bridge.start.start_player`.
     """
-    check_turns(behaviors, places, limit)
-
-    def make(env: BaseEnv) -> UnityParallelEnv:
-        return UnityParallelEnv(
-            env,
-            behaviors,
-            places,
-            observations=observations,
-            add_group_rewards=add_group_rewards,
-            limit=limit,
-        )
-
-    return over_player(make, env_path, observations, player)
+    check_turns(behaviors, places, options.get("limit", LIMIT))
+    return over_player(UnityParallelEnv, env_path, {"behaviors": behaviors, "places": places, **options})
