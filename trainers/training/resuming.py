@@ -1,7 +1,6 @@
-"""Resuming a run: its checkpoint, the best return so far, and the device that it used."""
+"""Resuming a run: its checkpoint, its past policies, and the device that it used."""
 
 import hashlib
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,43 +17,17 @@ from trainers.records.mlagents_checkpoint import require_translatable
 from trainers.records.policy_file import check_fits, first_difference
 from trainers.training.starting import signals_of, take_values_by_name, translated
 
-BEST_RETURN = "best_return"
-"""Key of the mean return of the best policy, in `best.pt` and `training_status.json`."""
-
-BEST_EVALUATION = "best_evaluation"
-"""The same for a behavior with `evaluation_freq`: the mean return of its best evaluation."""
-
-BEST_ELO = "best_elo"
-"""The same for a behavior with self-play: its highest Elo rating."""
-
-BEST_LESSON = "best_lesson"
-"""Key of the lessons in which the best policy was the best, in `best.pt`."""
-
-NEXT_EVALUATION = "next_evaluation"
-"""Key of the agent step of a behavior's next evaluation in `training_status.json`."""
-
 OPPONENTS = "opponents.pt"
 """File of the past policies of self-play, in a behavior's folder."""
 
-ELO_STATUS = "elo"
-"""Key of a behavior's Elo rating in `training_status.json`, as in ML-Agents."""
-
 DEVICE = "device"
 """Key of a behavior's torch device in `training_status.json`."""
-
 
 STARTING = ("observation_moments", "reward_signals")
 """What `--initialize-from` takes of a checkpoint besides the policy."""
 
 LATER = ("reward_signals", "lesson_returns", "updates", "row_generator", CLONING)
 """What checkpoints of earlier versions lack, and those of runs that did not imitate or had another device."""
-
-
-def best_key(learner: Learner) -> str:
-    """Return the key of what a learner's best policy is chosen by. Values under different keys do not compare."""
-    if learner.settings.evaluation_freq is not None:
-        return BEST_EVALUATION
-    return BEST_RETURN if learner.opponents is None else BEST_ELO
 
 
 def check_start(checkpoints: CheckpointSettings) -> None:
@@ -80,36 +53,6 @@ def check_start(checkpoints: CheckpointSettings) -> None:
         if "behavior" not in state:
             with damage_named(path):
                 require_translatable(state)
-
-
-def best_return_of(
-    path: Path, status: dict[str, Any], key: str = BEST_RETURN, lesson: Mapping[str, float] | None = None
-) -> float:
-    """Return the mean return that a resumed run has to exceed, or -inf if there is no best policy of its lesson yet.
-
-    `best.pt` takes precedence, because `training_status.json` is written only with a checkpoint and may be older.
-
-    Args:
-        path: the run's `best.pt`.
-        status: the behavior's part of `training_status.json`, for an older `best.pt` that does not hold the return.
-        key: `BEST_RETURN`, `BEST_EVALUATION` or `BEST_ELO`, by which the policy was chosen. Another does not count.
-        lesson: the present lessons by tag; None if any will do.
-
-    Raises:
-        UserError: the file is damaged.
-    """
-    if not path.is_file():
-        return -math.inf
-    try:
-        state = load_state(path)
-        with damage_named(path):
-            best = state.get(key, status.get(key))
-            if best is None or (lesson is not None and state.get(BEST_LESSON, lesson) != lesson):
-                return -math.inf
-            require_alike(best, 0.0, key)
-            return float(best)
-    except UserError as error:
-        raise UserError(f"{error}, or delete it to continue without a best policy") from error
 
 
 def resumed_settings(wanted: TorchSettings, status: Mapping[str, Any]) -> tuple[TorchSettings, str]:
