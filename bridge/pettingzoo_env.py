@@ -11,9 +11,9 @@ from mlagents_envs.base_env import BaseEnv
 from bridge.gym_spaces import Actions, Observations, Several
 from bridge.start import over_player, take_seed
 from bridge.turns import LIMIT, Turns, check_turns
-from gym_adapters.checked import ACTION_MASK
 from gym_adapters.commands import install_command
 from gym_adapters.errors import UserError
+from gym_adapters.masks import ACTION_MASK
 from gym_adapters.teams import parts_of
 
 try:

@@ -15,10 +15,11 @@ from gymnasium.vector.utils import concatenate, create_empty_array
 from mlagents_envs.base_env import DimensionProperty, ObservationSpec, ObservationType
 
 from gym_adapters.action_spaces import space_text
-from gym_adapters.checked import described, fitted
+from gym_adapters.checked import fitted
 from gym_adapters.errors import UserError
 from gym_adapters.floats import as_floats
 from gym_adapters.sizes import check_observations
+from gym_adapters.values import described
 
 logger = logging.getLogger(__name__)
 
