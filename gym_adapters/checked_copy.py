@@ -25,7 +25,7 @@ class Told(NamedTuple):
     infos: Mapping[str, Any]
 
 
-class Teller:
+class CheckedCopy:
     """A copy of an environment, whose results are checked.
 
     Args:
