@@ -23,7 +23,7 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from bridge import event_loop, wire
-from bridge.faults import PortInUseError
+from bridge.errors import PortInUseError
 from bridge.ports import Process, client_process, is_connected, is_free, port_owner
 
 logger = logging.getLogger(__name__)

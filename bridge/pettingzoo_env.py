@@ -11,9 +11,9 @@ from mlagents_envs.base_env import BaseEnv
 from bridge.gym_spaces import Actions, Observations, Several
 from bridge.start import over_player, take_seed
 from bridge.turns import LIMIT, Turns, check_turns
-from gym_adapters.checked import ACTION_MASK
 from gym_adapters.commands import install_command
 from gym_adapters.errors import UserError
+from gym_adapters.masks import ACTION_MASK
 from gym_adapters.teams import parts_of
 
 try:
@@ -174,26 +174,11 @@ def parallel_env(
     env_path: str | Path | None = None,
     behaviors: Sequence[str] | str | None = None,
     places: int | None = None,
-    *,
-    observations: Several = "dict",
-    add_group_rewards: bool = True,
-    limit: int = LIMIT,
-    **player: Any,
+    **options: Any,
 ) -> UnityParallelEnv:
     """Start a player, or wait for the Editor.
 
     The arguments are those of `UnityParallelEnv` and of `bridge.start.start_player`.
     """
-    check_turns(behaviors, places, limit)
-
-    def make(env: BaseEnv) -> UnityParallelEnv:
-        return UnityParallelEnv(
-            env,
-            behaviors,
-            places,
-            observations=observations,
-            add_group_rewards=add_group_rewards,
-            limit=limit,
-        )
-
-    return over_player(make, env_path, observations, player)
+    check_turns(behaviors, places, options.get("limit", LIMIT))
+    return over_player(UnityParallelEnv, env_path, {"behaviors": behaviors, "places": places, **options})

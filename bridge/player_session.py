@@ -9,7 +9,7 @@ from typing import Any
 from bridge import wire
 from bridge.channels import EngineConfig
 from bridge.communicator import LOOPBACK, Communicator
-from bridge.faults import PlayerLostError, PlayerStoppedError, PortInUseError
+from bridge.errors import PlayerLostError, PlayerStoppedError, PortInUseError
 from bridge.ports import BASE_PORT, EDITOR_PORT, HIGHEST_PORT, Process
 from bridge.process import PlayerProcess
 from gym_adapters.errors import UserError

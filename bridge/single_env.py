@@ -10,7 +10,7 @@ from mlagents_envs.base_env import ActionTuple, BaseEnv
 from bridge.gym_spaces import Actions, Observations, Several
 from bridge.start import over_player, take_seed
 from bridge.turns import LIMIT, Turns, check_turns
-from gym_adapters.checked import ACTION_MASK
+from gym_adapters.masks import ACTION_MASK
 
 NOBODY_HIDDEN = np.zeros(1, bool)
 
@@ -88,23 +88,11 @@ class UnitySingleEnv(gymnasium.Env):
 
 
 def make_single_env(
-    env_path: str | Path | None = None,
-    behavior: str | None = None,
-    *,
-    observations: Several = "dict",
-    add_group_rewards: bool = True,
-    limit: int = LIMIT,
-    **player: Any,
+    env_path: str | Path | None = None, behavior: str | None = None, **options: Any
 ) -> UnitySingleEnv:
     """Start a player, or wait for the Editor; `gymnasium.make("bridge/Unity-v0", ...)` calls this.
 
     The arguments are those of `UnitySingleEnv` and of `bridge.start.start_player`.
     """
-    check_turns(behavior, 1, limit)
-
-    def make(env: BaseEnv) -> UnitySingleEnv:
-        return UnitySingleEnv(
-            env, behavior, observations=observations, add_group_rewards=add_group_rewards, limit=limit
-        )
-
-    return over_player(make, env_path, observations, player)
+    check_turns(behavior, 1, options.get("limit", LIMIT))
+    return over_player(UnitySingleEnv, env_path, {"behavior": behavior, **options})

@@ -1,5 +1,6 @@
 """Starts one Unity player from keyword arguments, for other trainers."""
 
+import inspect
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -11,7 +12,7 @@ import numpy as np
 from mlagents_envs.base_env import BaseEnv
 
 from bridge.environment_parameters import check_names
-from bridge.gym_spaces import Several, check_several
+from bridge.gym_spaces import check_several
 from bridge.make import player_options
 from bridge.unity_env import UnityEnv
 from gym_adapters.errors import UserError
@@ -87,25 +88,22 @@ def _say_unseeded() -> None:
     )
 
 
-def over_player(
-    make: Callable[[UnityEnv], Made],
-    env_path: str | Path | None,
-    observations: Several,
-    player: Mapping[str, Any],
-) -> Made:
+def over_player(made: Callable[..., Made], env_path: str | Path | None, options: Mapping[str, Any]) -> Made:
     """Start a player and make an environment of it; end the player if that fails.
 
     Args:
-        make: Makes it.
-        env_path: See `start_player`, as for `player`.
-        observations: An argument that is checked before the player starts.
-        player: The other arguments of `start_player`. A `render_mode`, which some trainers give to every environment,
-            has no effect: a player draws its own window.
+        made: The environment's class, whose first argument is the player.
+        env_path: See `start_player`.
+        options: The other arguments of `made` and of `start_player`, by name. A `render_mode`, which some trainers give
+            to every environment, has no effect: a player draws its own window.
     """
-    check_several(observations)
-    env = start_player(env_path, **{key: value for key, value in player.items() if key != RENDER_MODE})
+    _, *arguments = inspect.signature(made).parameters
+    own = {name: options[name] for name in arguments if name in options}
+    check_several(own.get("observations", "dict"))
+    given = {name: value for name, value in options.items() if name not in own and name != RENDER_MODE}
+    env = start_player(env_path, **given)
     try:
-        return make(env)
+        return made(env, **own)
     except BaseException:
         env.close()
         raise

@@ -12,8 +12,8 @@ from mlagents_envs.base_env import BaseEnv
 from bridge.gym_spaces import Actions, Observations, Several
 from bridge.start import over_player, take_seed
 from bridge.turns import LIMIT, Turns, check_turns
-from gym_adapters.checked import ACTION_MASK
 from gym_adapters.errors import UserError
+from gym_adapters.masks import ACTION_MASK
 
 
 class UnityVectorEnv(VectorEnv):
@@ -139,32 +139,15 @@ def make_vector_env(
     env_path: str | Path | None = None,
     num_envs: int | None = None,
     behavior: str | None = None,
-    *,
-    autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
-    observations: Several = "dict",
-    add_group_rewards: bool = True,
-    limit: int = LIMIT,
-    **player: Any,
+    **options: Any,
 ) -> UnityVectorEnv:
     """Start a player, or wait for the Editor; `gymnasium.make_vec("bridge/Unity-v0", ...)` calls this.
 
     The arguments are those of `UnityVectorEnv` and of `bridge.start.start_player`.
     """
-    check_turns(behavior, num_envs, limit)
-    mode = _mode(autoreset_mode)
-
-    def make(env: BaseEnv) -> UnityVectorEnv:
-        return UnityVectorEnv(
-            env,
-            behavior,
-            num_envs,
-            autoreset_mode=mode,
-            observations=observations,
-            add_group_rewards=add_group_rewards,
-            limit=limit,
-        )
-
-    return over_player(make, env_path, observations, player)
+    check_turns(behavior, num_envs, options.get("limit", LIMIT))
+    _mode(options.get("autoreset_mode", AutoresetMode.SAME_STEP))  # refused before a player starts
+    return over_player(UnityVectorEnv, env_path, {"num_envs": num_envs, "behavior": behavior, **options})
 
 
 def _mode(mode: AutoresetMode | str) -> AutoresetMode:

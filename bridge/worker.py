@@ -12,7 +12,7 @@ from functools import partial
 from mlagents_envs.base_env import ActionTuple, BehaviorSpec, DecisionSteps, TerminalSteps
 
 from bridge.channels import EnvironmentStats
-from bridge.faults import PlayerLostError
+from bridge.errors import PlayerLostError
 from bridge.merging import OwnIds, Steps, merge, unanswered, unfinished
 from bridge.spec_changes import require_same
 from bridge.unity_env import UnityEnv

@@ -13,7 +13,7 @@ from mlagents_envs.base_env import (
 )
 
 from gym_adapters.actions import random_actions
-from gym_adapters.checked import described
+from gym_adapters.values import described
 
 
 class ContractError(AssertionError):

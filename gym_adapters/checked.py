@@ -10,12 +10,8 @@ from gymnasium import Space, spaces
 from gymnasium.envs.registration import EnvSpec, load_env_creator
 
 from gym_adapters.errors import UserError
-
-ACTION_MASK = "action_mask"
-"""Key of `info` whose value has 1 for each action that is allowed."""
-
-PLAIN_NUMBERS = (float, int, np.float64, np.float32)
-PLAIN_FLAGS = (bool, np.bool_)
+from gym_adapters.masks import ACTION_MASK, branches_of, flat_mask
+from gym_adapters.values import PLAIN_FLAGS, PLAIN_NUMBERS, as_numbers, described, one_flag, one_number
 
 
 def checked_spec(spec: EnvSpec) -> EnvSpec:
@@ -192,78 +188,6 @@ def fitted(space: Space, value: Any, where: str) -> Any:
         case spaces.Box() | spaces.Discrete() | spaces.MultiDiscrete() | spaces.MultiBinary():
             return _fitted_array(space, value, where)
     return value
-
-
-def flat_mask(mask: Any, branches: Sequence[int], where: str) -> np.ndarray:
-    """Returns an action mask as one array, shape (sum of branches,), with 1 = allowed.
-
-    Args:
-        mask: An array or sequence with one entry per action; with several branches also a sequence of masks.
-        branches: The number of actions of each branch.
-        where: The environment, for the message.
-
-    Raises:
-        UserError: The mask has another length, or holds other numbers than 0 and 1.
-    """
-    try:
-        is_array = isinstance(mask, np.ndarray) and mask.dtype != object
-        flat = np.ravel(mask) if is_array else np.concatenate([np.ravel(part) for part in mask])
-    except (TypeError, ValueError):
-        flat = np.empty(0, object)
-    size = sum(branches)
-    if flat.shape != (size,) or flat.dtype.kind not in "biuf" or not ((flat == 0) | (flat == 1)).all():
-        raise UserError(
-            f"{where}: info[{ACTION_MASK!r}] is {described(mask)}; expected {size} numbers, one per action, 1 if it is "
-            "allowed and 0 if not"
-        )
-    return flat.astype(np.int8)
-
-
-def branches_of(space: Space) -> tuple[int, ...] | None:
-    """Returns the number of actions of each branch; None if a space's actions cannot be masked."""
-    if isinstance(space, spaces.Discrete):
-        return (int(space.n),)
-    if isinstance(space, spaces.MultiDiscrete) and space.nvec.ndim == 1:
-        return tuple(int(n) for n in space.nvec)
-    return None
-
-
-def one_number(value: Any) -> float | None:
-    """Returns a value as a number; None if it is anything else than one number, in an array or not."""
-    if type(value) in PLAIN_NUMBERS:
-        return float(value)
-    array = as_numbers(value)
-    return None if array is None or array.size != 1 else float(array.item())
-
-
-def one_flag(value: Any) -> bool | None:
-    """Returns a value as a flag; None if it is anything else than one True or False, 1 or 0, in an array or not."""
-    if type(value) in PLAIN_FLAGS:
-        return bool(value)
-    array = as_numbers(value)
-    return None if array is None or array.size != 1 or array.item() not in (0, 1) else bool(array.item())
-
-
-def as_numbers(value: Any) -> np.ndarray | None:
-    """Returns a value, such as a list, as an array of real numbers; None if it holds anything else."""
-    try:
-        array = np.asarray(value)
-        if array.dtype == object:
-            array = np.array(array.tolist())
-    except Exception:  # ragged lists, tensors of another device
-        return None
-    return array if array.dtype.kind in "biuf" else None
-
-
-def described(value: Any) -> str:
-    """Returns a value in at most 80 characters: an array's shape and type, anything else as Python writes it."""
-    if isinstance(value, np.ndarray) and value.size > 8:
-        return f"an array of shape {value.shape} and type {value.dtype}"
-    try:
-        text = " ".join(repr(value).split())
-    except Exception:
-        text = ""
-    return text if text and len(text) <= 80 else f"{text[:60]}… ({type(value).__name__})"
 
 
 def _fitted_array(space: Space, value: Any, where: str) -> np.ndarray:

@@ -16,9 +16,9 @@ from mlagents_envs.base_env import (
 from mlagents_envs.exception import UnityActionException
 
 from gym_adapters.actions import checked_choices
+from gym_adapters.checked_copy import CheckedCopy, Told
 from gym_adapters.errors import close_all, close_reported
 from gym_adapters.roles import Role, Rows, decision_steps, find_roles, terminal_steps
-from gym_adapters.told import Teller, Told
 
 
 class ParallelEnvAdapter(BaseEnv):
@@ -66,7 +66,7 @@ class ParallelEnvAdapter(BaseEnv):
             raise
         self._role_of = {agent: role for role in self.roles.values() for agent in role.agents}
         where = f"environment {name}"
-        self._tellers = [Teller(copy, where, self._role_of.keys()) for copy in self.copies]
+        self._checked = [CheckedCopy(copy, where, self._role_of.keys()) for copy in self.copies]
         self._ids: list[dict[str, int]] = [{} for _ in self.copies]
         self._groups: list[dict[str, int]] = [{} for _ in self.copies]
         self._owed: list[dict[str, tuple[float, float]]] = [{} for _ in self.copies]
@@ -113,13 +113,13 @@ class ParallelEnvAdapter(BaseEnv):
             return
         actions = {name: self._actions_of(role) for name, role in self.roles.items()}
         deciding, ended = self._empty_rows(), self._empty_rows()
-        for number, teller in enumerate(self._tellers):
+        for number, copy in enumerate(self._checked):
             ids = self._ids[number]
             asked = {
                 agent: actions[(role := self._role_of[agent]).name].get(ids.get(agent, -1), role.idle)
-                for agent in teller.agents
+                for agent in copy.agents
             }
-            if not self._read(number, teller.step(asked), asked.keys(), deciding, ended):
+            if not self._read(number, copy.step(asked), asked.keys(), deciding, ended):
                 self._begin(number, deciding)
         self._collect(deciding, ended)
 
@@ -161,7 +161,7 @@ class ParallelEnvAdapter(BaseEnv):
 
     def _begin(self, number: int, deciding: dict[str, Rows]) -> None:
         """Resets a copy, gives its agents new ids, and adds their first observations to `deciding`."""
-        told = self._tellers[number].reset(None if self._began else self._seed + number)
+        told = self._checked[number].reset(None if self._began else self._seed + number)
         self._ids[number], self._groups[number], self._owed[number] = {}, {}, {}
         if self._grouped:
             for role in self.roles:
@@ -189,8 +189,8 @@ class ParallelEnvAdapter(BaseEnv):
         Returns:
             The agents that go on.
         """
-        teller, ids = self._tellers[number], self._ids[number]
-        agents = teller.agents
+        copy, ids = self._checked[number], self._ids[number]
+        agents = copy.agents
         shared = self._shared(told, before)
         for agent in before:
             self._owe(number, agent, told.rewards[agent], shared.get(self._role_of[agent].name, 0.0))
@@ -199,13 +199,13 @@ class ParallelEnvAdapter(BaseEnv):
                 and agent in ids
                 and (agent in told.over or agent not in agents)
             ):
-                teller.refuse("step()", f"no last observation of {agent!r}", "one, since its episode ended")
+                copy.refuse("step()", f"no last observation of {agent!r}", "one, since its episode ended")
         for agent, observation in told.observations.items():
             role, over = self._role_of[agent], agent in told.over
             if over and agent not in before:
                 continue
             if not over and agent not in agents:
-                teller.refuse("agents", f"no {agent!r}, which has not ended", "every agent that goes on")
+                copy.refuse("agents", f"no {agent!r}, which has not ended", "every agent that goes on")
             part = role.observation(observation)
             mask = None if over else role.forbidden(observation, told.infos.get(agent) or {})
             if mask is not None and role.is_idle(mask):

@@ -20,9 +20,10 @@ from mlagents_envs.exception import UnityActionException
 
 from gym_adapters.action_spaces import ActionMapping
 from gym_adapters.actions import checked_choices
-from gym_adapters.checked import ACTION_MASK, branches_of, described, flat_mask
 from gym_adapters.errors import UserError, close_all
+from gym_adapters.masks import ACTION_MASK, branches_of, flat_mask
 from gym_adapters.spaces import ObservationMapping
+from gym_adapters.values import described
 
 logger = logging.getLogger(__name__)
 

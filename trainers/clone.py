@@ -3,4 +3,4 @@
 from trainers import run_command
 
 if __name__ == "__main__":
-    raise SystemExit(run_command("trainers.training.clone"))
+    raise SystemExit(run_command("trainers.training.clone_command"))

@@ -34,7 +34,7 @@ PROGRAMS = {
     ),
     "demonstrate": Program("trainers.playback.demonstrate", "record a trained policy as a .demo file"),
     "demonstrations": Program("bridge.demonstrations", "print what a .demo file holds"),
-    "clone": Program("trainers.training.clone", "train a policy on demonstrations alone"),
+    "clone": Program("trainers.training.clone_command", "train a policy on demonstrations alone"),
     "compare": Program("trainers.compare.cli", "compare runs of this trainer and of mlagents-learn"),
     "search": Program("trainers.search.cli", "search for the settings that train best"),
     "config": Program("trainers.config.__main__", "check a training file and print it with all defaults"),

@@ -15,7 +15,7 @@ from processes import PATIENCE, PLAYER, ROOT, free_port, running, write_player
 
 from bridge import wire
 from bridge.communicator import Communicator
-from bridge.faults import PlayerLostError, PlayerStoppedError, PortInUseError
+from bridge.errors import PlayerLostError, PlayerStoppedError, PortInUseError
 from bridge.player_connection import PlayerConnection, TrainerLeft
 from bridge.unity_env import PlayerOptions, UnityEnv
 from gym_adapters import UserError

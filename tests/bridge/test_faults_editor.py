@@ -12,7 +12,7 @@ import yaml
 from processes import PLAYER, free_port, running
 
 from bridge import player_session, wire
-from bridge.faults import PlayerLostError
+from bridge.errors import PlayerLostError
 from bridge.unity_env import PlayerOptions, UnityEnv
 from trainers import load_policy, train
 from trainers.training.environments import make_environment

@@ -12,7 +12,7 @@ from speaker import Speaker
 from bridge import wire
 from bridge.channels import EngineConfigurationChannel, SideChannels, StatsSideChannel
 from bridge.decoding import BehaviorDecoder
-from bridge.faults import PlayerLostError
+from bridge.errors import PlayerLostError
 from bridge.process import PlayerProcess
 from gym_adapters import UserError
 

@@ -17,7 +17,7 @@ from processes import PATIENCE, PLAYER, free_port, write_player
 from scripted_player import CONTINUOUS, HYBRID
 
 from bridge.channels import EnvironmentParametersChannel
-from bridge.faults import PlayerLostError
+from bridge.errors import PlayerLostError
 from bridge.unity_env import PlayerOptions, UnityEnv
 from bridge.worker import RestartLimits, Worker
 from bridge.workers import Workers

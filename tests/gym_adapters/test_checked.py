@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gym_adapters import UserError, check_env, make_env
-from gym_adapters.checked import fitted, flat_mask
+from gym_adapters.checked import fitted
+from gym_adapters.masks import flat_mask
 
 ZEROS = np.zeros(2, np.float32)
 TREE = spaces.Dict({"a": spaces.Box(-1, 1, (2,), np.float32), "b": spaces.Discrete(3)})

@@ -13,7 +13,7 @@ from trainers.algorithms.threaded import Update
 from trainers.experience.rows import Transitions
 from trainers.experience.task import Task
 from trainers.networks.body import set_mixed_precision
-from trainers.optim.captured import Captured, recorded
+from trainers.optim.captured import Captured
 from trainers.optim.collective import weighted_mean
 from trainers.optim.optimizer import flatten
 from trainers.rewards.signal import updated
@@ -44,7 +44,7 @@ class OffPolicyLearner(ReplayLearner):
         self.updates = 0
         self.learned_until = 0.0
         self.copied_at = 0.0
-        self._step = recorded(self._figures, self.recorder)
+        self._captured = None if self.recorder is None else Captured(self._figures, self.recorder)
         self._tags: dict[Hashable, tuple[str, ...]] = {}
 
     def make_target(self) -> nn.Module:
@@ -76,16 +76,17 @@ class OffPolicyLearner(ReplayLearner):
 
     def gradient_step(self) -> dict[str, Tensor]:
         """Learn from a random minibatch. Return scalars by TensorBoard tag."""
-        if isinstance(self._step, Captured):
-            form = self.form
-            values = self._step(self.draw(), form).unbind()
-            figures = dict(zip(self._tags[form], values, strict=True))
-        else:
+        if self._captured is None:
             figures = self.learn(self.draw())
+        else:
+            form = self.form
+            values = self._captured(self.draw(), form).unbind()
+            figures = dict(zip(self._tags[form], values, strict=True))
         self.updates += 1
         return figures
 
     def _figures(self, transitions: Transitions) -> Tensor:
+        """Learn, and return the scalars as one tensor, which a GPU can record; their tags are kept by `form`."""
         figures = self.learn(transitions)
         self._tags[self.form] = tuple(figures)
         return torch.stack(list(figures.values()))
@@ -155,7 +156,7 @@ class OffPolicyLearner(ReplayLearner):
         """See `Learner.set_precision`."""
         set_mixed_precision(self.policy, mixed)
         set_mixed_precision(self.target, mixed)
-        self._step = recorded(self._figures, self.recorder)
+        self._record_anew()
 
     def state_dict(self) -> dict[str, Any]:
         """See `Learner.state_dict`."""
@@ -174,7 +175,7 @@ class OffPolicyLearner(ReplayLearner):
             ValueError: the counts of steps contradict each other.
         """
         super().load_state_dict(state, only_weights)
-        self._step = recorded(self._figures, self.recorder)
+        self._record_anew()
         if only_weights:
             self._target_weights[0].data.copy_(self.optimizer.flat[0].detach())
             return
@@ -183,6 +184,10 @@ class OffPolicyLearner(ReplayLearner):
         self.target.load_state_dict(state["Optimizer:critic"])
         self.updates = state.get("updates", 0)
         self.learned_until, self.copied_at = state["learned_until"], state["copied_at"]
+
+    def _record_anew(self) -> None:
+        if self._captured is not None:
+            self._captured.forget()
 
     def _update_signals(self, since: float) -> None:
         """Update the reward signals that learn, once per `reward_signal_steps_per_update` agent steps (ML-Agents key).

@@ -6,9 +6,9 @@ from typing import Any, NoReturn, TypeVar
 import numpy as np
 from mlagents_envs.base_env import BehaviorSpec, DecisionSteps, TerminalSteps
 
-from gym_adapters.checked import as_numbers, described
 from gym_adapters.errors import UserError
 from gym_adapters.floats import as_floats
+from gym_adapters.values import as_numbers, described
 
 Steps = TypeVar("Steps", DecisionSteps, TerminalSteps)
 FLOAT, BYTE = np.dtype(np.float32), np.dtype(np.uint8)

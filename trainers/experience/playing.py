@@ -1,7 +1,7 @@
 """Plays episodes by policies that do not learn: in evaluations of a run, and after training."""
 
 import logging
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -42,15 +42,43 @@ class Policy(Protocol):
 Player = TypeVar("Player", bound=Policy)
 
 
-def checked_steps(env: BaseEnv, name: str, checker: StepsChecker) -> tuple[DecisionSteps, TerminalSteps]:
-    """Return what the agents of a behavior id observed.
+Seen = dict[str, tuple[DecisionSteps, TerminalSteps]]
+"""What the agents that decide and those whose episode ended observed, by behavior id."""
+
+
+def steps_of(env: BaseEnv, behaviors: Collection[str]) -> Iterator[Seen]:
+    """Reset an environment and step it for ever, with the actions that are set meanwhile.
+
+    Behaviors may appear after the reset, as those of a Unity player do when their first agent asks.
+
+    Args:
+        env: the environment; it is left open.
+        behaviors: the names of those to look at.
 
     Raises:
-        UserError: it does not fit the behavior or is not finite.
+        UserError: the environment sends what does not fit its behaviors or is not finite.
     """
+    checkers: dict[str, StepsChecker] = {}
     with environment_called():
-        decision, terminal = checked_pair(name, env.get_steps(name))
-    return checker.checked(decision), checker.checked(terminal)
+        env.reset()
+    while True:
+        with environment_called():
+            for name, spec in checked_specs(env.behavior_specs).items():
+                if name not in checkers and parts_of(name)[0] in behaviors:
+                    checkers[name] = StepsChecker(name, spec)
+            pairs = {name: checked_pair(name, env.get_steps(name)) for name in checkers}
+        yield {
+            name: (checkers[name].checked(decision), checkers[name].checked(terminal))
+            for name, (decision, terminal) in pairs.items()
+        }
+        with environment_called():
+            env.step()
+
+
+def actions_of(policy: Policy, name: str, steps: DecisionSteps, deterministic: bool) -> ActionTuple:
+    """Return the actions of the agents of a behavior id by a policy, which knows each by this id and its own."""
+    agents = [(name, agent) for agent in steps.agent_id.tolist()]
+    return policy.act(steps.obs, deterministic, steps.action_mask, agents)
 
 
 @dataclass(frozen=True)
@@ -81,10 +109,8 @@ def play(
 ) -> Iterator[list[Acted[Player]]]:
     """Reset an environment, and let policies act until the episodes that count have ended.
 
-    Behaviors may appear after the reset, as those of a Unity player do when their first agent asks.
-
     Args:
-        env: an environment with the policies' behaviors; it is left open.
+        env: an environment with the policies' behaviors, which may appear after the reset; it is left open.
         policies: one for each behavior that acts.
         deterministic: take the most likely actions; else draw samples.
         limit: see `FirstEpisodes`.
@@ -97,36 +123,27 @@ def play(
             it or is not finite.
     """
     known = {policy.name: policy for policy in policies}
-    with environment_called():
-        env.reset()
     for policy in policies:
         policy.forget()
-    checkers: dict[str, StepsChecker] = {}
     episodes = FirstEpisodes(env, limit)
-    step, idle, notice = 0, 0, FIRST_NOTICE
-    while episodes.running or episodes.lacking(known):
-        with environment_called():
-            specs = checked_specs(env.behavior_specs)
+    idle, notice = 0, FIRST_NOTICE
+    for step, found in enumerate(steps_of(env, known), start=1):
+        if not (episodes.running or episodes.lacking(known)):
+            return
         if idle == PATIENCE:
-            raise _nobody(specs, episodes.lacking(known), episodes)
-        for name, spec in specs.items():
-            if name not in checkers and parts_of(name)[0] in known:
-                checkers[name] = StepsChecker(name, spec)
-        found = {name: checked_steps(env, name, checker) for name, checker in checkers.items()}
+            raise _nobody(env.behavior_specs, episodes.lacking(known), episodes)
         rows = episodes.take(found)
         acted = []
         for name, (decision, terminal) in found.items():
             policy = known[parts_of(name)[0]]
             policy.forget((name, agent) for agent in terminal.agent_id.tolist())
-            actions = specs[name].action_spec.empty_action(0)
+            actions = ActionTuple()
             if len(decision):
-                agents = [(name, agent) for agent in decision.agent_id.tolist()]
-                actions = policy.act(decision.obs, deterministic, decision.action_mask, agents)
+                actions = actions_of(policy, name, decision, deterministic)
                 with environment_called():
                     env.set_actions(name, actions)
             acted.append(Acted(name, policy, decision, terminal, actions, *rows[name]))
         yield acted
-        step += 1
         idle = 0 if episodes.running else idle + 1
         if step == notice:
             begun = episodes.begun.total()
@@ -138,8 +155,6 @@ def play(
                 step,
             )
             notice *= 2
-        with environment_called():
-            env.step()
 
 
 def specs_with(env: BaseEnv, wanted: Sequence[str]) -> dict[str, BehaviorSpec]:

@@ -10,8 +10,8 @@ import torch
 from mlagents_envs.base_env import ActionTuple, BehaviorSpec
 from torch import Tensor
 
-from gym_adapters.checked import as_numbers
 from gym_adapters.errors import UserError
+from gym_adapters.values import as_numbers
 from trainers.config import NetworkSettings
 from trainers.networks.behavior_spec import describe_spec
 from trainers.networks.exported import ExportedActions

@@ -101,6 +101,10 @@ class Captured:
 
     def __init__(self, function: Callable[[Any], Tensor], recorder: StepRecorder) -> None:
         self._function, self._recorder = function, recorder
+        self.forget()
+
+    def forget(self) -> None:
+        """Record anew, since the function reads other tensors or does other operations from now on."""
         self._calls = 0
         self._possible = True
         self._recordings: dict[Hashable, tuple[Recording, list[Tensor]]] = {}

@@ -10,8 +10,7 @@ from mlagents_envs.base_env import ActionTuple, BaseEnv, BehaviorSpec, DecisionS
 from gym_adapters.actions import random_actions
 from gym_adapters.errors import UserError, environment_called
 from gym_adapters.teams import parts_of
-from trainers.experience.checks import StepsChecker, checked_specs
-from trainers.experience.playing import checked_steps
+from trainers.experience.playing import actions_of, steps_of
 from trainers.maths.elo import rating_difference, score_interval
 from trainers.records.policy_file import LoadedPolicy
 
@@ -54,8 +53,7 @@ class RunSide:
             raise UserError(
                 f"the environment has {behavior}; the run has {', '.join(sorted(self._policies))}"
             )
-        agents = [(behavior, agent) for agent in steps.agent_id.tolist()]
-        return policy.act(steps.obs, self._deterministic, steps.action_mask, agents)
+        return actions_of(policy, behavior, steps, self._deterministic)
 
 
 class RandomSide:
@@ -114,7 +112,7 @@ def teams_in(env: BaseEnv) -> list[int]:
     return teams
 
 
-def play(env: BaseEnv, copies: int, first: Side, second: Side, team: int) -> np.ndarray:
+def play_games(env: BaseEnv, copies: int, first: Side, second: Side, team: int) -> np.ndarray:
     """Play one game in every copy of an environment.
 
     The side wins whose agents have the larger mean return, own and group rewards together. Equal ones are a draw.
@@ -133,14 +131,11 @@ def play(env: BaseEnv, copies: int, first: Side, second: Side, team: int) -> np.
     Raises:
         UserError: the environment sends what does not fit its behaviors or is not finite.
     """
-    with environment_called():
-        env.reset()
-        specs = checked_specs(env.behavior_specs)
-    checkers = {behavior_id: StepsChecker(behavior_id, spec) for behavior_id, spec in specs.items()}
-    side_of = {behavior_id: int(parts_of(behavior_id)[1] != team) for behavior_id in specs}
+    side_of = {behavior_id: int(parts_of(behavior_id)[1] != team) for behavior_id in env.behavior_specs}
     games = [_Game() for _ in range(copies)]
-    while not all(game.over for game in games):
-        found = {name: checked_steps(env, name, checker) for name, checker in checkers.items()}
+    for found in steps_of(env, {parts_of(behavior_id)[0] for behavior_id in side_of}):
+        if all(game.over for game in games):
+            break
         for behavior_id, (_, terminal) in found.items():
             _follow(games, side_of[behavior_id], terminal)
         for game in games:
@@ -152,8 +147,6 @@ def play(env: BaseEnv, copies: int, first: Side, second: Side, team: int) -> np.
                 actions = side.act(parts_of(behavior_id)[0], decision)
                 with environment_called():
                     env.set_actions(behavior_id, actions)
-        with environment_called():
-            env.step()
     return np.array([game.result for game in games])
 
 

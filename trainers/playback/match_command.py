@@ -17,7 +17,7 @@ from gym_adapters.limits import ENVIRONMENTS
 from gym_adapters.make import make_env
 from gym_adapters.pettingzoo import TEAMS, is_pettingzoo
 from gym_adapters.teams import parts_of
-from trainers.playback.match import RandomSide, RunSide, Side, play, report, teams_in, text
+from trainers.playback.match import RandomSide, RunSide, Side, play_games, report, teams_in, text
 from trainers.playback.policies import loaded
 from trainers.playback.run_environment import environment_of
 from trainers.records.policy_file import find_checkpoints
@@ -73,7 +73,7 @@ def _play_match(arguments: argparse.Namespace) -> dict[str, Any]:
         copies = games // len(teams) + (index < games % len(teams))
         env = make_env(env_id, copies, arguments.seed, options)
         try:
-            scores.append(play(env, copies, sides[0], sides[1], team))
+            scores.append(play_games(env, copies, sides[0], sides[1], team))
         finally:
             close_reported(env.close)
     return report(np.concatenate(scores), str(arguments.run), str(arguments.against))

@@ -12,6 +12,7 @@ from gym_adapters.commands import install_command
 from gym_adapters.errors import UserError, unread_named
 from gym_adapters.teams import parts_of
 from gym_adapters.text import first_line
+from trainers.networks.memories import Memories
 
 MASKS, MEMORY_IN, MEMORY_OUT = "action_masks", "recurrent_in", "recurrent_out"
 BEHAVIOR_NAME = "behavior_name"
@@ -50,14 +51,12 @@ class OnnxPolicy:
             )
         self.name = fitting[0]
         self.spec = names[self.name]
-        self._memory_size = _size(self._inputs[MEMORY_IN][-1]) if MEMORY_IN in self._inputs else 0
-        self._memories: dict[Hashable, np.ndarray] = {}
+        self._memories = Memories(_size(self._inputs[MEMORY_IN][-1]) if MEMORY_IN in self._inputs else 0)
         self._check()
 
     def forget(self, agents: Iterable[Hashable] | None = None) -> None:
         """See `LoadedPolicy.forget`."""
-        for agent in list(self._memories) if agents is None else agents:
-            self._memories.pop(agent, None)
+        self._memories.forget(agents)
 
     def act(
         self,
@@ -72,26 +71,24 @@ class OnnxPolicy:
             UserError: the file has no such actions, or onnxruntime fails.
         """
         count, actions = len(observations[0]), self.spec.action_spec
-        names = range(count) if agents is None else agents
+        agents = range(count) if agents is None else agents
         feed = {f"obs_{index}": _as_input(array) for index, array in enumerate(observations)}
         if MASKS in self._inputs:
             feed[MASKS] = _allowed(action_mask, count, sum(actions.discrete_branches))
-        if self._memory_size:
-            empty = np.zeros(self._memory_size, np.float32)
-            feed[MEMORY_IN] = np.stack([self._memories.get(name, empty) for name in names])[:, None]
+        if self._memories.size:
+            feed[MEMORY_IN] = self._memories.of(agents)[:, None]
         kinds = [kind for kind in ("continuous", "discrete") if getattr(actions, f"{kind}_size")]
         wanted = [f"{'deterministic_' * deterministic}{kind}_actions" for kind in kinds]
         if missing := [name for name in wanted if name not in self._outputs]:
             hint = "; --stochastic takes sampled actions" if deterministic else ""
             raise UserError(f"{self.path}: has no output {missing[0]}{hint}")
-        fetched = [*wanted, *([MEMORY_OUT] if self._memory_size else [])]
+        fetched = [*wanted, *([MEMORY_OUT] if self._memories.size else [])]
         try:
             found = dict(zip(fetched, self._session.run(fetched, feed), strict=True))
         except Exception as error:  # onnxruntime raises classes of its own
             raise UserError(f"{self.path}: onnxruntime fails: {first_line(error)}") from error
-        if self._memory_size:
-            rows = found[MEMORY_OUT].reshape(count, self._memory_size)
-            self._memories.update(zip(names, rows, strict=True))
+        if self._memories.size:
+            self._memories.keep(agents, found[MEMORY_OUT].reshape(count, self._memories.size))
         chosen = {kind: found[name].reshape(count, -1) for kind, name in zip(kinds, wanted, strict=True)}
         continuous = chosen.get("continuous", np.zeros((count, 0)))
         discrete = chosen.get("discrete", np.zeros((count, 0)))

@@ -15,6 +15,7 @@ from gym_adapters.errors import UserError, unread_named
 from gym_adapters.floats import as_floats
 from gym_adapters.space_description import space_from
 from gym_adapters.spaces import ObservationMapping
+from trainers.networks.memories import Memories
 from trainers.networks.policy_network import join_masks
 from trainers.records.checkpoint import BEST, NEWEST, damage_named, load_state
 from trainers.records.saved_network import build_network, check_fits
@@ -90,7 +91,7 @@ class LoadedPolicy:
         self.policy.load_state_dict(state["Policy"])
         self.policy.eval()
         self._generator = torch.Generator(device).manual_seed(0)
-        self._memories: dict[Hashable, np.ndarray] = {}
+        self._memories = Memories(self.policy.memory_size)
         self._mappings: tuple[ObservationMapping, ActionMapping] | None = None
         if "spaces" in description:
             seen, done = (space_from(space) for space in description["spaces"])
@@ -105,7 +106,7 @@ class LoadedPolicy:
         }
         return type(self), (state, self._path, self._device), (self._generator.get_state(), self._memories)
 
-    def __setstate__(self, kept: tuple[torch.Tensor, dict[Hashable, np.ndarray]]) -> None:
+    def __setstate__(self, kept: tuple[torch.Tensor, Memories]) -> None:
         self._generator.set_state(kept[0])
         self._memories = kept[1]
 
@@ -128,8 +129,7 @@ class LoadedPolicy:
         Args:
             agents: see `act`; None forgets all.
         """
-        for agent in list(self._memories) if agents is None else agents:
-            self._memories.pop(agent, None)
+        self._memories.forget(agents)
 
     def act(
         self,
@@ -173,14 +173,11 @@ class LoadedPolicy:
                 )
         branches = self.spec.action_spec.discrete_branches
         forbidden = join_masks(self.name, action_mask, branches, range(len(arrays[0])))
-        memory = None
-        if size := self.policy.memory_size:
-            agents = range(len(arrays[0])) if agents is None else agents
-            nothing = np.zeros(size, np.float32)
-            memory = np.array([self._memories.get(agent, nothing) for agent in agents]).reshape(-1, size)
+        agents = range(len(arrays[0])) if agents is None else agents
+        memory = self._memories.of(agents) if self._memories.size else None
         sample = self.policy.choose(arrays, forbidden, deterministic, self._generator, memory)
-        if agents is not None and sample.memory is not None:
-            self._memories.update(zip(agents, sample.memory, strict=True))
+        if sample.memory is not None:
+            self._memories.keep(agents, sample.memory)
         return self.policy.to_environment(sample)
 
     def predict(

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from trainers.algorithms.learner import Learner
-from trainers.training.resuming import NEXT_EVALUATION
+
+NEXT_EVALUATION = "next_evaluation"
+"""Key of the agent step of a behavior's next evaluation in `training_status.json`."""
 
 
 class Due:

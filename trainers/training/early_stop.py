@@ -5,7 +5,7 @@ from typing import Any
 
 from trainers.algorithms.learner import Learner
 from trainers.records.words import three_digits
-from trainers.training.resuming import BEST_RETURN, best_key
+from trainers.training.best import BEST_RETURN, best_key
 
 EARLY_STOP = "early_stop"
 """Key of a behavior in `training_status.json`."""

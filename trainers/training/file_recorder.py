@@ -14,16 +14,10 @@ from trainers.records.metrics import Summary
 from trainers.records.monitor import MonitorFile
 from trainers.records.reports import CsvReport, TensorBoardReport
 from trainers.records.wandb_report import WandbReport
+from trainers.training.best import BEST_LESSON, best_key, best_return_of
 from trainers.training.outcome import Outcome
 from trainers.training.recorder import Recorder
-from trainers.training.resuming import (
-    BEST_LESSON,
-    OPPONENTS,
-    best_key,
-    best_return_of,
-    restore,
-    restore_opponents,
-)
+from trainers.training.resuming import OPPONENTS, restore, restore_opponents
 
 
 class FileRecorder(Recorder):

@@ -25,7 +25,8 @@ from trainers.optim.threads import Threads, torch_threads
 from trainers.records.names import behavior_folder
 from trainers.records.policy_file import find_checkpoint
 from trainers.records.progress import Display
-from trainers.training.resuming import restore, resumed_settings
+from trainers.training.resuming import resumed_settings
+from trainers.training.starting import start_from
 
 
 class Learners:
@@ -92,7 +93,7 @@ class Learners:
             learner.update_in(self.threads.submit)
         start = None if self.collective.rank else self._starting_point(name, settings.init_path)
         if start is not None:
-            for note in restore(learner, start, only_weights=True):
+            for note in start_from(learner, start):
                 self.display.say(f"{name}: {note}")
         return learner
 

@@ -9,11 +9,15 @@ from typing import Any
 from trainers.algorithms.learner import Learner
 from trainers.records.gauges import add_gauges
 from trainers.records.metrics import EVALUATION_RETURN, SPEED, Summary
+from trainers.training.best import best_key
 from trainers.training.callbacks import Moment
-from trainers.training.due import Due
+from trainers.training.due import NEXT_EVALUATION, Due
 from trainers.training.early_stop import EARLY_STOP, EarlyStop
 from trainers.training.outcome import Outcome
-from trainers.training.resuming import DEVICE, ELO_STATUS, NEXT_EVALUATION, best_key
+from trainers.training.resuming import DEVICE
+
+ELO_STATUS = "elo"
+"""Key of a behavior's Elo rating in `training_status.json`, as in ML-Agents."""
 
 
 class Recorder:

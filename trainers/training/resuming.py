@@ -1,7 +1,6 @@
-"""Resuming a run: its checkpoint, the best return so far, and the device that it used."""
+"""Resuming a run: its checkpoint, its past policies, and the device that it used."""
 
 import hashlib
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,52 +8,22 @@ from typing import Any
 import torch
 
 from gym_adapters.errors import UserError, unread_named
-from trainers.algorithms.learner import CLONING, Learner
+from trainers.algorithms.learner import Learner
 from trainers.config import CheckpointSettings, TorchSettings
 from trainers.optim.device import find_device
 from trainers.records.checkpoint import NEWEST, damage_named, load_state, read_tensors
-from trainers.records.checkpoint_content import require_alike
 from trainers.records.mlagents_checkpoint import require_translatable
-from trainers.records.saved_network import check_fits, first_difference
-from trainers.training.starting import signals_of, take_values_by_name, translated
-
-BEST_RETURN = "best_return"
-"""Key of the mean return of the best policy, in `best.pt` and `training_status.json`."""
-
-BEST_EVALUATION = "best_evaluation"
-"""The same for a behavior with `evaluation_freq`: the mean return of its best evaluation."""
-
-BEST_ELO = "best_elo"
-"""The same for a behavior with self-play: its highest Elo rating."""
-
-BEST_LESSON = "best_lesson"
-"""Key of the lessons in which the best policy was the best, in `best.pt`."""
-
-NEXT_EVALUATION = "next_evaluation"
-"""Key of the agent step of a behavior's next evaluation in `training_status.json`."""
+from trainers.records.saved_network import check_fits
+from trainers.training.loadable import require_loadable, signals_of
 
 OPPONENTS = "opponents.pt"
 """File of the past policies of self-play, in a behavior's folder."""
 
-ELO_STATUS = "elo"
-"""Key of a behavior's Elo rating in `training_status.json`, as in ML-Agents."""
-
 DEVICE = "device"
 """Key of a behavior's torch device in `training_status.json`."""
 
-
-STARTING = ("observation_moments", "reward_signals")
-"""What `--initialize-from` takes of a checkpoint besides the policy."""
-
-LATER = ("reward_signals", "lesson_returns", "updates", "row_generator", CLONING)
-"""What checkpoints of earlier versions lack, and those of runs that did not imitate or had another device."""
-
-
-def best_key(learner: Learner) -> str:
-    """Return the key of what a learner's best policy is chosen by. Values under different keys do not compare."""
-    if learner.settings.evaluation_freq is not None:
-        return BEST_EVALUATION
-    return BEST_RETURN if learner.opponents is None else BEST_ELO
+CHECKED_ELSEWHERE = ("Optimizer:value_optimizer", "generator")
+"""Keys of a checkpoint of which `Learner.load_state_dict` and `generator_state` find out whether they fit."""
 
 
 def check_start(checkpoints: CheckpointSettings) -> None:
@@ -80,36 +49,6 @@ def check_start(checkpoints: CheckpointSettings) -> None:
         if "behavior" not in state:
             with damage_named(path):
                 require_translatable(state)
-
-
-def best_return_of(
-    path: Path, status: dict[str, Any], key: str = BEST_RETURN, lesson: Mapping[str, float] | None = None
-) -> float:
-    """Return the mean return that a resumed run has to exceed, or -inf if there is no best policy of its lesson yet.
-
-    `best.pt` takes precedence, because `training_status.json` is written only with a checkpoint and may be older.
-
-    Args:
-        path: the run's `best.pt`.
-        status: the behavior's part of `training_status.json`, for an older `best.pt` that does not hold the return.
-        key: `BEST_RETURN`, `BEST_EVALUATION` or `BEST_ELO`, by which the policy was chosen. Another does not count.
-        lesson: the present lessons by tag; None if any will do.
-
-    Raises:
-        UserError: the file is damaged.
-    """
-    if not path.is_file():
-        return -math.inf
-    try:
-        state = load_state(path)
-        with damage_named(path):
-            best = state.get(key, status.get(key))
-            if best is None or (lesson is not None and state.get(BEST_LESSON, lesson) != lesson):
-                return -math.inf
-            require_alike(best, 0.0, key)
-            return float(best)
-    except UserError as error:
-        raise UserError(f"{error}, or delete it to continue without a best policy") from error
 
 
 def resumed_settings(wanted: TorchSettings, status: Mapping[str, Any]) -> tuple[TorchSettings, str]:
@@ -168,13 +107,8 @@ def generator_state(saved: torch.Tensor, generator: torch.Generator) -> torch.Te
     return torch.Generator(generator.device).manual_seed(seed).get_state()
 
 
-def restore(learner: Learner, path: Path, only_weights: bool = False) -> list[str]:
-    """Load a checkpoint into a learner.
-
-    Args:
-        learner: the learner.
-        path: the checkpoint.
-        only_weights: see `Learner.load_state_dict`.
+def restore(learner: Learner, path: Path) -> list[str]:
+    """Load a checkpoint into a learner, which goes on from it.
 
     Returns:
         Messages for the user.
@@ -183,89 +117,23 @@ def restore(learner: Learner, path: Path, only_weights: bool = False) -> list[st
         UserError: the file is damaged, or belongs to another network or algorithm.
     """
     notes = []
-    state = load_state(path, theirs=only_weights)
+    state = load_state(path)
     with damage_named(path):
-        if "behavior" not in state:
-            state = translated(learner, state)
-        if only_weights:
-            notes += take_values_by_name(learner, state)
-        _require_usable_kind(learner, path, state, only_weights)
+        before, now = state["trainer_type"], learner.kind
+        if before != now:
+            raise UserError(f"{path}: written by {before}, cannot be resumed with {now}")
         check_fits(path, state, learner.policy)
-        if not only_weights:
-            _check_resumable(learner, path, state)
-        _require_sound(learner, state, only_weights)
-        if not only_weights:
-            saved = state["generator"]
-            state["generator"] = generator_state(saved, learner.generator)
-            if state["generator"] is not saved:
-                notes.append(
-                    "saved on another device; its random numbers go on from a seed made of the saved ones"
-                )
-        learner.load_state_dict(state, only_weights)
+        _check_resumable(learner, path, state)
+        own = learner.state_dict().items()
+        require_loadable(state, {key: value for key, value in own if key not in CHECKED_ELSEWHERE})
+        saved = state["generator"]
+        state["generator"] = generator_state(saved, learner.generator)
+        if state["generator"] is not saved:
+            notes.append(
+                "saved on another device; its random numbers go on from a seed made of the saved ones"
+            )
+        learner.load_state_dict(state)
     return notes
-
-
-def _require_sound(learner: Learner, state: dict[str, Any], only_weights: bool) -> None:
-    """Require that a checkpoint's values have the kinds and shapes of the learner's.
-
-    The optimisers and the moments check their own.
-
-    Raises:
-        ValueError: a value differs; the message names it.
-        UserError: a reward signal's network is another one.
-    """
-    expected = learner.state_dict()
-    known = state.get("reward_signals", {})
-    require_alike(known, {}, "reward_signals")
-    expected["reward_signals"] = {
-        name: {key: value for key, value in signal.items() if key != "optimizer"}
-        for name, signal in expected["reward_signals"].items()
-        if name in known
-    }
-    for name, signal in expected["reward_signals"].items():
-        if "network" in signal:
-            _require_same_network(name, known[name], signal["network"])
-    for key, value in expected.items():
-        is_used = key in STARTING or (
-            not only_weights and key not in ("Optimizer:value_optimizer", "generator")
-        )
-        if is_used and (key in state or key not in LATER):
-            require_alike(state.get(key), value, key)
-
-
-def _require_same_network(name: str, found: Any, expected: Mapping[str, torch.Tensor]) -> None:
-    """Require that the saved network of a reward signal has the parameters of the signal's, if it is one at all.
-
-    Raises:
-        UserError: a parameter is missing, too many, or has another shape.
-    """
-    network = found.get("network") if isinstance(found, dict) else None
-    if not isinstance(network, dict) or not all(isinstance(one, torch.Tensor) for one in network.values()):
-        return  # damaged, which `require_alike` reports
-    difference = first_difference(network, expected)
-    if difference:
-        raise UserError(
-            f"reward_signals.{name}.network is another one: {difference}; use the block reward_signals.{name} and "
-            "the environment it was trained with"
-        )
-
-
-def _require_usable_kind(learner: Learner, path: Path, state: dict[str, Any], only_weights: bool) -> None:
-    """Require that a checkpoint is of the learner's algorithm, or of one with the same network if weights are enough.
-
-    Raises:
-        UserError: it is of another one.
-    """
-    before, now = state.get("trainer_type", learner.kind), learner.kind  # those of mlagents-learn have none
-    if before == now:
-        return
-    if not only_weights:
-        raise UserError(f"{path}: written by {before}, cannot be resumed with {now}")
-    if difference := first_difference(state["Policy"], learner.policy.state_dict()):
-        raise UserError(
-            f"{path}: written by {before}, whose network is another one than that of {now} ({difference}); "
-            f"use trainer_type {before}, or another run for --initialize-from"
-        )
 
 
 def _check_resumable(learner: Learner, path: Path, state: dict[str, Any]) -> None:

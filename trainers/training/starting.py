@@ -1,5 +1,6 @@
 """Starting from the weights of another run (ML-Agents option `--initialize-from`)."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -7,10 +8,46 @@ import torch
 from gym_adapters.errors import UserError
 from trainers.algorithms.learner import Learner
 from trainers.networks.actor_critic import ActorCritic
+from trainers.records.checkpoint import damage_named, load_state
 from trainers.records.mlagents_checkpoint import policy_of
+from trainers.records.saved_network import check_fits, first_difference
+from trainers.training.loadable import require_loadable, signals_of
+
+STARTING = ("observation_moments", "reward_signals")
+"""What is taken of a checkpoint besides the policy."""
 
 
-def take_values_by_name(learner: Learner, state: dict[str, Any]) -> list[str]:
+def start_from(learner: Learner, path: Path) -> list[str]:
+    """Give a learner the weights of a checkpoint of another run, which may be one of `mlagents-learn`.
+
+    Returns:
+        Messages for the user.
+
+    Raises:
+        UserError: the file is damaged, or its network is another one.
+    """
+    state = load_state(path, theirs=True)
+    with damage_named(path):
+        if "behavior" not in state:
+            state = _translated(learner, state)
+        notes = _take_values_by_name(learner, state)
+        before, now = (
+            state.get("trainer_type", learner.kind),
+            learner.kind,
+        )  # those of mlagents-learn have none
+        own = learner.state_dict()
+        if before != now and (difference := first_difference(state["Policy"], own["Policy"])):
+            raise UserError(
+                f"{path}: written by {before}, whose network is another one than that of {now} ({difference}); "
+                f"use trainer_type {before}, or another run for --initialize-from"
+            )
+        check_fits(path, state, learner.policy)
+        require_loadable(state, {key: own[key] for key in STARTING})
+        learner.load_state_dict(state, only_weights=True)
+    return notes
+
+
+def _take_values_by_name(learner: Learner, state: dict[str, Any]) -> list[str]:
     """Give a checkpoint the values of the learner's reward signals, in their order.
 
     Those of a signal that both have stay, those of a signal that is new begin anew, and the others are left out. So a
@@ -46,20 +83,8 @@ def take_values_by_name(learner: Learner, state: dict[str, Any]) -> list[str]:
     return [f"values of the reward signals {', '.join(new)} begin anew"] if new else []
 
 
-def signals_of(state: dict[str, Any]) -> list[str]:
-    """Return the reward signals of a checkpoint, in the order of its values; none if they are damaged.
-
-    Earlier versions did not name them apart from their states, and the first ones had extrinsic alone.
-    """
-    behavior = state["behavior"] if isinstance(state["behavior"], dict) else {}
-    names = behavior.get("reward_signals", state.get("reward_signals", ["extrinsic"]))
-    if not isinstance(names, dict | list) or not all(isinstance(name, str) for name in names):
-        return []
-    return list(names)
-
-
-def translated(learner: Learner, state: dict[str, Any]) -> dict[str, Any]:
-    """Return a checkpoint of `mlagents-learn` as one of this trainer, as far as `only_weights` looks at it.
+def _translated(learner: Learner, state: dict[str, Any]) -> dict[str, Any]:
+    """Return a checkpoint of `mlagents-learn` as one of this trainer, as far as `start_from` looks at it.
 
     Raises:
         UserError: the file or the learner has a network that the other trainer does not have.

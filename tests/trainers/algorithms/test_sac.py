@@ -17,6 +17,7 @@ from trainers.algorithms.sac import SAC
 from trainers.experience.rows import Transitions
 from trainers.records.checkpoint import save_state
 from trainers.training.resuming import restore
+from trainers.training.starting import start_from
 
 CONTINUOUS = make_spec((4,), continuous=2)
 HYBRID = make_spec((4,), continuous=2, branches=(3, 2))
@@ -288,7 +289,7 @@ def test_a_critic_of_another_range_is_refused(tmp_path):
     save_state(tmp_path / "here.pt", {**learner.state_dict(), "behavior": learner.description()})
     other = make_sac(CONTINUOUS, {**BINS, "critic_range": 8.0})
     with pytest.raises(UserError, match=r"trained with hyperparameters.critic_range 4.0; this run has 8.0"):
-        restore(other, tmp_path / "here.pt", only_weights=True)
+        start_from(other, tmp_path / "here.pt")
 
 
 def test_without_batch_normalisation_in_training_the_critics_are_in_use_as_they_are():

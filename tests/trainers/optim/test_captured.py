@@ -75,6 +75,17 @@ def test_every_set_of_shapes_and_every_form_has_its_recording_up_to_a_limit():
     assert recorder.recordings == MOST_GRAPHS
 
 
+def test_what_was_recorded_is_recorded_anew_once_it_is_forgotten():
+    recorder, factor = RecorderOnCpu(), 1.0
+    captured = Captured(lambda array: array.sum() * factor, recorder)
+    for _ in range(2 * WARM_UP):
+        captured(np.ones(1))
+    captured.forget()
+    factor = 3.0
+    assert [captured(np.ones(1)).item() for _ in range(2)] == [3.0, 3.0]
+    assert recorder.recordings == 2
+
+
 def test_what_cannot_be_recorded_is_computed_as_usual():
     captured = Captured(lambda array: array.sum(), RecorderOnCpu(fails=True))
     assert [captured(np.ones(call)).item() for call in range(8)] == list(range(8))

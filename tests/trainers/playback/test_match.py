@@ -21,7 +21,7 @@ from gym_adapters.teams import parts_of
 from tests.games.tictactoe import best_moves, value
 from trainers import train
 from trainers.playback.evaluation import main as evaluate_main
-from trainers.playback.match import RandomSide, play, report, teams_in, text
+from trainers.playback.match import RandomSide, play_games, report, teams_in, text
 from trainers.playback.video import film_agents
 
 
@@ -93,7 +93,7 @@ def race(copies: int = 4, teams: bool = True) -> ParallelEnvAdapter:
 @pytest.mark.parametrize("team", [0, 1])
 def test_each_copy_plays_one_game(mine: int, other: int, score: float, team: int) -> None:
     first, second = Names(mine), Names(other)
-    assert play(race(), 4, first, second, team).tolist() == [score] * 4
+    assert play_games(race(), 4, first, second, team).tolist() == [score] * 4
     assert first.behaviors == second.behaviors == {"race_v0"}
 
 
@@ -116,7 +116,7 @@ def test_the_larger_return_wins_also_where_the_sum_is_not_zero(
     mine: int, other: int, score: float, team: int
 ) -> None:
     env = ParallelEnvAdapter(Harvest, 3, "race_v0", 0, teams=True)
-    assert play(env, 3, Names(mine), Names(other), team).tolist() == [score] * 3
+    assert play_games(env, 3, Names(mine), Names(other), team).tolist() == [score] * 3
 
 
 @PETTINGZOO
@@ -127,7 +127,7 @@ def test_sides_of_different_size_win_as_often_as_they_lose_against_themselves() 
         env = make_env("mpe2/simple_tag_v3", 8, 5, {"teams": True, "max_cycles": 40})
         specs = {parts_of(name)[0]: spec for name, spec in env.behavior_specs.items()}
         side = RandomSide(specs, 1)
-        scores.append(play(env, 8, side, side, team))
+        scores.append(play_games(env, 8, side, side, team))
         env.close()
     assert (scores[0] + scores[1]).tolist() == [1.0] * 8
     assert {0.5, 1.0} >= set(scores[0].tolist()) > {0.5}

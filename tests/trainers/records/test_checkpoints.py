@@ -16,6 +16,7 @@ from gym_adapters.files import write_atomically, write_text
 from trainers import UserError, load_policy
 from trainers.records.checkpoint import load_state, save_state
 from trainers.training.resuming import restore
+from trainers.training.starting import start_from
 
 SPEC = make_spec((4,), continuous=2, branches=(3, 2))
 SETTINGS = {
@@ -85,7 +86,7 @@ def test_an_optimiser_of_other_weights_is_refused_and_the_policy_can_still_be_us
         UserError, match=r"here\.pt: .*set natural_gradient_kl as it was, or use --initialize-from"
     ):
         restore(after, tmp_path / "here.pt")
-    restore(after, tmp_path / "here.pt", only_weights=True)
+    start_from(after, tmp_path / "here.pt")
     assert_same(after.policy.state_dict(), before.policy.state_dict())
 
 
@@ -102,12 +103,12 @@ def test_a_key_that_changes_which_weights_are_learned_is_named(was, now, named, 
     save_state(tmp_path / "here.pt", whole_state(before))
     with pytest.raises(UserError, match=rf"here\.pt: .*set {named} as it was, or use --initialize-from"):
         restore(after, tmp_path / "here.pt")
-    restore(after, tmp_path / "here.pt", only_weights=True)
+    start_from(after, tmp_path / "here.pt")
     assert_same(after.policy.state_dict(), before.policy.state_dict())
 
 
-@pytest.mark.parametrize("only_weights", [False, True])
-def test_a_shared_body_does_not_take_the_place_of_two(only_weights, tmp_path):
+@pytest.mark.parametrize("load", [restore, start_from])
+def test_a_shared_body_does_not_take_the_place_of_two(load, tmp_path):
     before, after = (
         make_learner(SPEC, behavior_settings("ppo", {"shared_critic": one})) for one in (False, True)
     )
@@ -115,7 +116,7 @@ def test_a_shared_body_does_not_take_the_place_of_two(only_weights, tmp_path):
     with pytest.raises(
         UserError, match=r"here\.pt: trained with hyperparameters\.shared_critic false; this run has"
     ):
-        restore(after, tmp_path / "here.pt", only_weights=only_weights)
+        load(after, tmp_path / "here.pt")
 
 
 def test_saving_does_not_disturb_what_follows(tmp_path):
@@ -145,7 +146,7 @@ def test_weights_alone_start_counting_anew(tmp_path):
     drive(trained_env(), learner, 60)
     save_state(tmp_path / "trained.pt", whole_state(learner))
     fresh = make_learner(SPEC, SETTINGS["ppo"], seed=9)
-    restore(fresh, tmp_path / "trained.pt", only_weights=True)
+    start_from(fresh, tmp_path / "trained.pt")
     assert fresh.step == 0
     assert fresh.metrics.episodes == 0
     assert_same(fresh.policy.state_dict(), learner.policy.state_dict())
@@ -158,7 +159,7 @@ def test_a_ppo_checkpoint_starts_an_a2c_run_but_is_not_resumed_by_one(tmp_path):
     spec = make_spec((4,), continuous=1)
     save_state(tmp_path / "ppo.pt", whole_state(make_learner(spec, behavior_settings("ppo"))))
     a2c = make_learner(spec, behavior_settings("a2c"))
-    restore(a2c, tmp_path / "ppo.pt", only_weights=True)
+    start_from(a2c, tmp_path / "ppo.pt")
     with pytest.raises(UserError, match="written by ppo"):
         restore(a2c, tmp_path / "ppo.pt")
 

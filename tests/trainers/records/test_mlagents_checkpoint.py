@@ -13,7 +13,7 @@ from scripted_env import make_spec
 from trainers import UserError, train
 from trainers.config import load_settings
 from trainers.records.checkpoint import load_state, save_state
-from trainers.training.resuming import restore
+from trainers.training.starting import start_from
 
 UNITS, HALF, ROWS = 8, 3, 40
 BODY = "network_body._body_endoder.seq_layers."
@@ -132,7 +132,7 @@ def test_policy_values_and_moments_are_theirs(memory: bool, tmp_path: Path) -> N
     save_state(tmp_path / "checkpoint.pt", state)
     ours = learner(memory)
     before = ours.policy.value_head.weight.detach().clone()
-    restore(ours, tmp_path / "checkpoint.pt", only_weights=True)
+    start_from(ours, tmp_path / "checkpoint.pt")
     rng = np.random.default_rng(1)
     observations = [rng.normal(1, 2, (ROWS, size)).astype(np.float32) for size in SIZES]
     remembered = torch.randn(ROWS, 2 * HALF) if memory else None
@@ -171,7 +171,7 @@ def test_without_a_critic_the_new_one_stays(tmp_path: Path) -> None:
     save_state(tmp_path / "checkpoint.pt", theirs(critic=False))
     ours = learner()
     before = {name: tensor.clone() for name, tensor in ours.policy.critic.state_dict().items()}
-    restore(ours, tmp_path / "checkpoint.pt", only_weights=True)
+    start_from(ours, tmp_path / "checkpoint.pt")
     assert all(torch.equal(tensor, before[name]) for name, tensor in ours.policy.critic.state_dict().items())
 
 
@@ -205,7 +205,7 @@ def test_what_does_not_fit_is_refused(change: dict, network: dict, told: str, tm
     ours = learner(**network)
     before = ours.policy.state_dict()["actor.layers.0.weight"].clone()
     with pytest.raises(UserError, match=told) as caught:
-        restore(ours, path, only_weights=True)
+        start_from(ours, path)
     assert str(caught.value).startswith(f"{path}: ")
     assert torch.equal(ours.policy.state_dict()["actor.layers.0.weight"], before)
 

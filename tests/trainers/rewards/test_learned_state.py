@@ -12,6 +12,7 @@ from gym_adapters.errors import UserError
 from trainers.algorithms.on_policy import OnPolicyLearner
 from trainers.records.checkpoint import save_state
 from trainers.training.resuming import restore
+from trainers.training.starting import start_from
 
 
 @BOTH
@@ -42,7 +43,7 @@ def test_initialize_from_takes_its_network_over_and_a_new_signal_starts_anew(sig
     state = {**learner.state_dict(), "behavior": learner.description()}
     save_state(tmp_path / "here.pt", state)
     other = learner_of("ppo", spec, {"extrinsic": {}, **signal_block(signal, learning_rate=0.02)}, 4)
-    restore(other, tmp_path / "here.pt", only_weights=True)
+    start_from(other, tmp_path / "here.pt")
     assert_same(signal_of(other).network.state_dict(), signal_of(learner).network.state_dict())
     assert signal_of(other).optimizer.learning_rate == 0.02
     assert other.step == 0
@@ -51,7 +52,7 @@ def test_initialize_from_takes_its_network_over_and_a_new_signal_starts_anew(sig
     save_state(tmp_path / "without.pt", state)
     fresh = learner_of("ppo", spec, signals, 4)
     before = {name: tensor.clone() for name, tensor in signal_of(fresh).network.state_dict().items()}
-    restore(fresh, tmp_path / "without.pt", only_weights=True)
+    start_from(fresh, tmp_path / "without.pt")
     assert_same(signal_of(fresh).network.state_dict(), before)
 
 
@@ -75,7 +76,7 @@ def test_a_damaged_state_is_one_line(damage, named, tmp_path):
         restore(learner_of("ppo", spec, signal_block("rnd"), 4), tmp_path / "here.pt")
 
 
-@pytest.mark.parametrize("only_weights", [False, True])
+@pytest.mark.parametrize("load", [restore, start_from])
 @pytest.mark.parametrize(
     ("keys", "told"),
     [
@@ -83,15 +84,15 @@ def test_a_damaged_state_is_one_line(damage, named, tmp_path):
         ({"normalize": True}, r"normalizer\.mean is missing, this run has \(4,\)"),
     ],
 )
-def test_another_network_of_its_own_names_its_block(keys, told, only_weights, tmp_path):
+def test_another_network_of_its_own_names_its_block(keys, told, load, tmp_path):
     spec, here = make_spec((4,), continuous=1), tmp_path / "here.pt"
     own = {"hidden_units": 8, "num_layers": 1}
     learner = learner_of("ppo", spec, signal_block("rnd", network_settings=own), 3)
     save_state(here, {**learner.state_dict(), "behavior": learner.description()})
     other = learner_of("ppo", spec, signal_block("rnd", network_settings={**own, **keys}), 4)
     with pytest.raises(UserError, match=rf"here\.pt: reward_signals\.rnd\.network .*{told}; use the block"):
-        restore(other, here, only_weights)
+        load(other, here)
 
     save_state(here, {**other.state_dict(), "behavior": other.description()})
     with pytest.raises(UserError, match=r"reward_signals\.rnd\.network is another one"):
-        restore(learner, here, only_weights)
+        load(learner, here)

@@ -21,7 +21,8 @@ from trainers.playback.demonstrate import main as demonstrate_main
 from trainers.playback.evaluation import main as evaluate_main
 from trainers.records.checkpoint import load_state
 from trainers.training.cli import main as train_main
-from trainers.training.clone import LEAST_DEVIATION, main
+from trainers.training.clone import LEAST_DEVIATION
+from trainers.training.clone_command import main
 
 
 def teacher_of_cartpole(path: Path, episodes: int = 6) -> Path:

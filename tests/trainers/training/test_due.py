@@ -5,8 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from trainers.training.due import Due
-from trainers.training.resuming import NEXT_EVALUATION
+from trainers.training.due import NEXT_EVALUATION, Due
 
 
 def learner(step: int = 0, evaluation_freq: int | None = 40) -> SimpleNamespace:

@@ -11,7 +11,7 @@ from gym_adapters.parallel_env import ParallelEnvAdapter
 from trainers import load_policy, train
 from trainers.config import load_settings
 from trainers.experience.rollout import Rollout
-from trainers.playback.match import RandomSide, RunSide, play, report, text
+from trainers.playback.match import RandomSide, RunSide, play_games, report, text
 from trainers.records.run_status import read_status
 
 
@@ -24,7 +24,7 @@ def test_a_game_is_learned_by_self_play(tmp_path: Path, trainer_type: str) -> No
     env = arena(copies=100)
     env.reset()
     specs = {"duel_v0": next(iter(env.behavior_specs.values()))}
-    scores = [play(arena(copies=100), 100, side, RandomSide(specs, 0), team) for team in (0, 1)]
+    scores = [play_games(arena(copies=100), 100, side, RandomSide(specs, 0), team) for team in (0, 1)]
     assert np.mean(scores) > 0.9
     found = report(np.concatenate(scores), "duel", "random")
     assert found["won"] + found["drawn"] + found["lost"] == found["games"] == 200
@@ -63,7 +63,7 @@ def test_teams_and_opponents_remember(tmp_path: Path) -> None:
     scores = []
     for _ in range(2):
         side.forget()
-        scores.append(play(arena(copies=20), 20, side, side, 0))
+        scores.append(play_games(arena(copies=20), 20, side, side, 0))
     np.testing.assert_array_equal(*scores)
 
 

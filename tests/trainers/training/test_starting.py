@@ -14,6 +14,7 @@ from trainers.algorithms.learner import Learner
 from trainers.config import load_settings
 from trainers.records.checkpoint import save_state
 from trainers.training.resuming import restore
+from trainers.training.starting import start_from
 
 RND = {"rnd": {"network_settings": SMALL_NETWORK}}
 CURIOSITY = {"curiosity": {"network_settings": SMALL_NETWORK}}
@@ -55,7 +56,7 @@ def test_a_value_stays_with_its_signal_and_new_ones_begin_anew(kind, spec, now, 
     learner = learner_of(kind, spec, now, 4)
     fresh, learned = values(learner), values(source)
     assert learned["extrinsic"].keys() == learner.policy.value_dimensions().keys()
-    notes = restore(learner, tmp_path / "here.pt", only_weights=True)
+    notes = start_from(learner, tmp_path / "here.pt")
     assert notes == (["values of the reward signals curiosity begin anew"] if "curiosity" in now else [])
     for name, parameters in values(learner).items():
         assert_same(parameters, learned.get(name, fresh[name]))
@@ -71,7 +72,7 @@ def test_a_kept_policy_names_its_signals_though_it_has_not_their_states(tmp_path
     save_state(tmp_path / "kept.pt", state)
     learner = learner_of("ppo", CONTINUOUS, {**EXTRINSIC, **CURIOSITY}, 4)
     fresh = values(learner)
-    restore(learner, tmp_path / "kept.pt", only_weights=True)
+    start_from(learner, tmp_path / "kept.pt")
     assert_same(values(learner)["extrinsic"], values(source)["extrinsic"])
     assert_same(values(learner)["curiosity"], fresh["curiosity"])
 
@@ -82,7 +83,7 @@ def test_names_that_do_not_fit_leave_the_values_as_they_are(names, tmp_path):
     behavior = {**source.description(), "reward_signals": names}
     save_state(tmp_path / "here.pt", {**source.state_dict(), "behavior": behavior})
     learner = learner_of("ppo", CONTINUOUS, {**EXTRINSIC, **CURIOSITY}, 4)
-    assert restore(learner, tmp_path / "here.pt", only_weights=True) == []
+    assert start_from(learner, tmp_path / "here.pt") == []
     assert_same(dict(learner.policy.state_dict()), dict(source.policy.state_dict()))
 
 
@@ -90,7 +91,7 @@ def test_another_network_is_still_refused(tmp_path):
     source = learner_of("ppo", CONTINUOUS, {**EXTRINSIC, **RND}, 3)
     save_state(tmp_path / "here.pt", {**source.state_dict(), "behavior": source.description()})
     with pytest.raises(UserError, match="a checkpoint of another network"):
-        restore(learner_of("ppo", HYBRID, EXTRINSIC, 3), tmp_path / "here.pt", only_weights=True)
+        start_from(learner_of("ppo", HYBRID, EXTRINSIC, 3), tmp_path / "here.pt")
     with pytest.raises(UserError, match=r"value_head\.bias is \(2,\), this run has \(1,\)"):
         restore(learner_of("ppo", CONTINUOUS, EXTRINSIC, 3), tmp_path / "here.pt")
 

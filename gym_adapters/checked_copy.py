@@ -3,8 +3,8 @@
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple, NoReturn
 
-from gym_adapters.checked import described, one_flag, one_number
 from gym_adapters.errors import UserError, raised
+from gym_adapters.values import described, one_flag, one_number
 
 
 class Told(NamedTuple):
@@ -25,7 +25,7 @@ class Told(NamedTuple):
     infos: Mapping[str, Any]
 
 
-class Teller:
+class CheckedCopy:
     """A copy of an environment, whose results are checked.
 
     Args:

@@ -1,0 +1,71 @@
+"""What a checkpoint must hold so that a learner can take it over."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from gym_adapters.errors import UserError
+from trainers.algorithms.learner import CLONING
+from trainers.records.checkpoint_content import require_alike
+from trainers.records.saved_network import first_difference
+
+LATER = ("reward_signals", "lesson_returns", "updates", "row_generator", CLONING)
+"""What checkpoints of earlier versions lack, and those of runs that did not imitate or had another device."""
+
+
+def require_loadable(state: dict[str, Any], own: Mapping[str, Any]) -> None:
+    """Require that a checkpoint's values have the kinds and shapes of a learner's.
+
+    The optimisers and the moments check their own.
+
+    Args:
+        state: the content of a checkpoint.
+        own: what the learner's `state_dict` has under the keys that it takes over, among them `reward_signals`.
+
+    Raises:
+        ValueError: a value differs; the message names it.
+        UserError: a reward signal's network is another one.
+    """
+    known = state.get("reward_signals", {})
+    require_alike(known, {}, "reward_signals")
+    signals = {
+        name: {key: value for key, value in signal.items() if key != "optimizer"}
+        for name, signal in own["reward_signals"].items()
+        if name in known
+    }
+    for name, signal in signals.items():
+        if "network" in signal:
+            _require_same_network(name, known[name], signal["network"])
+    for key, value in {**own, "reward_signals": signals}.items():
+        if key in state or key not in LATER:
+            require_alike(state.get(key), value, key)
+
+
+def _require_same_network(name: str, found: Any, expected: Mapping[str, torch.Tensor]) -> None:
+    """Require that the saved network of a reward signal has the parameters of the signal's, if it is one at all.
+
+    Raises:
+        UserError: a parameter is missing, too many, or has another shape.
+    """
+    network = found.get("network") if isinstance(found, dict) else None
+    if not isinstance(network, dict) or not all(isinstance(one, torch.Tensor) for one in network.values()):
+        return  # damaged, which `require_alike` reports
+    difference = first_difference(network, expected)
+    if difference:
+        raise UserError(
+            f"reward_signals.{name}.network is another one: {difference}; use the block reward_signals.{name} and "
+            "the environment it was trained with"
+        )
+
+
+def signals_of(state: dict[str, Any]) -> list[str]:
+    """Return the reward signals of a checkpoint, in the order of its values; none if they are damaged.
+
+    Earlier versions did not name them apart from their states, and the first ones had extrinsic alone.
+    """
+    behavior = state["behavior"] if isinstance(state["behavior"], dict) else {}
+    names = behavior.get("reward_signals", state.get("reward_signals", ["extrinsic"]))
+    if not isinstance(names, dict | list) or not all(isinstance(name, str) for name in names):
+        return []
+    return list(names)
