@@ -88,8 +88,7 @@ class SelfPlay:
         """Save policies, choose opponents, and let the next team learn, when they are due.
 
         Returns:
-            Whether another team learns from now on. The learners have then dropped their agents, and the environment
-            must be reset.
+            Whether another team learns from now on. The environment must then be reset.
         """
         of_behaviors = {seat.learner.name: seat for seat in self._seats}.values()
         for seat in of_behaviors:
@@ -103,7 +102,6 @@ class SelfPlay:
         for seat in of_behaviors:
             self._began[seat.learner.name] = seat.learner.step
             seat.opponents.swap()
-            seat.learner.forget_agents()
         self._take_seats()
         return True
 
