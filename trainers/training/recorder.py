@@ -13,7 +13,8 @@ from trainers.training.callbacks import Moment
 from trainers.training.due import Due
 from trainers.training.early_stop import EARLY_STOP, EarlyStop
 from trainers.training.outcome import Outcome
-from trainers.training.resuming import DEVICE, ELO_STATUS, NEXT_EVALUATION, best_key
+from trainers.training.past_policies import ELO_STATUS
+from trainers.training.resuming import DEVICE, NEXT_EVALUATION, best_key
 
 
 class Recorder:

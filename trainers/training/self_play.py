@@ -79,7 +79,8 @@ class SelfPlay:
         team = parts_of(behavior_id)[1]
         if self.learning is None:
             self.learning = team
-        self._began.setdefault(learner.name, learner.step)
+        began = self._began.get(learner.name, learner.step)
+        self._began[learner.name] = min(began, learner.step)  # an older checkpoint may be resumed
         opponents = learner.opponents
         self._seats.append(Seat(team, behavior_id, learner, opponents, actor, opponents.decisions))
         self._take_seats()
