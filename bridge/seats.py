@@ -6,8 +6,17 @@ from mlagents_envs.base_env import ActionTuple, BehaviorSpec, DecisionSteps, Ter
 from bridge.declarations import plain_name
 from gym_adapters.errors import UserError
 
-NOBODY = -1
-"""The agent of an empty seat, and the seat of an agent that has none."""
+NOBODY = int(np.iinfo(np.int64).min)
+"""The agent of an empty seat. A player may send any id of 32 bits, also -1."""
+NOWHERE = -1
+"""The seat of an agent that has none."""
+EMPTY = -1
+"""What others are told as the agent of an empty seat."""
+
+
+def told(agents: np.ndarray) -> np.ndarray:
+    """Return ids as others are told them, with `EMPTY` where there is nobody; same shape."""
+    return np.where(agents == NOBODY, EMPTY, agents)
 
 
 class Seats:
@@ -115,7 +124,7 @@ class Seats:
         if len(terminals):
             self._end(terminals)
         seats = self._find(decisions.agent_id)
-        strange = seats == NOBODY
+        strange = seats == NOWHERE
         if strange.any():
             self._sit_down(decisions.agent_id[strange])
             seats = self._find(decisions.agent_id)
@@ -159,7 +168,7 @@ class Seats:
     def _end(self, terminals: TerminalSteps) -> None:
         """Take in the agents whose episode ended. One that never asked has no seat and does not count."""
         found = self._find(terminals.agent_id)
-        rows = np.flatnonzero(found != NOBODY)
+        rows = np.flatnonzero(found != NOWHERE)
         seats = found[rows]
         self._pay(seats, rows, terminals)
         counts = self.shown[seats]
@@ -189,8 +198,8 @@ class Seats:
     def _sit_down(self, ids: np.ndarray) -> None:
         """Give seats to agents that have none."""
         back = _places(self._before, ids)
-        back[self.agent[back] != NOBODY] = NOBODY
-        again = back != NOBODY
+        back[self.agent[back] != NOBODY] = NOWHERE
+        again = back != NOWHERE
         self.agent[back[again]] = ids[again]
         others = np.sort(ids[~again])
         free = self._free[self.agent[self._free] == NOBODY]
@@ -204,14 +213,14 @@ class Seats:
         self._free = free[len(others) :]
 
     def _find(self, ids: np.ndarray) -> np.ndarray:
-        """Return the seat of each agent; `NOBODY` where it has none."""
+        """Return the seat of each agent; `NOWHERE` where it has none."""
         if len(ids) == len(self._seats) and (self.agent[self._seats] == ids).all():
             return self._seats  # the usual case: those of the last step, in the same order
         return _places(self.agent, ids)
 
 
 def _places(values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Return where in `values` each wanted id stands; `NOBODY` where it does not. Shape: (wanted,)."""
+    """Return where in `values` each wanted id stands; `NOWHERE` where it does not. Shape: (wanted,)."""
     order = np.argsort(values)
     places = order[np.minimum(np.searchsorted(values, wanted, sorter=order), len(values) - 1)]
-    return np.where(values[places] == wanted, places, NOBODY)
+    return np.where(values[places] == wanted, places, NOWHERE)

@@ -10,6 +10,7 @@ from gymnasium.vector.utils import batch_space
 from mlagents_envs.base_env import BaseEnv
 
 from bridge.gym_spaces import Actions, Observations, Several
+from bridge.seats import told
 from bridge.start import over_player, take_seed
 from bridge.turns import LIMIT, Turns, check_turns
 from gym_adapters.errors import UserError
@@ -119,7 +120,7 @@ class UnityVectorEnv(VectorEnv):
 
     def _infos(self) -> dict[str, Any]:
         seats = self._seats
-        infos: dict[str, Any] = {"active": seats.shown.copy(), "agent_id": seats.agent.copy()}
+        infos: dict[str, Any] = {"active": seats.shown.copy(), "agent_id": told(seats.agent)}
         if seats.spec.action_spec.discrete_size:
             infos[ACTION_MASK] = seats.allowed()
         if not self._add_group_rewards:
@@ -131,7 +132,7 @@ class UnityVectorEnv(VectorEnv):
         final = np.full(self.num_envs, None, object)
         for seat in np.flatnonzero(seats.ended).tolist():
             final[seat] = self._observations.of(seats.last(seat))
-        last = _given({"agent_id": seats.last_agent.copy()}, seats.ended)
+        last = _given({"agent_id": told(seats.last_agent)}, seats.ended)
         return _given({"final_obs": final, "final_info": last}, seats.ended)
 
 

@@ -132,3 +132,26 @@ def test_the_number_of_places_is_named_where_none_was_asked_for() -> None:
     vector.reset()
     with pytest.raises(UserError, match=r"3 agents live .*, and places are 2; pass a larger num_envs$"):
         vector.step(vector.action_space.sample())
+
+
+def test_an_agent_may_have_any_id_that_a_player_sends() -> None:
+    """An empty place is told as -1; the agent of that id is one like the others."""
+    least, most = -(2**31), 2**31 - 1
+    env, behavior = scripted([whole(least, 9), life(-1, 0, 2), life(most, 0, 1), life(-1, 3, 9)])
+    vector = UnityVectorEnv(env, num_envs=4)
+    observation, infos = vector.reset()
+    assert infos["active"].tolist() == [True, True, True, False]
+    assert infos["agent_id"].tolist() == [least, -1, most, -1]
+    assert not observation[3].any()
+    ones = np.ones((4, 2), np.float32), np.ones((4, 2), int)
+    seen = []
+    for _ in range(4):
+        _, rewards, terminated, _, infos = vector.step(ones)
+        seen.append((infos["active"].tolist(), np.flatnonzero(terminated).tolist(), rewards.tolist()))
+    assert seen == [
+        ([True, True, False, False], [2], [1, 1, 1, 0]),
+        ([True, False, False, False], [1], [2, 2, 0, 0]),
+        ([True, True, False, False], [], [3, 0, 0, 0]),
+        ([True, True, False, False], [], [4, 4, 0, 0]),
+    ]
+    assert all((behavior.actions[who, 0][0] == 1).all() for who in range(3))

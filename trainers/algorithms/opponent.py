@@ -222,6 +222,14 @@ class Opponents:
         self._saved_at, self._swapped_at = state["saved_at"], state["swapped_at"]
         self._decisions = state["decisions"]
 
+    def begin_at(self, step: int) -> None:
+        """Let the next policy be saved `save_steps` after a step at the latest: an older checkpoint may be resumed.
+
+        Args:
+            step: decisions of the learning team so far.
+        """
+        self._saved_at = min(self._saved_at, step)
+
     def _save(self) -> None:
         weights = {name: tensor.detach().clone() for name, tensor in self.policy.state_dict().items()}
         self.saved.append(Player(self.latest.rating, weights))

@@ -52,6 +52,9 @@ class Reached(BaseModel):
     device: str | None = None
     lesson_num: int = Field(default=0, ge=0)
     smoothed_reward: FiniteFloat = 0.0
+    elo: FiniteFloat | None = None
+    learning_team: int | None = None
+    turn_began: dict[str, int] = {}
     early_stop: Waiting | None = None
     next_evaluation: int = Field(default=0, ge=0)
 

@@ -7,7 +7,7 @@ from typing import Any
 from gym_adapters.errors import UserError, refusal_named
 from trainers.algorithms.learner import Learner
 from trainers.config import RunSettings
-from trainers.records.checkpoint import BEST, NEWEST, save_state
+from trainers.records.checkpoint import BEST, NEWEST
 from trainers.records.checkpoint_content import require_savable
 from trainers.records.checkpoint_keeper import CheckpointKeeper
 from trainers.records.metrics import Summary
@@ -16,8 +16,9 @@ from trainers.records.reports import CsvReport, TensorBoardReport
 from trainers.records.wandb_report import WandbReport
 from trainers.training.best import BEST_LESSON, best_key, best_return_of
 from trainers.training.outcome import Outcome
+from trainers.training.past_policies import restore_opponents, save_opponents
 from trainers.training.recorder import Recorder
-from trainers.training.resuming import OPPONENTS, restore, restore_opponents
+from trainers.training.resuming import restore
 
 
 class FileRecorder(Recorder):
@@ -62,7 +63,7 @@ class FileRecorder(Recorder):
                 raise UserError(f"{path}: there is no checkpoint to resume; remove --resume or use --force")
             self.notes += restore(learner, path)
             learner.load_store(folder)
-            self.notes += restore_opponents(learner, folder)
+            self.notes += restore_opponents(learner, folder, status)
             self.keeper.restore(status)
         super().__init__(learner, folder, status)
         require_savable(self.state(), f"behavior {learner.name}: state")
@@ -111,8 +112,7 @@ class FileRecorder(Recorder):
         self.keeper.save(self.state(), metrics.recent_mean if metrics.recent_returns else None)
         super().save()
         learner.save_store(self.folder)
-        if learner.opponents is not None:
-            save_state(self.folder / OPPONENTS, learner.opponents.state_dict())
+        save_opponents(learner, self.folder)
 
     def monitor(self) -> None:
         """Write the episodes that have ended since the last call to `monitor.csv`, if there is one."""

@@ -50,7 +50,7 @@ class Lessons:
         """Begin the lessons that are due, and send their parameters to the environment.
 
         Returns:
-            Whether the environment must be reset. The learners have then dropped their agents.
+            Whether the environment must be reset.
         """
         change = self._curriculum.advance(
             {
@@ -68,6 +68,4 @@ class Lessons:
         for learner in learners:
             learner.metrics.begin_lesson()
             learner.metrics.standing |= self._curriculum.tags
-            if change.reset:
-                learner.forget_agents()
         return change.reset

@@ -14,10 +14,8 @@ from trainers.training.callbacks import Moment
 from trainers.training.due import NEXT_EVALUATION, Due
 from trainers.training.early_stop import EARLY_STOP, EarlyStop
 from trainers.training.outcome import Outcome
+from trainers.training.past_policies import ELO_STATUS
 from trainers.training.resuming import DEVICE
-
-ELO_STATUS = "elo"
-"""Key of a behavior's Elo rating in `training_status.json`, as in ML-Agents."""
 
 
 class Recorder:

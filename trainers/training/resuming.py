@@ -11,13 +11,10 @@ from gym_adapters.errors import UserError, unread_named
 from trainers.algorithms.learner import Learner
 from trainers.config import CheckpointSettings, TorchSettings
 from trainers.optim.device import find_device
-from trainers.records.checkpoint import NEWEST, damage_named, load_state, read_tensors
+from trainers.records.checkpoint import NEWEST, damage_named, load_state
 from trainers.records.mlagents_checkpoint import require_translatable
 from trainers.records.saved_network import check_fits
 from trainers.training.loadable import require_loadable, signals_of
-
-OPPONENTS = "opponents.pt"
-"""File of the past policies of self-play, in a behavior's folder."""
 
 DEVICE = "device"
 """Key of a behavior's torch device in `training_status.json`."""
@@ -69,22 +66,6 @@ def resumed_settings(wanted: TorchSettings, status: Mapping[str, Any]) -> tuple[
     except UserError:
         return wanted, f"so far computed on {device}, which is not available here; the device is chosen anew"
     return wanted.model_copy(update={"device": str(device)}), ""
-
-
-def restore_opponents(learner: Learner, folder: Path) -> list[str]:
-    """Read the past policies of a resumed learner, if it has self-play. Returns messages for the user.
-
-    Raises:
-        UserError: their file is damaged, or belongs to another network.
-    """
-    if learner.opponents is None:
-        return []
-    path = folder / OPPONENTS
-    if not path.is_file():
-        return ["no past policies were saved, so self-play begins with the present one"]
-    with damage_named(path):
-        learner.opponents.load_state_dict(read_tensors(path))
-    return []
 
 
 def generator_state(saved: torch.Tensor, generator: torch.Generator) -> torch.Tensor:

@@ -18,15 +18,14 @@ def share_state(learner: Learner) -> None:
     collective, opponents = learner.task.collective, learner.opponents
     if collective.size == 1:
         return
-    resumed = opponents is not None and bool(opponents.saved)
     state = {
         "learner": learner.state_dict(),
-        "opponents": opponents.state_dict() if opponents and resumed else None,
+        "opponents": None if opponents is None else opponents.state_dict(),
     }
     state = collective.broadcast(state if collective.rank == 0 else None)
     if collective.rank:
         learner.load_state_dict(state["learner"])
-        if opponents is not None and state["opponents"] is not None:
+        if opponents is not None:
             opponents.load_state_dict(state["opponents"])
     require_same_weights(learner)
 

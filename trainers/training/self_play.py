@@ -1,6 +1,7 @@
 """Self-play: one team learns at a time, and past policies play the other teams (ML-Agents block `self_play`)."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,6 +56,7 @@ class SelfPlay:
         self.learning: int | None = status.get("learning_team")
         self._began: dict[str, int] = dict(status.get("turn_began", {}))
         self._seats: list[Seat] = []
+        self._heard = (-1, 0)
         self._warned = False
 
     @property
@@ -79,7 +81,8 @@ class SelfPlay:
         team = parts_of(behavior_id)[1]
         if self.learning is None:
             self.learning = team
-        self._began.setdefault(learner.name, learner.step)
+        began = self._began.get(learner.name, learner.step)
+        self._began[learner.name] = min(began, learner.step)  # an older checkpoint may be resumed
         opponents = learner.opponents
         self._seats.append(Seat(team, behavior_id, learner, opponents, actor, opponents.decisions))
         self._take_seats()
@@ -88,8 +91,7 @@ class SelfPlay:
         """Save policies, choose opponents, and let the next team learn, when they are due.
 
         Returns:
-            Whether another team learns from now on. The learners have then dropped their agents, and the environment
-            must be reset.
+            Whether another team learns from now on. The environment must then be reset.
         """
         of_behaviors = {seat.learner.name: seat for seat in self._seats}.values()
         for seat in of_behaviors:
@@ -99,11 +101,10 @@ class SelfPlay:
         if (following := self._next_team()) is None:
             self._warn_if_alone()
             return False
-        self.learning = following
+        self.learning, self._heard = following, (-1, 0)
         for seat in of_behaviors:
             self._began[seat.learner.name] = seat.learner.step
             seat.opponents.swap()
-            seat.learner.forget_agents()
         self._take_seats()
         return True
 
@@ -111,16 +112,28 @@ class SelfPlay:
     def _turn_is_over(self) -> bool:
         """Whether a learner has had its `team_change` decisions, or all learners of the team have finished.
 
-        After a resume, the learning team may come later than others.
+        After a resume, the learning team may come later than others. A team without agents, which has not decided
+        while the others made as many decisions as its turn has, loses its turn.
         """
         team = [seat for seat in self._seats if seat.team == self.learning]
         if not team:
             return any(seat.opponents.decisions - seat.joined_at >= PATIENCE for seat in self._seats)
         able = [seat for seat in team if not seat.learner.finished]
-        return not able or any(
+        if not able:
+            return True
+        turn = max(seat.opponents.settings.team_change for seat in able)
+        return self._silence(able) >= max(turn, PATIENCE) or any(
             seat.learner.step - self._began[seat.learner.name] >= seat.opponents.settings.team_change
             for seat in able
         )
+
+    def _silence(self, able: Sequence[Seat]) -> int:
+        """Return the decisions that opponents have made since the newest one of the learning team."""
+        steps = sum({seat.learner.name: seat.learner.step for seat in able}.values())
+        decisions = sum({seat.learner.name: seat.opponents.decisions for seat in self._seats}.values())
+        if steps != self._heard[0]:
+            self._heard = (steps, decisions)
+        return decisions - self._heard[1]
 
     def _next_team(self) -> int | None:
         """Return the number of the next other team with a learner that has not finished; None without one."""

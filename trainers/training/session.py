@@ -214,14 +214,17 @@ class Session:
         Called every environment step.
 
         Returns:
-            Whether the environment must be reset. The learners have then dropped their agents.
+            Whether the environment must be reset. All learners have then dropped their agents.
 
         Raises:
             UserError: a callback failed.
         """
         self._chronicle.announce(self.recorders)
         new_lesson = self.lessons.advance(env, self.learners)
-        return self.self_play.advance() or new_lesson
+        must_reset = self.self_play.advance() or new_lesson
+        for learner in self.learners if must_reset else ():
+            learner.forget_agents()
+        return must_reset
 
     def take_statistics(self, env: BaseEnv) -> None:
         """Add the environment's own statistics (Unity's `StatsRecorder`), if any, to every behavior's summary."""

@@ -19,6 +19,7 @@ def test_files_of_both_trainers_are_read_with_all_of_their_keys(tmp_path):
     status = {
         "A": {"checkpoints": [{**ENTRY, "creation_time": 1.5}], "final_checkpoint": ENTRY, "elo": 1200.0},
         "two\nlines": {"checkpoints": [], "best_return": 3, "device": "cpu"},
+        "self_play": {"learning_team": None, "turn_began": {"A": 7}},
         "gravity": {"lesson_num": 2, "smoothed_reward": -1.0},
         "metadata": {"stats_format_version": "0.3.0", "mlagents_version": "1.1.0", "torch_version": "2.1"},
     }
@@ -47,6 +48,10 @@ def test_files_of_both_trainers_are_read_with_all_of_their_keys(tmp_path):
         (b'{"A": {"device": 3}}', "A.device:"),
         (b'{"p": {"lesson_num": -1}}', "p.lesson_num:"),
         (b'{"p": {"smoothed_reward": "x"}}', "p.smoothed_reward:"),
+        (b'{"A": {"elo": "x"}}', "A.elo:"),
+        (b'{"self_play": {"learning_team": "x"}}', "self_play.learning_team:"),
+        (b'{"self_play": {"turn_began": [1]}}', "self_play.turn_began:"),
+        (b'{"self_play": {"turn_began": {"A": "x"}}}', "self_play.turn_began.A:"),
     ],
 )
 def test_a_damaged_file_is_refused_in_one_line_that_names_what_is_wrong(content, named, tmp_path):

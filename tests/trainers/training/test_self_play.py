@@ -1,6 +1,7 @@
 """Self-play in whole runs: a game is learned against past policies, which are rated, remembered and resumed."""
 
 import csv
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +9,11 @@ import pytest
 from duels import COPIES, Duel, arena, options
 
 from gym_adapters.parallel_env import ParallelEnvAdapter
-from trainers import load_policy, train
+from trainers import UserError, load_policy, train
 from trainers.config import load_settings
 from trainers.experience.rollout import Rollout
 from trainers.playback.match import RandomSide, RunSide, play_games, report, text
+from trainers.records.checkpoint import read_tensors
 from trainers.records.run_status import read_status
 
 
@@ -96,11 +98,36 @@ def test_only_the_learning_team_s_open_decisions_are_carried_into_the_next_rollo
         assert all(float(row["Policy/Rnd Reward"]) > 0 for row in csv.DictReader(stream))
 
 
-def test_a_run_without_past_policies_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_without_past_policies_says_so_and_keeps_its_rating(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     train(arena(), options(tmp_path, 600))
+    path = tmp_path / "duel" / "run_logs" / "training_status.json"
+    rating = read_status(path)["duel_v0"]["elo"]
+    assert rating != 1200.0
     (tmp_path / "duel" / "duel_v0" / "opponents.pt").unlink()
-    train(arena(), options(tmp_path, 700, resume=True))
+    train(arena(), options(tmp_path, 600, resume=True))
     assert "no past policies were saved" in capsys.readouterr().out
+    assert read_status(path)["duel_v0"]["elo"] == rating, "nothing was trained"
+
+
+def test_damaged_past_policies_are_named_and_may_be_deleted(tmp_path: Path) -> None:
+    train(arena(), options(tmp_path, 100))
+    (tmp_path / "duel" / "duel_v0" / "opponents.pt").write_bytes(b"")
+    with pytest.raises(UserError, match=r"opponents\.pt: .* delete it to go on without past policies"):
+        train(arena(), options(tmp_path, 200, resume=True))
+
+
+def test_an_older_checkpoint_of_the_run_takes_turns_and_saves_policies_as_before(tmp_path: Path) -> None:
+    """Whoever puts `duel_v0-504.pt` in the place of `checkpoint.pt` goes on from there, not from later counts."""
+    train(arena(), options(tmp_path, 1500))
+    folder = tmp_path / "duel" / "duel_v0"
+    shutil.copy(folder / "duel_v0-504.pt", folder / "checkpoint.pt")
+    assert read_tensors(folder / "opponents.pt")["saved_at"] > 504
+    train(arena(), options(tmp_path, 510, resume=True))
+    status = read_status(tmp_path / "duel" / "run_logs" / "training_status.json")
+    assert status["self_play"]["turn_began"]["duel_v0"] <= 504
+    assert read_tensors(folder / "opponents.pt")["saved_at"] <= 504
 
 
 def test_a_curriculum_may_wait_for_a_rating() -> None:

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 from duels import COPIES, Duel, Shootout, arena, options
+from mlagents_envs.base_env import DecisionSteps, TerminalSteps
 
 from gym_adapters.parallel_env import ParallelEnvAdapter
-from trainers import train
+from trainers import Callback, Moment, train
 from trainers.algorithms.actor import Actor
 from trainers.algorithms.opponent import Opponent
 from trainers.records.checkpoint import read_tensors
@@ -112,3 +113,37 @@ def test_a_team_that_never_comes_loses_its_turn(
     outcome = train(OneByOne(Duel, COPIES, "duel_v0", 3, teams=True), options(tmp_path, 2000, resume=True))
     assert outcome["duel_v0"].finished
     assert [team for team, _ in turns] == [1, 0]
+
+
+class Away(ParallelEnvAdapter):
+    """The goalies are away from a step on."""
+
+    steps = 0
+
+    def step(self) -> None:
+        self.steps += 1
+        super().step()
+
+    def get_steps(self, behavior_name: str) -> Any:
+        decisions, terminals = super().get_steps(behavior_name)
+        if behavior_name.startswith("goalie") and self.steps > 50:
+            spec = self.behavior_specs[behavior_name]
+            return DecisionSteps.empty(spec), TerminalSteps.empty(spec)
+        return decisions, terminals
+
+
+class Enough(Callback):
+    """Ends the run when the strikers have had three turns."""
+
+    def summary(self, moment: Moment) -> None:
+        if moment.behavior == "striker" and moment.step > 2100:
+            moment.stop()
+
+
+def test_a_role_without_agents_loses_its_turn(tmp_path: Path, turns: list[tuple[int | None, int]]) -> None:
+    content = options(tmp_path, 3000)
+    content["behaviors"] = dict.fromkeys(("goalie", "striker"), content.pop("default_settings"))
+    outcomes = train(Away(Shootout, COPIES, "duel_v0", 3, teams=True), content, callbacks=[Enough()])
+    assert [team for team, _ in turns[:4]] == [0, 1, 0, 1]
+    assert outcomes["striker"].steps > 2100
+    assert outcomes["goalie"].steps < 700
