@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -57,7 +58,7 @@ class GroupLearner(PPO):
     An agent's value is that of its group. It goes on when the agent dies before the others.
     """
 
-    network_class = GroupActorCritic
+    network_class: ClassVar[type[GroupActorCritic]] = GroupActorCritic
     hyper: POCASettings
     policy: GroupActorCritic
     sees_mates = True
@@ -68,7 +69,7 @@ class GroupLearner(PPO):
     def make_network(cls, spec: BehaviorSpec, settings: BehaviorSettings) -> GroupActorCritic:
         """See `Learner.make_network`."""
         streams = len(settings.reward_signals.active())
-        return GroupActorCritic(spec, settings.network_settings, reward_streams=streams)
+        return cls.network_class(spec, settings.network_settings, reward_streams=streams)
 
     def make_actor_step(self) -> ActorStep:
         """See `OnPolicyLearner.make_actor_step`."""

@@ -5,7 +5,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -40,7 +40,7 @@ class OnPolicyLearner(RolloutLearner):
     A subclass says how the actor moves (`make_actor_step`) and what the losses are (`losses`).
     """
 
-    network_class = ActorCritic
+    network_class: ClassVar[type[ActorCritic]] = ActorCritic
     figures: tuple[str, ...] = FIGURES
     hyper: Any
     policy: ActorCritic
@@ -67,7 +67,7 @@ class OnPolicyLearner(RolloutLearner):
         """See `Learner.make_network`."""
         hyper: Any = settings.hyperparameters
         streams = len(settings.reward_signals.active())
-        return ActorCritic(spec, settings.network_settings, hyper.shared_critic, streams)
+        return cls.network_class(spec, settings.network_settings, hyper.shared_critic, streams)
 
     @abstractmethod
     def make_actor_step(self) -> ActorStep:
