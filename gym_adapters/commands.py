@@ -88,13 +88,17 @@ class CommandParser(argparse.ArgumentParser):
         """Parse a command line; exit with status 2 if an argument is not known."""
         found, unknown = self.parse_known_args(args, namespace)
         if unknown:
-            shown = [action for action in self._actions if action.help != argparse.SUPPRESS]
-            known = [text for action in shown for text in action.option_strings]
             typed = next((word for word in unknown if word.startswith("-")), "").partition("=")[0]
-            near = difflib.get_close_matches(typed, known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+            advice = self.advice(typed)
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{advice and f'; {advice}'}")
         return found
+
+    def advice(self, typed: str) -> str:
+        """Return what to do about an option that is not known; empty if that is unclear."""
+        shown = [action for action in self._actions if action.help != argparse.SUPPRESS]
+        known = [text for action in shown for text in action.option_strings]
+        near = difflib.get_close_matches(typed, known, n=1)
+        return f"did you mean {near[0]}?" if near else ""
 
 
 def option(name: str, value: object) -> list[str]:

@@ -3,6 +3,7 @@
 import difflib
 import importlib
 import logging
+import re
 import warnings
 from collections.abc import Mapping
 from functools import partial
@@ -34,7 +35,7 @@ PACKAGES = {
     "ale_py": "ale-py",
     "mujoco": "mujoco",
     "cv2": "opencv-python",
-    "pygame": "pygame",
+    "pygame": "pygame-ce",
     "jax": "jax",
     "Box2D": "box2d",
     "minigrid": "minigrid",
@@ -132,9 +133,9 @@ def find_spec(env_id: str) -> EnvSpec:
             f"environment {env_id!r}: {joined_lines(error)}; {_missing(error, module)}"
         ) from error
     except gymnasium.error.Error as error:
-        near = difflib.get_close_matches(env_id, list(gymnasium.registry), n=3, cutoff=0.4)
-        hint = f"did you mean {' or '.join(near)}?" if near else "see gymnasium.pprint_registry()"
-        raise UserError(f"environment {env_id!r} is not a registered Gymnasium id; {hint}") from error
+        raise UserError(
+            f"environment {env_id!r} is not a registered Gymnasium id; {_nearest(env_id, module, name)}"
+        ) from error
     except (Exception, SystemExit) as error:
         if _OLD_MESSAGES in str(error):
             raise UserError(
@@ -144,6 +145,23 @@ def find_spec(env_id: str) -> EnvSpec:
         raise UserError(
             f"environment {env_id!r}: importing {module} failed with {raised(error)}; mend that module"
         ) from error
+
+
+def _nearest(env_id: str, module: str, name: str) -> str:
+    """Return what an id that is not registered may mean.
+
+    Args:
+        env_id: the id.
+        module: the module before its colon, which was imported; empty without one.
+        name: what follows the colon.
+    """
+    if module:
+        return f"{module} was imported and registers no {name}; call gymnasium.register({name!r}, ...) in it"
+    near = difflib.get_close_matches(env_id, list(gymnasium.registry), n=3, cutoff=0.4)
+    hint = f"did you mean {' or '.join(near)}?" if near else "see gymnasium.pprint_registry()"
+    if re.search(r"-v\d+$", name):
+        return hint
+    return f"{hint}{' A' if near else '; a'} Unity player is named by its path, such as ./{name}"
 
 
 def _make_vector_env(spec: EnvSpec, num_envs: int, options: dict[str, Any]) -> VectorEnv:
@@ -205,9 +223,11 @@ def make_checked(spec: EnvSpec, num_envs: int, mode: AutoresetMode, options: Map
 
 
 def install_hint(error: Exception) -> str:
-    """Returns what to install: this project's extra if there is one, else what Gymnasium advises."""
+    """Returns what to install: the packages of this project's extra if there is one, else what Gymnasium advises."""
     if "box2d" in str(error).lower():
-        return f"run: {install_command('box2d', 'pygame')}"
+        return f"run: {install_command(PACKAGES['Box2D'], PACKAGES['pygame'])}"
+    if "pygame" in str(error).lower():
+        return f"run: {install_command(PACKAGES['pygame'])}"
     return joined_lines(error)
 
 

@@ -59,11 +59,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     if name in ("-h", "--help", "help"):
         sys.stdout.write(_help())
         return 0
+    if name == "--version":
+        name, rest = "train", [name]
     if name not in PROGRAMS:
+        from gym_adapters.commands import shell_line
         from trainers.config.base import suggestion
 
-        known = ", ".join(PROGRAMS)
-        sys.stderr.write(f"error: bridge {name}: expected one of {known}{suggestion(name, PROGRAMS)}\n")
+        meant = suggestion(name, PROGRAMS)
+        if name.startswith("-") or Path(name).suffix in (".yaml", ".yml"):
+            meant = f"; to train: {shell_line('bridge', 'train', name, *rest)}"
+        sys.stderr.write(f"error: bridge {name}: expected one of {', '.join(PROGRAMS)}{meant}\n")
         return 2
     import_from_here()
     program = PROGRAMS[name]

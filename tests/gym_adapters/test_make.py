@@ -65,7 +65,9 @@ def test_env_kind():
         ("Walker2d-v9", "Walker2d-v5"),
         ("ALE/Asault-v5", "ALE/Assault-v5"),
         ("cartpole", "CartPole-v"),
-        ("!", "pprint_registry"),
+        ("!", "pprint_registry(); a Unity player is named by its path"),
+        ("Walker", "? A Unity player is named by its path, such as ./Walker"),
+        ("json:Maze-v0", "json was imported and registers no Maze-v0"),
     ],
 )
 def test_unknown_ids_name_the_nearest(env_id, hint):
@@ -84,7 +86,10 @@ def test_missing_packages_say_what_to_install(monkeypatch):
         return make_vec
 
     monkeypatch.setattr(gymnasium, "make_vec", lacking("Box2D is not installed"))
-    with pytest.raises(UserError, match="-m pip install box2d pygame"):
+    with pytest.raises(UserError, match="-m pip install box2d pygame-ce"):
+        make_env("CartPole-v1")
+    monkeypatch.setattr(gymnasium, "make_vec", lacking("pygame is not installed"))
+    with pytest.raises(UserError, match="-m pip install pygame-ce"):
         make_env("CartPole-v1")
     monkeypatch.setattr(gymnasium, "make_vec", lacking("mujoco_py"))
     with pytest.raises(UserError, match=r"mujoco_py, run `pip install \"gymnasium\[x\]\"`"):

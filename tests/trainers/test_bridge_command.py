@@ -72,6 +72,25 @@ def test_the_older_name_of_the_training_command(
     assert f"{called} [trainer_config_path]" in capsys.readouterr().out.splitlines()[0]
 
 
+def test_the_version_is_that_of_the_training_command(capsys: pytest.CaptureFixture[str]) -> None:
+    said = []
+    for words in (["--version"], ["train", "--version"]):
+        with pytest.raises(SystemExit, match="0"):
+            main(words)
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1]
+    assert said[0].startswith("mlagents-bridge")
+
+
+@pytest.mark.parametrize("words", [["my walker.yaml", "--force"], ["--env", "CartPole-v1"]])
+def test_options_of_training_without_the_program(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`mlagents-learn` takes them so."""
+    assert main(words) == 2
+    assert capsys.readouterr().err.endswith(f"; to train: {shell_line('bridge', 'train', *words)}\n")
+
+
 def test_a_misspelled_program_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["trian", "file.yaml"]) == 2
     said = capsys.readouterr().err

@@ -13,7 +13,7 @@ from scripted_env import make_spec
 
 from gym_adapters import check_env, make_env
 from trainers import UserError
-from trainers.config import NetworkSettings
+from trainers.config import NetworkSettings, catalogue
 from trainers.experience.task import Task
 from trainers.maths.losses import value_loss
 from trainers.optim.numpy_path import find_gradients
@@ -78,6 +78,30 @@ def test_a_loss_of_ones_own_goes_through_autograd():
     from awr_trainer import weighted_regression_loss
 
     assert find_gradients(partial(weighted_regression_loss, temperature=1.0), partial(value_loss)) is None
+
+
+def test_the_residual_network_adds_what_its_blocks_give():
+    from residual_trainer import BLOCKS, ResidualActorCritic
+
+    network = ResidualActorCritic(make_spec((4,), branches=(3,)), NetworkSettings(hidden_units=8))
+    seen = (torch.rand(5, 4),)
+    for body in (network.actor, network.critic):
+        expected = body.body(seen)
+        for block in body.blocks:
+            expected = expected + block[1](torch.nn.functional.silu(expected))
+        assert len(body.blocks) == BLOCKS
+        torch.testing.assert_close(body(seen), expected)
+    distribution, value = network(seen, None)
+    torch.testing.assert_close(value, network.value_head(network.critic(seen)))
+    torch.testing.assert_close(distribution.log_probs[0].exp().sum(1), torch.ones(5))
+
+
+@pytest.mark.parametrize("kind", ["ppo", "a2c", "poca", "mappo", "sac", "dqn", "pqn"])
+def test_an_algorithm_makes_the_network_that_network_class_names(kind):
+    algorithm = catalogue.algorithm(kind).load()
+    named = type("Named", (algorithm.network_class,), {})
+    own = type("Own", (algorithm,), {"network_class": named})
+    assert type(own.make_network(make_spec((4,), branches=(3,)), behavior_settings(kind))) is named
 
 
 @dataclass(frozen=True)

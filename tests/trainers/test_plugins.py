@@ -144,6 +144,26 @@ def test_an_algorithm_of_ones_own_learns_on_any_base_env(examples, tmp_path):
     assert "says [0, 1, 2, 3, 4]" in good(examples.run("-c", SAYS_WHAT_IT_SEES, cwd=tmp_path))
 
 
+def test_a_network_of_ones_own_learns_is_resumed_exported_and_played(examples, tmp_path):
+    small = ["buffer_size=512", "batch_size=64"]
+    keys = [word for key in small for word in ("--set", f"behaviors.*.hyperparameters.{key}")]
+    keys += [
+        "--set",
+        "behaviors.*.trainer_type=residual",
+        "--set",
+        "behaviors.*.network_settings.hidden_units=8",
+    ]
+    where = ["--run-id", "net", "--results-dir", tmp_path]
+    good(examples.run("trainers", "--env", "CartPole-v1", *where, *keys, "--max-steps", 600))
+    path = tmp_path / "net" / "CartPole-v1" / "checkpoint.pt"
+    block = "actor.blocks.0.1.weight"
+    before = load_state(path)["Policy"][block]
+    good(examples.run("trainers", "--resume", *where, "--max-steps", 1200))
+    assert not torch.equal(load_state(path)["Policy"][block], before)
+    assert check_file(tmp_path / "net" / "CartPole-v1.onnx").refused == []
+    assert "episodes 2" in good(examples.run("trainers.evaluate", tmp_path / "net", "--episodes", 2))
+
+
 def test_a_signal_learns_from_a_replay_buffer_too(examples, tmp_path):
     """One minibatch for every `reward_signal_steps_per_update` agent steps; 160 are there before the first update."""
     content = {

@@ -1,6 +1,7 @@
 """What POCA and MAPPO share: PPO for groups of agents, with a critic that sees the whole group."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -55,7 +56,7 @@ class GroupLearner(ClippedLearner):
     An agent's value is that of its group. It goes on when the agent dies before the others.
     """
 
-    network_class = GroupActorCritic
+    network_class: ClassVar[type[GroupActorCritic]] = GroupActorCritic
     hyper: POCASettings
     policy: GroupActorCritic
     sees_mates = True
@@ -66,7 +67,7 @@ class GroupLearner(ClippedLearner):
     def make_network(cls, spec: BehaviorSpec, settings: BehaviorSettings) -> GroupActorCritic:
         """See `Learner.make_network`."""
         streams = len(settings.reward_signals.active())
-        return GroupActorCritic(spec, settings.network_settings, reward_streams=streams)
+        return cls.network_class(spec, settings.network_settings, reward_streams=streams)
 
     def endings(self, columns: Columns) -> np.ndarray:
         """See `OnPolicyLearner.endings`. An episode that terminates does not end the value of those left behind."""

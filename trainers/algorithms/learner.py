@@ -58,6 +58,7 @@ class Learner(Threadable):
         recordable: whether a gradient step does nothing in Python but compute, so that a GPU can record it.
         recorder: records them; None where they are computed as usual.
         cloning: imitates demonstrations; None without `behavioral_cloning`.
+        network_class: the class of the network, which `make_network` makes anew and `build` makes from a checkpoint.
     """
 
     settings_class: ClassVar[type[AlgorithmSettings]]

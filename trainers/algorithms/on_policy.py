@@ -5,6 +5,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -39,7 +40,7 @@ class OnPolicyLearner(RolloutLearner):
     A subclass says how the actor moves (`make_actor_step`) and what the losses are (`losses`).
     """
 
-    network_class = ActorCritic
+    network_class: ClassVar[type[ActorCritic]] = ActorCritic
     figures: tuple[str, ...] = FIGURES
     hyper: OnPolicySettings
     policy: ActorCritic
@@ -66,7 +67,7 @@ class OnPolicyLearner(RolloutLearner):
         """See `Learner.make_network`."""
         hyper, streams = settings.hyperparameters, len(settings.reward_signals.active())
         shared_critic = isinstance(hyper, ActorCriticSettings) and hyper.shared_critic
-        return ActorCritic(spec, settings.network_settings, shared_critic, streams)
+        return cls.network_class(spec, settings.network_settings, shared_critic, streams)
 
     @abstractmethod
     def make_actor_step(self) -> ActorStep:

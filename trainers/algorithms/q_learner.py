@@ -1,7 +1,7 @@
 """What DQN and PQN share: a network of action values, and acting epsilon-greedily by it."""
 
 import copy
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from mlagents_envs.base_env import BehaviorSpec
 
@@ -22,7 +22,7 @@ class QLearner(Learner):
         exploration: the probability of a random action.
     """
 
-    network_class = QNetwork
+    network_class: ClassVar[type[QNetwork]] = QNetwork
     hyper: DQNSettings | PQNSettings
     policy: QNetwork
     acting: QNetwork
@@ -36,7 +36,7 @@ class QLearner(Learner):
         """See `Learner.make_network`."""
         hyper = settings.hyperparameters
         assert isinstance(hyper, DQNSettings | PQNSettings)
-        return QNetwork(spec, settings.network_settings, hyper.dueling, hyper.dueling_units)
+        return cls.network_class(spec, settings.network_settings, hyper.dueling, hyper.dueling_units)
 
     def make_optimizer(self) -> None:
         """Make the optimiser of the network and set `optimizer`."""

@@ -8,7 +8,7 @@ import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -55,7 +55,7 @@ class SAC(OffPolicyLearner):
     """
 
     settings_class = SACSettings
-    network_class = SoftActorCritic
+    network_class: ClassVar[type[SoftActorCritic]] = SoftActorCritic
     actor_group = 1
     recordable = True
     hyper: SACSettings
@@ -81,7 +81,7 @@ class SAC(OffPolicyLearner):
         hyper = settings.hyperparameters
         assert isinstance(hyper, SACSettings)
         streams = len(settings.reward_signals.active())
-        return SoftActorCritic(
+        return cls.network_class(
             spec,
             settings.network_settings,
             streams,

@@ -78,6 +78,13 @@ def advice(path: KeyPath, unknown: int) -> str:
     return ""
 
 
+def place_of(name: str) -> str | None:
+    """Return the path of the first key with a name, with ``*`` for a behavior's; None if no block has it."""
+    return next(
+        (".".join((*block, name)) for block, settings in _blocks() if name in settings.known_keys()), None
+    )
+
+
 def _trainer_types(key: str) -> str:
     """Return the algorithms that have a hyperparameter."""
     return one_of(one.name for one in _algorithms() if key in one.settings.known_keys())

@@ -18,6 +18,7 @@ from gym_adapters.errors import UserError, close_reported, refusal_named
 from gym_adapters.files import write_atomically
 from gym_adapters.film import Film
 from gym_adapters.filmed_agents import FilmedAgents
+from gym_adapters.make import PACKAGES
 from gym_adapters.text import first_line
 
 MOST_FPS = 50
@@ -239,7 +240,7 @@ def _ffmpeg() -> Any:
 
         imageio_ffmpeg.get_ffmpeg_exe()
     except ImportError as error:
-        packages = install_command("imageio-ffmpeg", "pygame")
+        packages = install_command("imageio-ffmpeg", PACKAGES["pygame"])
         raise UserError(f"--video needs a package; run: {packages}") from error
     except (RuntimeError, subprocess.SubprocessError) as error:
         raise UserError(f"--video needs ffmpeg, and imageio-ffmpeg found none: {error}") from error

@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from gym_adapters.commands import CommandParser
 from trainers.config import BehaviorSettings, NetworkSettings, RunSettings
 from trainers.config.options import add_overrides, option_reader, path_option
-from trainers.config.overrides import put
+from trainers.config.overrides import place_of, put
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -104,6 +104,15 @@ class _Ignored(argparse.Action):
         _LOGGER.warning("%s has no effect: %s", option_string, _OLD_OPTIONS[str(option_string)])
 
 
+class _TrainingParser(CommandParser):
+    """A parser that knows the keys of the training file, most of which have no option of their own."""
+
+    def advice(self, typed: str) -> str:
+        """Return how a key of the training file is set, if the option has the name of one."""
+        key = place_of(typed.removeprefix("--").replace("-", "_"))
+        return f'a key of the training file is set by --set "{key}=VALUE"' if key else super().advice(typed)
+
+
 def build_parser(prog: str, trainer_type: str | None = None) -> argparse.ArgumentParser:
     """Return the parser of a training command.
 
@@ -112,7 +121,7 @@ def build_parser(prog: str, trainer_type: str | None = None) -> argparse.Argumen
         trainer_type: The only algorithm that the command trains. None: that of the training file.
     """
     algorithm = trainer_type.upper() if trainer_type else "the trainer_type of each behavior"
-    parser = CommandParser(
+    parser = _TrainingParser(
         prog=prog,
         usage="%(prog)s [trainer_config_path] [options]",
         description=f"Train with {algorithm}. An option takes precedence over the training file.",

@@ -175,7 +175,7 @@ def test_bad_names_and_places_are_told_before_anything_is_played(cartpole, tmp_p
 def test_a_missing_package_is_named(cartpole, tmp_path, monkeypatch, capfd):
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
     assert evaluate_main([str(cartpole), "--video", str(tmp_path / "film.mp4")]) == 2
-    assert install_command("imageio-ffmpeg", "pygame") in capfd.readouterr().err
+    assert install_command("imageio-ffmpeg", "pygame-ce") in capfd.readouterr().err
 
 
 def test_a_kept_policy_acts_as_it_did_and_starts_another_run(cartpole, tmp_path, capfd):

@@ -137,6 +137,10 @@ def test_old_options_only_warn(option: str, caplog: pytest.LogCaptureFixture) ->
         (["--no-such-option"], "unrecognized arguments: --no-such-option"),
         (["--max-st", "3"], "unrecognized arguments: --max-st; did you mean --max-steps?"),
         (["--algo"], "unrecognized arguments: --algo\n"),
+        (["--learning-rate", "1e-4"], '--set "behaviors.*.hyperparameters.learning_rate=VALUE"'),
+        (["--keep-checkpoints=3"], '--set "behaviors.*.keep_checkpoints=VALUE"'),
+        (["--gamma", "0.9"], '--set "behaviors.*.reward_signals.extrinsic.gamma=VALUE"'),
+        (["--num-threads", "2"], '--set "torch_settings.num_threads=VALUE"'),
         (["--initialise-from=x"], "--initialise-from=x; did you mean --initialize-from?"),
         (
             ["--seed", "3000000000"],
