@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import torch
 from scripted_env import make_spec
 
 from trainers.config import NetworkSettings
@@ -19,8 +20,9 @@ def loaded(folder: Path, memory: bool = True) -> LoadedPolicy:
         hidden_units=8, num_layers=1, memory=MemorySettings(memory_size=SIZE) if memory else None
     )
     policy = ActorCritic(make_spec((3,), continuous=2), settings)
+    generator = torch.Generator().manual_seed(0)
     for parameter in policy.parameters():
-        parameter.data.normal_()
+        parameter.data.normal_(generator=generator)
     state = {
         "trainer_type": "ppo",
         "global_step": 0,
