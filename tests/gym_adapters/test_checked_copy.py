@@ -182,7 +182,7 @@ FAULTS: dict[str, type[Pair]] = {
     "possible_agents, the names of all agents, got 3": of(possible_agents=3),
     r"possible_agents, the names of all agents, got \(0, 1\)": of(possible_agents=(0, 1)),
     "possible_agents has 'pair_0' twice": of(possible_agents=("pair_0", "pair_0")),
-    r"observation_space\('pair_0'\) failed with KeyError: 'pair_0' .*test_told": of(
+    r"observation_space\('pair_0'\) failed with KeyError: 'pair_0' .*test_checked_copy": of(
         observation_space=raise_key
     ),
     r"action_space\('pair_0'\) gave 4; expected a Gymnasium space": of(action_space=lambda *_: 4),

@@ -268,7 +268,7 @@ BAD_KEYS = [
         "reward_signals.novelty.network_settings.normalize: expected true or false, got 3",
     ),
     ("network_settings.vis_encode_type=gird", "'fully_connected' or 'grid', got 'gird'"),
-    ("trainer_type=awl", "'pqn' or 'awr', got 'awl'"),
+    ("trainer_type=awl", "'pqn', 'awr' or 'residual', got 'awl'"),
 ]
 
 
