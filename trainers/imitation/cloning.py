@@ -13,8 +13,9 @@ from trainers.maths.schedules import LEARNING_RATE_FLOOR, linear
 from trainers.networks.actor_network import ActorNetwork
 from trainers.networks.memory import Sequences
 from trainers.networks.policy_network import PolicyNetwork
+from trainers.optim.adam import Adam
 from trainers.optim.collective import weighted_mean
-from trainers.optim.optimizer import FlatAdam, require_moments
+from trainers.optim.optimizer import FlatAdam
 
 if TYPE_CHECKING:
     from bridge.demonstrations import Decisions
@@ -62,12 +63,7 @@ class Cloning:
         self.sequence_length = 1 if memory is None else min(memory.sequence_length, self.batch_size)
         self.passes = settings.num_epoch or PASSES
         self.weights = optimizer.flat[group]
-        self.adam = torch.optim.Adam(
-            [self.weights],
-            lr=self.initial_rate,
-            eps=hyper.adam_epsilon,
-            fused=self.weights.device.type in ("cpu", "cuda"),
-        )
+        self.adam = Adam([self.weights], [self.initial_rate], epsilon=hyper.adam_epsilon)
 
     def rate(self, step: int) -> float:
         """Return the learning rate at agent step `step`: it falls to 1e-10 at `steps`, unless that is 0."""
@@ -111,7 +107,7 @@ class Cloning:
 
     def set_rate(self, rate: float) -> None:
         """Set the learning rate."""
-        self.adam.param_groups[0]["lr"] = rate
+        self.adam.set_rates([rate])
 
     def descend(self, rows: np.ndarray) -> Tensor:
         """Take one gradient step on demonstrated rows, and return their loss before it."""
@@ -179,7 +175,6 @@ class Cloning:
             ValueError: a moment has another shape, or a number is out of its range.
         """
         if state:
-            require_moments(state, self.weights)
-            groups = self.adam.state_dict()["param_groups"]
-            own = {name: value.clone() for name, value in state.items()}
-            self.adam.load_state_dict({"state": {0: own}, "param_groups": groups})
+            self.adam.load_state_dict(
+                {"state": {0: state}, "param_groups": self.adam.state_dict()["param_groups"]}
+            )

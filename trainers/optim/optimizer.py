@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from trainers.maths.schedules import LEARNING_RATE_FLOOR, decayed
+from trainers.optim.adam import Adam
 from trainers.optim.collective import Alone, Collective
 from trainers.optim.crowding import Crowding
 
@@ -63,23 +64,13 @@ class FlatAdam:
         self.flat, self.gradient = flatten(groups)
         moved = [(flat, rate) for flat, rate in zip(self.flat, rates, strict=True) if rate is not None]
         self.initial_rates = tuple(rate for _, rate in moved)
-        device = self.gradient.device
-        on_gpu = device.type == "cuda"
-        self.adam = torch.optim.Adam(
-            [  # a recorded step on a GPU reads the rate, which a later step may have changed (`Captured`)
-                {"params": [flat], "lr": torch.tensor(rate, device=device) if on_gpu else rate}
-                for flat, rate in moved
-            ],
-            betas=(getattr(hyper, "adam_beta1", 0.9), 0.999),
-            eps=hyper.adam_epsilon,
-            fused=device.type in ("cpu", "cuda"),
-            capturable=on_gpu,
-        )
+        betas = getattr(hyper, "adam_beta1", 0.9), 0.999
+        self.adam = Adam([flat for flat, _ in moved], self.initial_rates, betas, hyper.adam_epsilon)
 
     @property
     def learning_rate(self) -> float:
         """The present learning rate of the first group that has one."""
-        return float(self.adam.param_groups[0]["lr"])
+        return self.adam.rates[0]
 
     @property
     def is_finite(self) -> bool:
@@ -90,20 +81,12 @@ class FlatAdam:
 
     def set_learning_rate(self, step: int) -> None:
         """Set the learning rates to those of agent step `step`."""
-        self._set_rates(
+        self.adam.set_rates(
             [
                 self.scale * decayed(initial, LEARNING_RATE_FLOOR, self.schedule, step, self.max_steps)
                 for initial in self.initial_rates
             ]
         )
-
-    def _set_rates(self, rates: Sequence[float]) -> None:
-        """Set the learning rate of each group."""
-        for group, rate in zip(self.adam.param_groups, rates, strict=True):
-            if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(rate)
-            else:
-                group["lr"] = rate
 
     def descend(self, loss: Tensor, groups: int | None = None) -> Tensor:
         """Take one step along the gradient of a scalar loss, and return the gradient's norm (see `step`)."""
@@ -122,7 +105,7 @@ class FlatAdam:
         """Take one step along the present gradients, scaled down to a norm of at most `max_grad_norm`.
 
         Args:
-            groups: number of groups that move, from the first one on; None: all. The first step moves all.
+            groups: number of groups that move, from the first one on; None: all.
 
         Returns:
             The norm before it was scaled down; on a GPU as a tensor, so that nothing waits for it.
@@ -138,54 +121,16 @@ class FlatAdam:
                 self.gradient.mul_((limit / (norm + 1e-6)).clamp(max=1.0))
             elif norm > limit:
                 self.gradient.numpy()[:] *= np.float32(limit / norm)
-        if on_cpu and self.adam.state:  # the first step allocates the moments
-            self._step_on_cpu(groups)
-        else:
-            self.step_with_torch(groups)
+        self.adam.step(groups)
         return norm
-
-    def step_with_torch(self, groups: int | None) -> None:
-        """Take one step with torch's own Adam. See `step`; groups that stay keep their moments."""
-        still = [] if groups is None else [group["params"][0] for group in self.adam.param_groups[groups:]]
-        gradients = [flat.grad for flat in still]
-        for flat in still:
-            flat.grad = None
-        self.adam.step()
-        for flat, gradient in zip(still, gradients, strict=True):
-            flat.grad = gradient
-
-    @torch.no_grad()
-    def _step_on_cpu(self, groups: int | None) -> None:
-        """Do the same as `step_with_torch`, whose overhead exceeds the time of its kernel on a small network."""
-        for group in self.adam.param_groups[:groups]:
-            (flat,), (beta1, beta2) = group["params"], group["betas"]
-            state = self.adam.state[flat]
-            state["step"] += 1
-            torch._fused_adam_(
-                [flat],
-                [flat.grad],
-                [state["exp_avg"]],
-                [state["exp_avg_sq"]],
-                [],
-                [state["step"]],
-                lr=group["lr"],
-                beta1=beta1,
-                beta2=beta2,
-                weight_decay=0.0,
-                eps=group["eps"],
-                amsgrad=False,
-                maximize=False,
-            )
 
     def state_dict(self) -> dict[str, Any]:
         """Return Adam's state and the scale of the learning rates."""
-        adam = self.adam.state_dict()
-        groups = [{**group, "lr": float(group["lr"])} for group in adam["param_groups"]]
-        return {"adam": {**adam, "param_groups": groups}, "scale": self.scale}
+        return {"adam": self.adam.state_dict(), "scale": self.scale}
 
     def fits(self, state: dict[str, Any]) -> bool:
         """Whether a state has as many groups as this optimiser."""
-        return len(state["adam"]["param_groups"]) == len(self.adam.param_groups)
+        return len(state["adam"]["param_groups"]) == len(self.adam.groups)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what `state_dict` returned.
@@ -196,18 +141,11 @@ class FlatAdam:
         Raises:
             ValueError: a moment has another shape, or a number is out of its range.
         """
-        moments, groups = state["adam"]["state"], state["adam"]["param_groups"]
-        own = self.adam.state_dict()["param_groups"]
-        rates = [group["lr"] for group in groups]
-        numbers = [state["scale"], *rates]
-        if not all(type(number) in (int, float) and 0 < number < math.inf for number in numbers):
-            raise ValueError(f"learning rates {rates} with scale {state['scale']}")
-        if moments:
-            for index, group in enumerate(self.adam.param_groups):
-                require_moments(moments[index], group["params"][0])
-        self.adam.load_state_dict({"state": moments, "param_groups": own})
-        self._set_rates(rates)
-        self.scale = float(state["scale"]) if self.schedule == "adaptive" else 1.0
+        scale = state["scale"]
+        if type(scale) not in (int, float) or not 0 < scale < math.inf:
+            raise ValueError(f"a scale of the learning rates of {scale}")
+        self.adam.load_state_dict(state["adam"])
+        self.scale = float(scale) if self.schedule == "adaptive" else 1.0
 
     def adapt(self, kl: float, target_kl: float) -> None:
         """Adapt the learning rates so that an epoch changes the policy by a KL divergence of about `target_kl`.
@@ -226,7 +164,7 @@ class FlatAdam:
             self.scale *= ADAPTIVE_FACTOR
         low, high = (limit / self.initial_rates[0] for limit in ADAPTIVE_RANGE)
         self.scale = min(max(self.scale, low), high)
-        self._set_rates([initial * self.scale for initial in self.initial_rates])
+        self.adam.set_rates([initial * self.scale for initial in self.initial_rates])
 
 
 def flatten(groups: Sequence[Sequence[nn.Parameter]]) -> tuple[list[nn.Parameter], Tensor]:
@@ -255,22 +193,3 @@ def flatten(groups: Sequence[Sequence[nn.Parameter]]) -> tuple[list[nn.Parameter
 def _norm(gradient: np.ndarray) -> float:
     """The Euclidean norm; it takes a third of the time of `np.linalg.norm` on a small network."""
     return math.sqrt(gradient @ gradient)
-
-
-def require_moments(state: dict[str, Tensor], flat: Tensor) -> None:
-    """Require that Adam's state of one vector of parameters fits it.
-
-    Raises:
-        ValueError: a moment has another shape, or a number is out of its range.
-    """
-    step, mean, square = state["step"], state["exp_avg"], state["exp_avg_sq"]
-    if step.shape != () or any(
-        (part.shape, part.dtype) != (flat.shape, flat.dtype) for part in (mean, square)
-    ):
-        raise ValueError(
-            f"moments of {tuple(mean.shape)} and {tuple(square.shape)} for {tuple(flat.shape)} weights"
-        )
-    if not (
-        step >= 1 and all(torch.isfinite(part).all() for part in (step, mean, square)) and (square >= 0).all()
-    ):
-        raise ValueError("moments that are negative or not finite")

@@ -91,8 +91,10 @@ def test_step_size_follows_the_schedule_for_both_groups():
     optimizer = make_optimizer(policy, hyper, 1000)
     for step, share in ((0, 1.0), (250, 0.75), (1000, 0.0), (2000, 0.0)):
         optimizer.set_learning_rate(step)
-        rates = [group["lr"] for group in optimizer.adam.param_groups]
-        assert rates == [pytest.approx(1e-3 * share, abs=2e-10), pytest.approx(4e-3 * share, abs=2e-10)]
+        assert optimizer.adam.rates == [
+            pytest.approx(1e-3 * share, abs=2e-10),
+            pytest.approx(4e-3 * share, abs=2e-10),
+        ]
 
 
 @pytest.mark.parametrize("schedule", ["constant", "linear", "adaptive"])
@@ -108,37 +110,37 @@ def test_only_an_adaptive_schedule_goes_on_with_the_rate_that_was_adapted(schedu
     assert after.learning_rate == pytest.approx(1e-3 / 1.5**3 if schedule == "adaptive" else 1e-3)
 
 
-def test_the_short_step_on_the_cpu_is_adam_s_own():
-    """Bit for bit, as the same kernel must."""
+def test_its_steps_are_those_of_torch_s_adam():
+    """Bit for bit, as the same kernel must; the checkpoints too, but for what is the same in all of them."""
     spec = SPECS["continuous"]
-    optimizers = []
-    for _ in range(2):
-        policy = make_policy(spec, False)
-        optimizers.append(make_optimizer(policy, PPOSettings(critic_learning_rate=1e-3), 1000))
-        for step in range(3):
-            optimizers[-1].descend(some_loss(policy, spec, step))
-    short, plain = optimizers
-    short.step()  # without a limit, gradients are taken as they are
-    plain.adam.step()
-    assert all(torch.equal(one, other) for one, other in zip(short.flat, plain.flat, strict=True))
-    states = [optimizer.state_dict()["adam"]["state"] for optimizer in optimizers]
+    policy = make_policy(spec, False)
+    optimizer = make_optimizer(policy, PPOSettings(critic_learning_rate=1e-3), 1000)
+    copies = [nn.Parameter(flat.detach().clone()) for flat in optimizer.flat]
+    groups = [{"params": [copy], "lr": rate} for copy, rate in zip(copies, optimizer.adam.rates, strict=True)]
+    theirs = torch.optim.Adam(groups, fused=True)
+    for step in range(4):
+        optimizer.descend(some_loss(policy, spec, step))
+        for twin, flat in zip(copies, optimizer.flat, strict=True):
+            twin.grad = flat.grad.clone()
+        theirs.step()
+    assert all(torch.equal(one, other) for one, other in zip(optimizer.flat, copies, strict=True))
+    saved, expected = optimizer.state_dict()["adam"], theirs.state_dict()
     for group in (0, 1):
-        assert all(torch.equal(states[0][group][key], states[1][group][key]) for key in states[0][group])
+        assert saved["state"][group].keys() == expected["state"][group].keys()
+        assert all(
+            torch.equal(value, expected["state"][group][key]) for key, value in saved["state"][group].items()
+        )
+        assert saved["param_groups"][group].items() <= expected["param_groups"][group].items()
 
 
-@pytest.mark.parametrize("on_cpu", [True, False])
-def test_groups_that_stay_keep_their_weights_and_moments(on_cpu):
+def test_groups_that_stay_keep_their_weights_and_moments():
     spec = SPECS["continuous"]
     policy = make_policy(spec, False)
     optimizer = make_optimizer(policy, PPOSettings(critic_learning_rate=1e-3), 1000)
     optimizer.descend(some_loss(policy, spec, 0))
     before = copy.deepcopy(optimizer.state_dict()["adam"]["state"])
     weights = [flat.detach().clone() for flat in optimizer.flat]
-    if on_cpu:
-        optimizer.descend(some_loss(policy, spec, 1), groups=1)
-    else:
-        some_loss(policy, spec, 1).backward()
-        optimizer.step_with_torch(1)
+    optimizer.descend(some_loss(policy, spec, 1), groups=1)
     after = optimizer.state_dict()["adam"]["state"]
     assert [int(after[group]["step"]) for group in (0, 1)] == [2, 1]
     assert all(torch.equal(before[1][key], after[1][key]) for key in before[1])
