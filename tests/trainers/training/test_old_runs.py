@@ -49,6 +49,9 @@ def test_a_checkpoint_is_taken_over_whole(kind, tmp_path):
     before, after = load_state(path), learner.state_dict()
     assert_same(after["reward_signals"]["extrinsic"], {"return_moments": before["return_moments"]})
     assert before["return_moments"]["count"] > 400
+    for group in before["Optimizer:value_optimizer"]["adam"]["param_groups"]:
+        for constant in group.keys() - {"lr", "params"}:  # of the training file, in older checkpoints
+            del group[constant]
     shared = before.keys() & after.keys()
     assert before.keys() - shared == {"return_moments", "behavior"}
     assert_same({name: after[name] for name in shared}, {name: before[name] for name in shared})
