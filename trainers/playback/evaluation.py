@@ -18,12 +18,12 @@ from gym_adapters.make import make_env
 from gym_adapters.pettingzoo import is_pettingzoo
 from gym_adapters.text import printable
 from trainers.config import load_settings
-from trainers.config.base import PathText, SentCountOrZero
+from trainers.config.base import PathText
 from trainers.config.options import option_reader, path_option
 from trainers.experience.playing import Policy, play_all, play_ids, require_behaviors, specs_with
 from trainers.playback.match_command import GAMES, show_match
 from trainers.playback.onnx_policy import OnnxPolicy, behaviors_named
-from trainers.playback.policies import ONNX, from_file, from_run, required_env
+from trainers.playback.policies import ONNX, add_playing, from_file, from_run, required_env
 from trainers.playback.video import Episode, check_video, film_agents, write_video
 from trainers.records.words import three_digits
 from trainers.training.environments import make_environment
@@ -171,16 +171,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--episodes", type=int, help=f"number of episodes. Default: {EPISODES}, with --video 1."
     )
-    parser.add_argument(
-        "--seed",
-        type=option_reader(SentCountOrZero),
-        default=0,
-        metavar="S",
-        help="episode i is seeded S+i. Default: 0.",
-    )
-    parser.add_argument(
-        "--stochastic", action="store_true", help="sample actions instead of taking the likeliest"
-    )
+    add_playing(parser)
     parser.add_argument(
         "--against",
         metavar="OTHER|random|module:Class",
