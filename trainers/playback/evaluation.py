@@ -37,19 +37,8 @@ def evaluate(
     deterministic: bool = True,
     played: dict[int, list[ActionTuple]] | None = None,
 ) -> list[float]:
-    """Play the first episode of every agent, by one policy. See `evaluate_all`."""
-    return evaluate_all(env, [policy], deterministic, played)[policy.name]
-
-
-def evaluate_all(
-    env: BaseEnv,
-    policies: Sequence[Policy],
-    deterministic: bool = True,
-    played: dict[int, list[ActionTuple]] | None = None,
-) -> dict[str, list[float]]:
-    """Play the first episode of every agent, and return the raw returns. See `play_all`."""
-    found = play_all(env, policies, deterministic, played)
-    return {name: [episode.total for episode in episodes] for name, episodes in found.items()}
+    """Play the first episode of every agent, by one policy, and return the raw returns. See `play_all`."""
+    return [episode.total for episode in play_all(env, [policy], deterministic, played)[policy.name]]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -129,9 +118,10 @@ def _played(
     arguments: argparse.Namespace,
     played: dict[int, list[ActionTuple]] | None = None,
 ) -> dict[str, list[float]]:
-    """Play in an environment of this process, which knows all its behaviors from the start."""
+    """Return the raw returns in an environment of this process, which knows all its behaviors from the start."""
     require_behaviors(env, policies)
-    return evaluate_all(env, policies, not arguments.stochastic, played)
+    found = play_all(env, policies, not arguments.stochastic, played)
+    return {name: [episode.total for episode in episodes] for name, episodes in found.items()}
 
 
 def _play_in_player(arguments: argparse.Namespace, episodes: int) -> dict[str, list[float]]:
