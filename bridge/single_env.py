@@ -5,7 +5,7 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from mlagents_envs.base_env import ActionTuple, BaseEnv
+from mlagents_envs.base_env import BaseEnv
 
 from bridge.gym_spaces import Actions, Observations, Several
 from bridge.start import over_player, take_seed
@@ -52,7 +52,7 @@ class UnitySingleEnv(gymnasium.Env):
             self._turns.wait()
         else:
             self._turns.reset()
-        self._seats.begin(self._nothing())
+        self._seats.begin(self._seats.spec.action_spec.empty_action(1))
         return self._shown(NOBODY_HIDDEN)
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
@@ -74,9 +74,6 @@ class UnitySingleEnv(gymnasium.Env):
     def close(self) -> None:
         """Close the environment."""
         self._turns.env.close()
-
-    def _nothing(self) -> ActionTuple:
-        return self._seats.spec.action_spec.empty_action(1)
 
     def _shown(self, hidden: np.ndarray) -> tuple[Any, dict[str, Any]]:
         seats = self._seats

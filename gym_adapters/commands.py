@@ -1,4 +1,4 @@
-"""Commands that programs print, ready to be pasted into a shell."""
+"""Commands that programs print, ready to be pasted into a shell, and what the parsers of commands share."""
 
 import argparse
 import difflib

@@ -15,13 +15,12 @@ import numpy as np
 from gymnasium.spaces import Discrete, MultiBinary
 
 from gym_adapters.errors import UserError
-from gym_adapters.shown import Shown
 
 SIZES = (11, 6, 3, 4)
 """How many kinds of objects, colours, states of doors and directions of the agent there are."""
 
 
-class Grid(Shown):
+class Grid(gymnasium.ObservationWrapper[np.ndarray, Any, Any]):
     """A MiniGrid task whose observation is one-hot: each cell's object, colour and state, then the agent's direction.
 
     Args:
@@ -49,23 +48,25 @@ class Grid(Shown):
         if task not in gymnasium.registry or not task.startswith(("MiniGrid-", "BabyAI-")):
             raise UserError(f"task {task}: expected an id of MiniGrid, such as MiniGrid-MemoryS9-v0")
         super().__init__(gymnasium.make(task, render_mode=render_mode, disable_env_checker=True, **options))
-        seen = self._task.observation_space
+        seen = self.env.observation_space
         grid = seen["image"].shape if isinstance(seen, gymnasium.spaces.Dict) else None
         if grid is None or grid[2:] != (3,):
             raise UserError(
                 f"task {task}: expected an observation with the cells before the agent, got {seen}"
             )
         if actions is not None:
-            self.action_space = _first_actions(self._task.action_space, actions)
+            self.action_space = _first_actions(self.env.action_space, actions)
         if type(kinds) is not bool:
             raise UserError(f"kinds {kinds}: expected true or false")
         sizes = np.array([*(grid[0] * grid[1] * SIZES[:3]), SIZES[3]])
-        self._firsts, self._ones = np.cumsum(sizes) - sizes, int(sizes.sum())
-        self._kinds, self._total = kinds, self._ones + kinds * SIZES[0]
+        self._firsts: np.ndarray = np.cumsum(sizes) - sizes
+        self._ones: int = int(sizes.sum())
+        self._kinds: bool = kinds
+        self._total: int = self._ones + kinds * SIZES[0]
         self.observation_space = MultiBinary(self._total)
 
-    def shown(self, observation: dict[str, Any]) -> np.ndarray:
-        """See `Shown.shown`. Shape: (numbers,), int8."""
+    def observation(self, observation: dict[str, Any]) -> np.ndarray:
+        """See `gymnasium.ObservationWrapper.observation`. Shape: (numbers,), int8."""
         cells = observation["image"]
         result = np.zeros(self._total, np.int8)
         result[self._firsts + np.append(cells.ravel(), observation["direction"])] = 1

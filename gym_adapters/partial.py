@@ -12,10 +12,9 @@ import numpy as np
 from gymnasium.spaces import Box
 
 from gym_adapters.errors import UserError
-from gym_adapters.shown import Shown
 
 
-class Partial(Shown):
+class Partial(gymnasium.ObservationWrapper[np.ndarray, Any, Any]):
     """A Gymnasium task without some of the numbers of its observation.
 
     Args:
@@ -34,7 +33,7 @@ class Partial(Shown):
         if ":" in task:
             raise UserError(f"task {task}: expected a registered Gymnasium id, without a module")
         super().__init__(gymnasium.make(task, render_mode=render_mode, **options))
-        whole = self._task.observation_space
+        whole = self.env.observation_space
         if not isinstance(whole, Box) or len(whole.shape) != 1:
             raise UserError(f"task {task}: expected an observation that is one vector, got {whole}")
         places = range(whole.shape[0])
@@ -45,8 +44,8 @@ class Partial(Shown):
         self._shown = np.setdiff1d(places, hidden)
         self.observation_space = Box(whole.low[self._shown], whole.high[self._shown], dtype=np.float32)
 
-    def shown(self, observation: np.ndarray) -> np.ndarray:
-        """See `Shown.shown`. Shape: (numbers that are not hidden,), float32."""
+    def observation(self, observation: np.ndarray) -> np.ndarray:
+        """See `gymnasium.ObservationWrapper.observation`. Shape: (numbers that are not hidden,), float32."""
         part: np.ndarray = observation[self._shown].astype(np.float32)
         return part
 

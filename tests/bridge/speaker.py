@@ -12,6 +12,7 @@ from messages import Message
 from bridge import wire
 from bridge.unity_env import PlayerOptions, UnityEnv
 from trainers import train
+from trainers.training.followers import Silence
 from trainers.training.outcome import Outcome
 
 MAX_STEPS = 40
@@ -63,15 +64,6 @@ class Speaker:
                 while call(queue[0], timeout=60).header.status == wire.OK:
                     if len(queue) > 1:
                         queue.pop(0)
-
-
-class Silence:
-    """A display that shows nothing."""
-
-    def tick(self, *_: object) -> None:
-        """Show nothing."""
-
-    summarise = say = close = tick
 
 
 def train_on(

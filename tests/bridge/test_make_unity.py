@@ -23,7 +23,8 @@ from trainers.config import RunSettings, load_settings
 from trainers.records.checkpoint import load_state
 from trainers.training.api import train
 from trainers.training.curriculum import Curriculum
-from trainers.training.environments import make_environment, tuned_file
+from trainers.training.default_files import tuned_file
+from trainers.training.environments import make_environment
 
 PARAMETERS = """
 environment_parameters:

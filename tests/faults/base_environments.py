@@ -35,17 +35,9 @@ from tests.faults.tools.base_envs import (
 )
 from trainers import load_policy, train
 from trainers.training.chronicle import SAVED
+from trainers.training.followers import Silence
 
 from scripted_env import make_spec  # isort: skip  # found by `tests.faults.fault`
-
-
-class Quiet:
-    """A display that says nothing."""
-
-    def tick(self, *_: object) -> None: ...
-    def summarise(self, summary: object) -> None: ...
-    def say(self, text: str) -> None: ...
-    def close(self) -> None: ...
 
 
 def options(folder: Path, steps: int) -> dict[str, Any]:
@@ -61,7 +53,7 @@ def refused(env: Small, *arguments: Any, saved: bool = True) -> None:
     """The run ends with one line that has all of the words, and what was learned before is saved."""
     *told, folder = arguments
     try:
-        train(env, options(folder, 4000), display=Quiet())
+        train(env, options(folder, 4000), display=Silence())
     except UserError as error:
         text, notes = str(error), getattr(error, "__notes__", [])
     else:
@@ -75,7 +67,7 @@ def refused(env: Small, *arguments: Any, saved: bool = True) -> None:
 def raised(env: Small, kind: type[BaseException], folder: Path, saved: bool = True) -> None:
     """The environment's exception comes through and is named as its own, and what was learned is saved."""
     try:
-        train(env, options(folder, 4000), display=Quiet())
+        train(env, options(folder, 4000), display=Silence())
     except kind as error:
         caught = error
     else:
@@ -96,7 +88,7 @@ def left(env: Small, folder: Path, notes: list[str], saved: bool) -> None:
 
 def trains(env: Small, folder: Path, episodes: bool = True) -> None:
     """The run goes on to its end, with the right returns."""
-    outcomes = train(env, options(folder, 600), display=Quiet())
+    outcomes = train(env, options(folder, 600), display=Silence())
     assert env.closed
     for outcome in outcomes.values():
         assert outcome.steps >= 600

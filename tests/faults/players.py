@@ -11,10 +11,11 @@ from bridge.make import make_unity
 from gym_adapters import UserError
 from tests.faults.fault import Fault
 from trainers import train
+from trainers.training.followers import Silence
 
 # isort: split
 from processes import free_port, write_player
-from speaker import MAX_STEPS, SETTINGS, Silence
+from speaker import MAX_STEPS, SETTINGS
 
 SCRIPT = Path(__file__).parents[1] / "bridge" / "faulty_player.py"
 PATIENCE = 10

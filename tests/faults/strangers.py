@@ -15,11 +15,12 @@ from bridge import wire
 from bridge.unity_env import PlayerOptions, UnityEnv
 from tests.faults.fault import Fault
 from trainers import train
+from trainers.training.followers import Silence
 
 # isort: split
 from messages import Message, hello, step
 from processes import PLAYER, free_port, running
-from speaker import MAX_STEPS, SETTINGS, Silence
+from speaker import MAX_STEPS, SETTINGS
 
 Stranger = Callable[[int, contextlib.ExitStack], None]
 """Does its work at a port; what it leaves open is closed with the stack."""

@@ -51,7 +51,7 @@ from trainers.records.names import behavior_folder
 from trainers.records.plots import draw_seeds
 from trainers.records.policy_file import load_policy
 from trainers.records.run_status import has_finished
-from trainers.training.environments import tuned_files
+from trainers.training.default_files import tuned_files
 from trainers.training.evaluation import EVALUATION_SEED
 
 EVALUATION_SEEDS = {("a2c", "Pendulum-v1"): 210114487, ("ppo", "Pendulum-v1"): 1708180417}

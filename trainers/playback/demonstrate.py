@@ -19,13 +19,13 @@ from gym_adapters.limits import ENVIRONMENTS
 from gym_adapters.make import make_env
 from gym_adapters.text import printable
 from trainers.config import CheckpointSettings, EnvSettings, load_settings
-from trainers.config.base import PathText, SentCountOrZero
+from trainers.config.base import PathText
 from trainers.config.loader import CONFIGURATION
 from trainers.config.options import option_reader, path_option
 from trainers.experience.playing import Acted, play, require_behaviors
 from trainers.networks.policy_network import join_masks
 from trainers.playback.evaluation import EPISODES
-from trainers.playback.policies import from_run, loaded
+from trainers.playback.policies import add_playing, from_run, loaded
 from trainers.records.names import file_name
 from trainers.records.policy_file import LoadedPolicy, find_checkpoints
 
@@ -227,16 +227,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--episodes", type=int, default=EPISODES, help=f"number of episodes. Default: {EPISODES}."
     )
-    parser.add_argument(
-        "--seed",
-        type=option_reader(SentCountOrZero),
-        default=0,
-        metavar="S",
-        help="episode i is seeded S+i. Default: 0.",
-    )
-    parser.add_argument(
-        "--stochastic", action="store_true", help="sample actions instead of taking the likeliest"
-    )
+    add_playing(parser)
     parser.add_argument(
         "--trust",
         action="store_true",

@@ -18,12 +18,12 @@ from gym_adapters.make import make_env
 from gym_adapters.pettingzoo import is_pettingzoo
 from gym_adapters.text import printable
 from trainers.config import load_settings
-from trainers.config.base import PathText, SentCountOrZero
+from trainers.config.base import PathText
 from trainers.config.options import option_reader, path_option
 from trainers.experience.playing import Policy, play_all, play_ids, require_behaviors, specs_with
 from trainers.playback.match_command import GAMES, show_match
 from trainers.playback.onnx_policy import OnnxPolicy, behaviors_named
-from trainers.playback.policies import ONNX, from_file, from_run, required_env
+from trainers.playback.policies import ONNX, add_playing, from_file, from_run, required_env
 from trainers.playback.video import Episode, check_video, film_agents, write_video
 from trainers.records.words import three_digits
 from trainers.training.environments import make_environment
@@ -37,19 +37,8 @@ def evaluate(
     deterministic: bool = True,
     played: dict[int, list[ActionTuple]] | None = None,
 ) -> list[float]:
-    """Play the first episode of every agent, by one policy. See `evaluate_all`."""
-    return evaluate_all(env, [policy], deterministic, played)[policy.name]
-
-
-def evaluate_all(
-    env: BaseEnv,
-    policies: Sequence[Policy],
-    deterministic: bool = True,
-    played: dict[int, list[ActionTuple]] | None = None,
-) -> dict[str, list[float]]:
-    """Play the first episode of every agent, and return the raw returns. See `play_all`."""
-    found = play_all(env, policies, deterministic, played)
-    return {name: [episode.total for episode in episodes] for name, episodes in found.items()}
+    """Play the first episode of every agent, by one policy, and return the raw returns. See `play_all`."""
+    return [episode.total for episode in play_all(env, [policy], deterministic, played)[policy.name]]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -129,9 +118,10 @@ def _played(
     arguments: argparse.Namespace,
     played: dict[int, list[ActionTuple]] | None = None,
 ) -> dict[str, list[float]]:
-    """Play in an environment of this process, which knows all its behaviors from the start."""
+    """Return the raw returns in an environment of this process, which knows all its behaviors from the start."""
     require_behaviors(env, policies)
-    return evaluate_all(env, policies, not arguments.stochastic, played)
+    found = play_all(env, policies, not arguments.stochastic, played)
+    return {name: [episode.total for episode in episodes] for name, episodes in found.items()}
 
 
 def _play_in_player(arguments: argparse.Namespace, episodes: int) -> dict[str, list[float]]:
@@ -171,16 +161,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--episodes", type=int, help=f"number of episodes. Default: {EPISODES}, with --video 1."
     )
-    parser.add_argument(
-        "--seed",
-        type=option_reader(SentCountOrZero),
-        default=0,
-        metavar="S",
-        help="episode i is seeded S+i. Default: 0.",
-    )
-    parser.add_argument(
-        "--stochastic", action="store_true", help="sample actions instead of taking the likeliest"
-    )
+    add_playing(parser)
     parser.add_argument(
         "--against",
         metavar="OTHER|random|module:Class",

@@ -8,11 +8,27 @@ from typing import Any
 from gym_adapters.errors import UserError, close_reported
 from gym_adapters.make import make_env
 from gym_adapters.pettingzoo import is_pettingzoo
+from trainers.config.base import SentCountOrZero
+from trainers.config.options import option_reader
 from trainers.playback.onnx_policy import OnnxPolicy
 from trainers.playback.run_environment import environment_of
 from trainers.records.policy_file import LoadedPolicy, find_checkpoint, find_checkpoints, load_policy
 
 ONNX = ".onnx"
+
+
+def add_playing(parser: argparse.ArgumentParser) -> None:
+    """Add the options of how policies play: `--seed` and `--stochastic`."""
+    parser.add_argument(
+        "--seed",
+        type=option_reader(SentCountOrZero),
+        default=0,
+        metavar="S",
+        help="episode i is seeded S+i. Default: 0.",
+    )
+    parser.add_argument(
+        "--stochastic", action="store_true", help="sample actions instead of taking the likeliest"
+    )
 
 
 def loaded(checkpoints: Iterable[Path], seed: int) -> list[LoadedPolicy]:

@@ -1,36 +1,24 @@
-"""The study of a search: its trials, in a database that several processes and machines may share."""
+"""The study of a search: its trials, of which several processes and machines may each run some."""
 
 import statistics
 import time
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.exceptions import OptunaError, StorageInternalError
+from optuna.exceptions import OptunaError
 from optuna.samplers import RandomSampler, TPESampler
-from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
+from optuna.storages import RetryHeartbeatStaleTrialCallback
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
 
 from gym_adapters.errors import UserError
-from gym_adapters.text import first_line
 from trainers.config.dump import as_yaml
 from trainers.search.result import COMPLETE, ENDED_EARLY, Result, short, shown
 from trainers.search.space import Search
+from trainers.search.storage import experimental, open_storage, refusal_of
 from trainers.search.trial import TrialError, train_seeds
 
-BEAT_SECONDS = 10
-"""Time between two signs of life of a running trial."""
-GRACE_SECONDS = 60
-"""Time without a sign of life after which a trial's process is taken for dead, and the trial is begun again."""
-MOST_DEATHS = 2
-"""Times that a trial whose process died is begun again."""
-BUSY_SECONDS = 60
-"""Time that a process waits for the others to leave an SQLite file."""
 WAIT_SECONDS = 1.0
 
 _SEARCH, _SEEDS, _REASON, _SECONDS, _SURPLUS, _HISTORY = (
@@ -54,9 +42,9 @@ def open_study(search: Search, storage: str, name: str) -> optuna.Study:
     pruner: Any = optuna.pruners.NopPruner()
     if rule is not None:
         pruner = optuna.pruners.MedianPruner(n_startup_trials=rule.first_trials, n_warmup_steps=rule.after)
-    with _refusal_of(storage, OptunaError, ImportError, ValueError):
+    with refusal_of(storage, OptunaError, ImportError, ValueError):
         study = optuna.create_study(
-            storage=_open_storage(storage),
+            storage=open_storage(storage),
             study_name=name,
             direction="maximize",
             sampler=sampler,
@@ -81,53 +69,6 @@ def _said(values: dict[str, Any], key: str) -> str:
     return as_yaml(values[key]) if key in values else "not set"
 
 
-def _open_storage(url: str) -> RDBStorage:
-    """Open a database. Two processes that open a new one at once hinder each other, so a failure is tried again."""
-    if url.startswith("postgresql://"):
-        url = url.replace("postgresql://", "postgresql+psycopg://", 1)
-    options = {"connect_args": {"timeout": BUSY_SECONDS}} if url.startswith("sqlite") else {}
-    for last in (False, False, True):
-        try:
-            with _experimental():
-                return RDBStorage(
-                    url,
-                    engine_kwargs={"pool_pre_ping": True, **options},
-                    heartbeat_interval=BEAT_SECONDS,
-                    grace_period=GRACE_SECONDS,
-                    heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(max_retry=MOST_DEATHS),
-                )
-        except SQLAlchemyError:
-            if last:
-                raise
-            time.sleep(0.5)
-    raise AssertionError
-
-
-@contextmanager
-def _experimental() -> Iterator[None]:
-    """Use what Optuna calls experimental, without its warnings."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        yield
-
-
-@contextmanager
-def _refusal_of(storage: str, *others: type[Exception]) -> Iterator[None]:
-    try:
-        yield
-    except (SQLAlchemyError, StorageInternalError, *others) as error:
-        cause: BaseException = error.__cause__ or error
-        reason = first_line(getattr(cause, "orig", None) or cause)
-        raise UserError(f"--storage {_without_password(storage)}: {reason}") from error
-
-
-def _without_password(storage: str) -> str:
-    try:
-        return make_url(storage).render_as_string(hide_password=True)
-    except (SQLAlchemyError, ValueError):
-        return "URL"
-
-
 def run_trials(
     study: optuna.Study, search: Search, count: int, out: Path, storage: str, say: Callable[[str], None]
 ) -> None:
@@ -149,7 +90,7 @@ def run_trials(
         KeyboardInterrupt: The search was interrupted. Its trial will be begun again.
     """
     waited_for: set[int] = set()
-    with _refusal_of(storage):
+    with refusal_of(storage):
         while (state := _state_of(study, count)) != "done":
             if state == "start":
                 _run_one(study, search, count, out, say)
@@ -160,7 +101,7 @@ def run_trials(
             _expect_signs_of_life(study, storage, running - waited_for)
             waited_for |= running
             time.sleep(WAIT_SECONDS)
-            with _experimental():
+            with experimental():
                 optuna.storages.fail_stale_trials(study)
 
 
@@ -170,7 +111,7 @@ def _expect_signs_of_life(study: optuna.Study, url: str, numbers: set[int]) -> N
     Optuna counts from the last sign of life, and so waits for ever for a trial whose process died before the first.
     """
     if numbers:
-        storage = _open_storage(url)
+        storage = open_storage(url)
         for number in numbers:
             study_id = storage.get_study_id_from_name(study.study_name)
             storage.record_heartbeat(storage.get_trial_id_from_study_id_trial_number(study_id, number))
@@ -229,7 +170,7 @@ def _run_one(study: optuna.Study, search: Search, count: int, out: Path, say: Ca
     except (KeyboardInterrupt, UserError):
         for trial in study.get_trials(states=(TrialState.FAIL,)):
             if trial.number == number:
-                with _experimental():
+                with experimental():
                     RetryHeartbeatStaleTrialCallback()(study, trial)
         raise
     except ValueError:
@@ -289,7 +230,7 @@ def results(study: optuna.Study, storage: str) -> list[Result]:
     Raises:
         UserError: The database is lost.
     """
-    with _refusal_of(storage):
+    with refusal_of(storage):
         trials = study.get_trials(deepcopy=False)
     again = _begun_again(trials)
     return [

@@ -16,7 +16,7 @@ from trainers.config import BehaviorSettings, NetworkSettings, RunSettings
 from trainers.config.options import add_overrides, option_reader, path_option
 from trainers.config.overrides import place_of, put
 
-_LOGGER = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 # Each option, and the key of the training file that it sets. Its help, type and default are those of the key.
 _OPTIONS = {
@@ -101,7 +101,7 @@ class _Ignored(argparse.Action):
     """An option of old ML-Agents releases. It logs a warning and does nothing else."""
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
-        _LOGGER.warning("%s has no effect: %s", option_string, _OLD_OPTIONS[str(option_string)])
+        logger.warning("%s has no effect: %s", option_string, _OLD_OPTIONS[str(option_string)])
 
 
 class _TrainingParser(CommandParser):

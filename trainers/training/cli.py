@@ -1,22 +1,20 @@
 """The training command, a thin layer over `trainers.training.api.train`."""
 
 import logging
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 from gym_adapters.commands import program_name
 from gym_adapters.errors import exit_status
-from gym_adapters.make import behavior_name
 from gym_adapters.text import log_everything, log_to_terminal
-from trainers.config import RunSettings, catalogue, load_settings
+from trainers.config import RunSettings, load_settings
 from trainers.config.doubts import check_trainer_type
 from trainers.config.loader import CONFIGURATION
 from trainers.config.run import deep_merge
 from trainers.optim.launch import launched
 from trainers.records.progress import LineDisplay, open_missing_streams
 from trainers.training.arguments import ParsedArguments, parse
-from trainers.training.environments import make_environment, tuned_file
+from trainers.training.default_files import default_file
+from trainers.training.environments import make_environment
 
 _ENVIRONMENTS = (
     "--env CartPole-v1 (any Gymnasium id), --env my_module:MyEnv-v0, or --env PATH of a Unity player"
@@ -87,40 +85,6 @@ def resolve(arguments: ParsedArguments, trainer_type: str | None) -> RunSettings
     if trainer_type is not None:
         check_trainer_type(settings, trainer_type)
     return settings
-
-
-def default_file(
-    overrides: Sequence[str], options: Mapping[str, Any], trainer_type: str | None = None
-) -> Path | None:
-    """Return the training file of a command that names none: the resumed run's own, or that of the environment.
-
-    Args:
-        overrides: texts of `--set`, which may name the environment, the run and the algorithm.
-        options: other options as settings.
-        trainer_type: the command's algorithm; None: that of the settings.
-
-    Returns:
-        None without a run to resume and without an environment.
-    """
-    deciding = [text for text in overrides if _decides_the_file(text.partition("=")[0].strip())]
-    # Several environments need an `env_path`, which may stand in the file that is yet to be found.
-    settings = load_settings(None, [*deciding, "env_settings.num_envs=1"], options)
-    checkpoints = settings.checkpoint_settings
-    if checkpoints.resume and checkpoints.run_id is not None:
-        own = Path(checkpoints.results_dir, checkpoints.run_id, CONFIGURATION)
-        if own.is_file():
-            return own
-    env_path = settings.env_settings.env_path
-    if env_path is None:
-        return None
-    behavior = settings.behaviors.get(behavior_name(env_path), settings.default_settings)
-    kind = trainer_type or (behavior.trainer_type if behavior else catalogue.DEFAULT)
-    return tuned_file(env_path, kind, settings.env_settings.env_options)
-
-
-def _decides_the_file(key: str) -> bool:
-    """Whether a `--set` of this key may change which training file is used."""
-    return key.startswith(("env_settings.", "checkpoint_settings.")) or key.endswith(".trainer_type")
 
 
 def _saved(error: BaseException) -> str:

@@ -15,8 +15,8 @@ from trainers.optim.launch import launched
 from trainers.records.progress import LineDisplay, open_missing_streams
 from trainers.training.announcements import playing_lines
 from trainers.training.arguments import add_option, settings_of
-from trainers.training.cli import default_file
 from trainers.training.clone import clone
+from trainers.training.default_files import default_file
 
 OPTIONS = {
     "--env": "env_settings.env_path",

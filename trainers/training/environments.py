@@ -1,20 +1,16 @@
-"""Makes the environment of a training file, and finds the training file of an environment id."""
+"""Makes the environment of a training file."""
 
 import logging
-from collections.abc import Mapping
-from importlib import resources
-from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from mlagents_envs.base_env import BaseEnv
 
 from bridge.process import looks_like_player
-from gym_adapters.errors import UserError, close_reported
-from gym_adapters.make import SEED_LIMIT, Kind, behavior_name, env_kind, make_env
+from gym_adapters.errors import UserError
+from gym_adapters.make import SEED_LIMIT, make_env
 from gym_adapters.pettingzoo import GROUPED, TEAMS, is_pettingzoo
 from gym_adapters.trust import needs_trust
-from trainers.config import EnvSettings, RunSettings, catalogue
-from trainers.config.base import one_of
+from trainers.config import EnvSettings, RunSettings
 
 logger = logging.getLogger(__name__)
 
@@ -87,49 +83,3 @@ def _named(env: EnvSettings) -> str:
         return f"the Unity player {' '.join(map(repr, (env.env_path, *(env.env_args or ()))))}"
     asked = needs_trust(env.env_path, env.env_options)
     return f"the Gymnasium environment {env.env_path!r}{f', which will {asked}' if asked else ''}"
-
-
-def tuned_file(env_id: str, trainer_type: str, options: Mapping[str, Any] | None = None) -> Path | None:
-    """Return the training file tuned for a Gymnasium id, or else the default one of its kind.
-
-    The files are `unity_configs/<trainer_type>/<behavior name>.yaml` and `unity_configs/<trainer_type>/<kind>.yaml`.
-    The kind is `continuous` or `discrete` by the actions, or `image` if any observation is an image.
-
-    Args:
-        env_id: the id.
-        trainer_type: the algorithm.
-        options: options of the environment, without which it may have other spaces, or none.
-
-    Returns:
-        The path; None for a Unity player, and for an algorithm of another package, which has no such folder.
-
-    Raises:
-        UserError: the id is not known, or the algorithm does not support its kind.
-    """
-    folder = _folder(trainer_type)
-    if looks_like_player(env_id) or not folder.is_dir():
-        return None
-    own = folder / f"{behavior_name(env_id)}.yaml"
-    if own.is_file():
-        return own
-    probe = make_env(env_id, num_envs=1, options=options)
-    try:
-        kind = env_kind(probe)
-    finally:
-        close_reported(probe.close)
-    path = folder / f"{kind}.yaml"
-    if not path.is_file():
-        fitting = [name for name in catalogue.algorithm_names() if (_folder(name) / path.name).is_file()]
-        raise UserError(
-            f"{env_id} has {kind} actions, which trainer_type {trainer_type} cannot learn; use {one_of(fitting)}"
-        )
-    return path
-
-
-def tuned_files(trainer_type: str) -> list[Path]:
-    """Return the training files of single tasks, sorted by name."""
-    return [path for path in sorted(_folder(trainer_type).glob("*.yaml")) if path.stem not in get_args(Kind)]
-
-
-def _folder(trainer_type: str) -> Path:
-    return Path(str(resources.files("unity_configs"))) / trainer_type

@@ -4,27 +4,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trainers.algorithms.learner import Learner
-from trainers.records.metrics import Summary
 from trainers.records.names import behavior_folder
-from trainers.records.timers import TimerTree
+from trainers.records.progress import LineDisplay
 from trainers.training.recorder import Recorder
 from trainers.training.run_files import RunFiles
 
 
-class Silence:
+class Silence(LineDisplay):
     """A display that shows nothing."""
-
-    def tick(self, behavior: str, step: int, max_steps: int, timers: TimerTree) -> None:
-        """See `Display.tick`."""
-
-    def summarise(self, summary: Summary) -> None:
-        """See `Display.summarise`."""
 
     def say(self, text: str) -> None:
         """See `Display.say`."""
-
-    def close(self) -> None:
-        """See `Display.close`."""
 
 
 class FollowerFiles(RunFiles):

@@ -10,7 +10,7 @@ from trainers.algorithms.actor import Actor
 from trainers.algorithms.learner import Learner
 from trainers.algorithms.opponent import Opponents
 
-_LOGGER = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 TURN = "self_play"
 """Entry of `training_status.json` that says which team learns."""
@@ -147,7 +147,7 @@ class SelfPlay:
             return
         self._warned = True
         names = ", ".join(sorted({seat.learner.name for seat in self._seats}))
-        _LOGGER.warning(
+        logger.warning(
             "self_play: %s has had no opponent so far, since all its agents are in team %s; "
             "give the other side another Team Id in its Behavior Parameters, or remove self_play",
             names,

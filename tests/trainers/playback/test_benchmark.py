@@ -17,7 +17,7 @@ from trainers.playback import benchmark
 from trainers.playback.benchmark import Task, main, parse_task, tuned_tasks
 from trainers.playback.results_table import read_scores
 from trainers.training.cli import main as train_main
-from trainers.training.environments import tuned_files
+from trainers.training.default_files import tuned_files
 
 TEN_MILLION = next(path for path in tuned_files("ppo") if path.stem == "Walker2d-v5-10M")
 

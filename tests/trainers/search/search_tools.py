@@ -53,7 +53,7 @@ def train_at_once(
 
 def worker(beat: int, grace: int, pause: int, together: int, *arguments: str) -> int:
     """A process of a search, whose trials take a while and begin when this many processes have one."""
-    from trainers.search import cli, study
+    from trainers.search import cli, storage, study
 
     def train_slowly(*given):
         Path(f"begun-{os.getpid()}").touch()
@@ -62,7 +62,7 @@ def worker(beat: int, grace: int, pause: int, together: int, *arguments: str) ->
         time.sleep(pause)
         return train_at_once(*given)
 
-    study.BEAT_SECONDS, study.GRACE_SECONDS = beat, grace
+    storage.BEAT_SECONDS, storage.GRACE_SECONDS = beat, grace
     study.train_seeds = train_slowly
     return cli.main(arguments)
 

@@ -241,9 +241,9 @@ def test_a_trial_whose_process_was_killed_is_begun_again(tmp_path: Path) -> None
 def test_so_is_one_whose_process_died_before_its_first_sign_of_life(
     tmp_path: Path, at_once: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    study = importlib.import_module("trainers.search.study")
-    monkeypatch.setattr(study, "BEAT_SECONDS", 1)
-    monkeypatch.setattr(study, "GRACE_SECONDS", 2)
+    database = importlib.import_module("trainers.search.storage")
+    monkeypatch.setattr(database, "BEAT_SECONDS", 1)
+    monkeypatch.setattr(database, "GRACE_SECONDS", 2)
     path, storage = space_without_failures(tmp_path), f"sqlite:///{tmp_path / 'shared.db'}"
     assert run(path, "--trials", 1, "--storage", storage) == 0
     optuna = importlib.import_module("optuna")

@@ -20,7 +20,7 @@ from trainers.config.doubts import check_trainer_type
 from trainers.playback.evaluation import main as evaluate_main
 from trainers.records.checkpoint import load_state
 from trainers.training.cli import main
-from trainers.training.environments import tuned_file
+from trainers.training.default_files import tuned_file
 
 BEHAVIOR = {
     "trainer_type": "dqn",

@@ -9,6 +9,7 @@ from run_tools import OPTIONS, Stopwatch, options
 
 from trainers import UserError, load_policy, train
 from trainers.config import RunSettings
+from trainers.training.followers import Silence
 
 
 def never(settings: RunSettings) -> Any:
@@ -123,14 +124,8 @@ def test_a_start_that_failed_blocks_no_other_and_the_newest_log_stays(tmp_path):
 
 
 def test_the_display_is_closed_where_a_start_is_refused(tmp_path):
-    class Closing:
+    class Closing(Silence):
         closed = False
-
-        def tick(self, *_: object) -> None: ...
-
-        def summarise(self, summary: object) -> None: ...
-
-        def say(self, text: str) -> None: ...
 
         def close(self) -> None:
             self.closed = True
