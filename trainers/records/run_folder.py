@@ -36,15 +36,15 @@ def with_run_id(settings: RunSettings) -> Iterator[RunSettings]:
     stem = f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
     ids = (f"{stem}-{count}" if count > 1 else stem for count in range(1, 1000))
     results = Path(checkpoints.results_dir).absolute()  # an environment may change the current folder
-    new = [place for place in (results, *results.parents) if not _is_there(place)]
+    new = [folder for folder in (results, *results.parents) if not _is_there(folder)]
     run_id = next(run_id for run_id in ids if _makes(results / run_id))
     checkpoints = checkpoints.model_copy(update={"run_id": run_id})
     try:
         yield settings.model_copy(update={"checkpoint_settings": checkpoints})
     finally:
         with suppress(OSError):
-            for place in (results / run_id, *new):
-                place.rmdir()  # works on an empty folder only
+            for folder in (results / run_id, *new):
+                folder.rmdir()  # works on an empty folder only
 
 
 def _makes(folder: Path) -> bool:

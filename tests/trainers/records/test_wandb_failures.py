@@ -3,7 +3,6 @@
 import logging
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -52,7 +51,7 @@ class FakeRun:
 
 
 @pytest.fixture
-def runs(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[FakeRun]]:
+def runs(monkeypatch: pytest.MonkeyPatch) -> list[FakeRun]:
     """The runs that the package has begun."""
     begun: list[FakeRun] = []
 
@@ -67,7 +66,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[FakeRun]]:
     fake.Settings = lambda **_: None
     fake.Artifact = lambda *_, **__: SimpleNamespace(add_file=lambda *_: None)
     monkeypatch.setitem(sys.modules, "wandb", fake)
-    yield begun
+    return begun
 
 
 def test_its_process_may_die_and_costs_neither_the_run_nor_the_best_policy(runs, tmp_path, caplog):
