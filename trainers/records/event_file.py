@@ -26,8 +26,8 @@ _numbers = itertools.count()
 class EventFile:
     """One `events.out.tfevents.*`, opened for each summary and closed again.
 
-    The writers of TensorBoard and torch write in a thread, which prints its traceback when the system refuses. It is the
-    last file of the folder by name, the order in which TensorBoard reads, even if the clock was set back.
+    The writers of TensorBoard and torch write in a thread, which prints its traceback when the system refuses. It is
+    the last file of the folder by name, the order in which TensorBoard reads, even if the clock was set back.
 
     Args:
         folder: the behavior's folder; it is made if need be.
