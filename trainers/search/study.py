@@ -81,7 +81,9 @@ def open_study(search: Search, storage: str, name: str) -> optuna.Study:
 def file_url(path: Path) -> str:
     """Return the URL of an SQLite file, whose name may hold a question mark, per cents or braces."""
     quoted = f"sqlite:///{quote(str(path))}"
-    return quoted if make_url(quoted).database == str(path) else f"sqlite:///{path}"  # older SQLAlchemy decodes none
+    return (
+        quoted if make_url(quoted).database == str(path) else f"sqlite:///{path}"
+    )  # older SQLAlchemy decodes none
 
 
 def _said(values: dict[str, Any], key: str) -> str:

@@ -154,3 +154,22 @@ def test_a_statistic_may_have_any_name(tmp_path):
     report = TensorBoardReport(tmp_path / "run" / "Task", "", None)
     report.write(of_values(100, values))
     assert [event.value for event in read_events(tmp_path / "run").Scalars("Scene/step")] == [3.5]
+
+
+def test_a_line_costs_the_same_however_many_there_are(tmp_path, monkeypatch):
+    """A long run has ten thousands of them, and each is turned into text once, unless a column is new."""
+    report, turned = CsvReport(tmp_path, None), []
+    line_of = vars(CsvReport)["_line"]
+    monkeypatch.setattr(
+        CsvReport, "_line", lambda self, row: turned.append(row["step"]) or line_of(self, row)
+    )
+    for step in range(100, 1100, 100):
+        report.write(of_values(step, {EVALUATION_RETURN: 0.5}))
+        report.write(of_values(step, {REWARD: 1.0, 'a, "b"': step / 100}))
+    assert len(turned) == 2 * 10
+    found = rows(tmp_path / "progress.csv")
+    assert [row['a, "b"'] for row in found] == [str(number) for number in range(1, 11)]
+    assert {(row[EVALUATION_RETURN], row[REWARD]) for row in found} == {("0.5", "1")}
+    report.write(summary(1100, late=3.0))
+    assert len(turned) == 20 + 11
+    assert [row["late"] for row in rows(tmp_path / "progress.csv")] == [""] * 10 + ["3"]
