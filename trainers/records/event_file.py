@@ -18,13 +18,16 @@ _POSITIVE = 1e-12 * 1.1 ** np.arange(774)
 BINS = np.concatenate([-_POSITIVE[::-1], [0.0], _POSITIVE]).tolist()
 """The edges of TensorBoard's own histograms, up to 1e20."""
 
+_NAME, _DIGITS = "events.out.tfevents.", 10
+
 _numbers = itertools.count()
 
 
 class EventFile:
     """One `events.out.tfevents.*`, opened for each summary and closed again.
 
-    The writers of TensorBoard and torch write in a thread, which prints its traceback when the system refuses.
+    The writers of TensorBoard and torch write in a thread, which prints its traceback when the system refuses. It is
+    the last file of the folder by name, the order in which TensorBoard reads, even if the clock was set back.
 
     Args:
         folder: the behavior's folder; it is made if need be.
@@ -37,7 +40,7 @@ class EventFile:
     def __init__(self, folder: Path, purge_step: int | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         place = f"{socket.gethostname()}.{os.getpid()}.{next(_numbers)}"
-        self.path = folder / f"events.out.tfevents.{int(time.time()):010d}.{place}"
+        self.path = folder / f"{_NAME}{_next_stamp(folder):010d}.{place}"
         self.path.touch(exist_ok=False)
         self._append(Event(file_version=VERSION))
         if purge_step is not None:
@@ -68,3 +71,10 @@ class EventFile:
         with self.path.open("r+b") as stream:
             stream.seek(0, io.SEEK_END)
             stream.write(content.getvalue())
+
+
+def _next_stamp(folder: Path) -> int:
+    """Return the present time in seconds, or one more than the stamp of a file that would come after it."""
+    ends = (path.name.removeprefix(_NAME).partition(".")[0] for path in folder.glob(f"{_NAME}*"))
+    stamps = (int(end) for end in ends if len(end) == _DIGITS and end.isdecimal())
+    return max(int(time.time()), *(stamp + 1 for stamp in stamps), 0)

@@ -37,7 +37,7 @@ class MonitorFile:
     ) -> None:
         self.path, self.note = folder / "monitor.csv", ""
         self._env_id, self._clock = env_id, clock
-        self._start, self._length = clock(), 0
+        self._start, self._length, self._seconds = clock(), 0, 0.0
         self._waiting: list[str] = []
         self._refused = False
         if resume:
@@ -54,7 +54,8 @@ class MonitorFile:
         Raises:
             OSError: the file could not be written, and this is new. The next call writes these rows too.
         """
-        seconds = round(self._clock() - self._start, 6)
+        # never less than before, if the clock was set back: readers sort by it
+        seconds = self._seconds = max(self._seconds, round(self._clock() - self._start, 6))
         self._waiting += [f"{round(value, 6)},{int(length)},{seconds},{step}\n" for value, length in episodes]
         try:
             self._append("".join(self._waiting))
@@ -86,15 +87,18 @@ class MonitorFile:
         content = self.path.read_bytes()
         whole = content[: content.rfind(b"\n") + 1]
         try:
-            head, columns = whole.decode().splitlines()[:2]
+            head, columns, *rows = whole.decode().splitlines()
             start = float(json.loads(head.removeprefix("#"))["t_start"])
             if not math.isfinite(start):
                 raise ValueError(f"expected a number of seconds, got {start}")
             if columns != ",".join(COLUMNS):
                 raise ValueError(f"expected the columns {','.join(COLUMNS)}")
-        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+            seconds = float(rows[-1].split(",")[COLUMNS.index("t")]) if rows else 0.0
+            if not math.isfinite(seconds):
+                raise ValueError(f"expected a number of seconds, got {seconds}")
+        except (ValueError, LookupError, TypeError, OverflowError, RecursionError):
             kept = damaged_name(self.path)
             self.path.replace(kept)
             self.note = f"{self.path} is no monitor file: it is kept as {kept.name}, and a new one begins"
             return
-        self._start, self._length = start, len(whole)
+        self._start, self._length, self._seconds = start, len(whole), max(0.0, seconds)

@@ -3,7 +3,7 @@
 import csv
 import io
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +86,7 @@ class CsvReport:
     def __init__(self, folder: Path, resumed_step: int | None) -> None:
         self.path = folder / "progress.csv"
         self._rows: list[dict[str, str]] = []
+        self._lines: list[str] = []  # of the first rows, as they stand in the file: a long run has many
         self._columns = [*PLACE, *CSV_TAGS]
         self.earlier_seconds, self.note = 0.0, ""
         if resumed_step is not None and self.path.is_file():
@@ -103,16 +104,18 @@ class CsvReport:
         last = self._rows[-1] if self._rows else {}
         if last.get("step") == row["step"] and not is_summary(last):
             self._rows.pop()
+            del self._lines[len(self._rows) :]
             row = {**last, **row}
         self._rows.append(row)
-        for tag in row:
-            if tag not in self._columns:
-                self._columns.append(tag)
-        text = io.StringIO()
-        writer = csv.DictWriter(text, self._columns, restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self._rows)
-        write_text(self.path, text.getvalue())
+        new = [tag for tag in row if tag not in self._columns]
+        if new:
+            self._columns += new
+            self._lines = []
+        self._lines += map(self._line, self._rows[len(self._lines) :])
+        write_text(self.path, "".join([_csv_line(self._columns), *self._lines]))
+
+    def _line(self, row: Mapping[str, str]) -> str:
+        return _csv_line([row.get(column, "") for column in self._columns])
 
     def draw(self, title: str) -> None:
         """Draw `reward.png` and `losses.png` beside the file, with this title."""
@@ -136,6 +139,12 @@ class CsvReport:
             return
         self._rows = [row for row in rows if int(row["step"]) <= resumed_step]
         self.earlier_seconds = float(self._rows[-1]["seconds"]) if self._rows else 0.0
+
+
+def _csv_line(cells: Sequence[str]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue()
 
 
 def read_progress(path: Path) -> tuple[list[dict[str, str]], list[str]]:

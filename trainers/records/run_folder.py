@@ -67,17 +67,19 @@ def _is_there(path: Path) -> bool:
 def claimed_folder(checkpoints: CheckpointSettings) -> Iterator[None]:
     """Make the run's folder, and keep every other process out of it, for the block in which the run goes on.
 
-    With `force`, a run of the same name is moved aside first. When the block ends, that run is deleted, or moved back
-    if the new run has saved no checkpoint. A new run with neither a checkpoint nor a summary nor a player's log leaves
-    no folder.
+    The folder may be a link to one elsewhere. With `force`, a run of the same name is moved aside first. When the block
+    ends, that run is deleted, or moved back if the new run has saved no checkpoint. A new run with neither a checkpoint
+    nor a summary nor a player's log leaves no folder.
 
     Raises:
         UserError: the run id is no portable name, a folder is in the way, another process writes the run, or there is
             nothing to resume.
     """
-    folder = _named(checkpoints).absolute()  # an environment may change the current folder
-    aside = folder.parent / ASIDE / folder.name
-    with locked(folder):
+    named = _named(checkpoints).absolute()  # an environment may change the current folder
+    with locked(named):
+        # the runs beside a link's target are on its disk, and the link stays
+        folder = named.resolve() if named.is_symlink() else named
+        aside = folder.parent / ASIDE / folder.name
         with _refusal_of(folder):
             if aside.exists():  # a process was killed between moving a run aside and saving another one
                 _settle(folder, aside)

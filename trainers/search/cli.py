@@ -46,10 +46,10 @@ def _search(arguments: argparse.Namespace) -> int:
     out = arguments.out or Path("searches", file_name(name))
     with refusal_named(out):
         out.mkdir(parents=True, exist_ok=True)
-    storage = arguments.storage or f"sqlite:///{out.absolute() / 'study.db'}"
 
-    from trainers.search.study import open_study, results, run_trials
+    from trainers.search.study import file_url, open_study, results, run_trials
 
+    storage = arguments.storage or file_url(out.absolute() / "study.db")
     study, say = open_study(search, storage, name), LineDisplay().say
     try:
         run_trials(study, search, arguments.trials, out, storage, say)

@@ -78,6 +78,8 @@ def clone(settings: RunSettings, demo_path: str, epochs: int | None, display: Di
         files = RunFiles(settings, display, state.timers)
         learner = Learners(settings, threads, display).make(name, spec, {})
         recorder = files.record(learner, spaces)
+        closes = stack.enter_context(ExitStack())
+        closes.callback(recorder.close)
         files.begin()
         episodes = len(shown.trajectories)
         display.say(
@@ -86,6 +88,7 @@ def clone(settings: RunSettings, demo_path: str, epochs: int | None, display: Di
         with signals.ending(state):
             _learn(learner, recorder, shown, block, epochs, display, state)
         files.checkpoint(recorder, {})
+        closes.pop_all()
         recorder.close(state.timers.elapsed)
         files.close([recorder])
         files.require_saved()

@@ -1,6 +1,7 @@
 """Writes the summaries and checkpoints of one behavior of a run, and its best policy."""
 
 import math
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -70,13 +71,17 @@ class FileRecorder(Recorder):
         if resume:
             self.best_return = best_return_of(folder / BEST, status, best_key(learner), self._lesson)
         step = learner.step if resume else None
-        self.wandb = None if wandb is None else WandbReport(wandb, folder, resume)
-        self._tensorboard = self._csv = None
-        if learner.training or not resume:  # watching an earlier run changes none of its files
-            with refusal_named(folder):
-                self._tensorboard = TensorBoardReport(folder, hyperparameters, step)
-            self._csv = CsvReport(folder, step)
-        self._monitor = None if monitored is None else MonitorFile(folder, monitored, resume)
+        self._tensorboard = self._csv = self.wandb = None
+        with ExitStack() as undo:
+            if wandb is not None:
+                self.wandb = WandbReport(wandb, folder, resume)
+                undo.callback(self.wandb.close, [])
+            if learner.training or not resume:  # watching an earlier run changes none of its files
+                with refusal_named(folder):
+                    self._tensorboard = TensorBoardReport(folder, hyperparameters, step)
+                self._csv = CsvReport(folder, step)
+            self._monitor = None if monitored is None else MonitorFile(folder, monitored, resume)
+            undo.pop_all()
         learner.metrics.ended = None if self._monitor is None else []
         self.notes += [report.note for report in (self._csv, self._monitor) if report and report.note]
 
@@ -90,15 +95,17 @@ class FileRecorder(Recorder):
         """
         if self._tensorboard is None or self._csv is None:
             return
-        try:
-            self._tensorboard.write(summary)
-        finally:  # each report is written even if another one cannot be
-            self._csv.write(summary)
-        if self.wandb is not None:
-            self.wandb.write(summary)
         merit = self._merit(summary.values)
-        if summary.training and merit > self.best_return:
-            self.keeper.save_best({**self.state(), best_key(self.learner): merit, BEST_LESSON: self._lesson})
+        with ExitStack() as files:  # each is written even if another one cannot be
+            if summary.training and merit > self.best_return:
+                files.callback(self._save_best, summary, merit)
+            if self.wandb is not None:
+                files.callback(self.wandb.write, summary)
+            files.callback(self._csv.write, summary)
+            files.callback(self._tensorboard.write, summary)
+
+    def _save_best(self, summary: Summary, merit: float) -> None:
+        self.keeper.save_best({**self.state(), best_key(self.learner): merit, BEST_LESSON: self._lesson})
         super().write(summary)
 
     def save(self) -> None:

@@ -62,6 +62,17 @@ def test_every_episode_is_a_row_also_after_a_crash_in_the_midst_of_one(tmp_path_
     assert times[-1] > 1000.0, "seconds since the first start"
 
 
+def test_episodes_stay_in_their_order_when_the_clock_is_set_back(tmp_path):
+    clock = Clock()
+    file = MonitorFile(tmp_path, "Walker", False, clock)
+    for later in (0.0, 100.0, -50.0, -500.0):
+        clock.now += later
+        file.write([(1.0, 2.0)], 10)
+    resumed = MonitorFile(tmp_path, "Walker", True, Clock(10.0))
+    resumed.write([(2.0, 2.0)], 20)
+    assert [row["t"] for row in read(file.path)[1]] == ["0.5", "101.0", "101.0", "101.0", "101.0"]
+
+
 def test_what_the_system_refuses_is_said_once_and_written_later(tmp_path):
     file = MonitorFile(tmp_path / "Walker", "Walker", False, Clock())
     file.write([(1.0, 2.0)], 10)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from run_tools import read_events
 
+from trainers.records import event_file
 from trainers.records.event_file import BINS
 from trainers.records.metrics import EVALUATION_RETURN, REWARD, Metrics, Summary
 from trainers.records.reports import CsvReport, TensorBoardReport, is_summary
@@ -55,6 +56,23 @@ def test_an_evaluation_is_in_the_line_of_the_summary_of_the_same_step(tmp_path):
     again = CsvReport(tmp_path, resumed_step=300)
     again.write(of_values(300, {REWARD: 6.0}))
     assert [row[REWARD] for row in rows(tmp_path / "progress.csv")][-1] == "6"
+
+
+def test_curves_go_on_in_their_order_after_the_clock_was_set_back(tmp_path, monkeypatch):
+    present = 1_800_000_000.0
+    monkeypatch.setattr(event_file.time, "time", lambda: present)
+    folder = tmp_path / "Task"
+    before = TensorBoardReport(folder, "", None)
+    for step in (100, 200, 300):
+        before.write(summary(step, tag=1.0))
+    for resumed, later in ((200, -10_000_000.0), (300, 0.0)):  # long before, then in the same second
+        present += later
+        after = TensorBoardReport(folder, "", resumed)
+        after.write(summary(resumed + 50, tag=2.0))
+        after.write(summary(resumed + 100, tag=2.0))
+    (folder / "events.out.tfevents.other").write_bytes(b"")
+    points = [(event.step, event.value) for event in read_events(tmp_path).Scalars("tag")]
+    assert points == [(100, 1), (200, 1), (250, 2), (300, 2), (350, 2), (400, 2)]
 
 
 def test_tensorboard_begins_another_file_after_one_was_refused(tmp_path):
@@ -136,3 +154,22 @@ def test_a_statistic_may_have_any_name(tmp_path):
     report = TensorBoardReport(tmp_path / "run" / "Task", "", None)
     report.write(of_values(100, values))
     assert [event.value for event in read_events(tmp_path / "run").Scalars("Scene/step")] == [3.5]
+
+
+def test_a_line_costs_the_same_however_many_there_are(tmp_path, monkeypatch):
+    """A long run has ten thousands of them, and each is turned into text once, unless a column is new."""
+    report, turned = CsvReport(tmp_path, None), []
+    line_of = vars(CsvReport)["_line"]
+    monkeypatch.setattr(
+        CsvReport, "_line", lambda self, row: turned.append(row["step"]) or line_of(self, row)
+    )
+    for step in range(100, 1100, 100):
+        report.write(of_values(step, {EVALUATION_RETURN: 0.5}))
+        report.write(of_values(step, {REWARD: 1.0, 'a, "b"': step / 100}))
+    assert len(turned) == 2 * 10
+    found = rows(tmp_path / "progress.csv")
+    assert [row['a, "b"'] for row in found] == [str(number) for number in range(1, 11)]
+    assert {(row[EVALUATION_RETURN], row[REWARD]) for row in found} == {("0.5", "1")}
+    report.write(summary(1100, late=3.0))
+    assert len(turned) == 20 + 11
+    assert [row["late"] for row in rows(tmp_path / "progress.csv")] == [""] * 10 + ["3"]

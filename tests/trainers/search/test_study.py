@@ -131,6 +131,19 @@ def test_the_same_command_goes_on_and_more_trials_may_follow(tmp_path: Path, at_
 
 
 @OPTUNA
+@pytest.mark.parametrize("name", ["all trials, ü #1 100%41 a@b:c", "what?", "{1}"])
+def test_a_folder_of_any_name_has_its_database_in_it(name: str, tmp_path: Path, at_once: None) -> None:
+    if os.name == "nt" and not set("?:").isdisjoint(name):
+        pytest.skip("Windows has no such names")
+    space, place = space_without_failures(tmp_path), tmp_path / "searches"
+    for _ in range(2):
+        assert run(space, "--trials", 2, "--out", place / name) == 0
+    assert states(place / name) == {"complete": 2}
+    assert (place / name / "study.db").is_file()
+    assert [path.name for path in place.iterdir()] == [name]
+
+
+@OPTUNA
 def test_another_search_under_the_same_name_is_refused(
     tmp_path: Path, at_once: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
