@@ -30,6 +30,9 @@ BEST_ELO = "best_elo"
 BEST_LESSON = "best_lesson"
 """Key of the lessons in which the best policy was the best, in `best.pt`."""
 
+LESSON = "lesson"
+"""Key of the lessons in which the newest episodes of a checkpoint were played."""
+
 NEXT_EVALUATION = "next_evaluation"
 """Key of the agent step of a behavior's next evaluation in `training_status.json`."""
 
@@ -173,6 +176,7 @@ def restore(learner: Learner, path: Path, only_weights: bool = False) -> list[st
             _check_resumable(learner, path, state)
         _require_sound(learner, state, only_weights)
         if not only_weights:
+            _forget_other_lessons(learner, state)
             saved = state["generator"]
             state["generator"] = generator_state(saved, learner.generator)
             if state["generator"] is not saved:
@@ -181,6 +185,13 @@ def restore(learner: Learner, path: Path, only_weights: bool = False) -> list[st
                 )
         learner.load_state_dict(state, only_weights)
     return notes
+
+
+def _forget_other_lessons(learner: Learner, state: dict[str, Any]) -> None:
+    """Let a checkpoint have no returns if the run's lessons are others now: of another behavior's later checkpoint."""
+    now = learner.metrics.standing
+    if state.get(LESSON, now) != now:
+        state.update(recent_returns=[], lesson_returns=[])
 
 
 def _require_sound(learner: Learner, state: dict[str, Any], only_weights: bool) -> None:
