@@ -160,6 +160,12 @@ class CompletionCriteria(Settings):
     )
     require_reset: Flag = Field(default=False, description="Whether the next lesson resets the environments.")
 
+    @field_validator("behavior", mode="after")
+    @classmethod
+    def _without_team(cls, behavior: str) -> str:
+        """Drop the team of a behavior id: the behaviors that are measured have none, as in ``behaviors``."""
+        return behavior.split("?")[0]
+
     @model_validator(mode="after")
     def _progress_lies_between_0_and_1(self) -> Self:
         if self.measure == "progress" and not 0 <= self.threshold <= 1:
