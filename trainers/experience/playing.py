@@ -12,6 +12,7 @@ from gym_adapters.errors import UserError, environment_called
 from gym_adapters.teams import parts_of
 from trainers.experience.checks import StepsChecker, checked_pair, checked_specs
 from trainers.experience.first_episodes import FirstEpisodes
+from trainers.networks.behavior_spec import require_same_actions
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +26,7 @@ class Policy(Protocol):
     """What plays: a `LoadedPolicy` or an `OnnxPolicy`, which say what the methods do."""
 
     name: str
+    spec: BehaviorSpec
 
     def act(
         self,
@@ -111,6 +113,9 @@ def play(
             raise _nobody(specs, episodes.lacking(known), episodes)
         for name, spec in specs.items():
             if name not in checkers and parts_of(name)[0] in known:
+                made = known[parts_of(name)[0]].spec.action_spec
+                owner = f"policy {parts_of(name)[0]}"
+                require_same_actions(owner, made, spec.action_spec, "the environment")
                 checkers[name] = StepsChecker(name, spec)
         found = {name: checked_steps(env, name, checker) for name, checker in checkers.items()}
         rows = episodes.take(found)

@@ -11,12 +11,13 @@ import torch
 from gym_adapters.errors import UserError, unread_named
 from trainers.algorithms.learner import CLONING, Learner
 from trainers.config import CheckpointSettings, TorchSettings
+from trainers.networks.behavior_spec import require_same_actions, spec_from
 from trainers.optim.device import find_device
 from trainers.records.checkpoint import NEWEST, damage_named, load_state
 from trainers.records.checkpoint_content import require_alike
 from trainers.records.mlagents_checkpoint import require_translatable
 from trainers.records.policy_file import check_fits, first_difference
-from trainers.training.starting import signals_of, take_values_by_name, translated
+from trainers.training.starting import changed_observations, signals_of, take_values_by_name, translated
 
 BEST_RETURN = "best_return"
 """Key of the mean return of the best policy, in `best.pt` and `training_status.json`."""
@@ -172,6 +173,9 @@ def restore(learner: Learner, path: Path, only_weights: bool = False) -> list[st
             notes += take_values_by_name(learner, state)
         _require_usable_kind(learner, path, state, only_weights)
         check_fits(path, state, learner.policy)
+        before = spec_from(state["behavior"])
+        require_same_actions(str(path), before.action_spec, learner.spec.action_spec, "this run")
+        notes += changed_observations(before, learner.spec)
         if not only_weights:
             _check_resumable(learner, path, state)
         _require_sound(learner, state, only_weights)
