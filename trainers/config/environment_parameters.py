@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, field_validator, model_validator
 
+from gym_adapters.teams import parts_of
 from trainers.config.base import (
     FLOAT32_MAX,
     CountOrZero,
@@ -164,7 +165,7 @@ class CompletionCriteria(Settings):
     @classmethod
     def _without_team(cls, behavior: str) -> str:
         """Drop the team of a behavior id: the behaviors that are measured have none, as in ``behaviors``."""
-        return behavior.split("?")[0]
+        return parts_of(behavior)[0]
 
     @model_validator(mode="after")
     def _progress_lies_between_0_and_1(self) -> Self:
