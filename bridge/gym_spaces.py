@@ -138,9 +138,13 @@ def _box(shape: tuple[int, ...], dtype: np.dtype) -> spaces.Box:
 
 
 def _unique(names: Sequence[str]) -> list[str]:
-    """Return the names; one that is empty or occurs twice is followed by its index."""
+    """Return the names; one that is empty or occurs twice gets its index, and `_` if that is a name too."""
     counts = Counter(names)
-    return [
-        name if name and counts[name] == 1 else f"{name or 'observation'}_{index}"
-        for index, name in enumerate(names)
-    ]
+    found: list[str] = []
+    for index, name in enumerate(names):
+        alone = bool(name) and counts[name] == 1
+        key = name if alone else f"{name or 'observation'}_{index}"
+        while not alone and (key in counts or key in found):
+            key += "_"
+        found.append(key)
+    return found

@@ -7,7 +7,7 @@ from gym_adapters.errors import UserError
 from trainers.config.algorithm import NoiseSettings, QSettings
 from trainers.config.base import suggestion
 from trainers.config.behavior import BehaviorSettings
-from trainers.config.environment_parameters import CompletionCriteria
+from trainers.config.environment_parameters import CompletionCriteria, MultiRangeUniformSampler
 from trainers.config.off_policy import SACSettings
 from trainers.config.run import RunSettings
 
@@ -42,7 +42,7 @@ def doubts(settings: RunSettings) -> list[str]:
         _unused_rewards,
     )
     lines = [f"{path}.{line}" for path, one in blocks.items() for judge in judges for line in judge(one)]
-    return [*lines, *_untrained(settings), *_endless_lessons(settings)]
+    return [*lines, *_untrained(settings), *_endless_lessons(settings), *_undrawn_intervals(settings)]
 
 
 def _missing_evaluations(behavior: BehaviorSettings) -> Iterator[str]:
@@ -142,6 +142,22 @@ def _endless_lessons(settings: RunSettings) -> Iterator[str]:
             reason = None if criteria is None else _endless(criteria, settings)
             if reason is not None:
                 yield f"environment_parameters.{name}.curriculum: lesson {lesson.name} {reason}"
+
+
+def _undrawn_intervals(settings: RunSettings) -> Iterator[str]:
+    for name, parameter in (settings.environment_parameters or {}).items():
+        for lesson in parameter.curriculum:
+            if not isinstance(lesson.value, MultiRangeUniformSampler):
+                continue
+            intervals = lesson.value.sampler_parameters.intervals
+            points = [(low, high) for low, high in intervals if low == high]
+            for point in points[len(points) == len(intervals) :][
+                :1
+            ]:  # Unity takes the first if none has a length
+                yield (
+                    f"environment_parameters.{name}: interval [{point[0]:g}, {point[1]:g}] is never drawn, because "
+                    "Unity weighs intervals by their lengths and it has none; widen it"
+                )
 
 
 def _endless(criteria: CompletionCriteria, settings: RunSettings) -> str | None:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, field_validator, model_validator
 
+from gym_adapters.teams import parts_of
 from trainers.config.base import (
     FLOAT32_MAX,
     CountOrZero,
@@ -159,6 +160,12 @@ class CompletionCriteria(Settings):
         default=0.0, description="Value that the measure must exceed: 0-1 if measure is progress."
     )
     require_reset: Flag = Field(default=False, description="Whether the next lesson resets the environments.")
+
+    @field_validator("behavior", mode="after")
+    @classmethod
+    def _without_team(cls, behavior: str) -> str:
+        """Drop the team of a behavior id: the behaviors that are measured have none, as in ``behaviors``."""
+        return parts_of(behavior)[0]
 
     @model_validator(mode="after")
     def _progress_lies_between_0_and_1(self) -> Self:

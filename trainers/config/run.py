@@ -7,6 +7,7 @@ from pydantic import Field, PrivateAttr, ValidationError, ValidationInfo, field_
 
 from gym_adapters.errors import UserError
 from gym_adapters.limits import BEHAVIORS
+from gym_adapters.teams import parts_of
 from trainers.config.base import (
     Flag,
     PathText,
@@ -168,7 +169,7 @@ class RunSettings(Settings):
         Raises:
             UserError: The training file has neither this behavior nor ``default_settings``.
         """
-        name = name.split("?")[0]
+        name = parts_of(name)[0]
         found = self.behaviors.get(name, self.default_settings)
         if found is None and (self._source is not None or self.behaviors):
             known = ", ".join(self.behaviors) or "none"

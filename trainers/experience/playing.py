@@ -12,6 +12,7 @@ from gym_adapters.errors import UserError, environment_called
 from gym_adapters.teams import parts_of
 from trainers.experience.checks import StepsChecker, checked_pair, checked_specs
 from trainers.experience.first_episodes import FirstEpisodes
+from trainers.networks.behavior_spec import require_same_actions
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +26,7 @@ class Policy(Protocol):
     """What plays: a `LoadedPolicy` or an `OnnxPolicy`, which say what the methods do."""
 
     name: str
+    spec: BehaviorSpec
 
     def act(
         self,
@@ -126,12 +128,18 @@ def play(
     for policy in policies:
         policy.forget()
     episodes = FirstEpisodes(env, limit)
+    compared: set[str] = set()
     idle, notice = 0, FIRST_NOTICE
     for step, found in enumerate(steps_of(env, known), start=1):
         if not (episodes.running or episodes.lacking(known)):
             return
         if idle == PATIENCE:
             raise _nobody(env.behavior_specs, episodes.lacking(known), episodes)
+        for name in found.keys() - compared:
+            owner, expected = parts_of(name)[0], env.behavior_specs[name].action_spec
+            made = known[owner].spec.action_spec
+            require_same_actions(f"policy {owner}", made, expected, "the environment")
+            compared.add(name)
         rows = episodes.take(found)
         acted = []
         for name, (decision, terminal) in found.items():

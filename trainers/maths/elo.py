@@ -11,10 +11,13 @@ GAIN = 8.0
 SPREAD = 400.0
 """Rating difference at which the stronger side is expected to score ten times as much as the weaker one."""
 
+LARGEST_EXPONENT = 300.0
+"""10 to this power is a number in 64 bits; the score is 0 as far as anyone can tell."""
+
 
 def expected_score(own: float, other: float) -> float:
     """Return the score that a side with rating `own` is expected to reach against `other`: from 0 to 1."""
-    return 1.0 / (1.0 + 10.0 ** ((other - own) / SPREAD))
+    return 1.0 / (1.0 + 10.0 ** min((other - own) / SPREAD, LARGEST_EXPONENT))
 
 
 def rating_difference(score: float) -> float:

@@ -10,6 +10,7 @@ from mlagents_envs.base_env import (
     ObservationType,
 )
 
+from gym_adapters.errors import UserError
 from gym_adapters.sizes import check_actions, check_observations
 
 
@@ -50,3 +51,34 @@ def spec_from(description: dict[str, Any]) -> BehaviorSpec:
     ]
     actions = ActionSpec(description["continuous_size"], tuple(description["discrete_branches"]))
     return BehaviorSpec(observations, actions)
+
+
+def actions_in_words(spec: ActionSpec) -> str:
+    """Return actions as `2 continuous + 3 × 2 discrete actions`."""
+    parts = []
+    if spec.continuous_size:
+        parts.append(f"{spec.continuous_size} continuous")
+    if spec.discrete_branches:
+        parts.append(f"{' × '.join(map(str, spec.discrete_branches))} discrete")
+    count = spec.continuous_size + sum(spec.discrete_branches)
+    return f"{' + '.join(parts) or 'no'} action{'s' * (count != 1)}"
+
+
+def require_same_actions(owner: str, before: ActionSpec, now: ActionSpec, place: str) -> None:
+    """Require that a policy's actions are those of where it is to act. As many weights may choose among other ones.
+
+    Args:
+        owner: the policy, for the message.
+        before: its actions.
+        now: those there.
+        place: what has these.
+
+    Raises:
+        UserError: they are others.
+    """
+    kinds = [(spec.continuous_size, tuple(spec.discrete_branches)) for spec in (before, now)]
+    if kinds[0] != kinds[1]:
+        raise UserError(
+            f"{owner}: made for {actions_in_words(before)}, {place} has {actions_in_words(now)}; "
+            "use the environment that it was trained in"
+        )

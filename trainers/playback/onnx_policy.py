@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mlagents_envs.base_env import ActionTuple, BehaviorSpec
+from mlagents_envs.base_env import ActionSpec, ActionTuple, BehaviorSpec
 
 from gym_adapters.commands import install_command
 from gym_adapters.errors import UserError, unread_named
 from gym_adapters.teams import parts_of
 from gym_adapters.text import first_line
+from trainers.networks.behavior_spec import require_same_actions
 from trainers.networks.memories import Memories
 
 MASKS, MEMORY_IN, MEMORY_OUT = "action_masks", "recurrent_in", "recurrent_out"
@@ -53,6 +54,7 @@ class OnnxPolicy:
         self.spec = names[self.name]
         self._memories = Memories(_size(self._inputs[MEMORY_IN][-1]) if MEMORY_IN in self._inputs else 0)
         self._check()
+        self._check_actions()
 
     def forget(self, agents: Iterable[Hashable] | None = None) -> None:
         """See `LoadedPolicy.forget`."""
@@ -108,6 +110,36 @@ class OnnxPolicy:
                 f"{self.path}: takes {_shown(given)}; {self.name} has {_shown(expected)}; give the environment that it "
                 "was trained in, and a model of ML-Agents 2.0 or later"
             )
+
+    def _check_actions(self) -> None:
+        """Require that the file chooses the behavior's actions, as far as it tells how many.
+
+        Raises:
+            UserError: it chooses others.
+        """
+        sizes = {kind: f"{kind}_action_output_shape" for kind in ("continuous", "discrete")}
+        told = [name for name in sizes.values() if name in self._outputs]
+        feed = {
+            name: np.zeros([1, *(_size(size) or 1 for size in shape[1:])], np.float32)
+            for name, shape in self._inputs.items()
+        }
+        feed |= {
+            f"obs_{index}": np.zeros((1, *one.shape), np.float32)
+            for index, one in enumerate(self.spec.observation_specs)
+        }
+        try:
+            found = dict(zip(told, self._session.run(told, feed) if told else [], strict=True))
+        except Exception:  # onnxruntime raises classes of its own; `act` reports it
+            return
+        actions = self.spec.action_spec
+        known = {"continuous": [actions.continuous_size], "discrete": list(actions.discrete_branches)}
+        for kind, name in sizes.items():
+            if name in found:
+                known[kind] = [int(size) for size in found[name].ravel()]
+            elif f"{kind}_actions" not in self._outputs:
+                known[kind] = [0] if kind == "continuous" else []
+        made = ActionSpec(known["continuous"][0], tuple(known["discrete"]))
+        require_same_actions(str(self.path), made, actions, self.name)
 
 
 def behaviors_named(path: Path) -> list[str]:

@@ -47,7 +47,8 @@ def _search(arguments: argparse.Namespace) -> int:
     with refusal_named(out):
         out.mkdir(parents=True, exist_ok=True)
 
-    from trainers.search.study import file_url, open_study, results, run_trials
+    from trainers.search.storage import file_url
+    from trainers.search.study import open_study, results, run_trials
 
     storage = arguments.storage or file_url(out.absolute() / "study.db")
     study, say = open_study(search, storage, name), LineDisplay().say

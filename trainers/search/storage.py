@@ -4,6 +4,8 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
 
 import optuna
 from optuna.exceptions import StorageInternalError
@@ -22,6 +24,13 @@ MOST_DEATHS = 2
 """Times that a trial whose process died is begun again."""
 BUSY_SECONDS = 60
 """Time that a process waits for the others to leave an SQLite file."""
+
+
+def file_url(path: Path) -> str:
+    """Return the URL of an SQLite file, whose name may hold a question mark, per cents or braces."""
+    quoted = f"sqlite:///{quote(str(path))}"
+    decoded = make_url(quoted).database == str(path)  # which older SQLAlchemy does not do
+    return quoted if decoded else f"sqlite:///{path}"
 
 
 def open_storage(url: str) -> RDBStorage:

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import optuna
 from optuna.exceptions import OptunaError
@@ -64,14 +63,6 @@ def open_study(search: Search, storage: str, name: str) -> optuna.Study:
                 f"--study {name}: was begun with another search: {key} is {values}; choose another name"
             )
     return study
-
-
-def file_url(path: Path) -> str:
-    """Return the URL of an SQLite file, whose name may hold a question mark, per cents or braces."""
-    quoted = f"sqlite:///{quote(str(path))}"
-    return (
-        quoted if make_url(quoted).database == str(path) else f"sqlite:///{path}"
-    )  # older SQLAlchemy decodes none
 
 
 def _said(values: dict[str, Any], key: str) -> str:

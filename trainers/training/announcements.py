@@ -4,7 +4,7 @@ import math
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from mlagents_envs.base_env import ActionSpec, BaseEnv, ObservationSpec
+from mlagents_envs.base_env import BaseEnv, ObservationSpec
 
 from bridge.process import looks_like_player
 from gym_adapters.commands import module_command, nearby, option
@@ -13,6 +13,7 @@ from trainers.algorithms.learner import Learner
 from trainers.config import CheckpointSettings, RunSettings
 from trainers.config.base import suggestion
 from trainers.config.scaling import scaled
+from trainers.networks.behavior_spec import actions_in_words
 from trainers.optim.launch import launched
 from trainers.records.checkpoint import NEWEST
 from trainers.records.metrics import Summary
@@ -52,9 +53,10 @@ def _unused_lines(settings: RunSettings) -> Iterator[str]:
 
 def behavior_line(learner: Learner) -> str:
     """Return the line about a behavior, such as `Seeker: 4 numbers → 2 continuous actions; 9 agents; ppo, 2 × 64`."""
+    spec = learner.spec
     network, agents = learner.settings.network_settings, sum(len(a.agents) for a in learner.actors.values())
     parts = [
-        f"{learner.name}: {_observations(learner.spec.observation_specs)} → {_actions(learner.spec.action_spec)}",
+        f"{learner.name}: {_observations(spec.observation_specs)} → {actions_in_words(spec.action_spec)}",
         f"{agents} agent{'s' * (agents != 1)}",
         f"{learner.kind}, {network.num_layers} × {network.hidden_units}, on {learner.device}",
     ]
@@ -181,13 +183,3 @@ def _observations(specs: list[ObservationSpec]) -> str:
         if len(spec.shape) > 1:
             parts.append(shapes.get(len(spec.shape), "{}").format(" × ".join(map(str, spec.shape))))
     return " + ".join(parts) or "no observations"
-
-
-def _actions(spec: ActionSpec) -> str:
-    parts = []
-    if spec.continuous_size:
-        parts.append(f"{spec.continuous_size} continuous")
-    if spec.discrete_branches:
-        parts.append(f"{' × '.join(map(str, spec.discrete_branches))} discrete")
-    count = spec.continuous_size + sum(spec.discrete_branches)
-    return f"{' + '.join(parts) or 'no'} action{'s' * (count != 1)}"

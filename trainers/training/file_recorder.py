@@ -19,7 +19,7 @@ from trainers.training.best import BEST_LESSON, best_key, best_return_of
 from trainers.training.outcome import Outcome
 from trainers.training.past_policies import restore_opponents, save_opponents
 from trainers.training.recorder import Recorder
-from trainers.training.resuming import restore
+from trainers.training.resuming import LESSON, restore
 
 
 class FileRecorder(Recorder):
@@ -156,4 +156,7 @@ class FileRecorder(Recorder):
         """Return the content of a checkpoint, after the update that runs in a thread, if one does."""
         self.learner.wait()
         spaces = {} if self.spaces is None else {"spaces": self.spaces}
-        return {**self.learner.state_dict(), "behavior": {**self.learner.description(), **spaces}}
+        standing = self.learner.metrics.standing
+        lesson = {LESSON: dict(standing)} if standing else {}
+        behavior = {**self.learner.description(), **spaces}
+        return {**self.learner.state_dict(), **lesson, "behavior": behavior}

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from mlagents_envs.base_env import BehaviorSpec
 
 from gym_adapters.errors import UserError
+from gym_adapters.text import one_line
 from trainers.algorithms.learner import CLONING
 from trainers.records.checkpoint_content import require_alike
 from trainers.records.saved_network import first_difference
@@ -69,3 +71,27 @@ def signals_of(state: dict[str, Any]) -> list[str]:
     if not isinstance(names, dict | list) or not all(isinstance(name, str) for name in names):
         return []
     return list(names)
+
+
+def changed_observations(before: BehaviorSpec, now: BehaviorSpec) -> list[str]:
+    """Return a message for the user if a policy is to read other observations than those that it learned from.
+
+    Vectors are read side by side, so that others of the same total length fit its weights.
+
+    Args:
+        before: the behavior that the policy was made for.
+        now: that of this run.
+    """
+    parts = [
+        [(one.name, tuple(one.shape), one.observation_type) for one in spec.observation_specs]
+        for spec in (before, now)
+    ]
+    unnamed = [[part[1:] for part in own] for own in parts]
+    moved = parts[0] != parts[1] and sorted(map(str, parts[0])) == sorted(map(str, parts[1]))
+    if unnamed[0] == unnamed[1] and not moved:
+        return []
+    shown = [", ".join(f"{one_line(name, 100)} {list(shape)}" for name, shape, _ in own) for own in parts]
+    return [
+        f"learned from the observations {shown[0]}, this run has {shown[1]}; if they do not mean the same, the policy "
+        "begins with wrong inputs"
+    ]

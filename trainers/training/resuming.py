@@ -10,11 +10,15 @@ import torch
 from gym_adapters.errors import UserError, unread_named
 from trainers.algorithms.learner import Learner
 from trainers.config import CheckpointSettings, TorchSettings
+from trainers.networks.behavior_spec import require_same_actions, spec_from
 from trainers.optim.device import find_device
 from trainers.records.checkpoint import NEWEST, damage_named, load_state
 from trainers.records.mlagents_checkpoint import require_translatable
 from trainers.records.saved_network import check_fits
-from trainers.training.loadable import require_loadable, signals_of
+from trainers.training.loadable import changed_observations, require_loadable, signals_of
+
+LESSON = "lesson"
+"""Key of the lessons in which the newest episodes of a checkpoint were played."""
 
 DEVICE = "device"
 """Key of a behavior's torch device in `training_status.json`."""
@@ -104,9 +108,13 @@ def restore(learner: Learner, path: Path) -> list[str]:
         if before != now:
             raise UserError(f"{path}: written by {before}, cannot be resumed with {now}")
         check_fits(path, state, learner.policy)
+        before = spec_from(state["behavior"])
+        require_same_actions(str(path), before.action_spec, learner.spec.action_spec, "this run")
+        notes += changed_observations(before, learner.spec)
         _check_resumable(learner, path, state)
         own = learner.state_dict().items()
         require_loadable(state, {key: value for key, value in own if key not in CHECKED_ELSEWHERE})
+        _forget_other_lessons(learner, state)
         saved = state["generator"]
         state["generator"] = generator_state(saved, learner.generator)
         if state["generator"] is not saved:
@@ -115,6 +123,13 @@ def restore(learner: Learner, path: Path) -> list[str]:
             )
         learner.load_state_dict(state)
     return notes
+
+
+def _forget_other_lessons(learner: Learner, state: dict[str, Any]) -> None:
+    """Let a checkpoint have no returns if the run's lessons are others now: of another behavior's later checkpoint."""
+    now = learner.metrics.standing
+    if state.get(LESSON, now) != now:
+        state.update(recent_returns=[], lesson_returns=[])
 
 
 def _check_resumable(learner: Learner, path: Path, state: dict[str, Any]) -> None:

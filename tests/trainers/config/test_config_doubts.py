@@ -179,3 +179,25 @@ def test_a_command_for_one_trainer_refuses_a_file_for_another() -> None:
     check_trainer_type(settings, "a2c")
     with pytest.raises(UserError, match=r"behaviors\.W\.trainer_type is a2c, but this command trains ppo"):
         check_trainer_type(settings, "ppo")
+
+
+@pytest.mark.parametrize(
+    ("intervals", "undrawn"),
+    [
+        ([[1, 1], [2, 2]], "[2, 2]"),
+        ([[0, 1], [3, 3]], "[3, 3]"),
+        ([[0.5, 0.5], [2, 3]], "[0.5, 0.5]"),
+        ([[1, 1]], None),
+        ([[0, 1], [2, 4]], None),
+    ],
+)
+def test_an_interval_that_unity_never_draws_is_doubted(
+    intervals: list[list[float]], undrawn: str | None
+) -> None:
+    sampler = {"sampler_type": "multirangeuniform", "sampler_parameters": {"intervals": intervals}}
+    found = doubts(load_settings({"environment_parameters": {"mass": sampler}}))
+    if undrawn is None:
+        assert found == []
+    else:
+        (line,) = found
+        assert line.startswith(f"environment_parameters.mass: interval {undrawn} is never drawn")

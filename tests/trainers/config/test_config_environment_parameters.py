@@ -47,6 +47,19 @@ def test_sampler_type_picks_the_parameters(kind: str, sampler: type) -> None:
     assert lesson.value.sampler_parameters.seed == -1
 
 
+def test_criteria_about_a_team_measure_its_behavior() -> None:
+    rule = {"behavior": "Goalie?team=1", "threshold": 1}
+    own = {
+        "curriculum": [
+            {"name": "A", "value": 1, "completion_criteria": rule},
+            {"name": "B", "value": 2},
+        ]
+    }
+    criteria = parameter(own).curriculum[0].completion_criteria
+    assert criteria is not None
+    assert criteria.behavior == "Goalie"
+
+
 def test_a_curriculum_keeps_its_lessons_in_order() -> None:
     criteria = {"behavior": "Walker", "threshold": 0.3, "measure": "progress"}
     lessons = parameter(

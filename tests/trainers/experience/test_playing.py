@@ -20,6 +20,8 @@ GAME = "tests.bridge.bridge_games/turns_v0"
 class Zero:
     """Takes action 0."""
 
+    spec = next(iter(ParallelEnvAdapter(Turns, 1, "game_v0").behavior_specs.values()))
+
     def __init__(self, name: str) -> None:
         self.name = name
 

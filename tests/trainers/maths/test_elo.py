@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from trainers.maths.elo import expected_score, rating_difference, results, score_interval
 
-RATING = st.floats(-2000.0, 4000.0)
+RATING = st.floats(-2000.0, 4000.0) | st.floats(-1e308, 1e308)
+"""A training file may give any number as `initial_elo`, another one for each behavior."""
 
 
 @given(RATING, RATING)

@@ -8,9 +8,13 @@ import onnx
 import pytest
 from command_tools import REPOSITORY, the_error
 from run_tools import Stopwatch, options
+from scripted_env import make_spec
 
+from bridge.onnx_export import export_policy
 from gym_adapters.errors import UserError
 from trainers import load_policy, train
+from trainers.config import NetworkSettings
+from trainers.networks.actor_critic import ActorCritic
 from trainers.playback.evaluation import evaluate
 from trainers.playback.evaluation import main as evaluate_main
 from trainers.playback.onnx_policy import OnnxPolicy
@@ -133,6 +137,19 @@ def test_the_behavior_is_the_one_of_the_files_name_or_the_only_one(finished_run,
     checkpoint = path.rename(tmp_path / "Walker-499992.onnx")
     assert OnnxPolicy(checkpoint, {"Other": spec, "Walker?team=0": spec}).name == "Walker"
     assert OnnxPolicy(checkpoint, {"Walker-499992": spec, "Walker?team=0": spec}).name == "Walker-499992"
+
+
+@pytest.mark.parametrize(
+    ("made", "there"),
+    [((0, (2, 3)), (0, (3, 2))), ((2, (2, 3)), (0, (2, 3))), ((2, ()), (3, ())), ((0, (4,)), (0, (5,)))],
+)
+def test_a_file_for_other_actions_is_refused_before_it_plays(made, there, tmp_path):
+    specs = [make_spec((3,), continuous=one[0], branches=one[1]) for one in (made, there)]
+    path = tmp_path / "Task.onnx"
+    export_policy(ActorCritic(specs[0], NetworkSettings(hidden_units=4)), specs[0], path)
+    assert OnnxPolicy(path, {"Task": specs[0]}).spec == specs[0]
+    with pytest.raises(UserError, match=r"Task\.onnx: made for .* actions, Task has .* actions; use the env"):
+        OnnxPolicy(path, {"Task": specs[1]})
 
 
 def test_what_cannot_be_played_is_one_line(cartpole, tmp_path, capfd):

@@ -242,6 +242,24 @@ def test_the_best_policy_is_that_of_the_present_lesson() -> None:
     assert outcome.best_return == pytest.approx(0.4)
 
 
+def test_returns_of_another_lesson_do_not_count_after_a_resume() -> None:
+    """A behavior's checkpoint may be older than the lessons, which are written with that of any behavior."""
+    rule = {"threshold": 1.0, "min_lesson_length": 40}
+    own = {"mass": lessons({"threshold": 9.0}, rule)}
+    train(Taught(), options(own))
+    assert len(read_tensors(Path("runs/run/Task/checkpoint.pt"))["recent_returns"]) == 100
+    status = Path("runs/run/run_logs/training_status.json")
+    content = json.loads(status.read_text())
+    content["mass"]["lesson_num"] = 1
+    status.write_text(json.dumps(content))
+    longer = options(own, resume=True)
+    behavior = longer.behaviors["Task"].model_copy(update={"max_steps": 1100})
+    env = Taught()
+    train(env, longer.model_copy(update={"behaviors": {"Task": behavior}}))
+    assert env.told == [{"mass": 1.0}, "reset"], "25 of the 40 episodes of this lesson"
+    assert len(read_tensors(Path("runs/run/Task/checkpoint.pt"))["recent_returns"]) < 40
+
+
 def test_environment_that_takes_none() -> None:
     class Deaf(Taught):
         set_parameters = None  # type: ignore[assignment]
