@@ -15,6 +15,7 @@ from gym_adapters.floats import as_floats
 from gym_adapters.space_description import space_from
 from gym_adapters.spaces import ObservationMapping
 from trainers.config import NetworkSettings, catalogue
+from trainers.config.base import one_of
 from trainers.config.network import encoder_names
 from trainers.networks.behavior_spec import spec_from
 from trainers.networks.policy_network import PolicyNetwork, join_masks
@@ -132,8 +133,20 @@ def _found(path: Path, which: str) -> list[Path]:
     file = {"last": NEWEST, "best": BEST}.get(which, f"*-{which}.pt")
     found = sorted(path.glob(file)) or sorted(path.glob(f"*/{file}"))
     if not found:
-        raise UserError(f"{path}: holds no checkpoint {which!r} (looked for {file})")
+        raise UserError(f"{path}: holds no checkpoint {which!r} (looked for {file}){_others(path, which)}")
     return found
+
+
+def _others(path: Path, which: str) -> str:
+    """Return what is there in place of a checkpoint; empty if nothing is."""
+    names = [file.stem for pattern in ("*.pt", "*/*.pt") for file in path.glob(pattern)]
+    ends = {name.rpartition("-")[2] for name in names}
+    steps = sorted(int(end) for end in ends if end.isdecimal())
+    there = [word for word, name in (("last", NEWEST), ("best", BEST)) if Path(name).stem in names] + [
+        *map(str, steps)
+    ]
+    why = "the best is kept once 100 episodes have ended; " if which == "best" else ""
+    return f"; {why}choose {one_of(there)}" if there else ""
 
 
 class LoadedPolicy:
