@@ -111,6 +111,21 @@ def test_the_training_file_of_the_scene_is_one() -> None:
     assert load_settings(file).behaviors["Seeker"].max_steps == 100_000
 
 
+def test_the_names_of_stable_baselines3_have_counterparts() -> None:
+    """Each key in the table's right column is one of the reference, and the file has the values of its PPO."""
+    page = TUTORIALS / "from-stable-baselines3.md"
+    rows = re.findall(r"^\| (?!---).*? \| (.*) \|$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    keys = {word.split(".")[-1] for row in rows for word in re.findall(r"`([a-z][a-z_.]+)`", row)}
+    reference = (DOCS / "configuration.md").read_text(encoding="utf-8")
+    assert len(keys) > 20
+    assert [key for key in sorted(keys) if f"| `{key}` |" not in reference] == []
+    (file,) = blocks(page, "yaml")
+    behavior = load_settings(file).behaviors["CartPole-v1"]
+    hyper = behavior.hyperparameters.model_dump()
+    assert {hyper[name] for name in ("beta_schedule", "epsilon_schedule")} == {"constant"}
+    assert (hyper["buffer_size"], hyper["adam_epsilon"]) == (8 * 2048, 1e-5)
+
+
 @pytest.fixture(scope="module")
 def penalty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The package of the tutorial on algorithms, installed."""

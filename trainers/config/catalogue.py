@@ -70,7 +70,8 @@ def algorithm(name: str) -> Listed | None:
     """Return the algorithm of this name, or None.
 
     Raises:
-        UserError: The package that adds it cannot be imported, or its class has no suitable `settings_class`.
+        UserError: The package that adds it cannot be imported, or its class has no suitable `settings_class` or lacks
+            a method.
     """
     return _find(name, _ALGORITHMS, TRAINER_TYPE, AlgorithmSettings)
 
@@ -93,7 +94,8 @@ def signal(name: str) -> Listed | None:
     """Return the reward signal of this name, or None.
 
     Raises:
-        UserError: The package that adds it cannot be imported, or its class has no suitable `settings_class`.
+        UserError: The package that adds it cannot be imported, or its class has no suitable `settings_class` or lacks
+            a method.
     """
     return _find(name, _SIGNALS, REWARD_SIGNAL, RewardSignalSettings)
 
@@ -133,4 +135,6 @@ def _added(name: str, group: str, base: type[Settings]) -> Listed:
     if not (isinstance(settings, type) and issubclass(settings, base)):
         reason = f"settings_class of {found!r} is {settings!r}, expected a subclass of trainers.config.{base.__name__}"
         raise plugins.unusable(group, name, reason)
+    if lacking := sorted(getattr(found, "__abstractmethods__", ())):
+        raise plugins.unusable(group, name, f"{found.__qualname__} does not define {' and '.join(lacking)}")
     return Listed(name, settings, f"{found.__module__}:{found.__qualname__}")

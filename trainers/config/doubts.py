@@ -1,5 +1,6 @@
 """Settings that are read without an error and may still be a mistake, and files for another command."""
 
+import os
 from collections.abc import Iterator
 
 from gym_adapters.commands import module_command
@@ -43,6 +44,20 @@ def doubts(settings: RunSettings) -> list[str]:
     )
     lines = [f"{path}.{line}" for path, one in blocks.items() for judge in judges for line in judge(one)]
     return [*lines, *_untrained(settings), *_endless_lessons(settings), *_undrawn_intervals(settings)]
+
+
+def absent_demonstrations(settings: RunSettings) -> list[str]:
+    """Return a line for each demonstration that is not there. Training from the same folder refuses the file."""
+    lines = []
+    for path, behavior in settings.behavior_blocks.items():
+        signals = {f"reward_signals.{name}": one for name, one in behavior.reward_signals.active().items()}
+        for key, block in {"behavioral_cloning": behavior.behavioral_cloning, **signals}.items():
+            place = getattr(block, "demo_path", None)
+            if isinstance(place, str) and not place.startswith("minari:") and not os.path.exists(place):  # noqa: PTH110 - it raises nothing
+                lines.append(
+                    f"{path}.{key}.demo_path: {place}: no such file or folder here; training needs it"
+                )
+    return lines
 
 
 def _missing_evaluations(behavior: BehaviorSettings) -> Iterator[str]:

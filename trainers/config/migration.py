@@ -24,7 +24,10 @@ from trainers.config.reader import read_source
 from trainers.config.run import deep_merge, inherit
 from trainers.config.written import plain
 
-WHOLE = {"behaviors", "default", "curriculum", "parameter_randomization"}
+MOVED = {"curriculum", "parameter_randomization"}
+"""Blocks that became ``environment_parameters``. In Releases 3 to 6 they stood beside behaviors in today's form."""
+
+WHOLE = {"behaviors", "default", *MOVED}
 """Keys at the top of an old file that are not the name of a behavior."""
 
 REMOVED_TRAINERS = ("offline_bc", "online_bc", "imitation")
@@ -59,7 +62,7 @@ def from_mlagents(
     old = plain(content)
     notes: list[str] = []
     with _place_named(source):
-        tree = _whole(old, notes)
+        tree = _whole(old, bool(curricula or sampler_file), notes)
     parameters: dict[str, Any] = {}
     for path in curricula:
         content = read_source(path)[1]
@@ -91,21 +94,47 @@ def _place_named(place: object) -> Iterator[None]:
         raise UserError(f"{place}: {error}") from None
 
 
-def _whole(old: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
+def _whole(old: Mapping[str, Any], more: bool, notes: list[str]) -> dict[str, Any]:
     """Return today's tree for the whole of an old file.
+
+    Args:
+        old: its content.
+        more: whether curricula or samplers come from other files.
+        notes: get a line for each key without a counterpart.
+
+    Raises:
+        UserError: it is not an old file.
+    """
+    listed = old.get("behaviors", {})
+    today = isinstance(listed, Mapping) and any(map(_is_of_today, listed.values()))
+    kept = {name: block for name, block in old.items() if name not in MOVED}
+    tree = kept if today and (more or MOVED & old.keys()) else _flat_behaviors(old, listed, notes)
+    with _place_named("curriculum"):
+        parameters = lessons(old.get("curriculum", {}), None, notes)
+    with _place_named("parameter_randomization"):
+        parameters |= samplers(old.get("parameter_randomization", {}), notes)
+    return {**tree, **({"environment_parameters": parameters} if parameters else {})}
+
+
+def _is_of_today(block: Any) -> bool:
+    """Whether the block of a behavior has keys of today's files."""
+    return isinstance(block, Mapping) and ("trainer_type" in block or "hyperparameters" in block)
+
+
+def _flat_behaviors(old: Mapping[str, Any], listed: Any, notes: list[str]) -> dict[str, Any]:
+    """Return today's tree for the behaviors of an old file, each of which is a flat map of keys.
 
     Raises:
         UserError: it is not an old file.
     """
     top = {name: block for name, block in old.items() if name not in WHOLE}
-    listed = old.get("behaviors", {})
     default = old.get("default", {})
     flat = {**top, **(listed if isinstance(listed, Mapping) else {})}
     blocks = {name: _followed(flat, name) for name in flat}
     for name, block in {"default": default, **blocks}.items():
         if not isinstance(block, Mapping):
             raise UserError(f"{name}: expected the keys of a behavior, got {show(block)}")
-        if "trainer_type" in block or "hyperparameters" in block:
+        if _is_of_today(block):
             raise UserError(
                 f"{name}: has keys of today's files already; --from-mlagents takes those of ML-Agents 0.5 to "
                 "1.x"
@@ -124,11 +153,7 @@ def _whole(old: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
         raise UserError(f"expected behaviors or a block default, got {', '.join(old) or 'nothing'}")
     if any("max_steps" in block for block in (default, *blocks.values())) and not listed:
         notes.append(STEPS)
-    with _place_named("curriculum"):
-        parameters = lessons(old.get("curriculum", {}), None, notes)
-    with _place_named("parameter_randomization"):
-        parameters |= samplers(old.get("parameter_randomization", {}), notes)
-    return {**tree, **({"environment_parameters": parameters} if parameters else {})}
+    return tree
 
 
 def _mixed_in(tree: Mapping[str, Any]) -> list[str]:

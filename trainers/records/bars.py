@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from rich.text import Text
 
 from gym_adapters.text import one_line
-from trainers.records.metrics import REWARD, Summary
+from trainers.records.metrics import ELO, REWARD, Summary
 from trainers.records.timers import TimerTree
 from trainers.records.words import duration, short_count, three_digits
 
@@ -74,7 +74,8 @@ class Bars:
         """Show the results beside the behavior's bar."""
         track = self._tracks.setdefault(summary.behavior, Track())
         if summary.returns:
-            track.result = f"reward {three_digits(summary.values[REWARD])}"
+            name, tag = ("Elo", ELO) if ELO in summary.values else ("reward", REWARD)
+            track.result = f"{name} {three_digits(summary.values[tag])}"
             if summary.best is not None:
                 track.result += f"  best {three_digits(summary.best)}"
 

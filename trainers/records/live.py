@@ -12,7 +12,7 @@ from rich.text import Text
 
 from gym_adapters.text import printable
 from trainers.records.bars import REFRESH_SECONDS, Bars, shortened
-from trainers.records.metrics import EPISODE_LENGTH, GROUP_REWARD, REWARD, REWARD_DEVIATION, Summary
+from trainers.records.metrics import ELO, EPISODE_LENGTH, GROUP_REWARD, REWARD, REWARD_DEVIATION, Summary
 from trainers.records.timers import TimerTree
 from trainers.records.words import duration, short_count, three_digits
 
@@ -106,16 +106,23 @@ class _Terminal:
 
 
 def summary_line(summary: Summary) -> str:
-    """Return a summary as one line that fits 80 columns, without the behavior's name."""
-    parts = [f"{short_count(summary.step):>6} steps", f"{duration(summary.elapsed):>7}"]
+    """Return a summary as one line that fits 80 columns, without the behavior's name.
+
+    With self-play, the best is an Elo rating, so the present one stands before it. Where the line would be too long, it
+    lacks the deviation, and then the best.
+    """
+    values = summary.values
+    start = f"{short_count(summary.step):>6} steps  {duration(summary.elapsed):>7}"
+    rest = "" if summary.training else "  not training"
     if not summary.returns:
-        parts.append("no episode ended")
-    else:
-        deviation = three_digits(summary.values[REWARD_DEVIATION])
-        parts.append(f"reward {three_digits(summary.values[REWARD])} ± {deviation}")
-        if GROUP_REWARD in summary.values:
-            parts.append(f"group {three_digits(summary.values[GROUP_REWARD])}")
-        parts.append(f"length {three_digits(summary.values[EPISODE_LENGTH])}")
-        if summary.best is not None:
-            parts.append(f"best {three_digits(summary.best)}")
-    return "  ".join(parts if summary.training else [*parts, "not training"])
+        return f"{start}  no episode ended{rest}"
+    group = f"  group {three_digits(values[GROUP_REWARD])}" if GROUP_REWARD in values else ""
+    rating = f"  Elo {three_digits(values[ELO])}" if ELO in values else ""
+    deviation = f" ± {three_digits(values[REWARD_DEVIATION])}"
+    best = "" if summary.best is None else f"  best {three_digits(summary.best)}"
+    for spread, end in ((deviation, best), ("", best), ("", "")):
+        reward = f"reward {three_digits(values[REWARD])}{spread}"
+        line = f"{start}  {reward}{group}  length {three_digits(values[EPISODE_LENGTH])}{rating}{end}{rest}"
+        if len(line) <= WIDTH:
+            break
+    return line

@@ -15,6 +15,7 @@ from gym_adapters.errors import UserError, unread_named
 from gym_adapters.floats import as_floats
 from gym_adapters.space_description import space_from
 from gym_adapters.spaces import ObservationMapping
+from trainers.config.base import one_of
 from trainers.networks.memories import Memories
 from trainers.networks.policy_network import join_masks
 from trainers.records.checkpoint import BEST, NEWEST, damage_named, load_state
@@ -58,8 +59,20 @@ def _found(path: Path, which: str) -> list[Path]:
     file = {"last": NEWEST, "best": BEST}.get(which, f"*-{which}.pt")
     found = sorted(path.glob(file)) or sorted(path.glob(f"*/{file}"))
     if not found:
-        raise UserError(f"{path}: holds no checkpoint {which!r} (looked for {file})")
+        raise UserError(f"{path}: holds no checkpoint {which!r} (looked for {file}){_others(path, which)}")
     return found
+
+
+def _others(path: Path, which: str) -> str:
+    """Return what is there in place of a checkpoint; empty if nothing is."""
+    names = [file.stem for pattern in ("*.pt", "*/*.pt") for file in path.glob(pattern)]
+    ends = {name.rpartition("-")[2] for name in names}
+    steps = sorted(int(end) for end in ends if end.isdecimal())
+    there = [word for word, name in (("last", NEWEST), ("best", BEST)) if Path(name).stem in names] + [
+        *map(str, steps)
+    ]
+    why = "the best is kept once 100 episodes have ended; " if which == "best" else ""
+    return f"; {why}choose {one_of(there)}" if there else ""
 
 
 class LoadedPolicy:

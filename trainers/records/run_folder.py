@@ -25,11 +25,17 @@ def with_run_id(settings: RunSettings) -> Iterator[RunSettings]:
 
     The latter is that of an empty folder which is made here, so that no other process chooses it too. If it is still
     empty when the block ends, it is deleted.
+
+    Raises:
+        UserError: a run is to be resumed, and it is not said which.
     """
     checkpoints = settings.checkpoint_settings
     if checkpoints.run_id is not None:
         yield settings
         return
+    if checkpoints.resume:
+        newest = _newest(Path(checkpoints.results_dir))
+        raise UserError(f"--resume needs --run-id, the name of the run that goes on{newest}")
     env_path = settings.env_settings.env_path
     place = (env_path or "").rstrip("/\\")  # as a shell completes the folder of an app
     name = file_name(Path(behavior_name(place)).stem if place else next(iter(settings.behaviors), "run"))
@@ -168,7 +174,8 @@ def _check(folder: Path, checkpoints: CheckpointSettings) -> None:
                 f"--resume: {folder / CONFIGURATION} is missing; copy the run's training file there, under this name"
             )
         if not is_run:
-            raise UserError(f"--resume: there is no run {folder}; check --run-id and --results-dir")
+            newest = _newest(folder.parent)
+            raise UserError(f"--resume: there is no run {folder}; check --run-id and --results-dir{newest}")
     elif _is_used(folder):
         if is_run and not has_checkpoint(folder):
             return  # a start that failed
@@ -181,6 +188,15 @@ def _check(folder: Path, checkpoints: CheckpointSettings) -> None:
             raise UserError(
                 f"--force: {folder} is no run folder, so it is left alone; choose another --run-id"
             )
+
+
+def _newest(results: Path) -> str:
+    """Return the end of a sentence that names the run that began last; empty if there is none."""
+    try:
+        runs = [(file.stat().st_mtime, file.parent.name) for file in results.glob(f"[!.]*/{CONFIGURATION}")]
+    except (OSError, ValueError):  # no such place, or no name of one
+        runs = []
+    return f"; the newest in {results} is {max(runs)[1]}" if runs else ""
 
 
 def _is_used(folder: Path) -> bool:

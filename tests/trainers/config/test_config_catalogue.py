@@ -1,5 +1,6 @@
 """Algorithms and reward signals by name: those of this package, and how those of other packages are read."""
 
+from abc import ABC, abstractmethod
 from importlib.metadata import EntryPoint
 from typing import Any, Literal
 
@@ -8,6 +9,7 @@ from pydantic import Field
 
 from gym_adapters.errors import UserError
 from trainers.config import (
+    AlgorithmSettings,
     BehaviorSettings,
     RewardSignals,
     RewardSignalSettings,
@@ -102,6 +104,27 @@ def test_a_class_without_settings_is_refused(monkeypatch: pytest.MonkeyPatch, fi
         UserError, match=rf"odd: settings_class of .* expected a subclass of trainers\.config\.{base}"
     ):
         find("odd")
+
+
+@pytest.mark.parametrize(
+    ("find", "settings"), [(catalogue.algorithm, AlgorithmSettings), (catalogue.signal, RewardSignalSettings)]
+)
+def test_a_class_that_lacks_methods_is_refused(
+    monkeypatch: pytest.MonkeyPatch, find: Any, settings: type
+) -> None:
+    class Unfinished(ABC):
+        settings_class = settings
+
+        @abstractmethod
+        def update(self) -> None: ...
+
+        @abstractmethod
+        def losses(self) -> None: ...
+
+    monkeypatch.setattr(plugins, "names", lambda *_: ("unfinished",))
+    monkeypatch.setattr(plugins, "load", lambda *_: Unfinished)
+    with pytest.raises(UserError, match=r"unfinished: .*Unfinished does not define losses and update; mend"):
+        find("unfinished")
 
 
 @pytest.mark.usefixtures("bonus")

@@ -45,6 +45,22 @@ def test_a_type_that_mlagents_lacks_is_a_warning(tmp_path: Path, capsys: pytest.
     assert capsys.readouterr().err == ""
 
 
+def test_demonstrations_that_are_not_there_are_a_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("shown").mkdir()
+    Path("crawler.yaml").write_text(
+        "behaviors: {A: {behavioral_cloning: {demo_path: a.demo}, reward_signals: {gail: {demo_path: shown}}}, "
+        "B: {reward_signals: {gail: {demo_path: b.demo}}}, C: {behavioral_cloning: {demo_path: 'minari:d'}}}"
+    )
+    assert main(["crawler.yaml"]) == 0
+    assert [line.partition(": no such")[0] for line in capsys.readouterr().err.splitlines()] == [
+        "warning: behaviors.A.behavioral_cloning.demo_path: a.demo",
+        "warning: behaviors.B.reward_signals.gail.demo_path: b.demo",
+    ]
+
+
 def test_a_measure_that_mlagents_lacks_is_a_warning(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

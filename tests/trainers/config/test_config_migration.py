@@ -243,3 +243,43 @@ def test_an_old_file_that_is_trained_names_the_command(tmp_path):
     path.write_text("Seeker: {trainer: ppo}\n")
     with pytest.raises(UserError, match=rf"trainers\.config --from-mlagents {path}$"):
         load_settings(path)
+
+
+MERGED = """
+default_settings: {max_steps: 9000}
+behaviors:
+  Seeker:
+    trainer_type: ppo
+    hyperparameters: {batch_size: 64, lambd: 0.9}
+    network_settings: {memory: {sequence_length: 16}}
+"""
+
+
+def test_a_file_of_releases_3_to_6_keeps_its_behaviors_and_its_curricula_and_samplers_move(tmp_path):
+    """Their behaviors have today's form already; curricula and samplers stand in blocks of their own."""
+    curriculum = "{measure: progress, thresholds: [0.5], parameters: {wall: [1, 2]}}"
+    draws = "{resampling-interval: 9, mass: {sampler-type: uniform, min_value: 1, max_value: 2}}"
+    blocks = f"curriculum: {{Seeker: {curriculum}}}\nparameter_randomization: {draws}\n"
+    content, notes = migrated(f"{MERGED}{blocks}", tmp_path)
+    kept = {key: content[key] for key in ("default_settings", "behaviors")}
+    assert load_settings(kept).behavior_blocks == load_settings(MERGED).behavior_blocks
+    parameters = content["environment_parameters"]
+    ends = [lesson.get("completion_criteria") for lesson in parameters["wall"]["curriculum"]]
+    assert ends == [{"measure": "progress", "behavior": "Seeker", "threshold": 0.5}, None]
+    assert parameters["mass"] == {
+        "sampler_type": "uniform",
+        "sampler_parameters": {"min_value": 1, "max_value": 2},
+    }
+    (note,) = notes
+    assert note.startswith("resampling-interval: ")
+    (tmp_path / "draws.yaml").write_text(draws)
+    apart, _ = migrated(MERGED, tmp_path, sampler_file=tmp_path / "draws.yaml")
+    assert apart["environment_parameters"] == {"mass": parameters["mass"]}
+
+
+def test_what_training_sends_to_the_migration_is_migrated(tmp_path):
+    path = tmp_path / "old.yaml"
+    path.write_text(f"{MERGED}curriculum: {{Seeker: {{thresholds: [], parameters: {{wall: [1]}}}}}}\n")
+    with pytest.raises(UserError, match=r"To bring it up to date: .*--from-mlagents"):
+        load_settings(path)
+    load_settings(from_mlagents(path)[0])

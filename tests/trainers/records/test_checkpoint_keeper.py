@@ -250,8 +250,12 @@ def test_checkpoints_are_found_by_name_step_and_folder(tmp_path):
         assert find_checkpoint(folder, "best").name == "best.pt"
         assert find_checkpoint(folder, "10").name == "Test-10.pt"
     assert load_policy(run, "10").step == 10
-    with pytest.raises(UserError, match="holds no checkpoint '11'"):
+    with pytest.raises(UserError, match=r"holds no checkpoint '11'.*; choose last, best, 10 or 110"):
         find_checkpoint(run, "11")
+    (run / "Test" / "best.pt").unlink()
+    for folder in (run, run / "Test"):
+        with pytest.raises(UserError, match="once 100 episodes have ended; choose last, 10 or 110"):
+            find_checkpoint(folder, "best")
     with pytest.raises(UserError, match="no such run folder"):
         find_checkpoint(tmp_path / "nowhere")
     with pytest.raises(UserError, match=r"Test-10.onnx: expected a run folder or a checkpoint \(.pt\) here"):

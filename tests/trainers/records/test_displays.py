@@ -15,8 +15,8 @@ from rich.text import Text
 
 from tests.needs import LINUX
 from trainers.records.bars import Bars
-from trainers.records.live import ERASED_ROW, LiveDisplay
-from trainers.records.metrics import EPISODE_LENGTH, GROUP_REWARD, REWARD, REWARD_DEVIATION, Summary
+from trainers.records.live import ERASED_ROW, LiveDisplay, summary_line
+from trainers.records.metrics import ELO, EPISODE_LENGTH, GROUP_REWARD, REWARD, REWARD_DEVIATION, Summary
 from trainers.records.progress import LineDisplay, make_display
 from trainers.records.reports import console_line
 from trainers.records.timers import TimerTree
@@ -43,6 +43,28 @@ def test_summary_line_is_that_of_mlagents_learn():
     nothing = f"{start}No episode was completed since last summary. Not Training."
     assert console_line(summary([], training=False)) == nothing
     assert "Mean Group Reward: 7.000. Std of Reward" in console_line(summary([2.0], **{GROUP_REWARD: 7.0}))
+
+
+@pytest.mark.parametrize(
+    ("more", "shown"),
+    [
+        ({}, "reward -1,234 ± 0.500  length 12.0  best 1,274"),
+        ({ELO: 1249.3}, "reward -1,234  length 12.0  Elo 1,249  best 1,274"),
+        ({ELO: 1249.3, REWARD: 0.5}, "reward 0.500 ± 0.500  length 12.0  Elo 1,249  best 1,274"),
+        ({GROUP_REWARD: -53.0}, "reward -1,234  group -53.0  length 12.0  best 1,274"),
+        ({ELO: 1249.3, GROUP_REWARD: -53.0}, "reward -1,234  group -53.0  length 12.0  Elo 1,249"),
+    ],
+)
+def test_a_line_of_a_terminal_names_the_rating_that_best_is_one_of_and_fits(more, shown):
+    one = replace(summary([2.0, 3.0], **{REWARD: -1234.0, **more}), best=1274.0)
+    assert summary_line(one) == f" 5.00k steps     0:12  {shown}"
+    assert len(summary_line(one)) < 80
+    bars = Bars()
+    bars.tick("Walker", 1, 10, TimerTree(), 0.0)
+    bars.summarise(one)
+    assert str(bars.lines(79)[0]).endswith(
+        "Elo 1,249  best 1,274" if ELO in more else "reward -1,234  best 1,274"
+    )
 
 
 def test_lines_where_there_is_no_terminal(capsys):

@@ -88,6 +88,14 @@ def test_resume_of_a_run_that_does_not_exist(tmp_path):
     assert not (tmp_path / "typo").exists()
 
 
+def test_resume_names_the_newest_run_where_the_wanted_one_is_not_named_or_not_there(run_copy):
+    results = run_copy.parent
+    for run_id, told in (("typo", "there is no run"), (None, "--resume needs --run-id")):
+        with pytest.raises(UserError, match=f"{told}.*; the newest in .* is {run_copy.name}"):
+            train(Stopwatch().env(), options(results, run_id, resume=True))
+    assert [path.name for path in results.iterdir()] == [run_copy.name]
+
+
 def test_a_run_that_has_lost_its_configuration_says_so_and_goes_on_with_a_copy(run_copy):
     (run_copy / "configuration.yaml").rename(run_copy.parent / "copy.yaml")
     results = run_copy.parent
