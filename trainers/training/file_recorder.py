@@ -61,7 +61,7 @@ class FileRecorder(Recorder):
         if resume:
             path = folder / NEWEST
             if not path.is_file():
-                raise UserError(f"{path}: there is no checkpoint to resume; remove --resume or use --force")
+                raise UserError(_nothing_to_resume(path, run_folder))
             self.notes += restore(learner, path)
             learner.load_store(folder)
             self.notes += restore_opponents(learner, folder, status)
@@ -160,3 +160,14 @@ class FileRecorder(Recorder):
         lesson = {LESSON: dict(standing)} if standing else {}
         behavior = {**self.learner.description(), **spaces}
         return {**self.learner.state_dict(), **lesson, "behavior": behavior}
+
+
+def _nothing_to_resume(path: Path, run_folder: Path) -> str:
+    """Return the error line for a behavior without the checkpoint `path`."""
+    known = ", ".join(sorted(other.parent.name for other in run_folder.glob(f"*/{NEWEST}")))
+    advice = "remove --resume or use --force"
+    if known:
+        advice = (
+            f"the run has {known}; give the behavior its old name, or begin a new run with --initialize-from"
+        )
+    return f"{path}: there is no checkpoint to resume; {advice}"

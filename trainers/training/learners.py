@@ -22,6 +22,7 @@ from trainers.optim.crowding import Crowding
 from trainers.optim.device import Compute, agreed_choice, choose_compute
 from trainers.optim.measured import Measured
 from trainers.optim.threads import Threads, torch_threads
+from trainers.records.checkpoint import NEWEST
 from trainers.records.names import behavior_folder
 from trainers.records.policy_file import find_checkpoint
 from trainers.records.progress import Display
@@ -140,6 +141,12 @@ class Learners:
         folder = self._results / checkpoints.initialize_from
         with unread_named(folder):
             own = behavior_folder(folder, name)
+            if not own.is_dir():
+                known = ", ".join(sorted(path.parent.name for path in folder.glob(f"*/{NEWEST}")))
+                raise UserError(
+                    f"--initialize-from {checkpoints.initialize_from}: {folder} has no behavior {one_line(name, 100)}, "
+                    f"it has {known}; to start from one of these, name its {NEWEST} as init_path of the behavior"
+                )
             return find_checkpoint(own if init_path is None else own / init_path)
 
 

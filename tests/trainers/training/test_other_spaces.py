@@ -68,3 +68,19 @@ def test_as_many_numbers_of_other_observations_are_told(
     shutil.rmtree(Path("runs/second"))
     train(task(SHAPES, (2, 3)), settings("second", trainer_type, initialize_from="first"))
     assert "learned from the observations" not in capsys.readouterr().out
+
+
+def test_a_run_without_the_behavior_says_which_it_has(trainer_type: str) -> None:
+    wanted = settings("second", trainer_type, initialize_from="first")
+    own = wanted.behaviors["Task"]
+    env = task(SHAPES, (2, 3))
+    env.name = "Other"
+    with pytest.raises(UserError, match=r"first has no behavior Other, it has Task; .* init_path"):
+        train(env, wanted.model_copy(update={"behaviors": {"Other": own}}))
+    longer = settings("first", trainer_type, steps=99, resume=True)
+    with pytest.raises(
+        UserError, match="no checkpoint to resume; the run has Task; give the behavior its old"
+    ):
+        train(env, longer.model_copy(update={"behaviors": {"Other": own}}))
+    named = own.model_copy(update={"init_path": "runs/first/Task/checkpoint.pt"})
+    train(env, wanted.model_copy(update={"behaviors": {"Other": named}}))
