@@ -1,6 +1,7 @@
 """Checks what a Gymnasium environment returns, before a vector environment batches it."""
 
 import copy
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -58,9 +59,17 @@ class WholeResults(gymnasium.Wrapper):
         """See `gymnasium.Env.reset`.
 
         Raises:
-            UserError: Another number of values came, or `info` is no dictionary.
+            UserError: Another number of values came, `info` is no dictionary, or `reset` takes no seed or no options.
         """
-        result = self.env.reset(seed=seed, options=options)
+        try:
+            result = self.env.reset(seed=seed, options=options)
+        except TypeError as error:
+            if not re.search(r"reset\(\) got an unexpected keyword argument '(seed|options)'", str(error)):
+                raise
+            raise UserError(
+                f"environment {_name(self)}: {error}; begin it with def reset(self, *, seed=None, options=None) and "
+                "super().reset(seed=seed)"
+            ) from error
         if not (isinstance(result, tuple | list) and len(result) == 2 and isinstance(result[1], dict)):
             self._refuse("reset", result, "observation, info")
         return result

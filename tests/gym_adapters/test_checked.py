@@ -93,6 +93,21 @@ def test_a_wrong_result_of_step_is_named(make, result, told):
     assert told in message
 
 
+class Old(Small):
+    """As OpenAI's Gym had it."""
+
+    def reset(self):
+        return ZEROS
+
+
+def test_a_reset_without_a_seed_is_told_how_it_begins(make):
+    message = refusal(make(Old).reset)
+    assert message.startswith(
+        "environment 'Checked0-v0': Old.reset() got an unexpected keyword argument 'seed'"
+    )
+    assert "def reset(self, *, seed=None, options=None)" in message
+
+
 def test_a_reset_that_returns_only_the_observation_is_not_taken_apart(make):
     """Two numbers unpack as well as an observation and its info."""
     assert "reset() returned array([0., 0.]" in refusal(make(Small, start=ZEROS).reset)

@@ -15,6 +15,7 @@ from gym_adapters.errors import UserError, unread_named
 from gym_adapters.floats import as_floats
 from gym_adapters.space_description import space_from
 from gym_adapters.spaces import ObservationMapping
+from trainers.config import CheckpointSettings
 from trainers.config.base import one_of
 from trainers.networks.memories import Memories
 from trainers.networks.policy_network import join_masks
@@ -55,7 +56,10 @@ def _found(path: Path, which: str) -> list[Path]:
     if not path.is_dir():
         if path.is_file():
             raise UserError(f"{path}: expected a run folder or a checkpoint (.pt) here")
-        raise UserError(f"{path}: no such run folder or checkpoint")
+        meant = Path(CheckpointSettings().results_dir, path)
+        raise UserError(
+            f"{path}: no such run folder or checkpoint{f'; did you mean {meant}?' if meant.is_dir() else ''}"
+        )
     file = {"last": NEWEST, "best": BEST}.get(which, f"*-{which}.pt")
     found = sorted(path.glob(file)) or sorted(path.glob(f"*/{file}"))
     if not found:

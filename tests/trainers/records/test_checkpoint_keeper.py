@@ -236,7 +236,8 @@ def test_a_run_without_a_best_policy_is_resumed(tmp_path):
     assert resumed.close().best_return == 1.0
 
 
-def test_checkpoints_are_found_by_name_step_and_folder(tmp_path):
+def test_checkpoints_are_found_by_name_step_and_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     run = tmp_path / "run"
     keeper = CheckpointKeeper(run, "Test", keep=5)
     learner = make_learner(SPEC, SETTINGS)
@@ -258,6 +259,11 @@ def test_checkpoints_are_found_by_name_step_and_folder(tmp_path):
             find_checkpoint(folder, "best")
     with pytest.raises(UserError, match="no such run folder"):
         find_checkpoint(tmp_path / "nowhere")
+    (tmp_path / "runs").mkdir()
+    run.rename(tmp_path / "runs" / "run")
+    with pytest.raises(UserError, match=r"run: no such run folder or checkpoint; did you mean runs.run\?"):
+        find_checkpoint(Path("run"))
+    (tmp_path / "runs" / "run").rename(run)
     with pytest.raises(UserError, match=r"Test-10.onnx: expected a run folder or a checkpoint \(.pt\) here"):
         find_checkpoint(run / "Test" / "Test-10.onnx")
     with pytest.raises(UserError, match="no such checkpoint"):
