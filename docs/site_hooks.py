@@ -33,7 +33,7 @@ PYTHON = {
 }
 TO_SUBCLASS = (
     "trainers.algorithms.on_policy.OnPolicyLearner",
-    "trainers.algorithms.rollouts.RolloutLearner",
+    "trainers.algorithms.rollout_learner.RolloutLearner",
     "trainers.algorithms.off_policy.OffPolicyLearner",
     "trainers.rewards.signal.RewardSignal",
     "trainers.rewards.learned.LearnedSignal",

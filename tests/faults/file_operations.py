@@ -12,7 +12,7 @@ import numpy as np
 from tests.faults.fault import Fault
 from tests.faults.kills import goes_on
 from tests.faults.tools import operations, trainings
-from trainers.algorithms.replays import REPLAY_FILE
+from trainers.algorithms.replay_learner import REPLAY_FILE
 from trainers.records.checkpoint import load_state
 
 LEARNERS = ("ppo", "dqn")

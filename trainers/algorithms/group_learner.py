@@ -11,7 +11,7 @@ from torch.nn.functional import one_hot
 
 from trainers.algorithms.actor_steps import Losses
 from trainers.algorithms.advantages import VALUE_CHUNK, remembered
-from trainers.algorithms.clipped import ClippedLearner
+from trainers.algorithms.clipped_learner import ClippedLearner
 from trainers.config import BehaviorSettings, POCASettings
 from trainers.experience.batch import Batch
 from trainers.experience.rollout import Columns

@@ -8,7 +8,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from trainers.algorithms.replays import ReplayLearner
+from trainers.algorithms.replay_learner import ReplayLearner
 from trainers.algorithms.threaded import Update
 from trainers.experience.rows import Transitions
 from trainers.experience.task import Task

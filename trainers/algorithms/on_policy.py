@@ -15,7 +15,7 @@ from torch import Tensor
 from trainers.algorithms.actor_steps import ActorStep, Losses
 from trainers.algorithms.advantages import batch_of, standardised_in_parts, values_of
 from trainers.algorithms.gradient_steps import FIGURES, KL, GradientSteps
-from trainers.algorithms.rollouts import RolloutLearner
+from trainers.algorithms.rollout_learner import RolloutLearner
 from trainers.config import ActorCriticSettings, BehaviorSettings, OnPolicySettings
 from trainers.experience.agents import AgentBatch
 from trainers.experience.batch import Batch

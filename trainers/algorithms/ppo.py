@@ -8,7 +8,7 @@ from functools import partial
 from typing import ClassVar
 
 from trainers.algorithms.actor_steps import ActorStep, InMinibatches, Losses
-from trainers.algorithms.clipped import ClippedLearner
+from trainers.algorithms.clipped_learner import ClippedLearner
 from trainers.config import AlgorithmSettings, PPOSettings
 from trainers.maths.losses import clipped_value_loss
 

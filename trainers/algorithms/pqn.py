@@ -9,7 +9,7 @@ from torch import Tensor
 
 from trainers.algorithms.advantages import batch_of, in_chunks
 from trainers.algorithms.q_learner import QLearner
-from trainers.algorithms.rollouts import RolloutLearner
+from trainers.algorithms.rollout_learner import RolloutLearner
 from trainers.config import PQNSettings
 from trainers.experience.batch import Batch
 from trainers.experience.rollout import Columns
