@@ -22,12 +22,6 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # which every process it 
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """A process more than there are cores: one test in five waits, for a process, a port or a timeout."""
-    return (os.cpu_count() or 1) + 1
-
-
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
     """End with what was skipped and why, whatever else has been said."""

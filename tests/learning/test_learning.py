@@ -36,7 +36,7 @@ def test_a_small_world_is_learned(
     content = {
         "behaviors": {name.partition("?")[0]: case.settings for name in case.names},
         "env_settings": {"seed": seed},
-        "torch_settings": {"device": "cpu", "num_threads": 1},
+        "torch_settings": {"device": "cpu", "num_threads": 1, "precision": "float32"},
         "checkpoint_settings": {"run_id": "line"},
     }
     train(world, content)

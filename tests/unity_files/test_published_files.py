@@ -69,6 +69,7 @@ def trained(path: Path, folder: Path, max_steps: int, resume: bool = False) -> d
         "env_settings.seed=1",
         "torch_settings.device=cpu",
         "torch_settings.num_threads=1",
+        "torch_settings.precision=float32",
         "checkpoint_settings.run_id=scene",
         f"checkpoint_settings.results_dir={folder}",
         f"checkpoint_settings.resume={str(resume).lower()}",

@@ -119,6 +119,7 @@ def solve(
         },
         "env_settings": {"seed": 1},
         "checkpoint_settings": {"run_id": "task"},
+        "torch_settings": {"precision": "float32"},
     }
     train(recalling(spec), options)
     policy = load_policy(Path("runs", "task"))

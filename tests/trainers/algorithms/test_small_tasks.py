@@ -57,6 +57,7 @@ def solve(
         },
         "env_settings": {"seed": 1},
         "checkpoint_settings": {"run_id": "task"},
+        "torch_settings": {"precision": "float32"},
     }
     train(env, options)
     assert env.closed
