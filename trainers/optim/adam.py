@@ -55,7 +55,7 @@ class Adam:
             Moments(
                 vector,
                 torch.tensor(rate, device=vector.device) if vector.device.type == "cuda" else rate,
-                torch.zeros((), device=vector.device),
+                torch.zeros((), dtype=torch.float32, device=vector.device),  # as the kernel takes it
                 torch.zeros_like(vector.detach()),
                 torch.zeros_like(vector.detach()),
             )
