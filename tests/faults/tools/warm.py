@@ -3,20 +3,25 @@
 import gc
 
 import matplotlib.figure
-import torch
 
 import bridge.onnx_export
 import trainers.records.plots
+import trainers.training.api
 import trainers.training.cli
 import trainers.training.environments
 from trainers.config import catalogue
 
-MODULES = (bridge.onnx_export, trainers.records.plots, trainers.training.cli, trainers.training.environments)
+MODULES = (
+    bridge.onnx_export,
+    trainers.records.plots,
+    trainers.training.api,
+    trainers.training.cli,
+    trainers.training.environments,
+)
 ALGORITHMS, SIGNALS = (
     catalogue.algorithm_names(),
     catalogue.signal_names(),
 )  # looks at every installed package
-OPTIMIZER = torch.optim.Adam([torch.zeros(1, requires_grad=True)])  # imports much of torch when it is made
 FIGURE = matplotlib.figure.Figure()
 
 gc.collect()

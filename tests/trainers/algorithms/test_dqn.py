@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from learner_tools import assert_goes_on_the_same, behavior_settings, drive, make_learner
+from reference_adam import ReferenceAdam
 from scripted_env import INDEX, Behavior, Life, ScriptedEnv, Visit, crowd, make_spec
 
 from trainers import UserError
@@ -178,7 +179,7 @@ def test_a_gradient_step_is_adam_s_on_the_loss_of_the_sampled_decisions():
     values = reference(reference.upload(batch.observations))
     error = values[torch.arange(8), torch.from_numpy(batch.discrete[:, 0])] - target
     loss = torch.where(error.abs() < 1, 0.5 * error**2, error.abs() - 0.5).mean()
-    adam = torch.optim.Adam(reference.parameters(), lr=0.01)
+    adam = ReferenceAdam(reference.parameters(), lr=0.01)
     loss.backward()
     adam.step()
     assert learner.learn(learner.draw())["Losses/Value Loss"].item() == pytest.approx(loss.item(), rel=1e-5)

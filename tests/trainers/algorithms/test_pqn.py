@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from learner_tools import assert_goes_on_the_same, behavior_settings, drive, make_learner, whole_state
+from reference_adam import ReferenceAdam
 from scripted_env import INDEX, VALUE, Behavior, Life, ScriptedEnv, Visit, crowd, make_spec
 from trajectories import GAMMA, LAMBD, SCRIPTS, STRENGTH, credits, plan_from_scripts, rows_of
 
@@ -116,7 +117,7 @@ def test_a_gradient_step_is_adam_s_on_the_squared_error_of_the_actions_taken():
     loss = ((values - batch.returns[:, 0]) ** 2).mean()
     loss.backward()
     torch.nn.utils.clip_grad_norm_(reference.parameters(), 10.0)
-    torch.optim.Adam(reference.parameters(), lr=0.01).step()
+    ReferenceAdam(reference.parameters(), lr=0.01).step()
     assert learner.learn(batch)[0].item() == pytest.approx(loss.item(), rel=1e-5)
     for name, tensor in reference.state_dict().items():
         torch.testing.assert_close(learner.policy.state_dict()[name], tensor, atol=1e-6, rtol=1e-4)

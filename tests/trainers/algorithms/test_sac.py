@@ -8,6 +8,7 @@ import pytest
 import torch
 from learner_tools import assert_goes_on_the_same, behavior_settings, drive, make_learner
 from mlagents_envs.base_env import BehaviorSpec
+from reference_adam import ReferenceAdam
 from scripted_env import Behavior, ScriptedEnv, crowd, make_spec
 from torch.distributions import Categorical, Normal
 from torch.distributions.transforms import TanhTransform
@@ -121,7 +122,7 @@ def test_a_gradient_step_is_that_of_the_losses_written_out():
         strict=True,
     ):
         weight.grad = gradient
-    torch.optim.Adam([*critic_weights, *actor_weights, log_alpha], lr=0.01).step()
+    ReferenceAdam([*critic_weights, *actor_weights, log_alpha], lr=0.01).step()
 
     figures = learner.learn(batch)
     assert 2 * figures["Losses/Value Loss"].item() == pytest.approx(loss.item(), rel=1e-4)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from learner_tools import behavior_settings
 from mlagents_envs.base_env import BehaviorSpec
+from reference_adam import ReferenceAdam
 from scripted_env import make_spec
 from torch import nn
 
@@ -55,7 +56,7 @@ def test_steps_equal_plain_adam(kind, limit, shared):
     names = {name for name, parameter in reference.named_parameters() if parameter.numel()}
     critics = {name for name in names if name.startswith(("value_head", "critic"))}
     parameters = dict(reference.named_parameters())
-    plain = torch.optim.Adam(
+    plain = ReferenceAdam(
         [
             {"params": [parameters[name] for name in sorted(names - critics)], "lr": 1e-3},
             {"params": [parameters[name] for name in sorted(critics)], "lr": 3e-3},
@@ -117,7 +118,7 @@ def test_its_steps_are_those_of_torch_s_adam():
     optimizer = make_optimizer(policy, PPOSettings(critic_learning_rate=1e-3), 1000)
     copies = [nn.Parameter(flat.detach().clone()) for flat in optimizer.flat]
     groups = [{"params": [copy], "lr": rate} for copy, rate in zip(copies, optimizer.adam.rates, strict=True)]
-    theirs = torch.optim.Adam(groups, fused=True)
+    theirs = ReferenceAdam(groups, fused=True)
     for step in range(4):
         optimizer.descend(some_loss(policy, spec, step))
         for twin, flat in zip(copies, optimizer.flat, strict=True):
