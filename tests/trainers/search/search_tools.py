@@ -1,13 +1,19 @@
-"""Searches whose trainings take no time: the measure is a formula of the settings."""
+"""Searches whose trainings take no time: the measure is a formula of the settings; and what they wrote."""
 
+import csv
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from trainers.config import RunSettings
+from trainers.search.cli import main
 from trainers.search.trial import TrialError
+
+OUT = Path("searches", "space")
+RATE, LAYERS = "behaviors.*.hyperparameters.learning_rate", "behaviors.*.network_settings.num_layers"
 
 SPACE = """
 settings:
@@ -51,9 +57,28 @@ def train_at_once(
     return values
 
 
+def trials(out: Path = OUT) -> list[dict[str, str]]:
+    with (out / "trials.csv").open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def states(out: Path = OUT) -> Counter[str]:
+    return Counter(row["state"] for row in trials(out))
+
+
+def space_without_failures(folder: Path, more: str = "") -> Path:
+    path = write_space(folder, more)
+    path.write_text(path.read_text().replace("[1, 2, 3]", "[1, 2]"))
+    return path
+
+
+def run(*arguments: object) -> int:
+    return main([str(argument) for argument in arguments])
+
+
 def worker(beat: int, grace: int, pause: int, together: int, *arguments: str) -> int:
     """A process of a search, whose trials take a while and begin when this many processes have one."""
-    from trainers.search import cli, storage, study
+    from trainers.search import storage, study
 
     def train_slowly(*given):
         Path(f"begun-{os.getpid()}").touch()
@@ -64,7 +89,7 @@ def worker(beat: int, grace: int, pause: int, together: int, *arguments: str) ->
 
     storage.BEAT_SECONDS, storage.GRACE_SECONDS = beat, grace
     study.train_seeds = train_slowly
-    return cli.main(arguments)
+    return main(arguments)
 
 
 if __name__ == "__main__":

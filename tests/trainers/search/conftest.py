@@ -1,0 +1,11 @@
+"""Trials in this process whose trainings are formulas."""
+
+import pytest
+
+from tests.trainers.search.search_tools import train_at_once
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    study = pytest.importorskip("trainers.search.study", reason="needs the extra search")
+    monkeypatch.setattr(study, "train_seeds", train_at_once)
