@@ -110,7 +110,7 @@ class OnPolicyLearner(RolloutLearner):
                 batch = replace(self.prepare(columns, inputs), value=start)
             epoch = list(self._epoch(batch, losses, beta, descend))
             figures += epoch
-            if self._diverged(torch.stack(epoch)[:, KL].mean()):
+            if self._diverged(epoch):
                 break
         means = weighted_mean(self.collective, torch.stack(figures).mean(0), self.optimizer.weight)
         self.require_finite_weights()
@@ -194,11 +194,16 @@ class OnPolicyLearner(RolloutLearner):
         in_numpy = self.gradient_steps.descend_in_numpy
         return (in_numpy(path, arrays[part], losses, gradients, beta) for part in parts)
 
-    def _diverged(self, kl: Tensor) -> bool:
-        """Whether the policy moved too far in an epoch. An adaptive learning rate is adapted instead."""
+    def _diverged(self, epoch: list[Tensor]) -> bool:
+        """Whether the policy moved too far in an epoch. An adaptive learning rate is adapted instead.
+
+        Args:
+            epoch: what `descend` returned for each of its minibatches.
+        """
         target = self.hyper.target_kl
         if target is None:
             return False
+        kl = torch.stack(epoch)[:, KL].mean()
         divergence = float(weighted_mean(self.collective, kl, self.optimizer.weight))
         if self.hyper.learning_rate_schedule == "adaptive":
             self.optimizer.adapt(divergence, target)

@@ -165,12 +165,12 @@ def _undrawn_intervals(settings: RunSettings) -> Iterator[str]:
             if not isinstance(lesson.value, MultiRangeUniformSampler):
                 continue
             intervals = lesson.value.sampler_parameters.intervals
-            points = [(low, high) for low, high in intervals if low == high]
-            for point in points[len(points) == len(intervals) :][
-                :1
-            ]:  # Unity takes the first if none has a length
+            points = [low for low, high in intervals if low == high]
+            if len(points) == len(intervals):
+                points = points[1:]  # Unity takes the first if none has a length
+            if points:
                 yield (
-                    f"environment_parameters.{name}: interval [{point[0]:g}, {point[1]:g}] is never drawn, because "
+                    f"environment_parameters.{name}: interval [{points[0]:g}, {points[0]:g}] is never drawn, because "
                     "Unity weighs intervals by their lengths and it has none; widen it"
                 )
 

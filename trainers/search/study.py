@@ -112,8 +112,8 @@ def _expect_signs_of_life(study: optuna.Study, url: str, numbers: set[int]) -> N
     """
     if numbers:
         storage = open_storage(url)
+        study_id = storage.get_study_id_from_name(study.study_name)
         for number in numbers:
-            study_id = storage.get_study_id_from_name(study.study_name)
             storage.record_heartbeat(storage.get_trial_id_from_study_id_trial_number(study_id, number))
 
 
