@@ -29,7 +29,7 @@ from trainers.networks.distributions import ActionDistribution
 from trainers.networks.policy_network import ActionSample
 from trainers.optim.captured import recorded
 from trainers.optim.collective import standardised, weighted_mean
-from trainers.optim.numpy_path import NumpyPath, find_gradients, find_path, is_small
+from trainers.optim.numpy_path import NumpyPath, find_gradients, find_path, has_gradient, is_small
 from trainers.optim.optimizer import FlatAdam, flatten
 from trainers.optim.threads import is_short
 
@@ -82,8 +82,8 @@ class OnPolicyLearner(RolloutLearner):
         path = self.numpy_path if self.acting is self.policy else self._acting_path
         if path is None or not is_short(len(batch), self.parameters):
             return super().choose(batch)
-        generator, noise = self.acting_generator, self.noise_after(batch)
-        return path.choose(batch.observations, batch.forbidden, self.deterministic, generator, noise)
+        known = batch.observations, batch.forbidden, self.deterministic, self.acting_generator, batch.memory
+        return path.choose(*known, self.noise_after(batch))
 
     def act_apart(self) -> None:
         """See `Learner.act_apart`."""
@@ -187,7 +187,8 @@ class OnPolicyLearner(RolloutLearner):
         shuffled, parts = self.minibatches(batch)
         if self.hyper.normalize_advantage == "minibatch":
             shuffled = standardised_in_parts(shuffled, parts, self.collective)
-        path, gradients = self.numpy_path, find_gradients(losses.policy, losses.value)
+        path = self.numpy_path if has_gradient(self.policy) else None
+        gradients = find_gradients(losses.policy, losses.value)
         if path is None or gradients is None or not is_small(self.parameters, parts[0].stop):
             return (descend(shuffled[part]) for part in parts)
         arrays = shuffled.numpy()

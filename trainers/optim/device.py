@@ -17,7 +17,7 @@ from trainers.config import TorchSettings
 from trainers.networks.policy_network import PolicyNetwork
 from trainers.optim.collective import Collective
 from trainers.optim.measured import Measured
-from trainers.optim.numpy_path import has_path, is_small
+from trainers.optim.numpy_path import has_gradient, is_small
 from trainers.optim.threads import torch_threads
 
 MOST_ROWS = 2048
@@ -95,7 +95,7 @@ def choose_compute(
     if len(candidates) == 1:
         asked = wanted.device or wanted.num_threads
         return Choice(candidates[0], "as asked" if asked else "the only choice")
-    if is_small(policy.size, rows) and has_path(policy):
+    if is_small(policy.size, rows) and has_gradient(policy):
         return Choice(candidates[0], "a network this small is fastest there")
     conditions = {
         "network": policy.description(),

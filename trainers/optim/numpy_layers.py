@@ -1,4 +1,4 @@
-"""Fully connected layers of torch in numpy: forward and backward passes on the very memory of their weights."""
+"""Layers of torch in numpy: forward and backward passes on the very memory of their weights."""
 
 from collections.abc import Callable, Sequence
 from itertools import zip_longest
@@ -7,6 +7,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from trainers.networks.body import Body
+from trainers.networks.memory import Memory
 
 Array = np.ndarray
 Activation = tuple[Callable[[Array], Array], Callable[[Array, Array], Array]]
@@ -118,6 +119,11 @@ class Network:
 
     def forward(self, x: Array) -> list[Array]:
         """Return the output of each head for inputs (n, inputs), and keep what `backward` needs."""
+        features = self.features(x)
+        return [head.forward(features) for head in self.heads]
+
+    def features(self, x: Array) -> Array:
+        """Return the output of the hidden layers for inputs (n, inputs), and keep what `backward` needs."""
         self._kept = [(x, x)]
         for layer, norm in self.hidden:
             z = layer.forward(x)
@@ -125,7 +131,7 @@ class Network:
                 z = norm.forward(z)
             x = self.activation(z)
             self._kept.append((z, x))
-        return [head.forward(x) for head in self.heads]
+        return x
 
     def backward(self, gradients: Sequence[Array]) -> None:
         """Set all gradients.
@@ -147,6 +153,28 @@ class Network:
             layer.backward(x, gradient)
             if self._kept:
                 gradient = gradient @ layer.weight
+
+
+class Cell:
+    """One step of a `Memory` for each agent, through numpy views of its weights. It has no backward pass."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._of_input, self._of_state, *biases = (
+            weight.detach().numpy() for weight in memory.lstm.parameters()
+        )
+        self._biases = biases
+        self._size = memory.output_size
+
+    def forward(self, features: Array, memory: Array) -> tuple[Array, Array]:
+        """See `Memory.forward`, for sequences of one row."""
+        size = self._size
+        gates = features @ self._of_input.T + memory[:, :size] @ self._of_state.T
+        for bias in self._biases:
+            gates += bias
+        seen = _sigmoid(gates[:, : 2 * size])
+        cell = seen[:, size:] * memory[:, size:] + seen[:, :size] * np.tanh(gates[:, 2 * size : 3 * size])
+        hidden = _sigmoid(gates[:, 3 * size :]) * np.tanh(cell)
+        return hidden, np.concatenate([hidden, cell], axis=1)
 
 
 def _views(parameter: Tensor) -> tuple[Array, Array]:

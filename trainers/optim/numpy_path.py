@@ -1,8 +1,8 @@
-"""Fully connected policies in numpy: chooses actions for few agents, and computes gradients of small networks.
+"""Policies over vectors in numpy: chooses actions for few agents, and computes gradients of small networks.
 
 A minibatch of 64 decisions through layers of 64 units takes tens of microseconds of arithmetic, and torch's overhead
 takes several times that. `ActorCritic` and `maths.losses` are the reference. This module reads and writes the same
-weights and gradients in place, and its tests compare both.
+weights and gradients in place, and its tests compare both. A policy with memory acts here, and learns through autograd.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ from trainers.networks.distributions import FORBIDDEN_LOGIT, LOG_2PI
 from trainers.networks.noise import Noise
 from trainers.networks.normalizer import CLIP
 from trainers.networks.policy_network import ActionSample, PolicyNetwork
-from trainers.optim.numpy_layers import Array, Network
+from trainers.optim.numpy_layers import Array, Cell, Network
 
 SMALL_NETWORK = 200_000
 """Number of parameters up to which one thread is as fast as several, and torch's overhead exceeds the arithmetic."""
@@ -51,6 +51,8 @@ class NumpyPath:
                 Network(policy.actor, heads, activation),
                 Network(policy.critic, [policy.value_head], activation),
             ]
+        self.cell = None if policy.actor_memory is None else Cell(policy.actor_memory)
+        self.memory_size = policy.memory_size
         if self.continuous:
             self.log_std = policy.log_std.detach().numpy()
             gradient = policy.log_std.grad  # None where it follows a schedule
@@ -65,6 +67,7 @@ class NumpyPath:
         forbidden: Array | None,
         deterministic: bool,
         generator: torch.Generator,
+        memory: Array | None = None,
         follows: Noise | None = None,
     ) -> ActionSample:
         """See `PolicyNetwork.choose`. Branches are sampled with the Gumbel-max trick (`exported.sampled`)."""
@@ -74,7 +77,11 @@ class NumpyPath:
             mean, std = self._moments
             x = np.clip((x - mean) / std, -CLIP, CLIP)
         x = x.astype(np.float32, copy=False)
-        heads = self.networks[0].forward(x)
+        features, after = self.networks[0].features(x), None
+        if self.cell is not None:
+            known = np.zeros((len(x), self.memory_size), np.float32) if memory is None else memory
+            features, after = self.cell.forward(features, known)
+        heads = [head.forward(features) for head in self.networks[0].heads]
         continuous = np.empty((len(x), 0), np.float32)
         discrete = np.empty((len(x), len(self.branches)), np.int64)
         log_prob: list[Array] = []
@@ -96,7 +103,7 @@ class NumpyPath:
                     scores = branch - np.log(exponential)
                 discrete[:, index] = scores.argmax(1)
                 log_prob.append(_chosen_log_prob(branch, discrete[:, index]))
-        return ActionSample(continuous, discrete, np.concatenate(log_prob, axis=1), noise=drawn)
+        return ActionSample(continuous, discrete, np.concatenate(log_prob, axis=1), after, drawn)
 
     def forward(
         self, x: Array, forbidden: Array | None, continuous: Array, discrete: Array
@@ -206,10 +213,15 @@ def find_path(policy: PolicyNetwork) -> NumpyPath | None:
 
 
 def has_path(policy: PolicyNetwork) -> bool:
-    """Whether this module implements a network: an `ActorCritic` on the CPU that sees only vectors, without memory."""
+    """Whether this module chooses actions of a network: an `ActorCritic` on the CPU that sees only vectors."""
     own = type(policy) is ActorCritic  # a subclass may compute something else
     vectors = not policy.image_columns and not policy.entity_columns and not policy.goal_columns
-    return own and vectors and not policy.memory_size and policy.device.type == "cpu"
+    return own and vectors and policy.device.type == "cpu"
+
+
+def has_gradient(policy: PolicyNetwork) -> bool:
+    """Whether this module computes gradients of a network too: one without memory."""
+    return has_path(policy) and not policy.memory_size
 
 
 def find_gradients(policy_loss: Callable[..., Tensor], value_loss: Callable[..., Tensor]) -> Gradients | None:

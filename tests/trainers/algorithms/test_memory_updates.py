@@ -17,7 +17,9 @@ from learner_tools import (
 from scripted_env import INDEX, LIFE, Behavior, Life, ScriptedEnv, Visit, crowd, make_spec
 
 from trainers.algorithms.on_policy import OnPolicyLearner
+from trainers.experience.agents import AgentBatch
 from trainers.experience.batch import Batch
+from trainers.networks.policy_network import ActionSample
 
 ALGORITHMS = ["ppo", "a2c", "poca", "mappo"]
 LENGTH = 4
@@ -205,19 +207,19 @@ def test_agents_remember_from_zero_and_forget_at_ends_and_resets(trainer_type):
     learner = remembering(trainer_type)
     actor, env = learner.actor("Test"), plan(learner, restless(50))
     remembered: dict[int, np.ndarray] = {}
-    choose = learner.policy.choose
+    choose = learner.choose
     given: list[np.ndarray] = []
 
-    def watch(observations, forbidden, deterministic, generator, memory):
-        lives = observations[0][:, LIFE].astype(int).tolist()
-        for life, vector in zip(lives, memory, strict=True):
+    def watch(batch: AgentBatch) -> ActionSample:
+        lives = batch.observations[0][:, LIFE].astype(int).tolist()
+        for life, vector in zip(lives, batch.memory, strict=True):
             np.testing.assert_array_equal(vector, remembered.get(life, np.zeros(8)))
-        sample = choose(observations, forbidden, deterministic, generator, memory)
+        sample = choose(batch)
         remembered.update(zip(lives, sample.memory, strict=True))
-        given.append(memory)
+        given.append(batch.memory)
         return sample
 
-    learner.policy.choose = watch  # type: ignore[method-assign]
+    learner.choose = watch  # type: ignore[method-assign]
     env.reset()
     for step in range(50):
         if step == 30:

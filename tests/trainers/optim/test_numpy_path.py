@@ -142,10 +142,11 @@ def test_losses_in_numpy_are_those_in_torch(seed):
         )
 
 
-def acting_learner(actions: dict, shared: bool = False) -> OnPolicyLearner:
+def acting_learner(actions: dict, shared: bool = False, memory: bool = False) -> OnPolicyLearner:
     """A learner with a normaliser in use and heads that have opinions."""
     spec = make_spec((3,), (4,), **actions)
-    settings = behavior_settings(hyperparameters={"shared_critic": shared}, network={"normalize": True})
+    network = {"normalize": True, "memory": {"memory_size": 12, "sequence_length": 4} if memory else None}
+    settings = behavior_settings(hyperparameters={"shared_critic": shared}, network=network)
     learner = make_learner(spec, settings)
     with torch.no_grad():
         learner.optimizer.flat[0].mul_(2.0)
@@ -179,6 +180,21 @@ def test_acting_is_the_policy_s(kind, shared, deterministic):
     np.testing.assert_allclose(found.log_prob, told.numpy(), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("shared", [False, True])
+def test_what_agents_remember_is_what_the_policy_remembers(shared):
+    learner = acting_learner({"branches": (3, 2)}, shared, memory=True)
+    rng = np.random.default_rng(0)
+    memories = [None, None]
+    for _ in range(5):
+        observations = [rng.normal(0.0, 9.0, (6, size)).astype(np.float32) for size in (3, 4)]
+        for index, actor in enumerate((learner.numpy_path, learner.policy)):
+            generator = torch.Generator().manual_seed(5)
+            sample = actor.choose(observations, None, True, generator, memories[index])
+            memories[index] = sample.memory
+        np.testing.assert_allclose(*memories, rtol=1e-5, atol=1e-5)
+    assert np.abs(memories[0]).mean() > 0.1
+
+
 def test_branches_are_drawn_as_often_as_they_are_likely():
     learner = acting_learner({"branches": (3, 4)})
     count = 40_000
@@ -207,5 +223,16 @@ def test_large_networks_act_through_it_but_learn_through_autograd(monkeypatch):
         "ppo", {"buffer_size": 16, "batch_size": 8}, {"hidden_units": 512, "num_layers": 2}
     )
     learner = make_learner(spec, settings)
+    monkeypatch.setattr(learner.gradient_steps, "descend_in_numpy", None)
+    assert drive(ScriptedEnv({"Test": Behavior(spec, crowd(3, 12, 6))}), learner, 12)
+
+
+def test_a_policy_with_memory_acts_through_it_but_learns_through_autograd(monkeypatch):
+    spec = make_spec((3,), branches=(2,))
+    memory = {"memory_size": 8, "sequence_length": 4}
+    learner = make_learner(
+        spec, behavior_settings("ppo", {"buffer_size": 16, "batch_size": 8}, {"memory": memory})
+    )
+    monkeypatch.setattr(learner.policy, "choose", None)
     monkeypatch.setattr(learner.gradient_steps, "descend_in_numpy", None)
     assert drive(ScriptedEnv({"Test": Behavior(spec, crowd(3, 12, 6))}), learner, 12)
