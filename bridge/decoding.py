@@ -24,6 +24,7 @@ from bridge.spec_changes import ALIKE
 from gym_adapters.errors import UserError
 from gym_adapters.sizes import require_memory
 from gym_adapters.text import one_line
+from gym_adapters.values import repeated
 
 
 @dataclass(frozen=True)
@@ -207,11 +208,8 @@ class BehaviorDecoder:
 
     def _require_single(self, ids: np.ndarray, does: str) -> None:
         """An agent may ask for a decision and end in one message, but neither twice."""
-        if (ids[1:] > ids[:-1]).all():
-            return
-        values, counts = np.unique(ids, return_counts=True)
-        if len(values) < len(ids):
-            twice = values[counts.argmax()]
+        twice = repeated(ids)
+        if twice is not None:
             raise UserError(
                 f"behavior {self.name}: agent {twice} {does} twice in one message; each agent needs an id of its own"
             )

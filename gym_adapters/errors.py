@@ -68,22 +68,35 @@ ENVIRONMENT = "It was raised by the environment."
 """Note on an exception that the environment raised."""
 
 
-@contextmanager
-def environment_called() -> Iterator[None]:
-    """Gives exceptions of a call to an environment the note `ENVIRONMENT`.
+class EnvironmentCall:
+    """Gives exceptions of a call to an environment the note `ENVIRONMENT`: `with environment_called():`.
 
-    Raises:
-        RuntimeError: The environment called `sys.exit`, which would end the command as if it had succeeded.
+    Every step has several of these blocks, which is why it is no generator.
     """
-    try:
-        yield
-    except SystemExit as error:
-        failure = RuntimeError(f"the environment called sys.exit({error.code!r})")
-        failure.add_note(ENVIRONMENT)
-        raise failure from error
-    except BaseException as error:  # a library in another language may raise its own
-        error.add_note(ENVIRONMENT)
-        raise
+
+    def __enter__(self) -> None:
+        """Begins the call."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Ends the call.
+
+        Raises:
+            RuntimeError: The environment called `sys.exit`, which would end the command as if it had succeeded.
+        """
+        if isinstance(error, SystemExit):
+            failure = RuntimeError(f"the environment called sys.exit({error.code!r})")
+            failure.add_note(ENVIRONMENT)
+            raise failure from error
+        if error is not None:  # a library in another language may raise an exception of its own kind
+            error.add_note(ENVIRONMENT)
+
+
+_CALL = EnvironmentCall()
+
+
+def environment_called() -> EnvironmentCall:
+    """Returns the block in which exceptions are the environment's; see `EnvironmentCall`."""
+    return _CALL
 
 
 def close_all(environments: Iterable[Any]) -> None:

@@ -35,6 +35,14 @@ def as_numbers(value: Any) -> np.ndarray | None:
     return array if array.dtype.kind in "biuf" else None
 
 
+def repeated(ids: np.ndarray) -> int | None:
+    """Returns the lowest id that an array holds twice; None if each is there once. Shape: (n,)."""
+    if (ids[1:] > ids[:-1]).all() or len(set(ids.tolist())) == len(ids):
+        return None
+    values, counts = np.unique(ids, return_counts=True)
+    return int(values[counts > 1][0])
+
+
 def described(value: Any) -> str:
     """Returns a value in at most 80 characters: an array's shape and type, anything else as Python writes it."""
     if isinstance(value, np.ndarray) and value.size > 8:

@@ -64,6 +64,7 @@ class VectorEnvAdapter(BaseEnv):
         self._seed: int | None = seed
         self._autoreset_mode = _autoreset_mode(vector_env)
         self._observations = ObservationMapping(vector_env.single_observation_space, behavior_name)
+        self._no_rows = self._observations.convert_rows([])
         self._branches = branches_of(vector_env.single_action_space)
         self._mask_ignored = False
         self._actions = ActionMapping(vector_env.single_action_space)
@@ -213,7 +214,7 @@ class VectorEnvAdapter(BaseEnv):
         Others, such as ALE's, give a dense batch, in which the rows of other environments have no meaning.
         """
         if not ended.any():
-            return self._observations.convert_rows([])
+            return self._no_rows
         final = infos.get("final_obs")
         if final is None:
             self._refuse(

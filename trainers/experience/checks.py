@@ -8,7 +8,7 @@ from mlagents_envs.base_env import BehaviorSpec, DecisionSteps, TerminalSteps
 
 from gym_adapters.errors import UserError
 from gym_adapters.floats import as_floats
-from gym_adapters.values import as_numbers, described
+from gym_adapters.values import as_numbers, described, repeated
 
 Steps = TypeVar("Steps", DecisionSteps, TerminalSteps)
 FLOAT, BYTE = np.dtype(np.float32), np.dtype(np.uint8)
@@ -116,17 +116,9 @@ class StepsChecker:
         """
         if not self._fits(steps):
             steps = self._converted(steps)
-        ids = steps.agent_id
-        if len(ids) > 1 and not (ids[1:] > ids[:-1]).all():
-            values, counts = np.unique(ids, return_counts=True)
-            if len(values) < len(ids):
-                self._refuse(
-                    steps,
-                    "agent_id",
-                    f"has agent {values[counts > 1][0]} twice",
-                    "each agent once",
-                    "its agent ids",
-                )
+        twice = repeated(steps.agent_id)
+        if twice is not None:
+            self._refuse(steps, "agent_id", f"has agent {twice} twice", "each agent once", "its agent ids")
         self._require_finite(steps)
         return steps
 

@@ -23,8 +23,8 @@ class Gathering(Protocol):
         """Return the numbers of all processes, (processes, n), from those of this one, (n,)."""
 
 
-Moments = tuple[np.ndarray, float]
-"""Mean and variance, (2, size), and the number of vectors."""
+Moments = tuple[np.ndarray, np.ndarray, float]
+"""Mean and variance, (size,) each, and the number of vectors."""
 
 
 class RunningMoments:
@@ -49,34 +49,37 @@ class RunningMoments:
         self.variance = np.ones(size)
         self.count = 1.0
         self._collective = collective if collective is not None and collective.size > 1 else None
-        self._news = np.zeros((2, size)), 0.0
+        self._news: Moments = np.zeros(size), np.zeros(size), 0.0
 
     def update(self, values: np.ndarray) -> None:
         """Merge a batch of vectors, (n, size)."""
         if not len(values):
             return
-        count, mean, variance = len(values), values.mean(0, np.float64), values.var(0, np.float64)
+        count = float(len(values))
+        mean = np.add.reduce(values, 0, np.float64) / count
+        distance = values - mean
+        variance = np.add.reduce(distance * distance, 0, np.float64) / count
         if self._collective is None:
             self.merge(count, mean, variance)
         else:
-            self._news = _merged(self._news, (np.stack([mean, variance]), count))
+            self._news = _merged(self._news, (mean, variance, count))
 
     def share(self) -> None:
         """Merge what every process has collected since the last call. A single process has nothing to share."""
         if self._collective is None:
             return
-        moments, count = self._news
-        self._news = np.zeros_like(moments), 0.0
-        pooled = np.zeros_like(moments), 0.0
-        for row in self._collective.gather(np.append(moments.reshape(-1), count)):
-            pooled = _merged(pooled, (row[:-1].reshape(moments.shape), row[-1]))
-        if pooled[1]:
-            self.merge(pooled[1], *pooled[0])
+        news, size = np.concatenate([*self._news[:2], self._news[2:]]), len(self.mean)
+        pooled: Moments = np.zeros(size), np.zeros(size), 0.0
+        self._news = pooled
+        for row in self._collective.gather(news):
+            pooled = _merged(pooled, (row[:size], row[size:-1], float(row[-1])))
+        if pooled[2]:
+            self.merge(pooled[2], *pooled[:2])
 
     def merge(self, count: float, mean: np.ndarray, variance: np.ndarray) -> None:
         """Merge `count` vectors of this mean and variance, (size,) each."""
-        own = np.stack([self.mean, self.variance]), self.count
-        (self.mean, self.variance), self.count = _merged(own, (np.stack([mean, variance]), count))
+        own = self.mean, self.variance, self.count
+        self.mean, self.variance, self.count = _merged(own, (mean, variance, count))
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state as tensors and numbers."""
@@ -147,11 +150,11 @@ class VectorNormalizer(nn.Module):
 
 def _merged(one: Moments, other: Moments) -> Moments:
     """Return the moments of all vectors of two sets."""
-    (mean, variance), count = one
-    (other_mean, other_variance), other_count = other
-    total = float(count + other_count)
+    mean, variance, count = one
+    other_mean, other_variance, other_count = other
+    total = count + other_count
     if not total:
         return one
     delta = other_mean - mean
     squares = variance * count + other_variance * other_count + delta**2 * count * other_count / total
-    return np.stack([mean + delta * other_count / total, squares / total]), total
+    return mean + delta * other_count / total, squares / total, total

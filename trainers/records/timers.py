@@ -1,8 +1,7 @@
 """A tree of wall-clock timers, written as ML-Agents' `run_logs/timers.json`."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +27,35 @@ class Timer:
         return result
 
 
+class Block:
+    """A block of code that is timed: `with timers("update"):`. Every step has several, which is why it is no generator.
+
+    Args:
+        name: the block's name.
+        stack: the timers of the blocks that are being timed now, the innermost last.
+        clock: tells the seconds since some moment.
+    """
+
+    __slots__ = ("_clock", "_name", "_stack", "_start")
+
+    def __init__(self, name: str, stack: list[Timer], clock: Callable[[], float]) -> None:
+        self._name, self._stack, self._clock = name, stack, clock
+
+    def __enter__(self) -> None:
+        """Begin the block."""
+        children = self._stack[-1].children
+        if self._name not in children:
+            children[self._name] = Timer()
+        self._stack.append(children[self._name])
+        self._start = self._clock()
+
+    def __exit__(self, *raised: object) -> None:
+        """End the block, whatever it raised."""
+        timer = self._stack.pop()
+        timer.total += self._clock() - self._start
+        timer.count += 1
+
+
 class TimerTree:
     """Timers of nested blocks of code; a block is timed by `with timers("update"):`.
 
@@ -41,18 +69,9 @@ class TimerTree:
         self._clock = clock
         self._start = clock()
 
-    @contextmanager
-    def __call__(self, name: str) -> Iterator[None]:
-        """Time a block, as a child of the block that is being timed now."""
-        timer = self._stack[-1].children.setdefault(name, Timer())
-        self._stack.append(timer)
-        start = self._clock()
-        try:
-            yield
-        finally:
-            timer.total += self._clock() - start
-            timer.count += 1
-            self._stack.pop()
+    def __call__(self, name: str) -> "Block":
+        """Return a block, which is timed as a child of the block that is being timed when it begins."""
+        return Block(name, self._stack, self._clock)
 
     def inside(self, name: str) -> bool:
         """Whether the block being timed now is called `name`."""
