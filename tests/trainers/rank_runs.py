@@ -106,7 +106,7 @@ def misfortune(
 
 
 def main(folder: Path) -> None:
-    """Play against oneself, be taught lessons, begin late, end early, be refused, be stopped, be slow."""
+    """Play against oneself, be taught lessons, begin late, end early, be refused, be stopped, be slow, fail."""
     torch.set_num_threads(1)
     found: dict[str, Any] = {}
     found["self-play"] = told(train(arena(copies=4, seed=3 + RANK), play_options(folder, 1500)))
@@ -136,6 +136,9 @@ def main(folder: Path) -> None:
     found["signalled"] = misfortune(common, "signalled", {"max_steps": 1_000_000}, what="stopped")
     preempted = {**common, "rank_settings": {"preemption": 0.5}}
     found["uneven"] = misfortune(preempted, "uneven", {"max_steps": 400}, slow=0.02, tally=str(folder))
+    found["raised"] = misfortune(
+        common, "raised", {"max_steps": 1_000_000, "checkpoint_interval": 150}, what="raises"
+    )
     (folder / f"{RANK}.json").write_text(json.dumps(found))
 
 

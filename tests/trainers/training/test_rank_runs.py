@@ -110,21 +110,12 @@ def test_a_rank_that_hangs_is_named(tmp_path):
     assert checkpoint_of(tmp_path / "runs" / "hung", "Misfortune-v0")["global_step"] > 100
 
 
-def test_an_environment_that_raises_ends_all_with_one_line(tmp_path):
-    write_file(tmp_path / "small.yaml", max_steps=1_000_000)
-    done = train(tmp_path, "--run-id", "raised", what="raises")
-    assert done.returncode != 0
-    (error,) = errors_of(done.stderr)
-    assert error.startswith(f"error: {RANK_1}: the environment raised RuntimeError: no luck today")
-    assert checkpoint_of(tmp_path / "runs" / "raised", "Misfortune-v0")["global_step"] > 100
-
-
 def test_all_ranks_see_the_same_and_may_train_once_more_whatever_came_of_it(tmp_path):
     done = run_ranks(2, RUNS, tmp_path, folder=tmp_path)
     assert done.returncode == 0, done.stderr
     first, second = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1))
-    for refused in ("other file", "other observations"):
-        assert {each[refused].pop("speaks") for each in (first, second)} == {False, True}, "one rank tells it"
+    for failed in ("other file", "other observations", "raised"):
+        assert {each[failed].pop("speaks") for each in (first, second)} == {False, True}, "one rank tells it"
     assert first == second
     # Self-play, lessons, behaviors that come late, and ends before max_steps.
     assert first["self-play"]["duel_v0"]["finished"]
@@ -156,6 +147,11 @@ def test_all_ranks_see_the_same_and_may_train_once_more_whatever_came_of_it(tmp_
     fast, slow = (int((tmp_path / rank).read_text()) for rank in "01")
     assert first["uneven"]["Misfortune-v0"]["steps"] >= 400
     assert fast > 2 * slow
+    # What the environment of one rank raises ends the run on both, and it is saved.
+    assert first["raised"]["error"].startswith(
+        f"{RANK_1}: the environment raised RuntimeError: no luck today"
+    )
+    assert checkpoint_of(tmp_path / "raised", "Misfortune-v0")["global_step"] > 100
 
 
 def test_environments_and_players_of_all_ranks_are_numbered_through():
