@@ -7,7 +7,7 @@ import pytest
 from mlagents_envs.base_env import ActionTuple
 from scripted_env import make_spec
 from task_envs import TaskEnv, one_hot
-from test_small_tasks import images, solve
+from test_small_tasks import light, solve
 
 from trainers import load_policy, train
 from trainers.networks.q_network import DuelingHead
@@ -73,15 +73,7 @@ def test_chooses_within_its_masks():
 
 @pytest.mark.parametrize("network", [{}, {"conv_channels": [8, 12], "dropout": 0.1}])
 def test_sees_where_the_light_is(network):
-    def look(rng, age):
-        sides = rng.integers(4, size=len(age))
-        return [images(sides)], None
-
-    def pay(obs: list[np.ndarray], action: ActionTuple) -> np.ndarray:
-        return (images(action.discrete[:, 0]) == obs[0]).all((1, 2, 3))
-
-    env = TaskEnv(make_spec((1, 20, 20), branches=(4,)), look, pay)
-    assert solve(env, variant(dueling=True), 6000, network) > 0.98
+    assert solve(light(), variant(dueling=True), 6000, network) > 0.98
 
 
 def test_a_run_is_resumed_with_its_replay_buffer_and_its_policy_is_loaded_with_its_heads():
