@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +14,8 @@ from trainers.algorithms.on_policy import OnPolicyLearner
 from trainers.config import BehaviorSettings, catalogue, load_settings
 from trainers.experience.batch import Batch
 from trainers.experience.task import Task
+from trainers.records.checkpoint import save_state
+from trainers.training.resuming import restore
 
 SMALL_NETWORK = {"hidden_units": 8, "num_layers": 1}
 
@@ -128,8 +131,22 @@ def scripted_run(
     return learner, seen, drive(env, learner, steps)
 
 
-def whole_state(learner: OnPolicyLearner) -> dict:
+def crowded_env(spec: BehaviorSpec, masked: bool = True) -> ScriptedEnv:
+    """Agents that come and go, some of them by a time limit; discrete actions are masked."""
+    masked = masked and bool(spec.action_spec.discrete_size)
+    return ScriptedEnv({"Test": Behavior(spec, crowd(5, 300, 8, interrupted=True), masked)})
+
+
+def whole_state(learner: Learner) -> dict:
     return {**learner.state_dict(), "behavior": learner.description()}
+
+
+def hand_over(learner: Learner, loaded: Learner, folder: Path) -> None:
+    """Save a learner to files as a run does, and load them into another one."""
+    save_state(folder / "here.pt", whole_state(learner))
+    learner.save_store(folder)
+    restore(loaded, folder / "here.pt")
+    loaded.load_store(folder)
 
 
 def flat(state: object, path: str = "") -> dict[str, object]:
