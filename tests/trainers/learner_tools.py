@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from mlagents_envs.base_env import BaseEnv, BehaviorSpec
 from scripted_env import VALUE, Behavior, Life, ScriptedEnv, crowd, make_spec
@@ -167,8 +168,8 @@ def assert_same(one: dict, other: dict) -> None:
         assert same, path
 
 
-def assert_goes_on_the_same(env: ScriptedEnv, learner: Learner, loaded: Learner) -> ScriptedEnv:
-    """A learner that was loaded updates bit for bit as the other does. Returns its environment, a copy."""
+def assert_goes_on_the_same(env: ScriptedEnv, learner: Learner, loaded: Learner, least: int = 11) -> None:
+    """A learner that was loaded acts and updates bit for bit as the other does, with so many updates or more."""
     assert_same(loaded.state_dict(), learner.state_dict())
     loaded.actor("Test").agents = copy.deepcopy(learner.actor("Test").agents)
     torch.manual_seed(77)  # nothing may depend on the process's own random state
@@ -176,6 +177,8 @@ def assert_goes_on_the_same(env: ScriptedEnv, learner: Learner, loaded: Learner)
     updates = drive(env, learner, 30, begin=False)
     torch.manual_seed(78)
     assert updates == drive(other_env, loaded, 30, begin=False)
-    assert len(updates) > 10
+    assert len(updates) >= least
+    for who, actions in env.behaviors["Test"].actions.items():
+        for mine, theirs in zip(actions, other_env.behaviors["Test"].actions[who], strict=True):
+            assert np.array_equal(mine, theirs)
     assert_same(loaded.state_dict(), learner.state_dict())
-    return other_env
