@@ -218,12 +218,9 @@ class ParallelEnvAdapter(BaseEnv):
                 self._next_id[number] += len(self.copies)
                 own = group_reward = 0.0  # earned before its first decision
             rows = (ended if over else deciding)[role.name]
-            rows.ids.append(ids[agent])
+            group = self._groups[number].get(role.name, 0)
             # The next episode may be written into the same arrays.
-            rows.observations.append(deepcopy(part) if over else part)
-            rows.rewards.append(own)
-            rows.group_rewards.append(group_reward)
-            rows.groups.append(self._groups[number].get(role.name, 0))
+            rows.add(ids[agent], deepcopy(part) if over else part, own, group_reward, group)
             if over:
                 rows.interrupted.append(agent not in told.terminated)
                 del ids[agent]

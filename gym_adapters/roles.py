@@ -100,6 +100,14 @@ class Rows:
         self.interrupted: list[bool] = []
         self.masks: list[np.ndarray | None] = []
 
+    def add(self, agent_id: int, observation: Any, reward: float, group_reward: float, group: int) -> None:
+        """Add what one agent observes and has received since its last decision."""
+        self.ids.append(agent_id)
+        self.observations.append(observation)
+        self.rewards.append(reward)
+        self.group_rewards.append(group_reward)
+        self.groups.append(group)
+
 
 def find_roles(env: Any, name: str, teams: bool = False) -> dict[str, Role]:
     """Returns the roles of an environment by behavior: agents of equal spaces and of equal names but for a number.

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_onnx_export import feed, make_spec, run
+from test_onnx_export import feed, make_spec, run, shake
 
 from bridge.onnx_check import check_file
 from bridge.onnx_export import export_policy, export_run
@@ -25,9 +25,7 @@ def make_network(shapes, network, dueling, units) -> QNetwork:
     policy = QNetwork(
         make_spec(shapes, (0, (6,))), NetworkSettings(hidden_units=16, **network), dueling, units
     )
-    with torch.no_grad():
-        for parameter in policy.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.1)
+    shake(policy, 0.1)
     return policy
 
 

@@ -21,6 +21,7 @@ from bridge.onnx_check import check_file
 from bridge.onnx_export import export_policy, export_run, main
 from trainers.config import NetworkSettings
 from trainers.networks.actor_critic import ActorCritic
+from trainers.networks.policy_network import PolicyNetwork
 from trainers.records.checkpoint import save_state
 
 BATCH = 16
@@ -59,12 +60,18 @@ def make_spec(shapes: list[tuple[int, ...]], actions: tuple[int, tuple[int, ...]
     return BehaviorSpec(observations, ActionSpec(*actions))
 
 
+def shake(policy: PolicyNetwork, by: float) -> None:
+    """Move every weight, since some begin at 0."""
+    with torch.no_grad():
+        for parameter in policy.parameters():
+            parameter.add_(torch.randn_like(parameter) * by)
+
+
 def make_policy(spec: BehaviorSpec, settings: NetworkSettings, shared: bool = False) -> ActorCritic:
     torch.manual_seed(0)
     policy = ActorCritic(spec, settings, shared)
+    shake(policy, 0.1)
     with torch.no_grad():
-        for parameter in policy.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.1)
         if policy.normalizer is not None:
             policy.normalizer.mean.normal_()
             policy.normalizer.std.uniform_(0.5, 2)

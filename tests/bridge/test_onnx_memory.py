@@ -7,15 +7,13 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from mlagents_envs.base_env import BehaviorSpec
 from test_onnx_export import BATCH, CASES, SETTINGS, feed, make_policy, make_spec
+from test_onnx_sac import make_soft_policy
 
 from bridge.onnx_check import check_file, check_model
 from bridge.onnx_export import export_policy
-from trainers.config import NetworkSettings
 from trainers.config.network import MemorySettings
 from trainers.networks.policy_network import PolicyNetwork
-from trainers.networks.soft_actor_critic import SoftActorCritic
 
 SIZE, STEPS = 12, 6
 MEMORY = MemorySettings(memory_size=SIZE)
@@ -29,15 +27,6 @@ def exported(
     policy = make_soft_policy(spec, network) if soft else make_policy(spec, network, shared)
     export_policy(policy.eval(), spec, path)
     return policy, onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-
-
-def make_soft_policy(spec: BehaviorSpec, network: NetworkSettings) -> SoftActorCritic:
-    torch.manual_seed(0)
-    policy = SoftActorCritic(spec, network)
-    with torch.no_grad():
-        for parameter in policy.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.03)
-    return policy
 
 
 @pytest.mark.parametrize("soft", [False, True], ids=["ppo", "sac"])

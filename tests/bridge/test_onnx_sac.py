@@ -5,27 +5,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_onnx_export import BATCH, CASES, SETTINGS, feed, make_spec, run
+from mlagents_envs.base_env import BehaviorSpec
+from test_onnx_export import BATCH, CASES, SETTINGS, feed, make_spec, run, shake
 
 from bridge.onnx_check import check_file
 from bridge.onnx_export import export_policy
+from trainers.config import NetworkSettings
 from trainers.networks.soft_actor_critic import SoftActorCritic
 
 
-def make_policy(shapes, actions, settings: str) -> SoftActorCritic:
+def make_soft_policy(spec: BehaviorSpec, settings: NetworkSettings) -> SoftActorCritic:
     torch.manual_seed(0)
-    policy = SoftActorCritic(make_spec(shapes, actions), SETTINGS[settings])
-    with torch.no_grad():
-        for parameter in policy.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.03)
+    policy = SoftActorCritic(spec, settings)
+    shake(policy, 0.03)
     return policy
 
 
 @pytest.mark.parametrize(("shapes", "actions", "settings", "shared"), CASES)
 def test_actions_are_the_policy_s(shapes, actions, settings, shared, tmp_path: Path) -> None:
     del shared
-    spec, policy = make_spec(shapes, actions), make_policy(shapes, actions, settings)
-    path = tmp_path / "Model.onnx"
+    spec, path = make_spec(shapes, actions), tmp_path / "Model.onnx"
+    policy = make_soft_policy(spec, SETTINGS[settings])
     export_policy(policy, spec, path)
     assert check_file(path).refused == []
     assert check_file(path).warnings == []
@@ -50,12 +50,8 @@ def test_actions_are_the_policy_s(shapes, actions, settings, shared, tmp_path: P
 
 def test_samples_spread_as_the_policy_s(tmp_path: Path) -> None:
     """By mean and deviation of the squashed samples of one observation."""
-    shapes, actions = [(5,)], (2, ())
-    spec, policy, path = (
-        make_spec(shapes, actions),
-        make_policy(shapes, actions, "plain"),
-        tmp_path / "M.onnx",
-    )
+    spec, path = make_spec([(5,)], (2, ())), tmp_path / "M.onnx"
+    policy = make_soft_policy(spec, SETTINGS["plain"])
     export_policy(policy, spec, path)
     same = np.repeat(feed(spec, 1)["obs_0"], 20_000, axis=0)
     found = run(path, {"obs_0": same})["continuous_actions"]

@@ -1,9 +1,5 @@
 """Whole runs over real gRPC: every kind of sensor and action, into a run folder and out as `.onnx`."""
 
-import os
-import signal
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +7,10 @@ import numpy as np
 import onnxruntime
 import pytest
 from idle_players import stacked_pixels
-from processes import PLAYER, free_port, running, write_player
+from processes import PLAYER, free_port, running
 
 from bridge.onnx_check import check_file
 from bridge.unity_env import PlayerOptions, UnityEnv
-from bridge.workers import Workers
 from gym_adapters import UserError
 from trainers import load_policy, train
 from trainers.training.environments import make_environment
@@ -107,28 +102,3 @@ def test_a_behavior_that_the_training_file_lacks() -> None:
         ),
     ):
         train(make_environment, options(port, "Hybrid"))
-
-
-def test_training_goes_on_over_a_killed_player(tmp_path: Path) -> None:
-    started: list[UnityEnv] = []
-
-    def make(number: int) -> UnityEnv:
-        (tmp_path / str(number)).mkdir(exist_ok=True)
-        path = write_player(
-            tmp_path / str(number), "-m", "bridge.player", "--env", "CartPole-v1", "--agents", 2
-        )
-        log = tmp_path / "run_logs"
-        started.append(UnityEnv(PlayerOptions(path, free_port(), number, 20, log_folder=log), wait=False))
-        return started[-1]
-
-    def kill() -> None:
-        while not (tmp_path / "runs" / "run" / "CartPole-v1" / "progress.csv").exists():
-            time.sleep(0.02)
-        os.kill(started[1].session.process.pid, signal.SIGKILL)  # type: ignore[union-attr]
-
-    killer = threading.Thread(target=kill)
-    killer.start()
-    outcomes = train(Workers(make, 2), options(free_port(), "CartPole-v1", max_steps=4000))
-    killer.join()
-    assert len(started) == 3
-    assert outcomes["CartPole-v1"].steps >= 4000

@@ -2,8 +2,10 @@
 
 import copy
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from mlagents_envs.base_env import BaseEnv, BehaviorSpec
 from scripted_env import VALUE, Behavior, Life, ScriptedEnv, crowd, make_spec
@@ -13,6 +15,8 @@ from trainers.algorithms.on_policy import OnPolicyLearner
 from trainers.config import BehaviorSettings, catalogue, load_settings
 from trainers.experience.batch import Batch
 from trainers.experience.task import Task
+from trainers.records.checkpoint import save_state
+from trainers.training.resuming import restore
 
 SMALL_NETWORK = {"hidden_units": 8, "num_layers": 1}
 
@@ -128,8 +132,22 @@ def scripted_run(
     return learner, seen, drive(env, learner, steps)
 
 
-def whole_state(learner: OnPolicyLearner) -> dict:
+def crowded_env(spec: BehaviorSpec, masked: bool = True) -> ScriptedEnv:
+    """Agents that come and go, some of them by a time limit; discrete actions are masked."""
+    masked = masked and bool(spec.action_spec.discrete_size)
+    return ScriptedEnv({"Test": Behavior(spec, crowd(5, 300, 8, interrupted=True), masked)})
+
+
+def whole_state(learner: Learner) -> dict:
     return {**learner.state_dict(), "behavior": learner.description()}
+
+
+def hand_over(learner: Learner, loaded: Learner, folder: Path) -> None:
+    """Save a learner to files as a run does, and load them into another one."""
+    save_state(folder / "here.pt", whole_state(learner))
+    learner.save_store(folder)
+    restore(loaded, folder / "here.pt")
+    loaded.load_store(folder)
 
 
 def flat(state: object, path: str = "") -> dict[str, object]:
@@ -150,8 +168,8 @@ def assert_same(one: dict, other: dict) -> None:
         assert same, path
 
 
-def assert_goes_on_the_same(env: ScriptedEnv, learner: Learner, loaded: Learner) -> ScriptedEnv:
-    """A learner that was loaded updates bit for bit as the other does. Returns its environment, a copy."""
+def assert_goes_on_the_same(env: ScriptedEnv, learner: Learner, loaded: Learner, least: int = 11) -> None:
+    """A learner that was loaded acts and updates bit for bit as the other does, with so many updates or more."""
     assert_same(loaded.state_dict(), learner.state_dict())
     loaded.actor("Test").agents = copy.deepcopy(learner.actor("Test").agents)
     torch.manual_seed(77)  # nothing may depend on the process's own random state
@@ -159,6 +177,8 @@ def assert_goes_on_the_same(env: ScriptedEnv, learner: Learner, loaded: Learner)
     updates = drive(env, learner, 30, begin=False)
     torch.manual_seed(78)
     assert updates == drive(other_env, loaded, 30, begin=False)
-    assert len(updates) > 10
+    assert len(updates) >= least
+    for who, actions in env.behaviors["Test"].actions.items():
+        for mine, theirs in zip(actions, other_env.behaviors["Test"].actions[who], strict=True):
+            assert np.array_equal(mine, theirs)
     assert_same(loaded.state_dict(), learner.state_dict())
-    return other_env

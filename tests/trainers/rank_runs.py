@@ -1,4 +1,4 @@
-"""Runs from Python under torchrun: `torchrun … rank_runs.py FOLDER` writes what each rank saw of them."""
+"""Runs from Python under torchrun, one after the other: `torchrun … rank_runs.py FOLDER` writes what each rank saw."""
 
 import json
 import sys
@@ -14,8 +14,9 @@ from training.duels import options as play_options
 from training.test_curriculum import Taught, lessons
 from training.test_statistics import Reporting
 
-from trainers import Callback, Moment, Outcome, train
+from trainers import Callback, Moment, Outcome, UserError, train
 from trainers.config import RunSettings
+from trainers.training.environments import make_environment
 from trainers.training.evaluation import EVALUATION_SEED
 
 SMALL = {
@@ -88,8 +89,24 @@ def evaluated(common: dict[str, Any]) -> dict[str, Any]:
     return {**common, "default_settings": {**SMALL, **keys}, "checkpoint_settings": run}
 
 
+def misfortune(
+    common: dict[str, Any], run_id: str, behavior: dict[str, Any], **options: Any
+) -> dict[str, Any]:
+    """The outcomes of a run in the environment of misfortunes, or the error of this rank and whether it may tell it."""
+    settings = {
+        **common,
+        "default_settings": {**SMALL, **behavior},
+        "checkpoint_settings": {**common["checkpoint_settings"], "run_id": run_id},
+        "env_settings": {"seed": 4, "env_path": "rank_envs:Misfortune-v0", "env_options": options},
+    }
+    try:
+        return told(train(make_environment, settings))
+    except UserError as error:
+        return {"error": str(error), "speaks": not error.told}
+
+
 def main(folder: Path) -> None:
-    """Play against oneself, be taught lessons, begin late, end early."""
+    """Play against oneself, be taught lessons, begin late, end early, be refused, be stopped, be slow, fail."""
     torch.set_num_threads(1)
     found: dict[str, Any] = {}
     found["self-play"] = told(train(arena(copies=4, seed=3 + RANK), play_options(folder, 1500)))
@@ -114,6 +131,14 @@ def main(folder: Path) -> None:
     stopped = {**early, "checkpoint_settings": {**run, "run_id": "stopped"}}
     found["stopped"] = told(train(Reporting(RANK), stopped, callbacks=[watch]))
     assert set(watch.numbers) == ({0.5} if RANK == 0 else set())
+    found["other file"] = misfortune(common, "refused", {"max_steps": 1000 + RANK})
+    found["other observations"] = misfortune(common, "wide", {}, wider=True)
+    found["signalled"] = misfortune(common, "signalled", {"max_steps": 1_000_000}, what="stopped")
+    preempted = {**common, "rank_settings": {"preemption": 0.5}}
+    found["uneven"] = misfortune(preempted, "uneven", {"max_steps": 400}, slow=0.02, tally=str(folder))
+    found["raised"] = misfortune(
+        common, "raised", {"max_steps": 1_000_000, "checkpoint_interval": 150}, what="raises"
+    )
     (folder / f"{RANK}.json").write_text(json.dumps(found))
 
 

@@ -4,7 +4,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from command_tools import surroundings
 
 LIGHT = (
@@ -16,27 +15,30 @@ LIGHT = (
 )
 
 
-def test_these_commands_begin_without_torch() -> None:
+def run(*lines: str, folder: Path) -> None:
+    """Run lines of Python in a process of their own."""
+    command = [sys.executable, "-c", "\n".join(lines)]
+    done = subprocess.run(
+        command, env=surroundings(), cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_these_commands_begin_without_torch(tmp_path: Path) -> None:
     lines = ["import importlib, sys"]
     for module in LIGHT:
         lines += [f"importlib.import_module({module!r})", f"assert 'torch' not in sys.modules, {module!r}"]
-    command = [sys.executable, "-c", "\n".join(lines)]
-    done = subprocess.run(command, env=surroundings(), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    run(*lines, folder=tmp_path)
 
 
-@pytest.mark.parametrize(("kind", "task"), [("ppo", "CartPole-v1"), ("sac", "Pendulum-v1")])
-def test_a_training_loads_no_compiler(kind: str, task: str, tmp_path: Path) -> None:
+def test_trainings_load_no_compiler(tmp_path: Path) -> None:
     """It takes a second, and with Triton it ends the process of an environment that has drawn with Mesa."""
-    lines = [
+    run(
         "import sys",
         "from trainers.training.cli import main",
-        f"assert main(['--env', {task!r}, '--max-steps', '300', '--run-id', 'light'], {kind!r}) == 0",
-        "found = {'torch._dynamo', 'triton'} & sys.modules.keys()",
-        "assert not found, found",
-    ]
-    command = [sys.executable, "-c", "\n".join(lines)]
-    done = subprocess.run(
-        command, env=surroundings(), cwd=tmp_path, capture_output=True, text=True, check=False
+        "for kind, task in (('ppo', 'CartPole-v1'), ('sac', 'Pendulum-v1')):",
+        "    assert main(['--env', task, '--max-steps', '300', '--run-id', kind], kind) == 0",
+        "    found = {'torch._dynamo', 'triton'} & sys.modules.keys()",
+        "    assert not found, (kind, found)",
+        folder=tmp_path,
     )
-    assert done.returncode == 0, done.stderr

@@ -23,7 +23,7 @@ def run_ranks(
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=3 * PATIENCE,  # several trainings, one after the other
         check=False,
     )
 

@@ -16,7 +16,7 @@ from bridge.onnx_check import check_file
 from trainers import Outcome, train
 from trainers.config import BehaviorSettings, RunSettings, load_settings
 
-STEPS = 1000
+STEPS = 500
 """Agent steps until a run stops, and again until it ends."""
 
 

@@ -4,17 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from gym_adapters.errors import UserError
 from trainers.compare.numbers import Spread
 from trainers.compare.plan import Plan, Variant, load_variant
 from trainers.compare.report import Report, Row, Section, make_section, notes_of
 from trainers.compare.runs import FOLDER_SIDES, Group, Run, differing_keys
 from trainers.config.base import Count, SentCountOrZero, Settings
 from trainers.config.dump import as_yaml
-from trainers.config.errors import listed, problems
-from trainers.config.reader import read_source
+from trainers.config.loader import load_block
 
 BASE = "base"
 
@@ -63,12 +61,7 @@ def load_experiments(
     Raises:
         UserError: The file cannot be read or is invalid.
     """
-    label, content = read_source(path)
-    try:
-        file = ExperimentFile.model_validate(dict(content))
-    except ValidationError as error:
-        mistakes = [f"{label}: {'.'.join(map(str, where))}: {text}" for where, text in problems(error)]
-        raise UserError(listed(mistakes)) from None
+    _, file = load_block(path, ExperimentFile)
     base, env = path.parent / file.base, env or file.env
     variants = []
     for name, own in {BASE: {}, **file.variants}.items():

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -10,7 +10,7 @@ from gym_adapters.commands import module_command
 from gym_adapters.errors import UserError
 from gym_adapters.limits import YAML_LEVELS
 from trainers.config import errors
-from trainers.config.base import UNKNOWN
+from trainers.config.base import UNKNOWN, Settings
 from trainers.config.old_files import old_file
 from trainers.config.overrides import advice, every_behavior, key_path, leaves, put
 from trainers.config.reader import parse_yaml, read_source
@@ -21,6 +21,8 @@ SETTINGS = "settings"
 
 CONFIGURATION = "configuration.yaml"
 """The file in which a run keeps its settings."""
+
+Block = TypeVar("Block", bound=Settings)
 
 
 def load_settings(
@@ -69,6 +71,22 @@ def load_settings(
     return settings
 
 
+def load_block(path: Path, kind: type[Block]) -> tuple[str, Block]:
+    """Read a YAML file that holds one block of settings and is no training file.
+
+    Returns:
+        The file's name in messages, and the block.
+
+    Raises:
+        UserError: The file cannot be read or is invalid.
+    """
+    label, content = read_source(path)
+    try:
+        return label, kind.model_validate(dict(content))
+    except ValidationError as error:
+        raise UserError(errors.listed([_line(label, *each) for each in errors.problems(error)])) from None
+
+
 def _without_earlier_start(label: str, content: Mapping[str, Any]) -> dict[str, Any]:
     """Return the content of a training file; that of a run's own record without the keys in ``ONE_START``."""
     path, block = Path(label), content.get("checkpoint_settings")
@@ -90,6 +108,10 @@ def _mistake(
         path, text = whole, f"{UNKNOWN}; {meant}" if meant else text
     else:
         origin = next((name for known, name in reversed(origins) if path[: len(known)] == known), label)
+    return _line(origin, path, text)
+
+
+def _line(origin: str, path: errors.KeyPath, text: str) -> str:
     return ": ".join(filter(None, (origin, ".".join(map(str, path)), text)))
 
 

@@ -31,14 +31,12 @@ from trainers.training.environments import make_environment
 EPISODES = 20
 
 
-def evaluate(
-    env: BaseEnv,
-    policy: Policy,
-    deterministic: bool = True,
-    played: dict[int, list[ActionTuple]] | None = None,
-) -> list[float]:
-    """Play the first episode of every agent, by one policy, and return the raw returns. See `play_all`."""
-    return [episode.total for episode in play_all(env, [policy], deterministic, played)[policy.name]]
+def evaluate(env: BaseEnv, policy: Policy, played: dict[int, list[ActionTuple]] | None = None) -> list[float]:
+    """Play the first episode of every agent by the likeliest actions of one policy, and return the raw returns.
+
+    See `play_all`.
+    """
+    return [episode.total for episode in play_all(env, [policy], played=played)[policy.name]]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

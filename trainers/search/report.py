@@ -13,7 +13,6 @@ from gym_adapters.errors import refusal_named
 from gym_adapters.files import write_text
 from gym_adapters.text import one_line
 from trainers.config import dump_settings
-from trainers.search.pictures import draw_trials
 from trainers.search.result import Result, ranked, short, shown
 from trainers.search.space import Search
 
@@ -40,6 +39,9 @@ def write_results(trials: Sequence[Result], search: Search, name: str, out: Path
         if best:
             paths = [out / "best.yaml", *paths, out / "trials.png"]
             write_text(paths[0], _best_text(best[0], search, name))
+            # Here, because matplotlib takes a while to import.
+            from trainers.search.pictures import draw_trials
+
             draw_trials(name, trials, search.file.space, paths[-1])
     return paths
 

@@ -2,18 +2,19 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from bridge.process import looks_like_player
 from gym_adapters.errors import UserError
 from trainers.config import CheckpointSettings, RunSettings, load_settings
 from trainers.config.base import Count, Flag, PathText, Positive, Real, SentCountOrZero, Settings, problem
 from trainers.config.dump import as_yaml
-from trainers.config.errors import listed, problems
+from trainers.config.errors import listed
+from trainers.config.loader import load_block
 from trainers.config.overrides import flatten
 from trainers.config.reader import parse_yaml, read_source
 from trainers.config.run import deep_merge
@@ -123,7 +124,7 @@ class Search:
     overrides: tuple[str, ...]
     options: Mapping[str, Any]
     base: RunSettings
-    whole: frozenset[str] = field(default=frozenset())
+    whole: frozenset[str] = frozenset()
 
     def settings(self, values: Mapping[str, str]) -> RunSettings:
         """Return the settings of a trial.
@@ -167,15 +168,7 @@ def load_search(path: Path, env: str | None = None, overrides: Sequence[str] = (
     Raises:
         UserError: A file cannot be read or is invalid, or there is no environment that can be started.
     """
-    label, content = read_source(path)
-    try:
-        file = SearchFile.model_validate(dict(content))
-    except ValidationError as error:
-        mistakes = [
-            ": ".join(filter(None, (label, ".".join(map(str, where)), text)))
-            for where, text in problems(error)
-        ]
-        raise UserError(listed(mistakes)) from None
+    label, file = load_block(path, SearchFile)
     training: dict[str, Any] = {}
     if file.training_file is not None:
         place = path.parent / file.training_file
@@ -202,7 +195,7 @@ def load_search(path: Path, env: str | None = None, overrides: Sequence[str] = (
             whole.add(key)
     if mistakes:
         raise UserError(listed(mistakes))
-    return Search(file, training, tuple(overrides), options, base, frozenset(whole))
+    return replace(search, whole=frozenset(whole))
 
 
 def _mistake(search: Search, key: str, parameter: Parameter) -> str:

@@ -8,8 +8,8 @@ from typing import Any
 from gym_adapters.errors import UserError
 from trainers.training.announcements import behavior_line, unseen_lines, unused_line
 from trainers.training.callbacks import Callbacks
+from trainers.training.curriculum import Curriculum
 from trainers.training.evaluation import Evaluations
-from trainers.training.lessons import Lessons
 from trainers.training.outcome import Outcome
 from trainers.training.recorder import Recorder
 from trainers.training.run_files import RunFiles
@@ -39,7 +39,7 @@ class Chronicle:
         self,
         files: RunFiles,
         callbacks: Callbacks,
-        lessons: Lessons,
+        lessons: Curriculum,
         self_play: SelfPlay,
         evaluations: Evaluations,
         stop: Callable[[], None],

@@ -2,6 +2,7 @@
 
 import logging
 import math
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 from mlagents_envs.base_env import BaseEnv
 
 from gym_adapters.errors import UserError, environment_called
+from trainers.algorithms.learner import Learner
 from trainers.config.environment_parameters import CompletionCriteria, EnvironmentParameter, Sampler
 
 LESSON_NUMBER = "Environment/Lesson Number/"
@@ -102,6 +104,43 @@ class Curriculum:
         ]
         return max([1, *lengths])
 
+    def watch(self, learner: Learner) -> None:
+        """Measure a learner, and add the present lessons to its summaries."""
+        learner.metrics.lesson_returns = deque(maxlen=self.window(learner.name))
+        learner.metrics.standing = self.tags
+
+    def send(self, env: BaseEnv) -> None:
+        """Send all parameters to the environment.
+
+        Raises:
+            UserError: the environment takes no parameters.
+        """
+        _send(env, self.values)
+
+    def begin_due(self, env: BaseEnv, learners: Sequence[Learner]) -> bool:
+        """Begin the lessons that are due, and send their parameters to the environment.
+
+        Returns:
+            Whether the environment must be reset.
+        """
+        change = self.advance(
+            {
+                learner.name: Performance(
+                    learner.step / learner.settings.max_steps,
+                    math.nan if learner.opponents is None else learner.opponents.latest.rating,
+                    learner.metrics.lesson_returns,
+                )
+                for learner in learners
+            }
+        )
+        if not change.values:
+            return False
+        _send(env, change.values)
+        for learner in learners:
+            learner.metrics.begin_lesson()
+            learner.metrics.standing |= self.tags
+        return change.reset
+
     def advance(self, measured: Mapping[str, Performance]) -> Change:
         """Begin the next lesson of each parameter whose present lesson is complete.
 
@@ -150,7 +189,7 @@ def judge(criteria: CompletionCriteria, measured: Performance, smoothed: float) 
     return mean > criteria.threshold, smoothed
 
 
-def send(env: BaseEnv, values: Mapping[str, Sampler]) -> None:
+def _send(env: BaseEnv, values: Mapping[str, Sampler]) -> None:
     """Send new values of parameters to an environment, which uses them from the next episodes on.
 
     An environment takes parameters if it has a method `set_parameters(values)`.

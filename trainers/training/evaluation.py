@@ -25,8 +25,8 @@ from trainers.optim.collective import Collective
 from trainers.records.metrics import EVALUATION_DEVIATION, EVALUATION_LENGTH, EVALUATION_RETURN
 from trainers.records.policy_file import LoadedPolicy
 from trainers.records.timers import TimerTree
+from trainers.training.curriculum import Curriculum
 from trainers.training.environments import make_environment
-from trainers.training.lessons import Lessons
 from trainers.training.makers import MakeEnvironment
 
 EVALUATION_SEED = 10_000
@@ -78,7 +78,7 @@ class Evaluations:
         self,
         make: MakeEnvironment | None,
         settings: RunSettings,
-        lessons: Lessons,
+        lessons: Curriculum,
         timers: TimerTree,
         collective: Collective,
     ) -> None:

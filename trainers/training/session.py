@@ -22,11 +22,11 @@ from trainers.records.wandb_report import open_wandb
 from trainers.training.announcements import run_lines
 from trainers.training.callbacks import Callbacks
 from trainers.training.chronicle import Chronicle
+from trainers.training.curriculum import Curriculum
 from trainers.training.evaluation import Evaluations
 from trainers.training.first_reward import FirstReward
 from trainers.training.followers import FollowerFiles
 from trainers.training.learners import Learners, check_demonstrations, check_threads
-from trainers.training.lessons import Lessons
 from trainers.training.makers import MakeEnvironment
 from trainers.training.meetings import Meetings
 from trainers.training.outcome import Outcome
@@ -94,7 +94,7 @@ class Session:
         self._first_reward = FirstReward()
         self.files = (RunFiles if leads else FollowerFiles)(settings, display, self.timers)
         self.files.status = self.collective.broadcast(self.files.status)
-        self.lessons = Lessons(settings.environment_parameters or {}, self.files.status)
+        self.lessons = Curriculum(settings.environment_parameters or {}, self.files.status)
         self.self_play = SelfPlay(self.files.status.get(TURN, {}))
         self._evaluations = Evaluations(evaluation_env, settings, self.lessons, self.timers, self.collective)
         told = callbacks or Callbacks()
@@ -220,7 +220,7 @@ class Session:
             UserError: a callback failed.
         """
         self._chronicle.announce(self.recorders)
-        new_lesson = self.lessons.advance(env, self.learners)
+        new_lesson = self.lessons.begin_due(env, self.learners)
         must_reset = self.self_play.advance() or new_lesson
         for learner in self.learners if must_reset else ():
             learner.forget_agents()

@@ -5,9 +5,17 @@ import copy
 import numpy as np
 import pytest
 import torch
-from learner_tools import assert_goes_on_the_same, behavior_settings, drive, make_learner
+from learner_tools import (
+    assert_goes_on_the_same,
+    behavior_settings,
+    crowded_env,
+    drive,
+    hand_over,
+    make_learner,
+    whole_state,
+)
 from reference_adam import ReferenceAdam
-from scripted_env import INDEX, Behavior, Life, ScriptedEnv, Visit, crowd, make_spec
+from scripted_env import INDEX, Behavior, Life, ScriptedEnv, Visit, make_spec
 
 from trainers import UserError
 from trainers.algorithms.dqn import DQN
@@ -27,10 +35,6 @@ def make_dqn(hyper: dict | None = None, network: dict | None = None, seed: int =
     learner = make_learner(SPEC, settings, seed)
     assert isinstance(learner, DQN)
     return learner
-
-
-def crowded_env(masked: bool = True) -> ScriptedEnv:
-    return ScriptedEnv({"Test": Behavior(SPEC, crowd(5, 300, 8, interrupted=True), masked)})
 
 
 def test_the_target_network_values_the_action_and_double_lets_the_online_network_choose_it():
@@ -110,7 +114,7 @@ def test_there_is_an_update_for_every_so_many_agent_steps(every, batches):
     drawn = []
     draw = learner.replay.draw
     learner.replay.draw = lambda count, generator: drawn.append(count) or draw(count, generator)
-    env = crowded_env()
+    env = crowded_env(SPEC)
     drive(env, learner, 41)
     assert learner.step == pytest.approx(200, abs=10)
     assert len(drawn) == pytest.approx(batches, rel=0.06, abs=1)
@@ -119,11 +123,11 @@ def test_there_is_an_update_for_every_so_many_agent_steps(every, batches):
 
 def test_learning_begins_when_the_buffer_has_its_first_decisions():
     learner = make_dqn({"buffer_init_steps": 60})
-    env = crowded_env()
+    env = crowded_env(SPEC)
     updates = drive(env, learner, 30)
     assert updates
     steps = []
-    env, learner = crowded_env(), make_dqn({"buffer_init_steps": 60})
+    env, learner = crowded_env(SPEC), make_dqn({"buffer_init_steps": 60})
     for step in range(30):
         drive(env, learner, 1, begin=step == 0)
         steps.append(learner.step)
@@ -133,12 +137,12 @@ def test_learning_begins_when_the_buffer_has_its_first_decisions():
 
 def test_a_full_buffer_is_enough_whatever_was_asked_for():
     learner = make_dqn({"buffer_size": 60, "buffer_init_steps": 60})
-    assert drive(crowded_env(), learner, 60)
+    assert drive(crowded_env(SPEC), learner, 60)
 
 
 def test_the_target_network_moves_by_tau_at_each_update():
     learner = make_dqn({"tau": 0.25, "steps_per_update": 1e9})
-    drive(crowded_env(), learner, 10)
+    drive(crowded_env(SPEC), learner, 10)
     learner.hyper = learner.hyper.model_copy(update={"steps_per_update": float(learner.step)})
     learner.learned_until = 0.0
     old = learner.target.state_dict()["head.weight"].clone()
@@ -150,7 +154,7 @@ def test_the_target_network_moves_by_tau_at_each_update():
 
 def test_with_tau_1_the_target_network_is_copied_every_so_many_agent_steps():
     learner = make_dqn({"tau": 1, "target_update_interval": 50})
-    env, copies = crowded_env(), []
+    env, copies = crowded_env(SPEC), []
     env.reset()
     before = learner.target.state_dict()["head.weight"].clone()
     for _ in range(60):
@@ -165,7 +169,7 @@ def test_with_tau_1_the_target_network_is_copied_every_so_many_agent_steps():
 def test_a_gradient_step_is_adam_s_on_the_loss_of_the_sampled_decisions():
     """Against the same mathematics written out with plain tensors."""
     learner = make_dqn({"double": False, "learning_rate": 0.01, "steps_per_update": 1e9}, gamma=0.5)
-    drive(crowded_env(), learner, 20)
+    drive(crowded_env(SPEC), learner, 20)
     reference = copy.deepcopy(learner.policy).requires_grad_(True)
     generator = torch.Generator()
     generator.set_state(learner.generator.get_state())
@@ -223,37 +227,31 @@ def test_the_next_updates_after_loading_are_bit_for_bit_the_same(tmp_path):
     }
     network = {"normalize": True, "dropout": 0.2}
     keys = {"normalize_reward": True, "max_steps": 1000}
-    env, learner = crowded_env(), make_dqn(hyper, network, 3, **keys)
+    env, learner = crowded_env(SPEC), make_dqn(hyper, network, 3, **keys)
     drive(env, learner, 30)
-    save_state(tmp_path / "here.pt", {**learner.state_dict(), "behavior": learner.description()})
-    learner.save_store(tmp_path)
-
     loaded = make_dqn(hyper, network, 4, **keys)
-    restore(loaded, tmp_path / "here.pt")
-    loaded.load_store(tmp_path)
-    other_env = assert_goes_on_the_same(env, learner, loaded)
-    for who, actions in env.behaviors["Test"].actions.items():
-        assert np.array_equal(actions[1], other_env.behaviors["Test"].actions[who][1])
+    hand_over(learner, loaded, tmp_path)
+    assert_goes_on_the_same(env, learner, loaded)
 
 
 def test_without_its_buffer_a_run_fills_it_again_before_it_learns_on(tmp_path):
     learner = make_dqn({"buffer_init_steps": 40})
-    drive(crowded_env(), learner, 30)
-    save_state(tmp_path / "here.pt", {**learner.state_dict(), "behavior": learner.description()})
+    drive(crowded_env(SPEC), learner, 30)
+    save_state(tmp_path / "here.pt", whole_state(learner))
     learner.save_store(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["here.pt"]
     loaded = make_dqn({"buffer_init_steps": 40})
     restore(loaded, tmp_path / "here.pt")
     loaded.load_store(tmp_path)
     assert loaded.epsilon < 1.0  # it acts as it had learned to
-    updates = drive(crowded_env(), loaded, 30)
+    updates = drive(crowded_env(SPEC), loaded, 30)
     assert updates[0] >= 40 // 5
     assert loaded.state_dict()["learned_until"] <= loaded.step
 
 
 def test_the_normaliser_is_the_same_for_both_networks():
     learner = make_dqn(network={"normalize": True})
-    drive(crowded_env(), learner, 40)
+    drive(crowded_env(SPEC), learner, 40)
     assert learner.policy.normalizer.mean.abs().max() > 0
     assert not any("normalizer" in name for name in learner.target.state_dict())
 
@@ -261,7 +259,7 @@ def test_the_normaliser_is_the_same_for_both_networks():
 def test_inference_explores_nothing_and_keeps_nothing():
     learner = make_dqn()
     learner.training = False
-    assert drive(crowded_env(), learner, 30) == []
+    assert drive(crowded_env(SPEC), learner, 30) == []
     assert len(learner.replay) == 0
     assert learner.epsilon == 0.0
     assert learner.metrics.episodes > 0
@@ -269,10 +267,10 @@ def test_inference_explores_nothing_and_keeps_nothing():
 
 def test_weights_that_are_no_longer_finite_are_a_user_error():
     learner = make_dqn()
-    drive(crowded_env(), learner, 10)
+    drive(crowded_env(SPEC), learner, 10)
     learner.policy.head.weight.data[0, 0] = float("nan")
     with pytest.raises(UserError, match="no longer finite"):
-        drive(crowded_env(), learner, 10)
+        drive(crowded_env(SPEC), learner, 10)
 
 
 @pytest.mark.parametrize(("continuous", "branches"), [(2, ()), (1, (3,)), (0, (3, 2))])

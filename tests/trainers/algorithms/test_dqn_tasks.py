@@ -1,16 +1,11 @@
 """Tasks that a DQN must solve in seconds, in each of its variants, through the public API."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from mlagents_envs.base_env import ActionTuple
 from scripted_env import make_spec
 from task_envs import TaskEnv, one_hot
-from test_small_tasks import images, solve
-
-from trainers import load_policy, train
-from trainers.networks.q_network import DuelingHead
+from test_small_tasks import light, solve
 
 TASK = {
     "trainer_type": "dqn",
@@ -73,32 +68,4 @@ def test_chooses_within_its_masks():
 
 @pytest.mark.parametrize("network", [{}, {"conv_channels": [8, 12], "dropout": 0.1}])
 def test_sees_where_the_light_is(network):
-    def look(rng, age):
-        sides = rng.integers(4, size=len(age))
-        return [images(sides)], None
-
-    def pay(obs: list[np.ndarray], action: ActionTuple) -> np.ndarray:
-        return (images(action.discrete[:, 0]) == obs[0]).all((1, 2, 3))
-
-    env = TaskEnv(make_spec((1, 20, 20), branches=(4,)), look, pay)
-    assert solve(env, variant(dueling=True), 6000, network) > 0.98
-
-
-def test_a_run_is_resumed_with_its_replay_buffer_and_its_policy_is_loaded_with_its_heads():
-    def look(rng, age):
-        return [one_hot(rng.integers(5, size=len(age)), 5)], None
-
-    def pay(obs: list[np.ndarray], action: ActionTuple) -> np.ndarray:
-        return obs[0].argmax(1) == action.discrete[:, 0]
-
-    behavior = {**variant(dueling=True, save_replay_buffer=True), "summary_freq": 500, "max_steps": 1000}
-    options = {"default_settings": behavior, "checkpoint_settings": {"run_id": "again"}}
-    train(TaskEnv(make_spec((5,), branches=(5,)), look, pay), options)
-    folder = Path("runs", "again", "Task")
-    size = (folder / "last_replay_buffer.npz").stat().st_size
-    assert load_policy(folder).policy.head.__class__ is DuelingHead
-    options["default_settings"] = {**behavior, "max_steps": 3000}
-    options["checkpoint_settings"]["resume"] = True
-    outcome = train(TaskEnv(make_spec((5,), branches=(5,)), look, pay), options)["Task"]
-    assert outcome.steps >= 3000
-    assert (folder / "last_replay_buffer.npz").stat().st_size > 2 * size
+    assert solve(light(), variant(dueling=True), 6000, network) > 0.98

@@ -6,17 +6,22 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from learner_tools import assert_goes_on_the_same, behavior_settings, drive, make_learner, whole_state
+from learner_tools import (
+    assert_goes_on_the_same,
+    behavior_settings,
+    crowded_env,
+    drive,
+    hand_over,
+    make_learner,
+)
 from reference_adam import ReferenceAdam
-from scripted_env import INDEX, VALUE, Behavior, Life, ScriptedEnv, Visit, crowd, make_spec
+from scripted_env import INDEX, VALUE, Behavior, Life, ScriptedEnv, Visit, make_spec
 from trajectories import GAMMA, LAMBD, SCRIPTS, STRENGTH, credits, plan_from_scripts, rows_of
 
 from trainers import UserError
 from trainers.algorithms.pqn import PQN
 from trainers.experience.batch import Batch
 from trainers.networks.q_network import NEVER
-from trainers.records.checkpoint import save_state
-from trainers.training.resuming import restore
 
 SPEC = make_spec((4,), branches=(3,))
 
@@ -29,10 +34,6 @@ def make_pqn(hyper: dict | None = None, network: dict | None = None, seed: int =
     )
     assert isinstance(learner, PQN)
     return learner
-
-
-def crowded_env() -> ScriptedEnv:
-    return ScriptedEnv({"Test": Behavior(SPEC, crowd(5, 300, 8, interrupted=True), masked=True)})
 
 
 def recorded_batches(learner: PQN) -> list[Batch]:
@@ -96,7 +97,7 @@ def test_agents_may_come_go_and_skip_steps(scripts, buffer_size, horizon, seed):
 def test_forbidden_actions_are_neither_taken_nor_counted_as_the_best():
     learner = make_pqn()
     batches = recorded_batches(learner)
-    env = crowded_env()
+    env = crowded_env(SPEC)
     drive(env, learner, 20)
     assert len(batches) > 2
     for batch in batches:
@@ -111,7 +112,7 @@ def test_a_gradient_step_is_adam_s_on_the_squared_error_of_the_actions_taken():
     """Against the same mathematics written out with plain tensors."""
     learner = make_pqn({"buffer_size": 30, "batch_size": 30, "learning_rate": 0.01})
     batches = recorded_batches(learner)
-    drive(crowded_env(), learner, 12)
+    drive(crowded_env(SPEC), learner, 12)
     batch, reference = batches[0], copy.deepcopy(learner.policy).requires_grad_(True)
     values = reference(batch.inputs)[torch.arange(len(batch)), batch.actions.discrete[:, 0]]
     loss = ((values - batch.returns[:, 0]) ** 2).mean()
@@ -138,7 +139,7 @@ def test_the_returns_stay_the_same_in_all_epochs_of_an_update():
         return learn(minibatch)
 
     learner.prepare, learner.learn = watch_prepare, watch_learn  # type: ignore[method-assign]
-    drive(crowded_env(), learner, 8)
+    drive(crowded_env(SPEC), learner, 8)
     (batch,) = prepared
     assert len(learned) == 3 * (len(batch) // 8)
     returns = dict(zip(batch.rows.tolist(), batch.returns[:, 0].tolist(), strict=True))
@@ -155,13 +156,12 @@ def test_the_next_updates_after_loading_are_bit_for_bit_the_same(tmp_path):
     }
     hyper |= {"batch_size": 4, "buffer_size": 8}
     network = {"normalize": True, "layer_norm": True}
-    env, learner = crowded_env(), make_pqn(hyper, network, 3, normalize_reward=True, max_steps=1000)
+    env, learner = crowded_env(SPEC), make_pqn(hyper, network, 3, normalize_reward=True, max_steps=1000)
     updates = drive(env, learner, 30)
     while learner.rollout.settled_rows:  # rows are not saved
         updates += drive(env, learner, 1, begin=False)
-    save_state(tmp_path / "here.pt", whole_state(learner))
     loaded = make_pqn(hyper, network, 4, normalize_reward=True, max_steps=1000)
-    restore(loaded, tmp_path / "here.pt")
+    hand_over(learner, loaded, tmp_path)
     assert learner.exploration.raises == loaded.exploration.raises > 0
     loaded.rollout = copy.deepcopy(learner.rollout)
     assert_goes_on_the_same(env, learner, loaded)
@@ -170,7 +170,7 @@ def test_the_next_updates_after_loading_are_bit_for_bit_the_same(tmp_path):
 def test_inference_explores_nothing_and_keeps_nothing():
     learner = make_pqn()
     learner.training = False
-    assert drive(crowded_env(), learner, 30) == []
+    assert drive(crowded_env(SPEC), learner, 30) == []
     assert learner.rollout.rows == 0
     assert learner.epsilon == 0.0
     assert learner.metrics.episodes > 0
@@ -178,7 +178,7 @@ def test_inference_explores_nothing_and_keeps_nothing():
 
 def test_what_an_update_reports():
     learner = make_pqn({"exploration_initial_eps": 0.5, "exploration_final_eps": 0.5})
-    assert drive(crowded_env(), learner, 20)
+    assert drive(crowded_env(SPEC), learner, 20)
     means, _, _ = learner.metrics.summarise()
     assert means["Policy/epsilon"] == 0.5
     assert {"Losses/Value Loss", "Losses/Gradient Norm", "Policy/Learning Rate"} <= means.keys()
@@ -187,7 +187,7 @@ def test_what_an_update_reports():
 
 def test_weights_that_are_no_longer_finite_are_a_user_error():
     learner = make_pqn({"buffer_size": 200})
-    assert not drive(crowded_env(), learner, 10)
+    assert not drive(crowded_env(SPEC), learner, 10)
     learner.policy.head.weight.data[0, 0] = float("nan")
     with pytest.raises(UserError, match="no longer finite"):
         learner.update()

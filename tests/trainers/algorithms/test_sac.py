@@ -6,10 +6,18 @@ import math
 import numpy as np
 import pytest
 import torch
-from learner_tools import assert_goes_on_the_same, behavior_settings, drive, make_learner
+from learner_tools import (
+    assert_goes_on_the_same,
+    behavior_settings,
+    crowded_env,
+    drive,
+    hand_over,
+    make_learner,
+    whole_state,
+)
 from mlagents_envs.base_env import BehaviorSpec
 from reference_adam import ReferenceAdam
-from scripted_env import Behavior, ScriptedEnv, crowd, make_spec
+from scripted_env import make_spec
 from torch.distributions import Categorical, Normal
 from torch.distributions.transforms import TanhTransform
 
@@ -17,7 +25,6 @@ from gym_adapters.errors import UserError
 from trainers.algorithms.sac import SAC
 from trainers.experience.rows import Transitions
 from trainers.records.checkpoint import save_state
-from trainers.training.resuming import restore
 from trainers.training.starting import start_from
 
 CONTINUOUS = make_spec((4,), continuous=2)
@@ -38,11 +45,6 @@ def make_sac(
     learner = make_learner(spec, settings, seed)
     assert isinstance(learner, SAC)
     return learner
-
-
-def crowded_env(spec: BehaviorSpec) -> ScriptedEnv:
-    masked = bool(spec.action_spec.discrete_size)
-    return ScriptedEnv({"Test": Behavior(spec, crowd(5, 300, 8, interrupted=True), masked)})
 
 
 def transitions(
@@ -231,12 +233,8 @@ def test_the_next_updates_after_loading_are_bit_for_bit_the_same(spec, recipe, t
     network, keys = {"normalize": True}, {"normalize_reward": True, "max_steps": 1000}
     env, learner = crowded_env(spec), make_sac(spec, hyper, network, 3, **keys)
     drive(env, learner, 30)
-    save_state(tmp_path / "here.pt", {**learner.state_dict(), "behavior": learner.description()})
-    learner.save_store(tmp_path)
-
     loaded = make_sac(spec, hyper, network, 4, **keys)
-    restore(loaded, tmp_path / "here.pt")
-    loaded.load_store(tmp_path)
+    hand_over(learner, loaded, tmp_path)
     assert_goes_on_the_same(env, learner, loaded)
 
 
@@ -287,7 +285,7 @@ def test_present_and_next_observations_are_normalised_together(tau):
 
 def test_a_critic_of_another_range_is_refused(tmp_path):
     learner = make_sac(CONTINUOUS, BINS)
-    save_state(tmp_path / "here.pt", {**learner.state_dict(), "behavior": learner.description()})
+    save_state(tmp_path / "here.pt", whole_state(learner))
     other = make_sac(CONTINUOUS, {**BINS, "critic_range": 8.0})
     with pytest.raises(UserError, match=r"trained with hyperparameters.critic_range 4.0; this run has 8.0"):
         start_from(other, tmp_path / "here.pt")

@@ -3,12 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from learner_tools import assert_goes_on_the_same, drive
+from learner_tools import assert_goes_on_the_same, crowded_env, drive, hand_over
 from scripted_env import INDEX, LIFE, Behavior, Life, ScriptedEnv, Visit, crowd
-from test_sac import CONTINUOUS, DISCRETE, HYBRID, SPECS, crowded_env, make_sac
-
-from trainers.records.checkpoint import save_state
-from trainers.training.resuming import restore
+from test_sac import CONTINUOUS, DISCRETE, HYBRID, SPECS, make_sac
 
 SIZE, LENGTH = 8, 4
 NETWORK = {"memory": {"memory_size": SIZE, "sequence_length": LENGTH}, "normalize": True}
@@ -118,8 +115,5 @@ def test_the_next_updates_after_loading_are_bit_for_bit_the_same(spec, tmp_path)
     learner, loaded = (remembering(spec, seed, buffer_size=200, steps_per_update=5) for seed in (3, 4))
     env = crowded_env(spec)
     drive(env, learner, 30)
-    save_state(tmp_path / "here.pt", {**learner.state_dict(), "behavior": learner.description()})
-    learner.save_store(tmp_path)
-    restore(loaded, tmp_path / "here.pt")
-    loaded.load_store(tmp_path)
+    hand_over(learner, loaded, tmp_path)
     assert_goes_on_the_same(env, learner, loaded)

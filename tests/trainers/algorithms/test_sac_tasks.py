@@ -4,7 +4,7 @@ import numpy as np
 from mlagents_envs.base_env import ActionTuple
 from scripted_env import make_spec
 from task_envs import Observations, TaskEnv
-from test_small_tasks import choosing_and_pointing, images, pointing, solve
+from test_small_tasks import choosing_and_pointing, light, pointing, solve
 
 SAC = {
     "trainer_type": "sac",
@@ -44,14 +44,7 @@ def test_chooses_within_the_masks_of_two_branches():
 
 
 def test_sees_where_the_light_is():
-    def look(rng, age):
-        return [images(rng.integers(4, size=len(age)))], None
-
-    def pay(obs: Observations, action: ActionTuple) -> np.ndarray:
-        return (images(action.discrete[:, 0]) == obs[0]).all((1, 2, 3))
-
-    env = TaskEnv(make_spec((1, 20, 20), branches=(4,)), look, pay)
-    assert solve(env, SAC, 2000) > 0.98
+    assert solve(light(), SAC, 2000) > 0.98
 
 
 def test_a_late_reward_reaches_the_decision_that_it_pays_for():

@@ -33,10 +33,10 @@ behaviors:
 GROUPS = """
 default_settings:
   trainer_type: poca
-  max_steps: 400
+  max_steps: {steps}
   summary_freq: 200
-  hyperparameters: {batch_size: 32, buffer_size: 128}
-  network_settings: {hidden_units: 16}
+  hyperparameters: {{batch_size: 32, buffer_size: 128}}
+  network_settings: {{hidden_units: 16}}
 """
 
 # Plays the part of mlagents-learn: our trainer, without what tells its runs from those of the other one.
@@ -171,39 +171,18 @@ def compare(stand_in: Path, steps: int) -> list[str]:
 @SHELL
 @PLOTLY
 def test_both_trainers_are_trained_and_a_second_call_trains_nothing(
-    stand_in: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    arguments = compare(stand_in, 800)
-    assert main(arguments) == 0
-    printed, errors = capfd.readouterr()
-    assert errors == ""
-    assert "[1/2] bridge-learn, task, seed 0: 800 of 800 steps" in printed
-    assert "[2/2] mlagents-learn, task, seed 0: 800 of 800 steps" in printed
-    assert "clip_value_loss: True" in printed
-    assert "clip_value_loss" not in Path("out/files/task-mlagents-learn.yaml").read_text()
-    assert "clip_value_loss" in Path("out/report.html").read_text()
-    events = sorted(Path("out").glob("*/task-seed0/CartPole-v1/events*"))
-    assert len(events) == 2
-    assert main(arguments) == 0
-    assert "2 of 2 runs are already finished" in capfd.readouterr().out
-    assert sorted(Path("out").glob("*/task-seed0/CartPole-v1/events*")) == events
-    Path("task.yaml").write_text(TASK.format(steps=1600))
-    assert "has other settings" in refused(capfd, *arguments)
-
-
-@SHELL
-@PLOTLY
-def test_both_trainers_are_trained_for_groups_of_agents(
     stand_in: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(REPOSITORY / "tests" / "bridge" / "bridge_games", "court_games")
     monkeypatch.syspath_prepend(Path.cwd())
-    Path("task.yaml").write_text(GROUPS)
+    Path("task.yaml").write_text(GROUPS.format(steps=400))
     arguments = ["--train", "task.yaml", "--out", "out", "--env", "court_games/court_v0", "--agents", "2"]
     arguments += ["--seeds", "0", "--mlagents-learn", str(stand_in), "--behavior", "red"]
-    assert main([*arguments, "--set", "env_settings.env_options.colours=true"]) == 0
+    arguments += ["--set", "env_settings.env_options.colours=true"]
+    assert main(arguments) == 0
     printed, errors = capfd.readouterr()
     assert errors == ""
+    assert "[1/2] bridge-learn, task, seed 0: done" in printed
     assert "[2/2] mlagents-learn, task, seed 0: done" in printed
     assert "mlagents-learn got all keys that differ from their defaults." in printed
     for side in ("bridge-learn", "mlagents-learn"):
@@ -212,6 +191,14 @@ def test_both_trainers_are_trained_for_groups_of_agents(
         assert not given.env_options
     for run in read_runs([Path("out/runs/task-seed0"), Path("out/results/task-seed0")], "red"):
         assert not np.array_equal(run.curves[REWARD].values, run.curves[GROUP_REWARD].values)
+
+    events = sorted(Path("out").glob("*/task-seed0/red/events*"))
+    assert len(events) == 2
+    assert main(arguments) == 0
+    assert "2 of 2 runs are already finished" in capfd.readouterr().out
+    assert sorted(Path("out").glob("*/task-seed0/red/events*")) == events
+    Path("task.yaml").write_text(GROUPS.format(steps=800))
+    assert "has other settings" in refused(capfd, *arguments)
 
 
 @SHELL
@@ -240,3 +227,6 @@ def test_an_interrupted_comparison_goes_on_where_it_stopped(stand_in: Path) -> N
         assert "continues from here" in rest
     assert len(list(Path("out/runs/task-seed0/CartPole-v1").glob("events*"))) == 2
     assert "trained in 2 sessions" in " ".join(rest.split())
+    assert "clip_value_loss: True" in rest
+    assert "clip_value_loss" not in Path("out/files/task-mlagents-learn.yaml").read_text()
+    assert "clip_value_loss" in Path("out/report.html").read_text()

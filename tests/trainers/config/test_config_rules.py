@@ -20,6 +20,15 @@ def ppo(**keys: Any) -> PPOSettings:
     return settings
 
 
+def walker(**keys: Any) -> dict[str, Any]:
+    """Content of a training file with one behavior."""
+    return {"behaviors": {"W": keys}}
+
+
+def hyper(trainer_type: str, **keys: Any) -> dict[str, Any]:
+    return walker(trainer_type=trainer_type, hyperparameters=keys)
+
+
 # Content of a training file, and the end of the one line that refuses it.
 REFUSED: list[tuple[dict[str, Any], str]] = [
     (
@@ -31,179 +40,106 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"behaviors": 3}, "behaviors: expected a map of keys and values, got 3"),
     ({"behaviors": {"W": None}}, "behaviors.W: expected a map of keys and values, got nothing"),
     (
-        {"behaviors": {"W": {"trainer_type": "ppo", "hyperparameters": {"learning_rte": 1}}}},
+        hyper("ppo", learning_rte=1),
         "behaviors.W.hyperparameters.learning_rte: unknown key; did you mean learning_rate?",
     ),
+    (walker(max_steps="many"), "behaviors.W.max_steps: expected a whole number >= 1, got 'many'"),
+    (walker(max_steps=0), "behaviors.W.max_steps: expected a whole number >= 1, got 0"),
+    (walker(max_steps=1.5), "behaviors.W.max_steps: expected a whole number >= 1, got 1.5"),
+    (walker(max_steps=True), "behaviors.W.max_steps: expected a whole number >= 1, got True"),
+    (walker(threaded="yes please"), "threaded: expected true or false, got 'yes please'"),
+    (walker(threaded=1), "behaviors.W.threaded: expected true or false, got 1"),
+    (walker(init_path=["a"]), "behaviors.W.init_path: expected text, got ['a']"),
+    (walker(trainer_type="pp"), "behaviors.W.trainer_type: expected 'ppo', 'sac', 'poca', 'mappo', 'a2c'"),
     (
-        {"behaviors": {"W": {"max_steps": "many"}}},
-        "behaviors.W.max_steps: expected a whole number >= 1, got 'many'",
-    ),
-    ({"behaviors": {"W": {"max_steps": 0}}}, "behaviors.W.max_steps: expected a whole number >= 1, got 0"),
-    (
-        {"behaviors": {"W": {"max_steps": 1.5}}},
-        "behaviors.W.max_steps: expected a whole number >= 1, got 1.5",
-    ),
-    (
-        {"behaviors": {"W": {"max_steps": True}}},
-        "behaviors.W.max_steps: expected a whole number >= 1, got True",
-    ),
-    ({"behaviors": {"W": {"threaded": "yes please"}}}, "threaded: expected true or false, got 'yes please'"),
-    ({"behaviors": {"W": {"threaded": 1}}}, "behaviors.W.threaded: expected true or false, got 1"),
-    ({"behaviors": {"W": {"init_path": ["a"]}}}, "behaviors.W.init_path: expected text, got ['a']"),
-    (
-        {"behaviors": {"W": {"trainer_type": "pp"}}},
-        "behaviors.W.trainer_type: expected 'ppo', 'sac', 'poca', 'mappo', 'a2c'",
-    ),
-    (
-        {"behaviors": {"W": {"hyperparameters": {"beta": 1}}}},
+        walker(hyperparameters={"beta": 1}),
         "behaviors.W: hyperparameters is given, so trainer_type is needed beside it",
     ),
+    (walker(trainer_type="ppo", hyperparameters=A2CSettings()), "expected PPOSettings for trainer_type ppo"),
+    (hyper("a2c", num_epoch=3), "hyperparameters: num_epoch must be 1 with trainer_type a2c, got 3"),
     (
-        {"behaviors": {"W": {"trainer_type": "ppo", "hyperparameters": A2CSettings()}}},
-        "expected PPOSettings for trainer_type ppo",
-    ),
-    (
-        {"behaviors": {"W": {"trainer_type": "a2c", "hyperparameters": {"num_epoch": 3}}}},
-        "hyperparameters: num_epoch must be 1 with trainer_type a2c, got 3",
-    ),
-    (
-        {"behaviors": {"W": {"trainer_type": "dqn", "hyperparameters": {"buffer_size": 64}}}},
+        hyper("dqn", buffer_size=64),
         "hyperparameters: buffer_size (64) must not be less than batch_size (128)",
     ),
     (
-        {"behaviors": {"W": {"trainer_type": "dqn", "hyperparameters": {"buffer_init_steps": 60000}}}},
+        hyper("dqn", buffer_init_steps=60000),
         "hyperparameters: buffer_size (50000) must not be less than buffer_init_steps (60000)",
     ),
+    (hyper("dqn", n_step=50000), "hyperparameters: n_step (50000) must be less than buffer_size (50000)"),
+    (hyper("dqn", dueling_units=64), "hyperparameters: dueling_units needs dueling: true"),
     (
-        {"behaviors": {"W": {"trainer_type": "dqn", "hyperparameters": {"n_step": 50000}}}},
-        "hyperparameters: n_step (50000) must be less than buffer_size (50000)",
-    ),
-    (
-        {"behaviors": {"W": {"trainer_type": "dqn", "hyperparameters": {"dueling_units": 64}}}},
-        "hyperparameters: dueling_units needs dueling: true",
-    ),
-    (
-        {"behaviors": {"W": {"trainer_type": "dqn", "hyperparameters": {"exploration_final_eps": 2}}}},
+        hyper("dqn", exploration_final_eps=2),
         "hyperparameters.exploration_final_eps: expected a number >= 0 and <= 1, got 2",
     ),
     (
-        {"behaviors": {"W": {"trainer_type": "sac", "network_settings": {"final_log_std": -1.0}}}},
+        walker(trainer_type="sac", network_settings={"final_log_std": -1.0}),
         "behaviors.W: network_settings.final_log_std needs trainer_type ppo, poca, mappo or a2c; sac has no use for it",
     ),
     (
-        {
-            "behaviors": {
-                "W": {
-                    "trainer_type": "sac",
-                    "hyperparameters": {"critic_batch_norm": True},
-                    "network_settings": {"memory": {}},
-                }
-            }
-        },
+        walker(
+            trainer_type="sac", hyperparameters={"critic_batch_norm": True}, network_settings={"memory": {}}
+        ),
         "behaviors.W: hyperparameters.critic_batch_norm works without network_settings.memory",
     ),
     (
-        {"behaviors": {"W": {"network_settings": {"dropout": 0.1}}}},
+        walker(network_settings={"dropout": 0.1}),
         "behaviors.W: network_settings.dropout needs trainer_type dqn",
     ),
     (
-        {"behaviors": {"W": {"network_settings": {"conv_channels": [8, 16, 16]}}}},
+        walker(network_settings={"conv_channels": [8, 16, 16]}),
         "network_settings: conv_channels: vis_encode_type simple takes 2 numbers, got 3",
     ),
     (
-        {"behaviors": {"W": {"network_settings": {"vis_encode_type": "resnet", "conv_channels": [8]}}}},
+        walker(network_settings={"vis_encode_type": "resnet", "conv_channels": [8]}),
         "network_settings: conv_channels works with vis_encode_type simple and nature_cnn",
     ),
+    (hyper("a2c", clip_value_loss=True), "hyperparameters.clip_value_loss: unknown key"),
     (
-        {"behaviors": {"W": {"trainer_type": "a2c", "hyperparameters": {"clip_value_loss": True}}}},
-        "hyperparameters.clip_value_loss: unknown key",
-    ),
-    (
-        {
-            "behaviors": {
-                "W": {"trainer_type": "ppo", "hyperparameters": {"learning_rate_schedule": "adaptive"}}
-            }
-        },
+        hyper("ppo", learning_rate_schedule="adaptive"),
         "learning_rate_schedule is adaptive: it needs target_kl, for example 0.01",
     ),
     (
-        {"behaviors": {"W": {"trainer_type": "a2c", "hyperparameters": {"critic_num_epoch": 2}}}},
+        hyper("a2c", critic_num_epoch=2),
         "hyperparameters: critic_num_epoch 2 has no effect without natural_gradient_kl",
     ),
     (
-        {
-            "behaviors": {
-                "W": {
-                    "trainer_type": "a2c",
-                    "hyperparameters": {"natural_gradient_kl": 0.01, "shared_critic": True},
-                }
-            }
-        },
+        hyper("a2c", natural_gradient_kl=0.01, shared_critic=True),
         "hyperparameters: natural_gradient_kl needs shared_critic: false, so that the critic does not change the actor",
     ),
     (
-        {
-            "behaviors": {
-                "W": {
-                    "trainer_type": "a2c",
-                    "hyperparameters": {
-                        "natural_gradient_kl": 0.01,
-                        "learning_rate_schedule": "adaptive",
-                        "target_kl": 0.01,
-                    },
-                }
-            }
-        },
+        hyper("a2c", natural_gradient_kl=0.01, learning_rate_schedule="adaptive", target_kl=0.01),
         "natural_gradient_kl fixes the divergence itself: set learning_rate_schedule to linear or constant",
     ),
+    (hyper("ppo", natural_gradient_kl=0.01), "behaviors.W.hyperparameters.natural_gradient_kl: unknown key"),
     (
-        {"behaviors": {"W": {"trainer_type": "ppo", "hyperparameters": {"natural_gradient_kl": 0.01}}}},
-        "behaviors.W.hyperparameters.natural_gradient_kl: unknown key",
-    ),
-    (
-        {"behaviors": {"W": {"trainer_type": "a2c", "hyperparameters": {"target_kl": 0.01}}}},
+        hyper("a2c", target_kl=0.01),
         "target_kl 0.01: with trainer_type a2c, which makes one pass, it needs learning_rate_schedule: adaptive",
     ),
     (
-        {
-            "behaviors": {
-                "W": {"trainer_type": "a2c", "hyperparameters": {"learning_rate_schedule": "adaptive"}}
-            }
-        },
+        hyper("a2c", learning_rate_schedule="adaptive"),
         "learning_rate_schedule is adaptive: it needs target_kl, for example 0.01",
     ),
     (
-        {"behaviors": {"W": {"reward_signals": {"extrinsic": {"gamma": 1.1}}}}},
+        walker(reward_signals={"extrinsic": {"gamma": 1.1}}),
         "behaviors.W.reward_signals.extrinsic.gamma: expected a number >= 0 and <= 1, got 1.1",
     ),
-    ({"behaviors": {"W": {"reward_signals": {}}}}, "behaviors.W.reward_signals: needs at least one signal"),
+    (walker(reward_signals={}), "behaviors.W.reward_signals: needs at least one signal"),
+    (walker(reward_signals={"gail": {}}), "behaviors.W.reward_signals.gail.demo_path: this key is needed"),
     (
-        {"behaviors": {"W": {"reward_signals": {"gail": {}}}}},
-        "behaviors.W.reward_signals.gail.demo_path: this key is needed",
-    ),
-    (
-        {"behaviors": {"W": {"network_settings": {"memory": {"memory_size": 3}}}}},
+        walker(network_settings={"memory": {"memory_size": 3}}),
         "behaviors.W.network_settings.memory.memory_size: expected an even number, got 3",
     ),
     (
-        {"behaviors": {"W": {"network_settings": {"memory": {"sequence_length": 2000}}}}},
+        walker(network_settings={"memory": {"sequence_length": 2000}}),
         "behaviors.W: network_settings.memory.sequence_length (2000) must not exceed "
         "hyperparameters.batch_size (1024)",
     ),
     (
-        {"behaviors": {"W": {"trainer_type": "dqn", "network_settings": {"memory": {}}}}},
+        walker(trainer_type="dqn", network_settings={"memory": {}}),
         "behaviors.W: network_settings.memory needs trainer_type ppo, sac, poca, mappo or a2c; dqn has no use for it",
     ),
     (
-        {
-            "behaviors": {
-                "W": {
-                    "trainer_type": "sac",
-                    "network_settings": {"memory": {}},
-                    "hyperparameters": {"n_step": 3},
-                }
-            }
-        },
+        walker(trainer_type="sac", network_settings={"memory": {}}, hyperparameters={"n_step": 3}),
         "behaviors.W: network_settings.memory needs hyperparameters.n_step 1",
     ),
     ({"wandb": ""}, "wandb: expected text that is not empty, got ''"),

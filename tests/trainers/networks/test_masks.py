@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from learner_tools import behavior_settings, drive, make_learner
+from learner_tools import behavior_settings, drive, make_learner, whole_state
 from scripted_env import make_spec
 from task_envs import TaskEnv, one_hot
 
@@ -61,7 +61,7 @@ def loaded(request, tmp_path):
     """A policy over branches of 2 and 3 actions, or of 3 alone, read from its checkpoint."""
     branches = (3,) if request.param == "dqn" else (2, 3)
     learner = make_learner(make_spec((3,), branches=branches), behavior_settings(request.param))
-    save_state(tmp_path / "here.pt", {**learner.state_dict(), "behavior": learner.description()})
+    save_state(tmp_path / "here.pt", whole_state(learner))
     return load_policy(tmp_path / "here.pt")
 
 
@@ -98,7 +98,7 @@ def test_masks_of_another_shape_are_refused_with_both_shapes(loaded, wrong):
 
 def test_a_policy_without_branches_takes_no_masks(tmp_path):
     learner = make_learner(make_spec((3,), continuous=1), behavior_settings())
-    save_state(tmp_path / "here.pt", {**learner.state_dict(), "behavior": learner.description()})
+    save_state(tmp_path / "here.pt", whole_state(learner))
     policy, seen = load_policy(tmp_path / "here.pt"), np.zeros((4, 3), np.float32)
     assert policy.act(seen, action_mask=[]).continuous.shape == (4, 1)
     with pytest.raises(

@@ -9,7 +9,15 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from learner_tools import assert_same, behavior_settings, drive, make_learner, whole_state
+from learner_tools import (
+    assert_goes_on_the_same,
+    assert_same,
+    behavior_settings,
+    drive,
+    hand_over,
+    make_learner,
+    whole_state,
+)
 from scripted_env import Behavior, ScriptedEnv, crowd, make_spec
 
 from gym_adapters.files import write_atomically, write_text
@@ -57,49 +65,27 @@ def test_the_next_updates_after_loading_are_bit_for_bit_the_same(kind, tmp_path)
     env = trained_env()
     learner = make_learner(SPEC, SETTINGS[kind], seed=3)
     drive(env, learner, 30)
-    save_state(tmp_path / "here.pt", whole_state(learner))
-
     loaded = make_learner(SPEC, SETTINGS[kind], seed=4)
     assert not torch.equal(loaded.policy.value_head.weight, learner.policy.value_head.weight)
-    restore(loaded, tmp_path / "here.pt")
-    assert_same(loaded.state_dict(), learner.state_dict())
+    hand_over(learner, loaded, tmp_path)
     loaded.rollout = copy.deepcopy(learner.rollout)
-    loaded.actor("Test").agents = copy.deepcopy(learner.actor("Test").agents)
-
-    other_env = copy.deepcopy(env)
-    updates = drive(env, learner, 30, begin=False)
-    assert updates == drive(other_env, loaded, 30, begin=False)
-    assert len(updates) >= 3
-    for who, actions in env.behaviors["Test"].actions.items():
-        for mine, theirs in zip(actions, other_env.behaviors["Test"].actions[who], strict=True):
-            assert np.array_equal(mine, theirs)
-    assert_same(loaded.state_dict(), learner.state_dict())
+    assert_goes_on_the_same(env, learner, loaded, least=3)
 
 
 @pytest.mark.parametrize(
-    ("was", "now"), [({"natural_gradient_kl": 0.02}, {}), ({}, {"natural_gradient_kl": 0.02})]
-)
-def test_an_optimiser_of_other_weights_is_refused_and_the_policy_can_still_be_used(was, now, tmp_path):
-    before, after = (make_learner(SPEC, behavior_settings("a2c", keys)) for keys in (was, now))
-    save_state(tmp_path / "here.pt", whole_state(before))
-    with pytest.raises(
-        UserError, match=r"here\.pt: .*set natural_gradient_kl as it was, or use --initialize-from"
-    ):
-        restore(after, tmp_path / "here.pt")
-    start_from(after, tmp_path / "here.pt")
-    assert_same(after.policy.state_dict(), before.policy.state_dict())
-
-
-@pytest.mark.parametrize(
-    ("was", "now", "named"),
+    ("kind", "was", "now", "named"),
     [
-        (({"shared_critic": True}, {}), ({}, {}), "shared_critic"),
-        (({}, {}), ({}, {"final_log_std": -1.0}), "final_log_std"),
-        (({}, {"final_log_std": -1.0}), ({}, {}), "final_log_std"),
+        ("a2c", ({"natural_gradient_kl": 0.02}, {}), ({}, {}), "natural_gradient_kl"),
+        ("a2c", ({}, {}), ({"natural_gradient_kl": 0.02}, {}), "natural_gradient_kl"),
+        ("ppo", ({"shared_critic": True}, {}), ({}, {}), "shared_critic"),
+        ("ppo", ({}, {}), ({}, {"final_log_std": -1.0}), "final_log_std"),
+        ("ppo", ({}, {"final_log_std": -1.0}), ({}, {}), "final_log_std"),
     ],
 )
-def test_a_key_that_changes_which_weights_are_learned_is_named(was, now, named, tmp_path):
-    before, after = (make_learner(SPEC, behavior_settings("ppo", *keys)) for keys in (was, now))
+def test_a_key_that_changes_which_weights_are_learned_is_named_and_the_policy_can_be_used(
+    kind, was, now, named, tmp_path
+):
+    before, after = (make_learner(SPEC, behavior_settings(kind, *keys)) for keys in (was, now))
     save_state(tmp_path / "here.pt", whole_state(before))
     with pytest.raises(UserError, match=rf"here\.pt: .*set {named} as it was, or use --initialize-from"):
         restore(after, tmp_path / "here.pt")

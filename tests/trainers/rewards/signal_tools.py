@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 from learner_tools import SMALL_NETWORK, make_learner
 from mlagents_envs.base_env import BehaviorSpec
-from scripted_env import Behavior, ScriptedEnv, crowd
 
 from trainers.algorithms.learner import Learner
 from trainers.config import load_settings
@@ -38,8 +37,3 @@ def learner_of(
 def signal_of(learner: Learner) -> LearnedSignal:
     (found,) = [signal for signal in learner.signals if isinstance(signal, LearnedSignal)]
     return found
-
-
-def crowded_env(spec: BehaviorSpec) -> ScriptedEnv:
-    masked = bool(spec.action_spec.discrete_size)
-    return ScriptedEnv({"Test": Behavior(spec, crowd(5, 300, 8, interrupted=True), masked)})

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from learner_tools import SMALL_NETWORK, drive, make_learner
+from learner_tools import SMALL_NETWORK, crowded_env, drive, make_learner
 from mlagents_envs.base_env import (
     ActionSpec,
     BehaviorSpec,
@@ -14,7 +14,7 @@ from mlagents_envs.base_env import (
     ObservationType,
 )
 from scripted_env import Behavior, Life, ScriptedEnv, Visit, crowd, make_spec
-from signal_tools import BOTH, crowded_env, learner_of, signal_block, signal_of
+from signal_tools import BOTH, learner_of, signal_block, signal_of
 from task_envs import TaskEnv
 
 from gym_adapters.errors import UserError

@@ -4,9 +4,9 @@ import copy
 
 import pytest
 import torch
-from learner_tools import assert_goes_on_the_same, assert_same, drive
+from learner_tools import assert_goes_on_the_same, assert_same, crowded_env, drive, hand_over, whole_state
 from scripted_env import make_spec
-from signal_tools import BOTH, crowded_env, learner_of, signal_block, signal_of
+from signal_tools import BOTH, learner_of, signal_block, signal_of
 
 from gym_adapters.errors import UserError
 from trainers.algorithms.on_policy import OnPolicyLearner
@@ -23,12 +23,8 @@ def test_the_next_updates_after_loading_are_bit_for_bit_the_same(trainer_type, s
     signals = {"extrinsic": {}, **signal_block(signal)}
     env, learner = crowded_env(spec), learner_of(trainer_type, spec, signals, 3, **hyper)
     assert len(drive(env, learner, 30)) >= 3
-    save_state(tmp_path / "here.pt", {**learner.state_dict(), "behavior": learner.description()})
-    learner.save_store(tmp_path)
-
     loaded = learner_of(trainer_type, spec, signals, 4, **hyper)
-    restore(loaded, tmp_path / "here.pt")
-    loaded.load_store(tmp_path)
+    hand_over(learner, loaded, tmp_path)
     if isinstance(learner, OnPolicyLearner):  # whose rows are not saved
         loaded.rollout = copy.deepcopy(learner.rollout)
     assert_goes_on_the_same(env, learner, loaded)
@@ -40,7 +36,7 @@ def test_initialize_from_takes_its_network_over_and_a_new_signal_starts_anew(sig
     signals = {"extrinsic": {}, **signal_block(signal)}
     learner = learner_of("ppo", spec, signals, 3)
     drive(crowded_env(spec), learner, 30)
-    state = {**learner.state_dict(), "behavior": learner.description()}
+    state = whole_state(learner)
     save_state(tmp_path / "here.pt", state)
     other = learner_of("ppo", spec, {"extrinsic": {}, **signal_block(signal, learning_rate=0.02)}, 4)
     start_from(other, tmp_path / "here.pt")
@@ -69,7 +65,7 @@ def test_a_damaged_state_is_one_line(damage, named, tmp_path):
     spec = make_spec((4,), continuous=1)
     learner = learner_of("ppo", spec, signal_block("rnd"), 3)
     drive(crowded_env(spec), learner, 30)
-    state = copy.deepcopy({**learner.state_dict(), "behavior": learner.description()})
+    state = copy.deepcopy(whole_state(learner))
     damage(state["reward_signals"]["rnd"])
     save_state(tmp_path / "here.pt", state)
     with pytest.raises(UserError, match=rf"here\.pt: .*{named}"):
@@ -88,11 +84,11 @@ def test_another_network_of_its_own_names_its_block(keys, told, load, tmp_path):
     spec, here = make_spec((4,), continuous=1), tmp_path / "here.pt"
     own = {"hidden_units": 8, "num_layers": 1}
     learner = learner_of("ppo", spec, signal_block("rnd", network_settings=own), 3)
-    save_state(here, {**learner.state_dict(), "behavior": learner.description()})
+    save_state(here, whole_state(learner))
     other = learner_of("ppo", spec, signal_block("rnd", network_settings={**own, **keys}), 4)
     with pytest.raises(UserError, match=rf"here\.pt: reward_signals\.rnd\.network .*{told}; use the block"):
         load(other, here)
 
-    save_state(here, {**other.state_dict(), "behavior": other.description()})
+    save_state(here, whole_state(other))
     with pytest.raises(UserError, match=r"reward_signals\.rnd\.network is another one"):
         load(learner, here)

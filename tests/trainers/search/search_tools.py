@@ -77,8 +77,8 @@ def run(*arguments: object) -> int:
 
 
 def worker(beat: int, grace: int, pause: int, together: int, *arguments: str) -> int:
-    """A process of a search, whose trials take a while and begin when this many processes have one."""
-    from trainers.search import storage, study
+    """A process of a search without pictures, whose trials take a while and begin when this many processes have one."""
+    from trainers.search import pictures, storage, study
 
     def train_slowly(*given):
         Path(f"begun-{os.getpid()}").touch()
@@ -89,6 +89,7 @@ def worker(beat: int, grace: int, pause: int, together: int, *arguments: str) ->
 
     storage.BEAT_SECONDS, storage.GRACE_SECONDS = beat, grace
     study.train_seeds = train_slowly
+    pictures.draw_trials = lambda *_: None
     return main(arguments)
 
 

@@ -18,7 +18,7 @@ from trainers.training.cli import main
 from trainers.training.environments import own_environment
 
 RANK_1 = f"rank 1 on {socket.gethostname()}"
-FILES = Path(__file__).parents[1] / "rank_files.py"
+RUNS = Path(__file__).parents[1] / "rank_runs.py"
 
 
 def train(
@@ -26,7 +26,7 @@ def train(
     *arguments: object,
     ranks: int = 2,
     options: tuple[str, ...] = (),
-    what: str = "",
+    what: str,
     **misfortune,
 ):
     """Train in the environment of misfortunes."""
@@ -101,16 +101,6 @@ def test_a_killed_rank_is_named_and_torchrun_starts_all_again(tmp_path):
     assert len(steps_of(run, "Misfortune-v0")) >= 5
 
 
-def test_a_stop_signal_to_one_rank_saves_the_run_and_ends_all(tmp_path):
-    write_file(tmp_path / "small.yaml", max_steps=1_000_000)
-    done = train(tmp_path, "--run-id", "stopped", what="stopped")
-    assert done.returncode == 0, done.stderr
-    assert not errors_of(done.stderr)
-    saved = checkpoint_of(tmp_path / "runs" / "stopped", "Misfortune-v0")["global_step"]
-    assert 250 <= saved < 1_000_000
-    assert f"at {saved:,} of 1,000,000 steps" in done.stdout
-
-
 def test_a_rank_that_hangs_is_named(tmp_path):
     write_file(tmp_path / "small.yaml", max_steps=1_000_000)
     done = train(tmp_path, "--run-id", "hung", "--rank-timeout", 4, what="hangs")
@@ -120,41 +110,14 @@ def test_a_rank_that_hangs_is_named(tmp_path):
     assert checkpoint_of(tmp_path / "runs" / "hung", "Misfortune-v0")["global_step"] > 100
 
 
-def test_an_environment_that_raises_ends_all_with_one_line(tmp_path):
-    write_file(tmp_path / "small.yaml", max_steps=1_000_000)
-    done = train(tmp_path, "--run-id", "raised", what="raises")
-    assert done.returncode != 0
-    (error,) = errors_of(done.stderr)
-    assert error.startswith(f"error: {RANK_1}: the environment raised RuntimeError: no luck today")
-    assert checkpoint_of(tmp_path / "runs" / "raised", "Misfortune-v0")["global_step"] > 100
-
-
-def test_different_training_files_are_refused_before_the_first_step(tmp_path):
-    write_file(tmp_path / "small.yaml")
-    write_file(tmp_path / "other.yaml", max_steps=500)
-    done = run_ranks(2, FILES, "small.yaml", "other.yaml", "--env", "CartPole-v1", folder=tmp_path)
-    assert done.returncode != 0
-    assert errors_of(done.stderr) == [
-        f"error: {RANK_1} differs from rank 0 on {socket.gethostname()}: default_settings.max_steps is 500 instead of "
-        "400; give all ranks the same training file and options"
-    ]
-    assert not list((tmp_path / "runs").glob("*")) if (tmp_path / "runs").exists() else True
-
-
-def test_different_observations_are_refused_before_the_first_step(tmp_path):
-    write_file(tmp_path / "small.yaml")
-    done = train(tmp_path, "--run-id", "wide", wider=True)
-    assert done.returncode != 0
-    (error,) = errors_of(done.stderr)
-    assert error.startswith("error: behavior Misfortune-v0: rank 1 has ")
-    assert "use the same environment on all ranks" in error
-
-
-def test_lessons_ratings_and_late_behaviors_are_the_same_on_all_ranks(tmp_path):
-    done = run_ranks(2, FILES.with_name("rank_runs.py"), tmp_path, folder=tmp_path)
+def test_all_ranks_see_the_same_and_may_train_once_more_whatever_came_of_it(tmp_path):
+    done = run_ranks(2, RUNS, tmp_path, folder=tmp_path)
     assert done.returncode == 0, done.stderr
     first, second = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1))
+    for failed in ("other file", "other observations", "raised"):
+        assert {each[failed].pop("speaks") for each in (first, second)} == {False, True}, "one rank tells it"
     assert first == second
+    # Self-play, lessons, behaviors that come late, and ends before max_steps.
     assert first["self-play"]["duel_v0"]["finished"]
     assert first["lessons"]["Task"]["episodes"] == first["lessons"]["Task"]["steps"] // 4
     assert "{'mass': 1.0}" in first["told"]
@@ -166,6 +129,29 @@ def test_lessons_ratings_and_late_behaviors_are_the_same_on_all_ranks(tmp_path):
     assert first["best"] == 2.5, "the agents of Taught begin in the midst of an episode"
     assert 900 <= first["evaluated"]["Task"]["steps"] < 1000, "the third evaluation is the second in vain"
     assert not first["stopped"]["Task"]["finished"]
+    # What is refused leaves nothing; the line names the rank.
+    assert first["other file"]["error"] == (
+        f"{RANK_1} differs from rank 0 on {socket.gethostname()}: default_settings.max_steps is 1001 instead of 1000; "
+        "give all ranks the same training file and options"
+    )
+    assert first["other observations"]["error"].startswith("behavior Misfortune-v0: rank 1 has ")
+    assert "use the same environment on all ranks" in first["other observations"]["error"]
+    assert not (tmp_path / "refused").exists()
+    assert not (tmp_path / "wide").exists()
+    # SIGTERM to rank 1 saves the run, and ends it on both.
+    stopped = first["signalled"]["Misfortune-v0"]
+    assert not stopped["finished"]
+    assert 250 <= stopped["steps"] < 1_000_000
+    assert checkpoint_of(tmp_path / "signalled", "Misfortune-v0")["global_step"] == stopped["steps"]
+    # Rank 1 takes 20 ms for a step, and rank 0 next to nothing; rank 1 ends its part of a rollout early.
+    fast, slow = (int((tmp_path / rank).read_text()) for rank in "01")
+    assert first["uneven"]["Misfortune-v0"]["steps"] >= 400
+    assert fast > 2 * slow
+    # What the environment of one rank raises ends the run on both, and it is saved.
+    assert first["raised"]["error"].startswith(
+        f"{RANK_1}: the environment raised RuntimeError: no luck today"
+    )
+    assert checkpoint_of(tmp_path / "raised", "Misfortune-v0")["global_step"] > 100
 
 
 def test_environments_and_players_of_all_ranks_are_numbered_through():
@@ -182,14 +168,3 @@ def test_environments_and_players_of_all_ranks_are_numbered_through():
 def test_the_editor_has_one_rank():
     with pytest.raises(UserError, match="Unity Editor connects to one trainer"):
         own_environment(load_settings({"env_settings": {"seed": 0}}), 1)
-
-
-def test_a_slow_rank_ends_its_part_early_where_that_is_asked_for(tmp_path):
-    """Rank 1 takes 20 ms for a step, and rank 0 next to nothing."""
-    write_file(tmp_path / "small.yaml")
-    words = ["--run-id", "uneven", "--rank-preemption", "0.5"]
-    done = train(tmp_path, *words, slow=0.02, tally=str(tmp_path))
-    assert done.returncode == 0, done.stderr
-    fast, slow = (int((tmp_path / rank).read_text()) for rank in "01")
-    assert checkpoint_of(tmp_path / "runs" / "uneven", "Misfortune-v0")["global_step"] >= 400
-    assert fast > 2 * slow
