@@ -1,7 +1,10 @@
 """Of a run that failed, a behavior may have no checkpoint while another has one. The run goes on."""
 
+import errno
+import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from duels import COPIES, Shootout, arena, options
@@ -10,6 +13,7 @@ from run_tools import read_progress
 from gym_adapters.parallel_env import ParallelEnvAdapter
 from trainers import UserError, train
 from trainers.records.checkpoint import load_state
+from trainers.records.checkpoint_keeper import CheckpointKeeper
 from trainers.records.progress import LineDisplay
 
 
@@ -79,3 +83,26 @@ def test_a_behavior_that_was_saved_needs_its_checkpoint(tmp_path: Path) -> None:
     shutil.copyfile(saved / "checkpoint.pt", other / f"{other.name}-99.pt")
     with pytest.raises(UserError, match=rf"{other.name}.*there is no checkpoint to resume"):
         train(arena(Shootout), options(tmp_path, 600, resume=True))
+
+
+def test_what_a_full_disk_refused_of_a_behavior_that_has_ended_is_saved_when_the_run_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save, refused = CheckpointKeeper.save, []
+
+    def save_late(keeper: CheckpointKeeper, state: dict[str, Any], reward: float | None) -> None:
+        if not refused:
+            refused.append(keeper.folder)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        save(keeper, state, reward)
+
+    monkeypatch.setattr(CheckpointKeeper, "save", save_late)
+    env = Crashing(Shootout, COPIES, "duel_v0", 3, teams=True)
+    given = options(tmp_path, 10_000)
+    del given["default_settings"]["self_play"]
+    short = min(name.partition("?")[0] for name in arena(Shootout).behavior_specs)
+    given["behaviors"] = {short: {"max_steps": 80}}
+    with pytest.raises(ConnectionError):
+        train(env, given)
+    assert [folder.name for folder in refused] == [short]
+    assert load_state(refused[0] / "checkpoint.pt")["global_step"] >= 80
