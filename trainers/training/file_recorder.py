@@ -1,7 +1,6 @@
 """Writes the summaries and checkpoints of one behavior of a run, and its best policy."""
 
 import math
-from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -80,7 +79,7 @@ class FileRecorder(Recorder):
         learner.metrics.ended = None if self._monitor is None else []
         self.notes += [report.note for report in (self._csv, self._monitor) if report and report.note]
 
-    def _go_on(self, learner: Learner, run_folder: Path, status: Mapping[str, Any]) -> list[str]:
+    def _go_on(self, learner: Learner, run_folder: Path, status: dict[str, Any]) -> list[str]:
         """Go on from the newest checkpoint, or anew if the run ended before it saved this behavior for the first time.
 
         Returns:
