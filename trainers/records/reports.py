@@ -66,10 +66,11 @@ class TensorBoardReport:
 
 
 class CsvReport:
-    """Writes `progress.csv`, one line for each summary, and draws the two plots of it.
+    """Writes `progress.csv`, one line for each step of a summary or an evaluation, and draws the two plots of it.
 
     The columns are agent steps, seconds of the run, and tags. A cell is empty if its tag had no value. An evaluation is
-    in the line of the summary of the same step, if there is one, else in a line of its own.
+    in the line of the summary of the same step. So is what comes after the last summary of a run that then ends: an
+    update in a thread, or a statistic of the environment.
 
     Args:
         folder: the behavior's folder.
@@ -102,7 +103,7 @@ class CsvReport:
         seconds = self.earlier_seconds + summary.elapsed
         row |= {"step": str(summary.step), "seconds": f"{seconds:.1f}"}
         last = self._rows[-1] if self._rows else {}
-        if last.get("step") == row["step"] and not is_summary(last):
+        if last.get("step") == row["step"]:
             self._rows.pop()
             del self._lines[len(self._rows) :]
             row = {**last, **row}

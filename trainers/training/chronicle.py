@@ -178,7 +178,8 @@ class Chronicle:
             learner.wait()
         with suppress(Exception):
             self.files.monitor(recorder)
-            if recorder.has_news and learner.training and learner.optimizer.is_finite:
+            due = (recorder.has_news and learner.training) or learner.name in self.files.unsaved
+            if due and learner.optimizer.is_finite:
                 self._summarise(recorder)
                 self._checkpoint(recorder)
             kept = recorder.has_rewards and not recorder.has_news

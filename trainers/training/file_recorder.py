@@ -59,13 +59,7 @@ class FileRecorder(Recorder):
         folder = self.keeper.folder
         self.notes: list[str] = []
         if resume:
-            path = folder / NEWEST
-            if not path.is_file():
-                raise UserError(_nothing_to_resume(path, run_folder))
-            self.notes += restore(learner, path)
-            learner.load_store(folder)
-            self.notes += restore_opponents(learner, folder, status)
-            self.keeper.restore(status)
+            self.notes += self._go_on(learner, run_folder, status)
         super().__init__(learner, folder, status)
         require_savable(self.state(), f"behavior {learner.name}: state")
         if resume:
@@ -84,6 +78,27 @@ class FileRecorder(Recorder):
             undo.pop_all()
         learner.metrics.ended = None if self._monitor is None else []
         self.notes += [report.note for report in (self._csv, self._monitor) if report and report.note]
+
+    def _go_on(self, learner: Learner, run_folder: Path, status: dict[str, Any]) -> list[str]:
+        """Go on from the newest checkpoint, or anew if the run ended before it saved this behavior for the first time.
+
+        Returns:
+            Messages for the user.
+
+        Raises:
+            UserError: there is no checkpoint of a behavior that is new to the run or was saved, or it does not fit.
+        """
+        folder = self.keeper.folder
+        path = folder / NEWEST
+        if not path.is_file():
+            if not learner.training or not _was_never_saved(folder):
+                raise UserError(_nothing_to_resume(path, run_folder))
+            return ["begins anew, because the run ended before it was saved for the first time"]
+        notes = restore(learner, path)
+        learner.load_store(folder)
+        notes += restore_opponents(learner, folder, status)
+        self.keeper.restore(status)
+        return notes
 
     def write(self, summary: Summary) -> None:
         """Write a summary or an evaluation to all reports, and the policy if it is the best so far.
@@ -160,6 +175,11 @@ class FileRecorder(Recorder):
         lesson = {LESSON: dict(standing)} if standing else {}
         behavior = {**self.learner.description(), **spaces}
         return {**self.learner.state_dict(), **lesson, "behavior": behavior}
+
+
+def _was_never_saved(folder: Path) -> bool:
+    """Whether a behavior with this folder has begun in the run, and the run ended before its first checkpoint."""
+    return folder.is_dir() and all(path.name == BEST for path in folder.glob("*.pt"))
 
 
 def _nothing_to_resume(path: Path, run_folder: Path) -> str:

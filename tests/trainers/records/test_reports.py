@@ -58,6 +58,20 @@ def test_an_evaluation_is_in_the_line_of_the_summary_of_the_same_step(tmp_path):
     assert [row[REWARD] for row in rows(tmp_path / "progress.csv")][-1] == "6"
 
 
+def test_what_comes_after_the_last_summary_is_in_its_line(tmp_path):
+    report = CsvReport(tmp_path, None)
+    for values in ({REWARD: 4.0, "Losses/Value Loss": 1.0}, {"Losses/Value Loss": 2.0}):
+        report.write(of_values(200, values))
+    after = CsvReport(tmp_path, resumed_step=200)
+    after.write(of_values(200, {"Scene/Doors": 3.0}))
+    after.write(of_values(250, {REWARD: 5.0}))
+    found = rows(tmp_path / "progress.csv")
+    assert [[row["step"], row[REWARD], row["Losses/Value Loss"], row["Scene/Doors"]] for row in found] == [
+        ["200", "4", "2", "3"],
+        ["250", "5", "", ""],
+    ]
+
+
 def test_curves_go_on_in_their_order_after_the_clock_was_set_back(tmp_path, monkeypatch):
     present = 1_800_000_000.0
     monkeypatch.setattr(event_file.time, "time", lambda: present)
