@@ -10,7 +10,11 @@ from bridge import wire  # must come first: it makes the modules below importabl
 from mlagents_envs.side_channel import IncomingMessage, SideChannel
 from mlagents_envs.side_channel.engine_configuration_channel import EngineConfig, EngineConfigurationChannel
 from mlagents_envs.side_channel.environment_parameters_channel import EnvironmentParametersChannel
-from mlagents_envs.side_channel.stats_side_channel import EnvironmentStats, StatsSideChannel
+from mlagents_envs.side_channel.stats_side_channel import (
+    EnvironmentStats,
+    StatsAggregationMethod,
+    StatsSideChannel,
+)
 
 from gym_adapters.errors import UserError
 from gym_adapters.text import one_line
@@ -22,6 +26,7 @@ __all__ = [
     "EnvironmentStats",
     "SideChannel",
     "SideChannels",
+    "StatsAggregationMethod",
     "StatsSideChannel",
 ]
 

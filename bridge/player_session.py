@@ -120,6 +120,14 @@ class PlayerSession:
         """Wait for the player to introduce itself, and check that both speak the same version."""
         if self.process is None:
             port = self.communicator.port
+            if port != EDITOR_PORT:
+                logger.warning(
+                    "the Unity Editor connects to port %d, not to %d; leave base_port out, or start a player with "
+                    "--mlagents-port %d",
+                    EDITOR_PORT,
+                    port,
+                    port,
+                )
             print(  # noqa: T201
                 f"Listening on port {port}. Press Play in the Unity Editor to start training.", flush=True
             )

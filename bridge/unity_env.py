@@ -20,6 +20,7 @@ from bridge.channels import (
     EnvironmentStats,
     SideChannel,
     SideChannels,
+    StatsAggregationMethod,
     StatsSideChannel,
 )
 from bridge.declarations import plain_name
@@ -155,8 +156,15 @@ class UnityEnv(PendingActions):
         send_parameters(self.parameters, values, self.options.seed)
 
     def take_stats(self) -> EnvironmentStats:
-        """Return the values that the player reported since the last call, by name, each with its aggregation method."""
-        return self.stats.get_and_reset_stats()
+        """Return the values that the player reported since the last call, by name, each with its aggregation method.
+
+        As in ML-Agents, values of which only the most recent counts are those of the first player.
+        """
+        reported = self.stats.get_and_reset_stats()
+        if not self.options.worker_id:
+            return reported
+        latest = StatsAggregationMethod.MOST_RECENT
+        return {name: [pair for pair in pairs if pair[1] is not latest] for name, pairs in reported.items()}
 
     def get_steps(self, behavior_name: str) -> tuple[DecisionSteps, TerminalSteps]:
         """Return the agents that ask for a decision, and those whose episode ended.

@@ -9,7 +9,9 @@ from pathlib import Path
 import grpc
 import pytest
 import yaml
+from messages import opening
 from processes import PLAYER, free_port, running
+from speaker import Speaker
 
 from bridge import player_session, wire
 from bridge.errors import PlayerLostError
@@ -65,6 +67,12 @@ def test_a_connection_that_grpc_closed_in_a_pause_is_replaced(caplog: pytest.Log
             assert len(env.get_steps("Simple")[0]) == 2
         env.close()
     assert caplog.text.count("the player is back, over a new connection") == 1
+
+
+def test_another_port_than_the_editor_s_is_warned_about(caplog: pytest.LogCaptureFixture) -> None:
+    with Speaker(opening()) as env:
+        port = env.session.communicator.port
+    assert f"the Unity Editor connects to port 5004, not to {port}; leave base_port out" in caplog.text
 
 
 def test_a_stranger_does_not_take_the_player_s_turn() -> None:

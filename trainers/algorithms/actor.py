@@ -13,6 +13,7 @@ from trainers.experience.groups import GroupTable, mates_of
 from trainers.experience.store import NO_ROW, Groupmates, StepResult, Store
 from trainers.maths.returns import Ending
 from trainers.networks.policy_network import ActionSample, PolicyNetwork, join_masks
+from trainers.networks.usable_actions import usable_actions
 
 
 class Mind(Protocol):
@@ -149,8 +150,13 @@ class Actor:
         return batch
 
     def act(self, batch: AgentBatch) -> ActionTuple:
-        """Choose actions for a batch of agents, in the batch's order."""
-        sample = self.mind.choose(batch)
+        """Choose actions for a batch of agents, in the batch's order.
+
+        Raises:
+            UserError: an action is no number.
+        """
+        name, spec = f"behavior {self.mind.name}", self.mind.policy.spec
+        sample = usable_actions(name, spec, batch.observations, lambda: self.mind.choose(batch))
         self.mind.store.decide(self.agents.open_row[batch.slots], sample)
         if sample.memory is not None:
             self.agents.memory[batch.slots] = sample.memory

@@ -299,7 +299,7 @@ class Learner(Threadable):
         if not self.optimizer.is_finite:
             raise UserError(
                 f"behavior {self.name}: training diverged at step {self.step}, its weights are no longer finite; "
-                "lower hyperparameters.learning_rate, set max_grad_norm, or scale rewards down"
+                "lower hyperparameters.learning_rate, set max_grad_norm, or scale rewards and observations down"
             )
 
 

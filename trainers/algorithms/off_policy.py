@@ -5,6 +5,7 @@ from abc import abstractmethod
 from collections.abc import Hashable
 from typing import Any, Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -103,6 +104,7 @@ class OffPolicyLearner(ReplayLearner):
             return float(self.needed - self.all_rows)
         return float(self.hyper.steps_per_update) - (self.step - self.learned_until)
 
+    @np.errstate(over="ignore", invalid="ignore")  # weights that are no numbers are refused
     def update(self) -> None:
         """Take one gradient step for every `steps_per_update` agent steps since the last update.
 

@@ -118,6 +118,7 @@ class RolloutLearner(Learner):
 
         return update
 
+    @np.errstate(over="ignore", invalid="ignore")  # weights that are no numbers are refused
     def learn_from(self, columns: Columns) -> None:
         """Learn from the settled rows of a rollout.
 

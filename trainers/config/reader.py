@@ -19,6 +19,21 @@ _NUMBERS = (f"{_TAG}int", f"{_TAG}float")
 _PLAIN = (*_NUMBERS, f"{_TAG}bool", f"{_TAG}null")
 _DATE = f"{_TAG}timestamp"
 
+_INDENTATION = "indent the keys of one map alike, and those below a key further than the key"
+_ADVICE = {
+    "\\t": "indent with blanks; YAML takes no tab there",
+    "cannot start any token": "put the text in quotes",
+    "another document": "one file holds one document, so remove the line ---",
+    "<block end>": _INDENTATION,
+    "<document start>": _INDENTATION,
+    "mapping values are not allowed": f"write a blank after each colon, and {_INDENTATION}",
+    "could not find expected ':'": "write KEY: VALUE",
+    "',' or": "close each bracket",
+    "undefined alias": "put text that begins with * in quotes, or define the anchor (&) above it",
+    "for the tag": "remove the tag, or put text that begins with ! in quotes",
+}
+"""What to do about what PyYAML finds, by words of its message."""
+
 
 class _StrictLoader(yaml.SafeLoader):
     """PyYAML's safe loader that refuses a repeated key in a map, and what is larger than it looks.
@@ -160,12 +175,22 @@ def parse_yaml(text: str, label: str) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-        reason = OLD_TAGS if "yaml.org,2002:python/" in str(error.problem) else error.problem or error.context
-        raise UserError(f"{label}: invalid YAML{where}: {reason}") from None
+        raise UserError(f"{label}: invalid YAML{where}: {_reason(error)}") from None
     except (yaml.YAMLError, ValueError) as error:
         raise UserError(f"{label}: invalid YAML: {joined_lines(error)}") from None
     except RecursionError:
         raise UserError(f"{label}: invalid YAML: nested too deeply") from None
+
+
+def _reason(error: yaml.MarkedYAMLError) -> str:
+    """Return what is wrong and what to do about it."""
+    found = str(error.problem or error.context)
+    if "yaml.org,2002:python/" in found:
+        return OLD_TAGS
+    if found.startswith("but ") and error.context:
+        found = f"{error.context}, {found}"
+    advice = next((advice for words, advice in _ADVICE.items() if words in found), "")
+    return f"{found}; {advice}" if advice else found
 
 
 def _is_text(source: str) -> bool:

@@ -175,6 +175,8 @@ class Metrics:
         if returns:
             histograms[f"{REWARD}_hist"] = returns
             values[REWARD_DEVIATION] = float(np.std(returns))
+        if group_returns := self._values.get(GROUP_REWARD):
+            histograms[f"{GROUP_REWARD}_hist"] = group_returns
         self.episode_returns = []
         for collected in (self._values, self._sums, self._latest, self._histograms):
             collected.clear()

@@ -2,6 +2,7 @@
 
 import operator
 from collections.abc import Hashable, Iterable, Sequence
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from trainers.config import CheckpointSettings
 from trainers.config.base import one_of
 from trainers.networks.memories import Memories
 from trainers.networks.policy_network import join_masks
+from trainers.networks.usable_actions import usable_actions
 from trainers.records.checkpoint import BEST, NEWEST, damage_named, load_state
 from trainers.records.saved_network import build_network, check_fits
 
@@ -169,7 +171,8 @@ class LoadedPolicy:
 
         Raises:
             UserError: the observations or masks have another number or shape than those of the training, an observation
-                is not finite, or a mask forbids an agent every action of a branch; agents are counted from 0.
+                is not finite or so large that an action is no number, or a mask forbids an agent every action of a
+                branch; agents are counted from 0.
         """
         given = [observations] if isinstance(observations, np.ndarray) else observations
         arrays = [np.asarray(array) for array in given]
@@ -192,7 +195,8 @@ class LoadedPolicy:
         forbidden = join_masks(self.name, action_mask, branches, range(len(arrays[0])))
         agents = range(len(arrays[0])) if agents is None else agents
         memory = self._memories.of(agents) if self._memories.size else None
-        sample = self.policy.choose(arrays, forbidden, deterministic, self._generator, memory)
+        choose = partial(self.policy.choose, arrays, forbidden, deterministic, self._generator, memory)
+        sample = usable_actions(f"policy {self.name}", self.spec, arrays, choose)
         if sample.memory is not None:
             self._memories.keep(agents, sample.memory)
         return self.policy.to_environment(sample)

@@ -86,7 +86,15 @@ def test_merge_keys_are_yaml_not_duplicates() -> None:
         ("# nothing\n", "walker.yaml: the file is empty"),
         ("- a\n- b\n", "walker.yaml: expected a map with keys such as behaviors, got ['a', 'b']"),
         ("behaviors: [\n", "walker.yaml: invalid YAML (line 2, column 1): "),
-        ("behaviors:\n\tW: 1\n", "walker.yaml: invalid YAML (line 2, column 1): "),
+        ("behaviors:\n\tW: 1\n", "cannot start any token; indent with blanks; YAML takes no tab there"),
+        ("debug: true\n---\nmonitor: true\n", "found another document; one file holds one document"),
+        ("env_settings:\n  seed: 1\n num_envs: 2\n", "indent the keys of one map alike"),
+        (
+            "env_settings:\n  seed:1\n  num_envs: 2\n",
+            "(line 3, column 11): mapping values are not allowed here; write",
+        ),
+        ("behaviors: [a\n", "expected ',' or ']', but got '<stream end>'; close each bracket"),
+        ("wandb: @me\n", "found character '@' that cannot start any token; put the text in quotes"),
         (
             "debug: true\ndebug: false\n",
             "invalid YAML (line 2, column 1): the key debug is repeated, first on line 1",

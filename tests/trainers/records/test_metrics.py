@@ -50,6 +50,16 @@ def test_a_scene_changes_no_value_of_the_trainer_itself(tag, way):
     assert mixed[f"Scene/{tag}"] == 77.0
 
 
+def test_groups_are_averaged_and_shown_as_a_distribution():
+    metrics = Metrics()
+    metrics.add_groups(np.array([5.0]))
+    metrics.add_groups(np.array([2.0, 2.0]))
+    values, histograms, _ = metrics.summarise()
+    assert values == {GROUP_REWARD: 3.0}
+    assert histograms == {f"{GROUP_REWARD}_hist": [5.0, 2.0, 2.0]}
+    assert metrics.summarise() == ({}, {}, []), "a summary starts afresh"
+
+
 def test_episodes_are_averaged_and_shown_as_a_distribution():
     metrics = Metrics()
     metrics.add_episodes(np.array([1.0, 3.0]), np.zeros(2), np.array([10, 30]))
