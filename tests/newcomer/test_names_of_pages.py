@@ -1,4 +1,4 @@
-"""Keys, options, functions and files that a page names are there: a name that was changed in the code alone is found."""
+"""Keys, options, functions and files that pages name are there: a name that was changed in the code alone is found."""
 
 import re
 from functools import cache
