@@ -58,3 +58,34 @@ def test_files_between_backquotes_are_in_the_repository(page: Path) -> None:
         text,
     )
     assert [path for path in paths if not any(ROOT.glob(path + "*"))] == []
+
+
+def test_numbers_of_things_are_those_that_are_there() -> None:
+    """Where a page says in words how many there are."""
+    words = [
+        "none",
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "eleven",
+        "twelve",
+        "thirteen",
+        "fourteen",
+        "fifteen",
+    ]
+    tasks = {
+        re.sub(r"(-\d+M)?-[a-z0-9]+$", "", path.stem) for path in (ROOT / "docs" / "results").glob("*.json")
+    }
+    policies = list((ROOT / "docs" / "policies").iterdir())
+    tutorials = list((ROOT / "docs" / "tutorials").glob("*.md"))
+    alternatives = (ROOT / "docs" / "alternatives.md").read_text(encoding="utf-8")
+    assert f"[{words[len(tasks)]} tasks](results.md)" in alternatives
+    assert f"[{words[len(policies)]} policies](watching.md" in alternatives
+    assert f"{words[len(tutorials) - 1]} more beside it" in PAGES[0].read_text(encoding="utf-8")
