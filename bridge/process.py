@@ -98,7 +98,7 @@ class PlayerProcess:
                 **apart(),  # Ctrl-C reaches only the trainer, which then ends the player
             )
         except OSError as error:
-            hint = f"run: chmod +x {program}" if isinstance(error, PermissionError) else "is it a player?"
+            hint = _remedy(program, error)
             raise UserError(f"--env {path}: cannot be started ({error.strerror}); {hint}") from error
         finally:
             if not isinstance(output, int):
@@ -142,6 +142,13 @@ class PlayerProcess:
         if not self.wait(patience):
             kill(self._process)
         self.wait(5)
+
+
+def _remedy(program: Path, error: OSError) -> str:
+    """Return what to do about a player that the system does not start."""
+    if program.suffix == ".py":
+        return f"an environment in a Python file is named by module and id, such as {program.stem}:Maze-v0"
+    return f"run: chmod +x {program}" if isinstance(error, PermissionError) else "is it a player?"
 
 
 def _end(path: Path) -> str:

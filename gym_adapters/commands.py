@@ -81,6 +81,10 @@ def nearby(path: str) -> str:
         return path
 
 
+SIMILAR = 0.7
+"""Least similarity of two options of which one may be meant; the two dashes alone make short ones alike."""
+
+
 class CommandParser(argparse.ArgumentParser):
     """A parser that names the option that a mistyped one may mean."""
 
@@ -97,7 +101,7 @@ class CommandParser(argparse.ArgumentParser):
         """Return what to do about an option that is not known; empty if that is unclear."""
         shown = [action for action in self._actions if action.help != argparse.SUPPRESS]
         known = [text for action in shown for text in action.option_strings]
-        near = difflib.get_close_matches(typed, known, n=1)
+        near = difflib.get_close_matches(typed, known, n=1, cutoff=SIMILAR)
         return f"did you mean {near[0]}?" if near else ""
 
 

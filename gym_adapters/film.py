@@ -134,7 +134,7 @@ class Film:
         except gymnasium.error.DependencyNotInstalled as error:
             raise UserError(f"{self.env_id}: pictures need a package; {install_hint(error)}") from error
         except Exception as error:
-            raise UserError(f"{self.env_id}: draws no pictures: {raised(error)}{_egl_hint()}") from error
+            raise UserError(f"{self.env_id}: draws no pictures: {raised(error)}{_remedy(error)}") from error
 
 
 def render_without_display() -> None:
@@ -168,7 +168,11 @@ def _warnings_to_log(spec: EnvSpec) -> AbstractContextManager[None]:
     return mujoco.warnings_to_log()
 
 
-def _egl_hint() -> str:
-    if os.environ.get("MUJOCO_GL") != "egl":
+def _remedy(error: Exception) -> str:
+    """Return what to do about an environment that draws nothing; empty if that is unclear."""
+    if isinstance(error, TypeError) and "'render_mode'" in str(error):
+        return "; its __init__ must take render_mode=None, and render() give a picture for rgb_array"
+    renders = "mujoco" in sys.modules or "egl" in raised(error).lower()  # its import fails without EGL
+    if os.environ.get("MUJOCO_GL") != "egl" or not renders:
         return ""
     return "; rendering without a display needs EGL, on Debian and Ubuntu: apt-get install libegl1 libgl1"

@@ -155,6 +155,9 @@ def _nearest(env_id: str, module: str, name: str) -> str:
         module: the module before its colon, which was imported; empty without one.
         name: what follows the colon.
     """
+    pettingzoo = _as_pettingzoo(env_id)
+    if pettingzoo:
+        return pettingzoo
     if module:
         return f"{module} was imported and registers no {name}; call gymnasium.register({name!r}, ...) in it"
     near = difflib.get_close_matches(env_id, list(gymnasium.registry), n=3, cutoff=0.4)
@@ -162,6 +165,15 @@ def _nearest(env_id: str, module: str, name: str) -> str:
     if re.search(r"-v\d+$", name):
         return hint
     return f"{hint}{' A' if near else '; a'} Unity player is named by its path, such as ./{name}"
+
+
+def _as_pettingzoo(env_id: str) -> str:
+    """Return how a PettingZoo environment is named, if an id is made of the name of one; else nothing."""
+    match = re.fullmatch(r"(?:([\w.]+)[.:])?([A-Za-z]\w*_v\d+)(?::\w+)?", env_id)
+    if match is None:
+        return ""
+    package, name = match.groups()
+    return f"a PettingZoo environment is named by its package or folder and its module: {package or 'FOLDER'}/{name}"
 
 
 def _make_vector_env(spec: EnvSpec, num_envs: int, options: dict[str, Any]) -> VectorEnv:

@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Any, NoReturn
 
 import numpy as np
-from gymnasium import Space
+from gymnasium import Env, Space
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 from mlagents_envs.base_env import (
     ActionTuple,
@@ -58,6 +58,11 @@ class VectorEnvAdapter(BaseEnv):
     """
 
     def __init__(self, vector_env: VectorEnv, behavior_name: str, seed: int = 0) -> None:
+        if isinstance(vector_env, Env):
+            raise UserError(
+                f"vector_env: {type(vector_env).__name__} is one environment; write "
+                "gymnasium.vector.SyncVectorEnv([function_that_makes_one] * 8)"
+            )
         self.vector_env = vector_env
         self.num_envs = vector_env.num_envs
         self._name = behavior_name
@@ -178,11 +183,9 @@ class VectorEnvAdapter(BaseEnv):
         finally:
             env.closed = True
 
-    def _check_name(self, behavior_name: str) -> None:
-        if behavior_name != self._name:
-            raise UnityActionException(
-                f"unknown behavior {behavior_name!r}; this environment has {self._name!r}"
-            )
+    def _check_name(self, name: str) -> None:
+        if name != self._name:
+            raise UnityActionException(f"unknown behavior {name!r}; this environment has {self._name!r}")
 
     def _deciding_ids(self) -> np.ndarray:
         return np.zeros(0, dtype=np.int32) if self._steps is None else self._steps[0].agent_id

@@ -109,6 +109,26 @@ def test_what_draws_nothing_is_refused_in_one_line():
         del gymnasium.registry["Dark-v0"]
 
 
+class Unlit(Dark):
+    def __init__(self):
+        """Takes no render_mode."""
+
+
+@pytest.mark.parametrize(
+    ("made", "advice"),
+    [(Dark, "__init__ must take render_mode=None"), (Unlit, r"__init__ must take render_mode=None")],
+)
+def test_an_environment_of_ones_own_is_told_what_it_lacks(made, advice, monkeypatch):
+    monkeypatch.setenv("MUJOCO_GL", "egl")
+    gymnasium.register("Dark-v0", made, disable_env_checker=True)
+    try:
+        with pytest.raises(UserError, match=rf"Dark-v0: draws no pictures: .*{advice}") as refused:
+            Film("Dark-v0")
+    finally:
+        del gymnasium.registry["Dark-v0"]
+    assert "\n" not in str(refused.value)
+
+
 @LINUX
 @pytest.mark.parametrize("own", [None, "nonsense"])
 def test_without_egl_or_with_a_value_of_ones_own(tmp_path, own):

@@ -68,6 +68,10 @@ def test_env_kind():
         ("!", "pprint_registry(); a Unity player is named by its path"),
         ("Walker", "? A Unity player is named by its path, such as ./Walker"),
         ("json:Maze-v0", "json was imported and registers no Maze-v0"),
+        ("json:tag_v0", "named by its package or folder and its module: json/tag_v0"),
+        ("json.decoder:Tag", "json.decoder was imported and registers no Tag"),
+        ("games.tag_v0", "module: games/tag_v0"),
+        ("tag_v0", "module: FOLDER/tag_v0"),
     ],
 )
 def test_unknown_ids_name_the_nearest(env_id, hint):

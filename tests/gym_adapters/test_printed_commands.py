@@ -61,6 +61,7 @@ def test_a_value_with_a_dash_is_no_option():
         (["--max-stpes", "3"], "--max-stpes 3; did you mean --max-steps?"),
         (["--max-stpes=3"], "--max-stpes=3; did you mean --max-steps?"),
         (["extra", "--max-step"], "did you mean --max-steps?"),
+        (["--lr"], "unrecognized arguments: --lr\n"),
         (["--zzz"], "unrecognized arguments: --zzz\n"),
         (["extra"], "unrecognized arguments: extra\n"),
     ],

@@ -14,6 +14,11 @@ from gym_adapters.action_spaces import ActionMapping
 MODES = list(AutoresetMode)
 
 
+def test_a_single_environment_is_refused():
+    with pytest.raises(UserError, match=r"vector_env: TimeLimit is one environment; write .*SyncVectorEnv"):
+        VectorEnvAdapter(gymnasium.make("CartPole-v1"), NAME)
+
+
 def assert_same_steps(adapter: VectorEnvAdapter, name: str, reference, seed: int, steps: int) -> int:
     """Steps both with the same actions and compares everything; gives the number of endings."""
     rng = np.random.default_rng(0)

@@ -12,7 +12,7 @@ from plugin_sites import Site, good, installed
 
 from gym_adapters import make_env
 from tests.bridge.processes import write_player
-from tests.needs import SHELL
+from tests.needs import PETTINGZOO, SHELL
 from trainers.config import load_settings
 from trainers.playback import evaluation
 from trainers.training import cli as training
@@ -25,6 +25,7 @@ TESTED = {
     "unity.md": "trainers/test_page_examples.py",
     "watching.md": "trainers/test_page_examples.py",
     "extending.md": "trainers/test_page_examples.py",
+    "pettingzoo.md": "trainers/test_page_examples.py",
     "your-environment.md": "trainers/test_page_examples.py",
     "your-algorithm.md": "trainers/test_page_examples.py",
 }
@@ -104,6 +105,20 @@ def test_the_environment_of_the_tutorial_keeps_the_contract_and_trains(here: Pat
     exec(check, {})
     assert training.main(["--env", "ball:Ball-v0", "--max-steps", "600", "--run-id", "ball"], "ppo") == 0
     assert evaluation.main(["runs/ball", "--trust"]) == 0
+
+
+@PETTINGZOO
+def test_the_game_of_the_page_trains_and_is_played_against(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (game,) = blocks(DOCS / "pettingzoo.md", "python")
+    (here / "my_games").mkdir()
+    (here / "my_games" / "chase_v0.py").write_text(game, encoding="utf-8")
+    short = ["--max-steps", "300", "--num-envs", "2", "--run-id", "chase"]
+    assert training.main(["--env", "my_games/chase_v0", *short], "ppo") == 0
+    assert {path.name for path in (here / "runs" / "chase").glob("*.onnx")} == {"cat.onnx", "mouse.onnx"}
+    assert evaluation.main(["runs/chase", "--trust", "--against", "random", "--games", "20"]) == 0
+    assert "20 games" in capsys.readouterr().out
 
 
 def test_the_training_file_of_the_scene_is_one() -> None:

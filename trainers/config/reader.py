@@ -1,6 +1,7 @@
 """Reading YAML: training files and single values. A repeated key is an error."""
 
 import codecs
+import re
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
@@ -204,6 +205,8 @@ def _is_text(source: str) -> bool:
     )
 
 
+ENVIRONMENT = re.compile(r"[\w:/.][-_]v\d+$")
+"""How the name of an environment ends: Hopper-v5, my_module:Maze-v0, games/tag_v0."""
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 """How a file begins that was redirected from a command in Windows PowerShell."""
 
@@ -218,7 +221,12 @@ def _read_file(path: Path) -> str:
             )
         return content.decode("utf-16" if content.startswith(UTF_16) else "utf-8")
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file; give the path of a training file (.yaml)") from None
+        hint = (
+            f"; training commands take an environment as --env {path}"
+            if ENVIRONMENT.search(str(path))
+            else ""
+        )
+        raise UserError(f"{path}: no such file; give the path of a training file (.yaml){hint}") from None
     except IsADirectoryError:
         raise UserError(f"{path}: is a folder; give the path of a training file (.yaml)") from None
     except UnicodeDecodeError:

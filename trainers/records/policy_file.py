@@ -14,6 +14,7 @@ from mlagents_envs.base_env import ActionTuple
 from gym_adapters.action_spaces import ActionMapping
 from gym_adapters.errors import UserError, unread_named
 from gym_adapters.floats import as_floats
+from gym_adapters.masks import flat_mask
 from gym_adapters.space_description import space_from
 from gym_adapters.spaces import ObservationMapping
 from trainers.config import CheckpointSettings
@@ -70,7 +71,7 @@ def _found(path: Path, which: str) -> list[Path]:
 
 
 def _others(path: Path, which: str) -> str:
-    """Return what is there in place of a checkpoint; empty if nothing is."""
+    """Return what is there in place of a checkpoint, in a run or in a folder of runs; empty if nothing is."""
     names = [file.stem for pattern in ("*.pt", "*/*.pt") for file in path.glob(pattern)]
     ends = {name.rpartition("-")[2] for name in names}
     steps = sorted(int(end) for end in ends if end.isdecimal())
@@ -78,7 +79,15 @@ def _others(path: Path, which: str) -> str:
         *map(str, steps)
     ]
     why = "the best is kept once 100 episodes have ended; " if which == "best" else ""
-    return f"; {why}choose {one_of(there)}" if there else ""
+    if there:
+        return f"; {why}choose {one_of(there)}"
+    runs = [file.parents[1] for file in path.glob(f"*/*/{NEWEST}")]
+    return f"; it holds runs: give one of them, such as {max(runs, key=_age)}" if runs else ""
+
+
+def _age(run: Path) -> float:
+    """Return when a folder was last changed."""
+    return run.stat().st_mtime
 
 
 class LoadedPolicy:
@@ -205,7 +214,7 @@ class LoadedPolicy:
         self,
         observation: Any,
         deterministic: bool = True,
-        action_mask: Sequence[np.ndarray] | None = None,
+        action_mask: Any = None,
     ) -> Any:
         """Choose the action for one observation, or the actions for a batch, in the environment's own units.
 
@@ -217,10 +226,12 @@ class LoadedPolicy:
         Args:
             observation: of one agent, or with n of them along a first axis.
             deterministic: take the most likely action; else draw a sample.
-            action_mask: see `act`; for one observation as well, with n = 1.
+            action_mask: with a task of Gymnasium or PettingZoo what the environment gives as `info["action_mask"]`, in
+                which 1 allows an action; of a batch, one of these for each row. Else that of `act`, which every policy
+                takes, for one observation with n = 1.
 
         Raises:
-            UserError: see `act`.
+            UserError: see `act`; a mask has another length, or holds other numbers than 0 and 1.
         """
         if self._mappings is None:
             arrays = [observation] if isinstance(observation, np.ndarray) else list(observation)
@@ -234,8 +245,26 @@ class LoadedPolicy:
         observations, actions = self._mappings
         one = observations.is_one(observation)
         arrays = observations.convert_rows([observation]) if one else observations.convert(observation)
+        if action_mask is not None and not _is_by_branch(action_mask):
+            action_mask = self._by_branch([action_mask] if one else list(action_mask))
         found = actions.convert(self.act(arrays, deterministic, action_mask))
         return found[0] if one else found
+
+    def _by_branch(self, masks: Sequence[Any]) -> list[np.ndarray] | None:
+        """Turn masks of an environment into those of `act`."""
+        if not masks:
+            return None
+        branches = self.spec.action_spec.discrete_branches
+        forbidden = np.stack([flat_mask(mask, branches, f"policy {self.name}") == 0 for mask in masks])
+        return np.split(forbidden, np.cumsum(branches)[:-1], axis=1)
+
+
+def _is_by_branch(masks: Any) -> bool:
+    """Whether masks have the form of `act`: one table for each branch. An environment's mask is a row of numbers."""
+    try:
+        return all(not isinstance(part, tuple) and np.ndim(part) == 2 for part in masks)
+    except (TypeError, ValueError):  # no list, or rows of different lengths
+        return False
 
 
 def _as_stored(array: np.ndarray) -> np.ndarray:

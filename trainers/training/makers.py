@@ -5,13 +5,13 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from gymnasium.vector import VectorEnv
 from mlagents_envs.base_env import BaseEnv
 
 from gym_adapters.errors import UserError
 from trainers.config import RunSettings
 
 MakeEnvironment = Callable[[RunSettings], BaseEnv]
-ADVICE = 'for a Gymnasium environment write gym_adapters.make_env("CartPole-v1", num_envs=8)'
 
 
 def maker(argument: str, given: Any) -> MakeEnvironment | None:
@@ -28,7 +28,8 @@ def maker(argument: str, given: Any) -> MakeEnvironment | None:
         return None
     if not callable(given):
         raise UserError(
-            f"{argument}: expected a BaseEnv, or a function that makes one, got {type(given).__name__}; {ADVICE}"
+            f"{argument}: expected a BaseEnv, or a function that makes one, got {type(given).__name__}; "
+            f"{_advice(given)}"
         )
     takes_settings = _takes_settings(argument, given)
 
@@ -37,11 +38,19 @@ def maker(argument: str, given: Any) -> MakeEnvironment | None:
         made = given(settings) if takes_settings else given()
         if not isinstance(made, BaseEnv):
             raise UserError(
-                f"{argument}: expected a function that makes a BaseEnv, it made {type(made).__name__}; {ADVICE}"
+                f"{argument}: expected a function that makes a BaseEnv, it made {type(made).__name__}; "
+                f"{_advice(made)}"
             )
         return made
 
     return make
+
+
+def _advice(given: Any) -> str:
+    """Return how what was given becomes a `BaseEnv`."""
+    if isinstance(given, VectorEnv):
+        return 'for this one write gym_adapters.VectorEnvAdapter(env, "Name")'
+    return 'for a Gymnasium environment write gym_adapters.make_env("CartPole-v1", num_envs=8), with its id'
 
 
 def _takes_settings(argument: str, function: Callable[..., Any]) -> bool:

@@ -149,6 +149,9 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         load_settings(tmp_path / "missing.yaml")
     with pytest.raises(UserError, match=r"missing\.yaml: no such file"):
         load_settings(str(tmp_path / "missing.yaml"))
+    for name in ("Hopper-v5", "ALE/Pong-v5", "ball:Ball-v0", "games/tag_v0"):
+        with pytest.raises(UserError, match=f"no such file; .* environment as --env {name}$"):
+            load_settings(Path(name))
     with pytest.raises(UserError, match="is a folder"):
         load_settings(tmp_path)
     (tmp_path / "image.yaml").write_bytes(b"\xff\xfe\x00")

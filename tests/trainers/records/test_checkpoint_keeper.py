@@ -246,6 +246,8 @@ def test_checkpoints_are_found_by_name_step_and_folder(tmp_path, monkeypatch):
         keeper.save(whole_state(learner), None)
         keeper.export(export_nothing)
     keeper.save_best(whole_state(learner))
+    with pytest.raises(UserError, match=r"it holds runs: give one of them, such as .*run$"):
+        find_checkpoint(tmp_path)
     for folder in (run, run / "Test"):
         assert find_checkpoint(folder).name == "checkpoint.pt"
         assert find_checkpoint(folder, "best").name == "best.pt"

@@ -86,6 +86,38 @@ def test_a_pendulum_is_turned_with_its_own_torque(tmp_path):
     )
 
 
+def test_a_mask_of_the_environment_allows_what_it_allows_there(tmp_path):
+    """Where an environment's mask leaves one action, that one is taken, whatever form the mask has."""
+    run = {"behaviors": {"Odd-v0": BEHAVIOR}}
+    run["checkpoint_settings"] = {"results_dir": str(tmp_path), "run_id": "one"}
+    train(make_env("Odd-v0", num_envs=2, seed=0), run)
+    policy = load_policy(tmp_path / "one")
+    one, _ = gymnasium.make("Odd-v0").reset(seed=0)
+    batch = {key: np.stack([value] * 3) for key, value in one.items()}
+    for first in range(3):
+        for second in range(2):
+            flat = np.zeros(5, np.int8)
+            flat[[first, 3 + second]] = 1
+            parts = np.split(flat, [3])
+            for mask in (flat, flat.astype(bool), flat.tolist(), parts, tuple(parts)):
+                np.testing.assert_array_equal(
+                    policy.predict(one, action_mask=mask), [first + 5, second - 1], str(mask)
+                )
+            rows = np.empty(3, object)
+            rows[:] = [tuple(parts)] * 3
+            by_branch = [np.stack([part == 0] * 3) for part in parts]  # that of `act`
+            for masks in (np.stack([flat] * 3), [flat] * 3, rows, by_branch):
+                taken = policy.predict(batch, action_mask=masks)
+                np.testing.assert_array_equal(taken, [[first + 5, second - 1]] * 3, str(masks))
+    for wrong in (np.ones(4), np.full(5, 2)):
+        with pytest.raises(UserError, match=r"policy Odd-v0: info\['action_mask'\] is .*expected 5 numbers"):
+            policy.predict(one, action_mask=wrong)
+    with pytest.raises(UserError, match="the action mask forbids every action of branch 1"):
+        policy.predict(one, action_mask=[1, 1, 1, 0, 0])
+    with pytest.raises(UserError, match="expected action masks of shape"):
+        policy.predict(batch, action_mask=np.ones((2, 5)))
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 1e39])
 def test_an_observation_that_is_not_finite_is_refused(bad, finished_run):
     policy = load_policy(finished_run[0])

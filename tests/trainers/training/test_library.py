@@ -167,6 +167,10 @@ def test_a_function_without_parameters_makes_the_environment():
         ),
         (lambda *, settings: simple_env(), r"expected a function of the settings or of nothing.*settings"),
         (lambda settings: gymnasium.make("CartPole-v1"), r".*it made TimeLimit.*gym_adapters\.make_env"),
+        (
+            lambda: gymnasium.make_vec("CartPole-v1", 2),
+            r".*CartPoleVectorEnv.*write .*VectorEnvAdapter\(env, ",
+        ),
         (lambda: None, ".*it made NoneType"),
         (7, "expected a BaseEnv, or a function that makes one, got int"),
     ],
