@@ -142,10 +142,17 @@ def test_losses_in_numpy_are_those_in_torch(seed):
         )
 
 
-def acting_learner(actions: dict, shared: bool = False, memory: bool = False) -> OnPolicyLearner:
+def acting_learner(
+    actions: dict, shared: bool = False, memory: bool = False, units: int = 8
+) -> OnPolicyLearner:
     """A learner with a normaliser in use and heads that have opinions."""
     spec = make_spec((3,), (4,), **actions)
-    network = {"normalize": True, "memory": {"memory_size": 12, "sequence_length": 4} if memory else None}
+    network = {
+        "normalize": True,
+        "hidden_units": units,
+        "num_layers": 2,
+        "memory": {"memory_size": 12, "sequence_length": 4} if memory else None,
+    }
     settings = behavior_settings(hyperparameters={"shared_critic": shared}, network=network)
     learner = make_learner(spec, settings)
     with torch.no_grad():
@@ -158,10 +165,11 @@ def acting_learner(actions: dict, shared: bool = False, memory: bool = False) ->
 
 @pytest.mark.parametrize("deterministic", [False, True])
 @pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("units", [8, 200], ids=["small", "large"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_acting_is_the_policy_s(kind, shared, deterministic):
+def test_acting_is_the_policy_s(kind, units, shared, deterministic):
     actions, masked = KINDS[kind]
-    learner = acting_learner(actions, shared)
+    learner = acting_learner(actions, shared, units=units)
     rng = np.random.default_rng(0)
     observations = [rng.normal(0.0, 9.0, (32, size)).astype(np.float32) for size in (3, 4)]
     mask = some_batch(learner, masked).forbidden
