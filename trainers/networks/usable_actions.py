@@ -1,5 +1,6 @@
 """Refuses actions that are no numbers."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -35,7 +36,8 @@ def usable_actions(
             if max(sizes, default=0.0) < LARGE:
                 raise
             raise _refusal(owner, spec, sizes) from None
-        if np.isfinite(sample.continuous.sum()) and not np.isnan(sample.log_prob.sum()):
+        sums = [float(np.add.reduce(array, None)) for array in (sample.continuous, sample.log_prob)]
+        if math.isfinite(sums[0]) and not math.isnan(sums[1]):
             return sample
     wrong = ~np.isfinite(sample.continuous).all(1) | np.isnan(sample.log_prob).any(1)
     if not wrong.any():
