@@ -86,6 +86,23 @@ _OLD_OPTIONS = {
     "--torch": "PyTorch is always used",
     "--tensorflow": "PyTorch is always used",
 }
+"""Options that are read and have no effect."""
+
+_GONE_OPTIONS = {
+    **dict.fromkeys(
+        ("--curriculum", "--sampler"),
+        "it is part of the training file now, and trainers.config --from-mlagents writes it there",
+    ),
+    "--lesson": "--resume goes on at the lesson of the run",
+    "--slow": "use --time-scale 1",
+    "--save-freq": 'use --set "behaviors.*.checkpoint_interval=STEPS"',
+    "--num-runs": "start the command once for each --seed",
+    "--worker-id": "use --base-port",
+    "--cpu": "use --torch-device cpu",
+    "--multi-gpu": "start it with torchrun, as docs/scale.md says",
+    "--docker-target-name": "use --results-dir",
+}
+"""Options of ML-Agents 0.x that no release has today, and what serves instead."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +125,9 @@ class _TrainingParser(CommandParser):
     """A parser that knows the keys of the training file, most of which have no option of their own."""
 
     def advice(self, typed: str) -> str:
-        """Return how a key of the training file is set, if the option has the name of one."""
+        """Return how a key of the training file is set, if the option has its name, or what serves for an old option."""
+        if typed in _GONE_OPTIONS:
+            return _GONE_OPTIONS[typed]
         key = place_of(typed.removeprefix("--").replace("-", "_"))
         return f'a key of the training file is set by --set "{key}=VALUE"' if key else super().advice(typed)
 

@@ -141,6 +141,11 @@ def test_old_options_only_warn(option: str, caplog: pytest.LogCaptureFixture) ->
         (["--keep-checkpoints=3"], '--set "behaviors.*.keep_checkpoints=VALUE"'),
         (["--gamma", "0.9"], '--set "behaviors.*.reward_signals.extrinsic.gamma=VALUE"'),
         (["--num-threads", "2"], '--set "torch_settings.num_threads=VALUE"'),
+        (["--slow"], "unrecognized arguments: --slow; use --time-scale 1"),
+        (
+            ["--curriculum=c.yaml"],
+            "--curriculum=c.yaml; it is part of the training file now, and trainers.config",
+        ),
         (["--initialise-from=x"], "--initialise-from=x; did you mean --initialize-from?"),
         (
             ["--seed", "3000000000"],
