@@ -125,7 +125,7 @@ class _TrainingParser(CommandParser):
     """A parser that knows the keys of the training file, most of which have no option of their own."""
 
     def advice(self, typed: str) -> str:
-        """Return how a key of the training file is set, if the option has its name, or what serves for an old option."""
+        """Return how a key of the training file is set that has the option's name, or what serves for an old option."""
         if typed in _GONE_OPTIONS:
             return _GONE_OPTIONS[typed]
         key = place_of(typed.removeprefix("--").replace("-", "_"))
