@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -72,18 +73,21 @@ def _csv_text(trials: Sequence[Result], search: Search) -> str:
 
 def print_table(trials: Sequence[Result], search: Search, console: Console) -> None:
     """Print the best trials, and how many trials there are of each state."""
-    counts = {
-        state: sum(trial.state == state for trial in trials) for state in sorted({t.state for t in trials})
-    }
+    states = Counter(sorted(trial.state for trial in trials))
+    counts = ", ".join(f"{count} {state}" for state, count in states.items())
+    best = ranked(trials)[:SHOWN]
+    if not best:
+        console.print(Text(f"No trial is complete: {counts or 'there is none'}"))
+        return
     table = Table(
         title=f"Best trials by {search.file.measure} mean return",
-        caption=", ".join(f"{count} {state}" for state, count in counts.items()),
+        caption=counts,
         title_justify="left",
         caption_justify="left",
     )
     for heading in ("trial", "mean", "lowest … highest seed", *map(short, search.file.space)):
         table.add_column(Text(one_line(heading)), justify="right")
-    for trial in ranked(trials)[:SHOWN]:
+    for trial in best:
         spread = f"{min(trial.seeds):,.4g} … {max(trial.seeds):,.4g}" if trial.seeds else ""
         values = [shown(trial.values.get(key, "")) for key in search.file.space]
         table.add_row(*map(Text, (str(trial.number), f"{trial.value:,.4g}", spread, *map(one_line, values))))

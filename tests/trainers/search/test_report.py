@@ -59,3 +59,9 @@ def test_the_table_begins_with_the_best(tmp_path: Path):
     lines = [line.split() for line in output.getvalue().splitlines() if "│" in line]
     assert [line[1] for line in lines] == ["3", "0"]
     assert "2 complete, 1 ended early, 1 failed, 1 running" in " ".join(output.getvalue().split())
+
+
+def test_without_a_complete_trial_a_line_takes_the_place_of_the_table(tmp_path: Path):
+    output = io.StringIO()
+    print_table(TRIALS[1:3], load_search(write_space(tmp_path)), Console(file=output, width=120))
+    assert output.getvalue() == "No trial is complete: 1 ended early, 1 failed\n"
