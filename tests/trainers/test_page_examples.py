@@ -82,7 +82,10 @@ def test_any_base_env_trains(here: Path) -> None:
 
 
 def test_the_evaluated_run_and_the_run_of_a_notebook_train(here: Path) -> None:
-    evaluated, _, shown = blocks(DOCS / "watching.md", "python")
+    played, evaluated, _, shown = blocks(DOCS / "watching.md", "python")
+    names: dict[str, list[float]] = {}
+    exec(changed(played, ("num_envs=20", "num_envs=2"), ("docs/", f"{DOCS}/")), names)
+    assert min(names["returns"]) > 5000
     exec(changed(evaluated, ("50_000", "600"), ("10_000", "200")), {})
     exec(changed(shown, ("50_000", "600"), ("5000", "200")), {})
     found = {path.parent.name for path in (here / "runs").glob("*/*/checkpoint.pt")}
