@@ -146,6 +146,8 @@ class PlayerProcess:
 
 def _remedy(program: Path, error: OSError) -> str:
     """Return what to do about a player that the system does not start."""
+    if program.suffix == ".py" and re.search(r"_v\d+$", program.stem):
+        return f"a PettingZoo environment is named by folder and module: {program.parent.name}/{program.stem}"
     if program.suffix == ".py":
         return f"an environment in a Python file is named by module and id, such as {program.stem}:Maze-v0"
     return f"run: chmod +x {program}" if isinstance(error, PermissionError) else "is it a player?"

@@ -6,7 +6,7 @@ import logging
 import re
 import warnings
 from collections.abc import Mapping
-from functools import partial
+from functools import cache, partial
 from numbers import Integral
 from typing import Any, Literal
 
@@ -86,11 +86,24 @@ def make_env(
         vector_env = _make_vector_env(find_spec(env_id), count, dict(options or {}))
     for message in dict.fromkeys(str(warning.message) for warning in caught):
         logger.warning("%s: %s", env_id, message)
+    one = next(iter(getattr(vector_env, "envs", ())), None)
+    if isinstance(one, gymnasium.Env) and one.has_wrapper_attr("action_masks"):
+        _say_masks_are_not_called(env_id)
     try:
         return VectorEnvAdapter(vector_env, behavior_name(env_id), seed)
     except BaseException:
         close_reported(vector_env.close)
         raise
+
+
+@cache
+def _say_masks_are_not_called(env_id: str) -> None:
+    """Says once where masks come from, for those who have the method from which Stable-Baselines3 takes them."""
+    logger.warning(
+        "%s: its method action_masks() is not called; masks are read from info['action_mask'], in which 1 allows an "
+        "action",
+        env_id,
+    )
 
 
 def with_whole_episodes(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Masks of actions, as Gymnasium and PettingZoo environments give them in `info`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,9 @@ from gym_adapters.values import described
 
 ACTION_MASK = "action_mask"
 """Key of `info` whose value has 1 for each action that is allowed."""
+
+OBSERVATION = "observation"
+"""Key of the observation proper in a dictionary that also holds an action mask, as PettingZoo's games give it."""
 
 
 def branches_of(space: Space) -> tuple[int, ...] | None:
@@ -45,3 +48,46 @@ def flat_mask(mask: Any, branches: Sequence[int], where: str) -> np.ndarray:
             "allowed and 0 if not"
         )
     return flat.astype(np.int8)
+
+
+def without_mask(observation: Any, space: Space) -> tuple[Any, Any]:
+    """Returns an observation as its space describes it, and the mask that came in it; None if none did.
+
+    Args:
+        observation: One observation, or a batch of them.
+        space: The space of one observation, without a mask.
+    """
+    is_masked = isinstance(observation, Mapping) and ACTION_MASK in observation
+    if not is_masked or (isinstance(space, spaces.Dict) and ACTION_MASK in space.spaces):
+        return observation, None
+    rest = {key: part for key, part in observation.items() if key != ACTION_MASK}
+    alone = OBSERVATION in rest and not isinstance(space, spaces.Dict)
+    return rest[OBSERVATION] if alone else rest, observation[ACTION_MASK]
+
+
+def masks_by_branch(masks: Any, one: bool, branches: Sequence[int], where: str) -> Any:
+    """Returns the masks of one agent or of n as one table for each branch, (n, choices), with True = forbidden.
+
+    Args:
+        masks: One mask in any form of `flat_mask`, or n of them; None and such tables are returned as they are.
+        one: Whether it is the mask of one agent.
+        branches: The number of actions of each branch.
+        where: See `flat_mask`.
+
+    Raises:
+        UserError: See `flat_mask`.
+    """
+    if masks is None or not branches or _is_by_branch(masks):
+        return masks
+    rows = [masks] if one else list(masks)
+    forbidden = np.array([flat_mask(mask, branches, where) == 0 for mask in rows]).reshape(
+        len(rows), sum(branches)
+    )
+    return np.split(forbidden, np.cumsum(branches)[:-1], axis=1)
+
+
+def _is_by_branch(masks: Any) -> bool:
+    try:
+        return len(masks) > 0 and all(not isinstance(part, tuple) and np.ndim(part) == 2 for part in masks)
+    except (TypeError, ValueError):  # no list, or rows of different lengths
+        return False

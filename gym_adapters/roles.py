@@ -10,13 +10,10 @@ from mlagents_envs.base_env import ActionTuple, BehaviorSpec, DecisionSteps, Ter
 
 from gym_adapters.action_spaces import ActionMapping
 from gym_adapters.errors import UserError, raised
-from gym_adapters.masks import ACTION_MASK, branches_of, flat_mask
+from gym_adapters.masks import ACTION_MASK, OBSERVATION, branches_of, flat_mask
 from gym_adapters.spaces import ObservationMapping
 from gym_adapters.teams import TEAM
 from gym_adapters.values import described
-
-OBSERVATION = "observation"
-"""Key of the observation proper in a `Dict` space that also holds an action mask."""
 
 
 class Role:

@@ -95,12 +95,14 @@ def test_player_that_may_not_be_executed(tmp_path: Path, port: int) -> None:
     path.chmod(0o644)
     with pytest.raises(UserError, match=rf"cannot be started \(Permission denied\); run: chmod \+x {path}"):
         UnityEnv(PlayerOptions(path, port))
-    module = path.with_name("maze.py")
-    module.touch(0o644)
-    with pytest.raises(
-        UserError, match=r"maze\.py: cannot be started .*named by module and id, such as maze:"
+    for name, words in (
+        ("maze.py", "named by module and id, such as maze:"),
+        ("maze_v0.py", f"named by folder and module: {tmp_path.name}/maze_v0"),
     ):
-        UnityEnv(PlayerOptions(module, port))
+        module = path.with_name(name)
+        module.touch(0o644)
+        with pytest.raises(UserError, match=rf"{name}: cannot be started .*{words}"):
+            UnityEnv(PlayerOptions(module, port))
 
 
 def test_other_api_version(port: int) -> None:

@@ -226,3 +226,25 @@ def test_what_was_made_is_closed_if_the_rest_cannot_be(observations, fails_at, s
         gymnasium.registry.pop("Costly-v0")
     assert made
     assert {id(env) for env in closed} == {id(env) for env in made}
+
+
+class Masked(gymnasium.Env):
+    """Has the method from which Stable-Baselines3 takes masks."""
+
+    observation_space, action_space = gymnasium.spaces.Discrete(2), gymnasium.spaces.Discrete(2)
+
+    def action_masks(self):
+        raise AssertionError
+
+
+def test_a_method_for_masks_that_is_not_called_is_named_once(caplog):
+    gymnasium.register("Masked-v0", Masked)
+    try:
+        for _ in range(2):
+            make_env("Masked-v0", 2).close()
+    finally:
+        del gymnasium.registry["Masked-v0"]
+    (record,) = caplog.records
+    assert record.getMessage().startswith(
+        "Masked-v0: its method action_masks() is not called; masks are read from"
+    )

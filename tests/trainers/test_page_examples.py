@@ -82,7 +82,10 @@ def test_any_base_env_trains(here: Path) -> None:
 
 
 def test_the_evaluated_run_and_the_run_of_a_notebook_train(here: Path) -> None:
-    evaluated, _, shown = blocks(DOCS / "watching.md", "python")
+    played, evaluated, _, shown = blocks(DOCS / "watching.md", "python")
+    names: dict[str, list[float]] = {}
+    exec(changed(played, ("num_envs=20", "num_envs=2"), ("docs/", f"{DOCS}/")), names)
+    assert min(names["returns"]) > 5000
     exec(changed(evaluated, ("50_000", "600"), ("10_000", "200")), {})
     exec(changed(shown, ("50_000", "600"), ("5000", "200")), {})
     found = {path.parent.name for path in (here / "runs").glob("*/*/checkpoint.pt")}
@@ -111,7 +114,8 @@ def test_the_environment_of_the_tutorial_keeps_the_contract_and_trains(here: Pat
 def test_the_game_of_the_page_trains_and_is_played_against(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (game,) = blocks(DOCS / "pettingzoo.md", "python")
+    game, player = blocks(DOCS / "pettingzoo.md", "python")
+    (here / "runner.py").write_text(player, encoding="utf-8")
     (here / "my_games").mkdir()
     (here / "my_games" / "chase_v0.py").write_text(game, encoding="utf-8")
     short = ["--max-steps", "300", "--num-envs", "2", "--run-id", "chase"]
@@ -119,6 +123,8 @@ def test_the_game_of_the_page_trains_and_is_played_against(
     assert {path.name for path in (here / "runs" / "chase").glob("*.onnx")} == {"cat.onnx", "mouse.onnx"}
     assert evaluation.main(["runs/chase", "--trust", "--against", "random", "--games", "20"]) == 0
     assert "20 games" in capsys.readouterr().out
+    assert evaluation.main(["runs/chase", "--trust", "--against", "runner:Runner", "--games", "20"]) == 0
+    assert "runs/chase against runner:Runner: 20 games" in capsys.readouterr().out
 
 
 def test_the_training_file_of_the_scene_is_one() -> None:

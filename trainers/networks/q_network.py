@@ -96,9 +96,9 @@ class QNetwork(PolicyNetwork):
         branches = spec.action_spec.discrete_branches
         if spec.action_spec.continuous_size or len(branches) != 1:
             raise UserError(
-                "this trainer_type needs actions that are one discrete branch, but this behavior has "
-                f"{spec.action_spec.continuous_size} continuous actions and {len(branches)} discrete branches; "
-                f"use a trainer_type that learns a policy, such as {catalogue.DEFAULT}"
+                "this trainer_type needs actions that are one discrete branch (in Gymnasium a Discrete space), but "
+                f"this behavior has {spec.action_spec.continuous_size} continuous actions and {len(branches)} discrete "
+                f"branches; use a trainer_type that learns a policy, such as {catalogue.DEFAULT}"
             )
         self.dueling, self.dueling_units = dueling, dueling_units
         self.body = self.make_body(settings.hidden_units)

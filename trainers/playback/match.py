@@ -6,10 +6,13 @@ from typing import Any, Protocol
 
 import numpy as np
 from mlagents_envs.base_env import ActionTuple, BaseEnv, BehaviorSpec, DecisionSteps, TerminalSteps
+from mlagents_envs.exception import UnityActionException
 
-from gym_adapters.actions import random_actions
-from gym_adapters.errors import UserError, environment_called
+from gym_adapters.actions import checked_choices, random_actions
+from gym_adapters.errors import UserError, environment_called, raised
 from gym_adapters.teams import parts_of
+from gym_adapters.text import joined_lines
+from gym_adapters.values import described
 from trainers.experience.playing import actions_of, steps_of
 from trainers.maths.elo import rating_difference, score_interval
 from trainers.records.policy_file import LoadedPolicy
@@ -71,6 +74,50 @@ class RandomSide:
         """See `Side.act`."""
         spec = self._specs[behavior].action_spec
         return random_actions(self._random, spec, len(steps), steps.action_mask)
+
+
+class OwnSide:
+    """A player of the user's own. What goes wrong in it is one line that names it.
+
+    Args:
+        name: what it is called, with which errors begin.
+        player: it; a `Side`.
+        specs: the behaviors by name.
+
+    Raises:
+        UserError: it has no method `act`. So does `act` if the player fails, or takes no action of the behavior.
+    """
+
+    def __init__(self, name: str, player: Any, specs: Mapping[str, BehaviorSpec]) -> None:
+        if not callable(getattr(player, "act", None)):
+            raise UserError(f"{name}: has no method act(self, behavior, steps); write it")
+        self._name, self._player, self._specs = name, player, specs
+
+    def act(self, behavior: str, steps: DecisionSteps) -> ActionTuple:
+        """See `Side.act`."""
+        spec = self._specs[behavior].action_spec
+        try:
+            given = self._player.act(behavior, steps)
+        except UserError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise UserError(f"{self._name}: act raised {raised(error)}; mend it") from error
+        if not isinstance(given, ActionTuple):
+            raise UserError(
+                f"{self._name}: act gave {described(given)}; expected a mlagents_envs.base_env.ActionTuple"
+            )
+        try:
+            action = checked_choices(spec, given, len(steps), behavior)
+        except UnityActionException as error:
+            raise UserError(f"{self._name}: act: {joined_lines(error)}; change it") from error
+        if not np.isfinite(action.continuous).all():
+            raise UserError(f"{self._name}: act gave an action that is not finite; change it")
+        for branch, forbidden in enumerate(steps.action_mask or ()):
+            if forbidden[np.arange(len(steps)), action.discrete[:, branch]].any():
+                raise UserError(
+                    f"{self._name}: act took an action that steps.action_mask[{branch}] forbids (True); look at it"
+                )
+        return action
 
 
 class _Game:

@@ -17,7 +17,7 @@ from gym_adapters.limits import ENVIRONMENTS
 from gym_adapters.make import make_env
 from gym_adapters.pettingzoo import TEAMS, is_pettingzoo
 from gym_adapters.teams import parts_of
-from trainers.playback.match import RandomSide, RunSide, Side, play_games, report, teams_in, text
+from trainers.playback.match import OwnSide, RandomSide, RunSide, Side, play_games, report, teams_in, text
 from trainers.playback.policies import loaded
 from trainers.playback.run_environment import environment_of
 from trainers.records.policy_file import find_checkpoints
@@ -90,12 +90,13 @@ def _other_side(specs: dict[str, BehaviorSpec], arguments: argparse.Namespace) -
     if (named := CLASS.fullmatch(arguments.against)) is None:
         return _side(find_checkpoints(Path(arguments.against), arguments.checkpoint), arguments)
     try:
-        side: Side = getattr(importlib.import_module(named["module"]), named["name"])(specs, arguments.seed)
+        player = getattr(importlib.import_module(named["module"]), named["name"])(specs, arguments.seed)
     except (Exception, SystemExit) as error:
         raise UserError(
-            f"--against {arguments.against}: {raised(error)}; name a class as module:Class"
+            f"--against {arguments.against}: {raised(error)}; name a class as module:Class, which is made from "
+            "behaviors and a seed"
         ) from error
-    return side
+    return OwnSide(f"--against {arguments.against}", player, specs)
 
 
 def _side(checkpoints: Sequence[Path], arguments: argparse.Namespace) -> RunSide:

@@ -14,7 +14,7 @@ from mlagents_envs.base_env import ActionTuple
 from gym_adapters.action_spaces import ActionMapping
 from gym_adapters.errors import UserError, unread_named
 from gym_adapters.floats import as_floats
-from gym_adapters.masks import flat_mask
+from gym_adapters.masks import masks_by_branch, without_mask
 from gym_adapters.space_description import space_from
 from gym_adapters.spaces import ObservationMapping
 from trainers.config import CheckpointSettings
@@ -243,28 +243,14 @@ class LoadedPolicy:
             ]
             return parts[0] if len(parts) == 1 else tuple(parts)
         observations, actions = self._mappings
+        observation, own = without_mask(observation, observations.space)
+        action_mask = own if action_mask is None else action_mask
         one = observations.is_one(observation)
         arrays = observations.convert_rows([observation]) if one else observations.convert(observation)
-        if action_mask is not None and not _is_by_branch(action_mask):
-            action_mask = self._by_branch([action_mask] if one else list(action_mask))
-        found = actions.convert(self.act(arrays, deterministic, action_mask))
-        return found[0] if one else found
-
-    def _by_branch(self, masks: Sequence[Any]) -> list[np.ndarray] | None:
-        """Turn masks of an environment into those of `act`."""
-        if not masks:
-            return None
         branches = self.spec.action_spec.discrete_branches
-        forbidden = np.stack([flat_mask(mask, branches, f"policy {self.name}") == 0 for mask in masks])
-        return np.split(forbidden, np.cumsum(branches)[:-1], axis=1)
-
-
-def _is_by_branch(masks: Any) -> bool:
-    """Whether masks have the form of `act`: one table for each branch. An environment's mask is a row of numbers."""
-    try:
-        return all(not isinstance(part, tuple) and np.ndim(part) == 2 for part in masks)
-    except (TypeError, ValueError):  # no list, or rows of different lengths
-        return False
+        masks = masks_by_branch(action_mask, one, branches, f"policy {self.name}")
+        found = actions.convert(self.act(arrays, deterministic, masks))
+        return found[0] if one else found
 
 
 def _as_stored(array: np.ndarray) -> np.ndarray:

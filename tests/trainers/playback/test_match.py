@@ -4,13 +4,13 @@ import json
 import re
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from gymnasium import spaces
-from mlagents_envs.base_env import ActionTuple, BaseEnv, DecisionSteps
+from mlagents_envs.base_env import ActionSpec, ActionTuple, BaseEnv, BehaviorSpec, DecisionSteps
 from needs import PETTINGZOO, VIDEO
 from test_video import decoded
 
@@ -21,7 +21,7 @@ from gym_adapters.teams import parts_of
 from tests.games.tictactoe import best_moves, value
 from trainers import train
 from trainers.playback.evaluation import main as evaluate_main
-from trainers.playback.match import RandomSide, play_games, report, teams_in, text
+from trainers.playback.match import OwnSide, RandomSide, play_games, report, teams_in, text
 from trainers.playback.video import film_agents
 
 
@@ -222,6 +222,33 @@ def test_what_cannot_be_played_is_refused(
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
     assert len(lines) == 1
     assert re.search(re.escape(words), lines[0])
+
+
+def test_a_player_of_ones_own_that_fails_is_one_line_that_names_it() -> None:
+    spec = BehaviorSpec([], ActionSpec(1, (2,)))
+    masked = [np.array([[False, True]] * 2)]
+    steps = DecisionSteps([], np.zeros(2), np.arange(2), masked, np.zeros(2), np.zeros(2))
+
+    def taken(continuous: float, discrete: int, rows: int = 2) -> Any:
+        pair = np.full((rows, 1), continuous, np.float32), np.full((rows, 1), discrete, np.int32)
+        return lambda behavior, steps: ActionTuple(*pair)
+
+    def fails(behavior: str, steps: DecisionSteps) -> Any:
+        raise KeyError(behavior)
+
+    for act, words in (
+        (fails, "act raised KeyError: 'Task'"),
+        (lambda behavior, steps: None, "act gave None; expected a mlagents_envs.base_env.ActionTuple"),
+        (taken(0.0, 0, rows=3), "act: The behavior Task needs a continuous input of dimension (2, 1)"),
+        (taken(0.0, 2), "act: a discrete action of Task lies outside its branches (2,)"),
+        (taken(np.nan, 0), "act gave an action that is not finite"),
+        (taken(0.0, 1), "act took an action that steps.action_mask[0] forbids"),
+        (7, "has no method act(self, behavior, steps)"),
+    ):
+        with pytest.raises(UserError, match=f"^mine: {re.escape(words)}"):
+            OwnSide("mine", SimpleNamespace(act=act), {"Task": spec}).act("Task", steps)
+    good = OwnSide("mine", SimpleNamespace(act=taken(0.5, 0)), {"Task": spec}).act("Task", steps)
+    assert good.continuous.tolist() == [[0.5], [0.5]]
 
 
 @VIDEO

@@ -14,6 +14,7 @@ from gymnasium import spaces
 from run_tools import OPTIONS, Stopwatch, options
 
 from gym_adapters import make_env
+from gym_adapters.masks import masks_by_branch, without_mask
 from trainers import UserError, load_policy, train
 
 BEHAVIOR = {
@@ -116,6 +117,26 @@ def test_a_mask_of_the_environment_allows_what_it_allows_there(tmp_path):
         policy.predict(one, action_mask=[1, 1, 1, 0, 0])
     with pytest.raises(UserError, match="expected action masks of shape"):
         policy.predict(batch, action_mask=np.ones((2, 5)))
+
+
+@pytest.mark.parametrize("keys", [("observation",), ("board", "left")])
+def test_a_mask_may_come_in_the_observation(keys):
+    """PettingZoo's games give it there."""
+    box = spaces.Box(-1, 1, (2,))
+    space = box if keys == ("observation",) else spaces.Dict(dict.fromkeys(keys, box))
+    seen = {key: np.zeros(2, np.float32) for key in keys}
+    for allowed in range(3):
+        mask = np.eye(3, dtype=np.int8)[allowed]
+        rest, found = without_mask({**seen, "action_mask": mask}, space)
+        assert found is mask
+        assert space.contains(rest)
+        (table,) = masks_by_branch(found, True, (3,), "here")
+        np.testing.assert_array_equal(table, [mask == 0])
+    assert without_mask(seen, space) == (seen, None)
+    whole = spaces.Dict({"action_mask": box})
+    assert without_mask({"action_mask": 1}, whole) == ({"action_mask": 1}, None)  # it was learned from
+    (table,) = masks_by_branch([], False, (3,), "here")
+    assert table.shape == (0, 3)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 1e39])
