@@ -2,6 +2,7 @@
 
 import logging
 import math
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -18,9 +19,8 @@ logger = logging.getLogger(__name__)
 class ActionMapping:
     """Converts `ActionTuple`s to batched actions of one space.
 
-    A bounded dimension of a `Box` is clipped to [-1, 1] and mapped linearly to [low, high]; an unbounded one, or one
-    bounded only by the largest numbers of its type, is passed on unchanged. `Discrete`, `MultiDiscrete` and
-    `MultiBinary` become branches counted from 0.
+    A `Tuple` or `Dict` takes hybrid actions: the numbers of its parts side by side, and their branches. Each part is
+    converted as `PlainActions` says.
 
     Attributes:
         space: The space of one environment's action.
@@ -29,13 +29,73 @@ class ActionMapping:
 
     def __init__(self, space: Space) -> None:
         self.space = space
+        self._parts = [PlainActions(part) for part in parts_of(space)]
+        if not self._parts:
+            raise _empty(space)
+        branches = tuple(branch for part in self._parts for branch in part.spec.discrete_branches)
+        self.spec = ActionSpec(sum(part.spec.continuous_size for part in self._parts), branches)
+        check_actions("the environment", self.spec.continuous_size, branches)
+
+    def convert(self, action: ActionTuple) -> Any:
+        """Converts a batch of actions.
+
+        Args:
+            action: Continuous part of shape (num_envs, continuous_size), discrete part of shape
+                (num_envs, branches).
+
+        Returns:
+            Actions in the form and type of the space: arrays of shape (num_envs, *space.shape), nested like the space.
+        """
+        converted, number, branch = [], 0, 0
+        for part in self._parts:
+            next_number, next_branch = number + part.spec.continuous_size, branch + part.spec.discrete_size
+            converted.append(
+                part.convert(action.continuous[:, number:next_number], action.discrete[:, branch:next_branch])
+            )
+            number, branch = next_number, next_branch
+        return _nested(self.space, iter(converted))
+
+    def convert_each(self, action: ActionTuple) -> list[Any]:
+        """Converts a batch of actions to a list of single ones, each in the form that one environment takes."""
+        batch = self.convert(action)
+        if isinstance(batch, np.ndarray):
+            return list(batch)
+        return [_row(batch, row) for row in range(len(action.continuous))]
+
+    def invert(self, actions: Any) -> ActionTuple:
+        """Returns the `ActionTuple` that `convert` turns into these actions.
+
+        Args:
+            actions: What `convert` returns.
+
+        Raises:
+            ValueError: An action has another shape, or is no action of the space.
+        """
+        pairs = [
+            part.invert(np.asarray(rows))
+            for part, rows in zip(self._parts, _flat(self.space, actions), strict=True)
+        ]
+        return ActionTuple(*(np.concatenate(columns, axis=1) for columns in zip(*pairs, strict=True)))
+
+
+class PlainActions:
+    """Converts actions of a space that has no parts.
+
+    A bounded dimension of a `Box` is clipped to [-1, 1] and mapped linearly to [low, high]; an unbounded one, or one
+    bounded only by the largest numbers of its type, is passed on unchanged. `Discrete`, `MultiDiscrete` and
+    `MultiBinary` become branches counted from 0.
+
+    Attributes:
+        space: The space of one environment's action.
+        spec: Its `ActionSpec`.
+    """
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
         self._first = np.zeros(0, dtype=np.int64)
         _check_size(space)
         if math.prod(space.shape or ()) == 0:
-            raise UserError(
-                f"action space {space_text(space)} is empty; expected at least one action; "
-                "wrap the environment to take one"
-            )
+            raise _empty(space)
         match space:
             case spaces.Box():
                 self.spec = ActionSpec.create_continuous(int(np.prod(space.shape)))
@@ -51,32 +111,29 @@ class ActionMapping:
                 self._first = np.zeros(space.shape, dtype=np.int64)
             case _:
                 raise UserError(
-                    f"action space {space_text(space)} is not supported; expected Box, Discrete, or one-dimensional "
-                    "MultiDiscrete or MultiBinary; wrap the environment to give one of these"
+                    f"action space {space_text(space)} is not supported; expected Box, Discrete, one-dimensional "
+                    "MultiDiscrete or MultiBinary, or a Tuple or Dict of these; wrap the environment to give one"
                 )
 
-    def convert(self, action: ActionTuple) -> np.ndarray:
+    def convert(self, numbers: np.ndarray, choices: np.ndarray) -> np.ndarray:
         """Converts a batch of actions.
 
         Args:
-            action: Continuous part of shape (num_envs, continuous_size), discrete part of shape
-                (num_envs, branches).
+            numbers: Shape: (num_envs, continuous_size).
+            choices: Shape: (num_envs, branches).
 
         Returns:
             Actions in the form and type of the space. Shape: (num_envs, *space.shape)
         """
-        dtype = self.space.dtype
-        if self.spec.continuous_size:
-            values = self._scale(action.continuous.astype(np.float64))
-        else:
-            values = action.discrete + self._first
-        return values.reshape(-1, *(self.space.shape or ())).astype(dtype)
+        is_box = self.spec.continuous_size > 0
+        values = self._scale(numbers.astype(np.float64)) if is_box else choices + self._first
+        return values.reshape(-1, *(self.space.shape or ())).astype(self.space.dtype)
 
-    def invert(self, actions: np.ndarray) -> ActionTuple:
-        """Returns the `ActionTuple` that `convert` turns into these actions.
+    def invert(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the numbers, float32, and the choices, int32, that `convert` turns into these actions.
 
         Args:
-            actions: Actions of one environment after another, in the form of the space. Shape: (n, *space.shape)
+            actions: Shape: (n, *space.shape)
 
         Raises:
             ValueError: An action has another shape, or is no action of the space.
@@ -87,13 +144,12 @@ class ActionMapping:
         if self.spec.continuous_size:
             width = np.where(self._half_width > 0, self._half_width, 1.0)
             unit = (rows.astype(np.float64) - self._center) / width
-            return ActionTuple(
-                continuous=np.where(self._bounded, np.clip(unit, -1.0, 1.0), unit).astype(np.float32)
-            )
+            numbers = np.where(self._bounded, np.clip(unit, -1.0, 1.0), unit).astype(np.float32)
+            return numbers, np.zeros((len(rows), 0), np.int32)
         counted = rows.astype(np.int64) - self._first
         if ((counted < 0) | (counted >= np.array(self.spec.discrete_branches))).any():
             raise ValueError(f"an action that {space_text(self.space)} does not have")
-        return ActionTuple(discrete=counted.astype(np.int32))
+        return np.zeros((len(rows), 0), np.float32), counted.astype(np.int32)
 
     def _set_bounds(self, space: spaces.Box) -> None:
         low, high = space.low.ravel().astype(np.float64), space.high.ravel().astype(np.float64)
@@ -109,6 +165,54 @@ class ActionMapping:
         unit = np.where(self._bounded, np.clip(raw, -1.0, 1.0), raw)
         scaled = np.clip(self._center + self._half_width * unit, self._low, self._high)
         return np.rint(scaled) if np.issubdtype(self.space.dtype, np.integer) else scaled
+
+
+def parts_of(space: Space) -> list[Space]:
+    """Returns the parts of a space that have no parts, in order; the space itself if it has none."""
+    match space:
+        case spaces.Tuple():
+            return [part for child in space.spaces for part in parts_of(child)]
+        case spaces.Dict():
+            return [part for child in space.spaces.values() for part in parts_of(child)]
+    return [space]
+
+
+def _nested(space: Space, parts: Iterator[Any]) -> Any:
+    """Returns what belongs to the parts of a space, nested like the space."""
+    match space:
+        case spaces.Tuple():
+            return tuple(_nested(child, parts) for child in space.spaces)
+        case spaces.Dict():
+            return {key: _nested(child, parts) for key, child in space.spaces.items()}
+    return next(parts)
+
+
+def _flat(space: Space, nested: Any) -> list[Any]:
+    """Returns what belongs to the parts of a space, in order; the opposite of `_nested`."""
+    match space:
+        case spaces.Tuple():
+            return [
+                part for child, own in zip(space.spaces, nested, strict=True) for part in _flat(child, own)
+            ]
+        case spaces.Dict():
+            return [part for key, child in space.spaces.items() for part in _flat(child, nested[key])]
+    return [nested]
+
+
+def _row(batch: Any, row: int) -> Any:
+    """Returns one action of a nested batch."""
+    match batch:
+        case tuple():
+            return tuple(_row(part, row) for part in batch)
+        case dict():
+            return {key: _row(part, row) for key, part in batch.items()}
+    return batch[row]
+
+
+def _empty(space: Space) -> UserError:
+    return UserError(
+        f"action space {space_text(space)} is empty; expected at least one action; wrap the environment to take one"
+    )
 
 
 @cache

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from gymnasium import Space, spaces
 
+from gym_adapters.action_spaces import parts_of
 from gym_adapters.errors import UserError
 from gym_adapters.values import described
 
@@ -18,11 +19,18 @@ OBSERVATION = "observation"
 
 def branches_of(space: Space) -> tuple[int, ...] | None:
     """Returns the number of actions of each branch; None if a space's actions cannot be masked."""
-    if isinstance(space, spaces.Discrete):
-        return (int(space.n),)
-    if isinstance(space, spaces.MultiDiscrete) and space.nvec.ndim == 1:
-        return tuple(int(n) for n in space.nvec)
-    return None
+    branches: tuple[int, ...] = ()
+    for part in parts_of(space):
+        match part:
+            case spaces.Discrete():
+                branches += (int(part.n),)
+            case spaces.MultiDiscrete() if part.nvec.ndim == 1:
+                branches += tuple(int(n) for n in part.nvec)
+            case spaces.Box():  # the numbers beside choices have no mask
+                pass
+            case _:
+                return None
+    return branches or None
 
 
 def flat_mask(mask: Any, branches: Sequence[int], where: str) -> np.ndarray:

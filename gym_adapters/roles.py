@@ -60,8 +60,10 @@ class Role:
 
     def converted(self, action: ActionTuple) -> list[Any]:
         """Return actions in the form of the environment; those of a `Discrete` space are whole numbers."""
-        converted = self.actions.convert(action)
-        return converted.tolist() if isinstance(self.actions.space, spaces.Discrete) else list(converted)
+        if isinstance(self.actions.space, spaces.Discrete):
+            whole: list[Any] = self.actions.convert(action).tolist()
+            return whole
+        return self.actions.convert_each(action)
 
     def is_idle(self, forbidden: np.ndarray) -> bool:
         """Whether a mask leaves no action in some branch, as for those who are not on turn."""

@@ -5,6 +5,8 @@ import logging
 import numpy as np
 import pytest
 from gymnasium import spaces
+from gymnasium.spaces import flatten
+from gymnasium.vector.utils import concatenate, create_empty_array
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -22,6 +24,8 @@ ACTIONS = {
     "discrete": (spaces.Discrete(4, start=2), 0, (4,)),
     "multi-discrete": (spaces.MultiDiscrete([2, 3], start=[0, 5]), 0, (2, 3)),
     "multi-binary": (spaces.MultiBinary(3), 0, (2, 2, 2)),
+    "tuple": (spaces.Tuple((spaces.Discrete(3, start=1), box(2))), 2, (3,)),
+    "nested": (spaces.Dict(go=spaces.Tuple((box(1), spaces.MultiDiscrete([2, 3]))), at=box(2, 2)), 5, (2, 3)),
 }
 
 
@@ -92,8 +96,7 @@ def test_branches_start_at_zero_whatever_the_space_starts_at():
 @pytest.mark.parametrize(
     "space",
     [
-        spaces.Dict({"move": box(1)}),
-        spaces.Tuple((spaces.Discrete(2), box(1))),
+        spaces.Tuple(()),
         spaces.MultiDiscrete([[2, 2], [3, 3]]),
         spaces.MultiBinary([2, 2]),
         spaces.Text(4),
@@ -122,13 +125,20 @@ def test_bounds_that_mean_none_are_none(largest, caplog):
         spaces.Discrete(4, start=3),
         spaces.MultiDiscrete([2, 5]),
         spaces.MultiBinary(3),
+        spaces.Tuple((spaces.Discrete(4, start=3), spaces.Box(-2.0, 9.0, (2,), np.float32))),
+        spaces.Dict(
+            go=spaces.Tuple((box(1), spaces.MultiDiscrete([2, 5]))), at=spaces.Box(0, 7, (3,), np.int64)
+        ),
     ],
     ids=str,
 )
 def test_actions_of_an_environment_are_inverted(space: spaces.Space) -> None:
     space.seed(0)
-    actions, mapping = np.array([space.sample() for _ in range(20)]), ActionMapping(space)
+    single, mapping = [space.sample() for _ in range(20)], ActionMapping(space)
+    actions = concatenate(space, single, create_empty_array(space, 20))
     given = mapping.invert(actions)
     assert given.continuous.shape == (20, mapping.spec.continuous_size)
     assert given.discrete.shape == (20, mapping.spec.discrete_size)
-    np.testing.assert_allclose(mapping.convert(given), actions, rtol=1e-5, atol=1e-6)
+    for found, expected in zip(mapping.convert_each(given), single, strict=True):
+        assert space.contains(found)
+        np.testing.assert_allclose(flatten(space, found), flatten(space, expected), rtol=1e-5, atol=1e-5)

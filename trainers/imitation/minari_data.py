@@ -66,7 +66,7 @@ def _trajectory(episode: Any, observations: ObservationMapping, actions: ActionM
     """Return a Minari `EpisodeData`, whose observations are one more than its actions."""
     count = len(episode.rewards)
     seen = tuple(observations.convert(episode.observations))
-    given = actions.invert(np.asarray(episode.actions))
+    given = actions.invert(episode.actions)
     if {len(column) for column in seen} != {count + 1} or len(given.continuous) != count:
         raise ValueError(
             f"an episode of {len(seen[0])} observations, {len(given.continuous)} actions and {count} rewards; expected "

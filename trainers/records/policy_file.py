@@ -249,8 +249,8 @@ class LoadedPolicy:
         arrays = observations.convert_rows([observation]) if one else observations.convert(observation)
         branches = self.spec.action_spec.discrete_branches
         masks = masks_by_branch(action_mask, one, branches, f"policy {self.name}")
-        found = actions.convert(self.act(arrays, deterministic, masks))
-        return found[0] if one else found
+        chosen = self.act(arrays, deterministic, masks)
+        return actions.convert_each(chosen)[0] if one else actions.convert(chosen)
 
 
 def _as_stored(array: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium import spaces
+from gymnasium.vector.utils import iterate
 from run_tools import OPTIONS, Stopwatch, options
 
 from gym_adapters import make_env
@@ -46,10 +47,26 @@ class Odd(gymnasium.Env):
         }
 
 
+class Hybrid(Odd):
+    """Choices, which a mask limits, and numbers beside them."""
+
+    action_space = spaces.Tuple((spaces.Discrete(3, start=1), spaces.Dict(push=spaces.Box(0, 5, (2,)))))
+
+    def reset(self, *, seed=None, options=None):
+        observation, _ = super().reset(seed=seed)
+        return observation, {"action_mask": np.array([1, 1, 0], np.int8)}
+
+    def step(self, action):
+        assert self.action_space.contains(action)
+        assert action[0] < 3, "the mask forbids it"
+        return self._look(), 1.0, bool(self.np_random.random() < 0.1), False, {"action_mask": [1, 1, 0]}
+
+
 gymnasium.register("Odd-v0", Odd, max_episode_steps=20)
+gymnasium.register("Hybrid-v0", Hybrid, max_episode_steps=20)
 
 
-@pytest.mark.parametrize("env_id", ["Pendulum-v1", "CartPole-v1", "Odd-v0"])
+@pytest.mark.parametrize("env_id", ["Pendulum-v1", "CartPole-v1", "Odd-v0", "Hybrid-v0"])
 def test_answers_go_straight_into_the_environment(env_id, tmp_path):
     run = {
         "behaviors": {env_id: BEHAVIOR},
@@ -59,9 +76,9 @@ def test_answers_go_straight_into_the_environment(env_id, tmp_path):
     policy = load_policy(tmp_path / "one")
 
     env = gymnasium.make(env_id)
-    observation, _ = env.reset(seed=0)
+    observation, info = env.reset(seed=0)
     for _ in range(5):
-        action = policy.predict(observation)
+        action = policy.predict(observation, action_mask=info.get("action_mask"))
         assert env.action_space.contains(action), action
         observation, _, _, _, _ = env.step(action)
     env.close()
@@ -70,8 +87,12 @@ def test_answers_go_straight_into_the_environment(env_id, tmp_path):
     batch, _ = several.reset(seed=0)
     actions = policy.predict(batch)
     assert several.action_space.contains(actions)
-    for index, one in enumerate(gymnasium.vector.utils.iterate(several.observation_space, batch)):
-        np.testing.assert_allclose(policy.predict(one), actions[index], rtol=1e-5)
+    singles = zip(
+        iterate(several.observation_space, batch), iterate(several.action_space, actions), strict=True
+    )
+    for one, action in singles:
+        found = spaces.flatten(env.action_space, policy.predict(one))
+        np.testing.assert_allclose(found, spaces.flatten(env.action_space, action), rtol=1e-5)
     several.close()
 
 
