@@ -15,19 +15,18 @@ from trainers import load_policy
 REPOSITORY = Path(__file__).parents[2]
 PATIENCE = 120  # seconds; a busy machine may take a while to start a process
 
-BEHAVIOR = {
+SMALL = {
     "trainer_type": "ppo",
     "hyperparameters": {"batch_size": 32, "buffer_size": 128},
     "network_settings": {"hidden_units": 8, "num_layers": 1},
     "max_steps": 400,
     "summary_freq": 100,
-    "checkpoint_interval": 150,
 }
 
 
 def write_file(path: Path, **behavior) -> Path:
     """A small training file for any environment."""
-    path.write_text(yaml.safe_dump({"default_settings": {**BEHAVIOR, **behavior}}))
+    path.write_text(yaml.safe_dump({"default_settings": {**SMALL, "checkpoint_interval": 150, **behavior}}))
     return path
 
 

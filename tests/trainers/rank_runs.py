@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from command_tools import SMALL
 from mlagents_envs.base_env import BehaviorMapping
 from rank_envs import RANK
 from training.duels import arena
@@ -19,15 +20,7 @@ from trainers.config import RunSettings
 from trainers.training.environments import make_environment
 from trainers.training.evaluation import EVALUATION_SEED
 
-SMALL = {
-    "trainer_type": "ppo",
-    "hyperparameters": {"batch_size": 32, "buffer_size": 128},
-    "network_settings": {"hidden_units": 8, "num_layers": 1},
-    "max_steps": 1000,
-    "summary_freq": 200,
-}
-
-
+BEHAVIOR = {**SMALL, "max_steps": 1000, "summary_freq": 200}
 NOVELTY = {"network_settings": {"hidden_units": 8, "num_layers": 1, "normalize": True}}
 
 
@@ -86,7 +79,7 @@ def examiner(settings: RunSettings) -> Taught:
 def evaluated(common: dict[str, Any]) -> dict[str, Any]:
     keys = {"max_steps": 20_000, "evaluation_freq": 300, "patience": 2}
     run = {**common["checkpoint_settings"], "run_id": "evaluated"}
-    return {**common, "default_settings": {**SMALL, **keys}, "checkpoint_settings": run}
+    return {**common, "default_settings": {**BEHAVIOR, **keys}, "checkpoint_settings": run}
 
 
 def misfortune(
@@ -95,7 +88,7 @@ def misfortune(
     """The outcomes of a run in the environment of misfortunes, or the error of this rank and whether it may tell it."""
     settings = {
         **common,
-        "default_settings": {**SMALL, **behavior},
+        "default_settings": {**BEHAVIOR, **behavior},
         "checkpoint_settings": {**common["checkpoint_settings"], "run_id": run_id},
         "env_settings": {"seed": 4, "env_path": "rank_envs:Misfortune-v0", "env_options": options},
     }
@@ -116,14 +109,14 @@ def main(folder: Path) -> None:
         "slope": lessons({"threshold": 3.0, "min_lesson_length": 60}),
     }
     run = {"run_id": "taught", "results_dir": str(folder)}
-    common = {"default_settings": SMALL, "checkpoint_settings": run, "env_settings": {"seed": 4}}
+    common = {"default_settings": BEHAVIOR, "checkpoint_settings": run, "env_settings": {"seed": 4}}
     found["lessons"] = told(train(pupils, {**common, "environment_parameters": parameters}))
     found["told"] = [str(each) for each in pupils.told]
-    curious = {**SMALL, "reward_signals": {"extrinsic": {}, "rnd": NOVELTY}}
+    curious = {**BEHAVIOR, "reward_signals": {"extrinsic": {}, "rnd": NOVELTY}}
     late = {**common, "default_settings": curious, "checkpoint_settings": {**run, "run_id": "late"}}
     found["late"] = told(train(Late(), late))
     early = {**common, "checkpoint_settings": {**run, "run_id": "early"}}
-    early["default_settings"] = {**SMALL, "max_steps": 20_000, "patience": 2}
+    early["default_settings"] = {**BEHAVIOR, "max_steps": 20_000, "patience": 2}
     found["early"] = told(train(Taught(), early))
     outcomes = train(Taught(), evaluated(common), evaluation_env=examiner)
     found["evaluated"], found["best"] = told(outcomes), outcomes["Task"].best_return

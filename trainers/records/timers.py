@@ -1,7 +1,7 @@
-"""A tree of wall-clock timers, written as ML-Agents' `run_logs/timers.json`."""
+"""What is in ML-Agents' `run_logs/timers.json`: a tree of wall-clock timers, and gauges of TensorBoard tags."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -103,3 +103,22 @@ class TimerTree:
         """The whole tree, in the layout of ML-Agents' file."""
         self.root.total = self.elapsed
         return {"name": "root", **self.root.as_dict()}
+
+
+def add_gauges(gauges: dict[str, dict[str, float]], behavior: str, values: Mapping[str, float]) -> None:
+    """Add the values of a summary to gauges, under ML-Agents' names.
+
+    Args:
+        gauges: newest value and range by name; changed in place.
+        behavior: the behavior's name.
+        values: one number for each TensorBoard tag.
+    """
+    for tag, value in values.items():
+        name = f"{behavior}.{tag.replace('/', '.').replace(' ', '')}.mean"
+        known = gauges.get(name, {"min": value, "max": value, "count": 0})
+        gauges[name] = {
+            "value": value,
+            "min": min(known["min"], value),
+            "max": max(known["max"], value),
+            "count": known["count"] + 1,
+        }

@@ -7,8 +7,8 @@ from types import MappingProxyType
 from typing import Any
 
 from trainers.algorithms.learner import Learner
-from trainers.records.gauges import add_gauges
 from trainers.records.metrics import EVALUATION_RETURN, SPEED, Summary
+from trainers.records.timers import add_gauges
 from trainers.training.best import best_key
 from trainers.training.callbacks import Moment
 from trainers.training.due import NEXT_EVALUATION, Due

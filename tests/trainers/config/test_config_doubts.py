@@ -12,11 +12,6 @@ from trainers.config.__main__ import main
 from trainers.config.doubts import check_trainer_type, doubts
 
 
-def test_the_page_on_unity_names_nothing_that_is_not_there_yet() -> None:
-    page = (Path(__file__).parents[3] / "docs" / "unity.md").read_text(encoding="utf-8")
-    assert "| not yet |" not in page
-
-
 def test_config_says_what_may_be_a_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "file.yaml"
     lesson = {"name": "easy", "value": 1, "completion_criteria": {"behavior": "Wolker", "threshold": 1}}

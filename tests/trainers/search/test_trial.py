@@ -4,6 +4,7 @@ import statistics
 from pathlib import Path
 
 import pytest
+from command_tools import SMALL
 
 from trainers.config import load_settings
 from trainers.records.metrics import REWARD
@@ -11,15 +12,7 @@ from trainers.records.reports import read_progress
 from trainers.search.trial import TrialError, train_seeds
 
 SETTINGS = {
-    "behaviors": {
-        "CartPole-v1": {
-            "trainer_type": "ppo",
-            "hyperparameters": {"batch_size": 32, "buffer_size": 128},
-            "network_settings": {"hidden_units": 8, "num_layers": 1},
-            "max_steps": 400,
-            "summary_freq": 100,
-        }
-    },
+    "behaviors": {"CartPole-v1": SMALL},
     "env_settings": {"env_path": "CartPole-v1"},
 }
 

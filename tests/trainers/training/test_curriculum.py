@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from command_tools import SMALL
 from hypothesis import given
 from hypothesis import strategies as st
 from scripted_env import make_spec
@@ -152,15 +153,7 @@ class Taught(TaskEnv):
 def options(parameters: Mapping[str, Any], **checkpoints: Any) -> RunSettings:
     return load_settings(
         {
-            "behaviors": {
-                "Task": {
-                    "trainer_type": "ppo",
-                    "hyperparameters": {"batch_size": 32, "buffer_size": 128},
-                    "network_settings": {"hidden_units": 8, "num_layers": 1},
-                    "max_steps": 1000,
-                    "summary_freq": 100,
-                }
-            },
+            "behaviors": {"Task": {**SMALL, "max_steps": 1000}},
             "env_settings": {"seed": 4},
             "environment_parameters": parameters,
             "checkpoint_settings": {"run_id": "run", **checkpoints},

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from command_tools import SMALL
 from mlagents_envs.base_env import ActionTuple
 from scripted_env import make_spec
 from task_envs import TaskEnv, one_hot
@@ -21,15 +22,7 @@ from trainers.config import RunSettings, load_settings
 from trainers.training.callbacks import Callback
 
 OPTIONS: dict[str, Any] = {
-    "behaviors": {
-        "Task": {
-            "trainer_type": "ppo",
-            "hyperparameters": {"batch_size": 32, "buffer_size": 128},
-            "network_settings": {"hidden_units": 8, "num_layers": 1},
-            "max_steps": 300,
-            "summary_freq": 100,
-        }
-    },
+    "behaviors": {"Task": {**SMALL, "max_steps": 300}},
     "env_settings": {"seed": 4},
 }
 
