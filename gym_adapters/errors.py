@@ -147,7 +147,7 @@ def exit_status(error: BaseException, ending: str = "") -> int:
         BaseException: The error itself, if neither the user nor the environment caused it.
     """
     if isinstance(error, KeyboardInterrupt):
-        line, status = "interrupted", 130
+        line, status = f"interrupted{ending}", 130
     elif isinstance(error, UserError):
         line, status = f"error: {error}{ending}", 2
     elif from_environment(error):

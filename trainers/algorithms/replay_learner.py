@@ -39,7 +39,7 @@ class ReplayLearner(Learner):
     def __init__(self, task: Task) -> None:
         super().__init__(task)
         capacity = max(1, self.hyper.buffer_size // task.collective.size)
-        self.replay = Replay(task.spec, capacity, self.policy.memory_size)
+        self.replay = Replay(task.spec, capacity, self.policy.memory_size, f"behavior {task.name}: ")
         self.row_generator = self.generator
         if self.device.type != "cpu":  # of which the CPU would have to wait for the numbers of rows
             seed = rank_seed(task.seed, task.collective.rank)

@@ -38,6 +38,7 @@ class Replay:
         spec: observations and actions of the behavior.
         capacity: number of rows (ML-Agents key `buffer_size`).
         memory_size: length of the vector that an agent remembers; 0 without memory.
+        owner: begins messages for the user, such as `behavior Walker: `.
 
     Raises:
         UserError: the rows need more memory than this machine has.
@@ -49,8 +50,8 @@ class Replay:
         settled_rows: number of rows that can be learned from.
     """
 
-    def __init__(self, spec: BehaviorSpec, capacity: int, memory_size: int = 0) -> None:
-        self.spec, self.capacity, self.memory_size = spec, capacity, memory_size
+    def __init__(self, spec: BehaviorSpec, capacity: int, memory_size: int = 0, owner: str = "") -> None:
+        self.spec, self.capacity, self.memory_size, self._owner = spec, capacity, memory_size, owner
         branches = spec.action_spec.discrete_branches
         require_rows(spec, capacity, memory_size)
         self._shapes = [tuple(observation.shape) for observation in spec.observation_specs]
@@ -94,7 +95,7 @@ class Replay:
         """
         count = len(observations[0])
         if count > self.capacity:
-            raise UserError(too_small(self.capacity, count))
+            raise UserError(f"{self._owner}{too_small(self.capacity, count)}")
         rows = np.arange(self.total, self.total + count)
         if not count:
             return rows

@@ -104,7 +104,7 @@ def train(
         try:
             _train_in(env if make is None else make, session, signals, stack)
         except BaseException as error:
-            at_once = isinstance(error, KeyboardInterrupt)  # a second Ctrl-C
+            at_once = isinstance(error, KeyboardInterrupt) and signals.at_once  # a second Ctrl-C
             if session.abandon(save=not at_once):
                 error.add_note(SAVED)
             raise

@@ -31,9 +31,14 @@ class StopSignals:
     """Handles stop signals: the first ends and saves the run, a later one ends the process at once without saving.
 
     A signal before `ending` is entered raises `KeyboardInterrupt`, because there is nothing to save yet.
+
+    Attributes:
+        at_once: whether a signal has raised `KeyboardInterrupt`. One without a signal comes from elsewhere, such as an
+            environment that handles Ctrl-C itself.
     """
 
     def __init__(self) -> None:
+        self.at_once = False
         self._session: Stoppable | None = None
         self._running = self._leaving = False
         self._first: float | None = None
@@ -83,6 +88,7 @@ class StopSignals:
                 self._running, self._first = False, now
                 raise _LeaveEnvironmentError
         if now - self._first > REPEAT_SECONDS or (first and (self._session is None or self._leaving)):
+            self.at_once = True
             raise KeyboardInterrupt
 
 

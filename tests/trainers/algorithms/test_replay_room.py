@@ -42,7 +42,8 @@ def updates(size: int, agents: int, length: int, kind: type[TaskEnv]) -> list[in
 def test_less_than_three_rows_for_each_agent_are_refused(agents, length, kind):
     for size in range(2, 3 * agents):
         told = (
-            rf"hyperparameters.buffer_size \({size}\) is too small for {agents} agents.*at least {3 * agents}"
+            rf"^behavior \w+: hyperparameters.buffer_size \({size}\) is too small for {agents} agents"
+            rf".*at least {3 * agents}"
         )
         with pytest.raises(UserError, match=told) as caught:
             updates(size, agents, length, kind)
