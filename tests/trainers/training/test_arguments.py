@@ -141,6 +141,9 @@ def test_old_options_only_warn(option: str, caplog: pytest.LogCaptureFixture) ->
         (["--keep-checkpoints=3"], '--set "behaviors.*.keep_checkpoints=VALUE"'),
         (["--gamma", "0.9"], '--set "behaviors.*.reward_signals.extrinsic.gamma=VALUE"'),
         (["--num-threads", "2"], '--set "torch_settings.num_threads=VALUE"'),
+        (["--init", "x"], "unrecognized arguments: --init; did you mean --initialize-from?"),
+        (["--env-a", "x"], "did you mean --env-args?"),
+        (["--restarts-rate=1"], "did you mean --restarts-rate-limit-n or --restarts-rate-limit-period-s?"),
         (["--initialise-from=x"], "--initialise-from=x; did you mean --initialize-from?"),
         (
             ["--seed", "3000000000"],
