@@ -1,5 +1,6 @@
 """Refuses actions that are no numbers."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -35,7 +36,8 @@ def usable_actions(
             if max(sizes, default=0.0) < LARGE:
                 raise
             raise _refusal(owner, spec, sizes) from None
-        if np.isfinite(sample.continuous.sum()) and not np.isnan(sample.log_prob.sum()):
+        total = float(np.add.reduce(sample.continuous, None)) + float(np.add.reduce(sample.log_prob, None))
+        if math.isfinite(total):
             return sample
     wrong = ~np.isfinite(sample.continuous).all(1) | np.isnan(sample.log_prob).any(1)
     if not wrong.any():
