@@ -101,8 +101,9 @@ class CommandParser(argparse.ArgumentParser):
         """Return what to do about an option that is not known; empty if that is unclear."""
         shown = [action for action in self._actions if action.help != argparse.SUPPRESS]
         known = [text for action in shown for text in action.option_strings]
-        near = difflib.get_close_matches(typed, known, n=1, cutoff=SIMILAR)
-        return f"did you mean {near[0]}?" if near else ""
+        begun = [text for text in known if len(typed) > 3 and text.startswith(typed)][:3]
+        near = begun or difflib.get_close_matches(typed, known, n=1, cutoff=SIMILAR)
+        return f"did you mean {' or '.join(near)}?" if near else ""
 
 
 def option(name: str, value: object) -> list[str]:

@@ -79,3 +79,11 @@ def test_normalised_observations_may_be_large(sent: list[np.ndarray], tmp_path: 
 def test_rewards_that_add_up_to_infinity_end_the_run_with_one_line(kind: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"training diverged at step .* scale rewards and observations down"):
         train_on([*opening(agent(1)), step(agent(1, reward=LARGEST))], tmp_path, settings=changed(kind))
+
+
+@pytest.mark.parametrize("kind", ["ppo", "sac"])
+def test_a_reward_and_a_group_s_that_add_up_to_infinity_are_named(kind: str, tmp_path: Path) -> None:
+    both = step(agent(1, reward=LARGEST, group_id=1, group_reward=LARGEST))
+    told = r"signal extrinsic: gives a reward that is not finite; lower its strength, or scale"
+    with pytest.raises(UserError, match=told):
+        train_on([*opening(agent(1, group_id=1)), both], tmp_path, settings=changed(kind))

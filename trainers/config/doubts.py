@@ -43,7 +43,8 @@ def doubts(settings: RunSettings) -> list[str]:
         _unused_rewards,
     )
     lines = [f"{path}.{line}" for path, one in blocks.items() for judge in judges for line in judge(one)]
-    return [*lines, *_untrained(settings), *_endless_lessons(settings), *_undrawn_intervals(settings)]
+    others = (_unrewarded, _untrained, _endless_lessons, _undrawn_intervals)
+    return [*lines, *(line for judge in others for line in judge(settings))]
 
 
 def absent_demonstrations(settings: RunSettings) -> list[str]:
@@ -134,6 +135,20 @@ def _unused_rewards(behavior: BehaviorSettings) -> Iterator[str]:
         for key in ("normalize_reward", "reward_clip"):
             if getattr(behavior, key):
                 yield f"{key} has no effect without the reward signal extrinsic"
+
+
+def _unrewarded(settings: RunSettings) -> Iterator[str]:
+    """Beside `default_settings`, mlagents-learn adds `extrinsic` to signals that leave it out; alone, it does not."""
+    default = settings.default_settings
+    for name, behavior in (
+        settings.behaviors.items() if default is not None and default.reward_signals.extrinsic else ()
+    ):
+        if behavior.reward_signals.extrinsic is None:
+            yield (
+                f"behaviors.{name}.reward_signals leaves out extrinsic, so that the environment's rewards are not "
+                "learned from; mlagents-learn takes it from default_settings, where it need not be written; to learn "
+                "from them, write extrinsic: {}"
+            )
 
 
 def _untrained(settings: RunSettings) -> Iterator[str]:

@@ -36,8 +36,8 @@ def usable_actions(
             if max(sizes, default=0.0) < LARGE:
                 raise
             raise _refusal(owner, spec, sizes) from None
-        sums = [float(np.add.reduce(array, None)) for array in (sample.continuous, sample.log_prob)]
-        if math.isfinite(sums[0]) and not math.isnan(sums[1]):
+        total = float(np.add.reduce(sample.continuous, None)) + float(np.add.reduce(sample.log_prob, None))
+        if math.isfinite(total):
             return sample
     wrong = ~np.isfinite(sample.continuous).all(1) | np.isnan(sample.log_prob).any(1)
     if not wrong.any():

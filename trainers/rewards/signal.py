@@ -28,8 +28,14 @@ def stacked_rewards(signals: Sequence["RewardSignal"], rows: Rows) -> np.ndarray
                 "one for each row"
             )
         if not np.isfinite(stream).all(where=rows.settled):
+            advice = (
+                "its learning_rate or strength"
+                if hasattr(signal.settings, "learning_rate")
+                else "its strength"
+            )
             raise UserError(
-                f"reward signal {signal.name}: gives a reward that is not finite; lower its learning_rate or strength"
+                f"reward signal {signal.name}: gives a reward that is not finite; lower {advice}, or scale the "
+                "environment's numbers down"
             )
     return np.stack(streams, axis=1)
 

@@ -74,7 +74,7 @@ def clone(settings: RunSettings, demo_path: str, epochs: int | None, display: Di
         settings = stack.enter_context(with_run_id(settings))
         stack.enter_context(claimed_folder(settings.checkpoint_settings))
         threads = stack.enter_context(Threads())
-        check_start(settings.checkpoint_settings)
+        check_start(settings)
         files = RunFiles(settings, display, state.timers)
         learner = Learners(settings, threads, display).make(name, spec, {})
         recorder = files.record(learner, spaces)

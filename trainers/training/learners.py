@@ -1,6 +1,5 @@
 """Makes the learners of a run, each with its seed, device and initial weights."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import numpy as np
 from mlagents_envs.base_env import BehaviorSpec
 
+from gym_adapters.commands import nearby
 from gym_adapters.errors import UserError, unread_named
 from gym_adapters.text import one_line
 from trainers.algorithms.learner import Learner
@@ -26,7 +26,7 @@ from trainers.records.checkpoint import NEWEST
 from trainers.records.names import behavior_folder
 from trainers.records.policy_file import find_checkpoint
 from trainers.records.progress import Display
-from trainers.training.resuming import resumed_settings
+from trainers.training.resuming import is_of_run, resumed_settings
 from trainers.training.starting import start_from
 
 
@@ -94,6 +94,7 @@ class Learners:
             learner.update_in(self.threads.submit)
         start = None if self.collective.rank else self._starting_point(name, settings.init_path)
         if start is not None:
+            self.display.say(f"{name} starts from {nearby(str(start))}")
             for note in start_from(learner, start):
                 self.display.say(f"{name}: {note}")
         return learner
@@ -133,8 +134,7 @@ class Learners:
         checkpoints = self.settings.checkpoint_settings
         if checkpoints.resume:
             return None
-        is_name = init_path is not None and re.fullmatch(r"[^/\\:]+\.pt", init_path) is not None
-        if init_path is not None and not (is_name and checkpoints.initialize_from is not None):
+        if init_path is not None and not is_of_run(init_path, checkpoints):
             return find_checkpoint(Path(init_path))
         if checkpoints.initialize_from is None:
             return None

@@ -1,6 +1,7 @@
 """Resuming a run: its checkpoint, its past policies, and the device that it used."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,12 @@ import torch
 
 from gym_adapters.errors import UserError, unread_named
 from trainers.algorithms.learner import Learner
-from trainers.config import CheckpointSettings, TorchSettings
+from trainers.config import CheckpointSettings, RunSettings, TorchSettings
 from trainers.networks.behavior_spec import require_same_actions, spec_from
 from trainers.optim.device import find_device
 from trainers.records.checkpoint import NEWEST, damage_named, load_state
 from trainers.records.mlagents_checkpoint import require_translatable
+from trainers.records.policy_file import find_checkpoint
 from trainers.records.saved_network import check_fits
 from trainers.training.loadable import changed_observations, require_loadable, signals_of
 
@@ -27,12 +29,20 @@ CHECKED_ELSEWHERE = ("Optimizer:value_optimizer", "generator")
 """Keys of a checkpoint of which `Learner.load_state_dict` and `generator_state` find out whether they fit."""
 
 
-def check_start(checkpoints: CheckpointSettings) -> None:
+def check_start(settings: RunSettings) -> None:
     """Read the checkpoints that a run starts from, so that a wrong one is refused before an environment is started.
 
     Raises:
         UserError: there is no checkpoint, or one is damaged, or `mlagents-learn` wrote it and it cannot be used.
     """
+    checkpoints = settings.checkpoint_settings
+    for place, behavior in settings.behavior_blocks.items():
+        given = behavior.init_path
+        if given is not None and not checkpoints.resume and not is_of_run(given, checkpoints):
+            try:
+                _require_loadable_start(find_checkpoint(Path(given)))
+            except UserError as error:
+                raise UserError(f"{place}.init_path: {error}") from error
     source = checkpoints.run_id if checkpoints.resume else checkpoints.initialize_from
     if source is None:
         return
@@ -46,10 +56,20 @@ def check_start(checkpoints: CheckpointSettings) -> None:
     if not found:
         raise UserError(f"--initialize-from {source}: {folder} holds no checkpoint ({NEWEST})")
     for path in found:
-        state = load_state(path, theirs=not checkpoints.resume)
-        if "behavior" not in state:
-            with damage_named(path):
-                require_translatable(state)
+        _require_loadable_start(path, theirs=not checkpoints.resume)
+
+
+def is_of_run(init_path: str, checkpoints: CheckpointSettings) -> bool:
+    """Whether an `init_path` is a checkpoint of the run that `initialize_from` names: a file name without a folder."""
+    return checkpoints.initialize_from is not None and re.fullmatch(r"[^/\\:]+\.pt", init_path) is not None
+
+
+def _require_loadable_start(path: Path, theirs: bool = True) -> None:
+    """Read a checkpoint, which `mlagents-learn` may have written if `theirs` is true."""
+    state = load_state(path, theirs=theirs)
+    if "behavior" not in state:
+        with damage_named(path):
+            require_translatable(state)
 
 
 def resumed_settings(wanted: TorchSettings, status: Mapping[str, Any]) -> tuple[TorchSettings, str]:

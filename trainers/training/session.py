@@ -73,7 +73,7 @@ class Session:
         if settings.torch_settings.device not in (None, "auto"):
             find_device(str(settings.torch_settings.device))
         if leads:
-            check_start(checkpoints)
+            check_start(settings)
         check_demonstrations(settings)
         check_threads(settings, self.collective)
         if settings.wandb is not None and leads:

@@ -196,3 +196,22 @@ def test_an_interval_that_unity_never_draws_is_doubted(
     else:
         (line,) = found
         assert line.startswith(f"environment_parameters.mass: interval {undrawn} is never drawn")
+
+
+@pytest.mark.parametrize(
+    ("default", "own", "doubted"),
+    [
+        ({}, {"curiosity": {}}, True),
+        ({"reward_signals": {"extrinsic": {"gamma": 0.9}}}, {"curiosity": {}}, False),
+        ({"reward_signals": {"curiosity": {}}}, {"rnd": {}}, False),
+        ({}, {"extrinsic": {}, "curiosity": {}}, False),
+        (None, {"curiosity": {}}, False),
+    ],
+)
+def test_signals_without_rewards_beside_a_default_are_doubted(
+    default: dict[str, Any] | None, own: dict[str, Any], doubted: bool
+) -> None:
+    settings = load_settings({"default_settings": default, "behaviors": {"A": {"reward_signals": own}}})
+    told = doubts(settings)
+    assert len(told) == doubted
+    assert all(line.startswith("behaviors.A.reward_signals leaves out extrinsic") for line in told)

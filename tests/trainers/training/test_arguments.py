@@ -146,6 +146,9 @@ def test_old_options_only_warn(option: str, caplog: pytest.LogCaptureFixture) ->
             ["--curriculum=c.yaml"],
             "--curriculum=c.yaml; it is part of the training file now, and trainers.config",
         ),
+        (["--init", "x"], "unrecognized arguments: --init; did you mean --initialize-from?"),
+        (["--env-a", "x"], "did you mean --env-args?"),
+        (["--restarts-rate=1"], "did you mean --restarts-rate-limit-n or --restarts-rate-limit-period-s?"),
         (["--initialise-from=x"], "--initialise-from=x; did you mean --initialize-from?"),
         (
             ["--seed", "3000000000"],

@@ -7,6 +7,7 @@ import pytest
 import torch
 from run_tools import OPTIONS, Stopwatch, options
 
+from gym_adapters.commands import nearby
 from trainers import UserError, load_policy, train
 from trainers.config import RunSettings
 from trainers.training.followers import Silence
@@ -58,6 +59,35 @@ def test_a_folder_that_nothing_can_start_from_is_told_before_an_environment_is_s
         train(never, options(tmp_path, start[0], **start[1]))
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
     assert not (tmp_path / "ours").exists()
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (mlagents_run, r"Task\.init_path: .*checkpoint\.pt: written by mlagents-learn"),
+        (empty_run, r"Task\.init_path: .*holds no checkpoint 'last'"),
+        (damaged_run, r"Task\.init_path: .*checkpoint\.pt: not a readable checkpoint"),
+        (lambda results: results / "none.pt", r"Task\.init_path: .*none\.pt: no such"),
+        (lambda results: results / "none", r"Task\.init_path: .*none: no such run folder or checkpoint"),
+    ],
+)
+def test_an_init_path_that_nothing_can_start_from_is_told_before_an_environment_is_started(
+    make, told, tmp_path
+):
+    behavior = {"init_path": str(make(tmp_path))}
+    with pytest.raises(UserError, match=told):
+        train(never, options(tmp_path, "ours", behavior=behavior))
+    assert not (tmp_path / "ours").exists()
+
+
+def test_what_a_run_starts_from_is_said(tmp_path, capsys):
+    train(Stopwatch().env(), options(tmp_path, behavior={"max_steps": 64}))
+    first = tmp_path / "first" / "Task" / "checkpoint.pt"
+    assert "starts from" not in capsys.readouterr().out
+    train(Stopwatch().env(), options(tmp_path, "second", behavior={"max_steps": 32}, initialize_from="first"))
+    train(Stopwatch().env(), options(tmp_path, "third", behavior={"max_steps": 32, "init_path": str(first)}))
+    said = capsys.readouterr().out
+    assert said.count(f"Task starts from {nearby(str(first))}\n") == 2
 
 
 def test_policies_of_mlagents_learn_are_named_as_such(tmp_path):
