@@ -147,6 +147,7 @@ class Recorder:
 
     def status(self) -> dict[str, Any]:
         """Return this behavior's part of `training_status.json`."""
+        self._notice_lesson()
         best = self.best_return if math.isfinite(self.best_return) else None
         opponents = self.learner.opponents
         rating = {} if opponents is None else {ELO_STATUS: opponents.latest.rating}
