@@ -124,7 +124,7 @@ class Ledger:
         channel, message = StatsSideChannel(), OutgoingMessage()
         message.write_string("Mismatches")
         message.write_float32(self.mismatches)
-        message.write_int32(1)
+        message.write_int32(0)
         echoes, self.echoes = self.echoes, []
         return wire.pack_side_channels([(channel.channel_id, bytes(message.buffer)), *echoes])
 
