@@ -3,7 +3,7 @@
 import copy
 from abc import abstractmethod
 from collections.abc import Callable
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from typing import Any, Self, TypeVar
 
 import torch
@@ -90,7 +90,7 @@ class ThreadedUpdates:
         """
         if self._running is None:
             return
-        wait([self._running])  # if this is interrupted, the next call waits again
+        self._running.exception()  # waits; if this is interrupted, the next call waits again
         running, self._running = self._running, None
         self._news = True
         try:

@@ -50,18 +50,24 @@ class AtTheLastMoment(Future):
         super().__init__()
         self.update = update
 
-    def result(self, timeout: float | None = None) -> None:
-        self.update()
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        if not self.done():
+            run_into(self, self.update)
+        return super().exception(timeout)
 
 
 def at_once(update: Update) -> "Future[None]":
     """Run an update before it is asked for its result."""
     done: Future[None] = Future()
-    try:
-        done.set_result(update())
-    except Exception as error:
-        done.set_exception(error)
+    run_into(done, update)
     return done
+
+
+def run_into(future: "Future[None]", update: Update) -> None:
+    try:
+        future.set_result(update())
+    except Exception as error:
+        future.set_exception(error)
 
 
 @pytest.fixture

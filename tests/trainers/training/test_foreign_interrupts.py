@@ -1,6 +1,8 @@
 """A KeyboardInterrupt that does not come from this program's own handler of Ctrl-C costs nothing either."""
 
 import signal
+import sys
+from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 from run_tools import Stopwatch, options
 
 from trainers import load_policy, train
-from trainers.algorithms import threaded
+from trainers.algorithms.threaded import ThreadedUpdates
 from trainers.training.chronicle import SAVED
 from trainers.training.cli import main
 
@@ -75,15 +77,16 @@ def test_the_command_says_that_the_run_is_saved(tmp_path, monkeypatch, capfd):
 
 def test_an_interrupted_wait_for_a_thread_is_made_up_for(tmp_path, monkeypatch):
     """What is saved is the state after the update, and not one in the middle of it."""
-    wait, waits = threaded.wait, []
+    exception, waits = Future.exception, []
 
-    def interrupted(running):
-        waits.append(running)
-        if len(waits) == 3:
-            raise KeyboardInterrupt
-        return wait(running)
+    def interrupted(future, timeout=None):
+        if sys._getframe(1).f_code is ThreadedUpdates.wait.__code__:  # noqa: SLF001
+            waits.append(future)
+            if len(waits) == 3:
+                raise KeyboardInterrupt
+        return exception(future, timeout)
 
-    monkeypatch.setattr(threaded, "wait", interrupted)
+    monkeypatch.setattr(Future, "exception", interrupted)
     with pytest.raises(KeyboardInterrupt):
         train(Stopwatch().env(), options(tmp_path, behavior={"threaded": True}))
     assert waits[3] == waits[2], "it has waited again"
