@@ -206,6 +206,7 @@ def test_waiting_for_play_hints_for_ever_and_ends_with_ctrl_c(port: int) -> None
     assert process.stdout is not None
     assert process.stderr is not None
     assert "Press Play" in process.stdout.readline()
+    assert "the Unity Editor connects to port 5004" in process.stderr.readline()
     for _ in range(2):
         hint = process.stderr.readline()
         assert "did not connect for" in hint
