@@ -140,9 +140,9 @@ def _unused_rewards(behavior: BehaviorSettings) -> Iterator[str]:
 def _unrewarded(settings: RunSettings) -> Iterator[str]:
     """Beside `default_settings`, mlagents-learn adds `extrinsic` to signals that leave it out; alone, it does not."""
     default = settings.default_settings
-    for name, behavior in (
-        settings.behaviors.items() if default is not None and default.reward_signals.extrinsic else ()
-    ):
+    if default is None or default.reward_signals.extrinsic is None:
+        return
+    for name, behavior in settings.behaviors.items():
         if behavior.reward_signals.extrinsic is None:
             yield (
                 f"behaviors.{name}.reward_signals leaves out extrinsic, so that the environment's rewards are not "

@@ -51,8 +51,8 @@ class NumpyPath:
                 Network(policy.actor, heads, activation),
                 Network(policy.critic, [policy.value_head], activation),
             ]
-        self.cell = None if policy.actor_memory is None else Cell(policy.actor_memory)
-        self.memory_size = policy.memory_size
+        self._cell = None if policy.actor_memory is None else Cell(policy.actor_memory)
+        self._memory_size = policy.memory_size
         if self.continuous:
             self.log_std = policy.log_std.detach().numpy()
             gradient = policy.log_std.grad  # None where it follows a schedule
@@ -78,9 +78,9 @@ class NumpyPath:
             x = np.clip((x - mean) / std, -CLIP, CLIP)
         x = x.astype(np.float32, copy=False)
         features, after = self.networks[0].features(x), None
-        if self.cell is not None:
-            known = np.zeros((len(x), self.memory_size), np.float32) if memory is None else memory
-            features, after = self.cell.forward(features, known)
+        if self._cell is not None:
+            known = np.zeros((len(x), self._memory_size), np.float32) if memory is None else memory
+            features, after = self._cell.forward(features, known)
         heads = [head.forward(features) for head in self.networks[0].heads]
         continuous = np.empty((len(x), 0), np.float32)
         discrete = np.empty((len(x), len(self.branches)), np.int64)

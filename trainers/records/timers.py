@@ -69,7 +69,7 @@ class TimerTree:
         self._clock = clock
         self._start = clock()
 
-    def __call__(self, name: str) -> "Block":
+    def __call__(self, name: str) -> Block:
         """Return a block, which is timed as a child of the block that is being timed when it begins."""
         return Block(name, self._stack, self._clock)
 
