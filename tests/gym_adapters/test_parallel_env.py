@@ -111,6 +111,29 @@ def test_a_single_role_has_the_name_of_the_environment() -> None:
     assert list(ParallelEnvAdapter(Alike, 1, "relay_v0").behavior_specs) == ["relay_v0"]
 
 
+class Weighing(Relay):
+    """The judge weighs what it chooses."""
+
+    def action_space(self, agent: str) -> spaces.Space:
+        choice = super().action_space(agent)
+        return (
+            spaces.Tuple((choice, spaces.Box(0.0, 5.0, (2,), np.float32))) if agent == "judge_0" else choice
+        )
+
+    def step(self, actions: dict[str, Any]) -> Any:
+        for agent, action in actions.items():
+            assert self.action_space(agent).contains(action), action
+        assert "judge_0" not in actions or actions["judge_0"][0] != 1, "the mask forbids it"
+        return super().step(actions)
+
+
+def test_numbers_and_choices_are_one_action() -> None:
+    env = ParallelEnvAdapter(Weighing, 2, "weighing_v0")
+    actions = env.behavior_specs["judge"].action_spec
+    assert (actions.continuous_size, actions.discrete_branches) == (2, (3,))
+    check_env(env, steps=60)
+
+
 def test_rewards_ends_and_ids_are_those_of_the_agents() -> None:
     env = adapter(1)
     env.reset()
