@@ -66,6 +66,39 @@ def test_a_key_at_the_wrong_place_is_told_its_place(key: str, meant: str) -> Non
 
 
 @pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("behaviors.max_steps", "behaviors.*.max_steps"),
+        ("behaviors.trainer_type", "behaviors.*.trainer_type"),
+        ("behaviors.hyperparameters.learning_rate", "behaviors.*.hyperparameters.learning_rate"),
+    ],
+)
+def test_a_behavior_without_its_name_is_told_where_the_name_stands(key: str, meant: str) -> None:
+    for refused in (
+        lambda: load_settings({"behaviors": {"W": {}}}, [f"{key}=1"]),
+        lambda: load_settings(file_with(key)),
+    ):
+        with pytest.raises(UserError, match=re.escape(f"; did you mean {meant}?")):
+            refused()
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("learning_rate", "unknown key; did you mean behaviors.*.hyperparameters.learning_rate?"),
+        ("lerning_rate", "unknown key"),
+        ("hyperparameters.learning_rte", "unknown key; did you mean learning_rate?"),
+        ("max_steps", "expected a whole number >= 1, got 0"),
+        ("network_settings.memory.memory_size", "expected a whole number >= 1, got 0"),
+    ],
+)
+def test_a_mistake_in_a_key_of_every_behavior_names_the_key_as_it_was_written(key: str, said: str) -> None:
+    with pytest.raises(UserError) as caught:
+        load_settings({"default_settings": {"trainer_type": "ppo"}}, [f"behaviors.*.{key}=0"])
+    assert str(caught.value) == f"--set: behaviors.*.{key}: {said}"
+
+
+@pytest.mark.parametrize(
     ("file_type", "key", "wanted", "having"),
     [
         ("sac", "tau", "ppo", "sac or dqn"),
