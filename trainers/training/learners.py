@@ -26,7 +26,7 @@ from trainers.records.checkpoint import NEWEST
 from trainers.records.names import behavior_folder
 from trainers.records.policy_file import find_checkpoint
 from trainers.records.progress import Display
-from trainers.training.resuming import is_of_run, resumed_settings
+from trainers.training.resuming import is_of_run, named_run, resumed_settings
 from trainers.training.starting import start_from
 
 
@@ -45,7 +45,11 @@ class Learners:
     ) -> None:
         self.settings, self.threads, self.display = settings, threads, display
         self.collective = collective or Alone()
-        self._results = Path(settings.checkpoint_settings.results_dir).absolute()
+        checkpoints = settings.checkpoint_settings
+        source = checkpoints.initialize_from
+        self._start = (
+            None if source is None else named_run(source, checkpoints)
+        )  # before the folder is changed
         self._made = 0
 
     def make(self, name: str, spec: BehaviorSpec, status: Mapping[str, Any]) -> Learner:
@@ -136,9 +140,9 @@ class Learners:
             return None
         if init_path is not None and not is_of_run(init_path, checkpoints):
             return find_checkpoint(Path(init_path))
-        if checkpoints.initialize_from is None:
+        folder = self._start
+        if folder is None:
             return None
-        folder = self._results / checkpoints.initialize_from
         with unread_named(folder):
             own = behavior_folder(folder, name)
             if not own.is_dir():
