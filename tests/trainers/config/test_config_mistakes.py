@@ -192,3 +192,38 @@ def test_problems_of_default_settings_are_told_once() -> None:
     with pytest.raises(UserError) as caught:
         load_settings({"default_settings": {"max_steps": 0}, "behaviors": {"A": {}, "B": {}}})
     assert str(caught.value) == "settings: default_settings.max_steps: expected a whole number >= 1, got 0"
+
+
+def test_all_keys_that_do_not_go_together_are_told_at_once() -> None:
+    content = {
+        "behaviors": {
+            "W": {
+                "trainer_type": "dqn",
+                "network_settings": {"memory": {}},
+                "behavioral_cloning": {"demo_path": "here.demo"},
+                "self_play": {},
+                "evaluation_freq": 1000,
+            },
+            "V": {
+                "trainer_type": "sac",
+                "hyperparameters": {"buffer_size": 64, "n_step": 64, "buffer_init_steps": 65},
+            },
+        }
+    }
+    with pytest.raises(UserError) as caught:
+        load_settings(content)
+    first, *rest = str(caught.value).splitlines()
+    assert first == "6 mistakes:"
+    for told, line in zip(
+        [
+            "W: evaluation_freq has no use with self_play",
+            "W: network_settings.memory needs trainer_type",
+            "W: behavioral_cloning needs trainer_type",
+            "V.hyperparameters: buffer_size (64) must not be less than batch_size (128)",
+            "V.hyperparameters: buffer_size (64) must not be less than buffer_init_steps (65)",
+            "V.hyperparameters: n_step (64) must be less than buffer_size (64)",
+        ],
+        rest,
+        strict=True,
+    ):
+        assert line.startswith(f"  settings: behaviors.{told}")
