@@ -12,6 +12,7 @@ from gym_adapters.errors import UserError, unread_named
 from gym_adapters.text import one_line
 from trainers.algorithms.learner import Learner
 from trainers.config import BehaviorSettings, RunSettings, TorchSettings, catalogue
+from trainers.config.errors import listed
 from trainers.config.scaling import scaled
 from trainers.experience.task import Task
 from trainers.imitation.sources import require_source
@@ -197,10 +198,20 @@ def check_demonstrations(settings: RunSettings) -> None:
     """
     if settings.checkpoint_settings.inference:
         return
-    for behavior in settings.behavior_blocks.values():
-        for block in (behavior.behavioral_cloning, behavior.reward_signals.gail):
+    wrong: dict[str, str] = {}
+    for path, behavior in settings.behavior_blocks.items():
+        blocks = {
+            "behavioral_cloning": behavior.behavioral_cloning,
+            "reward_signals.gail": behavior.reward_signals.gail,
+        }
+        for key, block in blocks.items():
             if block is not None:
-                require_source(block.demo_path)
+                try:
+                    require_source(block.demo_path)
+                except UserError as error:
+                    wrong.setdefault(str(error), f"{path}.{key}.demo_path")  # behaviors inherit the default's
+    if wrong:
+        raise UserError(listed([f"{key}: {error}" for error, key in wrong.items()]))
 
 
 def behavior_seed(seed: int, number: int) -> int:
