@@ -4,6 +4,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -82,7 +83,7 @@ def test_any_base_env_trains(here: Path) -> None:
 
 
 def test_the_evaluated_run_and_the_run_of_a_notebook_train(here: Path) -> None:
-    played, evaluated, _, shown = blocks(DOCS / "watching.md", "python")
+    played, evaluated, _, _, shown = blocks(DOCS / "watching.md", "python")
     names: dict[str, list[float]] = {}
     exec(changed(played, ("num_envs=20", "num_envs=2"), ("docs/", f"{DOCS}/")), names)
     assert min(names["returns"]) > 5000
@@ -90,6 +91,20 @@ def test_the_evaluated_run_and_the_run_of_a_notebook_train(here: Path) -> None:
     exec(changed(shown, ("50_000", "600"), ("5000", "200")), {})
     found = {path.parent.name for path in (here / "runs").glob("*/*/checkpoint.pt")}
     assert found == {"Pendulum-v1", "CartPole-v1"}
+
+
+def test_a_machine_is_driven_at_the_rate_of_the_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    (block,) = [block for block in blocks(DOCS / "watching.md", "python") if "class Robot" in block]
+    waited: list[float] = []
+    monkeypatch.setattr("time.sleep", waited.append)
+    names: dict[str, Any] = {}
+    exec(changed(block, ("docs/", f"{DOCS}/"), ("decisions=100", "decisions=3")), names)
+    assert len(waited) == 3
+    assert max(waited) <= 3 * names["SECONDS"]
+    robot = names["Robot"]()
+    names["drive"](robot, names["load_policy"](DOCS / "policies" / "Walker2d-v5"), 1)
+    assert robot.told.shape == (6,)
+    assert abs(robot.told).max() <= 1.0
 
 
 @SHELL
