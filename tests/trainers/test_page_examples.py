@@ -108,6 +108,25 @@ def test_a_machine_is_driven_at_the_rate_of_the_training(monkeypatch: pytest.Mon
 
 
 @SHELL
+def test_the_player_of_the_page_is_trained_by_the_third_command(here: Path) -> None:
+    page = (DOCS / "unity.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^make train (.*)$", page, re.MULTILINE)
+    variables = dict(word.split("=", 1) for word in line.split())
+    makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+    (recipe,) = re.findall(r"-m trainers\.ppo (--env .*)$", makefile, re.MULTILINE)
+    words = recipe.replace("$(ENV)", variables["ENV"]).replace("$(ARGS)", variables["ARGS"]).split()
+    for name in variables.values():
+        (here / name).parent.mkdir(parents=True)
+        shutil.copy(REPOSITORY / name, here / name)
+    script = (here / variables["ENV"]).read_text(encoding="utf-8")
+    assert script in blocks(DOCS / "unity.md", "sh")
+    (here / ".venv" / "bin").mkdir(parents=True)
+    write_player(here).rename(here / ".venv" / "bin" / "python")
+    assert training.main([*words, "--max-steps", "300"], "ppo") == 0
+    assert list((here / "runs").glob("*/Walker2d-v5.onnx"))
+
+
+@SHELL
 def test_a_side_channel_speaks_to_the_player(here: Path) -> None:
     (block,) = blocks(DOCS / "unity.md", "python")
     player = write_player(here, "-m", "bridge.player", "--env", "CartPole-v1", "--agents", 2)
