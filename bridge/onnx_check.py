@@ -62,6 +62,10 @@ def check_file(path: Path) -> Report:
     Raises:
         UserError: It is not an ONNX file.
     """
+    if path.is_dir():
+        models = sorted((*path.glob("*.onnx"), *path.glob("*/*.onnx")))
+        such = f", such as {models[0]}" if models else ""
+        raise UserError(f"{path}: is a folder; give an .onnx file{such}")
     try:
         model = onnx.load(str(path))
         onnx.checker.check_model(model)

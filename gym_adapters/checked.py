@@ -11,7 +11,7 @@ from gymnasium import Space, spaces
 from gymnasium.envs.registration import EnvSpec, load_env_creator
 
 from gym_adapters.errors import UserError
-from gym_adapters.masks import ACTION_MASK, branches_of, flat_mask
+from gym_adapters.masks import ACTION_MASK, branches_of, flat_mask, holds_mask
 from gym_adapters.values import PLAIN_FLAGS, PLAIN_NUMBERS, as_numbers, described, one_flag, one_number
 
 
@@ -90,7 +90,7 @@ class CheckedResults(gymnasium.Wrapper):
 
     Observations that hold the right numbers in another form, such as a list, are converted. The last observation of
     an episode is a copy, since many environments write the next episode into the same array. Of `info`, only the
-    action mask is passed on.
+    action mask is passed on. Without one, a mask in a `Dict` observation counts, which stays there too.
 
     Args:
         env: The environment, with all of its wrappers.
@@ -104,6 +104,7 @@ class CheckedResults(gymnasium.Wrapper):
         self._shape = self._space.shape if is_box else None
         self._dtype = self._space.dtype
         self._branches = branches_of(env.action_space)
+        self._holds_mask = holds_mask(self._space, self._branches)
 
     def step(self, action: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """See `gymnasium.Env.step`.
@@ -121,7 +122,7 @@ class CheckedResults(gymnasium.Wrapper):
             truncated = self._flag("truncated", truncated)
         if terminated or truncated:
             observation = copy.deepcopy(observation)
-        return observation, reward, terminated, truncated, self._used(info)
+        return observation, reward, terminated, truncated, self._used(info, observation)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -132,7 +133,8 @@ class CheckedResults(gymnasium.Wrapper):
             UserError: The observation does not fit the observation space.
         """
         observation, info = self.env.reset(seed=seed, options=options)
-        return self._fitted(observation), self._used(info)
+        observation = self._fitted(observation)
+        return observation, self._used(info, observation)
 
     def _fitted(self, observation: Any) -> Any:
         if (
@@ -159,8 +161,10 @@ class CheckedResults(gymnasium.Wrapper):
             )
         return flag
 
-    def _used(self, info: dict[str, Any]) -> dict[str, Any]:
+    def _used(self, info: dict[str, Any], observation: Any) -> dict[str, Any]:
         mask = info.get(ACTION_MASK)
+        if mask is None and self._holds_mask:
+            mask = observation[ACTION_MASK]
         if mask is None:
             return {}
         if self._branches is not None:

@@ -114,7 +114,9 @@ def _image(space: spaces.Box, order: tuple[int, ...]) -> tuple[tuple[int, ...], 
     rescale = (
         np.isfinite([low, high]).all() and high > low and (low, high) != (0.0, 255.0 if is_bytes else 1.0)
     )
-    spread = np.rint(np.clip((np.arange(256) - low) / max(high - low, 1), 0, 1) * 255).astype(np.uint8)
+    spread = np.zeros(0, np.uint8)
+    if is_bytes:
+        spread = np.rint(np.clip((np.arange(256) - low) / max(high - low, 1), 0, 1) * 255).astype(np.uint8)
 
     def convert(batch: np.ndarray) -> np.ndarray:
         dtype = np.uint8 if is_bytes else np.float32

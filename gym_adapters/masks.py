@@ -1,5 +1,6 @@
 """Masks of actions, as Gymnasium and PettingZoo environments give them in `info`."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -58,16 +59,34 @@ def flat_mask(mask: Any, branches: Sequence[int], where: str) -> np.ndarray:
     return flat.astype(np.int8)
 
 
-def without_mask(observation: Any, space: Space) -> tuple[Any, Any]:
+def holds_mask(space: Space, branches: Sequence[int] | None) -> bool:
+    """Whether observations of a space hold a mask of the actions: zeros and ones, one per action, as `action_mask`."""
+    part = space.spaces.get(ACTION_MASK) if isinstance(space, spaces.Dict) else None
+    if not branches or part is None or part.shape is None or math.prod(part.shape) != sum(branches):
+        return False
+    match part:
+        case spaces.MultiBinary():
+            return True
+        case spaces.MultiDiscrete():
+            return bool((part.nvec == 2).all() and (part.start == 0).all())
+        case spaces.Box():
+            return bool((part.low == 0).all() and (part.high == 1).all())
+    return False
+
+
+def without_mask(observation: Any, space: Space, branches: Sequence[int]) -> tuple[Any, Any]:
     """Returns an observation as its space describes it, and the mask that came in it; None if none did.
 
     Args:
         observation: One observation, or a batch of them.
-        space: The space of one observation, without a mask.
+        space: The space of one observation. What the policy sees may have a mask in it or not.
+        branches: The number of actions of each branch.
     """
     is_masked = isinstance(observation, Mapping) and ACTION_MASK in observation
-    if not is_masked or (isinstance(space, spaces.Dict) and ACTION_MASK in space.spaces):
+    if not is_masked:
         return observation, None
+    if isinstance(space, spaces.Dict) and ACTION_MASK in space.spaces:
+        return observation, observation[ACTION_MASK] if holds_mask(space, branches) else None
     rest = {key: part for key, part in observation.items() if key != ACTION_MASK}
     alone = OBSERVATION in rest and not isinstance(space, spaces.Dict)
     return rest[OBSERVATION] if alone else rest, observation[ACTION_MASK]

@@ -41,6 +41,7 @@ class ParallelEnvAdapter(BaseEnv):
 
     Attributes:
         roles: The roles by behavior.
+        title: What the environment is called in messages: its name.
 
     Raises:
         UserError: The environment cannot be made, has no fixed list of agents, or a space is not supported.
@@ -55,7 +56,7 @@ class ParallelEnvAdapter(BaseEnv):
         grouped: bool = False,
         teams: bool = False,
     ) -> None:
-        self._seed, self._grouped = seed, grouped
+        self.title, self._seed, self._grouped = name, seed, grouped
         self.copies: list[Any] = []
         try:
             for _ in range(num_envs):

@@ -55,6 +55,7 @@ class VectorEnvAdapter(BaseEnv):
     Attributes:
         vector_env: The environments.
         num_envs: The number of environments.
+        title: What the environment is called in messages: the behavior's name.
     """
 
     def __init__(self, vector_env: VectorEnv, behavior_name: str, seed: int = 0) -> None:
@@ -65,7 +66,7 @@ class VectorEnvAdapter(BaseEnv):
             )
         self.vector_env = vector_env
         self.num_envs = vector_env.num_envs
-        self._name = behavior_name
+        self._name = self.title = behavior_name
         self._seed: int | None = seed
         self._autoreset_mode = _autoreset_mode(vector_env)
         self._observations = ObservationMapping(vector_env.single_observation_space, behavior_name)

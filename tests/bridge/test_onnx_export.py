@@ -266,6 +266,8 @@ def test_command_exports_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str
     (tmp_path / "junk.onnx").write_bytes(b"junk")
     assert main(["--check", str(tmp_path / "junk.onnx")]) == 2
     assert "not a readable ONNX model" in capsys.readouterr().err
+    assert main(["--check", str(tmp_path)]) == 2
+    assert f"is a folder; give an .onnx file, such as {expected[0]}" in capsys.readouterr().err
 
 
 def test_export_leaves_the_policy_alone(tmp_path: Path) -> None:

@@ -191,6 +191,50 @@ def test_masks_of_any_form_hold(make, mask, num_envs):
     assert [branch.tolist() for branch in decision.action_mask] == [[[False, True, False]] * num_envs]
 
 
+def seen_with(mask_space, mask) -> dict:
+    """The arguments of an environment whose observations hold a mask, as those of PettingZoo do."""
+    space = spaces.Dict({"observation": TREE["a"], "action_mask": mask_space})
+    return {"space": space, "start": ({"observation": ZEROS, "action_mask": np.array(mask)}, {})}
+
+
+@pytest.mark.parametrize(
+    "mask_space", [spaces.Box(0, 1, (3,), np.int8), spaces.MultiBinary(3), spaces.MultiDiscrete([2] * 3)]
+)
+def test_a_mask_in_the_observation_holds_and_stays_there(make, mask_space):
+    env = make(Small, **seen_with(mask_space, np.array([1, 0, 1], mask_space.dtype)))
+    decision, _ = stepped(env, 5)
+    assert [branch.tolist() for branch in decision.action_mask] == [[[False, True, False]] * 2]
+    assert sum(rows.shape[1] for rows in decision.obs) == 2 + (
+        6 if mask_space.dtype == np.int64 else 3
+    )  # one-hot
+
+
+@pytest.mark.parametrize(
+    ("mask_space", "mask"),
+    [
+        (spaces.Box(-1, 1, (3,), np.float32), np.zeros(3, np.float32)),
+        (spaces.MultiBinary(2), np.zeros(2, np.int8)),
+    ],
+)
+def test_an_observation_of_that_name_that_is_no_mask_is_none(make, mask_space, mask):
+    decision, _ = stepped(make(Small, **seen_with(mask_space, mask)))
+    assert decision.action_mask is None
+
+
+def test_a_mask_in_info_comes_before_that_of_the_observation(make):
+    given = seen_with(spaces.MultiBinary(3), np.array([1, 0, 1], np.int8))
+    observation, info = given["start"][0], {"action_mask": [0, 1, 0]}
+    decision, _ = stepped(
+        make(
+            Small,
+            space=given["space"],
+            start=(observation, info),
+            result=(observation, 1.0, False, False, info),
+        )
+    )
+    assert [branch.tolist() for branch in decision.action_mask] == [[[True, False, True]] * 2]
+
+
 @pytest.mark.parametrize("mask", [([1, 0, 1], [0, 1]), np.array([1, 0, 1, 0, 1]), [[1, 0, 1], [0, 1]]])
 def test_every_branch_has_its_part_of_a_mask(make, mask):
     decision, _ = stepped(make(Masked, mask=mask, actions=spaces.MultiDiscrete([3, 2])))

@@ -286,6 +286,7 @@ def test_an_environment_is_found_by_package_and_module(monkeypatch: pytest.Monke
     monkeypatch.setitem(sys.modules, "games", module("games"))
     monkeypatch.setitem(sys.modules, "games.relay_v0", module("games.relay_v0", parallel_env=Relay))
     env = make_env("games/relay_v0", num_envs=3, options={"grouped": True})
+    assert env.title == "relay_v0"
     env.reset()
     assert len(env.get_steps("judge")[0]) == 3
     env.close()

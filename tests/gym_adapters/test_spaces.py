@@ -101,6 +101,15 @@ def test_bounded_float_images_are_brought_to_zero_to_one(low, high, pixels, expe
     np.testing.assert_allclose(converted[0, :, 0, 0], expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize("bounds", [(-np.inf, np.inf), (0.0, np.inf), (-np.inf, 0.0)])
+def test_images_of_floats_without_limits_are_taken_as_they_are(bounds):
+    """And numpy warns of nothing."""
+    mapping = ObservationMapping(spaces.Box(*bounds, (20, 20, 1), np.float32))
+    (seen,) = mapping.convert(np.full((2, 20, 20, 1), 7.0, np.float32))
+    assert seen.shape == (2, 1, 20, 20)
+    assert (seen == 7.0).all()
+
+
 def test_images_of_flags_are_floats():
     """A network divides bytes by 255; zeros and ones are no such bytes."""
     space = spaces.Box(0, 1, (10, 10, 4), np.uint8)

@@ -4,6 +4,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -82,7 +83,7 @@ def test_any_base_env_trains(here: Path) -> None:
 
 
 def test_the_evaluated_run_and_the_run_of_a_notebook_train(here: Path) -> None:
-    played, evaluated, _, shown = blocks(DOCS / "watching.md", "python")
+    played, evaluated, _, _, shown = blocks(DOCS / "watching.md", "python")
     names: dict[str, list[float]] = {}
     exec(changed(played, ("num_envs=20", "num_envs=2"), ("docs/", f"{DOCS}/")), names)
     assert min(names["returns"]) > 5000
@@ -90,6 +91,39 @@ def test_the_evaluated_run_and_the_run_of_a_notebook_train(here: Path) -> None:
     exec(changed(shown, ("50_000", "600"), ("5000", "200")), {})
     found = {path.parent.name for path in (here / "runs").glob("*/*/checkpoint.pt")}
     assert found == {"Pendulum-v1", "CartPole-v1"}
+
+
+def test_a_machine_is_driven_at_the_rate_of_the_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    (block,) = [block for block in blocks(DOCS / "watching.md", "python") if "class Robot" in block]
+    waited: list[float] = []
+    monkeypatch.setattr("time.sleep", waited.append)
+    names: dict[str, Any] = {}
+    exec(changed(block, ("docs/", f"{DOCS}/"), ("decisions=100", "decisions=3")), names)
+    assert len(waited) == 3
+    assert max(waited) <= 3 * names["SECONDS"]
+    robot = names["Robot"]()
+    names["drive"](robot, names["load_policy"](DOCS / "policies" / "Walker2d-v5"), 1)
+    assert robot.told.shape == (6,)
+    assert abs(robot.told).max() <= 1.0
+
+
+@SHELL
+def test_the_player_of_the_page_is_trained_by_the_third_command(here: Path) -> None:
+    page = (DOCS / "unity.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^make train (.*)$", page, re.MULTILINE)
+    variables = dict(word.split("=", 1) for word in line.split())
+    makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+    (recipe,) = re.findall(r"-m trainers\.ppo (--env .*)$", makefile, re.MULTILINE)
+    words = recipe.replace("$(ENV)", variables["ENV"]).replace("$(ARGS)", variables["ARGS"]).split()
+    for name in variables.values():
+        (here / name).parent.mkdir(parents=True)
+        shutil.copy(REPOSITORY / name, here / name)
+    script = (here / variables["ENV"]).read_text(encoding="utf-8")
+    assert script in blocks(DOCS / "unity.md", "sh")
+    (here / ".venv" / "bin").mkdir(parents=True)
+    write_player(here).rename(here / ".venv" / "bin" / "python")
+    assert training.main([*words, "--max-steps", "300"], "ppo") == 0
+    assert list((here / "runs").glob("*/Walker2d-v5.onnx"))
 
 
 @SHELL

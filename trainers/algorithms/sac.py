@@ -154,6 +154,7 @@ class SAC(OffPolicyLearner):
         figures = {
             "Losses/Policy Loss": policy_loss.detach(),
             "Policy/Entropy": distribution.entropy().detach().mean(),
+            **self._deviation_tag(distribution),
             **self._coefficient_tags(coefficients),
             **{
                 f"Policy/{signal.title} Value": column.mean()
@@ -238,6 +239,11 @@ class SAC(OffPolicyLearner):
         """Return values of observations by the lower of both critics, (n, streams)."""
         bonus = entropy @ (coefficients * self._bonus_weights)
         return soft_value(values.amin(0), distribution.log_probs, bonus)
+
+    def _deviation_tag(self, distribution: SquashedDistribution) -> dict[str, Tensor]:
+        if not self.policy.action_spec.continuous_size:
+            return {}
+        return {"Policy/Action Deviation": distribution.log_std.detach().exp().mean()}
 
     def _coefficient_tags(self, coefficients: Tensor) -> dict[str, Tensor]:
         continuous = 1 if self.policy.action_spec.continuous_size else 0

@@ -1,8 +1,9 @@
 """The ``hyperparameters`` keys that all algorithms share, and those that several of them share."""
 
-from typing import Annotated, ClassVar, Literal, Self
+from collections.abc import Iterator
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from trainers.config.base import (
     Count,
@@ -15,7 +16,6 @@ from trainers.config.base import (
     Units,
     extension,
     number,
-    problem,
 )
 
 Correlation = Annotated[float, *number("a number", ge=0, le=0.999)]
@@ -104,8 +104,8 @@ class QSettings(Settings):
         description="Units in the hidden layer of each of the two heads. It needs dueling. null: no such layer.",
     )
 
-    @model_validator(mode="after")
-    def _dueling_has_units(self) -> Self:
+    def contradictions(self) -> Iterator[str]:
+        """See `Settings.contradictions`."""
+        yield from super().contradictions()
         if self.dueling_units is not None and not self.dueling:
-            raise problem("dueling_units needs dueling: true")
-        return self
+            yield "dueling_units needs dueling: true"

@@ -3,8 +3,8 @@
 import difflib
 import os
 import re
-from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, TypeVar
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -216,6 +216,17 @@ class Settings(BaseModel):
     def known_keys(cls) -> Iterable[str]:
         """Return the names of the keys that the block accepts."""
         return cls.model_fields
+
+    def contradictions(self) -> Iterator[str]:
+        """Yield a message for each set of keys that do not go together. Subclasses add theirs."""
+        yield from ()
+
+    @model_validator(mode="after")
+    def _keys_go_together(self) -> Self:
+        found = [InitErrorDetails(type=problem(text), input=self) for text in self.contradictions()]
+        if found:
+            raise ValidationError.from_exception_data(type(self).__name__, found)
+        return self
 
     @model_validator(mode="before")
     @classmethod

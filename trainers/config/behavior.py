@@ -1,7 +1,7 @@
 """One entry of ``behaviors``: how the agents of one behavior are trained."""
 
-from collections.abc import Mapping
-from typing import Any, Self
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from pydantic import Field, SerializeAsAny, ValidationInfo, field_validator, model_validator
 
@@ -158,56 +158,34 @@ class BehaviorSettings(Settings):
             return max(1, known["max_steps"] // known["keep_checkpoints"])
         return interval
 
-    @model_validator(mode="after")
-    def _games_are_rated(self) -> Self:
+    def contradictions(self) -> Iterator[str]:
+        """See `Settings.contradictions`."""
+        yield from super().contradictions()
+        kind, hyper, memory = self.trainer_type, self.hyperparameters, self.network_settings.memory
         if self.evaluation_freq is not None and self.self_play is not None:
-            raise problem(
+            yield (
                 "evaluation_freq has no use with self_play, whose Elo rating says how good the policy is; remove one"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _network_keys_are_used(self) -> Self:
-        for key in self.hyperparameters.unused_network_keys:
+        for key in hyper.unused_network_keys:
             if getattr(self.network_settings, key) != NetworkSettings.model_fields[key].default:
                 using = [
                     one.name for one in catalogue.algorithms() if key not in one.settings.unused_network_keys
                 ]
-                raise problem(
-                    f"network_settings.{key} needs trainer_type {one_of(using)}; {self.trainer_type} has no use for it"
-                )
-        return self
-
-    @model_validator(mode="after")
-    def _sequences_are_not_normalised_in_batches(self) -> Self:
-        if self.network_settings.memory is not None and getattr(
-            self.hyperparameters, "critic_batch_norm", False
-        ):
-            raise problem(
-                "hyperparameters.critic_batch_norm works without network_settings.memory; remove one of them"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _an_actor_is_cloned(self) -> Self:
-        if self.behavioral_cloning is not None and not self.hyperparameters.has_actor:
+                yield f"network_settings.{key} needs trainer_type {one_of(using)}; {kind} has no use for it"
+        if memory is not None and getattr(hyper, "critic_batch_norm", False):
+            yield "hyperparameters.critic_batch_norm works without network_settings.memory; remove one of them"
+        if self.behavioral_cloning is not None and not hyper.has_actor:
             using = [one.name for one in catalogue.algorithms() if one.settings.has_actor]
-            raise problem(
-                f"behavioral_cloning needs trainer_type {one_of(using)}; {self.trainer_type} has no policy to clone"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _sequences_fit_a_batch(self) -> Self:
-        memory, batch_size = self.network_settings.memory, self.hyperparameters.batch_size
-        if memory is not None and memory.sequence_length > batch_size:
-            raise problem(
+            yield f"behavioral_cloning needs trainer_type {one_of(using)}; {kind} has no policy to clone"
+        if memory is None or "memory" in hyper.unused_network_keys:
+            return
+        if memory.sequence_length > hyper.batch_size:
+            yield (
                 f"network_settings.memory.sequence_length ({memory.sequence_length}) must not exceed "
-                f"hyperparameters.batch_size ({batch_size})"
+                f"hyperparameters.batch_size ({hyper.batch_size})"
             )
-        if memory is not None and getattr(self.hyperparameters, "n_step", 1) > 1:
-            raise problem("network_settings.memory needs hyperparameters.n_step 1")
-        return self
+        if getattr(hyper, "n_step", 1) > 1:
+            yield "network_settings.memory needs hyperparameters.n_step 1"
 
 
 def _settings_class(trainer_type: str) -> type[AlgorithmSettings]:

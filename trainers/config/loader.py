@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
@@ -12,7 +12,7 @@ from gym_adapters.limits import YAML_LEVELS
 from trainers.config import errors
 from trainers.config.base import UNKNOWN, Settings
 from trainers.config.old_files import old_file
-from trainers.config.overrides import advice, every_behavior, key_path, leaves, put
+from trainers.config.overrides import advice, every_behavior, key_path, leaves, put, without_name
 from trainers.config.reader import parse_yaml, read_source
 from trainers.config.run import ONE_START, RunSettings, deep_merge
 
@@ -23,6 +23,14 @@ CONFIGURATION = "configuration.yaml"
 """The file in which a run keeps its settings."""
 
 Block = TypeVar("Block", bound=Settings)
+
+
+class Origin(NamedTuple):
+    """A key that the command line set: its path, the place that messages name, and the path as the user wrote it."""
+
+    key: errors.KeyPath
+    source: str
+    written: errors.KeyPath
 
 
 def load_settings(
@@ -49,14 +57,14 @@ def load_settings(
     """
     label, content = read_source(source)
     merged = _without_earlier_start(label, content)
-    origins: list[tuple[errors.KeyPath, str]] = []
+    origins: list[Origin] = []
     if options:
         given = every_behavior(options, merged)
         merged = deep_merge(merged, given)
-        origins += [(path, "command line") for path, _ in leaves(given)]
+        origins += [Origin(path, "command line", path) for path, _ in leaves(given)]
     for override in overrides:
-        merged, targets = _apply(override, merged)
-        origins += [(target, "--set") for target in targets]
+        merged, set_here = _apply(override, merged)
+        origins += set_here
     if outdated := old_file(content):
         upgrade = module_command("trainers.config", "--from-mlagents", label)
         raise UserError(
@@ -97,26 +105,27 @@ def _without_earlier_start(label: str, content: Mapping[str, Any]) -> dict[str, 
     return {**content, "checkpoint_settings": kept}
 
 
-def _mistake(
-    path: errors.KeyPath, text: str, origins: Sequence[tuple[errors.KeyPath, str]], label: str
-) -> str:
-    """Return a line about one mistake: where it stands, the key, and what is wrong."""
+def _mistake(path: errors.KeyPath, text: str, origins: Sequence[Origin], label: str) -> str:
+    """Return a line about one mistake: where it stands, the key as it was written, and what is wrong."""
+    of_file = Origin((), label, ())
     if text.startswith(UNKNOWN):
-        given = ((name, known) for known, name in reversed(origins) if known[: len(path)] == path)
-        origin, whole = next(given, (label, path))
-        meant = advice(whole, len(path) - 1)
-        path, text = whole, f"{UNKNOWN}; {meant}" if meant else text
-    else:
-        origin = next((name for known, name in reversed(origins) if path[: len(known)] == known), label)
-    return _line(origin, path, text)
+        one = next(
+            (one for one in reversed(origins) if one.key[: len(path)] == path), Origin(path, label, path)
+        )
+        meant = advice(one.written, len(path) - 1 + len(one.written) - len(one.key))
+        return _line(one.source, one.written, f"{UNKNOWN}; {meant}" if meant else text)
+    one = next((one for one in reversed(origins) if path[: len(one.key)] == one.key), of_file)
+    shown = (*one.written, *path[len(one.key) :])
+    meant = without_name(shown) if len(path) == 2 else ""
+    return _line(one.source, shown, f"{text}; {meant}" if meant else text)
 
 
 def _line(origin: str, path: errors.KeyPath, text: str) -> str:
     return ": ".join(filter(None, (origin, ".".join(map(str, path)), text)))
 
 
-def _apply(override: str, content: dict[str, Any]) -> tuple[dict[str, Any], list[errors.KeyPath]]:
-    """Return ``content`` with one ``KEY=VALUE`` applied, and the paths of the keys that this set."""
+def _apply(override: str, content: dict[str, Any]) -> tuple[dict[str, Any], list[Origin]]:
+    """Return ``content`` with one ``KEY=VALUE`` applied, and the keys that this set."""
     key, equals, text = override.partition("=")
     key = key.strip()
     if not equals or not key:
@@ -128,12 +137,12 @@ def _apply(override: str, content: dict[str, Any]) -> tuple[dict[str, Any], list
     value = parse_yaml(text, label)
     if path[:2] == ("behaviors", "*"):
         given = every_behavior(put({}, path, value, label), content)
-        targets: list[errors.KeyPath] = [
-            ("behaviors", name, *path[2:]) for name in given.get("behaviors", {})
-        ]
-        targets += [("default_settings", *path[2:])] if "default_settings" in given else []
+        keys: list[errors.KeyPath] = [("behaviors", name, *path[2:]) for name in given.get("behaviors", {})]
+        set_here = [Origin(key, "--set", key) for key in keys]
+        if "default_settings" in given:
+            set_here.append(Origin(("default_settings", *path[2:]), "--set", path))
     else:
-        targets = [path]
-    for target in targets:
-        content = put(content, target, value, label)
-    return content, targets
+        set_here = [Origin(path, "--set", path)]
+    for one in set_here:
+        content = put(content, one.key, value, label)
+    return content, set_here

@@ -209,6 +209,8 @@ def _behavior(
     for key in own:
         if NEW_NAMES.get(key, key) not in placed:
             notes.append(f"{name}.{key}: {trainer} has no such key; left out ({show(own[key])})")
+        elif key in SINGLE_SIGNAL and keys.get("reward_signals") is not None:
+            notes.append(f"{name}.{key}: had no effect beside reward_signals; left out ({show(own[key])})")
     play = rest.get("self_play")
     if isinstance(play, Mapping) and "play_against_current_self_ratio" in play:
         renamed = {"play_against_current_self_ratio": "play_against_latest_model_ratio"}

@@ -1,8 +1,9 @@
 """The ``hyperparameters`` block of off-policy algorithms: DQN and SAC."""
 
-from typing import Annotated, ClassVar, Self
+from collections.abc import Iterator
+from typing import Annotated, ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from trainers.config.algorithm import (
     LOG_STD_KEYS,
@@ -23,7 +24,6 @@ from trainers.config.base import (
     Total,
     extension,
     number,
-    problem,
 )
 
 Momentum = Annotated[float, *number("a number", ge=0, le=0.999)]
@@ -70,20 +70,18 @@ class OffPolicySettings(AlgorithmSettings):
     adam_epsilon: Positive = extension(1e-8, description="Epsilon of the Adam optimiser.")
     adam_beta1: Momentum = extension(0.9, description="Decay of Adam's running mean of gradients.")
 
-    @model_validator(mode="after")
-    def _buffer_is_large_enough(self) -> Self:
+    def contradictions(self) -> Iterator[str]:
+        """See `Settings.contradictions`."""
+        yield from super().contradictions()
         if self.buffer_size < self.batch_size:
-            raise problem(
-                f"buffer_size ({self.buffer_size}) must not be less than batch_size ({self.batch_size})"
-            )
+            yield f"buffer_size ({self.buffer_size}) must not be less than batch_size ({self.batch_size})"
         if self.buffer_size < self.buffer_init_steps:
-            raise problem(
+            yield (
                 f"buffer_size ({self.buffer_size}) must not be less than buffer_init_steps "
                 f"({self.buffer_init_steps})"
             )
         if self.n_step >= self.buffer_size:
-            raise problem(f"n_step ({self.n_step}) must be less than buffer_size ({self.buffer_size})")
-        return self
+            yield f"n_step ({self.n_step}) must be less than buffer_size ({self.buffer_size})"
 
 
 class SACSettings(NoiseSettings, OffPolicySettings):

@@ -1,7 +1,7 @@
 """The ``hyperparameters`` block of on-policy algorithms: PPO, POCA, MAPPO, A2C and PQN."""
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, Self
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -22,7 +22,6 @@ from trainers.config.base import (
     Rows,
     Total,
     extension,
-    problem,
 )
 
 RateSchedule = Literal["linear", "constant", "adaptive"]
@@ -86,11 +85,11 @@ class OnPolicySettings(NoiseSettings, RolloutSettings):
         None, description="Step size of the critic, with the same schedule. null: learning_rate."
     )
 
-    @model_validator(mode="after")
-    def _adaptive_needs_target(self) -> Self:
+    def contradictions(self) -> Iterator[str]:
+        """See `Settings.contradictions`."""
+        yield from super().contradictions()
         if self.learning_rate_schedule == "adaptive" and self.target_kl is None:
-            raise problem("learning_rate_schedule is adaptive: it needs target_kl, for example 0.01")
-        return self
+            yield "learning_rate_schedule is adaptive: it needs target_kl, for example 0.01"
 
 
 class ActorCriticSettings(OnPolicySettings):
@@ -183,29 +182,23 @@ class A2CSettings(ActorCriticSettings):
         1, description="Passes of the critic over the buffer if natural_gradient_kl is set."
     )
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def contradictions(self) -> Iterator[str]:
+        """See `Settings.contradictions`."""
+        yield from super().contradictions()
         adaptive, natural = self.learning_rate_schedule == "adaptive", self.natural_gradient_kl is not None
         if self.num_epoch != 1:
-            raise problem(f"num_epoch must be 1 with trainer_type a2c, got {self.num_epoch}")
+            yield f"num_epoch must be 1 with trainer_type a2c, got {self.num_epoch}"
         if self.target_kl is not None and not adaptive:
-            raise problem(
+            yield (
                 f"target_kl {self.target_kl:g}: with trainer_type a2c, which makes one pass, it needs "
                 "learning_rate_schedule: adaptive"
             )
         if self.critic_num_epoch != 1 and not natural:
-            raise problem(
-                f"critic_num_epoch {self.critic_num_epoch} has no effect without natural_gradient_kl"
-            )
+            yield f"critic_num_epoch {self.critic_num_epoch} has no effect without natural_gradient_kl"
         if natural and self.shared_critic:
-            raise problem(
-                "natural_gradient_kl needs shared_critic: false, so that the critic does not change the actor"
-            )
+            yield "natural_gradient_kl needs shared_critic: false, so that the critic does not change the actor"
         if natural and adaptive:
-            raise problem(
-                "natural_gradient_kl fixes the divergence itself: set learning_rate_schedule to linear or constant"
-            )
-        return self
+            yield "natural_gradient_kl fixes the divergence itself: set learning_rate_schedule to linear or constant"
 
 
 class PQNSettings(QSettings, RolloutSettings):

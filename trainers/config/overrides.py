@@ -66,6 +66,8 @@ def advice(path: KeyPath, unknown: int) -> str:
         path: The path of the key.
         unknown: The index of its first part that its block does not have.
     """
+    if nameless := without_name(path):
+        return nameless
     name = str(path[unknown])
     inside = {"behaviors": 2, "default_settings": 1}.get(str(path[0]), unknown + 1)
     behavior = path[:inside] if inside <= unknown else ("behaviors", "*")
@@ -76,6 +78,13 @@ def advice(path: KeyPath, unknown: int) -> str:
                 return f"trainer_type {_trainer_types(name)} has it; remove it, or change trainer_type"
             return f"did you mean {'.'.join(map(str, (*above, name, *path[unknown + 1 :])))}?"
     return ""
+
+
+def without_name(path: KeyPath) -> str:
+    """Return what is meant by a path that has a behavior's key in the place of its name; empty if it has none there."""
+    if path[0] != "behaviors" or len(path) < 2 or path[1] not in _BLOCKS_BY_NAME["behaviors"]:
+        return ""
+    return f"did you mean {'.'.join(map(str, ('behaviors', '*', *path[1:])))}?"
 
 
 def place_of(name: str) -> str | None:

@@ -228,7 +228,8 @@ def _read_file(path: Path) -> str:
         )
         raise UserError(f"{path}: no such file; give the path of a training file (.yaml){hint}") from None
     except IsADirectoryError:
-        raise UserError(f"{path}: is a folder; give the path of a training file (.yaml)") from None
+        such = next((f", such as {file}" for file in sorted(path.glob("*.yaml"))), "")
+        raise UserError(f"{path}: is a folder; give the path of a training file (.yaml){such}") from None
     except UnicodeDecodeError:
         raise UserError(f"{path}: is not UTF-8 text; give the path of a training file (.yaml)") from None
     except OSError as error:

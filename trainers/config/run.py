@@ -38,7 +38,8 @@ class CheckpointSettings(Settings):
     resume: Flag = Field(default=False, description="Whether the run of this name continues.")
     initialize_from: PathText | None = Field(
         default=None,
-        description="Run whose policies this run starts from. It has no effect if resume is true.",
+        description="Run whose policies this run starts from: its name in results_dir, or else its path. It has no "
+        "effect if resume is true.",
     )
     force: Flag = Field(
         default=False,

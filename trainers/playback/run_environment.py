@@ -12,6 +12,7 @@ from gym_adapters.text import printable
 from gym_adapters.trust import needs_trust
 from trainers.config import load_settings
 from trainers.config.loader import CONFIGURATION
+from trainers.records.checkpoint import load_state
 
 
 def environment_of(
@@ -39,6 +40,7 @@ def environment_of(
         settings = load_settings(configuration).env_settings
         env_id, options = settings.env_path, with_whole_episodes(settings.env_options)
     if env_id is None or looks_like_player(env_id):
+        load_state(checkpoint)  # commands for a run of this trainer do not help with one of mlagents-learn
         place = "the Unity Editor" if env_id is None else "a Unity player"
         raise UserError(
             f"{checkpoint}: trained in {place}; watch it there: {_watch_command(checkpoint)}; returns in a player: "

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from rich.text import Text
 
 from gym_adapters.text import one_line
-from trainers.records.metrics import ELO, REWARD, Summary
+from trainers.records.metrics import ELO, GROUP_REWARD, REWARD, Summary
 from trainers.records.timers import TimerTree
 from trainers.records.words import duration, short_count, three_digits
 
@@ -76,6 +76,8 @@ class Bars:
         if summary.returns:
             name, tag = ("Elo", ELO) if ELO in summary.values else ("reward", REWARD)
             track.result = f"{name} {three_digits(summary.values[tag])}"
+            if GROUP_REWARD in summary.values and tag == REWARD:
+                track.result += f"  group {three_digits(summary.values[GROUP_REWARD])}"
             if summary.best is not None:
                 track.result += f"  best {three_digits(summary.best)}"
 

@@ -12,16 +12,33 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 from gym_adapters.files import write_atomically
-from trainers.records.metrics import EPISODE_LENGTH, EVALUATION_RETURN, REWARD, REWARD_DEVIATION
+from trainers.records.metrics import (
+    ELO,
+    EPISODE_LENGTH,
+    EVALUATION_RETURN,
+    GROUP_REWARD,
+    REWARD,
+    REWARD_DEVIATION,
+)
 
 COLUMNS = 2
-REWARD_PLOTS = {REWARD: "mean return of training episodes", EPISODE_LENGTH: "episode length, decisions"}
+REWARD_PLOTS = {
+    REWARD: "mean return of training episodes",
+    GROUP_REWARD: "mean return of groups",
+    ELO: "Elo rating",
+    EPISODE_LENGTH: "episode length, decisions",
+}
 LOSS_PLOTS = {
     "Losses/Policy Loss": "policy loss",
     "Losses/Value Loss": "value loss",
     "Policy/Entropy": "entropy, nats",
+    "Policy/epsilon": "chance of a random action",
     "Policy/Learning Rate": "learning rate",
 }
+ALWAYS = (REWARD, EPISODE_LENGTH)
+"""Tags that have a plot before they have a value; the others are those of some algorithms and tasks."""
+MARKED = (REWARD, GROUP_REWARD, ELO)
+"""Tags whose highest value is marked."""
 LOGARITHMIC = ("Losses/Policy Loss", "Losses/Value Loss")
 """Tags that are drawn on a logarithmic scale, if all their values are positive."""
 SPREAD_FROM = 3
@@ -31,8 +48,9 @@ SPREAD_FROM = 3
 def draw_plots(rows: Sequence[Mapping[str, str]], folder: Path, title: str) -> None:
     """Draw `reward.png` and `losses.png`; each tag is a curve over agent steps.
 
-    The mean return has its deviation over the episodes as a band, and a mark at its highest value. Evaluations while
-    training are a curve beside it.
+    Only tags that have values are drawn. The mean return has its deviation over the episodes as a band. It, the return
+    of groups and the Elo rating have a mark at their highest value. Evaluations while training are a curve beside the
+    return.
 
     Args:
         rows: lines of `progress.csv` by column name; an empty cell leaves a gap.
@@ -49,18 +67,23 @@ def reward_picture(rows: Sequence[Mapping[str, str]], title: str) -> bytes:
 
 
 def _drawn(plots: Mapping[str, str], rows: Sequence[Mapping[str, str]], title: str) -> Figure:
-    lines = (len(plots) + 1) // COLUMNS
+    curves = {tag: _curve(rows, tag) for tag in plots}
+    shown = {tag: curve for tag, curve in curves.items() if tag in ALWAYS or len(curve[0])} or curves
+    lines = (len(shown) + 1) // COLUMNS
     figure = new_figure(5 * COLUMNS, 3.2 * lines)
-    for axes, (tag, label) in zip(figure.subplots(lines, COLUMNS).flat, plots.items(), strict=True):
-        steps, values = _curve(rows, tag)
+    places = list(figure.subplots(lines, COLUMNS, squeeze=False).flat)
+    for axes in places[len(shown) :]:
+        axes.remove()
+    for axes, (tag, (steps, values)) in zip(places, shown.items(), strict=False):
         axes.plot(steps, values, marker="." if len(steps) < 3 else "")
         if tag == REWARD and len(steps):
             _add_band(axes, rows)
             _add_evaluations(axes, rows)
+        if tag in MARKED and len(steps):
             _mark_highest(axes, steps, values)
         if tag in LOGARITHMIC and len(values) and values.min() > 0.0:
             axes.set_yscale("log")
-        _label(axes, "agent steps", label)
+        _label(axes, "agent steps", plots[tag])
     figure.suptitle(title, parse_math=False)
     return figure
 

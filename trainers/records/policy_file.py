@@ -243,11 +243,11 @@ class LoadedPolicy:
             ]
             return parts[0] if len(parts) == 1 else tuple(parts)
         observations, actions = self._mappings
-        observation, own = without_mask(observation, observations.space)
+        branches = self.spec.action_spec.discrete_branches
+        observation, own = without_mask(observation, observations.space, branches)
         action_mask = own if action_mask is None else action_mask
         one = observations.is_one(observation)
         arrays = observations.convert_rows([observation]) if one else observations.convert(observation)
-        branches = self.spec.action_spec.discrete_branches
         masks = masks_by_branch(action_mask, one, branches, f"policy {self.name}")
         chosen = self.act(arrays, deterministic, masks)
         return actions.convert_each(chosen)[0] if one else actions.convert(chosen)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from gym_adapters.commands import option, shell_line
 from gym_adapters.errors import UserError
 from gym_adapters.files import DRAFT
 from gym_adapters.make import behavior_name
@@ -161,8 +162,19 @@ def _named(checkpoints: CheckpointSettings) -> Path:
         raise UserError(
             f"--run-id {run_id[:60]!r}: expected a folder name that Linux, macOS and Windows take: at most "
             f"{MOST_LETTERS} letters, no slash, colon or the like, no dot at the start, no dot or space at the end"
+            f"{_as_run(run_id)}"
         )
     return Path(checkpoints.results_dir, run_id)
+
+
+def _as_run(run_id: str) -> str:
+    """Return the options that name a run whose path was given as its id; empty if it is no path of a run."""
+    path = Path(run_id)
+    with suppress(OSError, ValueError):
+        if (path / CONFIGURATION).is_file():
+            options = [*option("--results-dir", path.parent), *option("--run-id", path.name)]
+            return f"; that run is {shell_line(*options)}"
+    return ""
 
 
 def _check(folder: Path, checkpoints: CheckpointSettings) -> None:

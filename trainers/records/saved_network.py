@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mlagents_envs.base_env import BehaviorSpec
 
 from gym_adapters.errors import UserError
 from trainers.config import NetworkSettings, catalogue
 from trainers.config.network import encoder_names
-from trainers.networks.behavior_spec import spec_from
+from trainers.networks.behavior_spec import actions_in_words, spec_from
 from trainers.networks.policy_network import PolicyNetwork
 from trainers.networks.weights import require_room
 from trainers.records.checkpoint import damage_named
@@ -48,7 +49,7 @@ def check_fits(path: Path, state: dict[str, Any], policy: PolicyNetwork) -> None
     """
     if difference := first_difference(state["Policy"], policy.state_dict()):
         raise UserError(
-            f"{path}: a checkpoint of another network: {difference}; "
+            f"{path}: a checkpoint of another network: {_causes(state['behavior'], policy) or difference}; "
             "use the network_settings, reward_signals and environment it was trained with"
         )
     with damage_named(path):
@@ -68,6 +69,39 @@ def check_fits(path: Path, state: dict[str, Any], policy: PolicyNetwork) -> None
         raise UserError(
             f"{path}: trained with hyperparameters.critic_range {ranges[0]}; this run has {ranges[1]}"
         )
+
+
+_SHAPING = (
+    "normalize",
+    "hidden_units",
+    "num_layers",
+    "vis_encode_type",
+    "goal_conditioning_type",
+    "layer_norm",
+    "critic_hidden_units",
+    "conv_channels",
+)
+"""Keys of `network_settings` that decide which parameters a network has; `memory` is another."""
+
+
+def _causes(behavior: dict[str, Any], policy: PolicyNetwork) -> str:
+    """Return in words how the task or the settings of a checkpoint differ from those of a network; empty if alike."""
+    spec, settings = spec_from(behavior), NetworkSettings.model_validate(behavior["network_settings"])
+    there, here = _traits(spec, settings), _traits(policy.spec, policy.settings)
+    return ", ".join(
+        f"{trait} {there[trait]} there and {here[trait]} in this run"
+        for trait in there
+        if there[trait] != here[trait]
+    )
+
+
+def _traits(spec: BehaviorSpec, settings: NetworkSettings) -> dict[str, str]:
+    """Return what decides which parameters a network has, each as text by what it is called."""
+    shapes = " and ".join(str(tuple(one.shape)) for one in spec.observation_specs)
+    memory = None if settings.memory is None else settings.memory.memory_size
+    values = {**{key: getattr(settings, key) for key in _SHAPING}, "memory.memory_size": memory}
+    texts = {f"network_settings.{key} is": str(value).lower() for key, value in values.items()}
+    return {"observations are": shapes, "actions are": actions_in_words(spec.action_spec), **texts}
 
 
 def first_difference(found: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]) -> str:

@@ -12,6 +12,7 @@ from gym_adapters.errors import UserError, unread_named
 from gym_adapters.text import one_line
 from trainers.algorithms.learner import Learner
 from trainers.config import BehaviorSettings, RunSettings, TorchSettings, catalogue
+from trainers.config.errors import listed
 from trainers.config.scaling import scaled
 from trainers.experience.task import Task
 from trainers.imitation.sources import require_source
@@ -26,7 +27,7 @@ from trainers.records.checkpoint import NEWEST
 from trainers.records.names import behavior_folder
 from trainers.records.policy_file import find_checkpoint
 from trainers.records.progress import Display
-from trainers.training.resuming import is_of_run, resumed_settings
+from trainers.training.resuming import is_of_run, named_run, resumed_settings
 from trainers.training.starting import start_from
 
 
@@ -45,7 +46,11 @@ class Learners:
     ) -> None:
         self.settings, self.threads, self.display = settings, threads, display
         self.collective = collective or Alone()
-        self._results = Path(settings.checkpoint_settings.results_dir).absolute()
+        checkpoints = settings.checkpoint_settings
+        source = checkpoints.initialize_from
+        self._start = (
+            None if source is None else named_run(source, checkpoints)
+        )  # before the folder is changed
         self._made = 0
 
     def make(self, name: str, spec: BehaviorSpec, status: Mapping[str, Any]) -> Learner:
@@ -136,9 +141,9 @@ class Learners:
             return None
         if init_path is not None and not is_of_run(init_path, checkpoints):
             return find_checkpoint(Path(init_path))
-        if checkpoints.initialize_from is None:
+        folder = self._start
+        if folder is None:
             return None
-        folder = self._results / checkpoints.initialize_from
         with unread_named(folder):
             own = behavior_folder(folder, name)
             if not own.is_dir():
@@ -193,10 +198,20 @@ def check_demonstrations(settings: RunSettings) -> None:
     """
     if settings.checkpoint_settings.inference:
         return
-    for behavior in settings.behavior_blocks.values():
-        for block in (behavior.behavioral_cloning, behavior.reward_signals.gail):
+    wrong: dict[str, str] = {}
+    for path, behavior in settings.behavior_blocks.items():
+        blocks = {
+            "behavioral_cloning": behavior.behavioral_cloning,
+            "reward_signals.gail": behavior.reward_signals.gail,
+        }
+        for key, block in blocks.items():
             if block is not None:
-                require_source(block.demo_path)
+                try:
+                    require_source(block.demo_path)
+                except UserError as error:
+                    wrong.setdefault(str(error), f"{path}.{key}.demo_path")  # behaviors inherit the default's
+    if wrong:
+        raise UserError(listed([f"{key}: {error}" for error, key in wrong.items()]))
 
 
 def behavior_seed(seed: int, number: int) -> int:

@@ -46,10 +46,13 @@ def check_start(settings: RunSettings) -> None:
     source = checkpoints.run_id if checkpoints.resume else checkpoints.initialize_from
     if source is None:
         return
-    folder = Path(checkpoints.results_dir, source).absolute()
+    folder = named_run(source, checkpoints)
     with unread_named(folder):
         if not checkpoints.resume and not folder.is_dir():
-            raise UserError(f"--initialize-from {source}: no run folder {folder}")
+            advice = (
+                "; to start from a file, give it as init_path of the behavior" if folder.is_file() else ""
+            )
+            raise UserError(f"--initialize-from {source}: no run folder {folder}{advice}")
         found = sorted(folder.glob(f"*/{NEWEST}"))
     if not found and checkpoints.resume:
         raise UserError(f"{folder}: there is no checkpoint to resume; remove --resume or use --force")
@@ -57,6 +60,19 @@ def check_start(settings: RunSettings) -> None:
         raise UserError(f"--initialize-from {source}: {folder} holds no checkpoint ({NEWEST})")
     for path in found:
         _require_loadable_start(path, theirs=not checkpoints.resume)
+
+
+def named_run(source: str, checkpoints: CheckpointSettings) -> Path:
+    """Return the folder of the run that is resumed or that `initialize_from` names.
+
+    It lies in the folder of all runs. To start from, it may also be given as a path from the current folder, such as
+    that of a kept policy.
+    """
+    named, here = Path(checkpoints.results_dir, source).absolute(), Path(source).absolute()
+    with unread_named(named):
+        is_start = here.is_file() or any(here.glob(f"*/{NEWEST}"))
+        elsewhere = is_start and not checkpoints.resume and not named.is_dir()
+    return here if elsewhere else named
 
 
 def is_of_run(init_path: str, checkpoints: CheckpointSettings) -> bool:

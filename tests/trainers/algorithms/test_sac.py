@@ -251,7 +251,8 @@ def test_the_figures_are_ml_agents_own_and_there_is_none_for_what_is_not_there(s
         "Policy/Entropy",
     }
     assert expected | {"Policy/Extrinsic Value"} <= tags
-    assert ("Policy/Continuous Entropy Coeff" in tags) == bool(spec.action_spec.continuous_size)
+    for tag in ("Policy/Continuous Entropy Coeff", "Policy/Action Deviation"):
+        assert (tag in tags) == bool(spec.action_spec.continuous_size)
     assert ("Policy/Discrete Entropy Coeff" in tags) == bool(spec.action_spec.discrete_size)
 
 

@@ -152,7 +152,8 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     for name in ("Hopper-v5", "ALE/Pong-v5", "ball:Ball-v0", "games/tag_v0"):
         with pytest.raises(UserError, match=f"no such file; .* environment as --env {name}$"):
             load_settings(Path(name))
-    with pytest.raises(UserError, match="is a folder"):
+    (tmp_path / "configuration.yaml").touch()
+    with pytest.raises(UserError, match=r"is a folder; .* such as .*configuration\.yaml"):
         load_settings(tmp_path)
     (tmp_path / "image.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UserError, match="is not UTF-8 text"):

@@ -141,6 +141,19 @@ def test_releases_without_reward_signals_and_with_pretraining(tmp_path):
     assert notes == []
 
 
+def test_keys_that_reward_signals_replaced_are_told_where_they_stand_beside_it(tmp_path):
+    text = (
+        "default: {trainer: ppo, reward_signals: {extrinsic: {strength: 1.0, gamma: 0.99}}}\n"
+        "Seeker: {use_curiosity: true, gamma: 0.9}\n"
+    )
+    content, notes = migrated(text, tmp_path)
+    assert content["behaviors"]["Seeker"]["reward_signals"] == {"extrinsic": {"strength": 1.0, "gamma": 0.99}}
+    assert notes == [
+        "Seeker.use_curiosity: had no effect beside reward_signals; left out (True)",
+        "Seeker.gamma: had no effect beside reward_signals; left out (0.9)",
+    ]
+
+
 def test_files_of_1_x_with_blocks_for_lessons_and_samplers(tmp_path):
     text = """
 behaviors:

@@ -66,6 +66,39 @@ def test_a_key_at_the_wrong_place_is_told_its_place(key: str, meant: str) -> Non
 
 
 @pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("behaviors.max_steps", "behaviors.*.max_steps"),
+        ("behaviors.trainer_type", "behaviors.*.trainer_type"),
+        ("behaviors.hyperparameters.learning_rate", "behaviors.*.hyperparameters.learning_rate"),
+    ],
+)
+def test_a_behavior_without_its_name_is_told_where_the_name_stands(key: str, meant: str) -> None:
+    for refused in (
+        lambda: load_settings({"behaviors": {"W": {}}}, [f"{key}=1"]),
+        lambda: load_settings(file_with(key)),
+    ):
+        with pytest.raises(UserError, match=re.escape(f"; did you mean {meant}?")):
+            refused()
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("learning_rate", "unknown key; did you mean behaviors.*.hyperparameters.learning_rate?"),
+        ("lerning_rate", "unknown key"),
+        ("hyperparameters.learning_rte", "unknown key; did you mean learning_rate?"),
+        ("max_steps", "expected a whole number >= 1, got 0"),
+        ("network_settings.memory.memory_size", "expected a whole number >= 1, got 0"),
+    ],
+)
+def test_a_mistake_in_a_key_of_every_behavior_names_the_key_as_it_was_written(key: str, said: str) -> None:
+    with pytest.raises(UserError) as caught:
+        load_settings({"default_settings": {"trainer_type": "ppo"}}, [f"behaviors.*.{key}=0"])
+    assert str(caught.value) == f"--set: behaviors.*.{key}: {said}"
+
+
+@pytest.mark.parametrize(
     ("file_type", "key", "wanted", "having"),
     [
         ("sac", "tau", "ppo", "sac or dqn"),
@@ -159,3 +192,38 @@ def test_problems_of_default_settings_are_told_once() -> None:
     with pytest.raises(UserError) as caught:
         load_settings({"default_settings": {"max_steps": 0}, "behaviors": {"A": {}, "B": {}}})
     assert str(caught.value) == "settings: default_settings.max_steps: expected a whole number >= 1, got 0"
+
+
+def test_all_keys_that_do_not_go_together_are_told_at_once() -> None:
+    content = {
+        "behaviors": {
+            "W": {
+                "trainer_type": "dqn",
+                "network_settings": {"memory": {}},
+                "behavioral_cloning": {"demo_path": "here.demo"},
+                "self_play": {},
+                "evaluation_freq": 1000,
+            },
+            "V": {
+                "trainer_type": "sac",
+                "hyperparameters": {"buffer_size": 64, "n_step": 64, "buffer_init_steps": 65},
+            },
+        }
+    }
+    with pytest.raises(UserError) as caught:
+        load_settings(content)
+    first, *rest = str(caught.value).splitlines()
+    assert first == "6 mistakes:"
+    for told, line in zip(
+        [
+            "W: evaluation_freq has no use with self_play",
+            "W: network_settings.memory needs trainer_type",
+            "W: behavioral_cloning needs trainer_type",
+            "V.hyperparameters: buffer_size (64) must not be less than batch_size (128)",
+            "V.hyperparameters: buffer_size (64) must not be less than buffer_init_steps (65)",
+            "V.hyperparameters: n_step (64) must be less than buffer_size (64)",
+        ],
+        rest,
+        strict=True,
+    ):
+        assert line.startswith(f"  settings: behaviors.{told}")

@@ -9,6 +9,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from command_tools import returns_by_hand, the_error
 from gymnasium.envs.classic_control import CartPoleEnv
@@ -158,3 +159,14 @@ def test_a_run_of_a_unity_scene_is_told_how_to_watch_and_how_to_measure_it(
     message = the_error(capsys)
     assert "--run-id scene --resume --inference" in message
     assert f"{run / 'CartPole-v1.onnx'} --env PLAYER" in message
+
+
+def test_a_run_of_mlagents_learn_is_told_as_such(tmp_path, capfd):
+    """Its run cannot be watched with `--resume`, so that is not advised."""
+    (tmp_path / "theirs" / "Task").mkdir(parents=True)
+    (tmp_path / "theirs" / "configuration.yaml").write_text("behaviors: {Task: {trainer_type: ppo}}\n")
+    torch.save({"Policy": {"weight": torch.zeros(2)}}, tmp_path / "theirs" / "Task" / "checkpoint.pt")
+    assert evaluate_main([str(tmp_path / "theirs")]) == 2
+    said = the_error(capfd)
+    assert "written by mlagents-learn" in said
+    assert "--resume" not in said

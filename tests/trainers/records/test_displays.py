@@ -63,7 +63,11 @@ def test_a_line_of_a_terminal_names_the_rating_that_best_is_one_of_and_fits(more
     bars.tick("Walker", 1, 10, TimerTree(), 0.0)
     bars.summarise(one)
     assert str(bars.lines(79)[0]).endswith(
-        "Elo 1,249  best 1,274" if ELO in more else "reward -1,234  best 1,274"
+        "Elo 1,249  best 1,274"
+        if ELO in more
+        else "reward -1,234  group -53.0  best 1,274"
+        if GROUP_REWARD in more
+        else "reward -1,234  best 1,274"
     )
 
 

@@ -6,8 +6,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from tests.pictures import draw_plots
-from trainers.records.metrics import EVALUATION_RETURN, REWARD, REWARD_DEVIATION
-from trainers.records.plots import draw_seeds
+from trainers.records.metrics import ELO, EVALUATION_RETURN, GROUP_REWARD, REWARD, REWARD_DEVIATION
+from trainers.records.plots import LOSS_PLOTS, draw_seeds
 
 
 @pytest.fixture
@@ -32,6 +32,7 @@ def content(axes, figure: Figure) -> dict[str, Any]:
         "bands": len(axes.collections),
         "lines": [line.get_xydata().tolist() for line in axes.lines],
         "scale": axes.get_yscale(),
+        "label": axes.get_ylabel(),
         "ticks": [tick.get_text() for tick in axes.get_xticklabels()],
     }
 
@@ -43,14 +44,14 @@ def row(step: int, value: float, loss: float) -> dict[str, str]:
 def test_the_return_has_a_band_and_a_mark_at_its_best(seen, tmp_path):
     rows = [row(0, 1.0, 0.1), row(1_000_000, 9.0, 0.2), row(2_000_000, 3.0, 0.4)]
     draw_plots(rows, tmp_path, "Walker, ppo, seed 3")
-    (returns, length), losses = seen
+    (returns, length), (loss,) = seen
     assert returns["title"] == "Walker, ppo, seed 3"
     assert returns["bands"] == 1
     assert returns["lines"][1] == [[1_000_000.0, 9.0]]
     assert returns["words"] == ["best: 9"]
     assert "1M" in returns["ticks"]
     assert length["lines"] == [[]], "a tag without values"
-    assert [plot["scale"] for plot in losses] == ["linear", "log", "linear", "linear"]
+    assert loss["scale"] == "log"
 
 
 def test_evaluations_are_a_curve_beside_the_return(seen, tmp_path):
@@ -70,7 +71,30 @@ def test_any_name_can_stand_above_a_picture(title, seen, tmp_path):
 
 def test_losses_that_are_not_all_positive_are_drawn_on_a_linear_scale(seen, tmp_path):
     draw_plots([row(0, 1.0, 0.0), row(10, 1.0, 2.0)], tmp_path, "Walker")
-    assert seen[1][1]["scale"] == "linear"
+    assert seen[1][0]["scale"] == "linear"
+
+
+def test_groups_ratings_and_exploration_are_drawn_where_there_are_any(seen, tmp_path):
+    """Of a game with group rewards, and of an algorithm without an entropy."""
+    points = [{"step": str(step), REWARD: "0", GROUP_REWARD: str(step), ELO: "1200"} for step in (1, 2, 3)]
+    points[1][ELO] = "1300"
+    for point in points:
+        point |= {"Policy/epsilon": "0.5", "Losses/Value Loss": "2", "Policy/Learning Rate": "1"}
+    draw_plots(points, tmp_path, "Striker")
+    rewards, losses = seen
+    assert [plot["label"] for plot in rewards] == [
+        "mean return of training episodes",
+        "mean return of groups",
+        "Elo rating",
+        "episode length, decisions",
+    ]
+    assert [plot["words"] for plot in rewards] == [["best: 0"], ["best: 3"], ["best: 1,300"], []]
+    assert [plot["label"] for plot in losses] == ["value loss", "chance of a random action", "learning rate"]
+
+
+def test_before_the_first_update_all_losses_have_a_place(seen, tmp_path):
+    draw_plots([{"step": "1", REWARD: "0"}], tmp_path, "Walker")
+    assert len(seen[1]) == len(LOSS_PLOTS)
 
 
 def test_many_seeds_are_a_mean_and_a_band_and_two_are_two_curves(seen, tmp_path):

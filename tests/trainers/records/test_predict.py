@@ -148,14 +148,19 @@ def test_a_mask_may_come_in_the_observation(keys):
     seen = {key: np.zeros(2, np.float32) for key in keys}
     for allowed in range(3):
         mask = np.eye(3, dtype=np.int8)[allowed]
-        rest, found = without_mask({**seen, "action_mask": mask}, space)
+        rest, found = without_mask({**seen, "action_mask": mask}, space, (3,))
         assert found is mask
         assert space.contains(rest)
         (table,) = masks_by_branch(found, True, (3,), "here")
         np.testing.assert_array_equal(table, [mask == 0])
-    assert without_mask(seen, space) == (seen, None)
-    whole = spaces.Dict({"action_mask": box})
-    assert without_mask({"action_mask": 1}, whole) == ({"action_mask": 1}, None)  # it was learned from
+    assert without_mask(seen, space, (3,)) == (seen, None)
+    other = spaces.Dict({"action_mask": box})
+    assert without_mask({"action_mask": 1}, other, (3,)) == (
+        {"action_mask": 1},
+        None,
+    )  # an observation of that name
+    own = spaces.Dict({"action_mask": spaces.MultiBinary(3)})
+    assert without_mask({"action_mask": 1}, own, (3,)) == ({"action_mask": 1}, 1)  # the policy sees it too
     (table,) = masks_by_branch([], False, (3,), "here")
     assert table.shape == (0, 3)
 

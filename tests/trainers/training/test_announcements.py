@@ -9,6 +9,7 @@ from command_tools import REPOSITORY, write_file
 from printed_commands import printed_commands, run_printed
 from run_tools import Stopwatch, options
 
+from gym_adapters import make_env
 from gym_adapters.commands import module_command
 from trainers import train
 from trainers.config import load_settings
@@ -90,6 +91,14 @@ def test_inference_names_no_policy_that_was_not_saved(tmp_path):
         said = [line.split()[0] for line in closing_lines("Task", outcome, settings) if line.split()]
         assert [word for word in said if word in commands] == expected
         (folder / "checkpoint.pt").touch()
+
+
+def test_an_environment_that_was_made_in_python_is_called_by_its_name():
+    env = make_env("CartPole-v1", num_envs=1)
+    try:
+        assert next(run_lines(load_settings({"env_settings": {"seed": 0}}), env)) == "CartPole-v1, seed 0"
+    finally:
+        env.close()
 
 
 def test_keys_that_only_players_have_a_use_for_are_told():

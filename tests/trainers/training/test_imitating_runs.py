@@ -84,6 +84,25 @@ def test_watching_a_run_that_imitated_needs_no_demonstrations(tmp_path: Path, bl
         train(Stopwatch().env(), options(tmp_path, behavior=blocks, resume=True))
 
 
+def test_all_demonstrations_that_are_not_there_are_told_by_their_keys(tmp_path: Path) -> None:
+    def never(_: object) -> Any:
+        raise AssertionError("no environment is started")
+
+    behavior = {
+        "behavioral_cloning": {"demo_path": str(tmp_path / "a.demo"), "steps": 1},
+        "reward_signals": {"gail": {"demo_path": str(tmp_path)}},
+    }
+    with pytest.raises(UserError) as caught:
+        train(never, options(tmp_path, behavior=behavior))
+    assert str(caught.value).splitlines() == [
+        "2 mistakes:",
+        f"  behaviors.Task.behavioral_cloning.demo_path: {tmp_path / 'a.demo'}: no such file or folder; give a .demo "
+        "file or a folder of them",
+        f"  behaviors.Task.reward_signals.gail.demo_path: {tmp_path}: holds no .demo file; give a .demo file or a "
+        "folder of them",
+    ]
+
+
 def test_a_run_begins_to_imitate_when_it_is_resumed_and_ends(tmp_path: Path, blocks: dict[str, Any]) -> None:
     cloning = {"behavioral_cloning": blocks["behavioral_cloning"]}
     train(Stopwatch().env(), options(tmp_path, behavior={"max_steps": 800}))

@@ -1,7 +1,9 @@
 """What later runs make of a run that is there, and what a run that fails leaves of it."""
 
 import json
+import re
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -140,6 +142,32 @@ def test_initialize_from_takes_the_weights_and_starts_at_zero(run_copy):
         )
     with pytest.raises(UserError, match=r"--initialize-from nothing: no run folder"):
         train(Stopwatch().env(), options(run_copy.parent, "third", initialize_from="nothing"))
+
+
+def test_a_run_elsewhere_is_named_by_its_path(run_copy, tmp_path, monkeypatch):
+    """As that of a kept policy; a run of this name among the others comes first."""
+    monkeypatch.chdir(run_copy.parent.parent)
+    results, source = tmp_path / "mine", Path(run_copy.parent.name, run_copy.name)
+    expected = load_policy(run_copy).policy.state_dict()
+    outcome = train(
+        Stopwatch().env(), options(results, behavior={"max_steps": 50}, initialize_from=str(source))
+    )["Task"]
+    assert all(
+        torch.equal(t, expected[n]) for n, t in load_policy(outcome.folder).policy.state_dict().items()
+    )
+    (results / source).mkdir(parents=True)
+    with pytest.raises(UserError, match="holds no checkpoint"):
+        train(Stopwatch().env(), options(results, "other", initialize_from=str(source)))
+    file = str(source / "Task" / "checkpoint.pt")
+    with pytest.raises(UserError, match="to start from a file, give it as init_path of the behavior"):
+        train(Stopwatch().env(), options(results, "other", initialize_from=file))
+
+
+def test_the_path_of_a_run_in_place_of_its_name_is_told_as_options(run_copy):
+    with pytest.raises(
+        UserError, match=re.escape(f"that run is --results-dir {run_copy.parent} --run-id {run_copy.name}")
+    ):
+        train(Stopwatch().env(), options(run_copy.parent, str(run_copy), resume=True))
 
 
 @pytest.mark.parametrize("of", ["folder", "file"])

@@ -1,11 +1,12 @@
 """Starting from the weights of a run that had other reward signals: each value stays with its signal."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from learner_tools import SMALL_NETWORK, assert_same, drive, make_learner
+from learner_tools import SMALL_NETWORK, assert_same, behavior_settings, drive, make_learner
 from mlagents_envs.base_env import BehaviorSpec
 from scripted_env import Behavior, ScriptedEnv, crowd, make_spec
 
@@ -94,6 +95,37 @@ def test_another_network_is_still_refused(tmp_path):
         start_from(learner_of("ppo", HYBRID, EXTRINSIC, 3), tmp_path / "here.pt")
     with pytest.raises(UserError, match=r"value_head\.bias is \(2,\), this run has \(1,\)"):
         restore(learner_of("ppo", CONTINUOUS, EXTRINSIC, 3), tmp_path / "here.pt")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("num_layers", 3, "num_layers is 1 there and 3 in this run"),
+        ("hidden_units", 16, "hidden_units is 8 there and 16 in this run"),
+        ("normalize", True, "normalize is false there and true in this run"),
+        ("memory", {"memory_size": 4}, "memory.memory_size is none there and 4 in this run"),
+    ],
+)
+@pytest.mark.parametrize("take", [start_from, restore])
+def test_another_network_is_told_by_the_key_that_differs(key, value, told, take, tmp_path):
+    network = {"hidden_units": 8, "num_layers": 1, "normalize": False}
+    source = make_learner(CONTINUOUS, behavior_settings("ppo", network=network))
+    save_state(tmp_path / "here.pt", {**source.state_dict(), "behavior": source.description()})
+    learner = make_learner(CONTINUOUS, behavior_settings("ppo", network={**network, key: value}))
+    with pytest.raises(UserError, match=f"another network: network_settings.{told};"):
+        take(learner, tmp_path / "here.pt")
+
+
+@pytest.mark.parametrize("take", [start_from, restore])
+def test_another_task_is_told_by_what_the_agents_see_and_do(take, tmp_path):
+    source = make_learner(make_spec((3,), continuous=1), behavior_settings("ppo"))
+    save_state(tmp_path / "here.pt", {**source.state_dict(), "behavior": source.description()})
+    told = (
+        "another network: observations are (3,) there and (5,) in this run, actions are 1 continuous action there and "
+        "2 discrete actions in this run;"
+    )
+    with pytest.raises(UserError, match=re.escape(told)):
+        take(make_learner(make_spec((5,), branches=(2,)), behavior_settings("ppo")), tmp_path / "here.pt")
 
 
 @pytest.mark.parametrize(("kind", "spec"), [("ppo", HYBRID), ("poca", HYBRID), ("sac", CONTINUOUS)])
