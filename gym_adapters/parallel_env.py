@@ -38,7 +38,7 @@ class ParallelEnvAdapter(BaseEnv):
         grouped: Whether the agents of a role in a copy form a group. A reward that all living members receive alike
             then arrives as the group's.
         teams: Whether the agents compete, or their teams (see `find_roles`).
-        roles: Behaviors of agents that are not to have that of their role (see `find_roles`).
+        behaviors: Those of agents that are not to have that of their role (see `find_roles`).
 
     Attributes:
         roles: The roles by behavior.
@@ -55,14 +55,14 @@ class ParallelEnvAdapter(BaseEnv):
         seed: int = 0,
         grouped: bool = False,
         teams: bool | Mapping[str, int] = False,
-        roles: Mapping[str, str] | None = None,
+        behaviors: Mapping[str, str] | None = None,
     ) -> None:
         self._seed, self._grouped = seed, grouped
         self.copies: list[Any] = []
         try:
             for _ in range(num_envs):
                 self.copies.append(make())
-            self.roles = find_roles(self.copies[0], name, teams, roles)
+            self.roles = find_roles(self.copies[0], name, teams, behaviors)
         except BaseException:
             close_reported(self.close)
             raise

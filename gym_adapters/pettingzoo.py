@@ -11,7 +11,7 @@ from gym_adapters.commands import install_command
 from gym_adapters.cycles import direct
 from gym_adapters.errors import UserError, raised, remedy
 from gym_adapters.parallel_env import ParallelEnvAdapter
-from gym_adapters.roles import ROLES, TEAMS
+from gym_adapters.roles import BEHAVIORS, TEAMS
 from gym_adapters.teams import TEAM
 from gym_adapters.text import joined_lines
 
@@ -22,7 +22,7 @@ PACKAGES = ("pettingzoo", "mpe2")
 GROUPED = "grouped"
 """The option that makes groups of the agents of a role. It is the adapter's own; the environment does not get it."""
 MOST_TEAMS = 1000
-OWN = (GROUPED, TEAMS, ROLES)
+OWN = (GROUPED, TEAMS, BEHAVIORS)
 """All options that are the adapter's own."""
 
 
@@ -41,7 +41,8 @@ def make_pettingzoo(env_id: str, num_envs: int, seed: int, options: Mapping[str,
         env_id: `package/module_vN`.
         num_envs: Number of copies.
         seed: Copy i is seeded with `seed + i`.
-        options: Keyword arguments of the environment, and `grouped`, `teams` and `roles` (see `ParallelEnvAdapter`).
+        options: Keyword arguments of the environment, and `grouped`, `teams` and `behaviors` (see
+            `ParallelEnvAdapter`).
 
     Raises:
         UserError: The package or module is missing, an option is of a wrong kind, or the environment refuses its
@@ -49,7 +50,7 @@ def make_pettingzoo(env_id: str, num_envs: int, seed: int, options: Mapping[str,
     """
     module = _module(env_id)
     keywords = {name: value for name, value in options.items() if name not in OWN}
-    grouped, teams, roles = options.get(GROUPED, False), options.get(TEAMS, False), options.get(ROLES)
+    grouped, teams, behaviors = options.get(GROUPED, False), options.get(TEAMS, False), options.get(BEHAVIORS)
     if not isinstance(grouped, bool):
         raise UserError(f"env_options.{GROUPED}: expected true or false, got {grouped!r:.100}")
     if not (isinstance(teams, bool) or _is_map(teams, _is_team)):
@@ -57,10 +58,10 @@ def make_pettingzoo(env_id: str, num_envs: int, seed: int, options: Mapping[str,
             f"env_options.{TEAMS}: expected true, false, or the number of each agent's team, such as "
             f"{{red: 0, blue: 1}}, got {teams!r:.100}"
         )
-    if not (roles is None or _is_map(roles, _is_behavior)):
+    if not (behaviors is None or _is_map(behaviors, _is_behavior)):
         raise UserError(
-            f"env_options.{ROLES}: expected behaviors of agents, such as {{red: soldier, blue: soldier}}, got "
-            f"{roles!r:.100}"
+            f"env_options.{BEHAVIORS}: expected behaviors of agents, such as {{red: soldier, blue: soldier}}, got "
+            f"{behaviors!r:.100}"
         )
 
     def make() -> Any:
@@ -73,7 +74,7 @@ def make_pettingzoo(env_id: str, num_envs: int, seed: int, options: Mapping[str,
                 f"environment {env_id!r} cannot be made: {raised(error)}; {remedy(error)}"
             ) from error
 
-    return ParallelEnvAdapter(make, num_envs, env_id.rpartition("/")[2], seed, grouped, teams, roles)
+    return ParallelEnvAdapter(make, num_envs, env_id.rpartition("/")[2], seed, grouped, teams, behaviors)
 
 
 def _is_map(value: Any, fits: Callable[[Any], bool]) -> bool:

@@ -15,7 +15,7 @@ from gym_adapters.spaces import ObservationMapping
 from gym_adapters.teams import TEAM
 from gym_adapters.values import described
 
-TEAMS, ROLES = "teams", "roles"
+TEAMS, BEHAVIORS = "teams", "behaviors"
 """The options that make teams of agents, and that give them behaviors. They are the adapter's own, as `grouped` is."""
 
 
@@ -112,7 +112,7 @@ class Rows:
 
 
 def find_roles(
-    env: Any, name: str, teams: bool | Mapping[str, int] = False, roles: Mapping[str, str] | None = None
+    env: Any, name: str, teams: bool | Mapping[str, int] = False, behaviors: Mapping[str, str] | None = None
 ) -> dict[str, Role]:
     """Returns the roles of an environment by behavior: agents of equal spaces and of equal names but for a number.
 
@@ -124,7 +124,7 @@ def find_roles(
         teams: Whether the agents compete. If there are several roles, each is a team; otherwise each behavior is one,
             or each agent if there is one behavior. A map gives the numbers of the teams. The behaviors are then named
             `Name?team=0`, `Name?team=1` and so on, as in ML-Agents.
-        roles: The behaviors of agents that are not to have that of their role.
+        behaviors: Those of agents that are not to have that of their role.
 
     Raises:
         UserError: It has no list of names of all agents, or has not two spaces for each, or one that is not supported;
@@ -137,7 +137,7 @@ def find_roles(
     if len(members) == 1:
         members = {name: agents}
     role_of = {agent: role for role, known in members.items() for agent in known}
-    behavior_of = role_of | _named(ROLES, roles or {}, agents)
+    behavior_of = role_of | _named(BEHAVIORS, behaviors or {}, agents)
     if isinstance(teams, Mapping):
         team_of = _named(TEAMS, teams, agents)
         if without := [agent for agent in agents if agent not in team_of]:
@@ -156,8 +156,8 @@ def find_roles(
         first = firsts.setdefault(behavior, agent)
         if spaces_of[first] != spaces_of[agent]:
             raise UserError(
-                f"env_options.{ROLES}: {first!r} and {agent!r} cannot both be {behavior!r}, since their spaces differ; "
-                "give them behaviors of their own"
+                f"env_options.{BEHAVIORS}: {first!r} and {agent!r} cannot both be {behavior!r}, since their spaces "
+                "differ; give them behaviors of their own"
             )
         found.setdefault(f"{behavior}{TEAM}{team_of[agent]}" if teams else behavior, []).append(agent)
     return {role: Role(role, known, *spaces_of[known[0]]) for role, known in found.items()}

@@ -53,7 +53,7 @@ def battle(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "wars.battle_v0", module)
 
 
-def behaviors(**options: Any) -> dict[str, list[str]]:
+def found(**options: Any) -> dict[str, list[str]]:
     """The agents of each behavior id."""
     env: Any = make_env("wars/battle_v0", 2, options=options)
     env.reset()
@@ -73,14 +73,14 @@ FOUR = ("player_0", "player_1", "player_2", "player_3")
     [
         ({}, {"red": RED, "blue": BLUE}),
         ({"teams": True}, {"red?team=0": RED, "blue?team=1": BLUE}),
-        ({"roles": {"red": "soldier", "blue": "soldier"}}, {"soldier": list(SOLDIERS)}),
+        ({"behaviors": {"red": "soldier", "blue": "soldier"}}, {"soldier": list(SOLDIERS)}),
         (
-            {"roles": {"red": "soldier", "blue": "soldier"}, "teams": True, "grouped": True},
+            {"behaviors": {"red": "soldier", "blue": "soldier"}, "teams": True, "grouped": True},
             {"soldier?team=0": RED, "soldier?team=1": BLUE},
         ),
-        ({"roles": {"red_1": "scout"}}, {"red": ["red_0"], "blue": BLUE, "scout": ["red_1"]}),
+        ({"behaviors": {"red_1": "scout"}}, {"red": ["red_0"], "blue": BLUE, "scout": ["red_1"]}),
         (
-            {"roles": {"red_1": "scout"}, "teams": True},
+            {"behaviors": {"red_1": "scout"}, "teams": True},
             {"red?team=0": ["red_0"], "scout?team=0": ["red_1"], "blue?team=1": BLUE},
         ),
         ({"possible_agents": FOUR}, {"battle_v0": list(FOUR)}),
@@ -89,7 +89,11 @@ FOUR = ("player_0", "player_1", "player_2", "player_3")
             {"battle_v0?team=0": ["player_0", "player_2"], "battle_v0?team=1": ["player_1", "player_3"]},
         ),
         (
-            {"possible_agents": FOUR[:2], "roles": {"player_0": "cat", "player_1": "mouse"}, "teams": True},
+            {
+                "possible_agents": FOUR[:2],
+                "behaviors": {"player_0": "cat", "player_1": "mouse"},
+                "teams": True,
+            },
             {"cat?team=0": ["player_0"], "mouse?team=1": ["player_1"]},
         ),
     ],
@@ -97,35 +101,37 @@ FOUR = ("player_0", "player_1", "player_2", "player_3")
 def test_options_say_which_behavior_and_team_agents_have(
     options: dict[str, Any], expected: dict[str, list[str]]
 ) -> None:
-    found = behaviors(**options)
-    assert found == expected
+    assert found(**options) == expected
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"roles": {"green": "soldier"}}, "env_options.roles: there is no agent 'green'; expected red, blue"),
-        ({"roles": {"red": 3}}, "env_options.roles: expected behaviors of agents"),
-        ({"roles": ["red"]}, "env_options.roles: expected behaviors of agents"),
-        ({"roles": {"red": "a?team=1"}}, "env_options.roles: expected behaviors of agents"),
+        (
+            {"behaviors": {"green": "soldier"}},
+            "env_options.behaviors: there is no agent 'green'; expected red, blue",
+        ),
+        ({"behaviors": {"red": 3}}, "env_options.behaviors: expected behaviors of agents"),
+        ({"behaviors": ["red"]}, "env_options.behaviors: expected behaviors of agents"),
+        ({"behaviors": {"red": "a?team=1"}}, "env_options.behaviors: expected behaviors of agents"),
         ({"teams": {"red": 0}}, "env_options.teams: gives 'blue_0' no team; add it"),
         ({"teams": {"red": True, "blue": 1}}, "env_options.teams: expected true, false, or the number"),
         ({"teams": {"red": -1, "blue": 1}}, "env_options.teams: expected true, false, or the number"),
         ({"teams": "yes"}, "env_options.teams: expected true, false, or the number"),
         ({"grouped": {}}, "env_options.grouped: expected true or false"),
         (
-            {"possible_agents": ("red_0", "medic_0"), "roles": {"medic": "red"}},
+            {"possible_agents": ("red_0", "medic_0"), "behaviors": {"medic": "red"}},
             "'red_0' and 'medic_0' cannot both be 'red', since their spaces differ",
         ),
     ],
 )
 def test_options_that_do_not_fit_the_agents_are_named(options: dict[str, Any], words: str) -> None:
     with pytest.raises(UserError) as error:
-        behaviors(**options)
+        found(**options)
     assert words in str(error.value)
 
 
 def test_options_of_the_adapter_need_no_trust() -> None:
-    roles = {"roles": {"adversary": "chaser"}}
-    assert not needs_trust("mpe2/simple_tag_v3", roles)
-    assert "adversary" in needs_trust("Walker2d-v5", roles)
+    own = {"behaviors": {"adversary": "chaser"}}
+    assert not needs_trust("mpe2/simple_tag_v3", own)
+    assert "adversary" in needs_trust("Walker2d-v5", own)
