@@ -75,9 +75,16 @@ class ReplayLearner(Learner):
             self.check_filled()
 
     def check_filled(self) -> None:
-        """Find out whether the buffers of all ranks hold enough for the first update (`filled`)."""
+        """Find out whether the buffers of all ranks hold enough for the first update (`filled`).
+
+        No rank learns from less than half of its part. After a resume, only rank 0 has the buffer that was saved.
+        """
         held, replay = self.all_rows, self.replay
-        self.filled = held >= self.needed or (self.alone and held > 0 and len(replay) == replay.capacity)
+        if self.alone:
+            self.filled = held >= self.needed or (held > 0 and len(replay) == replay.capacity)
+        else:
+            least = 0 if self.rows is None else 2 * self.collective.size * int(self.rows.min())
+            self.filled = min(held, least) >= self.needed
 
     def set_aside(self, twin: Self) -> Update:
         """See `Learner.set_aside`. New rows wait outside the buffer until the update has ended."""
@@ -149,7 +156,8 @@ class ReplayLearner(Learner):
     def load_store(self, folder: Path) -> None:
         """Read the replay buffer if `save_replay_buffer` is set.
 
-        Without a file, the buffer is filled again before learning continues.
+        Without a file, the buffer is filled again before learning continues. With several ranks, those of the others
+        are.
 
         Raises:
             UserError: the file is damaged or belongs to another behavior.
@@ -158,7 +166,7 @@ class ReplayLearner(Learner):
         if self.hyper.save_replay_buffer and path.is_file():
             load_replay(self.replay, path)
             self._summed = self.replay.total
-            self.filled = self.replay.settled_rows >= self.needed
+            self.filled = self.alone and self.replay.settled_rows >= self.needed
 
     @property
     def needed(self) -> int:
