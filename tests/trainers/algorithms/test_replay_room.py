@@ -89,10 +89,11 @@ def test_a_saved_buffer_fills_that_of_one_rank_and_all_ranks_wait_for_the_others
     drive(crowded_env(4, 5), saved, 50)
     saved.save_store(tmp_path)
     alone = make_learner(SPEC, settings)
-    alone.load_store(tmp_path)
+    assert alone.load_store(tmp_path) == []
     assert alone.filled, "one process goes on at once"
     first = make_learner(SPEC, settings, collective=Two())
-    first.load_store(tmp_path)
+    (told,) = first.load_store(tmp_path)
+    assert told.startswith("only the replay buffer of rank 0 was saved")
     held = first.replay.settled_rows
     assert held >= 40
     assert not first.filled
@@ -100,3 +101,22 @@ def test_a_saved_buffer_fills_that_of_one_rank_and_all_ranks_wait_for_the_others
         first.meet(np.array([held, others]), 0, 0, [])
         assert first.filled is filled, "half of the 20 rows that are its part"
         first.part()
+
+
+@pytest.mark.parametrize("trainer_type", ["dqn", "sac"])
+def test_a_run_that_goes_on_without_its_buffer_says_so(trainer_type, tmp_path):
+    hyper = {"batch_size": 4, "buffer_init_steps": 1000}
+    learner = make_learner(SPEC, behavior_settings(trainer_type, hyper, max_steps=5000))
+    (told,) = learner.load_store(tmp_path)
+    assert told == (
+        "the replay buffer was not saved, so learning goes on once 1,000 decisions are collected; "
+        "save_replay_buffer: true saves it"
+    )
+    keeps = make_learner(
+        SPEC, behavior_settings(trainer_type, {**hyper, "save_replay_buffer": True}, max_steps=5000)
+    )
+    (told,) = keeps.load_store(tmp_path)
+    assert told.startswith("there is no last_replay_buffer.npz, so learning goes on once 1,000")
+    for each in (learner, keeps):
+        each.step = 5000
+        assert each.load_store(tmp_path) == [], "the run has ended"
