@@ -1,6 +1,6 @@
 """Copies of a PettingZoo parallel environment as one `BaseEnv`: many agents, one behavior per role."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from copy import deepcopy
 from typing import Any
 
@@ -37,7 +37,8 @@ class ParallelEnvAdapter(BaseEnv):
         seed: Copy i is seeded with `seed + i`.
         grouped: Whether the agents of a role in a copy form a group. A reward that all living members receive alike
             then arrives as the group's.
-        teams: Whether the agents compete (see `find_roles`).
+        teams: Whether the agents compete, or their teams (see `find_roles`).
+        behaviors: Those of agents that are not to have that of their role (see `find_roles`).
 
     Attributes:
         roles: The roles by behavior.
@@ -54,14 +55,15 @@ class ParallelEnvAdapter(BaseEnv):
         name: str,
         seed: int = 0,
         grouped: bool = False,
-        teams: bool = False,
+        teams: bool | Mapping[str, int] = False,
+        behaviors: Mapping[str, str] | None = None,
     ) -> None:
         self.title, self._seed, self._grouped = name, seed, grouped
         self.copies: list[Any] = []
         try:
             for _ in range(num_envs):
                 self.copies.append(make())
-            self.roles = find_roles(self.copies[0], name, teams)
+            self.roles = find_roles(self.copies[0], name, teams, behaviors)
         except BaseException:
             close_reported(self.close)
             raise

@@ -4,13 +4,15 @@ import importlib
 import re
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from gym_adapters.commands import install_command
 from gym_adapters.cycles import direct
 from gym_adapters.errors import UserError, raised, remedy
 from gym_adapters.parallel_env import ParallelEnvAdapter
+from gym_adapters.roles import BEHAVIORS, TEAMS
+from gym_adapters.teams import TEAM
 from gym_adapters.text import joined_lines
 
 ENVIRONMENT = re.compile(r"(?P<package>[A-Za-z_][\w.]*)/(?P<name>[A-Za-z_]\w*_v\d+)")
@@ -19,8 +21,9 @@ PACKAGES = ("pettingzoo", "mpe2")
 """The packages of the extra pettingzoo. Their environments count as registered ones."""
 GROUPED = "grouped"
 """The option that makes groups of the agents of a role. It is the adapter's own; the environment does not get it."""
-TEAMS = "teams"
-"""The option that makes teams of the agents. It is the adapter's own too."""
+MOST_TEAMS = 1000
+OWN = (GROUPED, TEAMS, BEHAVIORS)
+"""All options that are the adapter's own."""
 
 
 def is_pettingzoo(env_id: str) -> bool:
@@ -38,17 +41,28 @@ def make_pettingzoo(env_id: str, num_envs: int, seed: int, options: Mapping[str,
         env_id: `package/module_vN`.
         num_envs: Number of copies.
         seed: Copy i is seeded with `seed + i`.
-        options: Keyword arguments of the environment, and `grouped` and `teams` (see `ParallelEnvAdapter`).
+        options: Keyword arguments of the environment, and `grouped`, `teams` and `behaviors` (see
+            `ParallelEnvAdapter`).
 
     Raises:
-        UserError: The package or module is missing, or the environment refuses its options or cannot be made.
+        UserError: The package or module is missing, an option is of a wrong kind, or the environment refuses its
+            options or cannot be made.
     """
     module = _module(env_id)
-    keywords = {name: value for name, value in options.items() if name not in (GROUPED, TEAMS)}
-    own = {name: options.get(name, False) for name in (GROUPED, TEAMS)}
-    for name, value in own.items():
-        if not isinstance(value, bool):
-            raise UserError(f"env_options.{name}: expected true or false, got {value!r}")
+    keywords = {name: value for name, value in options.items() if name not in OWN}
+    grouped, teams, behaviors = options.get(GROUPED, False), options.get(TEAMS, False), options.get(BEHAVIORS)
+    if not isinstance(grouped, bool):
+        raise UserError(f"env_options.{GROUPED}: expected true or false, got {grouped!r:.100}")
+    if not (isinstance(teams, bool) or _is_map(teams, _is_team)):
+        raise UserError(
+            f"env_options.{TEAMS}: expected true, false, or the number of each agent's team, such as "
+            f"{{red: 0, blue: 1}}, got {teams!r:.100}"
+        )
+    if not (behaviors is None or _is_map(behaviors, _is_behavior)):
+        raise UserError(
+            f"env_options.{BEHAVIORS}: expected behaviors of agents, such as {{red: soldier, blue: soldier}}, got "
+            f"{behaviors!r:.100}"
+        )
 
     def make() -> Any:
         try:
@@ -60,7 +74,28 @@ def make_pettingzoo(env_id: str, num_envs: int, seed: int, options: Mapping[str,
                 f"environment {env_id!r} cannot be made: {raised(error)}; {remedy(error)}"
             ) from error
 
-    return ParallelEnvAdapter(make, num_envs, env_id.rpartition("/")[2], seed, own[GROUPED], own[TEAMS])
+    return ParallelEnvAdapter(make, num_envs, env_id.rpartition("/")[2], seed, grouped, teams, behaviors)
+
+
+def _is_map(value: Any, fits: Callable[[Any], bool]) -> bool:
+    return (
+        isinstance(value, Mapping)
+        and bool(value)
+        and all(map(_is_name, value))
+        and all(map(fits, value.values()))
+    )
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _is_behavior(value: Any) -> bool:
+    return _is_name(value) and TEAM not in value
+
+
+def _is_team(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MOST_TEAMS
 
 
 def _module(env_id: str) -> Any:

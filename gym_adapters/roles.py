@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from gymnasium import Space, spaces
@@ -14,6 +14,9 @@ from gym_adapters.masks import ACTION_MASK, OBSERVATION, branches_of, flat_mask
 from gym_adapters.spaces import ObservationMapping
 from gym_adapters.teams import TEAM
 from gym_adapters.values import described
+
+TEAMS, BEHAVIORS = "teams", "behaviors"
+"""The options that make teams of agents, and that give them behaviors. They are the adapter's own, as `grouped` is."""
 
 
 class Role:
@@ -108,17 +111,24 @@ class Rows:
         self.groups.append(group)
 
 
-def find_roles(env: Any, name: str, teams: bool = False) -> dict[str, Role]:
+def find_roles(
+    env: Any, name: str, teams: bool | Mapping[str, int] = False, behaviors: Mapping[str, str] | None = None
+) -> dict[str, Role]:
     """Returns the roles of an environment by behavior: agents of equal spaces and of equal names but for a number.
+
+    Keys of a map are names of agents, or what is left of them without the number at the end.
 
     Args:
         env: A PettingZoo environment.
         name: Its name, which is the behavior's if all agents have one role.
-        teams: Whether the agents compete. If there are several roles, each is a team. Otherwise each agent is one. The
-            behaviors are then named `Name?team=0`, `Name?team=1` and so on, as in ML-Agents.
+        teams: Whether the agents compete. If there are several roles, each is a team; otherwise each behavior is one,
+            or each agent if there is one behavior. A map gives the numbers of the teams. The behaviors are then named
+            `Name?team=0`, `Name?team=1` and so on, as in ML-Agents.
+        behaviors: Those of agents that are not to have that of their role.
 
     Raises:
-        UserError: It has no list of names of all agents, or has not two spaces for each, or one that is not supported.
+        UserError: It has no list of names of all agents, or has not two spaces for each, or one that is not supported;
+            a map does not fit the agents, or gives one behavior to agents of different spaces.
     """
     where = f"environment {name}"
     agents = _names(getattr(env, "possible_agents", None), where)
@@ -126,11 +136,53 @@ def find_roles(env: Any, name: str, teams: bool = False) -> dict[str, Role]:
     members = _members(agents, spaces_of)
     if len(members) == 1:
         members = {name: agents}
-    if teams and len(members) == 1:
-        members = {f"{name}{TEAM}{number}": [agent] for number, agent in enumerate(agents)}
-    elif teams:
-        members = {f"{role}{TEAM}{number}": known for number, (role, known) in enumerate(members.items())}
-    return {role: Role(role, known, *spaces_of[known[0]]) for role, known in members.items()}
+    role_of = {agent: role for role, known in members.items() for agent in known}
+    behavior_of = role_of | _named(BEHAVIORS, behaviors or {}, agents)
+    if isinstance(teams, Mapping):
+        team_of = _named(TEAMS, teams, agents)
+        if without := [agent for agent in agents if agent not in team_of]:
+            raise UserError(f"env_options.{TEAMS}: gives {without[0]!r} no team; add it")
+    else:
+        sides = role_of if len(members) > 1 else behavior_of
+        sides = sides if len(set(sides.values())) > 1 else dict(zip(agents, agents, strict=True))
+        numbers = {
+            side: number for number, side in enumerate(dict.fromkeys(sides[agent] for agent in agents))
+        }
+        team_of = {agent: numbers[side] for agent, side in sides.items()}
+    found: dict[str, list[str]] = {}
+    firsts: dict[str, str] = {}
+    for agent in sorted(agents, key=lambda one: team_of[one]) if teams else agents:
+        behavior = behavior_of[agent]
+        first = firsts.setdefault(behavior, agent)
+        if spaces_of[first] != spaces_of[agent]:
+            raise UserError(
+                f"env_options.{BEHAVIORS}: {first!r} and {agent!r} cannot both be {behavior!r}, since their spaces "
+                "differ; give them behaviors of their own"
+            )
+        found.setdefault(f"{behavior}{TEAM}{team_of[agent]}" if teams else behavior, []).append(agent)
+    return {role: Role(role, known, *spaces_of[known[0]]) for role, known in found.items()}
+
+
+Chosen = TypeVar("Chosen", str, int)
+
+
+def _named(option: str, chosen: Mapping[str, Chosen], agents: Sequence[str]) -> dict[str, Chosen]:
+    """Return what a map chooses for agents, by agent. An agent's whole name counts more than what is left of it.
+
+    Raises:
+        UserError: A key names no agent.
+    """
+    stems: dict[str, str] = {agent: _stem(agent) for agent in agents}
+    if unknown := chosen.keys() - stems.keys() - set(stems.values()):
+        known = ", ".join(dict.fromkeys([*stems.values(), *agents]))
+        raise UserError(f"env_options.{option}: there is no agent {min(unknown)!r}; expected {known:.300}")
+    keys = {agent: agent if agent in chosen else stem for agent, stem in stems.items()}
+    return {agent: chosen[key] for agent, key in keys.items() if key in chosen}
+
+
+def _stem(agent: str) -> str:
+    """Return an agent's name without the number at its end."""
+    return agent.rstrip("0123456789").rstrip("_- ") or agent
 
 
 def _members(agents: Sequence[str], spaces_of: Mapping[str, tuple[Space, Space]]) -> dict[str, list[str]]:
@@ -138,7 +190,7 @@ def _members(agents: Sequence[str], spaces_of: Mapping[str, tuple[Space, Space]]
     members: dict[str, list[str]] = {}
     roles: dict[str, list[str]] = {}
     for agent in agents:
-        stem = agent.rstrip("0123456789").rstrip("_- ") or agent
+        stem = _stem(agent)
         alike = roles.setdefault(stem, [])
         role = next((role for role in alike if spaces_of[members[role][0]] == spaces_of[agent]), None)
         if role is None:

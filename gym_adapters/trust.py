@@ -4,7 +4,7 @@ import importlib.machinery
 from collections.abc import Mapping
 from typing import Any
 
-from gym_adapters.pettingzoo import ENVIRONMENT, PACKAGES
+from gym_adapters.pettingzoo import ENVIRONMENT, OWN, PACKAGES
 
 
 def needs_trust(env_id: str, options: Mapping[str, Any]) -> str:
@@ -26,7 +26,8 @@ def needs_trust(env_id: str, options: Mapping[str, Any]) -> str:
         top = module.partition(".")[0]
         found = importlib.machinery.PathFinder.find_spec(top)  # looks, and imports nothing
         return f"import the module {module!r} ({_place(found)})"
-    text = next(((name, text) for name, value in options.items() for text in _texts(value)), None)
+    given = {name: value for name, value in options.items() if not (match and name in OWN)}
+    text = next(((name, text) for name, value in given.items() for text in _texts(value)), None)
     return (
         ""
         if text is None

@@ -255,9 +255,14 @@ class Learner(Threadable):
         """Write the stored decisions to the folder of the checkpoints. Called after each checkpoint; does nothing."""
         del folder
 
-    def load_store(self, folder: Path) -> None:
-        """Read what `save_store` wrote, if it is there. Called after `load_state_dict`; does nothing."""
+    def load_store(self, folder: Path) -> list[str]:
+        """Read what `save_store` wrote, if it is there. Called after `load_state_dict`; does nothing.
+
+        Returns:
+            Messages for the user.
+        """
         del folder
+        return []
 
     def _make_opponent(self) -> Opponent:
         with torch.random.fork_rng(devices=[]):

@@ -75,9 +75,16 @@ class ReplayLearner(Learner):
             self.check_filled()
 
     def check_filled(self) -> None:
-        """Find out whether the buffers of all ranks hold enough for the first update (`filled`)."""
+        """Find out whether the buffers of all ranks hold enough for the first update (`filled`).
+
+        No rank learns from less than half of its part. After a resume, only rank 0 has the buffer that was saved.
+        """
         held, replay = self.all_rows, self.replay
-        self.filled = held >= self.needed or (self.alone and held > 0 and len(replay) == replay.capacity)
+        if self.alone:
+            self.filled = held >= self.needed or (held > 0 and len(replay) == replay.capacity)
+        else:
+            least = 0 if self.rows is None else 2 * self.collective.size * int(self.rows.min())
+            self.filled = min(held, least) >= self.needed
 
     def set_aside(self, twin: Self) -> Update:
         """See `Learner.set_aside`. New rows wait outside the buffer until the update has ended."""
@@ -146,19 +153,37 @@ class ReplayLearner(Learner):
         if self.hyper.save_replay_buffer and len(self.replay):
             save_replay(self.replay, folder / REPLAY_FILE)
 
-    def load_store(self, folder: Path) -> None:
+    def load_store(self, folder: Path) -> list[str]:
         """Read the replay buffer if `save_replay_buffer` is set.
 
-        Without a file, the buffer is filled again before learning continues.
+        Without a file, the buffer is filled again before learning continues. With several ranks, those of the others
+        are.
+
+        Returns:
+            A message for the user if there is a buffer to be filled.
 
         Raises:
             UserError: the file is damaged or belongs to another behavior.
         """
-        path = folder / REPLAY_FILE
-        if self.hyper.save_replay_buffer and path.is_file():
-            load_replay(self.replay, path)
-            self._summed = self.replay.total
-            self.filled = self.replay.settled_rows >= self.needed
+        path, saves = folder / REPLAY_FILE, self.hyper.save_replay_buffer
+        goes_on = self.training and self.step < self.settings.max_steps
+        then = f"learning goes on once {self.needed:,} decisions are collected"
+        if not saves:
+            return (
+                [f"the replay buffer was not saved, so {then}; save_replay_buffer: true saves it"]
+                if goes_on
+                else []
+            )
+        if not path.is_file():
+            return [f"there is no {REPLAY_FILE}, so {then}"] if goes_on else []
+        load_replay(self.replay, path)
+        self._summed = self.replay.total
+        self.filled = self.alone and self.replay.settled_rows >= self.needed
+        if self.alone or not goes_on:
+            return []
+        return [
+            "only the replay buffer of rank 0 was saved, so learning goes on once the other ranks have filled theirs"
+        ]
 
     @property
     def needed(self) -> int:

@@ -3,8 +3,9 @@
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mlagents_envs.base_env import ActionTuple, BaseEnv
@@ -16,6 +17,7 @@ from gym_adapters.errors import UserError, close_reported, exit_status
 from gym_adapters.limits import ENVIRONMENTS
 from gym_adapters.make import make_env
 from gym_adapters.pettingzoo import is_pettingzoo
+from gym_adapters.teams import parts_of
 from gym_adapters.text import printable
 from trainers.config import load_settings
 from trainers.config.base import PathText
@@ -48,19 +50,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         found = _evaluate_run(arguments)
     except BaseException as error:  # libraries in other languages raise their own
         return exit_status(error)
-    figures = {
-        name: {"mean": float(np.mean(returns)), "std": float(np.std(returns)), "returns": returns}
-        for name, returns in found.items()
-    }
+    figures = _figures(found)
     if arguments.json:
         print(json.dumps(figures if len(figures) > 1 else next(iter(figures.values()))))
     else:
         lines = []
-        for name, returns in found.items():
-            lines += [name] if len(found) > 1 else []
-            mean, std = float(np.mean(returns)), float(np.std(returns))
-            lines.append(f"mean {_shown(mean)}  std {_shown(std)}  episodes {len(returns)}")
-            lines += [f"{index:4d}  {_shown(value)}" for index, value in enumerate(returns)]
+        for name, figure in figures.items():
+            lines += [name] if len(figures) > 1 else []
+            lines.append(_line(figure))
+            lines += [f"team {team}: {_line(own)}" for team, own in figure.get("teams", {}).items()]
+            lines += [f"{index:4d}  {_shown(value)}" for index, value in enumerate(figure["returns"])]
         if arguments.video is not None:
             lines.append(f"video {arguments.video}")
         # in one write: a reader may close after the first line
@@ -72,6 +71,9 @@ def _evaluate_run(arguments: argparse.Namespace) -> dict[str, list[float]]:
     """Play as the command line says, one environment for each episode; environment i is seeded S + i.
 
     All behaviors of a run play together if their environment has several agents.
+
+    Returns:
+        The raw returns by behavior id.
     """
     if arguments.games is not None:
         raise UserError("--games: needs --against; --episodes is the number of episodes of one run")
@@ -92,7 +94,7 @@ def _evaluate_run(arguments: argparse.Namespace) -> dict[str, list[float]]:
     seeds = range(arguments.seed, arguments.seed + episodes)
     if video is not None and is_pettingzoo(env_id):
         found = film_agents(video, env_id, options, seeds, lambda env: _played(env, policies, arguments))
-        return {policy.name: [value for one in found for value in one[policy.name]] for policy in policies}
+        return {name: [value for one in found for value in one.get(name, [])] for name in _union(found)}
     if video is not None:
         check_video(video, env_id, options)
     env = make_env(env_id, episodes, arguments.seed, options)
@@ -104,7 +106,9 @@ def _evaluate_run(arguments: argparse.Namespace) -> dict[str, list[float]]:
     if video is not None:
         shown = [
             Episode(*one)
-            for one in zip(seeds, (played[i] for i in sorted(played)), returns[policies[0].name], strict=True)
+            for one in zip(
+                seeds, (played[i] for i in sorted(played)), next(iter(returns.values())), strict=True
+            )
         ]
         write_video(video, env_id, options, shown)
     return returns
@@ -116,10 +120,15 @@ def _played(
     arguments: argparse.Namespace,
     played: dict[int, list[ActionTuple]] | None = None,
 ) -> dict[str, list[float]]:
-    """Return the raw returns in an environment of this process, which knows all its behaviors from the start."""
+    """Return the raw returns by behavior id, in an environment of this process, which knows all from the start."""
     require_behaviors(env, policies)
-    found = play_all(env, policies, not arguments.stochastic, played)
-    return {name: [episode.total for episode in episodes] for name, episodes in found.items()}
+    found = play_ids(env, policies, not arguments.stochastic, played)
+    return {
+        name: [episode.total for episode in found[name]]
+        for policy in policies
+        for name in found
+        if parts_of(name)[0] == policy.name
+    }
 
 
 def _play_in_player(arguments: argparse.Namespace, episodes: int) -> dict[str, list[float]]:
@@ -141,7 +150,38 @@ def _play_in_player(arguments: argparse.Namespace, episodes: int) -> dict[str, l
             short = any(len(returns[behavior_id]) < episodes for behavior_id in played)
     finally:
         close_reported(env.close)
-    return {policy.name: [value for _, found in sorted(returns.items()) for value in found[:episodes]]}
+    return {behavior_id: found[:episodes] for behavior_id, found in sorted(returns.items())}
+
+
+def _figures(found: Mapping[str, Sequence[float]]) -> dict[str, dict[str, Any]]:
+    """Return the figures of each behavior for `--json`, and those of its teams if it has several.
+
+    Args:
+        found: the returns by behavior id.
+    """
+    by_name: dict[str, dict[int, Sequence[float]]] = {}
+    for behavior_id, returns in found.items():
+        name, team = parts_of(behavior_id)
+        by_name.setdefault(name, {})[team] = returns
+    figures = {}
+    for name, teams in by_name.items():
+        figures[name] = _figure([value for returns in teams.values() for value in returns])
+        if len(teams) > 1:
+            figures[name]["teams"] = {str(team): _figure(returns) for team, returns in teams.items()}
+    return figures
+
+
+def _figure(returns: Sequence[float]) -> dict[str, Any]:
+    return {"mean": float(np.mean(returns)), "std": float(np.std(returns)), "returns": list(returns)}
+
+
+def _line(figure: Mapping[str, Any]) -> str:
+    return f"mean {_shown(figure['mean'])}  std {_shown(figure['std'])}  episodes {len(figure['returns'])}"
+
+
+def _union(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the keys of several maps, each once."""
+    return list(dict.fromkeys(name for one in found for name in one))
 
 
 def _shown(value: float) -> str:
@@ -194,5 +234,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE.mp4",
         help="also write the episodes as a video, .mp4 or .gif",
     )
-    parser.add_argument("--json", action="store_true", help='print {"mean": …, "std": …, "returns": […]}')
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help='print {"mean": …, "std": …, "returns": […]}, with several teams "teams" too',
+    )
     return parser

@@ -15,7 +15,8 @@ from mlagents_envs.base_env import BehaviorSpec
 from gym_adapters.errors import UserError, close_reported, raised
 from gym_adapters.limits import ENVIRONMENTS
 from gym_adapters.make import make_env
-from gym_adapters.pettingzoo import TEAMS, is_pettingzoo
+from gym_adapters.pettingzoo import is_pettingzoo
+from gym_adapters.roles import TEAMS
 from gym_adapters.teams import parts_of
 from trainers.playback.match import OwnSide, RandomSide, RunSide, Side, play_games, report, teams_in, text
 from trainers.playback.policies import loaded

@@ -13,6 +13,7 @@ from gym_adapters.trust import needs_trust
 from trainers.config import load_settings
 from trainers.config.loader import CONFIGURATION
 from trainers.records.checkpoint import load_state
+from trainers.training.environments import environment_options
 
 
 def environment_of(
@@ -20,7 +21,8 @@ def environment_of(
 ) -> tuple[str, dict[str, Any]]:
     """The Gymnasium id and options that a checkpoint was trained with.
 
-    Options that end an episode with each life of a game are left out: whole games are evaluated.
+    Options that end an episode with each life of a game are left out: whole games are evaluated. PettingZoo's agents
+    form groups and teams as in training.
 
     Args:
         checkpoint: `<run>/<Behavior>/<file>.pt`.
@@ -37,8 +39,9 @@ def environment_of(
     if env_id is None:
         if not configuration.is_file():
             raise UserError(f"{configuration}: not found, so the environment is not known; give --env")
-        settings = load_settings(configuration).env_settings
-        env_id, options = settings.env_path, with_whole_episodes(settings.env_options)
+        settings = load_settings(configuration)
+        env_id = settings.env_settings.env_path
+        options = with_whole_episodes({} if env_id is None else environment_options(settings, env_id))
     if env_id is None or looks_like_player(env_id):
         load_state(checkpoint)  # commands for a run of this trainer do not help with one of mlagents-learn
         place = "the Unity Editor" if env_id is None else "a Unity player"

@@ -8,7 +8,8 @@ from mlagents_envs.base_env import BaseEnv
 from bridge.process import looks_like_player
 from gym_adapters.errors import UserError
 from gym_adapters.make import SEED_LIMIT, make_env
-from gym_adapters.pettingzoo import GROUPED, TEAMS, is_pettingzoo
+from gym_adapters.pettingzoo import GROUPED, is_pettingzoo
+from gym_adapters.roles import TEAMS
 from gym_adapters.trust import needs_trust
 from trainers.config import EnvSettings, RunSettings
 

@@ -9,6 +9,7 @@ from scripted_env import make_spec
 from task_envs import TaskEnv, one_hot
 
 from trainers import UserError, train
+from trainers.optim.collective import Alone
 
 SPEC = make_spec((3,), branches=(2,))
 
@@ -71,3 +72,51 @@ def test_a_run_with_more_agents_than_there_is_room_for_is_one_line_that_says_wha
     told = r"^behavior Test: hyperparameters.buffer_size \(17\) is too small for 9 agents.*at least 27"
     with pytest.raises(UserError, match=told):
         train(crowded_env(9, 4), options)
+
+
+class Two(Alone):
+    """Rank 0 of two."""
+
+    size = 2
+
+
+@pytest.mark.parametrize("trainer_type", ["dqn", "sac"])
+def test_a_saved_buffer_fills_that_of_one_rank_and_all_ranks_wait_for_the_others(trainer_type, tmp_path):
+    """What rank 0 has read, no other rank knows of. They agree where they meet, or wait for each other for ever."""
+    hyper = {"buffer_size": 400, "batch_size": 4, "buffer_init_steps": 40, "save_replay_buffer": True}
+    settings = behavior_settings(trainer_type, hyper)
+    saved = make_learner(SPEC, settings)
+    drive(crowded_env(4, 5), saved, 50)
+    saved.save_store(tmp_path)
+    alone = make_learner(SPEC, settings)
+    assert alone.load_store(tmp_path) == []
+    assert alone.filled, "one process goes on at once"
+    first = make_learner(SPEC, settings, collective=Two())
+    (told,) = first.load_store(tmp_path)
+    assert told.startswith("only the replay buffer of rank 0 was saved")
+    held = first.replay.settled_rows
+    assert held >= 40
+    assert not first.filled
+    for others, filled in ((1, False), (9, False), (10, True)):
+        first.meet(np.array([held, others]), 0, 0, [])
+        assert first.filled is filled, "half of the 20 rows that are its part"
+        first.part()
+
+
+@pytest.mark.parametrize("trainer_type", ["dqn", "sac"])
+def test_a_run_that_goes_on_without_its_buffer_says_so(trainer_type, tmp_path):
+    hyper = {"batch_size": 4, "buffer_init_steps": 1000}
+    learner = make_learner(SPEC, behavior_settings(trainer_type, hyper, max_steps=5000))
+    (told,) = learner.load_store(tmp_path)
+    assert told == (
+        "the replay buffer was not saved, so learning goes on once 1,000 decisions are collected; "
+        "save_replay_buffer: true saves it"
+    )
+    keeps = make_learner(
+        SPEC, behavior_settings(trainer_type, {**hyper, "save_replay_buffer": True}, max_steps=5000)
+    )
+    (told,) = keeps.load_store(tmp_path)
+    assert told.startswith("there is no last_replay_buffer.npz, so learning goes on once 1,000")
+    for each in (learner, keeps):
+        each.step = 5000
+        assert each.load_store(tmp_path) == [], "the run has ended"

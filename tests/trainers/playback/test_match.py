@@ -204,6 +204,21 @@ def test_a_run_plays_others(run: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert "won 0" in evaluated(capsys, run, "--trust", "--against", "sides:Three", "--games", 10)
 
 
+def test_each_team_of_a_behavior_has_figures_of_its_own(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What one player of a race wins, the other one loses, so that the mean of both says nothing."""
+    found = json.loads(evaluated(capsys, run, "--trust", "--episodes", 3, "--stochastic", "--json"))
+    first, second = (found["teams"][team]["returns"] for team in ("0", "1"))
+    assert [-value for value in first] == second
+    assert found["returns"] == first + second
+    assert found["mean"] == 0.0
+    lines = evaluated(capsys, run, "--trust", "--episodes", 3, "--stochastic").splitlines()
+    assert re.fullmatch(r"mean \S+  std \S+  episodes 6", lines[0])
+    assert [line[:12] for line in lines[1:3]] == ["team 0: mean", "team 1: mean"]
+    assert len(lines) == 3 + 6
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
