@@ -4,6 +4,7 @@ The training loop asks an `Actor` to observe and to act, and asks its learner to
 are kept in the learner's `Store`, which is a rollout or a replay buffer.
 """
 
+import copy
 from abc import abstractmethod
 from dataclasses import replace
 from pathlib import Path
@@ -260,9 +261,7 @@ class Learner(Threadable):
         del folder
 
     def _make_opponent(self) -> Opponent:
-        with torch.random.fork_rng(devices=[]):
-            policy = self.make_network(self.spec, self.settings).to(self.device)
-        policy.mixed_precision = self.policy.mixed_precision
+        policy = copy.deepcopy(self.policy)
         return Opponent(self.name, policy, self.time_horizon, self.deterministic, self.acting_generator)
 
     def _draw(self) -> float:
