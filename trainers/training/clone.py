@@ -13,7 +13,7 @@ from bridge.demonstrations import Demonstrations
 from bridge.process import looks_like_player
 from gym_adapters.errors import UserError, closed_after, refusal_named
 from gym_adapters.make import make_env
-from gym_adapters.space_description import describe
+from gym_adapters.space_description import described_spaces
 from gym_adapters.teams import parts_of
 from trainers.algorithms.learner import Learner
 from trainers.config import BehavioralCloningSettings, BehaviorSettings, RunSettings
@@ -184,10 +184,7 @@ def _behavior(
     with closed_after(make_env(env_path, 1, 0, environment_options(settings, env_path))) as env:
         env.reset()
         specs = {parts_of(name)[0]: spec for name, spec in env.behavior_specs.items()}
-        spaces = {
-            parts_of(name)[0]: [describe(space) for space in pair]
-            for name, pair in getattr(env, "spaces", {}).items()
-        }
+        spaces = described_spaces(env)
     name = shown.name if shown.name in specs or len(specs) != 1 else next(iter(specs))
     if name not in specs:
         raise UserError(
