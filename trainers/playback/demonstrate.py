@@ -181,10 +181,10 @@ def _player_of(arguments: argparse.Namespace, checkpoint: Path) -> str | None:
         UserError: the run names a player, which is a program, and it is not trusted.
     """
     if arguments.env is not None:
-        return str(arguments.env) if looks_like_player(arguments.env) else None
+        return arguments.env if looks_like_player(arguments.env) else None
     configuration = checkpoint.parent.parent / CONFIGURATION
     env_path = load_settings(configuration).env_settings.env_path if configuration.is_file() else None
-    if env_path is None or not looks_like_player(env_path):
+    if not looks_like_player(env_path):
         return None
     if not arguments.trust:
         raise UserError(

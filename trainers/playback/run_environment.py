@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bridge.process import looks_like_player
+from bridge.process import is_env_id
 from gym_adapters.commands import module_command, option
 from gym_adapters.errors import UserError
 from gym_adapters.make import with_whole_episodes
@@ -38,7 +38,7 @@ def environment_of(
             raise UserError(f"{configuration}: not found, so the environment is not known; give --env")
         settings = load_settings(configuration).env_settings
         env_id, options = settings.env_path, with_whole_episodes(settings.env_options)
-    if env_id is None or looks_like_player(env_id):
+    if not is_env_id(env_id):
         place = "the Unity Editor" if env_id is None else "a Unity player"
         raise UserError(
             f"{checkpoint}: trained in {place}; watch it there: {_watch_command(checkpoint)}; returns in a player: "

@@ -10,7 +10,7 @@ import numpy as np
 from mlagents_envs.base_env import BehaviorSpec
 
 from bridge.demonstrations import Demonstrations
-from bridge.process import looks_like_player
+from bridge.process import is_env_id
 from gym_adapters.errors import UserError, closed_after, refusal_named
 from gym_adapters.make import make_env
 from gym_adapters.space_description import described_spaces
@@ -178,7 +178,7 @@ def _behavior(
     """
     env_path = settings.env_settings.env_path
     names = list(settings.behaviors)
-    if env_path is None or looks_like_player(env_path):
+    if not is_env_id(env_path):
         known = shown.name in names or len(names) != 1
         return shown.name if known else names[0], shown.spec, None
     with closed_after(make_env(env_path, 1, 0, environment_options(settings, env_path))) as env:
