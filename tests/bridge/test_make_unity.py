@@ -187,7 +187,7 @@ def test_environment_parameters_reach_the_player(tmp_path: Path) -> None:
     assert read_side_channel(ledger, channel) == channel.message_queue
 
 
-def test_what_players_do_not_take(tmp_path: Path) -> None:
+def test_what_players_do_not_take() -> None:
     with pytest.raises(UserError, match="env_options are for Gymnasium"):
         make_environment(settings(env_options={"a": 1}))
 
