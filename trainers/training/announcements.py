@@ -89,11 +89,10 @@ def unseen_lines(settings: RunSettings, seen: Collection[str]) -> Iterator[str]:
 def unused_line(learner: Learner, steps: int) -> str:
     """Return the line about a behavior that has acted for so many agent steps and was never updated."""
     hyper = learner.settings.hyperparameters
-    keys = [key for key in ("buffer_init_steps", "buffer_size") if hasattr(hyper, key)][:1]
-    cause = "".join(f", or lower {key} ({getattr(hyper, key):,})" for key in keys)
+    key = "buffer_init_steps" if hasattr(hyper, "buffer_init_steps") else "buffer_size"
     return (
         f"{learner.name}: nothing was learned, because {steps:,} steps are too few for an update; "
-        f"train longer{cause}"
+        f"train longer, or lower {key} ({getattr(hyper, key):,})"
     )
 
 
