@@ -151,7 +151,6 @@ class Learner(Threadable):
 
     def noticed(self, batch: AgentBatch) -> None:
         """See `Mind.noticed`; does nothing."""
-        del batch
 
     def earned(self, agents: AgentTable, slots: np.ndarray, own: np.ndarray, group: np.ndarray) -> None:
         """See `Mind.earned`."""
@@ -254,11 +253,9 @@ class Learner(Threadable):
 
     def save_store(self, folder: Path) -> None:
         """Write the stored decisions to the folder of the checkpoints. Called after each checkpoint; does nothing."""
-        del folder
 
     def load_store(self, folder: Path) -> None:
         """Read what `save_store` wrote, if it is there. Called after `load_state_dict`; does nothing."""
-        del folder
 
     def _make_opponent(self) -> Opponent:
         policy = copy.deepcopy(self.policy)

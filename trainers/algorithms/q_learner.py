@@ -61,7 +61,6 @@ class QLearner(Learner):
 
     def exploring(self, batch: AgentBatch) -> dict[str, Any]:
         """See `Learner.exploring`."""
-        del batch
         return {"epsilon": self.epsilon}
 
     def set_aside(self, twin: Self) -> Update:
