@@ -242,10 +242,10 @@ class Learner(Threadable):
         self.metrics.lesson_returns.extend(state.get("lesson_returns", []))
         self.metrics.episodes = state["episodes"]
         self.generator.set_state(state["generator"])
-        if self.task.collective.rank:  # which goes on from a seed made of what rank 0 has saved
+        if self.collective.rank:  # which goes on from a seed made of what rank 0 has saved
             seed = int(torch.randint(2**62, (), generator=self.generator, device=self.device))
-            self.generator.manual_seed(rank_seed(seed, self.task.collective.rank))
-        if self.task.settings.threaded:
+            self.generator.manual_seed(rank_seed(seed, self.collective.rank))
+        if self.settings.threaded:
             seed = int(torch.randint(2**62, (), generator=self.generator, device=self.device))
             self.acting_generator.manual_seed(seed)
         if self.cloning is not None and CLONING in state:

@@ -102,7 +102,7 @@ class SAC(OffPolicyLearner):
         ]
         groups = [critic, actor, [self.log_coefficients]]
         rates = [self.hyper.learning_rate] * len(groups)
-        self.optimizer = FlatAdam(groups, rates, self.hyper, self.settings.max_steps, self.task.collective)
+        self.optimizer = FlatAdam(groups, rates, self.hyper, self.settings.max_steps, self.collective)
 
     @property
     def form(self) -> bool:
