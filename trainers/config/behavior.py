@@ -179,16 +179,6 @@ class BehaviorSettings(Settings):
         return self
 
     @model_validator(mode="after")
-    def _sequences_are_not_normalised_in_batches(self) -> Self:
-        if self.network_settings.memory is not None and getattr(
-            self.hyperparameters, "critic_batch_norm", False
-        ):
-            raise problem(
-                "hyperparameters.critic_batch_norm works without network_settings.memory; remove one of them"
-            )
-        return self
-
-    @model_validator(mode="after")
     def _an_actor_is_cloned(self) -> Self:
         if self.behavioral_cloning is not None and not self.hyperparameters.has_actor:
             using = [one.name for one in catalogue.algorithms() if one.settings.has_actor]
@@ -198,15 +188,17 @@ class BehaviorSettings(Settings):
         return self
 
     @model_validator(mode="after")
-    def _sequences_fit_a_batch(self) -> Self:
+    def _memory_fits(self) -> Self:
         memory, batch_size = self.network_settings.memory, self.hyperparameters.batch_size
-        if memory is not None and memory.sequence_length > batch_size:
+        if memory is None:
+            return self
+        if reason := self.hyperparameters.refusal_of_memory():
+            raise problem(reason)
+        if memory.sequence_length > batch_size:
             raise problem(
                 f"network_settings.memory.sequence_length ({memory.sequence_length}) must not exceed "
                 f"hyperparameters.batch_size ({batch_size})"
             )
-        if memory is not None and getattr(self.hyperparameters, "n_step", 1) > 1:
-            raise problem("network_settings.memory needs hyperparameters.n_step 1")
         return self
 
 
