@@ -144,14 +144,6 @@ class ActorCritic(ActorNetwork[ActionDistribution]):
         )
         return total
 
-    def trial_sequences(self, rows: int) -> Sequences | None:
-        """Return sequences for `trial_loss`; None for a network without memory."""
-        settings = self.settings.memory
-        if settings is None:
-            return None
-        nothing = torch.zeros(settings.memory_size, device=self.device)
-        return Sequences.new(rows, settings.sequence_length, nothing, self.critic_memories)
-
     def parameter_groups(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
         """Return the learned parameters of the actor and those of the critic.
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
-import torch
 from mlagents_envs.base_env import ActionTuple, BehaviorSpec
 from torch import Tensor, nn
 
@@ -12,7 +11,6 @@ from trainers.config import NetworkSettings
 from trainers.networks.actor_network import ActorNetwork
 from trainers.networks.body import Body
 from trainers.networks.layers import head_layer
-from trainers.networks.memory import Sequences
 from trainers.networks.policy_network import ActionSample
 from trainers.networks.squashed import SquashedDistribution
 from trainers.networks.twin_critic import TwinCritic
@@ -115,12 +113,8 @@ class SoftActorCritic(ActorNetwork[SquashedDistribution]):
 
     def trial_loss(self, inputs: Sequence[Tensor]) -> Tensor:
         """See `PolicyNetwork.trial_loss`."""
-        seen: Sequence[Tensor] | Tensor = inputs
-        sequences = None
-        if self.settings.memory is not None:
-            nothing = torch.zeros(self.memory_size, device=self.device)
-            sequences = Sequences.new(len(inputs[0]), self.settings.memory.sequence_length, nothing, 0)
-            seen = self.critic.remember(inputs, sequences)
+        sequences = self.trial_sequences(len(inputs[0]))
+        seen = inputs if sequences is None else self.critic.remember(inputs, sequences)
         distribution = self.distribution(inputs, None, sequences)
         action, density = distribution.draw()
         values = self.values(self.critic, seen, action)
