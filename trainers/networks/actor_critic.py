@@ -64,7 +64,7 @@ class ActorCritic(ActorNetwork[ActionDistribution]):
 
     def make_critic(self) -> Any:
         """Return the body of the critic."""
-        return self.make_body(self.settings.critic_hidden_units or self.settings.hidden_units)
+        return self.make_body(self.settings.critic_units)
 
     @classmethod
     def build(cls, spec: BehaviorSpec, description: dict[str, Any]) -> Self:

@@ -65,7 +65,7 @@ class SoftActorCritic(ActorNetwork[SquashedDistribution]):
         self.logits_head = head_layer(width, choices, settings, 0.1, 0.01) if choices else None
         self.choices = max(1, choices)
         outputs = reward_streams * self.value_head.size * self.choices
-        goals = self.goal_spans(self._critic_units)
+        goals = self.goal_spans(settings.critic_units)
         self.critic = TwinCritic(
             self._make_encoder, continuous, outputs, settings, self.make_memory, goals, critic_batch_norm
         )
@@ -121,12 +121,8 @@ class SoftActorCritic(ActorNetwork[SquashedDistribution]):
         total: Tensor = values.square().mean() + density.mean() + distribution.entropy().mean()
         return total
 
-    @property
-    def _critic_units(self) -> int:
-        return self.settings.critic_hidden_units or self.settings.hidden_units
-
     def _make_encoder(self) -> Body:
-        return self.make_body(self._critic_units, num_layers=0)
+        return self.make_body(self.settings.critic_units, num_layers=0)
 
     def distribution_of(self, features: Tensor, forbidden: Tensor | None) -> SquashedDistribution:
         """See `ActorNetwork.distribution_of`."""
