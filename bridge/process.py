@@ -6,6 +6,7 @@ import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeGuard
 
 import gymnasium
 
@@ -43,13 +44,18 @@ def player_inside(folder: Path) -> Path | None:
     return players[0] if players else None
 
 
-def looks_like_player(path: str) -> bool:
-    """Whether a text is a player's path, existing or not, rather than a Gymnasium id such as ALE/Assault-v5.
+def is_env_id(env_path: str | None) -> TypeGuard[str]:
+    """Whether an `env_path` names an environment of Gymnasium or PettingZoo: neither a player nor None, the Editor."""
+    return env_path is not None and not looks_like_player(env_path)
+
+
+def looks_like_player(path: str | None) -> TypeGuard[str]:
+    """Whether an `env_path` is a player's path, existing or not, rather than a Gymnasium id such as ALE/Assault-v5.
 
     An id needs no version if it is registered or if a module to import stands before it, as in `package:games/Chess`.
     `mpe2/simple_spread_v3` is a PettingZoo environment, unless there is such a file.
     """
-    if is_pettingzoo(path) and not Path(path).exists():
+    if path is None or (is_pettingzoo(path) and not Path(path).exists()):
         return False
     if path in gymnasium.registry or re.fullmatch(r"[A-Za-z_][\w.]+:[^\\]+", path):
         return False

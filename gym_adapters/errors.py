@@ -6,11 +6,21 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from gym_adapters.text import joined_lines, printable
 
 logger = logging.getLogger(__name__)
+
+
+class Closable(Protocol):
+    """An environment, for `closed_after`."""
+
+    def close(self) -> None:
+        """Ends what the environment has begun."""
+
+
+Closed = TypeVar("Closed", bound=Closable)
 
 
 class UserError(Exception):
@@ -112,6 +122,15 @@ def close_reported(close: Callable[[], None]) -> None:
         close()
     except (Exception, SystemExit) as error:
         logger.warning("Closing the environment failed with %s.", raised(error))
+
+
+@contextmanager
+def closed_after(env: Closed) -> Iterator[Closed]:
+    """Yields an environment, and closes it when the block ends. See `close_reported`."""
+    try:
+        yield env
+    finally:
+        close_reported(env.close)
 
 
 def from_environment(error: BaseException) -> bool:

@@ -5,6 +5,17 @@ from typing import Any
 
 import numpy as np
 from gymnasium import Space, spaces
+from mlagents_envs.base_env import BaseEnv
+
+from gym_adapters.teams import parts_of
+
+
+def described_spaces(env: BaseEnv) -> dict[str, list[dict[str, Any]]]:
+    """Returns the observation and action space of each behavior, by name without team; none unless from Gymnasium."""
+    return {
+        parts_of(name)[0]: [describe(space) for space in pair]
+        for name, pair in getattr(env, "spaces", {}).items()
+    }
 
 
 def describe(space: Space) -> dict[str, Any]:

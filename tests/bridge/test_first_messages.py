@@ -151,7 +151,7 @@ def test_agents_of_a_behavior_that_was_not_declared() -> None:
             env.step()
 
 
-def test_texts_of_the_introduction_are_cut_and_plain(caplog: pytest.LogCaptureFixture) -> None:
+def test_texts_of_the_introduction_are_cut_and_plain() -> None:
     with pytest.raises(UserError) as raised, Speaker([hello("9" * 5000, "\x1b[31mred"), *opening()[1:]]):
         pass
     assert str(raised.value).isprintable()

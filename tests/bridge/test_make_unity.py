@@ -14,7 +14,7 @@ from processes import PLAYER, ROOT, free_port, running, write_player
 from bridge.channels import EngineConfig, EnvironmentParametersChannel
 from bridge.environment_parameters import sampler_seed
 from bridge.make import player_options
-from bridge.process import find_player, looks_like_player
+from bridge.process import find_player, is_env_id, looks_like_player
 from bridge.unity_env import UnityEnv
 from bridge.workers import Workers
 from gym_adapters import UserError
@@ -88,6 +88,7 @@ def test_editor_is_waited_for_without_end_unless_told_otherwise() -> None:
 )
 def test_path_that_does_not_exist(path: str) -> None:
     assert looks_like_player(path)
+    assert not is_env_id(path)
     with pytest.raises(UserError, match="no such player"):
         make_environment(settings(env_path=path))
 
@@ -113,7 +114,13 @@ def test_the_folder_of_a_build_is_refused_with_the_player_in_it(
     "env_id", ["Walker2d-v5", "ALE/Assault-v5", "module:Env-v0", "Nothing-v0", "pkg.mod:a/Chess"]
 )
 def test_gymnasium_ids_are_no_paths(env_id: str) -> None:
+    assert is_env_id(env_id)
     assert not looks_like_player(env_id)
+
+
+def test_the_editor_has_neither_a_path_nor_an_id() -> None:
+    assert not looks_like_player(None)
+    assert not is_env_id(None)
 
 
 def test_a_registered_id_needs_no_version(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,7 +187,7 @@ def test_environment_parameters_reach_the_player(tmp_path: Path) -> None:
     assert read_side_channel(ledger, channel) == channel.message_queue
 
 
-def test_what_players_do_not_take(tmp_path: Path) -> None:
+def test_what_players_do_not_take() -> None:
     with pytest.raises(UserError, match="env_options are for Gymnasium"):
         make_environment(settings(env_options={"a": 1}))
 

@@ -28,6 +28,11 @@ class DQN(QLearner, OffPolicyLearner):
         """See `QLearner.random_until`."""
         return self.hyper.buffer_init_steps
 
+    @property
+    def copy_interval(self) -> int:
+        """See `OffPolicyLearner.copy_interval`."""
+        return self.hyper.target_update_interval
+
     def update(self) -> None:
         """See `OffPolicyLearner.update`; reports the probability of a random action as well."""
         super().update()

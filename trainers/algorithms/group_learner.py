@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from mlagents_envs.base_env import BehaviorSpec
 from torch import Tensor
-from torch.nn.functional import one_hot
 
 from trainers.algorithms.actor_steps import Losses
 from trainers.algorithms.advantages import VALUE_CHUNK, remembered
@@ -18,7 +17,7 @@ from trainers.experience.rollout import Columns
 from trainers.experience.sequences import Chains
 from trainers.experience.store import NO_ROW
 from trainers.maths.returns import Ending
-from trainers.networks.distributions import ActionDistribution
+from trainers.networks.distributions import ActionDistribution, Actions
 from trainers.networks.group_critic import GroupActorCritic, Mates
 
 
@@ -78,14 +77,10 @@ class GroupLearner(ClippedLearner):
         self, columns: Columns, inputs: tuple[Tensor, ...], chains: Chains | None
     ) -> tuple[Tensor, Tensor]:
         """See `OnPolicyLearner.values`."""
-        branches = self.policy.action_spec.discrete_branches
-        chosen = [
-            one_hot(self.tensor(column), size)
-            for column, size in zip(columns.discrete.T, branches, strict=True)
-        ]
-        actions = torch.cat([self.tensor(columns.continuous), *(column.float() for column in chosen)], dim=1)
+        actions = Actions(self.tensor(columns.continuous), self.tensor(columns.discrete))
+        numbers = actions.numbers(self.policy.action_spec.discrete_branches)
         gone = self.tensor(columns.gone).float()
-        self._groups = Groups(inputs, actions, self.tensor(columns.mates), gone)
+        self._groups = Groups(inputs, numbers, self.tensor(columns.mates), gone)
         members = 1.0 + (columns.mates != NO_ROW).sum(1).max(initial=0)
         largest = float(self.collective.gather(np.array([members])).max())
         self.policy.critic.most.clamp_(min=largest)

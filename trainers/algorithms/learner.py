@@ -4,6 +4,7 @@ The training loop asks an `Actor` to observe and to act, and asks its learner to
 are kept in the learner's `Store`, which is a rollout or a replay buffer.
 """
 
+import copy
 from abc import abstractmethod
 from dataclasses import replace
 from pathlib import Path
@@ -150,7 +151,6 @@ class Learner(Threadable):
 
     def noticed(self, batch: AgentBatch) -> None:
         """See `Mind.noticed`; does nothing."""
-        del batch
 
     def earned(self, agents: AgentTable, slots: np.ndarray, own: np.ndarray, group: np.ndarray) -> None:
         """See `Mind.earned`."""
@@ -242,10 +242,10 @@ class Learner(Threadable):
         self.metrics.lesson_returns.extend(state.get("lesson_returns", []))
         self.metrics.episodes = state["episodes"]
         self.generator.set_state(state["generator"])
-        if self.task.collective.rank:  # which goes on from a seed made of what rank 0 has saved
+        if self.collective.rank:  # which goes on from a seed made of what rank 0 has saved
             seed = int(torch.randint(2**62, (), generator=self.generator, device=self.device))
-            self.generator.manual_seed(rank_seed(seed, self.task.collective.rank))
-        if self.task.settings.threaded:
+            self.generator.manual_seed(rank_seed(seed, self.collective.rank))
+        if self.settings.threaded:
             seed = int(torch.randint(2**62, (), generator=self.generator, device=self.device))
             self.acting_generator.manual_seed(seed)
         if self.cloning is not None and CLONING in state:
@@ -253,7 +253,6 @@ class Learner(Threadable):
 
     def save_store(self, folder: Path) -> None:
         """Write the stored decisions to the folder of the checkpoints. Called after each checkpoint; does nothing."""
-        del folder
 
     def load_store(self, folder: Path) -> list[str]:
         """Read what `save_store` wrote, if it is there. Called after `load_state_dict`; does nothing.
@@ -261,13 +260,10 @@ class Learner(Threadable):
         Returns:
             Messages for the user.
         """
-        del folder
         return []
 
     def _make_opponent(self) -> Opponent:
-        with torch.random.fork_rng(devices=[]):
-            policy = self.make_network(self.spec, self.settings).to(self.device)
-        policy.mixed_precision = self.policy.mixed_precision
+        policy = copy.deepcopy(self.policy)
         return Opponent(self.name, policy, self.time_horizon, self.deterministic, self.acting_generator)
 
     def _draw(self) -> float:

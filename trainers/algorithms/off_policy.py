@@ -66,6 +66,11 @@ class OffPolicyLearner(ReplayLearner):
         """
 
     @property
+    def copy_interval(self) -> int:
+        """Agent steps between two copies of the network to the target network with tau 1; 0 copies at every update."""
+        return 0
+
+    @property
     def form(self) -> Hashable:
         """What decides which operations `learn` does now, besides the shapes of its minibatch."""
         return None
@@ -142,13 +147,9 @@ class OffPolicyLearner(ReplayLearner):
         return super().set_aside(twin)
 
     def move_target(self) -> None:
-        """Move the target network.
-
-        It moves towards the network by the factor `tau`. With tau 1, it is replaced by the network every
-        `target_update_interval` agent steps, or at every update if the algorithm has no such key.
-        """
+        """Move the target network towards the network by the factor `tau`. With tau 1, copy the network to it."""
         if self.hyper.tau == 1.0:
-            if self.learned_until - self.copied_at < getattr(self.hyper, "target_update_interval", 0):
+            if self.learned_until - self.copied_at < self.copy_interval:
                 return
             self.copied_at = self.learned_until
         with torch.no_grad():
@@ -156,7 +157,7 @@ class OffPolicyLearner(ReplayLearner):
 
     def set_precision(self, mixed: bool) -> None:
         """See `Learner.set_precision`."""
-        set_mixed_precision(self.policy, mixed)
+        super().set_precision(mixed)
         set_mixed_precision(self.target, mixed)
         self._record_anew()
 

@@ -41,7 +41,7 @@ class QLearner(Learner):
     def make_optimizer(self) -> None:
         """Make the optimiser of the network and set `optimizer`."""
         groups, rates = [list(self.policy.parameters())], [self.hyper.learning_rate]
-        self.optimizer = FlatAdam(groups, rates, self.hyper, self.settings.max_steps, self.task.collective)
+        self.optimizer = FlatAdam(groups, rates, self.hyper, self.settings.max_steps, self.collective)
 
     @property
     def random_until(self) -> int:
@@ -61,7 +61,6 @@ class QLearner(Learner):
 
     def exploring(self, batch: AgentBatch) -> dict[str, Any]:
         """See `Learner.exploring`."""
-        del batch
         return {"epsilon": self.epsilon}
 
     def set_aside(self, twin: Self) -> Update:

@@ -102,7 +102,7 @@ class SAC(OffPolicyLearner):
         ]
         groups = [critic, actor, [self.log_coefficients]]
         rates = [self.hyper.learning_rate] * len(groups)
-        self.optimizer = FlatAdam(groups, rates, self.hyper, self.settings.max_steps, self.task.collective)
+        self.optimizer = FlatAdam(groups, rates, self.hyper, self.settings.max_steps, self.collective)
 
     @property
     def form(self) -> bool:
@@ -175,8 +175,10 @@ class SAC(OffPolicyLearner):
         return Seen(inputs, inputs, now, following, then)
 
     def _see_sequences(self, transitions: Transitions, moves_actor: bool) -> Seen:
-        """Return what networks with memory see along sequences, each of which ends with one more observation."""
-        del moves_actor  # one pass serves both distributions
+        """Return what networks with memory see along sequences, each of which ends with one more observation.
+
+        One pass gives both distributions, whether or not the actor moves.
+        """
         lengths, memory, policy = transitions.lengths, transitions.memory, self.policy
         assert lengths is not None
         assert memory is not None

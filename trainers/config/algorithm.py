@@ -47,6 +47,10 @@ class AlgorithmSettings(Settings):
     buffer_size: Total[Rows] = Field(default=10240, description="Agent steps held for learning.")
     learning_rate: Positive = Field(default=3e-4, description="Step size of the optimiser.")
 
+    def refusal_of_memory(self) -> str:
+        """Return why these values do not go with ``network_settings.memory``; empty if they do."""
+        return ""
+
 
 class NoiseSettings(Settings):
     """The keys of the noise in continuous actions, for algorithms that sample them."""

@@ -172,20 +172,18 @@ class BehaviorSettings(Settings):
                     one.name for one in catalogue.algorithms() if key not in one.settings.unused_network_keys
                 ]
                 yield f"network_settings.{key} needs trainer_type {one_of(using)}; {kind} has no use for it"
-        if memory is not None and getattr(hyper, "critic_batch_norm", False):
-            yield "hyperparameters.critic_batch_norm works without network_settings.memory; remove one of them"
         if self.behavioral_cloning is not None and not hyper.has_actor:
             using = [one.name for one in catalogue.algorithms() if one.settings.has_actor]
             yield f"behavioral_cloning needs trainer_type {one_of(using)}; {kind} has no policy to clone"
         if memory is None or "memory" in hyper.unused_network_keys:
             return
+        if reason := hyper.refusal_of_memory():
+            yield reason
         if memory.sequence_length > hyper.batch_size:
             yield (
                 f"network_settings.memory.sequence_length ({memory.sequence_length}) must not exceed "
                 f"hyperparameters.batch_size ({hyper.batch_size})"
             )
-        if getattr(hyper, "n_step", 1) > 1:
-            yield "network_settings.memory needs hyperparameters.n_step 1"
 
 
 def _settings_class(trainer_type: str) -> type[AlgorithmSettings]:

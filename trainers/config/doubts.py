@@ -10,6 +10,7 @@ from trainers.config.base import suggestion
 from trainers.config.behavior import BehaviorSettings
 from trainers.config.environment_parameters import CompletionCriteria, MultiRangeUniformSampler
 from trainers.config.off_policy import SACSettings
+from trainers.config.on_policy import ActorCriticSettings
 from trainers.config.run import RunSettings
 
 
@@ -73,10 +74,10 @@ def _missing_evaluations(behavior: BehaviorSettings) -> Iterator[str]:
 
 
 def _unused_critic(behavior: BehaviorSettings) -> Iterator[str]:
-    units = behavior.network_settings.critic_hidden_units
-    if units is not None and getattr(behavior.hyperparameters, "shared_critic", False):
+    units, hyper = behavior.network_settings.critic_hidden_units, behavior.hyperparameters
+    if units is not None and isinstance(hyper, ActorCriticSettings) and hyper.shared_critic:
         yield f"network_settings.critic_hidden_units is {units:,}, which has no effect with shared_critic"
-    if units is not None and isinstance(behavior.hyperparameters, QSettings):
+    if units is not None and isinstance(hyper, QSettings):
         kind = behavior.trainer_type
         yield f"network_settings.critic_hidden_units is {units:,}, but trainer_type {kind} has no critic"
 

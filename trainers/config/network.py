@@ -110,6 +110,11 @@ class NetworkSettings(Settings):
         0.0, description="Probability that an update drops a hidden unit. Only for dqn."
     )
 
+    @property
+    def critic_units(self) -> int:
+        """Units in each hidden layer of the critic."""
+        return self.critic_hidden_units or self.hidden_units
+
     @field_validator("vis_encode_type", mode="after")
     @classmethod
     def _known_encoder(cls, name: str) -> str:

@@ -83,6 +83,10 @@ class OffPolicySettings(AlgorithmSettings):
         if self.n_step >= self.buffer_size:
             yield f"n_step ({self.n_step}) must be less than buffer_size ({self.buffer_size})"
 
+    def refusal_of_memory(self) -> str:
+        """See ``AlgorithmSettings.refusal_of_memory``."""
+        return "network_settings.memory needs hyperparameters.n_step 1" if self.n_step > 1 else ""
+
 
 class SACSettings(NoiseSettings, OffPolicySettings):
     """Hyperparameters of ``trainer_type: sac``."""
@@ -111,6 +115,14 @@ class SACSettings(NoiseSettings, OffPolicySettings):
     critic_bins: Bins = extension(
         101, description="Number of these bins. It has no effect without critic_range."
     )
+
+    def refusal_of_memory(self) -> str:
+        """See ``AlgorithmSettings.refusal_of_memory``."""
+        if self.critic_batch_norm:
+            return (
+                "hyperparameters.critic_batch_norm works without network_settings.memory; remove one of them"
+            )
+        return super().refusal_of_memory()
 
 
 class DQNSettings(QSettings, OffPolicySettings):

@@ -13,8 +13,9 @@ import torch
 from mlagents_envs.base_env import BehaviorSpec
 
 from gym_adapters.errors import UserError
+from trainers.experience.array_store import ArrayStore
 from trainers.experience.frames import FrameStore
-from trainers.experience.rows import Rows, Transitions, own_and_group, require_rows, storage_type, widened
+from trainers.experience.rows import Rows, Transitions, own_and_group, require_rows, storage_type
 from trainers.experience.selected_rows import SelectedRows
 from trainers.experience.store import NO_ROW, Groupmates, StepResult
 from trainers.maths.returns import Ending
@@ -55,7 +56,7 @@ class Replay:
         branches = spec.action_spec.discrete_branches
         require_rows(spec, capacity, memory_size)
         self._shapes = [tuple(observation.shape) for observation in spec.observation_specs]
-        self._observations: list[np.ndarray | FrameStore] = []
+        self._observations: list[ArrayStore | FrameStore] = []
         self._columns: dict[str, np.ndarray] = {
             "continuous": np.zeros((capacity, spec.action_spec.continuous_size), np.float32),
             "discrete": np.zeros((capacity, len(branches)), np.int64),
@@ -77,9 +78,7 @@ class Replay:
     def bytes_held(self) -> int:
         """Memory in bytes, once every place has been written."""
         columns = sum(column.nbytes for column in self._columns.values())
-        return columns + sum(
-            part.bytes_held if isinstance(part, FrameStore) else part.nbytes for part in self._observations
-        )
+        return columns + sum(store.bytes_held for store in self._observations)
 
     def append(
         self,
@@ -101,7 +100,7 @@ class Replay:
             return rows
         if not self._observations:
             self._observations = [
-                self._make_column(shape, storage_type(shape, values))
+                self._new_store(shape, storage_type(shape, values))
                 for shape, values in zip(self._shapes, observations, strict=True)
             ]
         self._drop_before(self.total + count - self.capacity)
@@ -109,13 +108,8 @@ class Replay:
         before = np.full(count, NO_ROW, np.int64)
         if previous is not None:
             before = np.where(previous >= self.first, previous % self.capacity, NO_ROW)
-        for index, values in enumerate(observations):
-            column = self._observations[index]
-            if isinstance(column, FrameStore):
-                column.write(places, values, before)
-            else:
-                self._observations[index] = column = widened(column, values)
-                column[places] = values
+        for store, values in zip(self._observations, observations, strict=True):
+            store.write(places, values, before)
         self._columns["forbidden"][places] = False if forbidden is None else forbidden
         self._any_forbidden = self._any_forbidden or forbidden is not None
         self._columns["next_row"][places] = NO_ROW
@@ -123,9 +117,8 @@ class Replay:
         if memory is not None:
             self._columns["memory"][places] = memory
         self.total += count
-        for column in self._observations:
-            if isinstance(column, FrameStore):
-                column.free(self.first % self.capacity)
+        for store in self._observations:
+            store.free(self.first % self.capacity)
         return rows
 
     def note_groupmates(self, groupmates: Groupmates) -> None:
@@ -214,9 +207,8 @@ class Replay:
         places = rows % self.capacity
         arrays: dict[str, np.ndarray] = {name: column[places] for name, column in self._columns.items()}
         arrays["rows"] = rows
-        for index, column in enumerate(self._observations):
-            state = column.state(places) if isinstance(column, FrameStore) else {"values": column[places]}
-            arrays |= {f"observation{index}.{name}": value for name, value in state.items()}
+        for index, store in enumerate(self._observations):
+            arrays |= {f"observation{index}.{name}": value for name, value in store.state(places).items()}
         return arrays
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
@@ -233,13 +225,10 @@ class Replay:
                 name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)
             }
             dtype = state["values" if "values" in state else "chunk00000"].dtype
-            column_or_frames = self._make_column(shape, dtype)
-            if isinstance(column_or_frames, FrameStore):
-                state |= {name: state[name][kept] for name in ("numbers", "floors")}
-                column_or_frames.restore(places, state)
-            else:
-                column_or_frames[places] = state["values"][kept]
-            self._observations.append(column_or_frames)
+            state |= {name: state[name][kept] for name in ("numbers", "floors", "values") if name in state}
+            store = self._new_store(shape, dtype)
+            store.restore(places, state)
+            self._observations.append(store)
         self.first, self.total = int(rows[kept][0]), int(rows[-1]) + 1
         self.settled_rows = int(self._columns["settled"].sum())
         self._any_forbidden = bool(self._columns["forbidden"].any())
@@ -256,10 +245,7 @@ class Replay:
 
     def read(self, places: np.ndarray) -> list[np.ndarray]:
         """Return the observations at places of the ring, one (n, *shape) array each."""
-        return [
-            column.read(places) if isinstance(column, FrameStore) else column[places]
-            for column in self._observations
-        ]
+        return [store.read(places) for store in self._observations]
 
     def _drop_before(self, row: int) -> None:
         if row > self.first:
@@ -268,10 +254,8 @@ class Replay:
             self._columns["settled"][gone] = False
             self.first = row
 
-    def _make_column(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray | FrameStore:
-        if len(shape) == 3:
-            return FrameStore(shape, dtype, self.capacity)
-        return np.empty((self.capacity, *shape), dtype)
+    def _new_store(self, shape: tuple[int, ...], dtype: np.dtype) -> ArrayStore | FrameStore:
+        return (FrameStore if len(shape) == 3 else ArrayStore)(shape, dtype, self.capacity)
 
     def _random(self, low: int, high: int, count: int, generator: torch.Generator) -> np.ndarray:
         drawn = torch.randint(low, high, (count,), generator=generator, device=generator.device)

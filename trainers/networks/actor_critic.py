@@ -64,7 +64,7 @@ class ActorCritic(ActorNetwork[ActionDistribution]):
 
     def make_critic(self) -> Any:
         """Return the body of the critic."""
-        return self.make_body(self.settings.critic_hidden_units or self.settings.hidden_units)
+        return self.make_body(self.settings.critic_units)
 
     @classmethod
     def build(cls, spec: BehaviorSpec, description: dict[str, Any]) -> Self:
@@ -143,14 +143,6 @@ class ActorCritic(ActorNetwork[ActionDistribution]):
             value.square().mean() + distribution.entropy().mean() + distribution.mean.square().sum()
         )
         return total
-
-    def trial_sequences(self, rows: int) -> Sequences | None:
-        """Return sequences for `trial_loss`; None for a network without memory."""
-        settings = self.settings.memory
-        if settings is None:
-            return None
-        nothing = torch.zeros(settings.memory_size, device=self.device)
-        return Sequences.new(rows, settings.sequence_length, nothing, self.critic_memories)
 
     def parameter_groups(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
         """Return the learned parameters of the actor and those of the critic.

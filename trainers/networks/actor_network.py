@@ -118,6 +118,14 @@ class ActorNetwork(PolicyNetwork, Generic[DistributionType]):
             drawn,
         )
 
+    def trial_sequences(self, rows: int) -> Sequences | None:
+        """Return sequences for `trial_loss`; None for a network without memory."""
+        settings = self.settings.memory
+        if settings is None:
+            return None
+        nothing = torch.zeros(settings.memory_size, device=self.device)
+        return Sequences.new(rows, settings.sequence_length, nothing, self.critic_memories)
+
     def exported_actions(
         self, inputs: Sequence[Tensor], forbidden: Tensor | None, memory: Tensor | None = None
     ) -> ExportedActions:

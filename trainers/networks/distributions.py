@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 FORBIDDEN_LOGIT = -1e8
 """The logit of a forbidden action, whose probability then underflows to exactly 0."""
@@ -23,6 +24,11 @@ class Actions:
 
     continuous: Tensor
     discrete: Tensor
+
+    def numbers(self, branches: Sequence[int]) -> Tensor:
+        """Return them as numbers, (n, size + sum of branch sizes): the continuous ones, then one-hot branches."""
+        chosen = [one_hot(column, size) for column, size in zip(self.discrete.T, branches, strict=True)]
+        return torch.cat([self.continuous, *(column.float() for column in chosen)], dim=1)
 
 
 @dataclass(frozen=True)

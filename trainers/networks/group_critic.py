@@ -59,7 +59,7 @@ class GroupCritic(nn.Module):
 
     def __init__(self, encoder: Body, action_size: int, settings: NetworkSettings) -> None:
         super().__init__()
-        units = settings.critic_hidden_units or settings.hidden_units
+        units = settings.critic_units
         if units % HEADS:
             key = "critic_hidden_units" if settings.critic_hidden_units else "hidden_units"
             raise UserError(
@@ -111,9 +111,8 @@ class GroupActorCritic(ActorCritic):
 
     def make_critic(self) -> GroupCritic:
         """See `ActorCritic.make_critic`."""
-        units = self.settings.critic_hidden_units or self.settings.hidden_units
         size = self.action_spec.continuous_size + sum(self.action_spec.discrete_branches)
-        return GroupCritic(self.make_body(units, num_layers=0), size, self.settings)
+        return GroupCritic(self.make_body(self.settings.critic_units, num_layers=0), size, self.settings)
 
     @property
     def critic_memories(self) -> int:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
-import torch
 from mlagents_envs.base_env import ActionTuple, BehaviorSpec
 from torch import Tensor, nn
 
@@ -12,7 +11,6 @@ from trainers.config import NetworkSettings
 from trainers.networks.actor_network import ActorNetwork
 from trainers.networks.body import Body
 from trainers.networks.layers import head_layer
-from trainers.networks.memory import Sequences
 from trainers.networks.policy_network import ActionSample
 from trainers.networks.squashed import SquashedDistribution
 from trainers.networks.twin_critic import TwinCritic
@@ -67,7 +65,7 @@ class SoftActorCritic(ActorNetwork[SquashedDistribution]):
         self.logits_head = head_layer(width, choices, settings, 0.1, 0.01) if choices else None
         self.choices = max(1, choices)
         outputs = reward_streams * self.value_head.size * self.choices
-        goals = self.goal_spans(self._critic_units)
+        goals = self.goal_spans(settings.critic_units)
         self.critic = TwinCritic(
             self._make_encoder, continuous, outputs, settings, self.make_memory, goals, critic_batch_norm
         )
@@ -115,24 +113,16 @@ class SoftActorCritic(ActorNetwork[SquashedDistribution]):
 
     def trial_loss(self, inputs: Sequence[Tensor]) -> Tensor:
         """See `PolicyNetwork.trial_loss`."""
-        seen: Sequence[Tensor] | Tensor = inputs
-        sequences = None
-        if self.settings.memory is not None:
-            nothing = torch.zeros(self.memory_size, device=self.device)
-            sequences = Sequences.new(len(inputs[0]), self.settings.memory.sequence_length, nothing, 0)
-            seen = self.critic.remember(inputs, sequences)
+        sequences = self.trial_sequences(len(inputs[0]))
+        seen = inputs if sequences is None else self.critic.remember(inputs, sequences)
         distribution = self.distribution(inputs, None, sequences)
         action, density = distribution.draw()
         values = self.values(self.critic, seen, action)
         total: Tensor = values.square().mean() + density.mean() + distribution.entropy().mean()
         return total
 
-    @property
-    def _critic_units(self) -> int:
-        return self.settings.critic_hidden_units or self.settings.hidden_units
-
     def _make_encoder(self) -> Body:
-        return self.make_body(self._critic_units, num_layers=0)
+        return self.make_body(self.settings.critic_units, num_layers=0)
 
     def distribution_of(self, features: Tensor, forbidden: Tensor | None) -> SquashedDistribution:
         """See `ActorNetwork.distribution_of`."""

@@ -119,8 +119,7 @@ class TwinCritic(nn.Module):
             remembered = memories[0].output_size
             size = remembered + goal_size(goals)
             goals = [(remembered, size)] if goals else ()
-        units = settings.critic_hidden_units or settings.hidden_units
-        sizes = [size + action_size] + [units] * settings.num_layers
+        sizes = [size + action_size] + [settings.critic_units] * settings.num_layers
         layers: list[nn.Module] = []
         for index, (inputs, width) in enumerate(itertools.pairwise(sizes)):
             layers += [TwinBatchNorm(inputs)] if batch_norm else []

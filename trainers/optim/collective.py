@@ -73,7 +73,6 @@ class Alone:
 
     def arrived(self, meeting: int) -> int:
         """See `Collective.arrived`."""
-        del meeting
         return 1
 
 

@@ -27,7 +27,7 @@ import numpy as np
 import torch
 
 from gym_adapters.commands import program_name
-from gym_adapters.errors import UserError, close_reported, exit_status
+from gym_adapters.errors import UserError, closed_after, exit_status
 from gym_adapters.files import write_text
 from gym_adapters.make import behavior_name, make_env
 from gym_adapters.pettingzoo import is_pettingzoo
@@ -153,11 +153,8 @@ def run_seed(task: Task, seed: int, results: Path, extra: Sequence[str]) -> Seed
         progress = list(csv.DictReader(stream))
     policy = load_policy(folder)
     env_id, options = environment_of(newest, trust=True)  # as when it is trained or resumed
-    env = make_env(env_id, EPISODES, task.first_seed, options)
-    try:
+    with closed_after(make_env(env_id, EPISODES, task.first_seed, options)) as env:
         returns = evaluate(env, policy)
-    finally:
-        close_reported(env.close)
     score = SeedScore(
         seed=seed,
         steps=policy.step,

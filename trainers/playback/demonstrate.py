@@ -14,7 +14,7 @@ from bridge.demonstration_file import SUFFIX
 from bridge.demonstrations import Demonstrations, Trajectory, describe, write_demonstrations
 from bridge.process import looks_like_player
 from gym_adapters.commands import CommandParser, add_checkpoint, program_name
-from gym_adapters.errors import UserError, close_reported, exit_status
+from gym_adapters.errors import UserError, closed_after, exit_status
 from gym_adapters.limits import ENVIRONMENTS
 from gym_adapters.make import make_env
 from gym_adapters.text import printable
@@ -148,13 +148,10 @@ def _record_run(arguments: argparse.Namespace) -> list[str]:
         policies = loaded(checkpoints, arguments.seed)
         make, limit = partial(_start_player, arguments, checkpoints[0], player), arguments.episodes
     paths = _files(arguments, [policy.name for policy in policies])
-    env = make()
-    try:
+    with closed_after(make()) as env:
         if player is None:
             require_behaviors(env, policies)
         found = record(env, policies, limit, not arguments.stochastic)
-    finally:
-        close_reported(env.close)
     lines = []
     for name, demonstrations in found.items():
         write_demonstrations(paths[name], demonstrations)
@@ -184,10 +181,10 @@ def _player_of(arguments: argparse.Namespace, checkpoint: Path) -> str | None:
         UserError: the run names a player, which is a program, and it is not trusted.
     """
     if arguments.env is not None:
-        return str(arguments.env) if looks_like_player(arguments.env) else None
+        return arguments.env if looks_like_player(arguments.env) else None
     configuration = checkpoint.parent.parent / CONFIGURATION
     env_path = load_settings(configuration).env_settings.env_path if configuration.is_file() else None
-    if env_path is None or not looks_like_player(env_path):
+    if not looks_like_player(env_path):
         return None
     if not arguments.trust:
         raise UserError(

@@ -13,7 +13,7 @@ from mlagents_envs.base_env import ActionTuple, BaseEnv
 from bridge.ports import BASE_PORT
 from bridge.process import looks_like_player
 from gym_adapters.commands import LAST, CommandParser, add_checkpoint, program_name
-from gym_adapters.errors import UserError, close_reported, exit_status
+from gym_adapters.errors import UserError, closed_after, exit_status
 from gym_adapters.limits import ENVIRONMENTS
 from gym_adapters.make import make_env
 from gym_adapters.pettingzoo import is_pettingzoo
@@ -97,12 +97,9 @@ def _evaluate_run(arguments: argparse.Namespace) -> dict[str, list[float]]:
         return {name: [value for one in found for value in one.get(name, [])] for name in _union(found)}
     if video is not None:
         check_video(video, env_id, options)
-    env = make_env(env_id, episodes, arguments.seed, options)
     played: dict[int, list[ActionTuple]] = {}
-    try:
+    with closed_after(make_env(env_id, episodes, arguments.seed, options)) as env:
         returns = _played(env, policies, arguments, played if video else None)
-    finally:
-        close_reported(env.close)
     if video is not None:
         shown = [
             Episode(*one)
@@ -138,18 +135,16 @@ def _play_in_player(arguments: argparse.Namespace, episodes: int) -> dict[str, l
     wanted = behaviors_named(arguments.run)
     place = {"env_path": arguments.env, "seed": arguments.seed, "base_port": arguments.base_port}
     engine = {"no_graphics": arguments.no_graphics}
-    env = make_environment(load_settings({"env_settings": place, "engine_settings": engine}))
+    settings = load_settings({"env_settings": place, "engine_settings": engine})
     returns: dict[str, list[float]] = {}
     short = True
-    try:
+    with closed_after(make_environment(settings)) as env:
         policy = OnnxPolicy(arguments.run, specs_with(env, wanted), arguments.seed)
         while short:
             played = play_ids(env, [policy], not arguments.stochastic)
             for behavior_id, found in played.items():
                 returns.setdefault(behavior_id, []).extend(episode.total for episode in found)
             short = any(len(returns[behavior_id]) < episodes for behavior_id in played)
-    finally:
-        close_reported(env.close)
     return {behavior_id: found[:episodes] for behavior_id, found in sorted(returns.items())}
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from mlagents_envs.base_env import ActionTuple
 
 from gym_adapters.commands import CommandParser, add_checkpoint, module_command, program_name
-from gym_adapters.errors import close_reported, exit_status
+from gym_adapters.errors import closed_after, exit_status
 from gym_adapters.make import make_env
 from gym_adapters.text import one_line
 from trainers.config.base import SentCountOrZero
@@ -54,11 +54,8 @@ def film(run: Path, folder: Path, checkpoint: str = "last", seed: int = 0, trust
     files = [folder / f"{file_name(policy.name)}{suffix}" for suffix in (".mp4", ".gif")]
     check_video(files[0], env_id, options)
     played: dict[int, list[ActionTuple]] = {}
-    env = make_env(env_id, 1, seed, options)
-    try:
+    with closed_after(make_env(env_id, 1, seed, options)) as env:
         returns = evaluate(env, policy, played=played)
-    finally:
-        close_reported(env.close)
     for file, look in zip(files, (FILM, PREVIEW), strict=True):
         write_video(file, env_id, options, [Episode(seed, played[0], returns[0])], look)
     print(f"{one_line(policy.name)}: {policy.step:,} steps, this episode's return is {returns[0]:,.1f}")

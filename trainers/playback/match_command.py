@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from mlagents_envs.base_env import BehaviorSpec
 
-from gym_adapters.errors import UserError, close_reported, raised
+from gym_adapters.errors import UserError, closed_after, raised
 from gym_adapters.limits import ENVIRONMENTS
 from gym_adapters.make import make_env
 from gym_adapters.pettingzoo import is_pettingzoo
@@ -55,12 +55,9 @@ def _play_match(arguments: argparse.Namespace) -> dict[str, Any]:
             f"--against: expected an environment of PettingZoo, whose agents can compete, got {env_id}"
         )
     options = {TEAMS: True, **options}
-    probe = make_env(env_id, 1, arguments.seed, options)
-    try:
+    with closed_after(make_env(env_id, 1, arguments.seed, options)) as probe:
         probe.reset()
         teams, specs = teams_in(probe), dict(probe.behavior_specs)
-    finally:
-        close_reported(probe.close)
     most = len(teams) * ENVIRONMENTS
     if not len(teams) <= games <= most:
         raise UserError(f"--games {games}: expected {len(teams)}, one for each team, to {most:,}")
@@ -72,11 +69,8 @@ def _play_match(arguments: argparse.Namespace) -> dict[str, Any]:
             if isinstance(side, RunSide):
                 side.forget()
         copies = games // len(teams) + (index < games % len(teams))
-        env = make_env(env_id, copies, arguments.seed, options)
-        try:
+        with closed_after(make_env(env_id, copies, arguments.seed, options)) as env:
             scores.append(play_games(env, copies, sides[0], sides[1], team))
-        finally:
-            close_reported(env.close)
     return report(np.concatenate(scores), str(arguments.run), str(arguments.against))
 
 

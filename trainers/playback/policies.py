@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from gym_adapters.errors import UserError, close_reported
+from gym_adapters.errors import UserError, closed_after
 from gym_adapters.make import make_env
 from gym_adapters.pettingzoo import is_pettingzoo
 from trainers.config.base import SentCountOrZero
@@ -51,11 +51,8 @@ def from_run(arguments: argparse.Namespace) -> tuple[str, dict[str, Any], list[L
 def from_file(arguments: argparse.Namespace) -> tuple[str, dict[str, Any], list[OnnxPolicy]]:
     """Return the environment's id and options, and the policy, of an `.onnx` file."""
     env_id = required_env(arguments)
-    probe = make_env(env_id, 1, arguments.seed)
-    try:
+    with closed_after(make_env(env_id, 1, arguments.seed)) as probe:
         specs = dict(probe.behavior_specs)
-    finally:
-        close_reported(probe.close)
     return env_id, {}, [OnnxPolicy(arguments.run, specs, arguments.seed)]
 
 

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bridge.process import looks_like_player
+from bridge.process import is_env_id
 from gym_adapters.commands import module_command, option
 from gym_adapters.errors import UserError
 from gym_adapters.make import with_whole_episodes
@@ -42,7 +42,7 @@ def environment_of(
         settings = load_settings(configuration)
         env_id = settings.env_settings.env_path
         options = with_whole_episodes({} if env_id is None else environment_options(settings, env_id))
-    if env_id is None or looks_like_player(env_id):
+    if not is_env_id(env_id):
         load_state(checkpoint)  # commands for a run of this trainer do not help with one of mlagents-learn
         place = "the Unity Editor" if env_id is None else "a Unity player"
         raise UserError(

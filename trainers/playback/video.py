@@ -14,7 +14,7 @@ import numpy as np
 from mlagents_envs.base_env import ActionTuple, BaseEnv
 
 from gym_adapters.commands import install_command
-from gym_adapters.errors import UserError, close_reported, refusal_named
+from gym_adapters.errors import UserError, closed_after, refusal_named
 from gym_adapters.files import write_atomically
 from gym_adapters.film import Film
 from gym_adapters.filmed_agents import FilmedAgents
@@ -128,12 +128,9 @@ def film_agents(
     found: list[Played] = []
     with _written(path, Look()) as writer:
         for seed in seeds:
-            env = FilmedAgents(env_id, seed, options)
-            env.show = partial(writer.add, fps=min(env.fps, MOST_FPS))
-            try:
+            with closed_after(FilmedAgents(env_id, seed, options)) as env:
+                env.show = partial(writer.add, fps=min(env.fps, MOST_FPS))
                 found.append(play(env))
-            finally:
-                close_reported(env.close)
     return found
 
 

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from mlagents_envs.base_env import BehaviorSpec
 from torch import Tensor, nn
-from torch.nn.functional import one_hot
 
 from trainers.config import GAILSettings, NetworkSettings
 from trainers.experience.rows import Rows
@@ -74,12 +73,8 @@ class Discriminator(Perception):
         seen = [values.float() / 255.0 if values.dtype == torch.uint8 else values for values in inputs]
         if not self.action_size:
             return seen
-        chosen = [
-            one_hot(column, size).float()
-            for column, size in zip(actions.discrete.T, self.action_spec.discrete_branches, strict=True)
-        ]
         vectors, rest = (seen[:1], seen[1:]) if self.vector_columns else ([], seen)
-        return [torch.cat([*vectors, actions.continuous, *chosen], dim=1), *rest]
+        return [torch.cat([*vectors, actions.numbers(self.action_spec.discrete_branches)], dim=1), *rest]
 
     def code(self, seen: Sequence[Tensor]) -> Tensor:
         """Return the features of what `joined` returned, (n, features); with a bottleneck, their mean codes."""

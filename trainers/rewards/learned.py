@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from mlagents_envs.base_env import BehaviorSpec
 from torch import Tensor
-from torch.nn.functional import one_hot
 
 from gym_adapters.errors import UserError
 from trainers.config import LearnedSignalSettings, NetworkSettings
@@ -59,9 +58,7 @@ class RowBatch:
     @cached_property
     def action_numbers(self) -> Tensor:
         """The actions as numbers, (n, size + sum of branch sizes): raw continuous ones, then one-hot branches."""
-        actions, branches = self.actions, self.network.action_spec.discrete_branches
-        chosen = [one_hot(column, size) for column, size in zip(actions.discrete.T, branches, strict=True)]
-        return torch.cat([actions.continuous, *(column.float() for column in chosen)], dim=1)
+        return self.actions.numbers(self.network.action_spec.discrete_branches)
 
     @cached_property
     def ending(self) -> Tensor:

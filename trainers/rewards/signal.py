@@ -61,7 +61,7 @@ class RewardSignal(ABC):
     Args:
         name: the key of its block in `reward_signals`.
         settings: that block.
-        task: the behavior that is rewarded.
+        task: the behavior that is rewarded, for signals with a network of their own.
 
     Attributes:
         gamma: discount per decision (ML-Agents key).
@@ -77,7 +77,6 @@ class RewardSignal(ABC):
     """
 
     def __init__(self, name: str, settings: RewardSignalSettings, task: Task) -> None:
-        del task  # signals with their own network use it
         self.name, self.settings = name, settings
         self.gamma, self.strength = settings.gamma, settings.strength
         self.title = name.capitalize()

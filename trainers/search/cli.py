@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bridge.process import looks_like_player
+from bridge.process import is_env_id
 from gym_adapters.commands import CommandParser, install_command, module_command, program_name
 from gym_adapters.errors import UserError, close_reported, exit_status, refusal_named
 from gym_adapters.make import make_env
@@ -74,8 +74,8 @@ def _check_environment(search: Search) -> None:
     Raises:
         UserError: There is no such environment.
     """
-    env_path = str(search.base.env_settings.env_path)
-    if not looks_like_player(env_path):
+    env_path = search.base.env_settings.env_path
+    if is_env_id(env_path):
         close_reported(make_env(env_path, 1, 0, environment_options(search.base, env_path)).close)
 
 

@@ -146,8 +146,8 @@ class Search:
     def identity(self) -> dict[str, Any]:
         """Return all that decides what a trial's value means, as one flat map that JSON holds."""
         settings = flatten(self.base.model_dump(mode="json"))
-        env = str(settings["env_settings.env_path"])
-        owned = (*OWN_KEYS, "torch_settings", *(["env_settings.env_path"] if looks_like_player(env) else []))
+        place = "env_settings.env_path"
+        owned = (*OWN_KEYS, "torch_settings", *([place] if looks_like_player(settings[place]) else []))
         kept = {f"settings.{key}": value for key, value in settings.items() if not key.startswith(owned)}
         file = self.file.model_dump(mode="json", include={"seeds", "measure", "behavior"})
         space = {

@@ -129,7 +129,7 @@ def _start(settings: RunSettings, seed: int, folder: Path) -> SeedRun:
     name, log = f"seed{seed}", folder / f"seed{seed}.log"
     command = [sys.executable, "-m", "trainers", str(folder / "training.yaml"), "--seed", str(seed)]
     command += ["--run-id", name, "--results-dir", str(folder), "--force"]
-    if looks_like_player(str(settings.env_settings.env_path)):
+    if looks_like_player(settings.env_settings.env_path):
         command += ["--base-port", str(free_ports(settings.env_settings.num_envs))]
     environment = {name: value for name, value in surroundings().items() if name not in NEEDED}
     with refusal_named(log), log.open("wb") as stream:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mlagents_envs.base_env import BaseEnv, ObservationSpec
 
-from bridge.process import looks_like_player
+from bridge.process import is_env_id
 from gym_adapters.commands import module_command, nearby, option
 from gym_adapters.trust import needs_trust
 from trainers.algorithms.learner import Learner
@@ -43,7 +43,7 @@ def run_lines(settings: RunSettings, env: BaseEnv) -> Iterator[str]:
 def _unused_lines(settings: RunSettings) -> Iterator[str]:
     """Yield a line for each key that is for Unity players and was set for a Gymnasium environment."""
     env = settings.env_settings
-    if env.env_path is None or looks_like_player(env.env_path):
+    if not is_env_id(env.env_path):
         return
     if env.env_args:
         yield "  env_args is for Unity players and has no effect here; use env_settings.env_options"
@@ -89,11 +89,10 @@ def unseen_lines(settings: RunSettings, seen: Collection[str]) -> Iterator[str]:
 def unused_line(learner: Learner, steps: int) -> str:
     """Return the line about a behavior that has acted for so many agent steps and was never updated."""
     hyper = learner.settings.hyperparameters
-    keys = [key for key in ("buffer_init_steps", "buffer_size") if hasattr(hyper, key)][:1]
-    cause = "".join(f", or lower {key} ({getattr(hyper, key):,})" for key in keys)
+    key = "buffer_init_steps" if hasattr(hyper, "buffer_init_steps") else "buffer_size"
     return (
         f"{learner.name}: nothing was learned, because {steps:,} steps are too few for an update; "
-        f"train longer{cause}"
+        f"train longer, or lower {key} ({getattr(hyper, key):,})"
     )
 
 
@@ -137,13 +136,13 @@ def playing_lines(settings: RunSettings, folder: Path) -> Iterator[str]:
     """Yield the lines that say how to play the policy in a behavior's folder, in Unity or by an evaluation."""
     run = Path(settings.checkpoint_settings.results_dir, folder.parent.name)
     env_path = settings.env_settings.env_path
-    if env_path is None or looks_like_player(env_path):
+    if is_env_id(env_path):
+        trust = ["--trust"] if needs_trust(env_path, settings.env_settings.env_options) else []
+        yield f"  evaluate   {module_command(EVALUATE, run, *trust)}"
+    else:
         yield f"  model      {run / folder.name}.onnx"
         yield "             Drag it into Assets, and choose it under Behavior Parameters > Model."
         yield f"  watch      {_train_command(settings, run.name, '--resume', '--inference')}"
-    else:
-        trust = ["--trust"] if needs_trust(env_path, settings.env_settings.env_options) else []
-        yield f"  evaluate   {module_command(EVALUATE, run, *trust)}"
 
 
 def tensorboard_command(settings: RunSettings) -> str:

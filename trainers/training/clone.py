@@ -10,10 +10,10 @@ import numpy as np
 from mlagents_envs.base_env import BehaviorSpec
 
 from bridge.demonstrations import Demonstrations
-from bridge.process import looks_like_player
-from gym_adapters.errors import UserError, close_reported, refusal_named
+from bridge.process import is_env_id
+from gym_adapters.errors import UserError, closed_after, refusal_named
 from gym_adapters.make import make_env
-from gym_adapters.space_description import describe
+from gym_adapters.space_description import described_spaces
 from gym_adapters.teams import parts_of
 from trainers.algorithms.learner import Learner
 from trainers.config import BehavioralCloningSettings, BehaviorSettings, RunSettings
@@ -178,19 +178,13 @@ def _behavior(
     """
     env_path = settings.env_settings.env_path
     names = list(settings.behaviors)
-    if env_path is None or looks_like_player(env_path):
+    if not is_env_id(env_path):
         known = shown.name in names or len(names) != 1
         return shown.name if known else names[0], shown.spec, None
-    env = make_env(env_path, 1, 0, environment_options(settings, env_path))
-    try:
+    with closed_after(make_env(env_path, 1, 0, environment_options(settings, env_path))) as env:
         env.reset()
         specs = {parts_of(name)[0]: spec for name, spec in env.behavior_specs.items()}
-        spaces = {
-            parts_of(name)[0]: [describe(space) for space in pair]
-            for name, pair in getattr(env, "spaces", {}).items()
-        }
-    finally:
-        close_reported(env.close)
+        spaces = described_spaces(env)
     name = shown.name if shown.name in specs or len(specs) != 1 else next(iter(specs))
     if name not in specs:
         raise UserError(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from bridge.process import looks_like_player
-from gym_adapters.errors import UserError, close_reported
+from gym_adapters.errors import UserError, closed_after
 from gym_adapters.make import Kind, behavior_name, env_kind, make_env
 from trainers.config import catalogue, load_settings
 from trainers.config.base import one_of
@@ -70,11 +70,8 @@ def tuned_file(env_id: str, trainer_type: str, options: Mapping[str, Any] | None
     own = folder / f"{behavior_name(env_id)}.yaml"
     if own.is_file():
         return own
-    probe = make_env(env_id, num_envs=1, options=options)
-    try:
+    with closed_after(make_env(env_id, num_envs=1, options=options)) as probe:
         kind = env_kind(probe)
-    finally:
-        close_reported(probe.close)
     path = folder / f"{kind}.yaml"
     if not path.is_file():
         fitting = [name for name in catalogue.algorithm_names() if (_folder(name) / path.name).is_file()]

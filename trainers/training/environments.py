@@ -5,7 +5,7 @@ from typing import Any
 
 from mlagents_envs.base_env import BaseEnv
 
-from bridge.process import looks_like_player
+from bridge.process import is_env_id, looks_like_player
 from gym_adapters.errors import UserError
 from gym_adapters.make import SEED_LIMIT, make_env
 from gym_adapters.pettingzoo import GROUPED, is_pettingzoo
@@ -30,7 +30,7 @@ def make_environment(settings: RunSettings) -> BaseEnv:
     env = settings.env_settings
     if settings.checkpoint_settings.resume:
         logger.info("--resume starts %s", _named(env))
-    if env.env_path is None or looks_like_player(env.env_path):
+    if not is_env_id(env.env_path):
         from bridge.make import make_unity
 
         return make_unity(settings)

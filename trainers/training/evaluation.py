@@ -84,8 +84,7 @@ class Evaluations:
     ) -> None:
         self._make, self._settings, self._lessons = make, settings, lessons
         self._timers, self._collective = timers, collective
-        path = settings.env_settings.env_path
-        self._stays = path is not None and looks_like_player(path)
+        self._stays = looks_like_player(settings.env_settings.env_path)
         self._env: BaseEnv | None = None
         self._taken: BaseEnv | None = None
 
@@ -178,9 +177,9 @@ def evaluation_settings(settings: RunSettings, episodes: int, ranks: int) -> Run
     Games of several lives are played whole. Nothing of the run is resumed in them.
     """
     env = settings.env_settings
-    is_player = env.env_path is not None and looks_like_player(env.env_path)
+    num_envs = 1 if looks_like_player(env.env_path) else episodes
     own = env.numbered_from(ranks * env.num_envs, EVALUATION_SEED).model_copy(
-        update={"num_envs": 1 if is_player else episodes, "env_options": with_whole_episodes(env.env_options)}
+        update={"num_envs": num_envs, "env_options": with_whole_episodes(env.env_options)}
     )
     begun = settings.checkpoint_settings.model_copy(update={"resume": False})
     return settings.model_copy(update={"env_settings": own, "checkpoint_settings": begun})

@@ -7,7 +7,7 @@ from typing import Any
 from mlagents_envs.base_env import BaseEnv, BehaviorSpec
 
 from gym_adapters.errors import environment_called
-from gym_adapters.space_description import describe
+from gym_adapters.space_description import described_spaces
 from gym_adapters.teams import parts_of
 from trainers.algorithms.actor import Actor
 from trainers.algorithms.learner import Learner
@@ -199,8 +199,7 @@ class Session:
         Raises:
             UserError: the environment takes no parameters.
         """
-        for name, pair in getattr(env, "spaces", {}).items():
-            self._spaces[parts_of(name)[0]] = [describe(space) for space in pair]
+        self._spaces = described_spaces(env)
         self._evaluations.spare(env)
         for line in run_lines(self.settings, env):
             self.display.say(line)

@@ -11,11 +11,11 @@ from trainers.algorithms.opponent import Opponents
 from trainers.maths.elo import GAIN, expected_score
 
 SPEC = make_spec((3,), branches=(2,))
+PLAY = {"save_steps": 100, "swap_steps": 50, "window": 3, "team_change": 1000}
 
 
 def make_opponents(draws: list[float] | None = None, **keys: float) -> Opponents:
-    play = {"save_steps": 100, "swap_steps": 50, "window": 3, "team_change": 1000, **keys}
-    learner = make_learner(SPEC, behavior_settings(self_play=play))
+    learner = make_learner(SPEC, behavior_settings(self_play={**PLAY, **keys}))
     opponents = learner.opponents
     assert opponents is not None
     if draws is not None:
@@ -62,6 +62,14 @@ def test_the_ratio_chooses_between_the_latest_policy_and_a_saved_one() -> None:
     opponents.swap()
     assert opponent.player is opponents.saved[0]
     assert weight(opponent.policy) == 1.0
+
+
+def test_an_opponent_acts_without_dropout_as_the_policy_that_learns_does() -> None:
+    learner = make_learner(SPEC, behavior_settings("dqn", network={"dropout": 0.9}, self_play=PLAY))
+    assert learner.opponents is not None
+    opponent, inputs = learner.opponents.seat("Test?team=1"), (torch.ones(4, 3),)
+    for _ in range(5):
+        assert torch.equal(opponent.policy(inputs), learner.policy(inputs))
 
 
 def test_opponents_are_swapped_by_their_own_decisions() -> None:
@@ -127,9 +135,8 @@ def test_saved_weights_that_the_network_cannot_take_are_named() -> None:
     (own,) = state["weights"]
     with pytest.raises(ValueError, match="the network has no parameter more"):
         opponents.load_state_dict({**state, "weights": [{**own, "more": torch.zeros(2)}]})
-    play = {"save_steps": 100, "swap_steps": 50, "window": 3, "team_change": 1000}
-    network = {"normalize": True, "hidden_units": 8, "num_layers": 1}
-    normalised = make_learner(SPEC, behavior_settings(self_play=play, network_settings=network)).opponents
+    settings = behavior_settings(network={"normalize": True}, self_play=PLAY)
+    normalised = make_learner(SPEC, settings).opponents
     assert normalised is not None
     normalised.seat("Test?team=1")
     state = normalised.state_dict()

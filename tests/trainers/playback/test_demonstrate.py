@@ -63,7 +63,7 @@ def court_run(folder: Path) -> Path:
 
 
 @pytest.mark.usefixtures("_games_here")
-def test_several_behaviors_are_files_of_their_own_with_masks_and_endings(tmp_path, capsys):
+def test_several_behaviors_are_files_of_their_own_with_masks_and_endings(tmp_path):
     run = court_run(tmp_path)
     assert main([str(run), "--out", "shown/court.demo", "--episodes", "4", "--trust"]) == 0
     files = sorted(path.name for path in Path("shown").iterdir())
@@ -135,7 +135,7 @@ def test_both_players_of_a_game_of_turns_are_recorded(tmp_path, option):
     assert pays == ({"turns_v0": {1.0, 2.0}} if option == "teams" else {"white": {1.0}, "black": {2.0}})
 
 
-def test_a_player_is_recorded_too(cartpole, tmp_path, capsys):
+def test_a_player_is_recorded_too(cartpole, tmp_path):
     player = tmp_path / "player.sh"
     player.write_text(
         f'#!/bin/sh\nexec "{sys.executable}" -m bridge.player --env CartPole-v1 --agents 2 "$@"\n'

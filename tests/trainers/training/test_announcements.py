@@ -220,7 +220,7 @@ def test_every_printed_command_names_a_module_that_can_be_run():
             assert importlib.util.find_spec(f"{module}.__main__") is not None, module
 
 
-def test_commands_inside_a_sentence_are_read(tmp_path):
+def test_commands_inside_a_sentence_are_read():
     text = (
         f"a; run: {module_command('pip', 'install', 'a[b]>=2', 'c')}\nuse {module_command('trainers')}, which"
     )

@@ -144,7 +144,7 @@ def test_the_command_that_plays_the_clone_fits_its_environment(
     assert line.endswith(f" -m {command}")
 
 
-def test_another_algorithm_takes_its_own_file(teacher, tmp_path, monkeypatch, capsys):
+def test_another_algorithm_takes_its_own_file(teacher, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     given = ["--env", "CartPole-v1", "--demo", str(teacher), "--epochs", "1", "--run-id", "soft"]
     assert main([*given, "--set", "behaviors.*.trainer_type=sac"]) == 0
@@ -161,7 +161,7 @@ def _returns(run: Path) -> list[str]:
         ]
 
 
-def test_continuous_actions_end_with_a_deviation_of_their_errors(tmp_path, capsys):
+def test_continuous_actions_end_with_a_deviation_of_their_errors(tmp_path):
     place = ["--results-dir", str(tmp_path / "runs"), "--seed", "3"]
     file = write_file(
         tmp_path / "a.yaml", hyperparameters={"batch_size": 32, "buffer_size": 64, "learning_rate": 3e-3}
@@ -180,7 +180,7 @@ def test_continuous_actions_end_with_a_deviation_of_their_errors(tmp_path, capsy
     assert LEAST_DEVIATION - 1e-6 <= found < 0.5
 
 
-def test_without_an_environment_the_demonstrations_say_what_the_behavior_is(teacher, tmp_path, capsys):
+def test_without_an_environment_the_demonstrations_say_what_the_behavior_is(teacher, tmp_path):
     file = write_file(tmp_path / "a.yaml")
     place = ["--results-dir", str(tmp_path / "runs"), "--run-id", "alone", "--seed", "1", "--epochs", "1"]
     assert main([str(file), "--demo", str(teacher), *place]) == 0

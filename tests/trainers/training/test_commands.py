@@ -152,7 +152,7 @@ def test_bad_input_is_one_line_that_names_it(arguments, told, tmp_path, monkeypa
         ("", ["empty"]),
     ],
 )
-def test_bad_training_file_is_one_line_that_names_it(content, told, tmp_path, capfd):
+def test_bad_training_file_is_one_line_that_names_it(content, told, capfd):
     Path("bad.yaml").write_text(content)
     assert main(["bad.yaml", "--env", "CartPole-v1"], "ppo") == 2
     line = the_error(capfd)
