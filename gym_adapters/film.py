@@ -120,9 +120,10 @@ class Film:
             return np.array(observation[0, -1])
         with self._failing_clearly():
             frames = self._env.render()
-        if not frames or not isinstance(frames[0], np.ndarray):
-            raise UserError(f"{self.env_id}: draws no pictures: render() gave {type(frames).__name__}")
-        return np.asarray(frames[0], dtype=np.uint8)
+        frame = frames[0] if frames else frames
+        if not isinstance(frame, np.ndarray):
+            raise UserError(f"{self.env_id}: draws no pictures: render() gave {type(frame).__name__}")
+        return np.asarray(frame, dtype=np.uint8)
 
     @contextmanager
     def _failing_clearly(self) -> Iterator[None]:

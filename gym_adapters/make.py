@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+import importlib.util
 import logging
 import re
 import warnings
@@ -172,12 +173,38 @@ def _nearest(env_id: str, module: str, name: str) -> str:
     if pettingzoo:
         return pettingzoo
     if module:
-        return f"{module} was imported and registers no {name}; call gymnasium.register({name!r}, ...) in it"
+        package = module.partition(".")[0]
+        known = [key for key, spec in gymnasium.registry.items() if _home(spec).partition(".")[0] == package]
+        near = difflib.get_close_matches(name, known, n=1)
+        meant = f"; did you mean {module}:{near[0]}?" if near else ""
+        return (
+            f"{module} was imported and registers no {name}"
+            f"{meant or f'; call gymnasium.register({name!r}, ...) in it'}"
+        )
+    if _is_importable(name):
+        return (
+            f"an environment of the module {name} is named by the module and its id, such as {name}:Maze-v0"
+        )
     near = difflib.get_close_matches(env_id, list(gymnasium.registry), n=3, cutoff=0.4)
     hint = f"did you mean {' or '.join(near)}?" if near else "see gymnasium.pprint_registry()"
     if re.search(r"-v\d+$", name):
         return hint
     return f"{hint}{' A' if near else '; a'} Unity player is named by its path, such as ./{name}"
+
+
+def _home(spec: EnvSpec) -> str:
+    """Return the module that an environment comes from."""
+    entry = spec.entry_point
+    return entry.partition(":")[0] if isinstance(entry, str) else str(getattr(entry, "__module__", ""))
+
+
+def _is_importable(module: str) -> bool:
+    """Whether a text without a dot names a module that is there; a folder of another kind is none."""
+    try:
+        spec = importlib.util.find_spec(module) if module.isidentifier() else None
+    except ValueError:  # __main__
+        return False
+    return spec is not None and spec.origin is not None
 
 
 def _as_pettingzoo(env_id: str) -> str:
@@ -268,6 +295,8 @@ def _missing(error: ImportError, module: str) -> str:
     missing = (error.name or "").partition(".")[0]
     if missing in PACKAGES:
         return f"run: {install_command(PACKAGES[missing])}"
+    if module.endswith(".py") and _is_importable(module.removesuffix(".py")):
+        return f"name the module without .py: {module.removesuffix('.py')}:ID"
     if missing and missing == module.partition(".")[0]:
         return f"start the command in the folder that holds {missing}, or install the package that brings it"
     return f"install the package that {module or 'the environment'} needs"

@@ -2,6 +2,7 @@
 
 import builtins
 import logging
+import re
 import sys
 
 import gymnasium
@@ -80,6 +81,36 @@ def test_unknown_ids_name_the_nearest(env_id, hint):
     assert repr(env_id) in str(error.value)
     assert hint in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("env_id", "hint"),
+    [
+        (
+            "own_field:Fild-v0",
+            "own_field was imported and registers no Fild-v0; did you mean own_field:Field-v0?",
+        ),
+        ("own_field", "is named by the module and its id, such as own_field:Maze-v0"),
+        ("own_field.py:Field-v0", "name the module without .py: own_field:ID"),
+        ("own_folder", "Unity player is named by its path"),
+    ],
+)
+def test_a_module_of_ones_own_that_is_named_in_another_way_is_told_how(env_id, hint, tmp_path, monkeypatch):
+    (tmp_path / "own_field.py").write_text(
+        "import gymnasium\n"
+        "from gymnasium.envs.classic_control import CartPoleEnv\n"
+        "class Field(CartPoleEnv): pass\n"
+        "gymnasium.register('Field-v0', Field)\n"
+    )
+    (tmp_path / "own_folder").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    try:
+        with pytest.raises(UserError, match=re.escape(hint)):
+            make_env(env_id)
+    finally:
+        gymnasium.registry.pop("Field-v0", None)
+        sys.modules.pop("own_field", None)
 
 
 def test_missing_packages_say_what_to_install(monkeypatch):

@@ -32,6 +32,7 @@ _NOT_COMPARED = (
     "env_settings.env_path",
     "wandb",
 )
+_START = "checkpoint_settings.initialize_from"
 _UNREAD = "cannot be read"
 _SEED_SUFFIX = re.compile(r"[-_.]?(seed|s)?[-_.]?\d+$")
 
@@ -154,6 +155,9 @@ def _read_run(folder: Path, behavior: str, place: Path) -> Run:
     if isinstance(most, int) and last < most:
         notes.append(f"{folder}: ended after {last:,} of {most:,} steps")
     compared = {key: value for key, value in full.items() if not key.startswith(_NOT_COMPARED)}
+    start = own.get(_START)
+    if start is not None:  # each seed may start from its own run
+        compared[_START] = _stem(Path(str(start)))
     if tree is None:  # no other run is known to have the same settings
         compared, unknown = {CONFIGURATION: f"{folder}: {_UNREAD}"}, frozenset()
     return Run(

@@ -8,7 +8,7 @@ from gym_adapters.commands import CommandParser, program_name
 from gym_adapters.errors import UserError, exit_status, refusal_named
 from gym_adapters.files import write_text
 from trainers.config.docs import docs_text
-from trainers.config.doubts import absent_demonstrations, doubts
+from trainers.config.doubts import doubts, needed_elsewhere
 from trainers.config.dump import dump_settings, refused_there
 from trainers.config.loader import load_settings
 from trainers.config.migration import from_mlagents
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             settings = load_settings(arguments.file, arguments.overrides)
             sys.stdout.write(dump_settings(settings, for_mlagents=arguments.for_mlagents))
             lost = refused_there(settings) if arguments.for_mlagents else ()
-            for line in (*doubts(settings), *absent_demonstrations(settings), *lost):
+            for line in (*doubts(settings), *needed_elsewhere(settings), *lost):
                 sys.stderr.write(f"warning: {line}\n")
     except (UserError, KeyboardInterrupt) as error:
         return exit_status(error)

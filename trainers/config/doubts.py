@@ -48,17 +48,32 @@ def doubts(settings: RunSettings) -> list[str]:
     return [*lines, *(line for judge in others for line in judge(settings))]
 
 
-def absent_demonstrations(settings: RunSettings) -> list[str]:
-    """Return a line for each demonstration that is not there. Training from the same folder refuses the file."""
-    lines = []
+def needed_elsewhere(settings: RunSettings) -> list[str]:
+    """Return a line for each thing that training needs and that may come with another folder or the command line.
+
+    Without it, training refuses the file: a demonstration or a run to start from, and an environment to evaluate in.
+    """
+    lines, start = [], settings.checkpoint_settings.initialize_from
     for path, behavior in settings.behavior_blocks.items():
         signals = {f"reward_signals.{name}": one for name, one in behavior.reward_signals.active().items()}
-        for key, block in {"behavioral_cloning": behavior.behavioral_cloning, **signals}.items():
-            place = getattr(block, "demo_path", None)
+        places = {
+            f"{key}.demo_path": getattr(block, "demo_path", None)
+            for key, block in {"behavioral_cloning": behavior.behavioral_cloning, **signals}.items()
+        }
+        of_run = start is not None and not os.path.dirname(str(behavior.init_path))  # noqa: PTH120 - as below
+        if not of_run and not settings.checkpoint_settings.resume:
+            places["init_path"] = behavior.init_path
+        for key, place in places.items():
             if isinstance(place, str) and not place.startswith("minari:") and not os.path.exists(place):  # noqa: PTH110 - it raises nothing
-                lines.append(
-                    f"{path}.{key}.demo_path: {place}: no such file or folder here; training needs it"
-                )
+                lines.append(f"{path}.{key}: {place}: no such file or folder here; training needs it")
+        if behavior.evaluation_freq is not None and settings.env_settings.env_path is None:
+            lines.append(
+                f"{path}.evaluation_freq: the Unity Editor is only one environment; training needs --env with a built "
+                "player, or a Gymnasium id"
+            )
+    run = start and os.path.join(settings.checkpoint_settings.results_dir, start)  # noqa: PTH118 - as above
+    if start and not any(map(os.path.exists, (str(run), start))):
+        lines.append(f"checkpoint_settings.initialize_from: {start}: no such run here; training needs it")
     return lines
 
 

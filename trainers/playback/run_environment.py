@@ -1,6 +1,7 @@
 """The environment that a run was trained in."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,20 +35,22 @@ def environment_of(
             more than a registered Gymnasium id.
     """
     options: dict[str, Any] = {}
+    shown: list[str] = []
     typed = env_id is not None
     configuration = checkpoint.parent.parent / CONFIGURATION
     if env_id is None:
         if not configuration.is_file():
             raise UserError(f"{configuration}: not found, so the environment is not known; give --env")
-        settings = load_settings(configuration)
-        env_id = settings.env_settings.env_path
-        options = with_whole_episodes({} if env_id is None else environment_options(settings, env_id))
+        run = load_settings(configuration)
+        env_id = run.env_settings.env_path
+        options = with_whole_episodes({} if env_id is None else environment_options(run, env_id))
+        shown = ["--no-graphics"] if run.engine_settings.no_graphics else []
     if not is_env_id(env_id):
         load_state(checkpoint)  # commands for a run of this trainer do not help with one of mlagents-learn
         place = "the Unity Editor" if env_id is None else "a Unity player"
         raise UserError(
             f"{checkpoint}: trained in {place}; watch it there: {_watch_command(checkpoint)}; returns in a player: "
-            f"{_measure_command(checkpoint)}"
+            f"{_measure_command(checkpoint, env_id, shown)}"
         )
     asked = "" if typed else needs_trust(env_id, options)
     if asked and not trust:
@@ -66,7 +69,10 @@ def _watch_command(checkpoint: Path) -> str:
     return module_command("trainers", *where, "--resume", "--inference", "--deterministic")
 
 
-def _measure_command(checkpoint: Path) -> str:
-    """Return the command that plays episodes with the run's newest exported policy in a built player."""
+def _measure_command(checkpoint: Path, player: str | None, shown: Sequence[str]) -> str:
+    """Return the command that plays episodes with the run's newest exported policy in the run's player.
+
+    A run of the Editor has none, so that a word stands for the path of a build. `shown` are options of its display.
+    """
     model = checkpoint.parent.with_name(f"{checkpoint.parent.name}.onnx")
-    return module_command("trainers.evaluate", model, "--env", "PLAYER")
+    return module_command("trainers.evaluate", model, *option("--env", player or "PLAYER"), *shown)

@@ -49,6 +49,26 @@ def _unused_lines(settings: RunSettings) -> Iterator[str]:
         yield "  env_args is for Unity players and has no effect here; use env_settings.env_options"
     if env.num_areas > 1:
         yield "  num_areas is for Unity players and has no effect here; use num_envs"
+    changed = [key for key in _OF_PLAYERS if getattr(env, key) != type(env).model_fields[key].default]
+    engine = settings.engine_settings
+    changed += [
+        key for key, field in type(engine).model_fields.items() if getattr(engine, key) != field.default
+    ]
+    if changed:
+        verbs = ("is", "has") if len(changed) == 1 else ("are", "have")
+        yield f"  {', '.join(changed)} {verbs[0]} for Unity players and {verbs[1]} no effect here"
+
+
+_OF_PLAYERS = (
+    "base_port",
+    "listen",
+    "timeout_wait",
+    "max_lifetime_restarts",
+    "restarts_rate_limit_n",
+    "restarts_rate_limit_period_s",
+    "reorder_raw_images",
+)
+"""Keys of `env_settings` that only players have a use for, besides those that have a counterpart."""
 
 
 def behavior_line(learner: Learner) -> str:

@@ -104,6 +104,15 @@ _GONE_OPTIONS = {
 }
 """Options of ML-Agents 0.x that no release has today, and what serves instead."""
 
+_OTHER_WORDS = {
+    **dict.fromkeys(("--total-timesteps", "--timesteps", "--steps"), "use --max-steps"),
+    **dict.fromkeys(("--gpu", "--cuda"), "use --torch-device cuda"),
+    "--lr": 'use --set "behaviors.*.hyperparameters.learning_rate=VALUE"',
+}
+"""Options of other trainers, and what they are called here."""
+
+_KNOWN_ELSEWHERE = {**_GONE_OPTIONS, **_OTHER_WORDS}
+
 
 @dataclass(frozen=True)
 class ParsedArguments:
@@ -125,9 +134,9 @@ class _TrainingParser(CommandParser):
     """A parser that knows the keys of the training file, most of which have no option of their own."""
 
     def advice(self, typed: str) -> str:
-        """Return how a key of the training file is set that has the option's name, or what serves for an old option."""
-        if typed in _GONE_OPTIONS:
-            return _GONE_OPTIONS[typed]
+        """Return how the key that has an option's name is set, or what serves for an option of others."""
+        if typed in _KNOWN_ELSEWHERE:
+            return _KNOWN_ELSEWHERE[typed]
         key = place_of(typed.removeprefix("--").replace("-", "_"))
         return f'a key of the training file is set by --set "{key}=VALUE"' if key else super().advice(typed)
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from tensorboard.backend.event_processing.event_multiplexer import EventMultiplexer
 
 from gym_adapters import make_env
@@ -72,6 +73,18 @@ def test_seeds_are_grouped_and_settings_kept_apart(tmp_path: Path) -> None:
         (THEIRS, 2),
     ]
     assert differing_keys(groups) == {"hyperparameters.beta": ["0.005", "0.1", "0.005"]}
+
+
+def test_a_run_that_started_from_another_is_no_seed_of_one_that_did_not(tmp_path: Path) -> None:
+    """The run that it started from counts without its seed."""
+    folders = []
+    for name, start in {"a-s0": None, "a-s1": None, "b-s0": "walk-s0", "b-s1": "walk-s1"}.items():
+        folders.append(write_run(tmp_path / name, rewards(1, 2), int(name[-1])))
+        with (folders[-1] / "configuration.yaml").open("a") as file:
+            yaml.safe_dump({"checkpoint_settings": {"initialize_from": start, "run_id": name}}, file)
+    groups = read(*folders)
+    assert [(group.name, len(group.runs)) for group in groups] == [(f"{OURS}, a", 2), (f"{OURS}, b", 2)]
+    assert differing_keys(groups) == {"checkpoint_settings.initialize_from": ["–", "walk"]}
 
 
 def test_runs_of_one_id_in_two_folders_have_titles_of_their_own(tmp_path: Path) -> None:

@@ -45,6 +45,30 @@ def test_a_type_that_mlagents_lacks_is_a_warning(tmp_path: Path, capsys: pytest.
     assert capsys.readouterr().err == ""
 
 
+def test_what_training_would_refuse_in_this_folder_is_a_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("runs", "there").mkdir(parents=True)
+    Path("here.pt").touch()
+
+    def told(text: str) -> list[str]:
+        Path("a.yaml").write_text(text)
+        assert main(["a.yaml"]) == 0
+        return capsys.readouterr().err.splitlines()
+
+    blocks = (
+        "behaviors: {A: {init_path: %s, evaluation_freq: 100}}\ncheckpoint_settings: {%s}\nenv_settings: {%s}"
+    )
+    assert told(blocks % ("here.pt", "", "env_path: A-v0")) == []
+    assert told(blocks % ("A-5.pt", "initialize_from: there", "env_path: A-v0")) == [], "of that run"
+    assert told(blocks % ("gone.pt", "resume: true, run_id: a", "env_path: A-v0")) == [], "without effect"
+    first, second, third = told(blocks % ("runs/gone.pt", "initialize_from: gone", ""))
+    assert first.startswith("warning: behaviors.A.init_path: runs/gone.pt: no such file")
+    assert second.startswith("warning: behaviors.A.evaluation_freq: the Unity Editor is only one environment")
+    assert third.startswith("warning: checkpoint_settings.initialize_from: gone: no such run")
+
+
 def test_demonstrations_that_are_not_there_are_a_warning(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

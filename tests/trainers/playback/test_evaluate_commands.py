@@ -154,11 +154,13 @@ def test_a_run_of_a_unity_scene_is_told_how_to_watch_and_how_to_measure_it(
     configuration = run / "configuration.yaml"
     tree = yaml.safe_load(configuration.read_text())
     tree["env_settings"] |= {"env_path": env_path, "num_envs": 1}
+    tree["engine_settings"]["no_graphics"] = env_path is not None
     configuration.write_text(yaml.safe_dump(tree))
     assert evaluate_main([str(run)]) == 2
     message = the_error(capsys)
     assert "--run-id scene --resume --inference" in message
-    assert f"{run / 'CartPole-v1.onnx'} --env PLAYER" in message
+    player = "PLAYER" if env_path is None else f"{env_path} --no-graphics"
+    assert message.endswith(f"trainers.evaluate {run / 'CartPole-v1.onnx'} --env {player}")
 
 
 def test_a_run_of_mlagents_learn_is_told_as_such(tmp_path, capfd):

@@ -109,6 +109,15 @@ def test_keys_that_only_players_have_a_use_for_are_told():
         said[path] = [line for line in run_lines(settings, None) if "no effect here" in line]
     assert [line.split()[0] for line in said["CartPole-v1"]] == ["env_args", "num_areas"]
     assert said["builds/Seeker.x86_64"] == said[None] == []
+    engine = {"time_scale": 3, "no_graphics": True}
+    for env_settings, engine_settings, told in [
+        ({"base_port": 6000, "listen": "0.0.0.0"}, engine, "base_port, listen, time_scale, no_graphics are"),
+        ({}, {"width": 84, "height": 100}, "height is"),
+    ]:
+        content = {"env_settings": {"env_path": "CartPole-v1", "seed": 0, **env_settings}}
+        settings = load_settings({**content, "engine_settings": engine_settings})
+        said = [line.strip() for line in run_lines(settings, None) if "no effect here" in line]
+        assert [line.partition(" for Unity players")[0] for line in said] == [told]
     plain = load_settings({"env_settings": {"env_path": "CartPole-v1", "seed": 0}})
     assert not any("no effect here" in line for line in run_lines(plain, None))
 

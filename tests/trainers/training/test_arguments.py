@@ -142,6 +142,9 @@ def test_old_options_only_warn(option: str, caplog: pytest.LogCaptureFixture) ->
         (["--gamma", "0.9"], '--set "behaviors.*.reward_signals.extrinsic.gamma=VALUE"'),
         (["--num-threads", "2"], '--set "torch_settings.num_threads=VALUE"'),
         (["--slow"], "unrecognized arguments: --slow; use --time-scale 1"),
+        (["--total-timesteps", "1e6"], "unrecognized arguments: --total-timesteps; use --max-steps"),
+        (["--lr=1e-4"], '--lr=1e-4; use --set "behaviors.*.hyperparameters.learning_rate=VALUE"'),
+        (["--cuda"], "unrecognized arguments: --cuda; use --torch-device cuda"),
         (
             ["--curriculum=c.yaml"],
             "--curriculum=c.yaml; it is part of the training file now, and trainers.config",
