@@ -43,7 +43,7 @@ class PlayerSettings:
     Attributes:
         env_id: A Gymnasium id, or a PettingZoo environment such as `mpe2/simple_spread_v3`.
         num_envs: Number of environments in each training area; the trainer sets the number of areas.
-        options: Keyword arguments of the environment, and `grouped` of PettingZoo environments.
+        options: Keyword arguments of the environment; those of PettingZoo also have the options of `make_pettingzoo`.
         decision_period: Steps from one decision to the next; the action is repeated in between.
         stagger: Whether environments ask for decisions in different steps of the period instead of all at once.
         seed: Environment i is seeded with seed + i. None takes the trainer's seed, which differs between players.

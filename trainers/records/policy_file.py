@@ -179,9 +179,9 @@ class LoadedPolicy:
             `.continuous` (n, size) float32 in [-1, 1] and `.discrete` (n, branches) int32.
 
         Raises:
-            UserError: the observations or masks have another number or shape than those of the training, an observation
-                is not finite or so large that an action is no number, or a mask forbids an agent every action of a
-                branch; agents are counted from 0.
+            UserError: the observations or masks have another number or shape than those of the training, there are not
+                as many agents, an observation is not finite or so large that an action is no number, or a mask forbids
+                an agent every action of a branch; agents are counted from 0.
         """
         given = [observations] if isinstance(observations, np.ndarray) else observations
         arrays = [np.asarray(array) for array in given]
@@ -203,6 +203,11 @@ class LoadedPolicy:
         branches = self.spec.action_spec.discrete_branches
         forbidden = join_masks(self.name, action_mask, branches, range(len(arrays[0])))
         agents = range(len(arrays[0])) if agents is None else agents
+        if len(agents) != len(arrays[0]):
+            raise UserError(
+                f"policy {self.name}: agents: expected {len(arrays[0])} names, one for each observation, "
+                f"got {len(agents)}"
+            )
         memory = self._memories.of(agents) if self._memories.size else None
         choose = partial(self.policy.choose, arrays, forbidden, deterministic, self._generator, memory)
         sample = usable_actions(f"policy {self.name}", self.spec, arrays, choose)
@@ -215,13 +220,15 @@ class LoadedPolicy:
         observation: Any,
         deterministic: bool = True,
         action_mask: Any = None,
+        agents: Any = None,
     ) -> Any:
         """Choose the action for one observation, or the actions for a batch, in the environment's own units.
 
         With a Gymnasium task, `env.step(policy.predict(observation))` takes what `env.reset()` and `env.step()` gave;
         so does a vector environment. A policy from elsewhere takes the arrays of `act`. It answers with an array, or
         with a pair of arrays if actions are both continuous and discrete. A policy with memory remembers what it was
-        given before: call `forget()` when an episode begins, or `forget([i])` for episode i of a batch.
+        given before: call `forget()` when an episode begins, or `forget([i])` for episode i of a batch. If it acts for
+        several agents in turn, give their names, here and to `forget`.
 
         Args:
             observation: of one agent, or with n of them along a first axis.
@@ -229,6 +236,7 @@ class LoadedPolicy:
             action_mask: with a task of Gymnasium or PettingZoo what the environment gives as `info["action_mask"]`, in
                 which 1 allows an action; of a batch, one of these for each row. Else that of `act`, which every policy
                 takes, for one observation with n = 1.
+            agents: the name of the agent, or of a batch a list of names; see `act`.
 
         Raises:
             UserError: see `act`; a mask has another length, or holds other numbers than 0 and 1.
@@ -237,7 +245,7 @@ class LoadedPolicy:
             arrays = [observation] if isinstance(observation, np.ndarray) else list(observation)
             one = np.ndim(arrays[0]) == len(self.spec.observation_specs[0].shape)
             arrays = [np.asarray(array)[None] if one else np.asarray(array) for array in arrays]
-            action = self.act(arrays, deterministic, action_mask)
+            action = self.act(arrays, deterministic, action_mask, _names(agents, one))
             parts = [
                 part[0] if one else part for part in (action.continuous, action.discrete) if part.shape[1]
             ]
@@ -249,8 +257,13 @@ class LoadedPolicy:
         one = observations.is_one(observation)
         arrays = observations.convert_rows([observation]) if one else observations.convert(observation)
         masks = masks_by_branch(action_mask, one, branches, f"policy {self.name}")
-        chosen = self.act(arrays, deterministic, masks)
+        chosen = self.act(arrays, deterministic, masks, _names(agents, one))
         return actions.convert_each(chosen)[0] if one else actions.convert(chosen)
+
+
+def _names(agents: Any, one: bool) -> list[Hashable] | None:
+    """Return the names of the agents whose observations were given, of one or of a batch."""
+    return None if agents is None else [agents] if one else list(agents)
 
 
 def _as_stored(array: np.ndarray) -> np.ndarray:

@@ -1,7 +1,9 @@
 """Ranks that learn from parts of a plan do what one process does that learns from the whole."""
 
 import json
+import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from torchrun import run_ranks
 from gym_adapters.errors import UserError
 from trainers.experience.samplers import divide
 from trainers.networks.normalizer import ObservationMoments
+from trainers.optim import ranks as ranks_module
 from trainers.optim.collective import Alone, standardised, weighted_mean
 from trainers.optim.launch import launched
 
@@ -129,3 +132,38 @@ def test_without_torchrun_a_process_is_alone(missing):
 def test_wrong_variables_are_refused(name, value):
     with pytest.raises(UserError, match=name):
         launched({**TORCHRUN, name: value})
+
+
+class Watched:
+    """A store that keeps what is set, and in which rank 1 never says that it is done."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+        self.kept: set[str] = set()
+
+    def set(self, key: str, value: str) -> None:
+        self.kept.add(key)
+
+    def check(self, keys: list[str]) -> bool:
+        self.looks += 1
+        return self.kept.issuperset(keys)
+
+
+def test_a_rank_that_leaves_first_looks_for_the_others_and_gives_up_in_silence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The store's own way of waiting prints warnings of its C++ code when it gives up."""
+    monkeypatch.setattr(ranks_module, "GRACE_SECONDS", 0.2)
+    rank = ranks_module.Ranks.__new__(ranks_module.Ranks)
+    beating, store, left = threading.Thread(), Watched(), []
+    beating.start()
+    vars(rank).update(rank=0, size=2, _failed=False, _ended=threading.Event(), _beating=beating, _store=store)
+    vars(rank)["_distributed"] = SimpleNamespace(destroy_process_group=lambda: left.append(store.looks))
+    rank.leave()
+    assert store.kept == {"done0"}
+    assert left == [store.looks]
+    assert store.looks > 1
+    store.kept.add("done1")
+    looks = store.looks
+    rank.leave()
+    assert store.looks == looks + 1, "all are about to leave"

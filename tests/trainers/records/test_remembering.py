@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from scripted_env import make_spec
 
+from trainers import UserError
 from trainers.config import NetworkSettings
 from trainers.config.network import MemorySettings
 from trainers.networks.actor_critic import ActorCritic
@@ -64,6 +66,25 @@ def test_what_was_seen_counts_until_it_is_forgotten(tmp_path):
     again = policy.predict(both)
     np.testing.assert_allclose(again[1], first, atol=1e-6)
     assert np.abs(again[0] - again[1]).max() > 1e-4
+
+
+def test_agents_that_act_in_turn_remember_by_their_names(tmp_path):
+    """As in a loop over the agents of a PettingZoo environment."""
+    policy, apart = loaded(tmp_path), {name: loaded(tmp_path) for name in ("red", "blue")}
+    rng = np.random.default_rng(1)
+    for _ in range(3):
+        for name, own in apart.items():
+            observation = rng.normal(size=3).astype(np.float32)
+            expected = own.predict(observation)
+            np.testing.assert_allclose(policy.predict(observation, agents=name), expected, atol=1e-6)
+    both = np.ones((2, 3), np.float32)
+    policy.forget(["red"])
+    apart["red"].forget()
+    found = policy.predict(both, agents=["red", "blue"])
+    for row, own in zip(found, apart.values(), strict=True):
+        np.testing.assert_allclose(row, own.predict(both[0]), atol=1e-6)
+    with pytest.raises(UserError, match="agents: expected 2 names, one for each observation, got 3"):
+        policy.predict(both, agents=["red", "blue", "green"])
 
 
 def test_without_memory_nothing_is_kept(tmp_path):
