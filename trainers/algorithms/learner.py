@@ -258,7 +258,7 @@ class Learner(Threadable):
         """Read what `save_store` wrote, if it is there. Called after `load_state_dict`; does nothing."""
 
     def _make_opponent(self) -> Opponent:
-        policy = copy.deepcopy(self.policy)
+        policy = copy.deepcopy(self.acting)  # which no thread changes
         return Opponent(self.name, policy, self.time_horizon, self.deterministic, self.acting_generator)
 
     def _draw(self) -> float:
