@@ -86,7 +86,7 @@ EDITS: dict[str, Edit] = {
     "no rows": lambda arrays: {name: array[:0] for name, array in arrays.items()},
     "observation is NaN": _at("observation0.values", np.nan),
     "observation is bytes": _as("observation0.values", lambda array: array.astype(np.uint8)),
-    "observation is double": _as("observation0.values", lambda array: array.astype(np.float64)),
+    "observation is half": _as("observation0.values", lambda array: array.astype(np.float16)),
     "observation is complex": _as("observation0.values", lambda array: array.astype(np.complex64)),
     "observation is longer": _as("observation0.values", lambda array: np.concatenate([array, array], 1)),
     "observation is short": _as("observation0.values", lambda array: array[:-1]),

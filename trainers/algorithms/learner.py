@@ -103,12 +103,9 @@ class Learner(Threadable):
         self.episode_sums = EpisodeSums(len(self.summed_signals))
         vectors = [task.spec.observation_specs[index].shape[0] for index in self.policy.vector_columns]
         self.observation_moments = ObservationMoments(sum(vectors), task.collective)
-        play = task.settings.self_play
-        self.opponents = (
-            None
-            if play is None
-            else Opponents(play, self.policy, self._make_opponent, self._draw, self.alone)
-        )
+        self.opponents, play = None, task.settings.self_play
+        if play is not None:
+            self.opponents = Opponents(play, self.policy, self._make_opponent, self._draw, self.alone)
 
     @classmethod
     @abstractmethod
@@ -263,7 +260,7 @@ class Learner(Threadable):
         return []
 
     def _make_opponent(self) -> Opponent:
-        policy = copy.deepcopy(self.policy)
+        policy = copy.deepcopy(self.acting)  # which no thread changes
         return Opponent(self.name, policy, self.time_horizon, self.deterministic, self.acting_generator)
 
     def _draw(self) -> float:

@@ -52,7 +52,7 @@ class Replay:
     """
 
     def __init__(self, spec: BehaviorSpec, capacity: int, memory_size: int = 0, owner: str = "") -> None:
-        self.spec, self.capacity, self.memory_size, self._owner = spec, capacity, memory_size, owner
+        self.spec, self.capacity, self._owner = spec, capacity, owner
         branches = spec.action_spec.discrete_branches
         require_rows(spec, capacity, memory_size)
         self._shapes = [tuple(observation.shape) for observation in spec.observation_specs]
@@ -79,6 +79,11 @@ class Replay:
         """Memory in bytes, once every place has been written."""
         columns = sum(column.nbytes for column in self._columns.values())
         return columns + sum(store.bytes_held for store in self._observations)
+
+    @property
+    def column_kinds(self) -> dict[str, tuple[np.dtype, tuple[int, ...]]]:
+        """The type of each column, and its shape in a row."""
+        return {name: (column.dtype, column.shape[1:]) for name, column in self._columns.items()}
 
     def append(
         self,

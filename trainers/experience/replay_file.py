@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mlagents_envs.base_env import BehaviorSpec
 
 from gym_adapters.errors import UserError
 from gym_adapters.files import write_atomically
@@ -41,7 +40,7 @@ def load_replay(replay: Replay, path: Path) -> None:
         _require_small(path)
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = _with_present_columns({name: file[name] for name in file.files})
-        _require_sound(arrays, replay.spec, replay.memory_size)
+        _require_sound(arrays, replay)
         replay.restore(arrays)
     except Exception as error:  # a damaged file may raise anything
         raise UserError(
@@ -65,39 +64,29 @@ def _require_small(path: Path) -> None:
                 raise ValueError(f"{part.filename} is larger than its part of the file")
 
 
-def _require_sound(arrays: dict[str, np.ndarray], spec: BehaviorSpec, memory_size: int) -> None:
-    """Require that a buffer's arrays have the types and shapes of a behavior, and numbers in their ranges.
+def _require_sound(arrays: dict[str, np.ndarray], replay: Replay) -> None:
+    """Require that arrays have the types and shapes of a buffer's, and numbers in their ranges.
 
     `FrameStore.restore` does the same for images.
 
     Raises:
         ValueError: an array differs; the message names it.
     """
-    rows, actions = arrays["rows"], spec.action_spec
-    branches, count = actions.discrete_branches, len(arrays["rows"])
-    expected: dict[str, tuple[type, tuple[int, ...]]] = {
-        "rows": (np.int64, (count,)),
-        "next_row": (np.int64, (count,)),
-        "ending": (np.int8, (count,)),
-        "settled": (np.bool_, (count,)),
-        "forbidden": (np.bool_, (count, sum(branches))),
-        "discrete": (np.int64, (count, len(branches))),
-        "continuous": (np.float32, (count, actions.continuous_size)),
-        "reward": (np.float32, (count,)),
-        "group_reward": (np.float32, (count,)),
-        **({"memory": (np.float32, (count, memory_size))} if memory_size else {}),
+    rows, branches, count = arrays["rows"], replay.spec.action_spec.discrete_branches, len(arrays["rows"])
+    expected: dict[str, tuple[np.dtype, tuple[int, ...]]] = {
+        "rows": (np.dtype(np.int64), (count,)),
+        **{name: (kind, (count, *shape)) for name, (kind, shape) in replay.column_kinds.items()},
     }
-    for index, observation in enumerate(spec.observation_specs):
+    for index, observation in enumerate(replay.spec.observation_specs):
         if len(observation.shape) != 3:
             name = f"observation{index}.values"
             is_wide = len(observation.shape) == 1 and arrays[name].dtype == np.float64
-            expected[name] = (np.float64 if is_wide else np.float32, (count, *observation.shape))
+            kind = np.dtype(np.float64 if is_wide else np.float32)
+            expected[name] = (kind, (count, *observation.shape))
     for name, (kind, shape) in expected.items():
         array = arrays[name]
         if array.dtype != kind or array.shape != shape:
-            raise ValueError(
-                f"{name} is {array.shape} of {array.dtype}, expected {shape} of {np.dtype(kind)}"
-            )
+            raise ValueError(f"{name} is {array.shape} of {array.dtype}, expected {shape} of {kind}")
     for name, array in arrays.items():
         if array.dtype.kind == "f" and ".chunk" not in name and not np.isfinite(array).all():
             raise ValueError(f"{name} has numbers that are not finite")

@@ -46,7 +46,7 @@ def weight_bytes(make: Callable[[], nn.Module]) -> int:
 
 def _estimate(spec: BehaviorSpec, settings: NetworkSettings) -> int:
     """Return roughly how many weights a network has; rather too many than too few."""
-    widest = max(settings.hidden_units, settings.critic_hidden_units or 0, *(settings.conv_channels or ()))
+    widest = max(settings.hidden_units, settings.critic_units, *(settings.conv_channels or ()))
     remembered = settings.memory.memory_size if settings.memory else 0
     inputs = sum(math.prod(observation.shape) for observation in spec.observation_specs)
     outputs = spec.action_spec.continuous_size + sum(spec.action_spec.discrete_branches)
