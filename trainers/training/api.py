@@ -35,6 +35,8 @@ logger = logging.getLogger(__name__)
 RANDOM_SEEDS = 10000
 """A run without a seed draws one from 0 to 9999, as ML-Agents does."""
 
+SAVING = "Stopping, and saving the run; another Ctrl-C ends it at once, and what the last checkpoint lacks is lost."
+
 
 def train(
     env: BaseEnv | Callable[[RunSettings], BaseEnv] | Callable[[], BaseEnv],
@@ -126,6 +128,8 @@ def _train_in(
             run(environment, session)
     except UnityCommunicatorStoppedException:
         session.display.say("The environment has ended the run; it is saved.")
+    if signals.received and not session.settings.checkpoint_settings.inference:
+        session.display.say(SAVING)
     session.complete_updates()
 
 

@@ -43,6 +43,11 @@ class StopSignals:
         self._running = self._leaving = False
         self._first: float | None = None
 
+    @property
+    def received(self) -> bool:
+        """Whether a signal has come."""
+        return self._first is not None
+
     @contextmanager
     def handled(self) -> Iterator[None]:
         """Handle the signals in this context, and restore their former handlers at the end.

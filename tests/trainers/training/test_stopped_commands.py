@@ -13,6 +13,7 @@ from command_tools import PATIENCE, command, returns_by_hand, surroundings, wait
 from trainers import load_policy
 from trainers.playback.evaluation import main as evaluate_main
 from trainers.records.checkpoint import load_state
+from trainers.training.api import SAVING
 from trainers.training.cli import main
 
 
@@ -70,7 +71,8 @@ def test_a_polite_signal_saves_and_ends_well(number, stopped_runs, capfd):
         assert len(content) > 5000, "it is drawn"
     step = load_state(run.folder / "checkpoint.pt")["global_step"]
     assert step >= 400
-    assert f"Pendulum-v1: {step:,} steps" in run.output
+    lines = run.output.splitlines()
+    assert lines.index(SAVING) < lines.index(next(line for line in lines if f"{step:,} steps" in line))
     assert json.loads((run.results / "run" / "run_logs" / "timers.json").read_text())["name"] == "root"
     before = summary_steps(run)
     assert step - 104 < before[-1] <= step
