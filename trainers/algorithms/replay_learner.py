@@ -165,25 +165,22 @@ class ReplayLearner(Learner):
         Raises:
             UserError: the file is damaged or belongs to another behavior.
         """
-        path, saves = folder / REPLAY_FILE, self.hyper.save_replay_buffer
-        goes_on = self.training and self.step < self.settings.max_steps
+        path, missing = folder / REPLAY_FILE, ""
         then = f"learning goes on once {self.needed:,} decisions are collected"
-        if not saves:
-            return (
-                [f"the replay buffer was not saved, so {then}; save_replay_buffer: true saves it"]
-                if goes_on
-                else []
-            )
-        if not path.is_file():
-            return [f"there is no {REPLAY_FILE}, so {then}"] if goes_on else []
-        load_replay(self.replay, path)
-        self._summed = self.replay.total
-        self.filled = self.alone and self.replay.settled_rows >= self.needed
-        if self.alone or not goes_on:
-            return []
-        return [
-            "only the replay buffer of rank 0 was saved, so learning goes on once the other ranks have filled theirs"
-        ]
+        if not self.hyper.save_replay_buffer:
+            missing = f"the replay buffer was not saved, so {then}; save_replay_buffer: true saves it"
+        elif not path.is_file():
+            missing = f"there is no {REPLAY_FILE}, so {then}"
+        else:
+            load_replay(self.replay, path)
+            self._summed = self.replay.total
+            self.filled = self.alone and self.replay.settled_rows >= self.needed
+            if not self.alone:
+                missing = (
+                    "only the replay buffer of rank 0 was saved, so learning goes on once the other ranks have "
+                    "filled theirs"
+                )
+        return [missing] if missing and self.training and self.step < self.settings.max_steps else []
 
     @property
     def needed(self) -> int:

@@ -94,7 +94,11 @@ def _evaluate_run(arguments: argparse.Namespace) -> dict[str, list[float]]:
     seeds = range(arguments.seed, arguments.seed + episodes)
     if video is not None and is_pettingzoo(env_id):
         found = film_agents(video, env_id, options, seeds, lambda env: _played(env, policies, arguments))
-        return {name: [value for one in found for value in one.get(name, [])] for name in _union(found)}
+        filmed: dict[str, list[float]] = {}
+        for one in found:
+            for name, values in one.items():
+                filmed.setdefault(name, []).extend(values)
+        return filmed
     if video is not None:
         check_video(video, env_id, options)
     played: dict[int, list[ActionTuple]] = {}
@@ -172,11 +176,6 @@ def _figure(returns: Sequence[float]) -> dict[str, Any]:
 
 def _line(figure: Mapping[str, Any]) -> str:
     return f"mean {_shown(figure['mean'])}  std {_shown(figure['std'])}  episodes {len(figure['returns'])}"
-
-
-def _union(found: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the keys of several maps, each once."""
-    return list(dict.fromkeys(name for one in found for name in one))
 
 
 def _shown(value: float) -> str:

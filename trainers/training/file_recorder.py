@@ -95,7 +95,7 @@ class FileRecorder(Recorder):
                 raise UserError(_nothing_to_resume(path, run_folder))
             return ["begins anew, because the run ended before it was saved for the first time"]
         notes = restore(learner, path)
-        notes += learner.load_store(folder) or []  # that of an older plug-in returns nothing
+        notes += learner.load_store(folder)
         notes += restore_opponents(learner, folder, status)
         self.keeper.restore(status)
         return notes
