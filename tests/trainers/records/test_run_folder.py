@@ -227,7 +227,7 @@ def test_starts_in_the_same_second_choose_different_names_and_leave_none_behind(
         }
     )
     with ThreadPoolExecutor(8) as pool, ExitStack() as stack:
-        first = stack.enter_context(with_run_id(wanted))  # it made the folders around, and is the last to leave
+        first = stack.enter_context(with_run_id(wanted))  # makes the folders around, leaves last
         found = [first, *pool.map(lambda _: stack.enter_context(with_run_id(wanted)), range(39))]
         names = {settings.checkpoint_settings.run_id for settings in found}
         assert names == {"Maze-v0-20260101-120000", *(f"Maze-v0-20260101-120000-{n}" for n in range(2, 41))}
