@@ -12,7 +12,7 @@ from mlagents_envs.base_env import ActionTuple, BaseEnv
 
 from bridge.ports import BASE_PORT
 from bridge.process import looks_like_player
-from gym_adapters.commands import LAST, CommandParser, add_checkpoint, program_name
+from gym_adapters.commands import CommandParser, add_checkpoint, program_name
 from gym_adapters.errors import UserError, closed_after, exit_status
 from gym_adapters.limits import ENVIRONMENTS
 from gym_adapters.make import make_env
@@ -25,7 +25,7 @@ from trainers.config.options import option_reader, path_option
 from trainers.experience.playing import Policy, play_all, play_ids, require_behaviors, specs_with
 from trainers.playback.match_command import GAMES, show_match
 from trainers.playback.onnx_policy import OnnxPolicy, behaviors_named
-from trainers.playback.policies import ONNX, add_playing, from_file, from_run, required_env
+from trainers.playback.policies import ONNX, add_playing, env_of_file, from_file, from_run
 from trainers.playback.video import Episode, check_video, film_agents, write_video
 from trainers.records.words import three_digits
 from trainers.training.environments import make_environment
@@ -78,16 +78,12 @@ def _evaluate_run(arguments: argparse.Namespace) -> dict[str, list[float]]:
     if arguments.games is not None:
         raise UserError("--games: needs --against; --episodes is the number of episodes of one run")
     video: Path | None = arguments.video
-    if arguments.run.suffix == ONNX and arguments.checkpoint != LAST:
-        raise UserError(
-            f"--checkpoint {arguments.checkpoint}: {arguments.run} is one policy; name a run instead"
-        )
     episodes = (1 if video else EPISODES) if arguments.episodes is None else arguments.episodes
     if not 1 <= episodes <= ENVIRONMENTS:
         raise UserError(
             f"--episodes {episodes}: expected 1 to {ENVIRONMENTS:,}, which are played at the same time"
         )
-    if arguments.run.suffix == ONNX and looks_like_player(required_env(arguments)):
+    if arguments.run.suffix == ONNX and looks_like_player(env_of_file(arguments)):
         return _play_in_player(arguments, episodes)
     policies: Sequence[Policy]
     env_id, options, policies = from_file(arguments) if arguments.run.suffix == ONNX else from_run(arguments)
@@ -197,8 +193,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--against",
         metavar="OTHER|random|module:Class",
-        help="play games against another run, a random player or one of your own, with sides swapped; actions are "
-        "sampled",
+        help="play games against another run or .onnx file, a random player or one of your own, with sides swapped; "
+        "actions are sampled",
     )
     parser.add_argument("--games", type=int, help=f"number of games with --against. Default: {GAMES}.")
     parser.add_argument(

@@ -13,9 +13,8 @@ from gym_adapters.errors import UserError, environment_called, raised
 from gym_adapters.teams import parts_of
 from gym_adapters.text import joined_lines
 from gym_adapters.values import described
-from trainers.experience.playing import actions_of, steps_of
+from trainers.experience.playing import Policy, actions_of, steps_of
 from trainers.maths.elo import rating_difference, score_interval
-from trainers.records.policy_file import LoadedPolicy
 
 SAME = 1e-6
 """Returns that differ by less, in parts of them or in all, are equal: float32 rewards were rounded."""
@@ -28,15 +27,15 @@ class Side(Protocol):
         """Choose the actions of agents of the behavior `Name`, in their order."""
 
 
-class RunSide:
-    """The policies of a run.
+class PolicySide:
+    """The policies of a run, or of a file.
 
     Args:
         policies: one for each behavior.
         deterministic: take the most likely actions; else draw samples.
     """
 
-    def __init__(self, policies: Sequence[LoadedPolicy], deterministic: bool = True) -> None:
+    def __init__(self, policies: Sequence[Policy], deterministic: bool = True) -> None:
         self._policies = {policy.name: policy for policy in policies}
         self._deterministic = deterministic
 
@@ -49,7 +48,7 @@ class RunSide:
         """See `Side.act`.
 
         Raises:
-            UserError: the run has no such behavior.
+            UserError: there is no policy for it.
         """
         policy = self._policies.get(behavior)
         if policy is None:

@@ -18,8 +18,10 @@ from gym_adapters.make import make_env
 from gym_adapters.pettingzoo import is_pettingzoo
 from gym_adapters.roles import TEAMS
 from gym_adapters.teams import parts_of
-from trainers.playback.match import OwnSide, RandomSide, RunSide, Side, play_games, report, teams_in, text
-from trainers.playback.policies import loaded
+from trainers.experience.playing import Policy
+from trainers.playback.match import OwnSide, PolicySide, RandomSide, Side, play_games, report, teams_in, text
+from trainers.playback.onnx_policy import OnnxPolicy
+from trainers.playback.policies import ONNX, env_of_file, loaded
 from trainers.playback.run_environment import environment_of
 from trainers.records.policy_file import find_checkpoints
 
@@ -48,8 +50,12 @@ def _play_match(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.video is not None or arguments.episodes is not None:
         raise UserError("--against: --video and --episodes do not fit; --games is the number of games")
     games = GAMES if arguments.games is None else arguments.games
-    checkpoints = find_checkpoints(arguments.run, arguments.checkpoint)
-    env_id, options = environment_of(checkpoints[0], arguments.env, arguments.trust)
+    options: dict[str, Any] = {}
+    if arguments.run.suffix == ONNX:
+        env_id = env_of_file(arguments)
+    else:
+        checkpoint = find_checkpoints(arguments.run, arguments.checkpoint)[0]
+        env_id, options = environment_of(checkpoint, arguments.env, arguments.trust)
     if not is_pettingzoo(env_id):
         raise UserError(
             f"--against: expected an environment of PettingZoo, whose agents can compete, got {env_id}"
@@ -62,11 +68,11 @@ def _play_match(arguments: argparse.Namespace) -> dict[str, Any]:
     if not len(teams) <= games <= most:
         raise UserError(f"--games {games}: expected {len(teams)}, one for each team, to {most:,}")
     names = {parts_of(behavior_id)[0]: spec for behavior_id, spec in specs.items()}
-    sides = _side(checkpoints, arguments), _other_side(names, arguments)
+    sides = _side(arguments.run, names, arguments), _other_side(names, arguments)
     scores = []
     for index, team in enumerate(teams):
         for side in sides:
-            if isinstance(side, RunSide):
+            if isinstance(side, PolicySide):
                 side.forget()
         copies = games // len(teams) + (index < games % len(teams))
         with closed_after(make_env(env_id, copies, arguments.seed, options)) as env:
@@ -78,12 +84,12 @@ def _other_side(specs: dict[str, BehaviorSpec], arguments: argparse.Namespace) -
     """Return the side that `--against` names.
 
     Raises:
-        UserError: there is no such run, module or class, or the class cannot be made.
+        UserError: there is no such run, file, module or class, or the class cannot be made.
     """
     if arguments.against == RANDOM:
         return RandomSide(specs, arguments.seed)
     if (named := CLASS.fullmatch(arguments.against)) is None:
-        return _side(find_checkpoints(Path(arguments.against), arguments.checkpoint), arguments)
+        return _side(Path(arguments.against), specs, arguments)
     try:
         player = getattr(importlib.import_module(named["module"]), named["name"])(specs, arguments.seed)
     except (Exception, SystemExit) as error:
@@ -94,5 +100,11 @@ def _other_side(specs: dict[str, BehaviorSpec], arguments: argparse.Namespace) -
     return OwnSide(f"--against {arguments.against}", player, specs)
 
 
-def _side(checkpoints: Sequence[Path], arguments: argparse.Namespace) -> RunSide:
-    return RunSide(loaded(checkpoints, arguments.seed), arguments.deterministic)
+def _side(path: Path, specs: dict[str, BehaviorSpec], arguments: argparse.Namespace) -> PolicySide:
+    """Return the side of a run or an `.onnx` file."""
+    policies: Sequence[Policy]
+    if path.suffix == ONNX:
+        policies = [OnnxPolicy(path, specs, arguments.seed)]
+    else:
+        policies = loaded(find_checkpoints(path, arguments.checkpoint), arguments.seed)
+    return PolicySide(policies, arguments.deterministic)

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from gym_adapters.commands import LAST
 from gym_adapters.errors import UserError, closed_after
 from gym_adapters.make import make_env
 from gym_adapters.pettingzoo import is_pettingzoo
@@ -50,18 +51,22 @@ def from_run(arguments: argparse.Namespace) -> tuple[str, dict[str, Any], list[L
 
 def from_file(arguments: argparse.Namespace) -> tuple[str, dict[str, Any], list[OnnxPolicy]]:
     """Return the environment's id and options, and the policy, of an `.onnx` file."""
-    env_id = required_env(arguments)
+    env_id = env_of_file(arguments)
     with closed_after(make_env(env_id, 1, arguments.seed)) as probe:
         specs = dict(probe.behavior_specs)
     return env_id, {}, [OnnxPolicy(arguments.run, specs, arguments.seed)]
 
 
-def required_env(arguments: argparse.Namespace) -> str:
-    """Return the option `--env`, which an `.onnx` file needs.
+def env_of_file(arguments: argparse.Namespace) -> str:
+    """Return the environment of an `.onnx` file, which the option `--env` says.
 
     Raises:
-        UserError: it is missing.
+        UserError: it is missing, or `--checkpoint` is given.
     """
+    if arguments.checkpoint != LAST:
+        raise UserError(
+            f"--checkpoint {arguments.checkpoint}: {arguments.run} is one policy; name a run instead"
+        )
     if arguments.env is None:
         raise UserError(
             f"{arguments.run}: an .onnx file names no environment; add --env, an id or a Unity player"

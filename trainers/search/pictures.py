@@ -9,29 +9,30 @@ from matplotlib.ticker import MaxNLocator
 
 from trainers.records.plots import COLUMNS, new_figure, save_figure
 from trainers.search.result import COMPLETE, ENDED_EARLY, Result
-from trainers.search.space import Parameter
+from trainers.search.space import Search
 
 MOST_KEYS = 15
 """Keys that are drawn."""
 MARKS = {COMPLETE: "o", ENDED_EARLY: "x"}
 
 
-def draw_trials(title: str, trials: Sequence[Result], space: Mapping[str, Parameter], path: Path) -> None:
+def draw_trials(title: str, trials: Sequence[Result], search: Search, path: Path) -> None:
     """Draw the trials that have a value: over their numbers with the best value so far, and over each key's values.
 
     Args:
         title: stands above the picture.
         trials: all trials of a study.
-        space: the keys and their ranges.
+        search: the search.
         path: the .png to write.
     """
     shown = [trial for trial in trials if trial.state in MARKS and trial.value is not None]
+    space = search.file.space
     keys = list(space)[:MOST_KEYS]
     lines = (len(keys) + 2) // COLUMNS
     figure = new_figure(5 * COLUMNS, 3.2 * lines)
     places = figure.subplots(lines, COLUMNS, squeeze=False).flat
     history = next(places)
-    _add(history, shown, {trial.number: float(trial.number) for trial in shown})
+    _add(history, search.unit, shown, {trial.number: float(trial.number) for trial in shown})
     complete = [trial for trial in shown if trial.state == COMPLETE]
     best = np.maximum.accumulate([trial.value or 0.0 for trial in complete])
     history.step([trial.number for trial in complete], best, where="post", label="best so far")
@@ -41,12 +42,17 @@ def draw_trials(title: str, trials: Sequence[Result], space: Mapping[str, Parame
     for key, axes in zip(keys, places, strict=False):
         parameter, having = space[key], [trial for trial in shown if key in trial.values]
         if parameter.choices is None:
-            _add(axes, having, {trial.number: float(trial.values[key]) for trial in having})
+            _add(axes, search.unit, having, {trial.number: float(trial.values[key]) for trial in having})
             axes.set_xscale("log" if parameter.log else "linear")
             axes.set_xlim(parameter.low, parameter.high)
         else:
             texts = list(parameter.texts)
-            _add(axes, having, {trial.number: float(texts.index(trial.values[key])) for trial in having})
+            _add(
+                axes,
+                search.unit,
+                having,
+                {trial.number: float(texts.index(trial.values[key])) for trial in having},
+            )
             axes.set_xticks(range(len(texts)), [text[:20] for text in texts], parse_math=False)
         axes.set_xlabel(key, parse_math=False, fontsize="small")
     for axes in places:
@@ -55,10 +61,10 @@ def draw_trials(title: str, trials: Sequence[Result], space: Mapping[str, Parame
     save_figure(figure, path)
 
 
-def _add(axes: Axes, trials: Sequence[Result], places: Mapping[int, float]) -> None:
+def _add(axes: Axes, unit: str, trials: Sequence[Result], places: Mapping[int, float]) -> None:
     for state, mark in MARKS.items():
         of_state = [trial for trial in trials if trial.state == state]
         values = [trial.value or 0.0 for trial in of_state]
         axes.plot([places[trial.number] for trial in of_state], values, mark, label=state, markersize=4)
-    axes.set_ylabel("mean return")
+    axes.set_ylabel(unit)
     axes.grid(alpha=0.3)

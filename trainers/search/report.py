@@ -43,14 +43,14 @@ def write_results(trials: Sequence[Result], search: Search, name: str, out: Path
             # Here, because matplotlib takes a while to import.
             from trainers.search.pictures import draw_trials
 
-            draw_trials(name, trials, search.file.space, paths[-1])
+            draw_trials(name, trials, search, paths[-1])
     return paths
 
 
 def _best_text(best: Result, search: Search, name: str) -> str:
     """Return the training file of the best trial."""
     seeds = ", ".join(f"{value:,.6g}" for value in best.seeds)
-    head = f"# Trial {best.number} of the study {one_line(name)}: {search.file.measure} mean return {best.value:,.6g}"
+    head = f"# Trial {best.number} of the study {one_line(name)}: {search.file.measure} {search.unit} {best.value:,.6g}"
     return f"{head} (seeds: {seeds}).\n{dump_settings(search.settings(best.texts))}"
 
 
@@ -80,7 +80,7 @@ def print_table(trials: Sequence[Result], search: Search, console: Console) -> N
         console.print(Text(f"No trial is complete: {counts or 'there is none'}"))
         return
     table = Table(
-        title=f"Best trials by {search.file.measure} mean return",
+        title=f"Best trials by {search.file.measure} {search.unit}",
         caption=counts,
         title_justify="left",
         caption_justify="left",

@@ -82,7 +82,8 @@ class SearchFile(Settings):
     )
     measure: Literal["final", "best"] = Field(
         default="final",
-        description="final: the mean return of the summaries in the last tenth of the steps. best: of the best one.",
+        description="final: the mean return, or with self-play the Elo rating, of the summaries in the last tenth of "
+        "the steps. best: of the best one.",
     )
     behavior: str | None = Field(
         default=None, description="The behavior that is measured. null: the only one of the environment."
@@ -142,6 +143,14 @@ class Search:
         settings = load_settings(self.content, [*self.overrides, *changes], self.options)
         start = CheckpointSettings(initialize_from=settings.checkpoint_settings.initialize_from)
         return settings.model_copy(update={"checkpoint_settings": start})
+
+    @property
+    def unit(self) -> str:
+        """What summaries are measured by: "Elo rating" with self-play, else "mean return"."""
+        name, blocks = self.file.behavior, list(self.base.behavior_blocks.values())
+        measured = blocks if name is None else [self.base.behavior(name)]
+        plays = any(behavior.self_play is not None for behavior in measured)
+        return "Elo rating" if plays else "mean return"
 
     def identity(self) -> dict[str, Any]:
         """Return all that decides what a trial's value means, as one flat map that JSON holds."""

@@ -20,7 +20,7 @@ from trainers.compare.numbers import Curve, best, final
 from trainers.compare.training import PATIENCE, surroundings
 from trainers.config import RunSettings, dump_settings
 from trainers.optim.launch import NEEDED
-from trainers.records.metrics import GROUP_REWARD, REWARD
+from trainers.records.metrics import ELO, GROUP_REWARD, REWARD
 from trainers.records.names import behavior_folder
 from trainers.records.reports import is_summary, read_progress
 from trainers.records.run_status import has_finished
@@ -50,7 +50,7 @@ class SeedRun:
     process: subprocess.Popen[bytes]
 
     def curve(self, behavior: str | None) -> Curve | None:
-        """Return the mean training return of every summary so far; None before the first.
+        """Return the value of every summary so far, see `_value`; None before the first.
 
         It is NaN until an episode has ended; then a summary without an episode repeats the one before.
 
@@ -69,7 +69,7 @@ class SeedRun:
             rows = []
         if not rows:
             return None
-        values = [_mean_return(row) for row in rows]
+        values = [_value(row) for row in rows]
         for index in range(1, len(values)):
             if values[index] is None:
                 values[index] = values[index - 1]
@@ -194,9 +194,13 @@ def _since_first(curve: Curve | None, run: SeedRun) -> Curve:
     return Curve(curve.steps[first:], curve.seconds[first:], curve.values[first:])
 
 
-def _mean_return(row: dict[str, str]) -> float | None:
-    """Return the mean game score of a summary, else its mean own plus group return; None without an episode."""
-    if row.get(GAME_SCORE):
-        return float(row[GAME_SCORE])
-    found = [float(row[tag]) for tag in (REWARD, GROUP_REWARD) if row.get(tag)]
+def _value(row: dict[str, str]) -> float | None:
+    """Return what a summary is measured by; None without an episode.
+
+    It is the Elo rating of a behavior with self-play, else the mean game score, else the mean own plus group return.
+    """
+    for tag in (ELO, GAME_SCORE):
+        if row.get(tag):
+            return float(row[tag])
+    found = [float(row[tag]) for tag in (REWARD, GROUP_REWARD) if row.get(tag) and ELO not in row]
     return sum(found) if found else None

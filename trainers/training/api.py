@@ -28,14 +28,12 @@ from trainers.training.makers import maker
 from trainers.training.notebook import find_notebook
 from trainers.training.outcome import Outcome
 from trainers.training.session import Session
-from trainers.training.stopping import StopSignals
+from trainers.training.stopping import SAVING, StopSignals
 
 logger = logging.getLogger(__name__)
 
 RANDOM_SEEDS = 10000
 """A run without a seed draws one from 0 to 9999, as ML-Agents does."""
-
-SAVING = "Stopping, and saving the run; another Ctrl-C ends it at once, and what the last checkpoint lacks is lost."
 
 
 def train(

@@ -30,7 +30,7 @@ from trainers.training.learners import Learners
 from trainers.training.recorder import Recorder
 from trainers.training.resuming import check_start
 from trainers.training.run_files import RunFiles
-from trainers.training.stopping import StopSignals
+from trainers.training.stopping import SAVING, StopSignals
 
 SHOWN_EPOCHS, WRITTEN_EPOCHS = 20, 200
 """About how many epochs are printed, and how many are written to the curves."""
@@ -87,6 +87,8 @@ def clone(settings: RunSettings, demo_path: str, epochs: int | None, display: Di
         )
         with signals.ending(state):
             _learn(learner, recorder, shown, block, epochs, display, state)
+        if signals.received:
+            display.say(SAVING)
         files.checkpoint(recorder, {})
         closes.pop_all()
         recorder.close(state.timers.elapsed)

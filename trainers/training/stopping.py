@@ -11,6 +11,8 @@ from typing import Protocol
 from gym_adapters.errors import close_reported
 from trainers.records.timers import TimerTree
 
+SAVING = "Stopping, and saving the run; another Ctrl-C ends it at once, and what the last checkpoint lacks is lost."
+
 REPEAT_SECONDS = 2.0
 """Signals within this time after the first count as the same request, because `timeout` and shells may send several."""
 

@@ -204,6 +204,31 @@ def test_a_run_plays_others(run: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert "won 0" in evaluated(capsys, run, "--trust", "--against", "sides:Three", "--games", 10)
 
 
+def test_exported_policies_play(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    onnx = next(run.glob("*.onnx"))
+    draws = "won 0  drawn 10  lost 0"
+    games = ("--games", 10, "--deterministic")
+    assert draws in evaluated(capsys, run, "--trust", "--against", onnx, *games)
+    assert draws in evaluated(capsys, onnx, "--env", "races/race_v0", "--against", run, *games)
+    sampled = evaluated(capsys, onnx, "--env", "races/race_v0", "--against", "random", "--json")
+    assert json.loads(sampled)["score"] > 0.7
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "add --env"),
+        (["--env", "races/race_v0", "--checkpoint", "best"], "--checkpoint best: "),
+    ],
+)
+def test_an_exported_policy_names_no_environment_and_no_checkpoint(
+    run: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    onnx = next(run.glob("*.onnx"))
+    assert evaluate_main([str(onnx), "--against", "random", *arguments]) == 2
+    assert words in capsys.readouterr().err
+
+
 def test_each_team_of_a_behavior_has_figures_of_its_own(
     run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -48,6 +48,14 @@ def test_the_files(tmp_path: Path):
         image.verify()
 
 
+def test_the_rating_of_self_play_is_called_so(tmp_path: Path):
+    content = write_space(tmp_path).read_text()
+    path = tmp_path / "games.yaml"
+    path.write_text(content.replace("max_steps: 400", "max_steps: 400, self_play: {}"))
+    written = write_results(TRIALS, load_search(path), "games", tmp_path / "out")[0]
+    assert ": final Elo rating 7 " in written.read_text()
+
+
 def test_without_a_complete_trial_there_is_no_best(tmp_path: Path):
     paths = write_results(TRIALS[1:3], load_search(write_space(tmp_path)), "study", tmp_path / "out")
     assert [path.name for path in paths] == ["trials.csv"]

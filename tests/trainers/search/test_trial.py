@@ -7,7 +7,7 @@ import pytest
 from command_tools import SMALL
 
 from trainers.config import load_settings
-from trainers.records.metrics import REWARD
+from trainers.records.metrics import ELO, REWARD
 from trainers.records.reports import read_progress
 from trainers.search.trial import TrialError, train_seeds
 
@@ -31,6 +31,30 @@ def test_each_summary_is_reported_as_the_mean_of_the_seeds(tmp_path: Path):
     ]
     assert values == {seed: max(curve) for seed, curve in zip((3, 4), curves, strict=True)}
     assert curves[0] != curves[1]
+
+
+def test_self_play_is_measured_by_its_rating(tmp_path: Path):
+    small = {
+        "trainer_type": "ppo",
+        "max_steps": 600,
+        "summary_freq": 200,
+        "self_play": {"save_steps": 100, "team_change": 200, "swap_steps": 50},
+        "hyperparameters": {"batch_size": 32, "buffer_size": 64},
+        "network_settings": {"hidden_units": 8, "num_layers": 1},
+    }
+    settings = load_settings(
+        {
+            "behaviors": {"tictactoe_v3": small},
+            "env_settings": {"env_path": "pettingzoo.classic/tictactoe_v3", "num_envs": 4},
+        }
+    )
+    reports: list[float] = []
+    values = train_seeds(settings, (0,), tmp_path, "best", None, lambda number, value: reports.append(value))
+    rows = read_progress(tmp_path / "seed0" / "tictactoe_v3" / "progress.csv")[0]
+    ratings = [float(row[ELO]) for row in rows if row[ELO]]
+    assert ratings
+    assert values == {0: max(ratings)}
+    assert set(reports) <= set(ratings)
 
 
 def test_what_the_report_raises_ends_the_trainings(tmp_path: Path):

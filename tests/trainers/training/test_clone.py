@@ -3,6 +3,7 @@
 import csv
 import json
 import shlex
+import signal
 import subprocess
 from pathlib import Path
 
@@ -20,9 +21,11 @@ from trainers.networks.policy_network import PolicyNetwork
 from trainers.playback.demonstrate import main as demonstrate_main
 from trainers.playback.evaluation import main as evaluate_main
 from trainers.records.checkpoint import load_state
+from trainers.records.progress import LineDisplay
 from trainers.training.cli import main as train_main
-from trainers.training.clone import LEAST_DEVIATION
+from trainers.training.clone import LEAST_DEVIATION, clone
 from trainers.training.clone_command import main
+from trainers.training.stopping import SAVING
 
 
 def teacher_of_cartpole(path: Path, episodes: int = 6) -> Path:
@@ -75,6 +78,25 @@ def cloned(folder: Path, demo: Path, *arguments: str, trainer: str = "ppo", **ke
     place = ["--run-id", "clone", "--results-dir", str(folder / "runs"), "--seed", "1"]
     assert main([str(file), "--demo", str(demo), "--env", "CartPole-v1", *place, *arguments]) == 0
     return folder / "runs" / "clone"
+
+
+def test_a_signal_ends_and_saves_it(teacher, tmp_path):
+    said: list[str] = []
+
+    class Impatient(LineDisplay):
+        def say(self, text: str) -> None:
+            said.append(text)
+            if text.startswith("epoch 1:"):
+                signal.raise_signal(signal.SIGINT)
+
+    place = {"run_id": "clone", "results_dir": str(tmp_path)}
+    settings = {"env_settings": {"env_path": "CartPole-v1"}, "checkpoint_settings": place}
+    behavior = clone(
+        load_settings({**settings, "behaviors": {"CartPole-v1": {}}}), str(teacher), 1000, Impatient()
+    )
+    assert (behavior / "checkpoint.pt").is_file()
+    assert sum(line.startswith("epoch") for line in said) == 1
+    assert SAVING in said
 
 
 @pytest.mark.parametrize("trainer", ["ppo", "sac"])

@@ -12,7 +12,7 @@ from gym_adapters.parallel_env import ParallelEnvAdapter
 from trainers import UserError, load_policy, train
 from trainers.config import load_settings
 from trainers.experience.rollout import Rollout
-from trainers.playback.match import RandomSide, RunSide, play_games, report, text
+from trainers.playback.match import PolicySide, RandomSide, play_games, report, text
 from trainers.records.checkpoint import read_tensors
 from trainers.records.run_status import read_status
 
@@ -22,7 +22,7 @@ def test_a_game_is_learned_by_self_play(tmp_path: Path, trainer_type: str) -> No
     outcomes = train(arena(), options(tmp_path, 4000, trainer_type=trainer_type))
     assert set(outcomes) == {"duel_v0"}
     assert outcomes["duel_v0"].steps >= 4000
-    side = RunSide([load_policy(tmp_path / "duel")])
+    side = PolicySide([load_policy(tmp_path / "duel")])
     env = arena(copies=100)
     env.reset()
     specs = {"duel_v0": next(iter(env.behavior_specs.values()))}
@@ -61,7 +61,7 @@ def test_teams_and_opponents_remember(tmp_path: Path) -> None:
     given["default_settings"]["max_steps"] = 2500
     given["checkpoint_settings"]["resume"] = True
     assert train(arena(), given)["duel_v0"].steps >= 2500
-    side = RunSide([load_policy(tmp_path / "duel")])
+    side = PolicySide([load_policy(tmp_path / "duel")])
     scores = []
     for _ in range(2):
         side.forget()

@@ -13,8 +13,8 @@ from command_tools import PATIENCE, command, returns_by_hand, surroundings, wait
 from trainers import load_policy
 from trainers.playback.evaluation import main as evaluate_main
 from trainers.records.checkpoint import load_state
-from trainers.training.api import SAVING
 from trainers.training.cli import main
+from trainers.training.stopping import SAVING
 
 
 @dataclass(frozen=True)
