@@ -63,7 +63,5 @@ def _of_mates(columns: Columns) -> np.ndarray:
     """Return the sum of the own rewards of each row's groupmates whose rows are of the same step, (rows,) float32."""
     step = np.searchsorted(columns.starts, np.arange(len(columns.reward)), side="right")
     same = (columns.mates != NO_ROW) & (step[columns.mates] == step[:, None])
-    total: np.ndarray = np.where(
-        same & columns.settled[columns.mates], columns.reward[columns.mates], 0.0
-    ).sum(1)
+    total: np.ndarray = np.where(same, columns.reward[columns.mates], 0.0).sum(1)
     return total.astype(np.float32)

@@ -44,7 +44,7 @@ class RolloutLearner(Learner):
         policy = self.policy
         sizes = policy.memory_size, policy.critic_memories, policy.gives_log_prob
         self.rollout = Rollout(task.spec, self.hyper.buffer_size + 64, *sizes)
-        self._carried: tuple[np.ndarray, np.ndarray] | None = None
+        self._carried: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
     @abstractmethod
     def optimise(self, columns: Columns) -> None:
@@ -106,11 +106,11 @@ class RolloutLearner(Learner):
         """See `Learner.set_aside`. The thread learns from a copy of the rollout, and agents go on with the next one."""
         columns = self.rollout.columns()
         if self._carried is not None:  # what the critic remembers of them was not known before
-            rows, memory = self._carried
-            columns.critic_memory[: len(rows)] = memory[rows]
+            rows, moved, memory = self._carried
+            columns.critic_memory[moved] = memory[rows]
         columns = columns.copy()
         rows, moved = self._carry_over()
-        self._carried = np.sort(rows), columns.critic_memory
+        self._carried = rows, moved, columns.critic_memory
 
         def update() -> None:
             twin.learn_from(columns)
@@ -166,7 +166,7 @@ class RolloutLearner(Learner):
         return 1.0 if self.rows is None else float(self.rows[self.collective.rank] / self.rows.sum())
 
     def _carry_over(self) -> tuple[np.ndarray, np.ndarray]:
-        """Drop all rows but those of living agents whose decisions have no reward yet.
+        """Drop all rows but those of living agents whose decisions have no reward yet, and their groupmates.
 
         Returns:
             The numbers of the rows that are kept, (n,), and their new numbers, (n,).

@@ -28,7 +28,7 @@ class Columns:
         forbidden: (n, sum of branch sizes) bool, True where an action is forbidden.
         log_prob: (n, continuous actions + branches) float32, log-probability of each part of the action when it was
             taken.
-        reward: (n,) float32, the agent's own reward.
+        reward: (n,) float32, the agent's own reward; 0 until it arrives.
         group_reward: (n,) float32, the reward of the agent's group.
         next_row: (n,) the agent's next row, or that of its last observation; -1 while the row is not settled.
         ending: (n,) int8, an `Ending` each.
@@ -39,7 +39,8 @@ class Columns:
         memory: (n, memory_size) float32, what the agent remembers when it decides.
         critic_memory: (n, memories, memory_size) float32, what the critic remembers of the agent then. The learner
             writes it, at the first row of each sequence (`sequences.remember`).
-        carried: number of rows that were there when the last update ended. They come first.
+        carried: number of rows that were there when the last update ended. They come first. Those that had been settled
+            by then are there as groupmates only: they are no longer marked as settled.
         starts: (batches,) first row of each step batch, ascending. A next row lies in a later batch.
     """
 
@@ -156,6 +157,7 @@ class Rollout:
         self._columns["forbidden"][first:last] = False if forbidden is None else forbidden
         self._columns["next_row"][first:last] = NO_ROW
         self._columns["ending"][first:last] = 0
+        self._columns["reward"][first:last] = 0.0
         self._columns["mates"][first:last] = NO_ROW
         self._columns["gone"][first:last] = False
         self._columns["settled"][first:last] = False
@@ -202,18 +204,24 @@ class Rollout:
         )
 
     def restart(self, kept: np.ndarray) -> np.ndarray:
-        """Drop all rows except `kept`, (n,), which are not settled, and return the new numbers of those, (n,)."""
-        kept_sorted = np.sort(kept)
-        mates = self._columns["mates"][kept_sorted]
+        """Drop all rows except some and their groupmates, and return the new numbers of `kept`, (n,).
+
+        Args:
+            kept: (n,) numbers of rows that are not settled. Their groupmates may be; those are not learned from again.
+        """
+        kept_mates = self._columns["mates"][kept]
+        rows = np.union1d(kept, kept_mates[kept_mates != NO_ROW])
+        mates = np.where(np.isin(rows, kept)[:, None], self._columns["mates"][rows], NO_ROW)
+        batches = np.searchsorted(self._starts, rows, side="right")
         for column in (*self._observations, *self._columns.values()):
-            column[: len(kept)] = column[kept_sorted]
-        self._columns["mates"][: len(kept)] = np.where(
-            np.isin(mates, kept_sorted), np.searchsorted(kept_sorted, mates), NO_ROW
-        )
-        self.rows = self._carried = len(kept)
-        self._starts = [0] if len(kept) else []
+            column[: len(rows)] = column[rows]
+        self._columns["mates"][: len(rows)] = np.where(mates == NO_ROW, NO_ROW, np.searchsorted(rows, mates))
+        self._columns["next_row"][: len(rows)] = NO_ROW
+        self._columns["settled"][: len(rows)] = False
+        self.rows = self._carried = len(rows)
+        self._starts = np.flatnonzero(np.diff(batches, prepend=0)).tolist()
         self.settled_rows = 0
-        return np.searchsorted(kept_sorted, kept)
+        return np.searchsorted(rows, kept)
 
     def _reserve(self, rows: int, observations: Sequence[np.ndarray]) -> None:
         capacity = len(self._columns["settled"])

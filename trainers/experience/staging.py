@@ -1,6 +1,7 @@
 """Rows on their way to a replay buffer that must not change yet, because a thread learns from it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,8 @@ class Staging:
 
     def decide(self, rows: np.ndarray, sample: ActionSample) -> None:
         """See `Store.decide`."""
-        self._told.append(("decide", (rows, sample)))
+        own = replace(sample, continuous=sample.continuous.copy(), discrete=sample.discrete.copy())
+        self._told.append(("decide", (rows, own)))  # environments may change the actions that they are given
 
     def settle(self, result: StepResult) -> None:
         """See `Store.settle`."""

@@ -169,12 +169,10 @@ class Cloning:
         return dict(self.adam.state_dict()["state"].get(0, {}))
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned.
+        """Restore what `state_dict` returned. The learning rate is that of the settings, which may be 0.
 
         Raises:
             ValueError: a moment has another shape, or a number is out of its range.
         """
         if state:
-            self.adam.load_state_dict(
-                {"state": {0: state}, "param_groups": self.adam.state_dict()["param_groups"]}
-            )
+            self.adam.load_moments({0: state})

@@ -1,7 +1,7 @@
 """Adam over a few vectors of weights, by the kernel of torch's own optimiser."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -123,14 +123,22 @@ class Adam:
         rates = [group["lr"] for group in state["param_groups"]]
         if not all(type(rate) in (int, float) and 0 < rate < math.inf for rate in rates):
             raise ValueError(f"learning rates {rates}")
+        self.load_moments(state["state"])
+        self.set_rates(rates)
+
+    def load_moments(self, state: Mapping[int, dict[str, Tensor]]) -> None:
+        """Restore the entry `state` of what `state_dict` returned. The learning rates stay.
+
+        Raises:
+            ValueError: a moment has another shape, or a number is out of its range.
+        """
         for index, group in enumerate(self.groups):
-            if index in state["state"]:
-                moments = state["state"][index]
+            if index in state:
+                moments = state[index]
                 require_moments(moments, group.weights)
                 group.step.copy_(moments["step"])
                 group.mean.copy_(moments["exp_avg"])
                 group.square.copy_(moments["exp_avg_sq"])
-        self.set_rates(rates)
 
 
 def require_moments(state: dict[str, Tensor], weights: Tensor) -> None:

@@ -46,6 +46,8 @@ def play(
         rng.normal(size=(count, 1)).astype(np.float32), rng.integers(0, 3, (count, 1)), np.zeros((count, 0))
     )
     store.decide(rows, sample)
+    sample.continuous[:] = 9.0  # an environment that changes the actions that it is given
+    sample.discrete[:] = 0
     open_rows[here] = rows
 
 

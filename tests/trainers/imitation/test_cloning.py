@@ -179,6 +179,16 @@ def test_a_run_goes_on_bit_for_bit(trainer: str, network: dict[str, Any], tmp_pa
     assert_same(other.state_dict(), learner.state_dict())
 
 
+def test_a_run_that_has_imitated_goes_on_without_imitation(tmp_path: Path) -> None:
+    teach(tmp_path / "a.demo", make_spec((3,), continuous=1, branches=(3,)))
+    learner = pupil(tmp_path / "a.demo")
+    assert learner.cloning.update(0) > 0
+    other = pupil(tmp_path / "a.demo", strength=0)
+    other.load_state_dict(learner.state_dict())
+    assert other.cloning.update(0) == 0
+    assert_same(other.state_dict(), learner.state_dict())
+
+
 def test_the_loss_is_reported_and_nothing_is_without_the_block(tmp_path: Path) -> None:
     spec = make_spec((3,), continuous=1, branches=(3,))
     teach(tmp_path / "a.demo", spec, 60)
