@@ -35,7 +35,6 @@ def write_results(trials: Sequence[Result], search: Search, name: str, out: Path
     """
     best, paths = ranked(trials)[:1], [out / "trials.csv"]
     with refusal_named(out):
-        out.mkdir(parents=True, exist_ok=True)
         write_text(paths[0], _csv_text(trials, search))
         if best:
             paths = [out / "best.yaml", *paths, out / "trials.png"]
