@@ -3,7 +3,7 @@
 import csv
 import io
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -113,10 +113,10 @@ class CsvReport:
             self._columns += new
             self._lines = []
         self._lines += map(self._line, self._rows[len(self._lines) :])
-        write_text(self.path, "".join([_csv_line(self._columns), *self._lines]))
+        write_text(self.path, "".join([csv_text([self._columns]), *self._lines]))
 
     def _line(self, row: Mapping[str, str]) -> str:
-        return _csv_line([row.get(column, "") for column in self._columns])
+        return csv_text([[row.get(column, "") for column in self._columns]])
 
     def draw(self, title: str) -> None:
         """Draw `reward.png` and `losses.png` beside the file, with this title."""
@@ -142,9 +142,10 @@ class CsvReport:
         self.earlier_seconds = float(self._rows[-1]["seconds"]) if self._rows else 0.0
 
 
-def _csv_line(cells: Sequence[str]) -> str:
+def csv_text(rows: Iterable[Sequence[object]]) -> str:
+    """Return rows of cells as CSV."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(cells)
+    csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
 
 
