@@ -1,4 +1,4 @@
-"""Resuming a run: its checkpoint, its past policies, and the device that it used."""
+"""Resuming a run: its checkpoints, and the device that it used."""
 
 import hashlib
 import re
@@ -11,13 +11,11 @@ import torch
 from gym_adapters.errors import UserError, unread_named
 from trainers.algorithms.learner import Learner
 from trainers.config import CheckpointSettings, RunSettings, TorchSettings
-from trainers.networks.behavior_spec import require_same_actions, spec_from
 from trainers.optim.device import find_device
 from trainers.records.checkpoint import NEWEST, damage_named, load_state
 from trainers.records.mlagents_checkpoint import require_translatable
 from trainers.records.policy_file import find_checkpoint
-from trainers.records.saved_network import check_fits
-from trainers.training.loadable import changed_observations, require_loadable, signals_of
+from trainers.training.loadable import require_loadable, require_same_task, signals_of
 
 LESSON = "lesson"
 """Key of the lessons in which the newest episodes of a checkpoint were played."""
@@ -137,16 +135,12 @@ def restore(learner: Learner, path: Path) -> list[str]:
     Raises:
         UserError: the file is damaged, or belongs to another network or algorithm.
     """
-    notes = []
     state = load_state(path)
     with damage_named(path):
         before, now = state["trainer_type"], learner.kind
         if before != now:
             raise UserError(f"{path}: written by {before}, cannot be resumed with {now}")
-        check_fits(path, state, learner.policy)
-        before = spec_from(state["behavior"])
-        require_same_actions(str(path), before.action_spec, learner.spec.action_spec, "this run")
-        notes += changed_observations(before, learner.spec)
+        notes = require_same_task(learner, path, state)
         _check_resumable(learner, path, state)
         own = learner.state_dict().items()
         require_loadable(state, {key: value for key, value in own if key not in CHECKED_ELSEWHERE})
