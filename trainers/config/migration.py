@@ -20,7 +20,7 @@ from trainers.config.behavior import BehaviorSettings
 from trainers.config.lesson_files import lessons, samplers
 from trainers.config.loader import load_settings
 from trainers.config.network import MemorySettings, NetworkSettings
-from trainers.config.reader import read_source
+from trainers.config.reader import SETTINGS, read_source
 from trainers.config.run import deep_merge, inherit
 from trainers.config.written import plain
 
@@ -77,7 +77,7 @@ def from_mlagents(
     try:
         settings = load_settings(tree)
     except UserError as error:
-        raise UserError(f"{source}, brought up to date: {str(error).removeprefix('settings: ')}") from None
+        raise UserError(f"{source}, brought up to date: {str(error).removeprefix(f'{SETTINGS}: ')}") from None
     lines = [one_line(note, LONGEST_NOTE) for note in notes]
     written = settings.model_dump(mode="json", exclude_unset=True)
     written |= {"environment_parameters": parameters} if parameters else {}  # as short as they came

@@ -12,6 +12,7 @@ from gym_adapters.trust import needs_trust
 from trainers.algorithms.learner import Learner
 from trainers.config import CheckpointSettings, RunSettings
 from trainers.config.base import suggestion
+from trainers.config.reader import SETTINGS
 from trainers.config.scaling import scaled
 from trainers.networks.behavior_spec import actions_in_words
 from trainers.optim.launch import launched
@@ -29,7 +30,7 @@ TENSORBOARD = "tensorboard.main"
 def run_lines(settings: RunSettings, env: BaseEnv) -> Iterator[str]:
     """Yield the lines that say what a run is. Its `run_id` and its seed are set."""
     name = settings.env_settings.env_path or getattr(env, "title", type(env).__name__)
-    source = "" if settings.source in (None, "settings") else f", settings of {nearby(settings.source)}"
+    source = "" if settings.source in (None, SETTINGS) else f", settings of {nearby(settings.source)}"
     yield f"{name}{source}, seed {settings.env_settings.seed}"
     yield from _unused_lines(settings)
     yield f"  run      {shown_folder(settings)}"
