@@ -18,7 +18,7 @@ from mlagents_envs.base_env import BaseEnv, BehaviorSpec
 
 from gym_adapters.checked import CheckedResults, checked_spec
 from gym_adapters.commands import install_command
-from gym_adapters.errors import UserError, close_all, close_reported, raised, remedy
+from gym_adapters.errors import UserError, close_all, close_reported, not_imported, not_made
 from gym_adapters.limits import ENVIRONMENTS
 from gym_adapters.parallel_env import ParallelEnvAdapter
 from gym_adapters.pettingzoo import is_pettingzoo, make_pettingzoo
@@ -156,9 +156,7 @@ def find_spec(env_id: str) -> EnvSpec:
                 f"environment {env_id!r}: {module} imports mlagents_envs, whose messages load only after those of this "
                 f"project; put `import bridge` before it in {module}"
             ) from error
-        raise UserError(
-            f"environment {env_id!r}: importing {module} failed with {raised(error)}; mend that module"
-        ) from error
+        raise not_imported(env_id, module, error) from error
 
 
 def _nearest(env_id: str, module: str, name: str) -> str:
@@ -231,11 +229,7 @@ def _make_vector_env(spec: EnvSpec, num_envs: int, options: dict[str, Any]) -> V
     except UserError:
         raise
     except (Exception, SystemExit) as error:
-        if isinstance(error, TypeError) and options:
-            raise UserError(f"environment {spec.id!r} refuses its options {options}: {error}") from error
-        raise UserError(
-            f"environment {spec.id!r} cannot be made: {raised(error)}; {remedy(error)}"
-        ) from error
+        raise not_made(spec.id, options, error) from error
 
 
 def _fastest_vector_env(spec: EnvSpec, num_envs: int, options: dict[str, Any]) -> VectorEnv:
