@@ -16,7 +16,7 @@ from mlagents_envs.base_env import ActionSpec, BehaviorSpec
 from bridge import wire
 from bridge.decoding import BehaviorDecoder
 from bridge.demonstration_file import files_of, read_recording, write_recording
-from bridge.encoding import write_observation
+from bridge.encoding import write_observation, write_parameters
 from gym_adapters.commands import CommandParser, program_name
 from gym_adapters.errors import UserError, exit_status
 from gym_adapters.teams import parts_of
@@ -162,10 +162,8 @@ def write_demonstrations(path: Path, demonstrations: Demonstrations) -> None:
         number_episodes=len(runs),
         mean_reward=total / len(runs),
     )
-    parameters = wire.BrainParameters(brain_name=demonstrations.name, is_training=True)
-    parameters.action_spec.num_continuous_actions = spec.action_spec.continuous_size
-    parameters.action_spec.num_discrete_actions = spec.action_spec.discrete_size
-    parameters.action_spec.discrete_branch_sizes.extend(spec.action_spec.discrete_branches)
+    parameters = wire.BrainParameters()
+    write_parameters(parameters, demonstrations.name, spec.action_spec)
     pairs = (
         _pair(spec, number, run, step) for number, run in enumerate(runs) for step in range(len(run) + 1)
     )
