@@ -33,7 +33,7 @@ def run_lines(settings: RunSettings, env: BaseEnv) -> Iterator[str]:
     source = "" if settings.source in (None, SETTINGS) else f", settings of {nearby(settings.source)}"
     yield f"{name}{source}, seed {settings.env_settings.seed}"
     yield from _unused_lines(settings)
-    yield f"  run      {shown_folder(settings)}"
+    yield f"  run      {settings.checkpoint_settings.folder}"
     yield f"  curves   {tensorboard_command(settings)}"
     if settings.checkpoint_settings.inference:
         yield "  Ctrl-C   stops; nothing is learned or saved"
@@ -169,12 +169,6 @@ def playing_lines(settings: RunSettings, folder: Path) -> Iterator[str]:
 def tensorboard_command(settings: RunSettings) -> str:
     """Return the command that shows the curves of all runs beside this one."""
     return module_command(TENSORBOARD, *option("--logdir", settings.checkpoint_settings.results_dir))
-
-
-def shown_folder(settings: RunSettings) -> Path:
-    """Return the run's folder as the user named it."""
-    checkpoints = settings.checkpoint_settings
-    return Path(checkpoints.results_dir, str(checkpoints.run_id))
 
 
 def _train_command(settings: RunSettings, run_id: str, *arguments: object) -> str:

@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -52,8 +51,7 @@ class RunFiles:
     def __init__(self, settings: RunSettings, display: Display, timers: TimerTree) -> None:
         checkpoints = settings.checkpoint_settings
         self.settings, self.display, self.timers = settings, display, timers
-        # absolute, because an environment may change the current folder
-        self.folder = Path(checkpoints.results_dir, str(checkpoints.run_id)).absolute()
+        self.folder = checkpoints.folder.absolute()  # an environment may change the current folder
         self._status_path = self.folder / STATUS
         self.status: dict[str, Any] = {}
         if checkpoints.resume and self.writes:
