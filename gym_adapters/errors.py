@@ -45,6 +45,19 @@ class EnvironmentLostError(UserError):
 
 
 @contextmanager
+def place_named(place: object) -> Iterator[None]:
+    """Begins the message of a `UserError` with the place that it is about.
+
+    Raises:
+        UserError: the block raised one.
+    """
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{place}: {error}") from error
+
+
+@contextmanager
 def unread_named(path: Path) -> Iterator[None]:
     """Turns a failure to look at a file or folder into an error that names it.
 

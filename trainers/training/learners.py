@@ -8,7 +8,7 @@ import numpy as np
 from mlagents_envs.base_env import BehaviorSpec
 
 from gym_adapters.commands import nearby
-from gym_adapters.errors import UserError, unread_named
+from gym_adapters.errors import UserError, place_named, unread_named
 from gym_adapters.text import one_line
 from trainers.algorithms.learner import Learner
 from trainers.config import BehaviorSettings, RunSettings, TorchSettings, catalogue
@@ -168,10 +168,8 @@ def _trial_network(
         return learner_class.make_network(spec, settings)
 
     require_room(owner, spec, settings.network_settings, make, copies=4)
-    try:
+    with place_named(owner):
         return make()
-    except UserError as error:
-        raise UserError(f"{owner}: {error}") from error
 
 
 def check_threads(settings: RunSettings, collective: Collective) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from gym_adapters.errors import UserError, unread_named
+from gym_adapters.errors import UserError, place_named, unread_named
 from trainers.algorithms.learner import Learner
 from trainers.config import CheckpointSettings, RunSettings, TorchSettings
 from trainers.optim.device import find_device
@@ -37,10 +37,8 @@ def check_start(settings: RunSettings) -> None:
     for place, behavior in settings.behavior_blocks.items():
         given = behavior.init_path
         if given is not None and not checkpoints.resume and not is_of_run(given, checkpoints):
-            try:
+            with place_named(f"{place}.init_path"):
                 _require_loadable_start(find_checkpoint(Path(given)))
-            except UserError as error:
-                raise UserError(f"{place}.init_path: {error}") from error
     source = checkpoints.run_id if checkpoints.resume else checkpoints.initialize_from
     if source is None:
         return
