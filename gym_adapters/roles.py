@@ -112,7 +112,7 @@ class Rows:
 
 
 def find_roles(
-    env: Any, name: str, teams: bool | Mapping[str, int] = False, behaviors: Mapping[str, str] | None = None
+    env: Any, name: str, teams: bool | Mapping[str, int], behaviors: Mapping[str, str]
 ) -> dict[str, Role]:
     """Returns the roles of an environment by behavior: agents of equal spaces and of equal names but for a number.
 
@@ -137,7 +137,7 @@ def find_roles(
     if len(members) == 1:
         members = {name: agents}
     role_of = {agent: role for role, known in members.items() for agent in known}
-    behavior_of = role_of | _named(BEHAVIORS, behaviors or {}, agents)
+    behavior_of = role_of | _named(BEHAVIORS, behaviors, agents)
     if isinstance(teams, Mapping):
         team_of = _named(TEAMS, teams, agents)
         if without := [agent for agent in agents if agent not in team_of]:

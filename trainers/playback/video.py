@@ -58,7 +58,7 @@ class Look:
     colours: int = 256
 
 
-def check_video(path: Path, env_id: str, options: Mapping[str, Any] | None = None) -> None:
+def check_video(path: Path, env_id: str, options: Mapping[str, Any]) -> None:
     """Check that a video can be made, before an episode is played for it.
 
     Raises:
@@ -73,7 +73,7 @@ def check_video(path: Path, env_id: str, options: Mapping[str, Any] | None = Non
 def write_video(
     path: Path,
     env_id: str,
-    options: Mapping[str, Any] | None,
+    options: Mapping[str, Any],
     episodes: Sequence[Episode],
     look: Look | None = None,
 ) -> None:
