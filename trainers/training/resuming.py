@@ -71,6 +71,11 @@ def named_run(source: str, checkpoints: CheckpointSettings) -> Path:
     return here if elsewhere else named
 
 
+def saved_behaviors(run: Path) -> str:
+    """Return which behaviors a run has saved, for a message: the names of their folders."""
+    return ", ".join(sorted(path.parent.name for path in run.glob(f"*/{NEWEST}")))
+
+
 def is_of_run(init_path: str, checkpoints: CheckpointSettings) -> bool:
     """Whether an `init_path` is a checkpoint of the run that `initialize_from` names: a file name without a folder."""
     return checkpoints.initialize_from is not None and re.fullmatch(r"[^/\\:]+\.pt", init_path) is not None
