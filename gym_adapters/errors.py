@@ -123,7 +123,7 @@ def environment_called() -> EnvironmentCall:
 
 
 def close_all(environments: Iterable[Any]) -> None:
-    """Closes each environment, even if another one fails to; then raises what the last of those raised that failed."""
+    """Closes every environment, even if one fails to, and raises the last failure."""
     with ExitStack() as stack:
         for env in environments:
             stack.callback(env.close)
