@@ -18,7 +18,7 @@ from gym_adapters.errors import UserError, closed_after, refusal_named
 from gym_adapters.files import write_atomically
 from gym_adapters.film import Film
 from gym_adapters.filmed_agents import FilmedAgents
-from gym_adapters.make import PACKAGES
+from gym_adapters.registered import PACKAGES
 from gym_adapters.text import first_line
 
 MOST_FPS = 50
