@@ -16,9 +16,10 @@ from gym_adapters.commands import install_command
 from gym_adapters.errors import UserError, refusal_named
 from gym_adapters.files import write_text
 from trainers.compare import numbers
+from trainers.compare.groups import Group
 from trainers.compare.numbers import Spread
 from trainers.compare.report import CHARTS, Report, Section, show
-from trainers.compare.runs import THEIRS, Group
+from trainers.compare.runs import THEIRS
 from trainers.compare.table import caption, seeds
 from trainers.records.metrics import EPISODE_LENGTH, REWARD
 
