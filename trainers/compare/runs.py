@@ -20,6 +20,7 @@ from trainers.config.overrides import flatten
 from trainers.config.reader import read_source
 from trainers.records.metrics import GROUP_REWARD, REWARD
 from trainers.records.run_folder import behaviors_by_folder
+from trainers.records.run_status import TIMERS
 
 OURS, THEIRS = "bridge-learn", "mlagents-learn"
 FOLDER_SIDES = (OURS, THEIRS)
@@ -198,7 +199,7 @@ class _Timer(BaseModel):
 
 
 def _read_shares(folder: Path, notes: list[str]) -> dict[str, float] | None:
-    path = folder / "run_logs" / "timers.json"
+    path = folder / TIMERS
     try:
         return time_shares(_Timer.model_validate_json(path.read_bytes()).model_dump())
     except (OSError, ValueError, ZeroDivisionError):
