@@ -159,7 +159,7 @@ def restore(learner: Learner, path: Path) -> list[str]:
 
 
 def _forget_other_lessons(learner: Learner, state: dict[str, Any]) -> None:
-    """Let a checkpoint have no returns if the run's lessons are others now: of another behavior's later checkpoint."""
+    """Drop a checkpoint's returns if the run is at other lessons, which another behavior may have reached later."""
     now = learner.metrics.standing
     if state.get(LESSON, now) != now:
         state.update(recent_returns=[], lesson_returns=[])
