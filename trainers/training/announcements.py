@@ -18,7 +18,7 @@ from trainers.networks.behavior_spec import actions_in_words
 from trainers.optim.launch import launched
 from trainers.records.checkpoint import NEWEST
 from trainers.records.metrics import Summary
-from trainers.records.words import duration, short_count, three_digits
+from trainers.records.words import counted, duration, short_count, three_digits
 from trainers.training.evaluation import Score
 from trainers.training.outcome import Outcome
 
@@ -78,7 +78,7 @@ def behavior_line(learner: Learner) -> str:
     network, agents = learner.settings.network_settings, sum(len(a.agents) for a in learner.actors.values())
     parts = [
         f"{learner.name}: {_observations(spec.observation_specs)} → {actions_in_words(spec.action_spec)}",
-        f"{agents} agent{'s' * (agents != 1)}",
+        counted(agents, "agent"),
         f"{learner.kind}, {network.num_layers} × {network.hidden_units}, on {learner.device}",
     ]
     if learner.step:
@@ -92,7 +92,7 @@ def evaluation_line(summary: Summary, score: Score) -> str:
     best = "" if summary.best is None else f", best {three_digits(summary.best)}"
     return (
         f"{summary.behavior}: evaluated at {short_count(summary.step)} steps: return {three_digits(score.mean)} ± "
-        f"{three_digits(score.deviation)} in {score.episodes} episode{'s' * (score.episodes != 1)}, "
+        f"{three_digits(score.deviation)} in {counted(score.episodes, 'episode')}, "
         f"length {three_digits(score.length)}{best}"
     )
 
@@ -191,8 +191,8 @@ def _reached(outcome: Outcome, kind: str) -> str:
 
 def _observations(specs: list[ObservationSpec]) -> str:
     numbers = sum(spec.shape[0] for spec in specs if len(spec.shape) == 1)
-    shapes = {1: "", 2: "a list of {}", 3: "an image of {}"}
-    parts = [f"{numbers} number{'s' * (numbers != 1)}"] if numbers else []
+    shapes = {2: "a list of {}", 3: "an image of {}"}
+    parts = [counted(numbers, "number")] if numbers else []
     for spec in specs:
         if len(spec.shape) > 1:
             parts.append(shapes.get(len(spec.shape), "{}").format(" × ".join(map(str, spec.shape))))
