@@ -23,6 +23,7 @@ class Due:
 
     def __init__(self, learner: Learner, status: Mapping[str, Any]) -> None:
         self._learner, self._settings = learner, learner.settings
+        self.next_evaluation = math.inf
         self.summarised()
         self.saved()
         self.evaluated()
