@@ -55,7 +55,7 @@ class Communicator:
 
     Args:
         port: The port; 0 means any free port.
-        listen: The address to listen on. Only this machine can reach the default.
+        listen: The address to listen on. Only this machine can reach `LOOPBACK`.
 
     Attributes:
         port: The port that it listens on.
@@ -65,7 +65,7 @@ class Communicator:
         PortInUseError: Another process listens on the port.
     """
 
-    def __init__(self, port: int, listen: str = LOOPBACK) -> None:
+    def __init__(self, port: int, listen: str) -> None:
         self._calls: queue.SimpleQueue[_Call] = queue.SimpleQueue()
         self._open: _Call | None = None
         self._player: str | None = None

@@ -22,6 +22,7 @@ from bridge.declarations import odd_numbers, plain_name, require_usable
 from bridge.images import averages, decode_png
 from bridge.spec_changes import ALIKE
 from gym_adapters.errors import UserError
+from gym_adapters.masks import by_branch
 from gym_adapters.sizes import require_memory
 from gym_adapters.text import one_line
 from gym_adapters.values import repeated
@@ -226,7 +227,7 @@ class BehaviorDecoder:
             if len(row) != total:
                 raise self._changed(info, f"an action mask of {len(row)}, expected {total}")
         mask = (np.frombuffer(b"".join(rows), np.uint8) != 0).reshape(len(rows), total)
-        return [np.ascontiguousarray(part) for part in np.split(mask, np.cumsum(branches)[:-1], axis=1)]
+        return [np.ascontiguousarray(part) for part in by_branch(mask, branches)]
 
     def _reshaped(self, layout: _Layout, info: Any) -> UserError:
         proto = info.observations[layout.index]

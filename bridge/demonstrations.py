@@ -16,9 +16,9 @@ from mlagents_envs.base_env import ActionSpec, BehaviorSpec
 from bridge import wire
 from bridge.decoding import BehaviorDecoder
 from bridge.demonstration_file import files_of, read_recording, write_recording
-from bridge.encoding import write_observation
+from bridge.encoding import write_observation, write_parameters
 from gym_adapters.commands import CommandParser, program_name
-from gym_adapters.errors import UserError, exit_status
+from gym_adapters.errors import UserError, exit_status, place_named
 from gym_adapters.teams import parts_of
 from gym_adapters.text import one_line
 
@@ -162,10 +162,8 @@ def write_demonstrations(path: Path, demonstrations: Demonstrations) -> None:
         number_episodes=len(runs),
         mean_reward=total / len(runs),
     )
-    parameters = wire.BrainParameters(brain_name=demonstrations.name, is_training=True)
-    parameters.action_spec.num_continuous_actions = spec.action_spec.continuous_size
-    parameters.action_spec.num_discrete_actions = spec.action_spec.discrete_size
-    parameters.action_spec.discrete_branch_sizes.extend(spec.action_spec.discrete_branches)
+    parameters = wire.BrainParameters()
+    write_parameters(parameters, demonstrations.name, spec.action_spec)
     pairs = (
         _pair(spec, number, run, step) for number, run in enumerate(runs) for step in range(len(run) + 1)
     )
@@ -175,15 +173,13 @@ def write_demonstrations(path: Path, demonstrations: Demonstrations) -> None:
 def _read(path: Path) -> Demonstrations:
     recording = read_recording(path)
     infos = [pair.agent_info for pair in recording.pairs]
-    try:
+    with place_named(path):
         decoder = BehaviorDecoder(recording.parameters.brain_name, recording.parameters, infos[0])
         observations = decoder.observations(infos)
         reward = decoder.rewards(infos, "reward") + decoder.rewards(infos, "group_reward")
         masks = decoder.masks(infos)
         spans = recording.spans()
         continuous, discrete = recording.actions(decoder.spec.action_spec, spans)
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from error
     forbidden = np.concatenate(masks, axis=1) if masks else np.zeros((len(infos), 0), np.bool_)
     branches = np.array(decoder.spec.action_spec.discrete_branches, np.int64)
     np.put_along_axis(forbidden, discrete + np.cumsum(branches) - branches, False, axis=1)

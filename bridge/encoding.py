@@ -1,9 +1,9 @@
-"""Encodes actions and observations as messages."""
+"""Encodes behaviors, actions and observations as messages."""
 
 from typing import Any
 
 import numpy as np
-from mlagents_envs.base_env import ActionTuple, DimensionProperty, ObservationSpec
+from mlagents_envs.base_env import ActionSpec, ActionTuple, DimensionProperty, ObservationSpec
 
 from bridge import wire
 from bridge.images import encode_png
@@ -43,6 +43,14 @@ def write_plainly(actions: Any, action: ActionTuple) -> None:
     continuous = np.ascontiguousarray(action.continuous, np.float32)
     for floats, discrete in zip(continuous, action.discrete.tolist(), strict=True):
         actions.value.add(continuous_actions=floats.tobytes(), discrete_actions=discrete)
+
+
+def write_parameters(proto: Any, name: str, actions: ActionSpec) -> None:
+    """Put the name and the actions of a behavior into an empty `BrainParametersProto`."""
+    proto.brain_name, proto.is_training = name, True
+    proto.action_spec.num_continuous_actions = actions.continuous_size
+    proto.action_spec.num_discrete_actions = actions.discrete_size
+    proto.action_spec.discrete_branch_sizes.extend(actions.discrete_branches)
 
 
 def write_observation(

@@ -10,6 +10,7 @@ from mlagents_envs.base_env import ActionSpec, ActionTuple, BehaviorSpec
 
 from bridge.declarations import plain_name
 from gym_adapters.errors import UserError
+from gym_adapters.masks import by_branch
 
 Several = Literal["dict", "tuple"]
 """How several observations of one agent are given."""
@@ -119,7 +120,7 @@ class Actions:
         Args:
             allowed: (choices,) over all branches.
         """
-        parts = np.split(allowed, np.cumsum(self._spec.discrete_branches)[:-1])
+        parts = by_branch(allowed, self._spec.discrete_branches)
         return parts[0] if len(parts) == 1 else tuple(parts)
 
     def _array(self, given: Any, shape: tuple[int, ...], kinds: str) -> np.ndarray:

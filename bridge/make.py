@@ -1,7 +1,6 @@
 """Starts the Unity players that a training file describes, or waits for the Editor."""
 
 import ipaddress
-from pathlib import Path
 
 from bridge.channels import EngineConfig
 from bridge.environment_parameters import check_names
@@ -63,7 +62,7 @@ def player_options(settings: RunSettings, worker: int) -> PlayerOptions:
         num_areas=env.num_areas,
         arguments=env.env_args or (),
         no_graphics=engine.no_graphics or (engine.no_graphics_monitor and worker > 0),
-        log_folder=None if run.run_id is None else Path(run.results_dir, run.run_id, "run_logs"),
+        log_folder=None if run.run_id is None else run.folder / "run_logs",
         engine=EngineConfig(
             engine.width,
             engine.height,

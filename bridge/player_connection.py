@@ -9,7 +9,7 @@ import numpy as np
 from mlagents_envs.base_env import ActionSpec, ObservationSpec
 
 from bridge import wire
-from bridge.encoding import write_observation
+from bridge.encoding import write_observation, write_parameters
 from gym_adapters.errors import UserError
 
 
@@ -213,9 +213,5 @@ class PlayerConnection:
             if behavior.announced or name not in output.rl_output.agentInfos:
                 continue
             behavior.announced = True
-            parameters = output.rl_initialization_output.brain_parameters.add(
-                brain_name=name, is_training=True
-            )
-            parameters.action_spec.num_continuous_actions = behavior.actions.continuous_size
-            parameters.action_spec.num_discrete_actions = behavior.actions.discrete_size
-            parameters.action_spec.discrete_branch_sizes.extend(behavior.actions.discrete_branches)
+            parameters = output.rl_initialization_output.brain_parameters.add()
+            write_parameters(parameters, name, behavior.actions)

@@ -46,9 +46,7 @@ class Seats:
         last_agent: The agent whose episode ended in this turn; else `NOBODY`.
     """
 
-    def __init__(
-        self, name: str, spec: BehaviorSpec, count: int, first: DecisionSteps, advice: str = ""
-    ) -> None:
+    def __init__(self, name: str, spec: BehaviorSpec, count: int, first: DecisionSteps, advice: str) -> None:
         self.name, self.spec, self.count = name, spec, count
         self.dtypes = [rows.dtype for rows in first.obs]
         self._advice = advice

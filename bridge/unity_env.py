@@ -71,11 +71,11 @@ class UnityEnv(PendingActions):
 
     def __init__(
         self,
-        options: PlayerOptions | None = None,
+        options: PlayerOptions,
         side_channels: Sequence[SideChannel] = (),
         wait: bool = True,
     ) -> None:
-        self.options = options or PlayerOptions()
+        self.options = options
         self.stats, self.parameters = StatsSideChannel(), EnvironmentParametersChannel()
         engine = EngineConfigurationChannel()
         if self.options.engine is not None:

@@ -98,7 +98,7 @@ class _Checker:
         for name, spec in self.specs.items():
             decisions, _ = self.env.get_steps(name)
             count = len(decisions)
-            action = random_actions(self.rng, spec.action_spec, len(decisions), decisions.action_mask)
+            action = random_actions(self.rng, spec.action_spec, count, decisions.action_mask)
             self._check_refusals(name, spec.action_spec, decisions)
             if not one_by_one:
                 self.env.set_actions(name, action)
@@ -143,12 +143,12 @@ class _Checker:
         count = len(decisions)
         one_more, one = spec.empty_action(count + 1), spec.empty_action(1)
         free_id = max(decisions.agent_id.tolist(), default=0) + 1
-        calls: dict[str, Callable[[], None]] = {
+        calls: dict[str, Callable[[], object]] = {
             f"set_actions({name!r}) with {count + 1} rows for {count} agents": (
                 lambda: self.env.set_actions(name, one_more)
             ),
             "set_actions of an unknown behavior": lambda: self.env.set_actions(name + "?", one_more),
-            "get_steps of an unknown behavior": lambda: _ignore(self.env.get_steps(name + "?")),
+            "get_steps of an unknown behavior": lambda: self.env.get_steps(name + "?"),
             f"set_action_for_agent({name!r}) for agent {free_id}, which asked for nothing": (
                 lambda: self.env.set_action_for_agent(name, free_id, one)
             ),
@@ -178,16 +178,12 @@ def _check_masks(name: str, spec: ActionSpec, decisions: DecisionSteps) -> None:
         _require(not mask.all(axis=1).any(), f"{where} forbids every action (True means forbidden)")
 
 
-def _raises(call: Callable[[], None]) -> bool:
+def _raises(call: Callable[[], object]) -> bool:
     try:
         call()
     except Exception:
         return True
     return False
-
-
-def _ignore(_: object) -> None:
-    """Discards a value."""
 
 
 def _require(holds: bool, otherwise: str) -> None:

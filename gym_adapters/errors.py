@@ -3,7 +3,7 @@
 import logging
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -42,6 +42,19 @@ class UserError(Exception):
 
 class EnvironmentLostError(UserError):
     """The environment is gone. What was learned from it is sound, so the run is saved."""
+
+
+@contextmanager
+def place_named(place: object) -> Iterator[None]:
+    """Begins the message of a `UserError` with the place that it is about.
+
+    Raises:
+        UserError: the block raised one.
+    """
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{place}: {error}") from error
 
 
 @contextmanager
@@ -110,7 +123,7 @@ def environment_called() -> EnvironmentCall:
 
 
 def close_all(environments: Iterable[Any]) -> None:
-    """Closes each environment, even if another one fails to; then raises what the last of those raised that failed."""
+    """Closes every environment, even if one fails to, and raises the last failure."""
     with ExitStack() as stack:
         for env in environments:
             stack.callback(env.close)
@@ -145,11 +158,20 @@ def raised(error: BaseException) -> str:
     return f"{type(error).__name__}: {joined_lines(error)}{where}"
 
 
-def remedy(error: BaseException) -> str:
-    """Returns what to do about an environment that was made without options and cannot be."""
-    if isinstance(error, TypeError) and "missing" in str(error):
-        return "give it what it needs in env_settings.env_options"
-    return "mend its code"
+def not_made(env_id: str, options: Mapping[str, Any], error: BaseException) -> UserError:
+    """Returns the error about an environment that cannot be made with these options."""
+    if isinstance(error, TypeError) and options:
+        return UserError(f"environment {env_id!r} refuses its options {options}: {error}")
+    is_lacking = isinstance(error, TypeError) and "missing" in str(error)
+    advice = "give it what it needs in env_settings.env_options" if is_lacking else "mend its code"
+    return UserError(f"environment {env_id!r} cannot be made: {raised(error)}; {advice}")
+
+
+def not_imported(env_id: str, module: str, error: BaseException) -> UserError:
+    """Returns the error about an environment whose module fails when it is imported."""
+    return UserError(
+        f"environment {env_id!r}: importing {module} failed with {raised(error)}; mend that module"
+    )
 
 
 def exit_status(error: BaseException, ending: str = "") -> int:

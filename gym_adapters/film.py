@@ -15,7 +15,8 @@ from mlagents_envs.base_env import ActionTuple
 
 from gym_adapters.action_spaces import ActionMapping
 from gym_adapters.errors import UserError, raised
-from gym_adapters.make import find_spec, install_hint, make_checked
+from gym_adapters.make import make_checked
+from gym_adapters.registered import find_spec, install_hint
 
 ATARI_PICTURE = {
     "grayscale": False,

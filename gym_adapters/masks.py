@@ -110,7 +110,12 @@ def masks_by_branch(masks: Any, one: bool, branches: Sequence[int], where: str) 
     forbidden = np.array([flat_mask(mask, branches, where) == 0 for mask in rows]).reshape(
         len(rows), sum(branches)
     )
-    return np.split(forbidden, np.cumsum(branches)[:-1], axis=1)
+    return by_branch(forbidden, branches)
+
+
+def by_branch(masks: np.ndarray, branches: Sequence[int]) -> list[np.ndarray]:
+    """Returns masks of all actions, (..., sum of branches), as one array for each branch, (..., actions of it)."""
+    return np.split(masks, np.cumsum(branches)[:-1], axis=-1)
 
 
 def _is_by_branch(masks: Any) -> bool:

@@ -63,7 +63,7 @@ class ParallelEnvAdapter(BaseEnv):
         try:
             for _ in range(num_envs):
                 self.copies.append(make())
-            self.roles = find_roles(self.copies[0], name, teams, behaviors)
+            self.roles = find_roles(self.copies[0], name, teams, behaviors or {})
         except BaseException:
             close_reported(self.close)
             raise

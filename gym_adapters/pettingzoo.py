@@ -9,7 +9,7 @@ from typing import Any
 
 from gym_adapters.commands import install_command
 from gym_adapters.cycles import direct
-from gym_adapters.errors import UserError, raised, remedy
+from gym_adapters.errors import UserError, not_imported, not_made
 from gym_adapters.parallel_env import ParallelEnvAdapter
 from gym_adapters.roles import BEHAVIORS, TEAMS
 from gym_adapters.teams import TEAM
@@ -68,11 +68,7 @@ def make_pettingzoo(env_id: str, num_envs: int, seed: int, options: Mapping[str,
         try:
             return _parallel(module, keywords)
         except (Exception, SystemExit) as error:
-            if isinstance(error, TypeError) and keywords:
-                raise UserError(f"environment {env_id!r} refuses its options {keywords}: {error}") from error
-            raise UserError(
-                f"environment {env_id!r} cannot be made: {raised(error)}; {remedy(error)}"
-            ) from error
+            raise not_made(env_id, keywords, error) from error
 
     return ParallelEnvAdapter(make, num_envs, env_id.rpartition("/")[2], seed, grouped, teams, behaviors)
 
@@ -113,9 +109,7 @@ def _module(env_id: str) -> Any:
             advice = f"check the name, or install what {package} needs"
         raise UserError(f"environment {env_id!r}: {joined_lines(error)}; {advice}") from error
     except (Exception, SystemExit) as error:
-        raise UserError(
-            f"environment {env_id!r}: importing {package}.{name} failed with {raised(error)}; mend that module"
-        ) from error
+        raise not_imported(env_id, f"{package}.{name}", error) from error
     if not (hasattr(module, "parallel_env") or hasattr(module, "env")):
         raise UserError(f"environment {env_id!r}: {package}.{name} has neither parallel_env nor env")
     return module

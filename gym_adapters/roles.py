@@ -10,7 +10,7 @@ from mlagents_envs.base_env import ActionTuple, BehaviorSpec, DecisionSteps, Ter
 
 from gym_adapters.action_spaces import ActionMapping
 from gym_adapters.errors import UserError, raised
-from gym_adapters.masks import ACTION_MASK, OBSERVATION, branches_of, flat_mask
+from gym_adapters.masks import ACTION_MASK, OBSERVATION, branches_of, by_branch, flat_mask
 from gym_adapters.spaces import ObservationMapping
 from gym_adapters.teams import TEAM
 from gym_adapters.values import described
@@ -112,7 +112,7 @@ class Rows:
 
 
 def find_roles(
-    env: Any, name: str, teams: bool | Mapping[str, int] = False, behaviors: Mapping[str, str] | None = None
+    env: Any, name: str, teams: bool | Mapping[str, int], behaviors: Mapping[str, str]
 ) -> dict[str, Role]:
     """Returns the roles of an environment by behavior: agents of equal spaces and of equal names but for a number.
 
@@ -137,7 +137,7 @@ def find_roles(
     if len(members) == 1:
         members = {name: agents}
     role_of = {agent: role for role, known in members.items() for agent in known}
-    behavior_of = role_of | _named(BEHAVIORS, behaviors or {}, agents)
+    behavior_of = role_of | _named(BEHAVIORS, behaviors, agents)
     if isinstance(teams, Mapping):
         team_of = _named(TEAMS, teams, agents)
         if without := [agent for agent in agents if agent not in team_of]:
@@ -237,7 +237,7 @@ def decision_steps(role: Role, rows: Rows) -> DecisionSteps:
     if role.branches is not None and any(mask is not None for mask in rows.masks):
         nothing = np.zeros(sum(role.branches), bool)
         forbidden = np.stack([nothing if mask is None else mask for mask in rows.masks])
-        masks = np.split(forbidden, np.cumsum(role.branches)[:-1], axis=1)
+        masks = by_branch(forbidden, role.branches)
     return DecisionSteps(
         role.observations.convert_rows(rows.observations),
         np.array(rows.rewards, np.float32),

@@ -21,7 +21,7 @@ from mlagents_envs.exception import UnityActionException
 from gym_adapters.action_spaces import ActionMapping
 from gym_adapters.actions import checked_choices
 from gym_adapters.errors import UserError, close_all
-from gym_adapters.masks import ACTION_MASK, branches_of, flat_mask
+from gym_adapters.masks import ACTION_MASK, branches_of, by_branch, flat_mask
 from gym_adapters.spaces import ObservationMapping
 from gym_adapters.values import described
 
@@ -278,7 +278,7 @@ class VectorEnvAdapter(BaseEnv):
             obs = [batch[rows] for batch in obs]
         masks = None
         if mask is not None and self._branches is not None:
-            masks = np.split(mask[rows], np.cumsum(self._branches)[:-1], axis=1)
+            masks = by_branch(mask[rows], self._branches)
         return DecisionSteps(obs, rewards[rows], ids, masks, zeros.astype(np.int32), zeros)
 
 

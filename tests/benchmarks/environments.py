@@ -6,8 +6,6 @@ data. Each case trains two seeds at the same time, on one thread each. The curve
 `docs/curves/one-or-many-environments.csv` and `.png`, except with `--quick`.
 """
 
-import csv
-import io
 import json
 import statistics
 import tempfile
@@ -18,6 +16,7 @@ from typing import Any
 from gym_adapters.files import write_text
 from tests.benchmarks.common import ROOT, Options, Row, ours
 from trainers.records.plots import draw_curves
+from trainers.records.reports import csv_text
 
 SCORE = 2000
 SEEDS = (0, 1)
@@ -72,11 +71,9 @@ def _train(seed: int, envs: int, rollout: int, steps: int) -> dict[str, Any]:
 
 
 def _write(curves: dict[str, dict[int, float]]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["run", "seconds", "mean return of the last 100 training episodes"])
-    writer.writerows(
-        (name, second, f"{mean:.1f}") for name, curve in curves.items() for second, mean in curve.items()
-    )
-    write_text(CURVES.with_suffix(".csv"), text.getvalue())
+    rows: list[list[object]] = [["run", "seconds", "mean return of the last 100 training episodes"]]
+    rows += [
+        [name, second, f"{mean:.1f}"] for name, curve in curves.items() for second, mean in curve.items()
+    ]
+    write_text(CURVES.with_suffix(".csv"), csv_text(rows))
     draw_curves("Walker2d-v5, one environment or 32", curves, CURVES.with_suffix(".png"), "seconds")

@@ -13,10 +13,11 @@ from bridge.process import looks_like_player
 from gym_adapters.commands import CommandParser, program_name
 from gym_adapters.errors import UserError, exit_status
 from trainers.compare.experiments import experiment_report, load_experiments
+from trainers.compare.groups import group_runs
 from trainers.compare.page import write_page
 from trainers.compare.plan import Plan, begun, load_variant, removed_keys
 from trainers.compare.report import Report, make_report
-from trainers.compare.runs import Run, group_runs, read_runs
+from trainers.compare.runs import Run, read_runs
 from trainers.compare.table import print_report
 from trainers.compare.training import train_all
 from trainers.config.base import Count, PathText, SentCountOrZero

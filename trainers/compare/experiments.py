@@ -6,10 +6,11 @@ from pathlib import Path
 
 from pydantic import Field
 
+from trainers.compare.groups import Group, differing_keys
 from trainers.compare.numbers import Spread
 from trainers.compare.plan import Plan, Variant, load_variant
 from trainers.compare.report import Report, Row, Section, make_section, notes_of
-from trainers.compare.runs import FOLDER_SIDES, Group, Run, differing_keys
+from trainers.compare.runs import FOLDER_SIDES, Run
 from trainers.config.base import Count, SentCountOrZero, Settings
 from trainers.config.dump import as_yaml
 from trainers.config.loader import load_block

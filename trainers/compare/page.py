@@ -16,11 +16,13 @@ from gym_adapters.commands import install_command
 from gym_adapters.errors import UserError, refusal_named
 from gym_adapters.files import write_text
 from trainers.compare import numbers
+from trainers.compare.groups import Group
 from trainers.compare.numbers import Spread
 from trainers.compare.report import CHARTS, Report, Section, show
-from trainers.compare.runs import THEIRS, Group
-from trainers.compare.table import caption, seeds
+from trainers.compare.runs import THEIRS
+from trainers.compare.table import caption
 from trainers.records.metrics import EPISODE_LENGTH, REWARD
+from trainers.records.words import counted
 
 AXES = {"steps": "agent steps", "seconds": "seconds"}
 TITLES = {
@@ -173,7 +175,9 @@ def _section(index: int, section: Section) -> str:
 
 
 def _figures(section: Section) -> str:
-    heads = [f"{escape(group.name)}<small>{seeds(len(group.runs))}</small>" for group in section.groups]
+    heads = [
+        f"{escape(group.name)}<small>{counted(len(group.runs), 'seed')}</small>" for group in section.groups
+    ]
     rows = [
         (
             escape(row.label),

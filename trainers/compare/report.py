@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from trainers.compare import numbers
+from trainers.compare.groups import Group, differing_keys
 from trainers.compare.numbers import Curve, Spread
-from trainers.compare.runs import Group, Run, differing_keys
+from trainers.compare.runs import Run
 from trainers.records.metrics import EPISODE_LENGTH, REWARD
 
 ENTROPY, POLICY_LOSS, VALUE_LOSS = "Policy/Entropy", "Losses/Policy Loss", "Losses/Value Loss"

@@ -1,10 +1,9 @@
-"""Run folders of both trainers, and their grouping by settings."""
+"""Reads run folders of both trainers."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,12 @@ from gym_adapters.errors import UserError, unread_named
 from trainers.compare.events import PATTERN, event_files, read_events
 from trainers.compare.numbers import Curve, time_shares
 from trainers.config import dump_settings, load_settings
-from trainers.config.dump import as_yaml
 from trainers.config.loader import CONFIGURATION
 from trainers.config.overrides import flatten
 from trainers.config.reader import read_source
 from trainers.records.metrics import GROUP_REWARD, REWARD
 from trainers.records.run_folder import behaviors_by_folder
+from trainers.records.run_status import TIMERS
 
 OURS, THEIRS = "bridge-learn", "mlagents-learn"
 FOLDER_SIDES = (OURS, THEIRS)
@@ -33,7 +32,8 @@ _NOT_COMPARED = (
     "wandb",
 )
 _START = "checkpoint_settings.initialize_from"
-_UNREAD = "cannot be read"
+UNREAD = "cannot be read"
+"""What a run whose settings are not known has in place of them, under the key `CONFIGURATION`."""
 _SEED_SUFFIX = re.compile(r"[-_.]?(seed|s)?[-_.]?\d+$")
 
 
@@ -62,19 +62,6 @@ class Run:
     configuration: dict[str, Any]
     unknown: frozenset[str] = frozenset()
     notes: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Group:
-    """Runs of one trainer that count as seeds of one setting."""
-
-    name: str
-    runs: tuple[Run, ...]
-
-    @property
-    def side(self) -> str:
-        """The trainer of the runs."""
-        return self.runs[0].side
 
 
 def read_runs(folders: Sequence[Path], behavior: str | None = None) -> list[Run]:
@@ -157,9 +144,9 @@ def _read_run(folder: Path, behavior: str, place: Path) -> Run:
     compared = {key: value for key, value in full.items() if not key.startswith(_NOT_COMPARED)}
     start = own.get(_START)
     if start is not None:  # each seed may start from its own run
-        compared[_START] = _stem(Path(str(start)))
+        compared[_START] = stem(Path(str(start)))
     if tree is None:  # no other run is known to have the same settings
-        compared, unknown = {CONFIGURATION: f"{folder}: {_UNREAD}"}, frozenset()
+        compared, unknown = {CONFIGURATION: f"{folder}: {UNREAD}"}, frozenset()
     return Run(
         folder,
         side,
@@ -212,7 +199,7 @@ class _Timer(BaseModel):
 
 
 def _read_shares(folder: Path, notes: list[str]) -> dict[str, float] | None:
-    path = folder / "run_logs" / "timers.json"
+    path = folder / TIMERS
     try:
         return time_shares(_Timer.model_validate_json(path.read_bytes()).model_dump())
     except (OSError, ValueError, ZeroDivisionError):
@@ -220,68 +207,6 @@ def _read_shares(folder: Path, notes: list[str]) -> dict[str, float] | None:
         return None
 
 
-def group_runs(runs: Sequence[Run], names: Sequence[str] = ()) -> list[Group]:
-    """Group the runs of each trainer by name, or without names by configuration.
-
-    Raises:
-        UserError: The number of names differs from the number of runs.
-    """
-    if names and len(names) != len(runs):
-        raise UserError(
-            f"--names: {len(names)} names for {len(runs)} runs; give one name for each, the same for all seeds"
-        )
-    groups: dict[tuple[str, str], list[Run]] = {}
-    for index, run in enumerate(runs):
-        key = (run.side, names[index] if names else as_yaml(run.configuration))
-        groups.setdefault(key, []).append(run)
-    firsts = [members[0] for members in groups.values()]
-    if names:
-        titles = _distinct([name for _, name in groups], [f"{name}, {side}" for side, name in groups])
-    else:
-        stems = [f"{run.side}, {_stem(run.folder)}" for run in firsts]
-        ids = [f"{run.side}, {run.folder.name}" for run in firsts]
-        folders = [f"{run.side}, {run.folder}" for run in firsts]
-        titles = _distinct(_distinct(_distinct([run.side for run in firsts], stems), ids), folders)
-    return [Group(title, tuple(members)) for title, members in zip(titles, groups.values(), strict=True)]
-
-
-def _distinct(titles: Sequence[str], longer: Sequence[str]) -> list[str]:
-    """Return the titles, and the longer title in place of each title that occurs more than once."""
-    return [title if titles.count(title) == 1 else long for title, long in zip(titles, longer, strict=True)]
-
-
-def _stem(folder: Path) -> str:
+def stem(folder: Path) -> str:
     """Return a run's id without its seed."""
     return _SEED_SUFFIX.sub("", folder.name) or folder.name
-
-
-def differing_keys(groups: Sequence[Group]) -> dict[str, list[str]]:
-    """Return the keys whose values differ, with each group's value as YAML, or values if its runs have several.
-
-    A key that a trainer does not have counts as its default and is shown as a dash. So does a key of a run whose
-    settings cannot be read.
-    """
-    runs = [run for group in groups for run in group.runs]
-    keys = dict.fromkeys(key for run in runs for key in run.configuration)
-    rows = {}
-    if any(CONFIGURATION in run.configuration for run in runs):
-        rows[CONFIGURATION] = _cells(
-            groups, lambda run: _UNREAD if CONFIGURATION in run.configuration else "–"
-        )
-        del keys[CONFIGURATION]
-    known = [run for run in runs if CONFIGURATION not in run.configuration]
-    for key in keys:
-        values = [run.configuration.get(key) for run in known]
-        if any(value != values[0] for value in values):
-            rows[key] = _cells(groups, partial(_shown, key))
-    return rows
-
-
-def _cells(groups: Sequence[Group], shown: Callable[[Run], str]) -> list[str]:
-    """Return what is shown of each group's runs, each text once."""
-    return [" or ".join(dict.fromkeys(map(shown, group.runs))) for group in groups]
-
-
-def _shown(key: str, run: Run) -> str:
-    there = key in run.configuration and key not in run.unknown
-    return as_yaml(run.configuration[key]) if there else "–"

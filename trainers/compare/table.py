@@ -6,6 +6,7 @@ from rich.text import Text
 
 from gym_adapters.text import one_line, printable
 from trainers.compare.report import Report, Section, show
+from trainers.records.words import counted
 
 
 def print_report(report: Report, console: Console) -> None:
@@ -33,7 +34,7 @@ def figures(section: Section) -> Table:
     )
     table.add_column("")
     for group in section.groups:
-        table.add_column(Text(f"{one_line(group.name)}\n{seeds(len(group.runs))}"), justify="right")
+        table.add_column(Text(f"{one_line(group.name)}\n{counted(len(group.runs), 'seed')}"), justify="right")
     for row in section.rows:
         table.add_row(row.label, *(show(cell, row.style) for cell in row.cells))
     return table
@@ -48,11 +49,6 @@ def differences(section: Section) -> Table:
     for key, values in section.differences.items():
         table.add_row(*(Text(one_line(text)) for text in (key, *values)))
     return table
-
-
-def seeds(count: int) -> str:
-    """Return the number of seeds in words."""
-    return "1 seed" if count == 1 else f"{count} seeds"
 
 
 def caption(section: Section) -> str:

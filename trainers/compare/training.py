@@ -76,17 +76,18 @@ def check_mlagents_learn(program: str | None) -> None:
 
 
 def _write_files(plan: Plan) -> None:
-    """Write the training files of both trainers, or raise an error if the folder has those of another comparison."""
+    """Write the training files of both trainers."""
     for variant in plan.variants:
         for side in FOLDERS:
             path = _config(plan, side, variant)
-            text = dump_settings(variant.settings, for_mlagents=side == THEIRS)
-            if path.is_file() and path.read_text(encoding="utf-8") != text:
-                raise UserError(
-                    f"{path}: has other settings; choose another folder with --out, or delete the file"
-                )
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_text(path, text)
+            _write(path, dump_settings(variant.settings, for_mlagents=side == THEIRS), "other settings")
+
+
+def _write(path: Path, text: str, otherwise: str) -> None:
+    """Write a file, or raise an error if one with another text is there, which has what `otherwise` says."""
+    if path.is_file() and path.read_text(encoding="utf-8") != text:
+        raise UserError(f"{path}: has {otherwise}; choose another folder with --out, or delete the file")
+    write_text(path, text)
 
 
 def _config(plan: Plan, side: str, variant: Variant) -> Path:
@@ -113,15 +114,10 @@ def _player(plan: Plan) -> Path:
     arguments = ["--env", plan.env, "--agents", str(plan.agents)]
     for variant in plan.variants:
         check_environment(parse([*arguments, *(variant.settings.env_settings.env_args or ())]))
-    (plan.out / "files").mkdir(parents=True, exist_ok=True)
     path = (plan.out / "files" / "Player.x86_64").absolute()
     command = shlex.join([sys.executable, "-m", "bridge.player", *arguments])
     text = f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(_home()))} exec {command} "$@"\n'
-    if path.is_file() and path.read_text(encoding="utf-8") != text:
-        raise UserError(
-            f"{path}: has another --env or --agents; choose another folder with --out, or delete the file"
-        )
-    write_text(path, text)
+    _write(path, text, "another --env or --agents")
     path.chmod(0o755)
     return path
 
@@ -153,10 +149,15 @@ def _train(plan: Plan, side: str, variant: Variant, seed: int, player: Path, pro
         environment.pop("PYTHONPATH", None)
     code = _follow(command, environment, log, progress)
     if code:
-        last = log.read_text("utf-8", "replace").strip().splitlines()[-1:] or ["no output"]
         raise UserError(
-            f"{side}, {folder.name}: stopped with exit status {code}; the end of {log}: {last[0]}"
+            f"{side}, {folder.name}: stopped with exit status {code}; the end of {log}: {last_line(log)}"
         )
+
+
+def last_line(log: Path) -> str:
+    """Return the last line that a trainer printed to its log."""
+    lines = log.read_text("utf-8", "replace").strip().splitlines()
+    return lines[-1] if lines else "no output"
 
 
 def _follow(command: Sequence[str], environment: dict[str, str], log: Path, progress: Progress) -> int:

@@ -13,11 +13,8 @@ from trainers.config import errors
 from trainers.config.base import UNKNOWN, Settings
 from trainers.config.old_files import old_file
 from trainers.config.overrides import advice, every_behavior, key_path, leaves, put, without_name
-from trainers.config.reader import parse_yaml, read_source
+from trainers.config.reader import SETTINGS, parse_yaml, read_source
 from trainers.config.run import ONE_START, RunSettings, deep_merge
-
-SETTINGS = "settings"
-"""Label of settings that come from no file."""
 
 CONFIGURATION = "configuration.yaml"
 """The file in which a run keeps its settings."""

@@ -6,13 +6,12 @@ of keys, at the top level or under ``behaviors``, and a block ``default`` has wh
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from gym_adapters.errors import UserError
+from gym_adapters.errors import UserError, place_named
 from gym_adapters.text import one_line
 from trainers.config import catalogue
 from trainers.config.base import show
@@ -20,7 +19,7 @@ from trainers.config.behavior import BehaviorSettings
 from trainers.config.lesson_files import lessons, samplers
 from trainers.config.loader import load_settings
 from trainers.config.network import MemorySettings, NetworkSettings
-from trainers.config.reader import read_source
+from trainers.config.reader import SETTINGS, read_source
 from trainers.config.run import deep_merge, inherit
 from trainers.config.written import plain
 
@@ -61,37 +60,28 @@ def from_mlagents(
     _, content = read_source(source)
     old = plain(content)
     notes: list[str] = []
-    with _place_named(source):
+    with place_named(source):
         tree = _whole(old, bool(curricula or sampler_file), notes)
     parameters: dict[str, Any] = {}
     for path in curricula:
         content = read_source(path)[1]
-        with _place_named(path):
+        with place_named(path):
             parameters |= lessons(plain(content), path.stem if path.suffix == ".json" else None, notes)
     if sampler_file is not None:
         content = read_source(sampler_file)[1]
-        with _place_named(sampler_file):
+        with place_named(sampler_file):
             parameters |= samplers(plain(content), notes)
     parameters = deep_merge(tree.pop("environment_parameters", {}), parameters)
     tree |= {"environment_parameters": parameters} if parameters else {}
     try:
         settings = load_settings(tree)
     except UserError as error:
-        raise UserError(f"{source}, brought up to date: {str(error).removeprefix('settings: ')}") from None
+        raise UserError(f"{source}, brought up to date: {str(error).removeprefix(f'{SETTINGS}: ')}") from None
     lines = [one_line(note, LONGEST_NOTE) for note in notes]
     written = settings.model_dump(mode="json", exclude_unset=True)
     written |= {"environment_parameters": parameters} if parameters else {}  # as short as they came
     body = yaml.safe_dump(written, sort_keys=False, allow_unicode=True, width=100)
     return "".join(f"# {line}\n" for line in lines) + body, lines
-
-
-@contextmanager
-def _place_named(place: object) -> Iterator[None]:
-    """Begin errors with the place that they are about."""
-    try:
-        yield
-    except UserError as error:
-        raise UserError(f"{place}: {error}") from None
 
 
 def _whole(old: Mapping[str, Any], more: bool, notes: list[str]) -> dict[str, Any]:
@@ -109,9 +99,9 @@ def _whole(old: Mapping[str, Any], more: bool, notes: list[str]) -> dict[str, An
     today = isinstance(listed, Mapping) and any(map(_is_of_today, listed.values()))
     kept = {name: block for name, block in old.items() if name not in MOVED}
     tree = kept if today and (more or MOVED & old.keys()) else _flat_behaviors(old, listed, notes)
-    with _place_named("curriculum"):
+    with place_named("curriculum"):
         parameters = lessons(old.get("curriculum", {}), None, notes)
-    with _place_named("parameter_randomization"):
+    with place_named("parameter_randomization"):
         parameters |= samplers(old.get("parameter_randomization", {}), notes)
     return {**tree, **({"environment_parameters": parameters} if parameters else {})}
 

@@ -15,6 +15,9 @@ from trainers.config.base import show
 from trainers.config.old_files import OLD_TAGS
 from trainers.config.written import written
 
+SETTINGS = "settings"
+"""Label of settings that come from no file."""
+
 _TAG = "tag:yaml.org,2002:"
 _NUMBERS = (f"{_TAG}int", f"{_TAG}float")
 _PLAIN = (*_NUMBERS, f"{_TAG}bool", f"{_TAG}null")
@@ -66,9 +69,7 @@ class _StrictLoader(yaml.SafeLoader):
             return super().construct_object(node, deep=deep)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             kind = str(node.tag).removeprefix(_TAG)
-            raise yaml.constructor.ConstructorError(
-                None, None, f"{show(node.value)} cannot be read as !!{kind}", node.start_mark
-            ) from None
+            raise _refusal(node, f"{show(node.value)} cannot be read as !!{kind}") from None
 
     def get_single_node(self) -> yaml.Node | None:
         """Return the tree of the text, or raise an error if it stands for more than `limits` allow."""
@@ -81,13 +82,10 @@ class _StrictLoader(yaml.SafeLoader):
         """Build a map, or raise an error if a key is repeated. A merge key (``<<``) may be overridden."""
         lines: dict[str, int] = {}
         for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
-            if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
+            if not isinstance(key, yaml.ScalarNode) or key.tag == f"{_TAG}merge":
                 continue
             if key.value in lines:
-                first = lines[key.value]
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key.value} is repeated, first on line {first}", key.start_mark
-                )
+                raise _refusal(key, f"the key {key.value} is repeated, first on line {lines[key.value]}")
             lines[key.value] = key.start_mark.line + 1
         return super().construct_mapping(node, deep=deep)
 
@@ -108,7 +106,7 @@ def _measure(node: yaml.Node, known: dict[int, tuple[int, int]]) -> tuple[int, i
     """
     if isinstance(node, yaml.ScalarNode):
         if node.tag in _NUMBERS and len(node.value) > NUMBER_LETTERS:
-            raise _too_large(
+            raise _refusal(
                 node, f"a number of {len(node.value):,} letters; expected at most {NUMBER_LETTERS}"
             )
         return 1, 1
@@ -120,16 +118,17 @@ def _measure(node: yaml.Node, known: dict[int, tuple[int, int]]) -> tuple[int, i
         values = 1 + sum(size for size, _ in sizes)
         levels = 1 + max((depth for _, depth in sizes), default=0)
         if values > YAML_VALUES:
-            raise _too_large(
+            raise _refusal(
                 node, f"more than {YAML_VALUES:,} values with every alias (*) written out; use fewer"
             )
         if levels > YAML_LEVELS:
-            raise _too_large(node, f"more than {YAML_LEVELS} levels of maps and lists; use fewer")
+            raise _refusal(node, f"more than {YAML_LEVELS} levels of maps and lists; use fewer")
         known[id(node)] = values, levels
     return known[id(node)]
 
 
-def _too_large(node: yaml.Node, what: str) -> yaml.constructor.ConstructorError:
+def _refusal(node: yaml.Node, what: str) -> yaml.constructor.ConstructorError:
+    """Return the error about a node, which names its line and column."""
     return yaml.constructor.ConstructorError(None, None, what, node.start_mark)
 
 
@@ -140,16 +139,16 @@ def read_source(source: Path | str | Mapping[str, Any] | None) -> tuple[str, Map
         UserError: The file is missing, unreadable, empty, not YAML, or not a map.
     """
     if source is None:
-        return "settings", {}
+        return SETTINGS, {}
     if isinstance(source, Mapping):
-        return "settings", source
+        return SETTINGS, source
     if not isinstance(source, str | Path):
         raise UserError(
-            "settings: expected the path of a training file, its YAML text or a dictionary, got "
+            f"{SETTINGS}: expected the path of a training file, its YAML text or a dictionary, got "
             f"{type(source).__name__}"
         )
     if isinstance(source, str) and _is_text(source):
-        label, text = "settings", source
+        label, text = SETTINGS, source
     else:
         label, text = str(source), _read_file(Path(source))
     content = parse_yaml(text, label)

@@ -1,6 +1,7 @@
 """The whole training file."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, PrivateAttr, ValidationError, ValidationInfo, field_validator, model_validator
@@ -50,6 +51,11 @@ class CheckpointSettings(Settings):
     results_dir: PathText = Field(
         default="runs", description="Folder of all run folders (mlagents-learn: results)."
     )
+
+    @property
+    def folder(self) -> Path:
+        """The folder of a run that has a `run_id`, as the user named it."""
+        return Path(self.results_dir, str(self.run_id))
 
     @property
     def watches(self) -> bool:

@@ -228,17 +228,15 @@ class Played:
 
 
 def play_all(
-    env: BaseEnv,
-    policies: Sequence[Policy],
-    deterministic: bool = True,
-    played: dict[int, list[ActionTuple]] | None = None,
+    env: BaseEnv, policies: Sequence[Policy], played: dict[int, list[ActionTuple]] | None = None
 ) -> dict[str, list[Played]]:
-    """Play the first episode of every agent, as far as `env` tells which it is (see `FirstEpisodes`).
+    """Play the first episode of every agent by the likeliest actions, as far as `env` tells which episode that is.
+
+    See `FirstEpisodes`.
 
     Args:
         env: an environment with the policies' behaviors; it is reset, and left open.
         policies: one for each behavior that acts.
-        deterministic: take the most likely actions; else draw samples.
         played: is filled with the actions of each agent's episode, by agent id.
 
     Returns:
@@ -247,7 +245,7 @@ def play_all(
     Raises:
         UserError: see `play`.
     """
-    found = play_ids(env, policies, deterministic, played)
+    found = play_ids(env, policies, played=played)
     return {
         policy.name: [
             one for name in sorted(found) if parts_of(name)[0] == policy.name for one in found[name]
@@ -262,7 +260,10 @@ def play_ids(
     deterministic: bool = True,
     played: dict[int, list[ActionTuple]] | None = None,
 ) -> dict[str, list[Played]]:
-    """Play as `play_all` does, and return the episodes by behavior id, in order of agent id."""
+    """Play as `play_all` does, and return the episodes by behavior id, in order of agent id.
+
+    If `deterministic` is false, actions are sampled.
+    """
     running: dict[tuple[str, int], Played] = {}
     finished: dict[tuple[str, int], Played] = {}
     for step in play(env, policies, deterministic):

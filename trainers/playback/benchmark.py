@@ -11,7 +11,6 @@ trains nothing and writes the tables of `docs/results.md`.
 
 import argparse
 import csv
-import io
 import os
 import platform
 import subprocess
@@ -50,6 +49,7 @@ from trainers.records.metrics import REWARD
 from trainers.records.names import behavior_folder
 from trainers.records.plots import draw_seeds
 from trainers.records.policy_file import load_policy
+from trainers.records.reports import csv_text
 from trainers.records.run_status import has_finished
 from trainers.training.default_files import tuned_files
 from trainers.training.evaluation import EVALUATION_SEED
@@ -207,12 +207,10 @@ def _machine() -> str:
 def write_curves(title: str, results: Sequence[SeedResult], folder: Path) -> None:
     """Write `<title>.csv` (step, then one column of mean training return per seed) and `<title>.png`."""
     curves = {result.score.seed: _curve(result.progress) for result in results}
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["step", *(f"seed {seed}" for seed in curves)])
+    rows: list[list[object]] = [["step", *(f"seed {seed}" for seed in curves)]]
     for step in sorted(set().union(*curves.values())):
-        writer.writerow([step, *(f"{curve[step]:.1f}" if step in curve else "" for curve in curves.values())])
-    write_text(folder / f"{title}.csv", text.getvalue())
+        rows.append([step, *(f"{curve[step]:.1f}" if step in curve else "" for curve in curves.values())])
+    write_text(folder / f"{title}.csv", csv_text(rows))
     draw_seeds(title, curves, folder / f"{title}.png")
 
 

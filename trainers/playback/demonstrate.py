@@ -26,6 +26,7 @@ from trainers.experience.playing import Acted, play, require_behaviors
 from trainers.networks.policy_network import join_masks
 from trainers.playback.evaluation import EPISODES
 from trainers.playback.policies import add_playing, from_run, loaded
+from trainers.playback.run_environment import require_trust
 from trainers.records.names import file_name
 from trainers.records.policy_file import LoadedPolicy, find_checkpoints
 
@@ -186,12 +187,7 @@ def _player_of(arguments: argparse.Namespace, checkpoint: Path) -> str | None:
     env_path = load_settings(configuration).env_settings.env_path if configuration.is_file() else None
     if not looks_like_player(env_path):
         return None
-    if not arguments.trust:
-        raise UserError(
-            f"{configuration}: it would start the program {env_path}; add --trust if you trust this run, or name the "
-            "player with --env"
-        )
-    print(printable(f"{configuration}: trusted to start the program {env_path}"), file=sys.stderr)
+    require_trust(configuration, f"start the program {env_path}", arguments.trust, "the player")
     return env_path
 
 

@@ -32,7 +32,7 @@ FILM = Look(width=400, seconds=8, most_fps=34)
 PREVIEW = Look(width=400, seconds=3, most_fps=13, colours=32)
 
 
-def film(run: Path, folder: Path, checkpoint: str = "last", seed: int = 0, trust: bool = False) -> list[Path]:
+def film(run: Path, folder: Path, checkpoint: str, seed: int, trust: bool) -> list[Path]:
     """Play one episode and write its `.mp4` and `.gif`.
 
     Args:

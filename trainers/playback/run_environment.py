@@ -53,13 +53,28 @@ def environment_of(
             f"{_measure_command(checkpoint, env_id, shown)}"
         )
     asked = "" if typed else needs_trust(env_id, options)
-    if asked and not trust:
-        raise UserError(
-            f"{configuration}: it would {asked}; add --trust if you trust this run, or name an environment with --env"
-        )
     if asked:
-        print(printable(f"{configuration}: trusted to {asked}"), file=sys.stderr)
+        require_trust(configuration, asked, trust, "an environment")
     return env_id, options
+
+
+def require_trust(configuration: Path, asked: str, trust: bool, instead: str) -> None:
+    """Require that a run is trusted with what it would do, and print that.
+
+    Args:
+        configuration: names it, and is a file of the run.
+        asked: what it would do, to go after "it would".
+        trust: whether the run is trusted.
+        instead: what `--env` may name in place of it.
+
+    Raises:
+        UserError: it is not.
+    """
+    if not trust:
+        raise UserError(
+            f"{configuration}: it would {asked}; add --trust if you trust this run, or name {instead} with --env"
+        )
+    print(printable(f"{configuration}: trusted to {asked}"), file=sys.stderr)
 
 
 def _watch_command(checkpoint: Path) -> str:

@@ -4,7 +4,7 @@ import math
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from gym_adapters.errors import UserError, closed_after, refusal_named
 from gym_adapters.files import write_atomically
 from gym_adapters.film import Film
 from gym_adapters.filmed_agents import FilmedAgents
-from gym_adapters.make import PACKAGES
+from gym_adapters.registered import PACKAGES
 from gym_adapters.text import first_line
 
 MOST_FPS = 50
@@ -58,7 +58,7 @@ class Look:
     colours: int = 256
 
 
-def check_video(path: Path, env_id: str, options: Mapping[str, Any] | None = None) -> None:
+def check_video(path: Path, env_id: str, options: Mapping[str, Any]) -> None:
     """Check that a video can be made, before an episode is played for it.
 
     Raises:
@@ -66,14 +66,14 @@ def check_video(path: Path, env_id: str, options: Mapping[str, Any] | None = Non
     """
     _require_suffix(path)
     _ffmpeg()
-    with _film(env_id, options) as film:
+    with closing(Film(env_id, options)) as film:
         film.look()
 
 
 def write_video(
     path: Path,
     env_id: str,
-    options: Mapping[str, Any] | None,
+    options: Mapping[str, Any],
     episodes: Sequence[Episode],
     look: Look | None = None,
 ) -> None:
@@ -92,7 +92,7 @@ def write_video(
     look = look or Look()
     with _written(path, look) as writer:
         for episode in episodes:
-            with _film(env_id, options) as film:
+            with closing(Film(env_id, options)) as film:
                 every = math.ceil(film.fps / look.most_fps)
                 fps = film.fps / every
                 most = None if look.seconds is None else round(look.seconds * fps)
@@ -215,15 +215,6 @@ def _require_same(env_id: str, film: Film, episode: Episode) -> None:
             f"{env_id}: does not repeat: the same seed and actions gave {episode.episode_return:.2f}, then "
             f"{film.episode_return:.2f}, so no video was written; seed all its random numbers in reset"
         )
-
-
-@contextmanager
-def _film(env_id: str, options: Mapping[str, Any] | None) -> Iterator[Film]:
-    film = Film(env_id, options)
-    try:
-        yield film
-    finally:
-        film.close()
 
 
 def _ffmpeg() -> Any:

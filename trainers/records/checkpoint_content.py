@@ -4,7 +4,7 @@ from collections import OrderedDict
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gym_adapters.errors import UserError
 from trainers.config.errors import problems
@@ -48,9 +48,6 @@ class SavedPolicy(_Part):
     Policy: dict[str, torch.Tensor]
 
 
-_POLICY = TypeAdapter(SavedPolicy)
-
-
 def require_policy(state: dict[str, Any]) -> None:
     """Require that a checkpoint holds what acting needs.
 
@@ -58,7 +55,7 @@ def require_policy(state: dict[str, Any]) -> None:
         ValueError: a value is missing or of another kind; the message names it.
     """
     try:
-        _POLICY.validate_python(state)
+        SavedPolicy.model_validate(state)
     except ValidationError as error:
         where, text = problems(error)[0]
         raise ValueError(f"{'.'.join(map(str, where))}: {text}") from None

@@ -96,7 +96,7 @@ class _Terminal:
         self.replaced = threading.local()
 
     def write(self, text: str) -> int:
-        """Write a text, after it has erased the rows below the first of each line that the terminal wrapped."""
+        """Erase the further rows of lines that the terminal wrapped, then write a text."""
         lengths, self.replaced.lengths = getattr(self.replaced, "lengths", ()), ()
         rows = sum(max(length - 1, 0) // max(self._console.width, 1) for length in lengths)
         return self._file.write(ERASED_ROW * rows + text)

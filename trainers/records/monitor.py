@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gym_adapters.errors import refusal_named
-from trainers.records.reports import damaged_name
+from trainers.records.reports import set_aside
 
 COLUMNS = ("r", "l", "t", "step")
 """Raw return, decisions, seconds since `t_start`, and agent steps of the run when the episode ended."""
@@ -97,8 +97,6 @@ class MonitorFile:
             if not math.isfinite(seconds):
                 raise ValueError(f"expected a number of seconds, got {seconds}")
         except (ValueError, LookupError, TypeError, OverflowError, RecursionError):
-            kept = damaged_name(self.path)
-            self.path.replace(kept)
-            self.note = f"{self.path} is no monitor file: it is kept as {kept.name}, and a new one begins"
+            self.note = f"{self.path} is no monitor file: {set_aside(self.path)}"
             return
         self._start, self._length, self._seconds = start, len(whole), max(0.0, seconds)

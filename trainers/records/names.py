@@ -48,7 +48,7 @@ def file_name(behavior: str) -> str:
 
 
 def unused_name(behavior: str, names: Collection[str]) -> str:
-    """`file_name`; if `names` has it in other letter case only, a name with a mark of its own instead."""
+    """Return the `file_name` of a behavior; with a mark of its own if `names` has it in other letter case only."""
     name = file_name(behavior)
     if name in {unicodedata.normalize("NFC", other) for other in names}:
         return name

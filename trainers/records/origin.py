@@ -6,7 +6,6 @@ No variable of the environment is recorded, since some hold secrets.
 import json
 import os
 import platform
-import shlex
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from gym_adapters.commands import shell_line
 from gym_adapters.files import write_text
 
 COMMAND, SYSTEM = Path("run_logs", "command.txt"), Path("run_logs", "system.json")
@@ -35,9 +35,9 @@ def write_origin(folder: Path) -> None:
 
 def command_line() -> str:
     """Return the command line of this process, as it would be typed again."""
-    words = sys.orig_argv
-    line = subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
-    return line.encode("utf-8", "replace").decode()  # names may have bytes that are no text
+    return (
+        shell_line(*sys.orig_argv).encode("utf-8", "replace").decode()
+    )  # names may have bytes that are no text
 
 
 @cache

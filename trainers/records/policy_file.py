@@ -1,9 +1,9 @@
 """A policy loaded from a checkpoint; the run that made it is not needed."""
 
 import operator
+import os
 from collections.abc import Hashable, Iterable, Sequence
 from functools import partial
-from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -75,19 +75,13 @@ def _others(path: Path, which: str) -> str:
     names = [file.stem for pattern in ("*.pt", "*/*.pt") for file in path.glob(pattern)]
     ends = {name.rpartition("-")[2] for name in names}
     steps = sorted(int(end) for end in ends if end.isdecimal())
-    there = [word for word, name in (("last", NEWEST), ("best", BEST)) if Path(name).stem in names] + [
-        *map(str, steps)
-    ]
+    there = [word for word, name in (("last", NEWEST), ("best", BEST)) if Path(name).stem in names]
+    there += map(str, steps)
     why = "the best is kept once 100 episodes have ended; " if which == "best" else ""
     if there:
         return f"; {why}choose {one_of(there)}"
     runs = [file.parents[1] for file in path.glob(f"*/*/{NEWEST}")]
-    return f"; it holds runs: give one of them, such as {max(runs, key=_age)}" if runs else ""
-
-
-def _age(run: Path) -> float:
-    """Return when a folder was last changed."""
-    return run.stat().st_mtime
+    return f"; it holds runs: give one of them, such as {max(runs, key=os.path.getmtime)}" if runs else ""
 
 
 class LoadedPolicy:
@@ -283,7 +277,7 @@ def load_policy(run_or_checkpoint: str | Path, which: str = "last") -> LoadedPol
     Raises:
         UserError: there is no checkpoint, it is damaged, or the run has several behaviors.
     """
-    if not isinstance(run_or_checkpoint, str | PathLike):
+    if not isinstance(run_or_checkpoint, str | os.PathLike):
         raise UserError(
             f"load_policy: expected the path of a run or a checkpoint, got {type(run_or_checkpoint).__name__}"
         )

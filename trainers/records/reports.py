@@ -3,7 +3,7 @@
 import csv
 import io
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -113,10 +113,10 @@ class CsvReport:
             self._columns += new
             self._lines = []
         self._lines += map(self._line, self._rows[len(self._lines) :])
-        write_text(self.path, "".join([_csv_line(self._columns), *self._lines]))
+        write_text(self.path, "".join([csv_text([self._columns]), *self._lines]))
 
     def _line(self, row: Mapping[str, str]) -> str:
-        return _csv_line([row.get(column, "") for column in self._columns])
+        return csv_text([[row.get(column, "") for column in self._columns]])
 
     def draw(self, title: str) -> None:
         """Draw `reward.png` and `losses.png` beside the file, with this title."""
@@ -130,21 +130,16 @@ class CsvReport:
         try:
             rows, self._columns = read_progress(self.path)
         except (OSError, ValueError, csv.Error) as error:
-            kept = damaged_name(self.path)
-            with refusal_named(self.path):
-                self.path.replace(kept)
-            reason = joined_lines(error)
-            self.note = (
-                f"{self.path} cannot be read ({reason}): it is kept as {kept.name}, and a new one begins"
-            )
+            self.note = f"{self.path} cannot be read ({joined_lines(error)}): {set_aside(self.path)}"
             return
         self._rows = [row for row in rows if int(row["step"]) <= resumed_step]
         self.earlier_seconds = float(self._rows[-1]["seconds"]) if self._rows else 0.0
 
 
-def _csv_line(cells: Sequence[str]) -> str:
+def csv_text(rows: Iterable[Sequence[object]]) -> str:
+    """Return rows of cells as CSV."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(cells)
+    csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
 
 
@@ -193,7 +188,14 @@ def console_line(summary: Summary) -> str:
     return f"{start}Mean Reward: {mean:.3f}. {middle}Std of Reward: {std:.3f}. {state}{rating}"
 
 
-def damaged_name(path: Path) -> Path:
-    """Return a name beside `path` that no file has yet."""
+def set_aside(path: Path) -> str:
+    """Rename a file that cannot be gone on with, and return what is done with it in words.
+
+    Raises:
+        UserError: the system refuses.
+    """
     names = (path.with_name(f"{path.stem}.damaged-{count}{path.suffix}") for count in itertools.count(1))
-    return next(name for name in names if not name.exists())
+    kept = next(name for name in names if not name.exists())
+    with refusal_named(path):
+        path.replace(kept)
+    return f"it is kept as {kept.name}, and a new one begins"

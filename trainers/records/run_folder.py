@@ -164,7 +164,7 @@ def _named(checkpoints: CheckpointSettings) -> Path:
             f"{MOST_LETTERS} letters, no slash, colon or the like, no dot at the start, no dot or space at the end"
             f"{_as_run(run_id)}"
         )
-    return Path(checkpoints.results_dir, run_id)
+    return checkpoints.folder
 
 
 def _as_run(run_id: str) -> str:

@@ -12,6 +12,9 @@ from filelock import FileLock, Timeout
 
 from gym_adapters.errors import UserError
 
+TRIES = 100
+"""How often a lock is tried whose folder is deleted meanwhile."""
+
 LOCKS = ".locks"
 """Beside the runs: a lock for each, which ends with the process that holds it, and a note of who that is."""
 
@@ -54,13 +57,13 @@ def locked(folder: Path) -> Iterator[None]:
 
 def _acquire(lock: FileLock, place: Path) -> None:
     """Acquire a lock at once or not at all; its folder may be deleted, being empty, just after it was made."""
-    for last in (*(False,) * 99, True):
+    for attempt in range(1, TRIES + 1):
         try:
             place.mkdir(parents=True, exist_ok=True)
             lock.acquire(timeout=0)
             return
         except (FileNotFoundError, FileExistsError):  # mkdir says so of a folder that was there and is gone
-            if last:
+            if attempt == TRIES:
                 raise
 
 

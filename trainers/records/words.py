@@ -31,3 +31,8 @@ def duration(seconds: float) -> str:
     minutes, left = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number of things, such as 1 episode or 20 episodes."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

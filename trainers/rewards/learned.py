@@ -11,7 +11,7 @@ import torch
 from mlagents_envs.base_env import BehaviorSpec
 from torch import Tensor
 
-from gym_adapters.errors import UserError
+from gym_adapters.errors import UserError, place_named
 from trainers.config import LearnedSignalSettings, NetworkSettings
 from trainers.experience.rows import Rows
 from trainers.experience.samplers import divide
@@ -117,10 +117,8 @@ class LearnedSignal(RewardSignal):
         require_room(self.owner, task.spec, network, lambda: self.make_network(task.spec, network), copies=4)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            try:
+            with place_named(self.owner):
                 self.network = self.make_network(task.spec, network).to(task.device).eval()
-            except UserError as error:
-                raise UserError(f"{self.owner}: {error}") from error
         learned = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
         self.optimizer = FlatAdam([learned], [settings.learning_rate], ConstantRate(), 1, task.collective)
         self.observation_moments = ObservationMoments(self.network.vector_size, task.collective)

@@ -1,7 +1,5 @@
 """What a search leaves: a table of its best trials, `best.yaml`, `trials.csv` and `trials.png`."""
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +12,7 @@ from gym_adapters.errors import refusal_named
 from gym_adapters.files import write_text
 from gym_adapters.text import one_line
 from trainers.config import dump_settings
+from trainers.records.reports import csv_text
 from trainers.search.result import Result, ranked, short, shown
 from trainers.search.space import Search
 
@@ -35,7 +34,6 @@ def write_results(trials: Sequence[Result], search: Search, name: str, out: Path
     """
     best, paths = ranked(trials)[:1], [out / "trials.csv"]
     with refusal_named(out):
-        out.mkdir(parents=True, exist_ok=True)
         write_text(paths[0], _csv_text(trials, search))
         if best:
             paths = [out / "best.yaml", *paths, out / "trials.png"]
@@ -55,20 +53,18 @@ def _best_text(best: Result, search: Search, name: str) -> str:
 
 
 def _csv_text(trials: Sequence[Result], search: Search) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     keys, seeds = list(search.file.space), search.file.seeds
-    writer.writerow(
+    rows: list[list[object]] = [
         ["trial", "state", "value", *(f"seed {seed}" for seed in seeds), "seconds", *keys, "reason"]
-    )
+    ]
     for trial in trials:
         measured = trial.seeds or (None,) * len(seeds)
         numbers = [
             "" if number is None else f"{number:.8g}" for number in (trial.value, *measured, trial.seconds)
         ]
         values = [trial.texts.get(key, "") for key in keys]
-        writer.writerow([trial.number, trial.state, *numbers, *values, trial.reason])
-    return text.getvalue()
+        rows.append([trial.number, trial.state, *numbers, *values, trial.reason])
+    return csv_text(rows)
 
 
 def print_table(trials: Sequence[Result], search: Search, console: Console) -> None:

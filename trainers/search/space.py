@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from bridge.process import looks_like_player
-from gym_adapters.errors import UserError
+from gym_adapters.errors import UserError, place_named
 from trainers.config import CheckpointSettings, RunSettings, load_settings
 from trainers.config.base import Count, Flag, PathText, Positive, Real, SentCountOrZero, Settings, problem
 from trainers.config.dump import as_yaml
@@ -184,10 +184,8 @@ def load_search(path: Path, env: str | None = None, overrides: Sequence[str] = (
         load_settings(place)  # its own mistakes are named with its path
         training = dict(read_source(place)[1])
     training = deep_merge(training, file.settings or {})
-    try:
+    with place_named(label):
         load_settings(training)
-    except UserError as error:
-        raise UserError(f"{label}: {error}") from None
     options = {} if env is None else {"env_settings": {"env_path": env}}
     base = load_settings(training, overrides, options)
     if base.env_settings.env_path is None:

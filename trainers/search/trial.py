@@ -17,7 +17,7 @@ from gym_adapters.errors import refusal_named
 from gym_adapters.files import write_text
 from gym_adapters.vector_env import GAME_SCORE
 from trainers.compare.numbers import Curve, best, final
-from trainers.compare.training import PATIENCE, surroundings
+from trainers.compare.training import PATIENCE, last_line, surroundings
 from trainers.config import RunSettings, dump_settings
 from trainers.optim.launch import NEEDED
 from trainers.records.metrics import ELO, GROUP_REWARD, REWARD
@@ -77,11 +77,6 @@ class SeedRun:
         steps, seconds = (np.array([float(row[key]) for row in rows]) for key in ("step", "seconds"))
         return Curve(steps, seconds, numbers)
 
-    def last_words(self) -> str:
-        """Return the last line of the output."""
-        lines = self.log.read_text("utf-8", "replace").strip().splitlines()
-        return lines[-1] if lines else "no output"
-
 
 def train_seeds(
     settings: RunSettings,
@@ -106,7 +101,6 @@ def train_seeds(
         UserError: A file cannot be written.
     """
     with refusal_named(folder):
-        folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / "training.yaml", dump_settings(settings))
     runs: list[SeedRun] = []
     try:
@@ -149,7 +143,7 @@ def _follow(
         for run, code in zip(runs, codes, strict=True):
             if code:
                 raise TrialError(
-                    f"seed {run.seed}: exit status {code}; the end of {run.log}: {run.last_words()}"
+                    f"seed {run.seed}: exit status {code}; the end of {run.log}: {last_line(run.log)}"
                 )
         curves = [run.curve(behavior) for run in runs]
         common = min(0 if curve is None else len(curve.values) for curve in curves)

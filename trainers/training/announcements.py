@@ -12,12 +12,13 @@ from gym_adapters.trust import needs_trust
 from trainers.algorithms.learner import Learner
 from trainers.config import CheckpointSettings, RunSettings
 from trainers.config.base import suggestion
+from trainers.config.reader import SETTINGS
 from trainers.config.scaling import scaled
 from trainers.networks.behavior_spec import actions_in_words
 from trainers.optim.launch import launched
 from trainers.records.checkpoint import NEWEST
 from trainers.records.metrics import Summary
-from trainers.records.words import duration, short_count, three_digits
+from trainers.records.words import counted, duration, short_count, three_digits
 from trainers.training.evaluation import Score
 from trainers.training.outcome import Outcome
 
@@ -29,10 +30,10 @@ TENSORBOARD = "tensorboard.main"
 def run_lines(settings: RunSettings, env: BaseEnv) -> Iterator[str]:
     """Yield the lines that say what a run is. Its `run_id` and its seed are set."""
     name = settings.env_settings.env_path or getattr(env, "title", type(env).__name__)
-    source = "" if settings.source in (None, "settings") else f", settings of {nearby(settings.source)}"
+    source = "" if settings.source in (None, SETTINGS) else f", settings of {nearby(settings.source)}"
     yield f"{name}{source}, seed {settings.env_settings.seed}"
     yield from _unused_lines(settings)
-    yield f"  run      {shown_folder(settings)}"
+    yield f"  run      {settings.checkpoint_settings.folder}"
     yield f"  curves   {tensorboard_command(settings)}"
     if settings.checkpoint_settings.inference:
         yield "  Ctrl-C   stops; nothing is learned or saved"
@@ -77,7 +78,7 @@ def behavior_line(learner: Learner) -> str:
     network, agents = learner.settings.network_settings, sum(len(a.agents) for a in learner.actors.values())
     parts = [
         f"{learner.name}: {_observations(spec.observation_specs)} → {actions_in_words(spec.action_spec)}",
-        f"{agents} agent{'s' * (agents != 1)}",
+        counted(agents, "agent"),
         f"{learner.kind}, {network.num_layers} × {network.hidden_units}, on {learner.device}",
     ]
     if learner.step:
@@ -91,7 +92,7 @@ def evaluation_line(summary: Summary, score: Score) -> str:
     best = "" if summary.best is None else f", best {three_digits(summary.best)}"
     return (
         f"{summary.behavior}: evaluated at {short_count(summary.step)} steps: return {three_digits(score.mean)} ± "
-        f"{three_digits(score.deviation)} in {score.episodes} episode{'s' * (score.episodes != 1)}, "
+        f"{three_digits(score.deviation)} in {counted(score.episodes, 'episode')}, "
         f"length {three_digits(score.length)}{best}"
     )
 
@@ -170,12 +171,6 @@ def tensorboard_command(settings: RunSettings) -> str:
     return module_command(TENSORBOARD, *option("--logdir", settings.checkpoint_settings.results_dir))
 
 
-def shown_folder(settings: RunSettings) -> Path:
-    """Return the run's folder as the user named it."""
-    checkpoints = settings.checkpoint_settings
-    return Path(checkpoints.results_dir, str(checkpoints.run_id))
-
-
 def _train_command(settings: RunSettings, run_id: str, *arguments: object) -> str:
     """Return the command that trains the run with its own `configuration.yaml`."""
     results = settings.checkpoint_settings.results_dir
@@ -196,8 +191,8 @@ def _reached(outcome: Outcome, kind: str) -> str:
 
 def _observations(specs: list[ObservationSpec]) -> str:
     numbers = sum(spec.shape[0] for spec in specs if len(spec.shape) == 1)
-    shapes = {1: "", 2: "a list of {}", 3: "an image of {}"}
-    parts = [f"{numbers} number{'s' * (numbers != 1)}"] if numbers else []
+    shapes = {2: "a list of {}", 3: "an image of {}"}
+    parts = [counted(numbers, "number")] if numbers else []
     for spec in specs:
         if len(spec.shape) > 1:
             parts.append(shapes.get(len(spec.shape), "{}").format(" × ".join(map(str, spec.shape))))

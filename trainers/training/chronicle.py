@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import Any
 
 from gym_adapters.errors import UserError
 from trainers.training.announcements import behavior_line, unseen_lines, unused_line
@@ -212,6 +211,5 @@ class Chronicle:
 
     def _checkpoint(self, recorder: Recorder) -> Events:
         """Write a behavior's checkpoint, and return what callbacks must be told of it."""
-        standing: dict[str, dict[str, Any]] = {**self.lessons.status, **self.self_play.status}
-        self.files.checkpoint(recorder, standing)
+        self.files.checkpoint(recorder, {**self.lessons.status, **self.self_play.status})
         return [] if recorder.learner.name in self.files.unsaved else [("checkpoint", recorder)]

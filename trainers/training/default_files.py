@@ -31,7 +31,7 @@ def default_file(
     settings = load_settings(None, [*deciding, "env_settings.num_envs=1"], options)
     checkpoints = settings.checkpoint_settings
     if checkpoints.resume and checkpoints.run_id is not None:
-        own = Path(checkpoints.results_dir, checkpoints.run_id, CONFIGURATION)
+        own = checkpoints.folder / CONFIGURATION
         if own.is_file():
             return own
     env_path = settings.env_settings.env_path

@@ -16,7 +16,7 @@ import torch
 from mlagents_envs.base_env import BaseEnv
 
 from bridge.process import looks_like_player
-from gym_adapters.errors import UserError, close_reported
+from gym_adapters.errors import UserError, close_reported, place_named
 from gym_adapters.make import with_whole_episodes
 from trainers.algorithms.learner import Learner
 from trainers.config import RunSettings
@@ -125,7 +125,8 @@ class Evaluations:
         # A stop signal ends a run at once while it waits for its environment, and so an evaluation. With several ranks,
         # the evaluation is played to its end, because the others leave only when all meet.
         block = "env" if self._collective.size == 1 else "play"
-        with named(), self._timers("evaluation"), self._timers(block), random_numbers_kept():
+        named = place_named("evaluation")  # the run has another environment too
+        with named, self._timers("evaluation"), self._timers(block), random_numbers_kept():
             env = self._env or self._made(max(wanted.values()))
             try:
                 self._lessons.send(env)
@@ -213,15 +214,6 @@ def require_second_environment(make: MakeEnvironment | None, settings: RunSettin
             "evaluation_freq needs a second environment, and the Unity Editor is only one; use --env with a built "
             "player, or remove the key"
         )
-
-
-@contextmanager
-def named() -> Iterator[None]:
-    """Begin the message of a `UserError` with the word evaluation, since the run has another environment too."""
-    try:
-        yield
-    except UserError as error:
-        raise UserError(f"evaluation: {error}") from error
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from trainers.training.best import BEST_LESSON, best_key, best_return_of
 from trainers.training.outcome import Outcome
 from trainers.training.past_policies import restore_opponents, save_opponents
 from trainers.training.recorder import Recorder
-from trainers.training.resuming import LESSON, restore
+from trainers.training.resuming import LESSON, restore, saved_behaviors
 
 
 class FileRecorder(Recorder):
@@ -184,9 +184,8 @@ def _was_never_saved(folder: Path) -> bool:
 
 def _nothing_to_resume(path: Path, run_folder: Path) -> str:
     """Return the error line for a behavior without the checkpoint `path`."""
-    known = ", ".join(sorted(other.parent.name for other in run_folder.glob(f"*/{NEWEST}")))
     advice = "remove --resume or use --force"
-    if known:
+    if known := saved_behaviors(run_folder):
         advice = (
             f"the run has {known}; give the behavior its old name, or begin a new run with --initialize-from"
         )

@@ -33,5 +33,5 @@ class FollowerFiles(RunFiles):
     def close(self, recorders: Sequence[Recorder]) -> None:
         """See `RunFiles.close`."""
 
-    def _write_status(self, recorder: Recorder, lessons: Mapping[str, Mapping[str, float]]) -> None:
+    def _write_status(self, recorder: Recorder, standing: Mapping[str, Mapping[str, Any]]) -> None:
         pass

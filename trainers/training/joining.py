@@ -77,7 +77,7 @@ def _resumed(settings: RunSettings) -> RunSettings:
     if known is not None:
         run_id, seed = json.loads(known)
         checkpoints = checkpoints.model_copy(update={"run_id": run_id})
-    if checkpoints.run_id is not None and has_checkpoint(Path(checkpoints.results_dir, checkpoints.run_id)):
+    if checkpoints.run_id is not None and has_checkpoint(checkpoints.folder):
         changes = {"resume": True, "force": False, "initialize_from": None}
         checkpoints = checkpoints.model_copy(update=changes)
     return _with(settings, checkpoints, seed)

@@ -8,7 +8,7 @@ import numpy as np
 from mlagents_envs.base_env import BehaviorSpec
 
 from gym_adapters.commands import nearby
-from gym_adapters.errors import UserError, unread_named
+from gym_adapters.errors import UserError, place_named, unread_named
 from gym_adapters.text import one_line
 from trainers.algorithms.learner import Learner
 from trainers.config import BehaviorSettings, RunSettings, TorchSettings, catalogue
@@ -27,7 +27,7 @@ from trainers.records.checkpoint import NEWEST
 from trainers.records.names import behavior_folder
 from trainers.records.policy_file import find_checkpoint
 from trainers.records.progress import Display
-from trainers.training.resuming import is_of_run, named_run, resumed_settings
+from trainers.training.resuming import is_of_run, named_run, resumed_settings, saved_behaviors
 from trainers.training.starting import start_from
 
 
@@ -147,10 +147,10 @@ class Learners:
         with unread_named(folder):
             own = behavior_folder(folder, name)
             if not own.is_dir():
-                known = ", ".join(sorted(path.parent.name for path in folder.glob(f"*/{NEWEST}")))
                 raise UserError(
                     f"--initialize-from {checkpoints.initialize_from}: {folder} has no behavior {one_line(name, 100)}, "
-                    f"it has {known}; to start from one of these, name its {NEWEST} as init_path of the behavior"
+                    f"it has {saved_behaviors(folder)}; to start from one of these, name its {NEWEST} as init_path of "
+                    "the behavior"
                 )
             return find_checkpoint(own if init_path is None else own / init_path)
 
@@ -168,10 +168,8 @@ def _trial_network(
         return learner_class.make_network(spec, settings)
 
     require_room(owner, spec, settings.network_settings, make, copies=4)
-    try:
+    with place_named(owner):
         return make()
-    except UserError as error:
-        raise UserError(f"{owner}: {error}") from error
 
 
 def check_threads(settings: RunSettings, collective: Collective) -> None:

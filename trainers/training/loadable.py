@@ -1,6 +1,7 @@
 """What a checkpoint must hold so that a learner can take it over."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -8,9 +9,10 @@ from mlagents_envs.base_env import BehaviorSpec
 
 from gym_adapters.errors import UserError
 from gym_adapters.text import one_line
-from trainers.algorithms.learner import CLONING
+from trainers.algorithms.learner import CLONING, Learner
+from trainers.networks.behavior_spec import require_same_actions, spec_from
 from trainers.records.checkpoint_content import require_alike
-from trainers.records.saved_network import first_difference
+from trainers.records.saved_network import check_fits, first_difference
 
 LATER = ("reward_signals", "lesson_returns", "updates", "row_generator", CLONING)
 """What checkpoints of earlier versions lack, and those of runs that did not imitate or had another device."""
@@ -73,7 +75,27 @@ def signals_of(state: dict[str, Any]) -> list[str]:
     return list(names)
 
 
-def changed_observations(before: BehaviorSpec, now: BehaviorSpec) -> list[str]:
+def require_same_task(learner: Learner, path: Path, state: dict[str, Any]) -> list[str]:
+    """Require that a checkpoint's network and actions are those of a learner.
+
+    Args:
+        learner: the learner.
+        path: the checkpoint's file, for messages.
+        state: its content.
+
+    Returns:
+        Messages for the user.
+
+    Raises:
+        UserError: they are others.
+    """
+    check_fits(path, state, learner.policy)
+    before, now = spec_from(state["behavior"]), learner.spec
+    require_same_actions(str(path), before.action_spec, now.action_spec, "this run")
+    return _changed_observations(before, now)
+
+
+def _changed_observations(before: BehaviorSpec, now: BehaviorSpec) -> list[str]:
     """Return a message for the user if a policy is to read other observations than those that it learned from.
 
     Vectors are read side by side, so that others of the same total length fit its weights.

@@ -1,4 +1,4 @@
-"""Resuming a run: its checkpoint, its past policies, and the device that it used."""
+"""Resuming a run: its checkpoints, and the device that it used."""
 
 import hashlib
 import re
@@ -8,16 +8,14 @@ from typing import Any
 
 import torch
 
-from gym_adapters.errors import UserError, unread_named
+from gym_adapters.errors import UserError, place_named, unread_named
 from trainers.algorithms.learner import Learner
 from trainers.config import CheckpointSettings, RunSettings, TorchSettings
-from trainers.networks.behavior_spec import require_same_actions, spec_from
 from trainers.optim.device import find_device
 from trainers.records.checkpoint import NEWEST, damage_named, load_state
 from trainers.records.mlagents_checkpoint import require_translatable
 from trainers.records.policy_file import find_checkpoint
-from trainers.records.saved_network import check_fits
-from trainers.training.loadable import changed_observations, require_loadable, signals_of
+from trainers.training.loadable import require_loadable, require_same_task, signals_of
 
 LESSON = "lesson"
 """Key of the lessons in which the newest episodes of a checkpoint were played."""
@@ -39,10 +37,8 @@ def check_start(settings: RunSettings) -> None:
     for place, behavior in settings.behavior_blocks.items():
         given = behavior.init_path
         if given is not None and not checkpoints.resume and not is_of_run(given, checkpoints):
-            try:
+            with place_named(f"{place}.init_path"):
                 _require_loadable_start(find_checkpoint(Path(given)))
-            except UserError as error:
-                raise UserError(f"{place}.init_path: {error}") from error
     source = checkpoints.run_id if checkpoints.resume else checkpoints.initialize_from
     if source is None:
         return
@@ -73,6 +69,11 @@ def named_run(source: str, checkpoints: CheckpointSettings) -> Path:
         is_start = here.is_file() or any(here.glob(f"*/{NEWEST}"))
         elsewhere = is_start and not checkpoints.resume and not named.is_dir()
     return here if elsewhere else named
+
+
+def saved_behaviors(run: Path) -> str:
+    """Return which behaviors a run has saved, for a message: the names of their folders."""
+    return ", ".join(sorted(path.parent.name for path in run.glob(f"*/{NEWEST}")))
 
 
 def is_of_run(init_path: str, checkpoints: CheckpointSettings) -> bool:
@@ -137,16 +138,12 @@ def restore(learner: Learner, path: Path) -> list[str]:
     Raises:
         UserError: the file is damaged, or belongs to another network or algorithm.
     """
-    notes = []
     state = load_state(path)
     with damage_named(path):
         before, now = state["trainer_type"], learner.kind
         if before != now:
             raise UserError(f"{path}: written by {before}, cannot be resumed with {now}")
-        check_fits(path, state, learner.policy)
-        before = spec_from(state["behavior"])
-        require_same_actions(str(path), before.action_spec, learner.spec.action_spec, "this run")
-        notes += changed_observations(before, learner.spec)
+        notes = require_same_task(learner, path, state)
         _check_resumable(learner, path, state)
         own = learner.state_dict().items()
         require_loadable(state, {key: value for key, value in own if key not in CHECKED_ELSEWHERE})
@@ -162,7 +159,7 @@ def restore(learner: Learner, path: Path) -> list[str]:
 
 
 def _forget_other_lessons(learner: Learner, state: dict[str, Any]) -> None:
-    """Let a checkpoint have no returns if the run's lessons are others now: of another behavior's later checkpoint."""
+    """Drop a checkpoint's returns if the run is at other lessons, which another behavior may have reached later."""
     now = learner.metrics.standing
     if state.get(LESSON, now) != now:
         state.update(recent_returns=[], lesson_returns=[])

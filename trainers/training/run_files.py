@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -52,8 +51,7 @@ class RunFiles:
     def __init__(self, settings: RunSettings, display: Display, timers: TimerTree) -> None:
         checkpoints = settings.checkpoint_settings
         self.settings, self.display, self.timers = settings, display, timers
-        # absolute, because an environment may change the current folder
-        self.folder = Path(checkpoints.results_dir, str(checkpoints.run_id)).absolute()
+        self.folder = checkpoints.folder.absolute()  # an environment may change the current folder
         self._status_path = self.folder / STATUS
         self.status: dict[str, Any] = {}
         if checkpoints.resume and self.writes:
@@ -116,14 +114,15 @@ class RunFiles:
         with self._failure_reported(f"the evaluation of {summary.behavior}"):
             recorder.write(summary)
 
-    def checkpoint(self, recorder: Recorder, lessons: Mapping[str, Mapping[str, float]]) -> None:
+    def checkpoint(self, recorder: Recorder, standing: Mapping[str, Mapping[str, Any]]) -> None:
         """Write a behavior's checkpoint, its `.onnx` file, the run's status and the plots.
 
         Each is written even if another one cannot be.
 
         Args:
             recorder: the recorder of the behavior.
-            lessons: the entry of each parameter in `training_status.json`.
+            standing: the entries of `training_status.json` that are not about one behavior: the lesson of each
+                parameter, and which team learns.
         """
         name = recorder.learner.name
         self.unsaved.add(name)
@@ -137,14 +136,14 @@ class RunFiles:
                     recorder.export()
                     self.unexported.remove(name)
                 with self._failure_reported(STATUS.name):
-                    self._write_status(recorder, lessons)
+                    self._write_status(recorder, standing)
             with self._failure_reported(f"the plots of {name}"):
                 recorder.draw()
 
-    def _write_status(self, recorder: Recorder, lessons: Mapping[str, Mapping[str, float]]) -> None:
+    def _write_status(self, recorder: Recorder, standing: Mapping[str, Mapping[str, Any]]) -> None:
         self.status[recorder.learner.name] = recorder.status()
-        for parameter, lesson in lessons.items():
-            self.status.setdefault(parameter, {}).update(lesson)
+        for name, entry in standing.items():
+            self.status.setdefault(name, {}).update(entry)
         self.status["metadata"] = self.status.get("metadata", {}) | {
             "stats_format_version": "0.3.0",
             "mlagents_version": metadata.version("mlagents-envs"),

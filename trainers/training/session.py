@@ -13,7 +13,7 @@ from trainers.algorithms.actor import Actor
 from trainers.algorithms.learner import Learner
 from trainers.config import RunSettings
 from trainers.experience.checks import checked_specs, require_learnable, require_same
-from trainers.optim.collective import Alone, Collective
+from trainers.optim.collective import Collective
 from trainers.optim.device import find_device
 from trainers.optim.threads import Threads
 from trainers.records.progress import Display
@@ -44,8 +44,8 @@ class Session:
         settings: the resolved training file; `checkpoint_settings.run_id` is set.
         display: shows progress.
         threads: the run's threads.
-        collective: the ranks that train together; None: this process alone.
-        callbacks: are told how the run goes; None: nobody is.
+        collective: the ranks that train together.
+        callbacks: are told how the run goes.
         evaluation_env: makes the environments of evaluations while training; None: there are none.
 
     Attributes:
@@ -63,13 +63,13 @@ class Session:
         settings: RunSettings,
         display: Display,
         threads: Threads,
-        collective: Collective | None = None,
-        callbacks: Callbacks | None = None,
-        evaluation_env: MakeEnvironment | None = None,
+        collective: Collective,
+        callbacks: Callbacks,
+        evaluation_env: MakeEnvironment | None,
     ) -> None:
         checkpoints = settings.checkpoint_settings
-        self.collective: Collective = collective or Alone()
-        leads = self.collective.rank == 0
+        self.collective = collective
+        leads = collective.rank == 0
         if settings.torch_settings.device not in (None, "auto"):
             find_device(str(settings.torch_settings.device))
         if leads:
@@ -97,9 +97,8 @@ class Session:
         self.lessons = Curriculum(settings.environment_parameters or {}, self.files.status)
         self.self_play = SelfPlay(self.files.status.get(TURN, {}))
         self._evaluations = Evaluations(evaluation_env, settings, self.lessons, self.timers, self.collective)
-        told = callbacks or Callbacks()
         self._chronicle = Chronicle(
-            self.files, told, self.lessons, self.self_play, self._evaluations, self._request_stop
+            self.files, callbacks, self.lessons, self.self_play, self._evaluations, self._request_stop
         )
         self._learners = Learners(settings, threads, display, self.collective)
         if not checkpoints.resume:  # a resumed run writes it after its checkpoint was loaded

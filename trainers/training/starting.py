@@ -8,11 +8,10 @@ import torch
 from gym_adapters.errors import UserError
 from trainers.algorithms.learner import Learner
 from trainers.networks.actor_critic import ActorCritic
-from trainers.networks.behavior_spec import require_same_actions, spec_from
 from trainers.records.checkpoint import damage_named, load_state
 from trainers.records.mlagents_checkpoint import policy_of
-from trainers.records.saved_network import check_fits, first_difference
-from trainers.training.loadable import changed_observations, require_loadable, signals_of
+from trainers.records.saved_network import first_difference
+from trainers.training.loadable import require_loadable, require_same_task, signals_of
 
 STARTING = ("observation_moments", "reward_signals")
 """What is taken of a checkpoint besides the policy."""
@@ -39,10 +38,7 @@ def start_from(learner: Learner, path: Path) -> list[str]:
                 f"{path}: written by {before}, whose network is another one than that of {learner.kind} "
                 f"({difference}); use trainer_type {before}, or another run for --initialize-from"
             )
-        check_fits(path, state, learner.policy)
-        spec = spec_from(state["behavior"])
-        require_same_actions(str(path), spec.action_spec, learner.spec.action_spec, "this run")
-        notes += changed_observations(spec, learner.spec)
+        notes += require_same_task(learner, path, state)
         require_loadable(state, {key: own[key] for key in STARTING})
         learner.load_state_dict(state, only_weights=True)
     return notes

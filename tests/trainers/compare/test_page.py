@@ -13,9 +13,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tests.chromium import NEEDS_BROWSER, Page, browse
 from tests.needs import PLOTLY
 from tests.trainers.compare.synthetic import write_run
+from trainers.compare.groups import group_runs
 from trainers.compare.page import write_page
 from trainers.compare.report import CHARTS, make_report
-from trainers.compare.runs import group_runs, read_runs
+from trainers.compare.runs import read_runs
 from trainers.records.metrics import EPISODE_LENGTH, REWARD
 
 pytestmark = PLOTLY

@@ -11,8 +11,9 @@ from gym_adapters import make_env
 from gym_adapters.errors import UserError
 from tests.trainers.compare.synthetic import rewards, write_events, write_run
 from trainers import train
+from trainers.compare.groups import differing_keys, group_runs
 from trainers.compare.report import make_report, make_section
-from trainers.compare.runs import OURS, THEIRS, differing_keys, group_runs, read_runs
+from trainers.compare.runs import OURS, THEIRS, read_runs
 from trainers.records.metrics import GROUP_REWARD, REWARD
 
 MLAGENTS_RUN = Path(__file__).parent / "mlagents_run"

@@ -15,9 +15,11 @@ from task_envs import TaskEnv
 
 from trainers.algorithms.learner import Learner
 from trainers.config import RunSettings, load_settings
+from trainers.optim.collective import Alone
 from trainers.optim.threads import Threads
 from trainers.records.checkpoint import load_state
 from trainers.records.progress import LineDisplay
+from trainers.training.callbacks import Callbacks
 from trainers.training.learners import Learners, behavior_seed
 from trainers.training.loop import run
 from trainers.training.session import Session
@@ -92,7 +94,9 @@ def settings(kind: str, seed: int = 7, **max_steps: int) -> RunSettings:
 def test_a_behavior_that_has_had_its_steps_only_acts_from_then_on(kind):
     env = Beside("Short", "Long", continuous=int(kind != "dqn"))
     with Threads() as threads:
-        session = Session(settings(kind, Short=80, Long=800), LineDisplay(), threads)
+        session = Session(
+            settings(kind, Short=80, Long=800), LineDisplay(), threads, Alone(), Callbacks(), None
+        )
         run(env, session)
     short = session.recorders["Short"].learner
     outcomes = session.close()
