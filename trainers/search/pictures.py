@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from trainers.records.plots import COLUMNS, new_figure, save_figure
+from trainers.records.plots import new_grid, save_figure
 from trainers.search.result import COMPLETE, ENDED_EARLY, Result
 from trainers.search.space import Parameter
 
@@ -27,10 +27,7 @@ def draw_trials(title: str, trials: Sequence[Result], space: Mapping[str, Parame
     """
     shown = [trial for trial in trials if trial.state in MARKS and trial.value is not None]
     keys = list(space)[:MOST_KEYS]
-    lines = (len(keys) + 2) // COLUMNS
-    figure = new_figure(5 * COLUMNS, 3.2 * lines)
-    places = figure.subplots(lines, COLUMNS, squeeze=False).flat
-    history = next(places)
+    figure, (history, *places) = new_grid(1 + len(keys))
     _add(history, shown, {trial.number: float(trial.number) for trial in shown})
     complete = [trial for trial in shown if trial.state == COMPLETE]
     best = np.maximum.accumulate([trial.value or 0.0 for trial in complete])
@@ -49,7 +46,7 @@ def draw_trials(title: str, trials: Sequence[Result], space: Mapping[str, Parame
             _add(axes, having, {trial.number: float(texts.index(trial.values[key])) for trial in having})
             axes.set_xticks(range(len(texts)), [text[:20] for text in texts], parse_math=False)
         axes.set_xlabel(key, parse_math=False, fontsize="small")
-    for axes in places:
+    for axes in places[len(keys) :]:
         axes.set_axis_off()
     figure.suptitle(title, parse_math=False)
     save_figure(figure, path)
