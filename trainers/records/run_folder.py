@@ -45,9 +45,8 @@ def with_run_id(settings: RunSettings) -> Iterator[RunSettings]:
     results = Path(checkpoints.results_dir).absolute()  # an environment may change the current folder
     new = [folder for folder in (results, *results.parents) if not _is_there(folder)]
     run_id = next(run_id for run_id in ids if _makes(results / run_id))
-    checkpoints = checkpoints.model_copy(update={"run_id": run_id})
     try:
-        yield settings.model_copy(update={"checkpoint_settings": checkpoints})
+        yield settings.changed(checkpoint_settings={"run_id": run_id})
     finally:
         with suppress(OSError):
             for folder in (results / run_id, *new):

@@ -169,9 +169,9 @@ class RunFiles:
             UserError: the file cannot be written.
         """
         path = self.folder / CONFIGURATION
-        lasting = self.settings.checkpoint_settings.model_copy(update=dict.fromkeys(ONE_START, False))
+        lasting = self.settings.changed(checkpoint_settings=dict.fromkeys(ONE_START, False))
         with refusal_named(path):
-            write_text(path, dump_settings(self.settings.model_copy(update={"checkpoint_settings": lasting})))
+            write_text(path, dump_settings(lasting))
 
     def require_saved(self) -> None:
         """Require that all newest checkpoints and `.onnx` files could be written.
