@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from mlagents_envs.base_env import ActionTuple, BaseEnv, BehaviorMapping, DecisionSteps, TerminalSteps
 
 from gym_adapters.errors import UserError, raised
 from gym_adapters.film import DEFAULT_FPS, render_without_display
-from gym_adapters.pettingzoo import make_pettingzoo
+from gym_adapters.parallel_env import ParallelEnvAdapter
+from gym_adapters.pettingzoo import adapter_arguments
 
 
-class FilmedAgents(BaseEnv):
+class FilmedAgents(ParallelEnvAdapter):
     """One copy of a PettingZoo environment that hands on a picture of each state before it is stepped.
 
     States in which an agent's episode has just ended are left out, since the copy may have begun a new one.
@@ -33,18 +33,9 @@ class FilmedAgents(BaseEnv):
         render_without_display()
         self._env_id = env_id
         self.show: Callable[[np.ndarray], None] | None = None
-        self._env = make_pettingzoo(env_id, 1, seed, {**options, "render_mode": "rgb_array"})
-        metadata = getattr(self._env.copies[0], "metadata", None) or {}
+        super().__init__(*adapter_arguments(env_id, 1, seed, {**options, "render_mode": "rgb_array"}))
+        metadata = getattr(self.copies[0], "metadata", None) or {}
         self.fps = float(metadata.get("render_fps") or DEFAULT_FPS)
-
-    @property
-    def behavior_specs(self) -> BehaviorMapping:
-        """See `ParallelEnvAdapter`."""
-        return self._env.behavior_specs
-
-    def copy_of(self, agent_id: int) -> int:
-        """See `ParallelEnvAdapter`."""
-        return self._env.copy_of(agent_id)
 
     def picture(self) -> np.ndarray:
         """Return a picture of the present state.
@@ -53,37 +44,15 @@ class FilmedAgents(BaseEnv):
             UserError: the environment fails, or draws none.
         """
         try:
-            found = self._env.copies[0].render()
+            found = self.copies[0].render()
         except (Exception, SystemExit) as error:
             raise UserError(f"{self._env_id}: draws no pictures: {raised(error)}") from error
         if not isinstance(found, np.ndarray) or found.ndim != 3:
             raise UserError(f"{self._env_id}: draws no pictures: render() gave {type(found).__name__}")
         return found
 
-    def reset(self) -> None:
-        """See `ParallelEnvAdapter`."""
-        self._env.reset()
-
     def step(self) -> None:
         """Show the present state, and step."""
-        if self.show is not None and not any(
-            len(self._env.get_steps(name)[1]) for name in self._env.behavior_specs
-        ):
+        if self.show is not None and not any(len(self.get_steps(name)[1]) for name in self.roles):
             self.show(self.picture())
-        self._env.step()
-
-    def get_steps(self, behavior_name: str) -> tuple[DecisionSteps, TerminalSteps]:
-        """See `ParallelEnvAdapter`."""
-        return self._env.get_steps(behavior_name)
-
-    def set_actions(self, behavior_name: str, action: ActionTuple) -> None:
-        """See `ParallelEnvAdapter`."""
-        self._env.set_actions(behavior_name, action)
-
-    def set_action_for_agent(self, behavior_name: str, agent_id: int, action: ActionTuple) -> None:
-        """See `ParallelEnvAdapter`."""
-        self._env.set_action_for_agent(behavior_name, agent_id, action)
-
-    def close(self) -> None:
-        """See `ParallelEnvAdapter`."""
-        self._env.close()
+        super().step()

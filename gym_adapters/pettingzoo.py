@@ -48,6 +48,13 @@ def make_pettingzoo(env_id: str, num_envs: int, seed: int, options: Mapping[str,
         UserError: The package or module is missing, an option is of a wrong kind, or the environment refuses its
             options or cannot be made.
     """
+    return ParallelEnvAdapter(*adapter_arguments(env_id, num_envs, seed, options))
+
+
+def adapter_arguments(
+    env_id: str, num_envs: int, seed: int, options: Mapping[str, Any]
+) -> tuple[Callable[[], Any], int, str, int, bool, bool | Mapping[str, int], Mapping[str, str] | None]:
+    """Returns the arguments of `ParallelEnvAdapter`; see `make_pettingzoo`."""
     module = _module(env_id)
     keywords = {name: value for name, value in options.items() if name not in OWN}
     grouped, teams, behaviors = options.get(GROUPED, False), options.get(TEAMS, False), options.get(BEHAVIORS)
@@ -70,7 +77,7 @@ def make_pettingzoo(env_id: str, num_envs: int, seed: int, options: Mapping[str,
         except (Exception, SystemExit) as error:
             raise not_made(env_id, keywords, error) from error
 
-    return ParallelEnvAdapter(make, num_envs, env_id.rpartition("/")[2], seed, grouped, teams, behaviors)
+    return make, num_envs, env_id.rpartition("/")[2], seed, grouped, teams, behaviors
 
 
 def _is_map(value: Any, fits: Callable[[Any], bool]) -> bool:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bridge.process import looks_like_player
 from trainers.compare.events import event_files
@@ -78,11 +77,10 @@ def load_variant(name: str, source: Path, overrides: Sequence[str], env: str) ->
 
 def _with_arguments(settings: RunSettings, env: str) -> RunSettings:
     """Return the settings with the options of an environment as arguments of the player that runs it."""
-    given = settings.env_settings
-    words = [word for key, value in environment_options(settings, env).items()
-             for word in ("--option", f"{key}={as_yaml(value)}")]  # fmt: skip
-    place: dict[str, Any] = {"env_options": {}, "env_args": (*(given.env_args or ()), *words) or None}
-    return settings.model_copy(update={"env_settings": given.model_copy(update=place)})
+    options = environment_options(settings, env)
+    words = [word for key, value in options.items() for word in ("--option", f"{key}={as_yaml(value)}")]
+    arguments = (*(settings.env_settings.env_args or ()), *words)
+    return settings.changed(env_settings={"env_options": {}, "env_args": arguments or None})
 
 
 def removed_keys(settings: RunSettings) -> list[str]:

@@ -20,7 +20,7 @@ from trainers.config.overrides import flatten
 from trainers.config.reader import read_source
 from trainers.records.metrics import GROUP_REWARD, REWARD
 from trainers.records.run_folder import behaviors_by_folder
-from trainers.records.run_status import TIMERS
+from trainers.records.run_status import PROGRESS, TIMERS
 
 OURS, THEIRS = "bridge-learn", "mlagents-learn"
 FOLDER_SIDES = (OURS, THEIRS)
@@ -130,7 +130,7 @@ def _read_run(folder: Path, behavior: str, place: Path) -> Run:
         )
     tree = _read_settings(folder / CONFIGURATION, notes)
     own = _settings_of(tree or {}, behavior)
-    side = OURS if (place / "progress.csv").is_file() else THEIRS
+    side = OURS if (place / PROGRESS).is_file() else THEIRS
     full, unknown = own, frozenset[str]()
     with suppress(UserError):  # settings that only mlagents-learn accepts are compared without defaults
         settings = load_settings(tree or {})

@@ -97,11 +97,15 @@ def in_home(path: str) -> str:
     return os.path.expanduser(path)  # noqa: PTH111 - pathlib refuses unknown users
 
 
+EXTENSION = " (Extension: not an ML-Agents key.)"
+"""End of the description of a key that ML-Agents does not have."""
+
+
 def extension(default: Any = ..., *, description: str, **options: Any) -> Any:
     """Return the field of a key that ML-Agents does not have; the schema marks it ``extension: true``."""
     return Field(
         default,
-        description=f"{description} (Extension: not an ML-Agents key.)",
+        description=f"{description}{EXTENSION}",
         json_schema_extra={"extension": True},
         **options,
     )

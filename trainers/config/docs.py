@@ -7,6 +7,7 @@ from typing import Any
 
 from gym_adapters.limits import STEPS
 from trainers.config import catalogue
+from trainers.config.base import EXTENSION
 from trainers.config.schema import training_schema
 
 _INTRODUCTION = """\
@@ -131,7 +132,7 @@ def _default(key: str, field: Mapping[str, Any], block: Mapping[str, Any]) -> st
 
 
 def _meaning(field: Mapping[str, Any]) -> str:
-    return str(field.get("description", "")).removesuffix(" (Extension: not an ML-Agents key.)")
+    return str(field.get("description", "")).removesuffix(EXTENSION)
 
 
 def _mark(field: Mapping[str, Any]) -> str:

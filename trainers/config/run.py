@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field, PrivateAttr, ValidationError, ValidationInfo, field_validator, model_validator
 
@@ -185,6 +185,11 @@ class RunSettings(Settings):
                 f"not among those listed ({known}), and there is no default_settings; add it, or rename the one meant"
             )
         return found or BehaviorSettings()
+
+    def changed(self, **blocks: Mapping[str, Any]) -> Self:
+        """Return these settings with other values of keys, by the names of their blocks. They are not checked."""
+        update = {name: getattr(self, name).model_copy(update=keys) for name, keys in blocks.items()}
+        return self.model_copy(update=update)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, RunSettings) and self.model_dump() == other.model_dump()

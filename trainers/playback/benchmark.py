@@ -50,7 +50,7 @@ from trainers.records.names import behavior_folder
 from trainers.records.plots import draw_seeds
 from trainers.records.policy_file import load_policy
 from trainers.records.reports import csv_text
-from trainers.records.run_status import has_finished
+from trainers.records.run_status import PROGRESS, has_finished
 from trainers.training.default_files import tuned_files
 from trainers.training.evaluation import EVALUATION_SEED
 
@@ -149,7 +149,7 @@ def run_seed(task: Task, seed: int, results: Path, extra: Sequence[str]) -> Seed
             raise UserError(
                 f"{folder}: stopped before its last step; run the same command again to resume it"
             )
-    with (newest.parent / "progress.csv").open(newline="", encoding="utf-8") as stream:
+    with (newest.parent / PROGRESS).open(newline="", encoding="utf-8") as stream:
         progress = list(csv.DictReader(stream))
     policy = load_policy(folder)
     env_id, options = environment_of(newest, trust=True)  # as when it is trained or resumed

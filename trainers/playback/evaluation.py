@@ -78,36 +78,33 @@ def _evaluate_run(arguments: argparse.Namespace) -> dict[str, list[float]]:
     if arguments.games is not None:
         raise UserError("--games: needs --against; --episodes is the number of episodes of one run")
     video: Path | None = arguments.video
+    is_model = arguments.run.suffix == ONNX
     episodes = (1 if video else EPISODES) if arguments.episodes is None else arguments.episodes
     if not 1 <= episodes <= ENVIRONMENTS:
         raise UserError(
             f"--episodes {episodes}: expected 1 to {ENVIRONMENTS:,}, which are played at the same time"
         )
-    if arguments.run.suffix == ONNX and looks_like_player(env_of_file(arguments)):
+    if is_model and looks_like_player(env_of_file(arguments)):
         return _play_in_player(arguments, episodes)
     policies: Sequence[Policy]
-    env_id, options, policies = from_file(arguments) if arguments.run.suffix == ONNX else from_run(arguments)
+    env_id, options, policies = from_file(arguments) if is_model else from_run(arguments)
+    if video is None:
+        with closed_after(make_env(env_id, episodes, arguments.seed, options)) as env:
+            return _played(env, policies, arguments)
     seeds = range(arguments.seed, arguments.seed + episodes)
-    if video is not None and is_pettingzoo(env_id):
+    if is_pettingzoo(env_id):
         found = film_agents(video, env_id, options, seeds, lambda env: _played(env, policies, arguments))
         filmed: dict[str, list[float]] = {}
         for one in found:
             for name, values in one.items():
                 filmed.setdefault(name, []).extend(values)
         return filmed
-    if video is not None:
-        check_video(video, env_id, options)
+    check_video(video, env_id, options)
     played: dict[int, list[ActionTuple]] = {}
     with closed_after(make_env(env_id, episodes, arguments.seed, options)) as env:
-        returns = _played(env, policies, arguments, played if video else None)
-    if video is not None:
-        shown = [
-            Episode(*one)
-            for one in zip(
-                seeds, (played[i] for i in sorted(played)), next(iter(returns.values())), strict=True
-            )
-        ]
-        write_video(video, env_id, options, shown)
+        returns = _played(env, policies, arguments, played)
+    actions, own = [played[agent] for agent in sorted(played)], next(iter(returns.values()))
+    write_video(video, env_id, options, [Episode(*one) for one in zip(seeds, actions, own, strict=True)])
     return returns
 
 

@@ -87,7 +87,7 @@ def _watch_command(checkpoint: Path) -> str:
 def _measure_command(checkpoint: Path, player: str | None, shown: Sequence[str]) -> str:
     """Return the command that plays episodes with the run's newest exported policy in the run's player.
 
-    A run of the Editor has none, so that a word stands for the path of a build. `shown` are options of its display.
+    For a run of the Editor, which has no player, a word stands in place of a path. `shown` are options of its display.
     """
     model = checkpoint.parent.with_name(f"{checkpoint.parent.name}.onnx")
     return module_command("trainers.evaluate", model, *option("--env", player or "PLAYER"), *shown)

@@ -69,9 +69,7 @@ def reward_picture(rows: Sequence[Mapping[str, str]], title: str) -> bytes:
 def _drawn(plots: Mapping[str, str], rows: Sequence[Mapping[str, str]], title: str) -> Figure:
     curves = {tag: _curve(rows, tag) for tag in plots}
     shown = {tag: curve for tag, curve in curves.items() if tag in ALWAYS or len(curve[0])} or curves
-    lines = (len(shown) + 1) // COLUMNS
-    figure = new_figure(5 * COLUMNS, 3.2 * lines)
-    places = list(figure.subplots(lines, COLUMNS, squeeze=False).flat)
+    figure, places = new_grid(len(shown))
     for axes in places[len(shown) :]:
         axes.remove()
     for axes, (tag, (steps, values)) in zip(places, shown.items(), strict=False):
@@ -174,6 +172,13 @@ def new_figure(width: float, height: float) -> Figure:
     figure = _kept_figure(width, height)
     figure.clear()
     return figure
+
+
+def new_grid(count: int) -> tuple[Figure, list[Axes]]:
+    """An empty figure of at least so many plots, `COLUMNS` in a line, and these plots."""
+    lines = -(-count // COLUMNS)
+    figure = new_figure(5 * COLUMNS, 3.2 * lines)
+    return figure, list(figure.subplots(lines, COLUMNS, squeeze=False).flat)
 
 
 @cache

@@ -13,6 +13,7 @@ from gym_adapters.files import write_text
 from gym_adapters.text import joined_lines
 from trainers.records.event_file import EventFile
 from trainers.records.metrics import ELO, EPISODE_LENGTH, EVALUATION, GROUP_REWARD, REWARD, SPEED, Summary
+from trainers.records.run_status import PROGRESS
 
 PLACE = ("step", "seconds")
 """The first columns of `progress.csv`. The others are tags."""
@@ -85,7 +86,7 @@ class CsvReport:
     """
 
     def __init__(self, folder: Path, resumed_step: int | None) -> None:
-        self.path = folder / "progress.csv"
+        self.path = folder / PROGRESS
         self._rows: list[dict[str, str]] = []
         self._lines: list[str] = []  # of the first rows, as they stand in the file: a long run has many
         self._columns = [*PLACE, *CSV_TAGS]

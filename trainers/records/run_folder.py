@@ -14,7 +14,7 @@ from trainers.config import CheckpointSettings, RunSettings
 from trainers.config.loader import CONFIGURATION
 from trainers.records.names import MOST_LETTERS, behavior_folder, file_name, is_portable
 from trainers.records.run_lock import locked
-from trainers.records.run_status import STATUS, read_status
+from trainers.records.run_status import PROGRESS, STATUS, read_status
 
 ASIDE = ".replaced"
 """Beside the runs: where `force` moves a run until the new one of that name has saved something."""
@@ -45,9 +45,8 @@ def with_run_id(settings: RunSettings) -> Iterator[RunSettings]:
     results = Path(checkpoints.results_dir).absolute()  # an environment may change the current folder
     new = [folder for folder in (results, *results.parents) if not _is_there(folder)]
     run_id = next(run_id for run_id in ids if _makes(results / run_id))
-    checkpoints = checkpoints.model_copy(update={"run_id": run_id})
     try:
-        yield settings.model_copy(update={"checkpoint_settings": checkpoints})
+        yield settings.changed(checkpoint_settings={"run_id": run_id})
     finally:
         with suppress(OSError):
             for folder in (results / run_id, *new):
@@ -122,7 +121,7 @@ def has_checkpoint(folder: Path) -> bool:
 
 
 def _worth_keeping(folder: Path) -> bool:
-    return has_checkpoint(folder) or any((*folder.glob("*/progress.csv"), *folder.glob("run_logs/*.log")))
+    return has_checkpoint(folder) or any((*folder.glob(f"*/{PROGRESS}"), *folder.glob("run_logs/*.log")))
 
 
 def _settle(folder: Path, aside: Path) -> None:

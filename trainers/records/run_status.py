@@ -15,6 +15,9 @@ from trainers.config.errors import problems
 STATUS, TIMERS = Path("run_logs", "training_status.json"), Path("run_logs", "timers.json")
 """Files in a run's folder; the timers are written when a run ends."""
 
+PROGRESS = "progress.csv"
+"""File in a behavior's folder: its summaries."""
+
 
 class ListedCheckpoint(BaseModel):
     """One checkpoint of a behavior's list; the paths are relative to the run folder."""

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from trainers.records.plots import COLUMNS, new_figure, save_figure
+from trainers.records.plots import new_grid, save_figure
 from trainers.search.result import COMPLETE, ENDED_EARLY, Result
 from trainers.search.space import Search
 
@@ -28,10 +28,7 @@ def draw_trials(title: str, trials: Sequence[Result], search: Search, path: Path
     shown = [trial for trial in trials if trial.state in MARKS and trial.value is not None]
     space = search.file.space
     keys = list(space)[:MOST_KEYS]
-    lines = (len(keys) + 2) // COLUMNS
-    figure = new_figure(5 * COLUMNS, 3.2 * lines)
-    places = figure.subplots(lines, COLUMNS, squeeze=False).flat
-    history = next(places)
+    figure, (history, *places) = new_grid(1 + len(keys))
     _add(history, search.unit, shown, {trial.number: float(trial.number) for trial in shown})
     complete = [trial for trial in shown if trial.state == COMPLETE]
     best = np.maximum.accumulate([trial.value or 0.0 for trial in complete])
@@ -55,7 +52,7 @@ def draw_trials(title: str, trials: Sequence[Result], search: Search, path: Path
             )
             axes.set_xticks(range(len(texts)), [text[:20] for text in texts], parse_math=False)
         axes.set_xlabel(key, parse_math=False, fontsize="small")
-    for axes in places:
+    for axes in places[len(keys) :]:
         axes.set_axis_off()
     figure.suptitle(title, parse_math=False)
     save_figure(figure, path)

@@ -23,7 +23,7 @@ from trainers.optim.launch import NEEDED
 from trainers.records.metrics import ELO, GROUP_REWARD, REWARD
 from trainers.records.names import behavior_folder
 from trainers.records.reports import is_summary, read_progress
-from trainers.records.run_status import has_finished
+from trainers.records.run_status import PROGRESS, has_finished
 
 MEASURES = {"final": final, "best": best}
 POLL_SECONDS = 0.2
@@ -57,9 +57,9 @@ class SeedRun:
         Raises:
             TrialError: The environment has several behaviors, and none was chosen.
         """
-        files = [*self.folder.glob("*/progress.csv")]
+        files = [*self.folder.glob(f"*/{PROGRESS}")]
         if behavior is not None:
-            files = [behavior_folder(self.folder, behavior) / "progress.csv"]
+            files = [behavior_folder(self.folder, behavior) / PROGRESS]
         if len(files) > 1:
             names = ", ".join(sorted(file.parent.name for file in files))
             raise TrialError(f"there are several behaviors; set behavior to one of {names}")

@@ -161,6 +161,4 @@ def with_seed(settings: RunSettings) -> RunSettings:
     if settings.env_settings.seed != -1:
         return settings
     seed = random.SystemRandom().randrange(RANDOM_SEEDS)
-    return settings.model_copy(
-        update={"env_settings": settings.env_settings.model_copy(update={"seed": seed})}
-    )
+    return settings.changed(env_settings={"seed": seed})

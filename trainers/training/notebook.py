@@ -13,6 +13,7 @@ from trainers.records.live import WIDTH
 from trainers.records.metrics import Summary
 from trainers.records.progress import LineDisplay
 from trainers.records.reports import read_progress
+from trainers.records.run_status import PROGRESS
 from trainers.records.timers import TimerTree
 from trainers.training.callbacks import Callback, Moment
 
@@ -62,7 +63,7 @@ class Notebook(Callback):
         from trainers.records.plots import reward_picture
 
         try:
-            rows, _ = read_progress(moment.folder / "progress.csv")
+            rows, _ = read_progress(moment.folder / PROGRESS)
         except (OSError, ValueError, csv.Error):  # it could not be written, which was said
             return
         self._show(f"curve of {moment.behavior}", {"image/png": reward_picture(rows, moment.behavior)})

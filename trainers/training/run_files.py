@@ -72,6 +72,7 @@ class RunFiles:
         Raises:
             UserError: there is no checkpoint to resume, or it does not fit, or the folder cannot be written.
         """
+        monitors = self.settings.monitor and not self.settings.checkpoint_settings.inference
         recorder = FileRecorder(
             learner,
             self.folder,
@@ -80,17 +81,13 @@ class RunFiles:
             self.settings.checkpoint_settings.resume,
             self.settings if self.settings.wandb else None,
             spaces,
-            (self.settings.env_settings.env_path or learner.name) if self._monitors else None,
+            (self.settings.env_settings.env_path or learner.name) if monitors else None,
         )
         for note in recorder.notes:
             self.display.say(f"{learner.name}: {note}")
         if recorder.wandb is not None:
             self.display.say(f"{learner.name} is logged to {recorder.wandb.place}")
         return recorder
-
-    @property
-    def _monitors(self) -> bool:
-        return self.settings.monitor and not self.settings.checkpoint_settings.inference
 
     def monitor(self, recorder: Recorder) -> None:
         """Write the episodes of a behavior that have just ended, if the settings say so."""
@@ -172,9 +169,9 @@ class RunFiles:
             UserError: the file cannot be written.
         """
         path = self.folder / CONFIGURATION
-        lasting = self.settings.checkpoint_settings.model_copy(update=dict.fromkeys(ONE_START, False))
+        lasting = self.settings.changed(checkpoint_settings=dict.fromkeys(ONE_START, False))
         with refusal_named(path):
-            write_text(path, dump_settings(self.settings.model_copy(update={"checkpoint_settings": lasting})))
+            write_text(path, dump_settings(lasting))
 
     def require_saved(self) -> None:
         """Require that all newest checkpoints and `.onnx` files could be written.
