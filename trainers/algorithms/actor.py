@@ -195,7 +195,8 @@ class Actor:
             mates = mates_of(
                 ended.groups, ended.rows, groups, np.concatenate([rows[present], ended.rows[stay]])
             )
-            store.note_groupmates(Groupmates(ended.rows, mates, ~stay))
+            leaves_some = (mates != NO_ROW).any(1)
+            store.note_groupmates(Groupmates(ended.rows, mates, ~stay & leaves_some))
 
     def _end_episodes(self, terminal: TerminalSteps) -> Ended:
         """Settle the last decisions of ended episodes. The last observations become rows."""

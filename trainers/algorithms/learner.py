@@ -31,6 +31,7 @@ from trainers.networks.noise import Noise
 from trainers.networks.normalizer import ObservationMoments
 from trainers.networks.policy_network import ActionSample, PolicyNetwork
 from trainers.optim.captured import find_recorder
+from trainers.optim.collective import set_apart
 from trainers.optim.optimizer import FlatAdam
 from trainers.optim.threads import threads_for
 from trainers.rewards.signal import RewardSignal, stacked_rewards
@@ -239,9 +240,7 @@ class Learner(Threadable):
         self.metrics.lesson_returns.extend(state.get("lesson_returns", []))
         self.metrics.episodes = state["episodes"]
         self.generator.set_state(state["generator"])
-        if self.collective.rank:  # which goes on from a seed made of what rank 0 has saved
-            seed = int(torch.randint(2**62, (), generator=self.generator, device=self.device))
-            self.generator.manual_seed(rank_seed(seed, self.collective.rank))
+        set_apart(self.generator, self.collective.rank)
         if self.settings.threaded:
             seed = int(torch.randint(2**62, (), generator=self.generator, device=self.device))
             self.acting_generator.manual_seed(seed)

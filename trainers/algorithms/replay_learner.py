@@ -21,6 +21,7 @@ from trainers.experience.staging import Staging
 from trainers.experience.store import NoStore, Store
 from trainers.experience.task import Task
 from trainers.maths.seeds import rank_seed
+from trainers.optim.collective import set_apart
 
 REPLAY_FILE = "last_replay_buffer.npz"
 
@@ -147,6 +148,7 @@ class ReplayLearner(Learner):
         super().load_state_dict(state, only_weights)
         if "row_generator" in state and self.row_generator is not self.generator and not only_weights:
             self.row_generator.set_state(state["row_generator"])
+            set_apart(self.row_generator, self.collective.rank)
 
     def save_store(self, folder: Path) -> None:
         """Write the replay buffer if the ML-Agents key `save_replay_buffer` is set."""

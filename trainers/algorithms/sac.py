@@ -124,8 +124,9 @@ class SAC(OffPolicyLearner):
         outputs, beyond = self.both_outputs(
             seen.inputs, self.tensor(transitions.continuous), seen.following, next_action
         )
-        soft = self._soft_value(head.values(beyond), seen.next_distribution, next_entropy, coefficients)
-        target = self.tensor(transitions.reward) + self.tensor(transitions.discount) * soft
+        with torch.no_grad():  # along sequences, the next distribution has gradients
+            soft = self._soft_value(head.values(beyond), seen.next_distribution, next_entropy, coefficients)
+            target = self.tensor(transitions.reward) + self.tensor(transitions.discount) * soft
         scores = taken_value(head.scores(outputs), self.tensor(transitions.discrete), branches)
         value_losses = head.losses(scores, target).mean((1, 2))
         loss = value_losses.sum()

@@ -38,7 +38,8 @@ class Groupmates:
     Attributes:
         rows: (n,) rows of the agents' decisions, or of last observations.
         mates: (n, most) newest row of each groupmate; -1 fills the lines of smaller groups.
-        gone: (n,) bool, whether the agent itself is no longer among the group, because its episode terminated.
+        gone: (n,) bool, whether the agent itself is no longer among the group, because its episode terminated while
+            that of a groupmate goes on.
     """
 
     rows: np.ndarray

@@ -7,9 +7,11 @@ them takes part in the same calls, in the same order, or they wait for each othe
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from gym_adapters.errors import UserError
+from trainers.maths.seeds import rank_seed
 
 
 class JointError(UserError):
@@ -74,6 +76,16 @@ class Alone:
     def arrived(self, meeting: int) -> int:
         """See `Collective.arrived`."""
         return 1
+
+
+def set_apart(generator: torch.Generator, rank: int) -> None:
+    """Let the random numbers of a rank differ from those of rank 0, whose state the generator has been given.
+
+    They go on from a seed made of that state. Those of rank 0 go on as they are.
+    """
+    if rank:
+        seed = int(torch.randint(2**62, (), generator=generator, device=generator.device))
+        generator.manual_seed(rank_seed(seed, rank))
 
 
 def weighted_mean(collective: Collective, values: Tensor, weight: float) -> Tensor:

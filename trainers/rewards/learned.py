@@ -20,7 +20,7 @@ from trainers.networks.distributions import Actions
 from trainers.networks.normalizer import ObservationMoments
 from trainers.networks.perception import Perception
 from trainers.networks.weights import require_room
-from trainers.optim.collective import weighted_mean
+from trainers.optim.collective import set_apart, weighted_mean
 from trainers.optim.optimizer import FlatAdam
 from trainers.optim.threads import threads_for
 from trainers.rewards.signal import RewardSignal
@@ -201,6 +201,7 @@ class LearnedSignal(RewardSignal):
         self.optimizer.set_learning_rate(0)
         self.observation_moments.load_state_dict(state["moments"])
         self.generator.set_state(state["generator"])
+        set_apart(self.generator, self.optimizer.collective.rank)
 
     def _update_normalizer(self, rows: Rows) -> None:
         """Add rows to the moments of the observations."""

@@ -85,6 +85,20 @@ def test_members_that_begin_anew_in_the_same_step_are_no_mates_of_the_dead() -> 
     assert mates(learner, row[2, 0], who) == {(3, 0)}
 
 
+@pytest.mark.parametrize("trainer_type", ["poca", "mappo"])
+@torch.no_grad()
+def test_the_value_at_a_true_end_is_that_of_the_last_observation(trainer_type) -> None:
+    """Signals whose value goes on beyond the end count it. Life 0 is alone, and the mate of life 1 has died before."""
+    learner, row, _ = played([life(0, 0, 3, 0), life(1, 0, 3, 7), life(2, 0, 2, 7)], 4, trainer_type)
+    columns = learner.rollout.columns()
+    inputs = learner.policy.upload(columns.observations)
+    values, _ = learner.values(columns, inputs, None)
+    for last in (row[0, 3], row[1, 3]):
+        assert columns.ending[columns.next_row == last] == Ending.TERMINATED
+        torch.testing.assert_close(values[[last]], learner.policy.group_value([inputs[0][[last]]], None))
+    assert columns.gone[row[2, 2]]
+
+
 def test_interrupted_members_see_each_other_once_more() -> None:
     lives = [life(0, 0, 2, 7, True), life(1, 0, 2, 7, True)]
     learner, row, who = played(lives, 3)

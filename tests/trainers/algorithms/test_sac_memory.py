@@ -110,6 +110,19 @@ def test_a_step_reaches_every_memory_and_the_policy_moves_no_critic(spec):
     assert all(parameter.grad.abs().sum() > 0 for parameter in learner.policy.parameters())
 
 
+@SPECS
+def test_the_loss_of_the_critics_does_not_move_the_actor(spec):
+    """The policy at next observations makes the target, which is a constant."""
+    learner = remembering(spec, steps_per_update=1e9, actor_interval=2)
+    drive(crowded_env(spec), learner, 15)
+    learner.updates = 1  # the critics' turn alone
+    learner.learn(learner.draw())
+    critic, actor, coefficients = learner.optimizer.flat
+    assert critic.grad.any()
+    assert not actor.grad.any()
+    assert not coefficients.grad.any()
+
+
 @pytest.mark.parametrize("spec", [DISCRETE, HYBRID], ids=["discrete", "hybrid"])
 def test_the_next_updates_after_loading_are_bit_for_bit_the_same(spec, tmp_path):
     learner, loaded = (remembering(spec, seed, buffer_size=200, steps_per_update=5) for seed in (3, 4))

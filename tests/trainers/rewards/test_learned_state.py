@@ -4,12 +4,21 @@ import copy
 
 import pytest
 import torch
-from learner_tools import assert_goes_on_the_same, assert_same, crowded_env, drive, hand_over, whole_state
+from learner_tools import (
+    assert_goes_on_the_same,
+    assert_same,
+    crowded_env,
+    drive,
+    hand_over,
+    make_learner,
+    whole_state,
+)
 from scripted_env import make_spec
 from signal_tools import BOTH, learner_of, signal_block, signal_of
 
 from gym_adapters.errors import UserError
 from trainers.algorithms.on_policy import OnPolicyLearner
+from trainers.optim.collective import Alone
 from trainers.records.checkpoint import save_state
 from trainers.training.resuming import restore
 from trainers.training.starting import start_from
@@ -28,6 +37,25 @@ def test_the_next_updates_after_loading_are_bit_for_bit_the_same(trainer_type, s
     if isinstance(learner, OnPolicyLearner):  # whose rows are not saved
         loaded.rollout = copy.deepcopy(learner.rollout)
     assert_goes_on_the_same(env, learner, loaded)
+
+
+@BOTH
+def test_ranks_that_take_over_one_state_go_on_with_different_random_numbers(signal):
+    spec = make_spec((4,), continuous=1)
+    settings = learner_of("ppo", spec, signal_block(signal)).settings
+    ranks = []
+    for number in range(3):
+        collective = Alone()
+        collective.rank, collective.size = number, 3
+        ranks.append(signal_of(make_learner(spec, settings, collective=collective)))
+    state = ranks[0].state_dict()
+    expected = torch.Generator()
+    expected.set_state(state["generator"])
+    for one in ranks:
+        one.load_state_dict(state)
+    numbers = [float(torch.rand((), generator=one.generator)) for one in ranks]
+    assert numbers[0] == float(torch.rand((), generator=expected))
+    assert len(set(numbers)) == 3
 
 
 @BOTH
