@@ -35,9 +35,8 @@ def write_origin(folder: Path) -> None:
 
 def command_line() -> str:
     """Return the command line of this process, as it would be typed again."""
-    return (
-        shell_line(*sys.orig_argv).encode("utf-8", "replace").decode()
-    )  # names may have bytes that are no text
+    line = shell_line(*sys.orig_argv)
+    return line.encode("utf-8", "replace").decode()  # names may have bytes that are no text
 
 
 @cache

@@ -29,7 +29,7 @@ def draw_trials(title: str, trials: Sequence[Result], search: Search, path: Path
     space = search.file.space
     keys = list(space)[:MOST_KEYS]
     figure, (history, *places) = new_grid(1 + len(keys))
-    _add(history, search.unit, shown, {trial.number: float(trial.number) for trial in shown})
+    _add(history, shown, {trial.number: float(trial.number) for trial in shown})
     complete = [trial for trial in shown if trial.state == COMPLETE]
     best = np.maximum.accumulate([trial.value or 0.0 for trial in complete])
     history.step([trial.number for trial in complete], best, where="post", label="best so far")
@@ -39,29 +39,25 @@ def draw_trials(title: str, trials: Sequence[Result], search: Search, path: Path
     for key, axes in zip(keys, places, strict=False):
         parameter, having = space[key], [trial for trial in shown if key in trial.values]
         if parameter.choices is None:
-            _add(axes, search.unit, having, {trial.number: float(trial.values[key]) for trial in having})
+            _add(axes, having, {trial.number: float(trial.values[key]) for trial in having})
             axes.set_xscale("log" if parameter.log else "linear")
             axes.set_xlim(parameter.low, parameter.high)
         else:
             texts = list(parameter.texts)
-            _add(
-                axes,
-                search.unit,
-                having,
-                {trial.number: float(texts.index(trial.values[key])) for trial in having},
-            )
+            _add(axes, having, {trial.number: float(texts.index(trial.values[key])) for trial in having})
             axes.set_xticks(range(len(texts)), [text[:20] for text in texts], parse_math=False)
         axes.set_xlabel(key, parse_math=False, fontsize="small")
+    for axes in (history, *places[: len(keys)]):
+        axes.set_ylabel(search.unit)
     for axes in places[len(keys) :]:
         axes.set_axis_off()
     figure.suptitle(title, parse_math=False)
     save_figure(figure, path)
 
 
-def _add(axes: Axes, unit: str, trials: Sequence[Result], places: Mapping[int, float]) -> None:
+def _add(axes: Axes, trials: Sequence[Result], places: Mapping[int, float]) -> None:
     for state, mark in MARKS.items():
         of_state = [trial for trial in trials if trial.state == state]
         values = [trial.value or 0.0 for trial in of_state]
         axes.plot([places[trial.number] for trial in of_state], values, mark, label=state, markersize=4)
-    axes.set_ylabel(unit)
     axes.grid(alpha=0.3)
