@@ -168,7 +168,7 @@ class Workers(PendingActions):
             start = 0
             for result in self._batch:
                 stop = start + (len(result.steps[name][0]) if name in result.steps else 0)
-                if result.worker == worker and name in result.steps:
+                if result.worker == worker and stop > start:  # a player knows the behaviors of its own agents
                     chosen[name] = ActionTuple(action.continuous[start:stop], action.discrete[start:stop])
                 start = stop
         return chosen
