@@ -54,6 +54,7 @@ def make_env(
         raise UserError(
             f"num_envs and seed: expected whole numbers, got {type(count).__name__} and {type(seed).__name__}"
         )
+    count, seed = int(count), int(seed)  # vector environments know no integers of numpy
     if not 1 <= count <= ENVIRONMENTS:
         raise UserError(f"num_envs is {num_envs}; expected 1 to {ENVIRONMENTS:,} environments")
     if not 0 <= seed <= SEED_LIMIT - count:

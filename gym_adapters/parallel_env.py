@@ -58,7 +58,7 @@ class ParallelEnvAdapter(BaseEnv):
         teams: bool | Mapping[str, int] = False,
         behaviors: Mapping[str, str] | None = None,
     ) -> None:
-        self.title, self._seed, self._grouped = name, seed, grouped
+        self.title, self._seed, self._grouped = name, int(seed), grouped
         self.copies: list[Any] = []
         try:
             for _ in range(num_envs):

@@ -67,7 +67,7 @@ class VectorEnvAdapter(BaseEnv):
         self.vector_env = vector_env
         self.num_envs = vector_env.num_envs
         self._name = self.title = behavior_name
-        self._seed: int | None = seed
+        self._seed: int | None = int(seed)  # Gymnasium knows no integers of numpy
         self._autoreset_mode = _autoreset_mode(vector_env)
         self._observations = ObservationMapping(vector_env.single_observation_space, behavior_name)
         self._no_rows = self._observations.convert_rows([])

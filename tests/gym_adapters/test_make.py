@@ -279,3 +279,16 @@ def test_a_method_for_masks_that_is_not_called_is_named_once(caplog):
     assert record.getMessage().startswith(
         "Masked-v0: its method action_masks() is not called; masks are read from"
     )
+
+
+@pytest.mark.parametrize("env_id", ["Walker2d-v5", "Pendulum-v1", "ALE/Pong-v5"])
+def test_a_seed_of_numpy_is_the_same_seed(env_id):
+    starts = []
+    for kind in (int, np.int64, np.int32):
+        env = make_env(env_id, kind(2), kind(0))
+        env.reset()
+        decisions, _ = env.get_steps(next(iter(env.behavior_specs)))
+        starts.append(decisions.obs[0].copy())
+        env.close()
+    np.testing.assert_array_equal(starts[1], starts[0])
+    np.testing.assert_array_equal(starts[2], starts[0])
