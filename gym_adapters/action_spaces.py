@@ -153,7 +153,7 @@ class PlainActions:
 
     def _set_bounds(self, space: spaces.Box) -> None:
         low, high = space.low.ravel().astype(np.float64), space.high.ravel().astype(np.float64)
-        bounded = (low > -_largest(space.dtype)) & (high < _largest(space.dtype))
+        bounded = (low > -largest(space.dtype)) & (high < largest(space.dtype))
         if not bounded.all():
             _say_unbounded(space_text(space), int(np.count_nonzero(~bounded)), bounded.size)
         self._low, self._high, self._bounded = low, high, bounded
@@ -240,7 +240,7 @@ def _check_size(space: Space) -> None:
             check_actions("the environment", 0, np.broadcast_to(2, math.prod(space.shape)))
 
 
-def _largest(dtype: Any) -> float:
+def largest(dtype: Any) -> float:
     """Returns the largest number of a type, at most that of float32 or int32, that stands for "unbounded" in bounds."""
     if np.issubdtype(dtype, np.floating):
         return float(min(np.finfo(dtype).max, np.finfo(np.float32).max))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 from gymnasium import Space, spaces
 
-from gym_adapters.action_spaces import space_text
+from gym_adapters.action_spaces import largest, space_text
 from gym_adapters.errors import UserError
 from gym_adapters.floats import as_floats
 
@@ -111,9 +111,8 @@ def _image(space: spaces.Box, order: tuple[int, ...]) -> tuple[tuple[int, ...], 
     batch_order = (0, *(axis + 1 for axis in order))
     low, high = float(space.low.min()), float(space.high.max())
     is_bytes = space.dtype == np.uint8 and high > 1
-    rescale = (
-        np.isfinite([low, high]).all() and high > low and (low, high) != (0.0, 255.0 if is_bytes else 1.0)
-    )
+    is_bounded = -largest(space.dtype) < low < high < largest(space.dtype)
+    rescale = is_bounded and (low, high) != (0.0, 255.0 if is_bytes else 1.0)
     spread = np.zeros(0, np.uint8)
     if is_bytes:
         spread = np.rint(np.clip((np.arange(256) - low) / max(high - low, 1), 0, 1) * 255).astype(np.uint8)

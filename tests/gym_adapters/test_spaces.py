@@ -110,6 +110,24 @@ def test_images_of_floats_without_limits_are_taken_as_they_are(bounds):
     assert (seen == 7.0).all()
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "dtype"),
+    [
+        (np.finfo(np.float32).min, np.finfo(np.float32).max, np.float32),
+        (0, np.finfo(np.float64).max, np.float64),
+        (0, np.finfo(np.float16).max, np.float16),
+        (np.iinfo(np.int64).min, np.iinfo(np.int64).max, np.int64),
+        (0, np.iinfo(np.int32).max, np.int32),
+    ],
+)
+def test_the_largest_numbers_of_a_type_limit_no_image(low, high, dtype):
+    """Scaled by them, all pixels would be the same number."""
+    mapping = ObservationMapping(spaces.Box(low, high, (20, 20, 3), dtype))
+    pixels = np.arange(1200).reshape(1, 20, 20, 3)
+    (seen,) = mapping.convert(pixels.astype(dtype))
+    np.testing.assert_array_equal(seen, pixels.transpose(0, 3, 1, 2))
+
+
 def test_images_of_flags_are_floats():
     """A network divides bytes by 255; zeros and ones are no such bytes."""
     space = spaces.Box(0, 1, (10, 10, 4), np.uint8)
