@@ -164,7 +164,7 @@ class PlainActions:
         """Scales policy values to [low, high]. Shape: (num_envs, continuous_size)."""
         unit = np.where(self._bounded, np.clip(raw, -1.0, 1.0), raw)
         scaled = np.clip(self._center + self._half_width * unit, self._low, self._high)
-        return np.rint(scaled) if np.issubdtype(self.space.dtype, np.integer) else scaled
+        return scaled if np.issubdtype(self.space.dtype, np.floating) else np.rint(scaled)
 
 
 def parts_of(space: Space) -> list[Space]:

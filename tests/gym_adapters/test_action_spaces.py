@@ -69,6 +69,12 @@ def test_integer_boxes_take_the_nearest_integer():
     assert (actions.dtype, actions.ravel().tolist()) == (np.int32, [0, 5, 6, 10])
 
 
+def test_a_box_of_flags_is_true_above_the_middle():
+    space = spaces.Box(0, 1, (5,), np.bool_)
+    actions = ActionMapping(space).convert(ActionTuple(continuous=np.array([[-1, -0.5, -0.01, 0.01, 1]])))
+    assert (actions.dtype, actions[0].tolist()) == (np.bool_, [False, False, False, True, True])
+
+
 def test_unbounded_dimensions_take_actions_unchanged_and_say_so_once(caplog):
     space = spaces.Box(np.array([-np.inf, -2, 0]), np.array([np.inf, 2, np.inf]), dtype=np.float64)
     with caplog.at_level(logging.WARNING):
