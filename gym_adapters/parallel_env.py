@@ -118,10 +118,12 @@ class ParallelEnvAdapter(BaseEnv):
         deciding, ended = self._empty_rows(), self._empty_rows()
         for number, copy in enumerate(self._checked):
             ids = self._ids[number]
-            asked = {
-                agent: actions[(role := self._role_of[agent]).name].get(ids.get(agent, -1), role.idle)
-                for agent in copy.agents
-            }
+            asked = {}
+            for agent in copy.agents:
+                role = self._role_of[agent]
+                chosen = actions[role.name].get(ids.get(agent, -1))
+                # The environment may write into what it is given.
+                asked[agent] = deepcopy(role.idle) if chosen is None else chosen
             if not self._read(number, copy.step(asked), asked.keys(), deciding, ended):
                 self._begin(number, deciding)
         self._collect(deciding, ended)
