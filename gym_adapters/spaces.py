@@ -66,19 +66,20 @@ class ObservationMapping:
             )
         check_observations("the environment", [spec.shape for spec in self.specs])
 
-    def convert(self, observation: Any) -> list[np.ndarray]:
+    def convert(self, observation: Any, rows: np.ndarray | None = None) -> list[np.ndarray]:
         """Converts a batch of observations.
 
         Args:
             observation: Arrays of shape (num_envs, ...), nested like the space.
+            rows: Which of them are converted, (num_envs,) bool; the others may hold anything. None converts all.
 
         Returns:
-            New arrays, one per spec. Shape: (num_envs, *spec.shape), as the class describes.
+            New arrays, one per spec. Shape: (num_envs, *spec.shape), or (chosen, *spec.shape), as the class describes.
 
         Raises:
             UserError: An array is missing, has another shape, or holds values outside a space of integers.
         """
-        return [self._converted(observation, leaf) for leaf in self._leaves]
+        return [self._converted(observation, leaf, rows) for leaf in self._leaves]
 
     def is_one(self, observation: Any) -> bool:
         """Whether an observation is that of a single environment; else it has the form that `convert` takes."""
@@ -95,19 +96,20 @@ class ObservationMapping:
         rows = [fitted(self.space, row, self._where) for row in rows]
         return self.convert(concatenate(self.space, rows, cast(Any, batch)) if rows else batch)
 
-    def _converted(self, observation: Any, leaf: "_Leaf") -> np.ndarray:
+    def _converted(self, observation: Any, leaf: "_Leaf", chosen: np.ndarray | None) -> np.ndarray:
         try:
             batch = np.asarray(_follow(observation, leaf.path))
         except (LookupError, TypeError, ValueError):
             batch = np.empty(0, object)
         where = "/".join([self._where, *map(str, leaf.path)])
-        if batch.shape[1:] != leaf.shape or batch.dtype.kind not in "biuf":
+        count = batch.shape[:1] if chosen is None else chosen.shape
+        if batch.ndim == 0 or batch.shape != count + leaf.shape or batch.dtype.kind not in "biuf":
             raise UserError(
                 f"{where}: a batch is {described(observation)}; expected numbers of shape (environments, "
                 f"{', '.join(map(str, leaf.shape))}), as the observation space says; change one of the two"
             )
         try:
-            return leaf.convert(batch)
+            return leaf.convert(batch if chosen is None else batch[chosen])
         except OutsideError as error:
             raise UserError(
                 f"{where}: {error}; expected values of its observation space; change one of the two"

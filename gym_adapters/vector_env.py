@@ -226,7 +226,7 @@ class VectorEnvAdapter(BaseEnv):
             )
         if isinstance(final, np.ndarray) and final.dtype == object:
             return self._observations.convert_rows(list(final[ended]))
-        return [rows[ended] for rows in self._observations.convert(final)]
+        return self._observations.convert(final, ended)
 
     def _action_mask(self, infos: Mapping[str, Any]) -> np.ndarray | None:
         """Returns masks with True = forbidden from Gymnasium's 1 = allowed. Shape: (num_envs, actions)."""
