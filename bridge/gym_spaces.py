@@ -115,7 +115,7 @@ class Actions:
         return self.rows(np.asarray(action)[None], 1)
 
     def masks(self, allowed: np.ndarray) -> Any:
-        """Return one agent's allowed choices as `space.sample` takes them: an array, or one for each branch.
+        """Return one agent's allowed choices as the discrete space's `sample` takes them: an array, or one per branch.
 
         Args:
             allowed: (choices,) over all branches.

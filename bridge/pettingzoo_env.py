@@ -30,7 +30,7 @@ class UnityParallelEnv(ParallelEnv):
     over when all agents have left. Agents that come later join `agents` if there is a place for them.
 
     `infos[agent]` has `agent_id`; `action_mask`, which `action_space(agent).sample` takes as `mask`, if there are
-    discrete actions; and `group_reward`, if it is not added to the reward.
+    discrete actions (beside continuous ones `(None, action_mask)`); and `group_reward`, unless it is in the reward.
 
     Args:
         env: The environment, which is reset, and closed by `close`.

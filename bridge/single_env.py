@@ -19,7 +19,8 @@ class UnitySingleEnv(gymnasium.Env):
     """The one agent of a `BaseEnv`; see `UnityVectorEnv`, which takes the same arguments.
 
     After an episode's end, `reset` goes on with the scene's next episode, which has begun. At any other time it resets
-    the scene. `info["action_mask"]` is what `action_space.sample` takes as `mask`.
+    the scene. `info["action_mask"]` is what `action_space.sample` takes as `mask`; beside continuous actions it takes
+    `(None, info["action_mask"])`.
     """
 
     def __init__(
