@@ -88,17 +88,19 @@ class Turns:
         for name, seats in self.seats.items():
             seats.begin(actions[name])
         self._advance()
-        if further or any(seats.shown.any() for seats in self.seats.values()):
-            self.wait()
+        self.wait(further)
 
-    def wait(self) -> None:
+    def wait(self, further: bool = True) -> None:
         """Step until all agents ask; they repeat their actions.
+
+        Args:
+            further: See `step`.
 
         Raises:
             UserError: They do not within the limit.
         """
         for _ in range(self._limit):
-            if self._all_ask:
+            if self._all_ask or not (further or any(seats.shown.any() for seats in self.seats.values())):
                 return
             self._advance()
         raise UserError(self._complaint())
