@@ -21,6 +21,8 @@ def described_spaces(env: BaseEnv) -> dict[str, list[dict[str, Any]]]:
 def describe(space: Space) -> dict[str, Any]:
     """Returns a space that `spaces.ObservationMapping` or `ActionMapping` supports as dictionaries, lists and numbers.
 
+    A space of a class of its own, which is derived from one of Gymnasium's, is described as Gymnasium's.
+
     Raises:
         TypeError: The space is of another kind.
     """
@@ -28,24 +30,33 @@ def describe(space: Space) -> dict[str, Any]:
         case spaces.Box():
             low, high = _short(space.low), _short(space.high)
             kind: dict[str, Any] = {
+                "kind": "Box",
                 "low": low,
                 "high": high,
                 "shape": list(space.shape),
                 "dtype": str(space.dtype),
             }
         case spaces.Discrete():
-            kind = {"n": int(space.n), "start": int(space.start)}
+            kind = {"kind": "Discrete", "n": int(space.n), "start": int(space.start), **_integers(space)}
         case spaces.MultiDiscrete():
-            kind = {"nvec": space.nvec.tolist(), "start": space.start.tolist()}
+            kind = {
+                "kind": "MultiDiscrete",
+                "nvec": space.nvec.tolist(),
+                "start": space.start.tolist(),
+                **_integers(space),
+            }
         case spaces.MultiBinary():
-            kind = {"n": space.n if isinstance(space.n, int) else list(space.shape)}
+            kind = {"kind": "MultiBinary", "n": space.n if isinstance(space.n, int) else list(space.shape)}
         case spaces.Dict():
-            kind = {"entries": [[key, describe(entry)] for key, entry in space.spaces.items()]}
+            kind = {
+                "kind": "Dict",
+                "entries": [[key, describe(entry)] for key, entry in space.spaces.items()],
+            }
         case spaces.Tuple():
-            kind = {"entries": [describe(entry) for entry in space.spaces]}
+            kind = {"kind": "Tuple", "entries": [describe(entry) for entry in space.spaces]}
         case _:
             raise TypeError(f"a space of kind {type(space).__name__} has no description")
-    return {"kind": type(space).__name__, **kind}
+    return kind
 
 
 def space_from(description: Mapping[str, Any]) -> Space:
@@ -58,9 +69,10 @@ def space_from(description: Mapping[str, Any]) -> Space:
             )
             return spaces.Box(low, high, dtype=dtype.type)
         case "Discrete":
-            return spaces.Discrete(description["n"], start=description["start"])
+            return spaces.Discrete(description["n"], start=description["start"], **_dtype(description))
         case "MultiDiscrete":
-            return spaces.MultiDiscrete(np.array(description["nvec"]), start=np.array(description["start"]))
+            nvec, start = np.array(description["nvec"]), np.array(description["start"])
+            return spaces.MultiDiscrete(nvec, start=start, **_dtype(description))
         case "MultiBinary":
             return spaces.MultiBinary(description["n"])
         case "Dict":
@@ -68,6 +80,15 @@ def space_from(description: Mapping[str, Any]) -> Space:
         case "Tuple":
             return spaces.Tuple([space_from(entry) for entry in description["entries"]])
     raise ValueError(f"no space is of kind {description['kind']!r}")
+
+
+def _integers(space: Space) -> dict[str, str]:
+    """The type of a space's integers, unless it is the usual one."""
+    return {} if space.dtype == np.int64 else {"dtype": str(space.dtype)}
+
+
+def _dtype(description: Mapping[str, Any]) -> dict[str, Any]:
+    return {"dtype": np.dtype(description["dtype"]).type} if "dtype" in description else {}
 
 
 def _short(bound: np.ndarray) -> Any:

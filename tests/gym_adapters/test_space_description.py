@@ -19,6 +19,8 @@ SPACES = [
     spaces.MultiDiscrete([3, 2]),
     spaces.MultiDiscrete([[3, 2], [5, 4]]),
     spaces.MultiDiscrete([3, 2], start=[1, -4]),
+    spaces.MultiDiscrete([3, 2], dtype=np.int32),
+    spaces.MultiDiscrete([3, 2], dtype=np.uint8, start=[1, 4]),
     spaces.MultiBinary(5),
     spaces.MultiBinary([2, 3]),
     spaces.Dict(
@@ -35,6 +37,21 @@ def test_a_space_comes_back_as_it_was(space):
     again.seed(0)
     space.seed(0)
     np.testing.assert_equal(again.sample(), space.sample())
+
+
+class Push(spaces.Box):
+    """A space of a class of its own."""
+
+
+class Moves(spaces.Dict):
+    """And one that holds it."""
+
+
+def test_a_space_of_another_class_comes_back_as_the_one_that_it_is_derived_from():
+    given = Moves({"push": Push(-2.0, 2.0, (3,), np.float32), "turn": spaces.Discrete(3)})
+    assert space_from(describe(given)) == spaces.Dict(
+        {"push": spaces.Box(-2.0, 2.0, (3,), np.float32), "turn": spaces.Discrete(3)}
+    )
 
 
 def test_spaces_without_a_description_are_named():
