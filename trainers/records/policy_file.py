@@ -173,9 +173,10 @@ class LoadedPolicy:
             `.continuous` (n, size) float32 in [-1, 1] and `.discrete` (n, branches) int32.
 
         Raises:
-            UserError: the observations or masks have another number or shape than those of the training, there are not
-                as many agents, an observation is not finite or so large that an action is no number, or a mask forbids
-                an agent every action of a branch; agents are counted from 0.
+            UserError: the observations or masks have another number or shape than those of the training, an image has
+                another type of integers than bytes, there are not as many agents, an observation is not finite or so
+                large that an action is no number, or a mask forbids an agent every action of a branch; agents are
+                counted from 0.
         """
         given = [observations] if isinstance(observations, np.ndarray) else observations
         arrays = [np.asarray(array) for array in given]
@@ -186,6 +187,12 @@ class LoadedPolicy:
                 f"{', '.join(str(('n', *shape)) for shape in expected)}, "
                 f"got {', '.join(str(array.shape) for array in arrays)}"
             )
+        for array, observation in zip(arrays, self.spec.observation_specs, strict=True):
+            if array.ndim == 4 and array.dtype.kind in "iu" and array.dtype != np.uint8:
+                raise UserError(
+                    f"policy {self.name}: {observation.name or 'observation'} is an image of type {array.dtype}; "
+                    "expected uint8 from 0 to 255, or floats from 0 to 1; convert it"
+                )
         arrays = [_as_stored(array) for array in arrays]
         for array, observation in zip(arrays, self.spec.observation_specs, strict=True):
             if array.dtype != np.uint8 and not np.isfinite(array).all():
