@@ -19,7 +19,9 @@ class Memories:
     def of(self, agents: Sequence[Hashable]) -> np.ndarray:
         """Return the rows of n agents. Shape: (n, size)."""
         nothing = np.zeros(self.size, np.float32)
-        return np.array([self._rows.get(agent, nothing) for agent in agents]).reshape(-1, self.size)
+        return np.array([self._rows.get(agent, nothing) for agent in agents], np.float32).reshape(
+            -1, self.size
+        )
 
     def keep(self, agents: Sequence[Hashable], rows: np.ndarray) -> None:
         """Keep the rows of n agents, (n, size)."""

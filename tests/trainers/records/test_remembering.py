@@ -92,3 +92,9 @@ def test_without_memory_nothing_is_kept(tmp_path):
     first = policy.predict(np.ones(3, np.float32))
     policy.predict(-np.ones(3, np.float32))
     np.testing.assert_array_equal(policy.predict(np.ones(3, np.float32)), first)
+
+
+@pytest.mark.parametrize("memory", [True, False])
+def test_nobody_does_nothing(memory, tmp_path):
+    action = loaded(tmp_path, memory).act(np.zeros((0, 3), np.float32))
+    assert (action.continuous.shape, action.discrete.shape) == ((0, 2), (0, 0))
