@@ -1,8 +1,8 @@
-"""PettingZoo environments whose agents move one after the other in each step, stepped without needless work."""
+"""PettingZoo environments whose agents move one after the other: all of them in each step, or one."""
 
 import importlib
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from gymnasium import Space
@@ -79,7 +79,68 @@ class Cycles:
         self.env.close()
 
 
+class OneByOne:
+    """A `ParallelEnv` in which one agent moves in each step, observed by that agent only.
+
+    PettingZoo's `turn_based_aec_to_parallel` gives the observations of all agents in each step, and takes an action of
+    one. So the others would be asked for actions that nobody carries out, unless the game's masks say that they wait.
+    Those whose episode has just ended are observed too.
+
+    Args:
+        env: What PettingZoo's conversion returned.
+
+    Attributes:
+        env: It.
+        metadata: The environment's.
+        possible_agents: Names of all agents.
+    """
+
+    def __init__(self, env: Any) -> None:
+        self.env, self.metadata = env, env.metadata
+        self.possible_agents: list[str] = list(env.possible_agents)
+
+    @property
+    def agents(self) -> list[str]:
+        """Names of those whose episode goes on."""
+        return list(self.env.agents)
+
+    def observation_space(self, agent: str) -> Space:
+        """Returns the space of an agent's observation."""
+        space: Space = self.env.observation_space(agent)
+        return space
+
+    def action_space(self, agent: str) -> Space:
+        """Returns the space of an agent's action."""
+        space: Space = self.env.action_space(agent)
+        return space
+
+    def reset(self, seed: int | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Begins an episode."""
+        observations, infos = self.env.reset(seed=seed)
+        return self._seen(observations, ()), infos
+
+    def step(self, actions: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
+        """Lets the agent move that is on turn."""
+        observations, rewards, terminated, truncated, infos = self.env.step(actions)
+        over = [agent for agent in observations if terminated[agent] or truncated[agent]]
+        return self._seen(observations, over), rewards, terminated, truncated, infos
+
+    def render(self) -> Any:
+        """Draws the present state, if the environment was made with a render mode."""
+        return self.env.render()
+
+    def close(self) -> None:
+        """Closes the environment."""
+        self.env.close()
+
+    def _seen(self, observations: Mapping[str, Any], over: Collection[str]) -> dict[str, Any]:
+        on_turn = self.env.aec_env.agent_selection if self.env.agents else None
+        return {agent: seen for agent, seen in observations.items() if agent == on_turn or agent in over}
+
+
 def direct(env: Any) -> Any:
-    """Returns `Cycles` over what `aec_to_parallel` converted, and any other environment as it is."""
+    """Returns `Cycles` or `OneByOne` over what PettingZoo converted, and any other environment as it is."""
     conversions = importlib.import_module("pettingzoo.utils.conversions")
+    if type(env) is conversions.turn_based_aec_to_parallel_wrapper:
+        return OneByOne(env)
     return Cycles(env.aec_env) if type(env) is conversions.aec_to_parallel_wrapper else env

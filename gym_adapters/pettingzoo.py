@@ -35,7 +35,8 @@ def make_pettingzoo(env_id: str, num_envs: int, seed: int, options: Mapping[str,
     """Makes copies of a PettingZoo environment as one `BaseEnv`.
 
     A parallel environment is taken as it is. One whose agents move in cycles is stepped by `Cycles`, as PettingZoo's
-    `aec_to_parallel` would. One that says that it is not parallelizable is converted by `turn_based_aec_to_parallel`.
+    `aec_to_parallel` would. One that says that it is not parallelizable is converted by `turn_based_aec_to_parallel`,
+    and `OneByOne` asks only the agent that is on turn.
 
     Args:
         env_id: `package/module_vN`.
@@ -130,4 +131,4 @@ def _parallel(module: Any, options: Mapping[str, Any]) -> Any:
     env = module.env(**options)
     if env.metadata.get("is_parallelizable", False):
         return direct(conversions.aec_to_parallel(env))
-    return conversions.turn_based_aec_to_parallel(env)
+    return direct(conversions.turn_based_aec_to_parallel(env))
