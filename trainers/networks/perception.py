@@ -152,8 +152,14 @@ class Perception(nn.Module):
 
 
 def as_tensor(array: np.ndarray | Tensor) -> Tensor:
-    """Return an array as a tensor that shares its memory; a tensor as it is."""
-    return array if isinstance(array, Tensor) else torch.from_numpy(array)
+    """Return an array as a tensor that shares its memory; a tensor as it is.
+
+    An array that is read-only, or that runs backwards, as `rows[::-1]` does, is copied: torch takes no such array.
+    """
+    if isinstance(array, Tensor):
+        return array
+    is_plain = array.flags.writeable and min(array.strides, default=0) >= 0
+    return torch.from_numpy(array if is_plain else array.copy())
 
 
 def _kind(index: int, observation: ObservationSpec) -> str:

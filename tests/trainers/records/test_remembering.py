@@ -98,3 +98,15 @@ def test_without_memory_nothing_is_kept(tmp_path):
 def test_nobody_does_nothing(memory, tmp_path):
     action = loaded(tmp_path, memory).act(np.zeros((0, 3), np.float32))
     assert (action.continuous.shape, action.discrete.shape) == ((0, 2), (0, 0))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("memory", [True, False])
+def test_arrays_of_any_kind_say_the_same(memory, tmp_path):
+    policy, rows = loaded(tmp_path, memory), np.random.default_rng(0).random((4, 3), np.float32)
+    expected = policy.act(rows).continuous
+    frozen = rows.copy()
+    frozen.flags.writeable = False
+    for given in (rows[::-1].copy()[::-1], np.asfortranarray(rows), rows.astype(">f4"), frozen):
+        policy.forget()
+        np.testing.assert_allclose(policy.act(given).continuous, expected, rtol=1e-6)
