@@ -8,7 +8,10 @@ from gym_adapters.actions import checked_actions
 
 
 class PendingActions(BaseEnv):
-    """Implements `set_actions` and `set_action_for_agent`; subclasses send the actions in `_actions`, by behavior."""
+    """Implements `set_actions` and `set_action_for_agent`; subclasses send the actions in `_actions`, by behavior.
+
+    What the caller gives is copied, and neither kept nor changed.
+    """
 
     _actions: dict[str, ActionTuple]
 
@@ -21,7 +24,8 @@ class PendingActions(BaseEnv):
         """
         decisions, _ = self.get_steps(behavior_name)
         spec = self.behavior_specs[behavior_name].action_spec
-        self._actions[behavior_name] = checked_actions(spec, action, len(decisions), behavior_name)
+        action = checked_actions(spec, action, len(decisions), behavior_name)
+        self._actions[behavior_name] = ActionTuple(action.continuous.copy(), action.discrete.copy())
 
     def set_action_for_agent(self, behavior_name: str, agent_id: int, action: ActionTuple) -> None:
         """Set the action of one agent of the last `DecisionSteps`.
