@@ -1,4 +1,4 @@
-"""A behavior that has finished keeps what it reached, though lessons begin after its end."""
+"""Lessons that begin after a behavior has finished: it keeps what it reached, and goes on being measured."""
 
 import math
 from pathlib import Path
@@ -59,24 +59,23 @@ class Beside(BaseEnv):
         raise AssertionError("actions come for all agents at once")
 
 
-def trained(long: int, resume: bool = False) -> tuple[Beside, dict[str, Outcome]]:
-    """A run in which a lesson begins after Short has finished: half-way through Long's 1,600 steps."""
+HALF_WAY = {"behavior": "Long", "measure": "progress", "threshold": 0.5, "min_lesson_length": 1}
+"""A lesson ends after Short has finished: half-way through Long's 1,600 steps."""
+LATER = {"behavior": "Short", "measure": "reward", "threshold": 3.0, "min_lesson_length": 200}
+"""A lesson ends with the 200th episode of Short, which plays 120 until it has finished."""
+
+
+def trained(
+    long: int, resume: bool = False, criteria: dict[str, Any] = HALF_WAY
+) -> tuple[Beside, dict[str, Outcome]]:
+    """A run of both behaviors with two lessons."""
     behavior = {
         "trainer_type": "ppo",
         "hyperparameters": {"batch_size": 32, "buffer_size": 64, "num_epoch": 1},
         "network_settings": {"hidden_units": 4, "num_layers": 1},
         "summary_freq": 160,
     }
-    first = {
-        "name": "first",
-        "value": 0,
-        "completion_criteria": {
-            "behavior": "Long",
-            "measure": "progress",
-            "threshold": 0.5,
-            "min_lesson_length": 1,
-        },
-    }
+    first = {"name": "first", "value": 0, "completion_criteria": criteria}
     options = {
         "behaviors": {"Short": {**behavior, "max_steps": 480}, "Long": {**behavior, "max_steps": long}},
         "environment_parameters": {"height": {"curriculum": [first, {"name": "second", "value": 1}]}},
@@ -112,3 +111,11 @@ def test_a_resumed_run_leaves_what_a_finished_behavior_reached() -> None:
     again = read_status(RUN / STATUS)["Short"]
     assert again["best_return"] == saved["best_return"]
     assert again["final_checkpoint"]["reward"] == saved["final_checkpoint"]["reward"]
+
+
+def test_a_lesson_goes_on_measuring_a_behavior_that_has_finished() -> None:
+    """Otherwise Long would train in the first lesson to the end."""
+    env, outcomes = trained(1_600, criteria=LATER)
+    assert len(env.told) == 2
+    assert outcomes["Short"].episodes < 130
+    assert outcomes["Short"].steps < 500
