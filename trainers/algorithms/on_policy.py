@@ -5,7 +5,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -92,6 +92,12 @@ class OnPolicyLearner(RolloutLearner):
             assert isinstance(self.acting, ActorCritic)
             flatten(self.acting.parameter_groups())
             self._acting_path = find_path(self.acting)
+
+    def load_state_dict(self, state: dict[str, Any], only_weights: bool = False) -> None:
+        """See `Learner.load_state_dict`. With only the weights, a scheduled deviation begins anew."""
+        super().load_state_dict(state, only_weights)
+        if only_weights:
+            self._follow_log_std_schedule()
 
     def optimise(self, columns: Columns) -> None:
         """Train for some epochs on the rollout; fewer if the policy moves further than `target_kl` allows."""

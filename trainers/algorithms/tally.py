@@ -15,6 +15,9 @@ from trainers.records.metrics import ELO, Metrics
 from trainers.records.news import News
 from trainers.rewards.signal import RewardSignal, stacked_rewards
 
+MEASURED = "measured"
+"""Kind of the episodes of a behavior that has finished, by which lessons are judged all the same."""
+
 
 class Tally(ABC):
     """Counts what happens to a behavior. With several ranks, nothing counts before they meet, and then on all of them.
@@ -24,7 +27,8 @@ class Tally(ABC):
 
     Attributes:
         step: agent decisions rewarded so far, over all agents and ranks.
-        finished: whether training is complete. Then nothing is counted or recorded any more.
+        finished: whether training is complete. Then nothing is counted or recorded any more; only lessons that wait for
+            this behavior go on measuring it.
         metrics: episode returns and training figures since the last summary.
         signals: the active reward signals.
         summed_signals: those whose sums over episodes come from rows, see `report_sums`.
@@ -60,7 +64,9 @@ class Tally(ABC):
 
     def ended(self, own: np.ndarray, group: np.ndarray, lengths: np.ndarray) -> None:
         """See `Mind.ended`."""
-        if not self.finished:
+        if self.finished:
+            self._tell(MEASURED, own + group)
+        else:
             self._tell("episodes", own, group, lengths)
 
     def _add_episodes(self, own: np.ndarray, group: np.ndarray, lengths: np.ndarray) -> None:
@@ -69,6 +75,9 @@ class Tally(ABC):
             rewards = signal.of_episodes(own, group)
             if rewards is not None:
                 self.metrics.extend(f"Policy/{signal.title} Reward", rewards)
+
+    def _measure(self, reached: np.ndarray) -> None:
+        self.metrics.lesson_returns.extend(reached.tolist())
 
     def groups_ended(self, returns: np.ndarray) -> None:
         """See `Mind.groups_ended`."""
@@ -97,14 +106,14 @@ class Tally(ABC):
             events: what `News.take` returned on each rank.
         """
         self.rows = rows
-        if self.finished:
-            return
-        self.step += decisions
-        if self.opponents is not None:
-            self.opponents.count(moves)
+        if not self.finished:
+            self.step += decisions
+            if self.opponents is not None:
+                self.opponents.count(moves)
         for told in events:
             for kind, lines in told.items():
-                self._events[kind](*np.array(lines, np.float64).T)
+                if kind == MEASURED or not self.finished:
+                    self._events[kind](*np.array(lines, np.float64).T)
 
     def part(self) -> None:
         """End a meeting. Nothing is learned until the next one."""
@@ -167,6 +176,7 @@ class Tally(ABC):
         """What is done about each kind of event."""
         return {
             "episodes": self._add_episodes,
+            MEASURED: self._measure,
             "groups": self.metrics.add_groups,
             "games": self._rate_games,
             "sums": self._add_sums,

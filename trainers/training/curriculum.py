@@ -137,8 +137,11 @@ class Curriculum:
             return False
         _send(env, change.values)
         for learner in learners:
-            learner.metrics.begin_lesson()
-            learner.metrics.standing |= self.tags
+            if learner.finished:  # what it has reached stays that of its own last lessons
+                learner.metrics.lesson_returns.clear()
+            else:
+                learner.metrics.begin_lesson()
+                learner.metrics.standing |= self.tags
         return change.reset
 
     def advance(self, measured: Mapping[str, Performance]) -> Change:

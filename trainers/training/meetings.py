@@ -73,6 +73,11 @@ class Meetings:
         return self.collective.size == 1
 
     @property
+    def just_met(self) -> bool:
+        """Whether the ranks met in this turn, so that what is known of all may have changed; alone, always true."""
+        return self.alone or self._interval == 0
+
+    @property
     def stopping(self) -> bool:
         """Whether any rank wanted to stop at the last meeting; alone, whether this one does."""
         return self._wants_stop() if self.alone else self._stopping

@@ -13,6 +13,7 @@ from trainers.algorithms.learner import Learner
 from trainers.config import CheckpointSettings, RunSettings, TorchSettings
 from trainers.optim.device import find_device
 from trainers.records.checkpoint import NEWEST, damage_named, load_state
+from trainers.records.checkpoint_content import require_alike
 from trainers.records.mlagents_checkpoint import require_translatable
 from trainers.records.policy_file import find_checkpoint
 from trainers.training.loadable import require_loadable, require_same_task, signals_of
@@ -159,9 +160,19 @@ def restore(learner: Learner, path: Path) -> list[str]:
 
 
 def _forget_other_lessons(learner: Learner, state: dict[str, Any]) -> None:
-    """Drop a checkpoint's returns if the run is at other lessons, which another behavior may have reached later."""
+    """Drop a checkpoint's returns if the run is at other lessons, which another behavior may have reached later.
+
+    A behavior that has had its `max_steps` learns no more, and what it has reached stays that of its own last lessons.
+    """
     now = learner.metrics.standing
-    if state.get(LESSON, now) != now:
+    before = state.get(LESSON, now)
+    if before == now:
+        return
+    if learner.training and state["global_step"] >= learner.settings.max_steps:
+        require_alike(before, dict.fromkeys(before, 0.0), LESSON)
+        learner.metrics.standing = before
+        state.update(lesson_returns=[])
+    else:
         state.update(recent_returns=[], lesson_returns=[])
 
 

@@ -209,7 +209,8 @@ class Session:
     def advance(self, env: BaseEnv) -> bool:
         """Announce new behaviors, and begin what is due of lessons, whose parameters are sent, and of self-play.
 
-        Called every environment step.
+        Called every environment step. Lessons are judged when the ranks have met: each judgement smooths the returns
+        further, and a rank that ended its part early makes fewer steps than the others.
 
         Returns:
             Whether the environment must be reset. All learners have then dropped their agents.
@@ -218,7 +219,7 @@ class Session:
             UserError: a callback failed.
         """
         self._chronicle.announce(self.recorders)
-        new_lesson = self.lessons.begin_due(env, self.learners)
+        new_lesson = self.meetings.just_met and self.lessons.begin_due(env, self.learners)
         must_reset = self.self_play.advance() or new_lesson
         for learner in self.learners if must_reset else ():
             learner.forget_agents()

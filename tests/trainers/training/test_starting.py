@@ -169,3 +169,18 @@ def test_a_run_goes_on_without_its_second_signal_or_with_a_new_one(tmp_path: Pat
     capfd.readouterr()
     train(env(), options("third", {**EXTRINSIC, **CURIOSITY}, initialize_from="second"))
     assert "Test: values of the reward signals curiosity begin anew" in "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize("before", [{}, {"initial_log_std": 0.4, "final_log_std": -2.0}], ids=str)
+def test_a_scheduled_deviation_begins_with_the_run_that_starts(
+    before: dict[str, Any], tmp_path: Path
+) -> None:
+    """The deviation of the run before is the end of another schedule, or one that it had learned."""
+    settings = behavior_settings("ppo", {"buffer_size": 20, "batch_size": 10}, before, max_steps=100)
+    source = make_learner(CONTINUOUS, settings, 3)
+    drive(ScriptedEnv({"Test": Behavior(CONTINUOUS, crowd(4, 60, 5))}), source, 40)
+    save_state(tmp_path / "here.pt", {**source.state_dict(), "behavior": source.description()})
+    schedule = {"initial_log_std": 0.4, "final_log_std": -1.0}
+    learner = make_learner(CONTINUOUS, behavior_settings("ppo", network=schedule), 4)
+    start_from(learner, tmp_path / "here.pt")
+    assert learner.policy.log_std.tolist() == pytest.approx([0.4, 0.4])
