@@ -3,13 +3,16 @@
 import csv
 import os
 import signal
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scripted_env import make_spec
-from task_envs import TaskEnv, one_hot
+from task_envs import TaskEnv, clock
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from trainers.records.progress import LineDisplay
 
 OPTIONS: dict[str, Any] = {
     "behaviors": {
@@ -29,24 +32,50 @@ OPTIONS: dict[str, Any] = {
 
 
 class Stopwatch:
-    """Rewards 1 for each of four decisions, by the observation's clock; may be made to fail or to stop."""
+    """Rewards 1 for each of four decisions, by the observation's clock; may be made to fail or to stop.
 
-    def __init__(self, stop_after: int | None = None, nan_after: int | None = None) -> None:
-        self.stop_after, self.nan_after = stop_after, nan_after
+    What `events` holds under a number of steps is called after so many.
+    """
+
+    def __init__(
+        self,
+        stop_after: int | None = None,
+        nan_after: int | None = None,
+        events: Mapping[int, Callable[[], object]] | None = None,
+    ) -> None:
+        self.stop_after, self.nan_after, self.events = stop_after, nan_after, events or {}
         self.steps = 0
 
-    def look(self, rng: np.random.Generator, age: np.ndarray):
-        return [one_hot(np.minimum(age, 3), 4)], None
-
     def pay(self, obs, action) -> np.ndarray:
+        self.events.get(self.steps, int)()
         self.steps += 1
         if self.steps == self.stop_after:
             os.kill(os.getpid(), signal.SIGINT)
         bad = self.nan_after is not None and self.steps >= self.nan_after
         return np.full(16, np.nan if bad else 1.0)
 
-    def env(self) -> TaskEnv:
-        return TaskEnv(make_spec((4,), continuous=1, branches=(2,)), self.look, self.pay, seed=self.steps)
+    def env(self, continuous: int = 1, branches: tuple[int, ...] = (2,)) -> TaskEnv:
+        spec = make_spec((4,), continuous=continuous, branches=branches)
+        return TaskEnv(spec, clock, self.pay, seed=self.steps)
+
+
+def failing(error: BaseException, at: int = 100) -> TaskEnv:
+    """The task, which raises this after so many steps."""
+
+    def fail() -> None:
+        raise error
+
+    return Stopwatch(events={at: fail}).env()
+
+
+class Listener(LineDisplay):
+    """A display that keeps what is said, and shows nothing."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
 
 
 def options(results: Path, run_id: str = "first", /, behavior: dict | None = None, **checkpoint: Any) -> dict:
