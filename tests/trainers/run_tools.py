@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mlagents_envs.base_env import BaseEnv
 from scripted_env import make_spec
 from task_envs import TaskEnv, clock
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from trainers import LoadedPolicy, Outcome, load_policy, train
 from trainers.records.progress import LineDisplay
 
 OPTIONS: dict[str, Any] = {
@@ -88,9 +90,53 @@ def options(results: Path, run_id: str = "first", /, behavior: dict | None = Non
     }
 
 
+def train_small(results: Path, run_id: str = "first", /, **given: Any) -> Outcome:
+    """Train the task, with what `options` takes, and return what came of it."""
+    return train(Stopwatch().env(), options(results, run_id, **given))["Task"]
+
+
+def learn(
+    env: BaseEnv,
+    algorithm: dict[str, Any],
+    max_steps: int,
+    network: dict[str, Any] | None = None,
+    gamma: float = 0.5,
+    seed: int = 1,
+) -> LoadedPolicy:
+    """Train a small network on a task, and return the trained policy."""
+    content = {
+        "default_settings": {
+            **algorithm,
+            "max_steps": max_steps,
+            "network_settings": {"hidden_units": 32, "num_layers": 1, **(network or {})},
+            "reward_signals": {"extrinsic": {"gamma": gamma}},
+        },
+        "env_settings": {"seed": seed},
+        "checkpoint_settings": {"run_id": "task"},
+        "torch_settings": {"precision": "float32"},
+    }
+    train(env, content)
+    return load_policy(Path("runs", "task"))
+
+
+def solve(
+    env: TaskEnv, algorithm: dict[str, Any], max_steps: int, network: dict[str, Any] | None = None
+) -> float:
+    """Train on a task, and say what the likeliest actions of the trained policy earn per decision."""
+    policy = learn(env, algorithm, max_steps, network)
+    assert env.closed
+    observations, masks = env.look(np.random.default_rng(99), np.zeros(200, np.int64))
+    return float(np.mean(env.pay(observations, policy.act(observations, action_mask=masks))))
+
+
 def read_progress(run: Path, behavior: str = "Task") -> list[dict[str, str]]:
     with (run / behavior / "progress.csv").open(newline="") as stream:
         return list(csv.DictReader(stream))
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    """Every file in a folder and those inside it, with what is in it."""
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def read_events(run: Path) -> EventAccumulator:

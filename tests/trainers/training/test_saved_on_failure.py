@@ -10,7 +10,7 @@ import gymnasium
 import numpy as np
 import pytest
 from command_tools import command, surroundings
-from run_tools import OPTIONS, Stopwatch, failing, options, read_progress
+from run_tools import OPTIONS, Stopwatch, failing, options, read_progress, train_small
 
 from tests.pictures import drawn
 from trainers import UserError, load_policy, train
@@ -68,7 +68,7 @@ def test_what_an_environment_raises_comes_through_with_a_note_and_the_run_is_sav
         train(failing(error), options(tmp_path, behavior={"threaded": in_thread}))
     assert SAVED in caught.value.__notes__
     assert load_policy(tmp_path / "first").step == 100 * 16
-    outcome = train(Stopwatch().env(), options(tmp_path, resume=True))["Task"]
+    outcome = train_small(tmp_path, resume=True)
     assert outcome.steps >= 3000
 
 
@@ -85,7 +85,7 @@ def test_a_run_that_learned_nothing_leaves_nothing_that_blocks_the_next(tmp_path
 
 
 def test_a_forced_run_that_fails_before_it_saved_anything_gives_the_earlier_one_back(tmp_path):
-    train(Stopwatch().env(), options(tmp_path, behavior={"max_steps": 500}))
+    train_small(tmp_path, behavior={"max_steps": 500})
     before = load_policy(tmp_path / "first").step
     with pytest.raises(ConnectionError):
         train(failing(ConnectionError("at once"), at=0), options(tmp_path, force=True))
@@ -160,7 +160,7 @@ def test_so_does_a_process_whose_environment_goes_to_another_folder(tmp_path):
 def test_two_trainings_of_one_run_are_refused_and_the_owner_is_named(tmp_path):
     def start_another() -> None:
         with pytest.raises(UserError, match=rf"process {os.getpid()} on .* is writing this run"):
-            train(Stopwatch().env(), options(tmp_path, force=True))
+            train_small(tmp_path, force=True)
 
     train(Stopwatch(events={50: start_another}).env(), options(tmp_path, behavior={"max_steps": 1500}))
     assert load_policy(tmp_path / "first").step >= 1500
@@ -178,7 +178,7 @@ def test_a_process_killed_while_it_wrote_its_first_file_leaves_the_name_free(tmp
     folder = tmp_path / "first"
     folder.mkdir()
     (folder / ".configuration.yaml.abcd.draft").write_bytes(b"half")
-    train(Stopwatch().env(), options(tmp_path))
+    train_small(tmp_path)
     assert load_policy(folder).step > 0
     assert not list(folder.rglob("*.draft"))
 
@@ -217,7 +217,7 @@ def test_returns_beyond_any_histogram_do_not_end_the_run(reward, tmp_path):
 
 def test_every_flipped_bit_of_the_weights_is_found(tmp_path):
     path = tmp_path / "checkpoint.pt"
-    train(Stopwatch().env(), options(tmp_path, behavior={"max_steps": 200}))
+    train_small(tmp_path, behavior={"max_steps": 200})
     save_state(path, load_state(tmp_path / "first" / "Task" / "checkpoint.pt"))
     whole, rng = path.read_bytes(), np.random.default_rng(0)
     whole_state = load_state(path)["Policy"]

@@ -13,7 +13,7 @@ import torch
 from duels import arena
 from duels import options as duel
 from learner_tools import assert_same
-from run_tools import OPTIONS, Stopwatch, failing, options, read_progress
+from run_tools import OPTIONS, Stopwatch, failing, options, read_progress, train_small
 from test_several_behaviors import Beside
 
 from trainers import UserError, load_policy, train
@@ -90,7 +90,7 @@ def test_every_algorithm_runs_and_two_runs_are_the_same(kind: str, tmp_path: Pat
 
 def test_a_run_without_the_key_has_no_thread(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(ThreadedUpdates, "begin", None)
-    train(Stopwatch().env(), options(tmp_path))
+    train_small(tmp_path)
 
 
 def test_a_stopped_run_is_saved_with_its_last_update_and_goes_on_reproducibly(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_a_stopped_run_is_saved_with_its_last_update_and_goes_on_reproducibly(tm
 
 def test_a_run_goes_on_with_and_without_the_thread(tmp_path: Path) -> None:
     train(Stopwatch().env(), threaded(tmp_path, steps=1000))
-    train(Stopwatch().env(), options(tmp_path, behavior={"max_steps": 2000}, resume=True))
+    train_small(tmp_path, behavior={"max_steps": 2000}, resume=True)
     assert train(Stopwatch().env(), threaded(tmp_path, steps=3000, resume=True))["Task"].steps >= 3000
 
 
