@@ -115,12 +115,7 @@ EVIDENCE: Mapping[str, Mapping[str, Sequence[Evidence]]] = {
     },
     "action masks": {
         HERE: [
-            ByTest(f"trainers/algorithms/{file}.py", test)
-            for file, test in (
-                ("test_small_tasks", "test_chooses_in_every_branch_within_its_masks"),
-                ("test_sac_tasks", "test_chooses_within_the_masks_of_two_branches"),
-                ("test_dqn_tasks", "test_chooses_within_its_masks"),
-            )
+            ByTest("trainers/algorithms/test_small_tasks.py", "test_chooses_in_every_branch_within_its_masks")
         ],
         LEARN: [in_mlagents("torch_entities/action_model.py", "Action masks for discrete actions")],
         SB3: [in_contrib("ppo_mask/ppo_mask.py", "class MaskablePPO"), Nowhere(OF_SB3[:1], "action_mask")],

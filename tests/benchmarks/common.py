@@ -7,7 +7,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,21 @@ def side(python: Path | str, script: str, *arguments: object, timeout: float = 3
 def ours(script: str, *arguments: object, timeout: float = 3600) -> Any:
     """Run `side` with the Python that runs the benchmark."""
     return side(sys.executable, script, *arguments, timeout=timeout)
+
+
+def trained(file: str, env: str, overrides: Sequence[str], *, timeout: float = 3600, **wanted: object) -> Any:
+    """Train with this project in a folder of its own, and return what `sides/train_ours.py` says of it.
+
+    Args:
+        file: the training file.
+        env: the environment.
+        overrides: `KEY=VALUE` for other keys of the file.
+        timeout: in seconds.
+        wanted: what else the side is told to measure.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        settings = [*overrides, f"checkpoint_settings.results_dir={folder}"]
+        return ours("train_ours", file, env, json.dumps({"set": settings, **wanted}), timeout=timeout)
 
 
 def best(repeats: int, *measures: Callable[[], float]) -> list[float]:

@@ -57,9 +57,9 @@ def line(name: str, way: str, found: dict[str, Any]) -> str:
     return f"| {name} | {way} | {found['rate']:,.0f} | {shares} |"
 
 
-def learn(name: str, steps: int, more: list[str], device: str, folder: Path) -> subprocess.Popen[bytes]:
+def learn(name: str, steps: int, device: str, folder: Path) -> subprocess.Popen[bytes]:
     """Start a training run of SAC's recipe over so many agent steps."""
-    settings = [*overrides(None, device, folder), f"behaviors.*.max_steps={steps}", *more]
+    settings = [*overrides(None, device, folder), f"behaviors.*.max_steps={steps}"]
     flags = [part for setting in settings for part in ("--set", setting)]
     command = [sys.executable, "-m", "trainers.sac", SAC, *flags, "--run-id", name, "--force"]
     with (folder / f"{name}.log").open("wb") as log:
@@ -94,7 +94,7 @@ def main() -> None:
     reserve = 45.0  # the evaluation, and what the start of a run takes
     steps = 2000 + 6000 if arguments.quick else int(rate * (end - time.monotonic() - reserve))
     print(f"\nSAC on Humanoid-v5, {steps:,} steps, one update each:", flush=True)
-    run = learn("sac", steps, [], device, folder)
+    run = learn("sac", steps, device, folder)
     try:
         run.wait(max(1.0, end - time.monotonic() - reserve / 2) if not arguments.quick else None)
     except subprocess.TimeoutExpired:

@@ -1,11 +1,10 @@
 """PPO against Stable-Baselines3 with the same settings: agent steps per second, including updates."""
 
 import json
-import tempfile
 from collections.abc import Iterator
 from functools import partial
 
-from tests.benchmarks.common import Options, Row, best, ours, side
+from tests.benchmarks.common import Options, Row, best, side, trained
 
 WALKER2D = {
     "file": "unity_configs/ppo/Walker2d-v5.yaml",
@@ -38,18 +37,16 @@ def compare(options: Options, name: str, task: dict) -> Row:
 def train_ours(name: str, task: dict, count: int) -> float:
     """Return the agent steps per second of `count` rollouts with their updates, after two others."""
     rollout = task["envs"] * task["rollout"]
-    with tempfile.TemporaryDirectory() as folder:
-        settings = [
-            f"behaviors.*.hyperparameters.buffer_size={rollout}",
-            f"behaviors.*.hyperparameters.batch_size={task['minibatch']}",
-            f"behaviors.*.hyperparameters.num_epoch={task['epochs']}",
-            f"behaviors.*.max_steps={rollout * (count + 2)}",
-            f"env_settings.num_envs={task['envs']}",
-            f"checkpoint_settings.results_dir={folder}",
-            *task["set"],
-        ]
-        wanted = {"set": settings, "between": [rollout * 2, rollout * (count + 2)]}
-        return float(ours("train_ours", task["file"], name, json.dumps(wanted))["rate"])
+    settings = [
+        f"behaviors.*.hyperparameters.buffer_size={rollout}",
+        f"behaviors.*.hyperparameters.batch_size={task['minibatch']}",
+        f"behaviors.*.hyperparameters.num_epoch={task['epochs']}",
+        f"behaviors.*.max_steps={rollout * (count + 2)}",
+        f"env_settings.num_envs={task['envs']}",
+        *task["set"],
+    ]
+    between = [rollout * 2, rollout * (count + 2)]
+    return float(trained(task["file"], name, settings, between=between)["rate"])
 
 
 def _sb3(options: Options, name: str, task: dict, count: int) -> float:

@@ -1,15 +1,15 @@
 """Speed beside a busy process, memory over a long run, and time to the first environment step."""
 
-import json
 import multiprocessing
 import statistics
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from tests.benchmarks.common import Options, Row, best, ours, side
+from tests.benchmarks.common import Options, Row, best, side, trained
 from tests.benchmarks.sac import UPDATES, updates_per_second
+
+FILE, ENVIRONMENT = "unity_configs/ppo/Walker2d-v5.yaml", "Walker2d-v5"
 
 
 def run(options: Options) -> Iterator[Row]:
@@ -50,26 +50,27 @@ def spin() -> None:
 
 
 def _rate(steps: int) -> float:
-    with tempfile.TemporaryDirectory() as folder:
-        settings = [f"behaviors.*.max_steps={steps}", f"checkpoint_settings.results_dir={folder}"]
-        wanted = {"set": settings, "between": [steps // 4, steps]}
-        return float(
-            ours("train_ours", "unity_configs/ppo/Walker2d-v5.yaml", "Walker2d-v5", json.dumps(wanted))[
-                "rate"
-            ]
-        )
+    return float(
+        trained(FILE, ENVIRONMENT, [f"behaviors.*.max_steps={steps}"], between=[steps // 4, steps])["rate"]
+    )
 
 
 def _memory(options: Options) -> Row:
+    """Train one epoch per update, since the memory in use does not depend on the number of epochs."""
     early, late = options.work(200_000), options.work(2_000_000)
-    result = ours("memory", early, late)
+    settings = [
+        f"behaviors.*.max_steps={late}",
+        "behaviors.*.checkpoint_interval=100000",
+        "behaviors.*.hyperparameters.num_epoch=1",
+    ]
+    before, after = trained(FILE, ENVIRONMENT, settings, between=[early, late])["memory"]
     return Row(
         f"RSS after {late:,} steps / after {early:,}",
-        result["late"],
+        after,
         "MiB",
-        result["early"],
+        before,
         "earlier",
-        result["late"] / result["early"],
+        after / before,
         1.05,
         1.0,
         lower_is_better=True,

@@ -1,11 +1,10 @@
 """SAC against Stable-Baselines3 with the same settings: updates per second, one for each agent step."""
 
 import json
-import tempfile
 from collections.abc import Iterator
 from functools import partial
 
-from tests.benchmarks.common import Options, Row, best, ours, side
+from tests.benchmarks.common import Options, Row, best, side, trained
 
 ENVIRONMENT = "Walker2d-v5"
 FILE = "unity_configs/sac/continuous.yaml"
@@ -30,16 +29,14 @@ def run(options: Options) -> Iterator[Row]:
 
 def updates_per_second(count: int) -> float:
     """Train this trainer's SAC for some updates, and return their number in a second."""
-    with tempfile.TemporaryDirectory() as folder:
-        settings = [
-            f"default_settings.hyperparameters.buffer_init_steps={LEAD_IN}",
-            f"default_settings.max_steps={2 * LEAD_IN + count}",
-            f"default_settings.checkpoint_interval={4 * LEAD_IN + count}",
-            "env_settings.num_envs=1",
-            f"checkpoint_settings.results_dir={folder}",
-        ]
-        wanted = {"set": settings, "between": [LEAD_IN + 100, LEAD_IN + 100 + count]}
-        return float(ours("train_ours", FILE, ENVIRONMENT, json.dumps(wanted))["rate"])
+    settings = [
+        f"default_settings.hyperparameters.buffer_init_steps={LEAD_IN}",
+        f"default_settings.max_steps={2 * LEAD_IN + count}",
+        f"default_settings.checkpoint_interval={4 * LEAD_IN + count}",
+        "env_settings.num_envs=1",
+    ]
+    between = [LEAD_IN + 100, LEAD_IN + 100 + count]
+    return float(trained(FILE, ENVIRONMENT, settings, between=between)["rate"])
 
 
 def _sb3(options: Options, count: int) -> float:

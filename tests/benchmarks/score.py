@@ -10,11 +10,10 @@ import json
 import math
 import statistics
 import sys
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.benchmarks.common import Options, Row, figure, ours, side
+from tests.benchmarks.common import Options, Row, figure, side, trained
 
 SCORE = 3000
 SEEDS = range(5)
@@ -37,15 +36,12 @@ def run(options: Options) -> Iterator[Row]:
 
 
 def _ours(seed: int, steps: int) -> float:
-    with tempfile.TemporaryDirectory() as folder:
-        settings = [
-            f"env_settings.seed={seed}",
-            "behaviors.*.summary_freq=2000",
-            f"behaviors.*.max_steps={steps}",
-            f"checkpoint_settings.results_dir={folder}",
-        ]
-        wanted = {"set": settings, "score": SCORE}
-        result = ours("train_ours", "unity_configs/ppo/Walker2d-v5.yaml", "Walker2d-v5", json.dumps(wanted))
+    settings = [
+        f"env_settings.seed={seed}",
+        "behaviors.*.summary_freq=2000",
+        f"behaviors.*.max_steps={steps}",
+    ]
+    result = trained("unity_configs/ppo/Walker2d-v5.yaml", "Walker2d-v5", settings, score=SCORE)
     return float(result["seconds"]) if result["reached"] else math.inf
 
 

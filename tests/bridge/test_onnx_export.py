@@ -20,8 +20,10 @@ from mlagents_envs.base_env import (
 from bridge.onnx_check import check_file
 from bridge.onnx_export import export_policy, export_run, main
 from trainers.config import NetworkSettings
+from trainers.config.network import MemorySettings
 from trainers.networks.actor_critic import ActorCritic
 from trainers.networks.policy_network import PolicyNetwork
+from trainers.networks.soft_actor_critic import SoftActorCritic
 from trainers.records.checkpoint import save_state
 
 BATCH = 16
@@ -78,6 +80,13 @@ def make_policy(spec: BehaviorSpec, settings: NetworkSettings, shared: bool = Fa
     return policy
 
 
+def make_soft_policy(spec: BehaviorSpec, settings: NetworkSettings) -> SoftActorCritic:
+    torch.manual_seed(0)
+    policy = SoftActorCritic(spec, settings)
+    shake(policy, 0.03)
+    return policy
+
+
 def feed(spec: BehaviorSpec, batch: int = BATCH, seed: int = 0) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(seed)
     inputs = {
@@ -106,17 +115,21 @@ def run(path: Path, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return dict(zip(names, session.run(names, inputs), strict=True))
 
 
+@pytest.mark.parametrize("soft", [False, True], ids=["ppo", "sac"])
 @pytest.mark.parametrize(("shapes", "actions", "settings", "shared"), CASES)
-def test_deterministic_actions_are_the_policy_s(
+def test_actions_are_the_policy_s(
     shapes: list[tuple[int, ...]],
     actions: tuple[int, tuple[int, ...]],
     settings: str,
     shared: bool,
+    soft: bool,
     tmp_path: Path,
 ) -> None:
-    spec = make_spec(shapes, actions)
-    policy, path = make_policy(spec, SETTINGS[settings], shared), tmp_path / "Model.onnx"
+    spec, path, network = make_spec(shapes, actions), tmp_path / "Model.onnx", SETTINGS[settings]
+    policy = make_soft_policy(spec, network) if soft else make_policy(spec, network, shared)
     export_policy(policy, spec, path)
+    report = check_file(path)
+    assert report.refused == report.warnings == []
     inputs = feed(spec)
     outputs = run(path, inputs)
     masks = inputs.get("action_masks")
@@ -131,7 +144,10 @@ def test_deterministic_actions_are_the_policy_s(
             outputs["deterministic_continuous_actions"], expected.continuous, atol=1e-5
         )
         assert np.abs(expected.continuous).max() > 0.01
-        assert outputs["continuous_actions"].shape == (BATCH, size)
+        sampled = outputs["continuous_actions"]
+        assert sampled.shape == (BATCH, size)
+        assert np.abs(sampled).max() <= 1.0
+        assert np.abs(sampled - expected.continuous).max() > 0.01
         assert outputs["continuous_action_output_shape"].tolist() == [size]
     if branches:
         np.testing.assert_array_equal(outputs["deterministic_discrete_actions"], expected.discrete)
@@ -139,6 +155,9 @@ def test_deterministic_actions_are_the_policy_s(
         assert outputs["discrete_actions"].dtype == np.int64
         assert outputs["discrete_action_output_shape"].tolist() == [list(branches)]
         assert outputs["discrete_action_output_shape"].dtype == np.float32
+        assert masks is not None
+        starts = np.cumsum((0, *branches[:-1]))
+        assert np.take_along_axis(masks, outputs["discrete_actions"] + starts, axis=1).all()
 
 
 def test_names_shapes_and_versions(tmp_path: Path) -> None:
@@ -180,6 +199,19 @@ def test_sampled_actions_have_the_policy_s_distribution(tmp_path: Path) -> None:
     share = np.bincount(outputs["discrete_actions"][:, 0], minlength=4) / count
     assert share[1] == 0
     np.testing.assert_allclose(share, distribution.log_probs[0].exp().detach()[0], atol=0.02)
+
+
+def test_samples_of_sac_spread_as_the_policy_s(tmp_path: Path) -> None:
+    """By mean and deviation of the squashed samples of one observation."""
+    spec, path = make_spec([(5,)], (2, ())), tmp_path / "M.onnx"
+    policy = make_soft_policy(spec, SETTINGS["plain"])
+    export_policy(policy, spec, path)
+    same = np.repeat(feed(spec, 1)["obs_0"], 20_000, axis=0)
+    found = run(path, {"obs_0": same})["continuous_actions"]
+    generator = torch.Generator().manual_seed(0)
+    expected = policy.choose([same], None, False, generator).continuous
+    np.testing.assert_allclose(found.mean(0), expected.mean(0), atol=0.02)
+    np.testing.assert_allclose(found.std(0), expected.std(0), atol=0.02)
 
 
 def export_logits(logits: list[float], branches: tuple[int, ...], path: Path) -> ActorCritic:
@@ -270,9 +302,10 @@ def test_command_exports_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert f"is a folder; give an .onnx file, such as {expected[0]}" in capsys.readouterr().err
 
 
-def test_export_leaves_the_policy_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("memory", [None, MemorySettings(memory_size=12)])
+def test_export_leaves_the_policy_alone(memory: MemorySettings | None, tmp_path: Path) -> None:
     spec = make_spec(VECTOR, (2, ()))
-    policy = make_policy(spec, SETTINGS["normalised"]).train()
+    policy = make_policy(spec, SETTINGS["normalised"].model_copy(update={"memory": memory})).train()
     before = {name: tensor.clone() for name, tensor in policy.state_dict().items()}
     export_policy(policy, spec, tmp_path / "Model.onnx")
     assert policy.training

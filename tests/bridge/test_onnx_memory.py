@@ -6,9 +6,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-import torch
-from test_onnx_export import BATCH, CASES, SETTINGS, feed, make_policy, make_spec
-from test_onnx_sac import make_soft_policy
+from test_onnx_export import BATCH, CASES, SETTINGS, feed, make_policy, make_soft_policy, make_spec
 
 from bridge.onnx_check import check_file, check_model
 from bridge.onnx_export import export_policy
@@ -121,10 +119,3 @@ def feed_of(session: onnxruntime.InferenceSession) -> dict[str, np.ndarray]:
 
 def zeros(count: int) -> np.ndarray:
     return np.zeros((count, 1, SIZE), np.float32)
-
-
-def test_export_leaves_the_policy_as_it_was(tmp_path: Path) -> None:
-    policy, _ = exported(([(5,)], (3, ()), "normalised", False), tmp_path / "Model.onnx")
-    before = {name: tensor.clone() for name, tensor in policy.state_dict().items()}
-    export_policy(policy, policy.spec, tmp_path / "Again.onnx")
-    assert all(torch.equal(tensor, before[name]) for name, tensor in policy.state_dict().items())

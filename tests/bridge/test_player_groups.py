@@ -9,7 +9,7 @@ import pytest
 import torch
 from mlagents_envs.base_env import ActionSpec, ActionTuple, BaseEnv, DecisionSteps, TerminalSteps
 from processes import free_port, running
-from team_player import Teams
+from team_player import teams
 
 from bridge import protobuf_compat
 from bridge.player_session import PlayerOptions
@@ -132,7 +132,7 @@ def test_the_wire_gives_what_the_environment_gives(grouped: bool, client: str) -
 
 def test_teams_of_one_behavior() -> None:
     with connected(Path(__file__).with_name("team_player.py")) as env:
-        comparison = Comparison(env, Teams(SEED))
+        comparison = Comparison(env, teams(SEED))
         comparison.run(40, resets=(0,))
         assert list(env.behavior_specs) == ["Runner?team=0", "Runner?team=1", "Judge?team=0"]
     assert comparison.ended > 30

@@ -11,8 +11,8 @@ from unittest import mock
 
 import yaml
 from command_tools import write_file
-from damage_tools import Silent, command, copied, environment, refusal
-from run_tools import options
+from damage_tools import command, copied, environment, refusal
+from run_tools import Listener, options
 
 import bridge.onnx_export
 import trainers.config.__main__
@@ -176,7 +176,7 @@ def _refused(place: str, expected: bool, folder: Path) -> None:
 
 def resume_quietly(folder: Path) -> list[str]:
     """Go on with the run; no thread may end with a traceback."""
-    display, ended = Silent(), []
+    display, ended = Listener(), []
     with mock.patch.object(threading, "excepthook", ended.append):
         train(
             environment("ppo"),

@@ -9,41 +9,23 @@ from gymnasium import spaces
 
 from gym_adapters import UserError, check_env
 from gym_adapters.parallel_env import ParallelEnvAdapter
+from tests.small_games import SmallGame
 
 Result = tuple[dict[str, Any], ...]
 
 
-class Pair:
+class Pair(SmallGame):
     """Two agents, of whom the first ends after two steps and the second after four; each step pays 1."""
 
-    possible_agents: Any = ("pair_0", "pair_1")
-    actions: spaces.Space = spaces.Discrete(3)
-    seen: spaces.Space = spaces.Box(0.0, 8.0, (2,), np.float32)
+    possible_agents = ("pair_0", "pair_1")
+    actions = spaces.Discrete(3)
+    seen = spaces.Box(0.0, 8.0, (2,), np.float32)
 
-    def observation_space(self, agent: str) -> Any:
-        return self.seen
-
-    def action_space(self, agent: str) -> Any:
-        return self.actions
-
-    def observe(self, agent: str) -> Any:
+    def look(self, agent: str) -> Any:
         return np.array([self.time, self.possible_agents.index(agent)], np.float32)
 
-    def reset(self, seed: int | None = None, options: Any = None) -> Result:
-        self.time, self.agents = 0, list(self.possible_agents)
-        return {agent: self.observe(agent) for agent in self.agents}, {agent: {} for agent in self.agents}
-
-    def step(self, actions: dict[str, Any]) -> Result:
-        self.time += 1
-        before = self.agents
-        over = {agent: self.time == 2 + 2 * self.possible_agents.index(agent) for agent in before}
-        self.agents = [agent for agent in before if not over[agent]]
-        observations = {agent: self.observe(agent) for agent in before}
-        flags = over, dict.fromkeys(before, False)
-        return observations, dict.fromkeys(before, 1.0), *flags, {agent: {} for agent in before}
-
-    def close(self) -> None:
-        pass
+    def over(self, agent: str) -> bool:
+        return self.time == 2 + 2 * self.possible_agents.index(agent)
 
 
 def played(env: ParallelEnvAdapter, steps: int) -> tuple[list[Any], list[Any]]:
@@ -63,8 +45,8 @@ class OneArray(Pair):
     def __init__(self) -> None:
         self.arrays = {agent: np.zeros(2, np.float32) for agent in self.possible_agents}
 
-    def observe(self, agent: str) -> Any:
-        self.arrays[agent][:] = super().observe(agent)
+    def look(self, agent: str) -> Any:
+        self.arrays[agent][:] = super().look(agent)
         return self.arrays[agent]
 
 
@@ -177,7 +159,7 @@ FAULTS: dict[str, type[Pair]] = {
     "agents gave None; expected a list": Listless,
     "an observation is array.*; expected a dictionary with 'observation'": of(seen=MASKED),
     "a dictionary without 'action_mask'": of(
-        seen=MASKED, observe=lambda *_: {"observation": np.zeros(2, np.float32)}
+        seen=MASKED, look=lambda *_: {"observation": np.zeros(2, np.float32)}
     ),
     "possible_agents, the names of all agents, got 3": of(possible_agents=3),
     r"possible_agents, the names of all agents, got \(0, 1\)": of(possible_agents=(0, 1)),

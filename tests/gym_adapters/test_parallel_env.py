@@ -13,18 +13,19 @@ from mlagents_envs.exception import UnityActionException
 from gym_adapters import UserError, check_env, make_env
 from gym_adapters.parallel_env import ParallelEnvAdapter
 from gym_adapters.trust import needs_trust
+from tests.small_games import SmallGame
 
 RUNNER = spaces.Box(-1.0, 1.0, (2,), np.float32)
 JUDGE = spaces.Dict({"observation": spaces.Discrete(4), "action_mask": spaces.MultiBinary(3)})
 
 
-class Relay:
+class Relay(SmallGame):
     """Two runners and a judge. Runner 1 stops after two steps; the rest is truncated after four.
 
     Observations tell the step and the runner. Both runners get 0.5 while both run, and then the first gets 1.
     """
 
-    possible_agents: tuple[str, ...] = ("runner_0", "runner_1", "judge_0")
+    possible_agents = ("runner_0", "runner_1", "judge_0")
 
     def __init__(self, **faults: Any) -> None:
         self.faults, self.seeds, self.taken = faults, [], []
@@ -36,34 +37,29 @@ class Relay:
     def action_space(self, agent: str) -> spaces.Space:
         return spaces.Discrete(3) if agent == "judge_0" else spaces.Box(0.0, 10.0, (1,), np.float32)
 
-    def _seen(self, agent: str) -> Any:
+    def look(self, agent: str) -> Any:
         if agent == "judge_0":
             return {"observation": self.time % 4, "action_mask": np.array([1, 0, 1], np.int8)}
         return np.array([self.time / 8, int(agent[-1])], np.float32)
 
+    def pay(self, actions: dict[str, Any]) -> dict[str, Any]:
+        runner = 0.5 if len(self.agents) == 3 else 1.0
+        return {agent: -1.0 if agent == "judge_0" else runner for agent in self.agents}
+
+    def over(self, agent: str) -> bool:
+        return agent == "runner_1" and self.time == 2
+
+    def cut_off(self, agent: str) -> bool:
+        return self.time == 4
+
     def reset(self, seed: int | None = None, options: Any = None) -> Any:
         self.seeds.append(seed)
-        self.time, self.agents = 0, list(self.possible_agents)
-        return {agent: self._seen(agent) for agent in self.agents}, {agent: {} for agent in self.agents}
+        return super().reset(seed, options)
 
     def step(self, actions: dict[str, Any]) -> Any:
         self.taken.append(actions)
         assert set(actions) == set(self.agents)
-        self.time += 1
-        before = self.agents
-        rewards: dict[str, Any] = {
-            agent: -1.0 if agent == "judge_0" else 0.5 if len(before) == 3 else 1.0 for agent in before
-        }
-        terminated = {agent: agent == "runner_1" and self.time == 2 for agent in before}
-        truncated = dict.fromkeys(before, self.time == 4)
-        self.agents = [agent for agent in before if not (terminated[agent] or truncated[agent])]
-        result: Any = (
-            {agent: self._seen(agent) for agent in before},
-            rewards,
-            terminated,
-            truncated,
-            {agent: {} for agent in before},
-        )
+        result: Any = super().step(actions)
         for name, wrong in self.faults.items():
             if name == "result":
                 result = wrong
@@ -203,8 +199,8 @@ def test_masks_come_from_the_observation_or_from_info() -> None:
 class Turns(Relay):
     """The judge may act at every second step only; its mask forbids everything at the others."""
 
-    def _seen(self, agent: str) -> Any:
-        seen = super()._seen(agent)
+    def look(self, agent: str) -> Any:
+        seen = super().look(agent)
         if agent == "judge_0" and self.time % 2:
             seen["action_mask"] = np.zeros(3, np.int8)
         return seen

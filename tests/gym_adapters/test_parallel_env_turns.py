@@ -7,43 +7,26 @@ from gymnasium import spaces
 
 from gym_adapters import check_env
 from gym_adapters.parallel_env import ParallelEnvAdapter
+from tests.small_games import SmallGame
 
 
-class Duel:
+class Duel(SmallGame):
     """Two agents move in turns, three times each. With each move, the first one earns 1 and the second one loses 1."""
 
     possible_agents = ("duellist_0", "duellist_1")
+    seen = spaces.Dict(
+        {"observation": spaces.Box(0.0, 6.0, (1,), np.float32), "action_mask": spaces.MultiBinary(2)}
+    )
 
-    def observation_space(self, agent: str) -> spaces.Space:
-        seen = spaces.Box(0.0, 6.0, (1,), np.float32)
-        return spaces.Dict({"observation": seen, "action_mask": spaces.MultiBinary(2)})
+    def look(self, agent: str) -> dict[str, Any]:
+        on_turn = self.time % 2 == self.possible_agents.index(agent)
+        return {"observation": np.array([self.time], np.float32), "action_mask": np.full(2, on_turn, np.int8)}
 
-    def action_space(self, agent: str) -> spaces.Space:
-        return spaces.Discrete(2)
+    def pay(self, actions: dict[str, Any]) -> dict[str, float]:
+        return dict(zip(self.possible_agents, (1.0, -1.0), strict=True))
 
-    def _seen(self) -> dict[str, Any]:
-        return {
-            agent: {
-                "observation": np.array([self.time], np.float32),
-                "action_mask": np.full(2, self.time % 2 == number, np.int8),
-            }
-            for number, agent in enumerate(self.possible_agents)
-        }
-
-    def reset(self, seed: int | None = None, options: Any = None) -> Any:
-        self.time, self.agents = 0, list(self.possible_agents)
-        return self._seen(), {agent: {} for agent in self.agents}
-
-    def step(self, actions: dict[str, Any]) -> Any:
-        self.time += 1
-        over, everyone = self.time == 6, self.possible_agents
-        self.agents = [] if over else self.agents
-        rewards = dict(zip(everyone, (1.0, -1.0), strict=True))
-        ends = dict.fromkeys(everyone, over), dict.fromkeys(everyone, False)
-        return self._seen(), rewards, *ends, {agent: {} for agent in everyone}
-
-    def close(self) -> None:
-        pass
+    def over(self, agent: str) -> bool:
+        return self.time == 6
 
 
 def test_the_contract_is_kept() -> None:

@@ -10,11 +10,12 @@ from gymnasium import spaces
 
 from gym_adapters import UserError, make_env
 from gym_adapters.trust import needs_trust
+from tests.small_games import SmallGame
 
 SOLDIERS = ("red_0", "blue_0", "red_1", "blue_1")
 
 
-class Battle:
+class Battle(SmallGame):
     """Red against blue, two soldiers each, or other agents; whoever is called medic sees more."""
 
     def __init__(self, possible_agents: tuple[str, ...] = SOLDIERS) -> None:
@@ -22,26 +23,6 @@ class Battle:
 
     def observation_space(self, agent: str) -> spaces.Space:
         return spaces.Box(-1.0, 1.0, (3 if agent.startswith("medic") else 2,), np.float32)
-
-    def action_space(self, agent: str) -> spaces.Space:
-        return spaces.Discrete(2)
-
-    def reset(self, seed: int | None = None, options: Any = None) -> Any:
-        self.agents = list(self.possible_agents)
-        return self._seen(), {agent: {} for agent in self.agents}
-
-    def step(self, actions: dict[str, int]) -> Any:
-        one = dict.fromkeys(self.agents, 1.0)
-        no = dict.fromkeys(self.agents, False)
-        return self._seen(), one, no, no, {agent: {} for agent in self.agents}
-
-    def close(self) -> None:
-        pass
-
-    def _seen(self) -> dict[str, np.ndarray]:
-        return {
-            agent: np.zeros(self.observation_space(agent).shape or (), np.float32) for agent in self.agents
-        }
 
 
 @pytest.fixture(autouse=True)

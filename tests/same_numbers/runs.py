@@ -2,14 +2,15 @@
 
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import yaml
-from mlagents_envs.base_env import ActionTuple, BaseEnv, BehaviorMapping, DecisionSteps, TerminalSteps
+from mlagents_envs.base_env import BaseEnv
 
 from gym_adapters import make_env
+from tests.joined_env import JoinedEnv
 from trainers import train
 
 CONFIGS = Path(__file__).parents[2] / "unity_configs"
@@ -18,48 +19,6 @@ COMMON = {
     "env_settings": {"seed": 7},
     "torch_settings": {"device": "cpu", "num_threads": 1, "precision": "float32"},
 }
-
-
-class Both(BaseEnv):
-    """Two environments of one behavior each, as one environment in which the behaviors have other names."""
-
-    def __init__(self, environments: Mapping[str, BaseEnv]) -> None:
-        self._environments = dict(environments)
-        self._inner = {name: next(iter(env.behavior_specs)) for name, env in environments.items()}
-
-    @property
-    def behavior_specs(self) -> BehaviorMapping:
-        """Both behaviors."""
-        return BehaviorMapping(
-            {name: env.behavior_specs[self._inner[name]] for name, env in self._environments.items()}
-        )
-
-    def step(self) -> None:
-        """Step both."""
-        for env in self._environments.values():
-            env.step()
-
-    def reset(self) -> None:
-        """Reset both."""
-        for env in self._environments.values():
-            env.reset()
-
-    def close(self) -> None:
-        """Close both."""
-        for env in self._environments.values():
-            env.close()
-
-    def get_steps(self, behavior_name: str) -> tuple[DecisionSteps, TerminalSteps]:
-        """Return the steps of the environment with this behavior."""
-        return self._environments[behavior_name].get_steps(self._inner[behavior_name])
-
-    def set_actions(self, behavior_name: str, action: ActionTuple) -> None:
-        """Set the actions of the environment with this behavior."""
-        self._environments[behavior_name].set_actions(self._inner[behavior_name], action)
-
-    def set_action_for_agent(self, behavior_name: str, agent_id: int, action: ActionTuple) -> None:
-        """Set an agent's action in the environment with this behavior."""
-        self._environments[behavior_name].set_action_for_agent(self._inner[behavior_name], agent_id, action)
 
 
 def _file(path: str, behavior: str, max_steps: int, **hyperparameters: Any) -> dict[str, Any]:
@@ -90,9 +49,9 @@ def walker() -> tuple[Callable[[Any], BaseEnv], dict[str, Any]]:
 
 def two_behaviors() -> tuple[Callable[[Any], BaseEnv], dict[str, Any]]:
     """PPO, two behaviors that are CartPole-v1 each."""
-    names = {"Left": 7, "Right": 70}
+    seeds, own = {"Left": 7, "Right": 70}, "CartPole-v1"
     return (
-        lambda _: Both({name: make_env("CartPole-v1", 8, seed) for name, seed in names.items()}),
+        lambda _: JoinedEnv({name: (make_env(own, 8, seed), own) for name, seed in seeds.items()}),
         {"behaviors": _cartpole("Left") | _cartpole("Right")},
     )
 

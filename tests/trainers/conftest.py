@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 from command_tools import write_file
-from run_tools import Stopwatch, options
+from run_tools import train_small
 
-from trainers import Outcome, train
+from trainers import Outcome
 from trainers.optim import measured
 from trainers.training.cli import main
 
@@ -30,8 +30,7 @@ def _own_folder(tmp_path, monkeypatch):
 def finished_run(tmp_path_factory) -> tuple[Path, Outcome]:
     """A run of 3000 steps, and what it returned. Not to be written to."""
     results = tmp_path_factory.mktemp("results")
-    outcomes = train(Stopwatch().env(), options(results))
-    return results / "first", outcomes["Task"]
+    return results / "first", train_small(results)
 
 
 @pytest.fixture

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from run_tools import Stopwatch, options
-from scripted_env import make_spec
+from run_tools import Listener, Stopwatch, options
 from task_envs import TaskEnv
 
 from trainers import UserError, train
@@ -35,32 +34,15 @@ MORE = 48
 """Agent steps that a resumed run goes on for."""
 
 
-class Silent:
-    """A display that keeps what is said."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def tick(self, *_: object) -> None: ...
-    def summarise(self, *_: object) -> None: ...
-    def close(self) -> None: ...
-
-    def say(self, text: str) -> None:
-        self.said.append(text)
-
-
 def environment(kind: str) -> TaskEnv:
-    if kind == "ppo":
-        return Stopwatch().env()
-    task = Stopwatch()
-    return TaskEnv(make_spec((4,), branches=(3,)), task.look, task.pay, seed=0)
+    return Stopwatch().env() if kind == "ppo" else Stopwatch().env(continuous=0, branches=(3,))
 
 
 @cache
 def finished(kind: str) -> Path:
     """A results folder with the finished run `first`. Not to be written to."""
     results = Path(tempfile.mkdtemp(prefix="finished-"))
-    train(environment(kind), options(results, behavior=KINDS[kind]), display=Silent())
+    train(environment(kind), options(results, behavior=KINDS[kind]), display=Listener())
     return results
 
 
@@ -71,7 +53,7 @@ def copied(kind: str, folder: Path) -> Path:
 
 def resume(kind: str, folder: Path, max_steps: int = 400 + MORE, **keys: Any) -> list[str]:
     """Go on with the copied run, and return what was said."""
-    display = Silent()
+    display = Listener()
     behavior = {**KINDS[kind], "max_steps": max_steps, **keys}
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -16,6 +16,7 @@ from gym_adapters.actions import checked_actions
 
 Observations = list[np.ndarray]
 Masks = list[np.ndarray] | None
+Look = Callable[[np.random.Generator, np.ndarray], tuple[Observations, Masks]]
 
 
 class TaskEnv(BaseEnv):
@@ -36,7 +37,7 @@ class TaskEnv(BaseEnv):
     def __init__(
         self,
         spec: BehaviorSpec,
-        look: Callable[[np.random.Generator, np.ndarray], tuple[Observations, Masks]],
+        look: Look,
         pay: Callable[[Observations, ActionTuple], np.ndarray],
         agents: int = 16,
         length: int = 4,
@@ -117,3 +118,21 @@ class TaskEnv(BaseEnv):
 def one_hot(choices: np.ndarray, size: int) -> np.ndarray:
     """Rows with a single one. Shape: (n, size), float32."""
     return np.eye(size, dtype=np.float32)[choices]
+
+
+def noise(*shapes: tuple[int, ...]) -> Look:
+    """Observations of these shapes, of numbers that mean nothing."""
+    return lambda rng, age: (
+        [rng.normal(size=(len(age), *shape)).astype(np.float32) for shape in shapes],
+        None,
+    )
+
+
+def clock(rng: np.random.Generator, age: np.ndarray) -> tuple[Observations, Masks]:
+    """One observation: which of the four decisions of an episode comes next."""
+    return [one_hot(np.minimum(age, 3), 4)], None
+
+
+def pay_one(obs: Observations, action: ActionTuple) -> np.ndarray:
+    """Every decision is paid 1."""
+    return np.ones(len(obs[0]))

@@ -85,50 +85,46 @@ def random_actions(agents, size=39):
     return lambda name, env, decisions, terminals: ActionTuple(continuous=actions[: len(decisions)])
 
 
-def vector_env(folder, agents, steps, env_id=None):
-    """Return the agent steps per second; a place that waits for its next agent does not count."""
+def vector_env(folder, agents, env_id=None):
+    """Return a vector environment, and what steps it and counts its agents. A place without an agent does not count."""
     from bridge import UnityVectorEnv
 
     env, _ = unity_env(folder, agents, env_id)
     vector = UnityVectorEnv(env)
     actions = vector.action_space.sample()
-    vector.reset()
+    return vector, lambda: int(vector.step(actions)[4]["active"].sum())
 
-    def play(goal):
-        served = 0
-        while served < goal:
-            served += int(vector.step(actions)[4]["active"].sum())
-        return served
 
-    play(max(steps // 10, 3 * agents))
-    start = time.perf_counter()
-    served = play(steps)
-    rate = served / (time.perf_counter() - start)
-    vector.close()
-    return rate
+def stepped(env, act):
+    """Return what steps a `BaseEnv` and counts the decisions."""
+    (behavior,) = env.behavior_specs
+
+    def step():
+        decisions, terminals = env.get_steps(behavior)
+        action = act(behavior, env, decisions, terminals)
+        if action is not None:
+            env.set_actions(behavior, action)
+        env.step()
+        return len(decisions)
+
+    return step
 
 
 def main(kind, agents, steps, env_id=None):
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        if kind == "vector_env":
-            print(vector_env(folder, int(agents), int(steps), env_id))
-            return
         kind, _, count = kind.partition("-")
-        make = {"unity_env": unity_env, "mlagents_envs": mlagents_envs, "workers": workers}[kind]
-        env, act = make(folder, int(agents), *([int(count)] if count else [env_id] if env_id else []))
+        makers = (unity_env, mlagents_envs, workers, vector_env)
+        make = {make.__name__: make for make in makers}[kind]
+        env, step = make(folder, int(agents), *([int(count)] if count else [env_id] if env_id else []))
         env.reset()
-        (behavior,) = env.behavior_specs
+        if kind != "vector_env":
+            step = stepped(env, step)
 
         def play(goal):
             served = 0
             while served < goal:
-                decisions, terminals = env.get_steps(behavior)
-                action = act(behavior, env, decisions, terminals)
-                if action is not None:
-                    env.set_actions(behavior, action)
-                env.step()
-                served += len(decisions)
+                served += step()
             return served
 
         play(max(int(steps) // 10, 3 * int(agents)))

@@ -1,6 +1,5 @@
 """A task that needs memory: the first observation of an episode says what the last decision must be."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,10 +12,10 @@ from mlagents_envs.base_env import (
     ObservationSpec,
     ObservationType,
 )
+from run_tools import learn
 from scripted_env import make_spec
 from task_envs import TaskEnv
 
-from trainers import load_policy, train
 from trainers.playback.evaluation import evaluate
 
 LENGTH, AGENTS = 4, 32
@@ -110,19 +109,7 @@ def solve(
     spec: BehaviorSpec, algorithm: dict[str, Any], max_steps: int, memory: dict[str, int] | None
 ) -> float:
     """Train on the task, and say what the likeliest actions of the trained policy earn in an episode."""
-    options = {
-        "default_settings": {
-            **algorithm,
-            "max_steps": max_steps,
-            "network_settings": {"hidden_units": 32, "num_layers": 1, "memory": memory},
-            "reward_signals": {"extrinsic": {"gamma": 0.9}},
-        },
-        "env_settings": {"seed": 1},
-        "checkpoint_settings": {"run_id": "task"},
-        "torch_settings": {"precision": "float32"},
-    }
-    train(recalling(spec), options)
-    policy = load_policy(Path("runs", "task"))
+    policy = learn(recalling(spec), algorithm, max_steps, {"memory": memory}, gamma=0.9)
     return float(np.mean(evaluate(recalling(spec, together=True), policy)))
 
 

@@ -1,16 +1,14 @@
 """POCA and MAPPO learn games of groups whose best play is known."""
 
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 from learner_tools import behavior_settings, drive, make_learner
 from mlagents_envs.base_env import ActionTuple, DecisionSteps, TerminalSteps
+from run_tools import learn
 from scripted_env import make_spec
 from task_envs import TaskEnv, one_hot
-
-from trainers import load_policy, train
 
 SEEDS = range(int(os.environ.get("GAME_SEEDS", "1")))
 """Seeds of the games that are learned; GAME_SEEDS=5 in the environment plays five of each."""
@@ -108,27 +106,9 @@ class TwoSteps(Groups):
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("trainer_type", ["poca", "mappo"])
 def test_the_best_of_a_two_step_game_is_found(trainer_type: str, seed: int) -> None:
-    train(
-        TwoSteps(seed),
-        {
-            "default_settings": {
-                "trainer_type": trainer_type,
-                "hyperparameters": {
-                    "batch_size": 256,
-                    "buffer_size": 1024,
-                    "learning_rate": 0.005,
-                    "num_epoch": 4,
-                    "beta": 0.3,
-                },
-                "max_steps": 40_000,
-                "network_settings": {"hidden_units": 32, "num_layers": 1},
-                "reward_signals": {"extrinsic": {"gamma": 1.0}},
-            },
-            "env_settings": {"seed": seed},
-            "checkpoint_settings": {"run_id": "game"},
-        },
-    )
-    policy = load_policy(Path("runs", "game"))
+    hyper = {"batch_size": 256, "buffer_size": 1024, "learning_rate": 0.005, "num_epoch": 4, "beta": 0.3}
+    algorithm = {"trainer_type": trainer_type, "hyperparameters": hyper}
+    policy = learn(TwoSteps(seed), algorithm, 40_000, gamma=1.0, seed=seed)
     choices = [
         policy.act([np.concatenate([one_hot(np.full(2, state), 3), np.eye(2, dtype=np.float32)], axis=1)])
         for state in (0, 2)

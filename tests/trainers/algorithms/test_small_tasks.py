@@ -1,18 +1,18 @@
 """Tasks that must be solved in seconds, through the public API, by every algorithm and kind of action."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from mlagents_envs.base_env import ActionTuple
+from run_tools import solve
 from scripted_env import make_spec
 from task_envs import Observations, TaskEnv, one_hot
 
-from trainers import UserError, load_policy, train
-from trainers.config import NetworkSettings
-from trainers.networks.actor_critic import ActorCritic
+
+def variant(base: dict[str, Any], **hyper: Any) -> dict[str, Any]:
+    return {**base, "hyperparameters": {**base["hyperparameters"], **hyper}}
+
 
 PPO = {
     "trainer_type": "ppo",
@@ -29,44 +29,43 @@ A2C = {
     "trainer_type": "a2c",
     "hyperparameters": {"batch_size": 64, "buffer_size": 64, "learning_rate": 0.01, "beta": 1e-3},
 }
-NATURAL_A2C = {
-    "trainer_type": "a2c",
+NATURAL_A2C = variant(A2C, buffer_size=128, natural_gradient_kl=0.05)
+SAC = {
+    "trainer_type": "sac",
     "hyperparameters": {
         "batch_size": 64,
-        "buffer_size": 128,
-        "learning_rate": 0.01,
-        "beta": 1e-3,
-        "natural_gradient_kl": 0.05,
+        "buffer_size": 4000,
+        "learning_rate": 0.003,
+        "steps_per_update": 8,
+        "tau": 0.05,
+        "init_entcoef": 0.1,
     },
 }
-ALGORITHMS = pytest.mark.parametrize(
-    "algorithm", [PPO, A2C, NATURAL_A2C], ids=["ppo", "a2c", "a2c, natural gradient"]
-)
+DQN = {
+    "trainer_type": "dqn",
+    "hyperparameters": {
+        "batch_size": 32,
+        "buffer_size": 4000,
+        "learning_rate": 0.003,
+        "steps_per_update": 8,
+        "tau": 0.05,
+        "exploration_initial_eps": 1.0,
+        "exploration_final_eps": 0.1,
+        "exploration_steps": 2000,
+    },
+}
+ON_POLICY = {"ppo": PPO, "a2c": A2C, "natural a2c": NATURAL_A2C}
+ACTORS = {**ON_POLICY, "sac": SAC}
+DUELING = variant(DQN, dueling=True)
+DQNS = {
+    "dqn": variant(DQN, double=False),
+    "double dqn": variant(DQN, double=True),
+    "dueling dqn, 3 steps": variant(DUELING, n_step=3),
+    "dueling dqn, copied target": variant(DUELING, dueling_units=16, tau=1, target_update_interval=100),
+}
 
 
-def solve(
-    env: TaskEnv, algorithm: dict[str, Any], max_steps: int, network: dict[str, Any] | None = None
-) -> float:
-    """Train on a task, and say what the likeliest actions of the trained policy earn per decision."""
-    options = {
-        "default_settings": {
-            **algorithm,
-            "max_steps": max_steps,
-            "network_settings": {"hidden_units": 32, "num_layers": 1, **(network or {})},
-            "reward_signals": {"extrinsic": {"gamma": 0.5}},
-        },
-        "env_settings": {"seed": 1},
-        "checkpoint_settings": {"run_id": "task"},
-        "torch_settings": {"precision": "float32"},
-    }
-    train(env, options)
-    assert env.closed
-    policy = load_policy(Path("runs", "task"))
-    observations, masks = env.look(np.random.default_rng(99), np.zeros(200, np.int64))
-    return float(np.mean(env.pay(observations, policy.act(observations, action_mask=masks))))
-
-
-def pointing(agents: int = 32) -> TaskEnv:
+def pointing(agents: int) -> TaskEnv:
     """Two numbers to be hit, seen in other units, which `normalize` has to take care of."""
 
     def look(rng, age):
@@ -79,13 +78,14 @@ def pointing(agents: int = 32) -> TaskEnv:
     return TaskEnv(make_spec((2,), continuous=2), look, pay, agents=agents)
 
 
-@ALGORITHMS
-def test_points_where_it_should(algorithm):
+@pytest.mark.parametrize("name", ACTORS)
+def test_points_where_it_should(name):
+    agents, steps, network = (16, 6000, {}) if name == "sac" else (32, 30_000, {"initial_log_std": -0.5})
     # Doing nothing earns -0.24.
-    assert solve(pointing(), algorithm, 30_000, {"normalize": True, "initial_log_std": -0.5}) > -0.03
+    assert solve(pointing(agents), ACTORS[name], steps, {"normalize": True, **network}) > -0.03
 
 
-def choosing_and_pointing(agents: int = 32) -> TaskEnv:
+def choosing_and_pointing(agents: int) -> TaskEnv:
     """A hybrid action: a choice of three and a number, each with an observation of its own."""
 
     def look(rng, age):
@@ -102,46 +102,72 @@ def choosing_and_pointing(agents: int = 32) -> TaskEnv:
     return TaskEnv(make_spec((3,), (1,), continuous=1, branches=(3,)), look, pay, agents=agents)
 
 
-@ALGORITHMS
-def test_does_both_at_once(algorithm):
-    assert solve(choosing_and_pointing(), algorithm, 20_000) > 0.9
+@pytest.mark.parametrize("name", ACTORS)
+def test_does_both_at_once(name):
+    agents, steps = (16, 8000) if name == "sac" else (32, 20_000)
+    assert solve(choosing_and_pointing(agents), ACTORS[name], steps) > 0.9
 
 
-@ALGORITHMS
-def test_chooses_in_every_branch_within_its_masks(algorithm):
-    """Two branches, pays for the largest allowed number in each; the environment refuses forbidden ones."""
+@pytest.mark.parametrize("name", [*ACTORS, "dqn"])
+def test_chooses_in_every_branch_within_its_masks(name):
+    """Pays for the largest allowed number in each branch; the environment refuses forbidden ones."""
+    sizes = (4,) if name == "dqn" else (4, 3)
 
     def look(rng, age):
-        masks = [rng.random((len(age), size)) < 0.4 for size in (4, 3)]
+        masks = [rng.random((len(age), size)) < 0.4 for size in sizes]
         for mask in masks:
             mask[np.arange(len(age)), rng.integers(mask.shape[1], size=len(age))] = False
         return [np.concatenate([~mask for mask in masks], axis=1).astype(np.float32)], masks
 
     def pay(obs: Observations, action: ActionTuple) -> np.ndarray:
-        best = [3 - obs[0][:, 3::-1].argmax(1), 2 - obs[0][:, :3:-1].argmax(1)]
+        allowed = np.split(obs[0], np.cumsum(sizes)[:-1], axis=1)
+        best = [part.shape[1] - 1 - part[:, ::-1].argmax(1) for part in allowed]
         return (action.discrete == np.stack(best, axis=1)).mean(1)
 
-    env = TaskEnv(make_spec((7,), branches=(4, 3)), look, pay)
-    assert solve(env, algorithm, 12_000) > 0.98
+    env = TaskEnv(make_spec((sum(sizes),), branches=sizes), look, pay)
+    algorithm, steps = {**ACTORS, **DQNS}[name], 12_000 if name in ON_POLICY else 8000
+    assert solve(env, algorithm, steps) > 0.98
 
 
-@ALGORITHMS
-def test_takes_the_long_way_to_a_late_reward(algorithm):
+@pytest.mark.parametrize("name", [*ON_POLICY, *DQNS])
+def test_takes_the_long_way_to_a_late_reward(name):
     """Only the first of four decisions matters and only the last one pays: credit must travel back."""
-    spec = make_spec((4,), branches=(2,))
     chosen = np.zeros(16, np.int64)
 
     def look(rng, age):
-        return [one_hot(np.minimum(age, 3), 4)], None
+        first = np.minimum(age, 3) == 0
+        memory = np.where(first, 0, chosen[: len(age)] if len(age) == 16 else 0)
+        return [np.concatenate([one_hot(np.minimum(age, 3), 4), memory[:, None]], 1).astype(np.float32)], None
 
     def pay(obs: Observations, action: ActionTuple) -> np.ndarray:
         if len(obs[0]) != 16:
             return action.discrete[:, 0] == 1
-        time = obs[0].argmax(1)
+        time = obs[0][:, :4].argmax(1)
         chosen[time == 0] = action.discrete[time == 0, 0]
-        return np.where(time == 3, 4.0 * chosen, 0.0)
+        return np.where(time == 3, 4.0 * obs[0][:, 4], 0.0)
 
-    assert solve(TaskEnv(spec, look, pay), algorithm, 6000) == 1.0
+    env = TaskEnv(make_spec((5,), branches=(2,)), look, pay)
+    assert solve(env, {**ON_POLICY, **DQNS}[name], 6000) == 1.0
+
+
+def test_sac_gives_a_late_reward_to_the_number_that_it_pays_for():
+    """Two decisions: the first one's number decides what the second one earns."""
+    chosen = np.zeros(16, np.float32)
+
+    def look(rng, age):
+        second = age % 2 == 1
+        memory = np.where(second, chosen[: len(age)] if len(age) == 16 else 0.0, 0.0)
+        return [np.stack([second.astype(np.float32), memory], 1).astype(np.float32)], None
+
+    def pay(obs: Observations, action: ActionTuple) -> np.ndarray:
+        second = obs[0][:, 0] == 1
+        if len(obs[0]) != 16:
+            return -np.square(action.continuous[:, 0] - 0.5)
+        chosen[:] = np.where(second, chosen, action.continuous[:, 0])
+        return np.where(second, -4.0 * np.square(obs[0][:, 1] - 0.5), 0.0)
+
+    env = TaskEnv(make_spec((2,), continuous=1), look, pay, length=2)
+    assert solve(env, variant(SAC, learning_rate=0.006), 8000) > -0.02  # doing nothing earns -0.25
 
 
 PATCHES = [
@@ -173,12 +199,18 @@ def light() -> TaskEnv:
 
 
 @pytest.mark.parametrize(
-    ("algorithm", "encoder"),
-    [(PPO, "simple"), (A2C, "simple"), (NATURAL_A2C, "fully_connected")],
-    ids=["ppo-simple", "a2c-simple", "natural gradient-fully connected"],
+    ("algorithm", "steps", "network"),
+    [
+        (PPO, 12_000, {"vis_encode_type": "simple"}),
+        (A2C, 12_000, {"vis_encode_type": "simple"}),
+        (NATURAL_A2C, 12_000, {"vis_encode_type": "fully_connected"}),
+        (SAC, 2000, {}),
+        (DUELING, 6000, {}),
+        (DUELING, 6000, {"conv_channels": [8, 12], "dropout": 0.1}),
+    ],
 )
-def test_sees_where_the_light_is(algorithm, encoder):
-    assert solve(light(), algorithm, 12_000, {"vis_encode_type": encoder}) > 0.98
+def test_sees_where_the_light_is(algorithm, steps, network):
+    assert solve(light(), algorithm, steps, network) > 0.98
 
 
 def test_uses_picture_and_vector_together():
@@ -194,52 +226,3 @@ def test_uses_picture_and_vector_together():
 
     env = TaskEnv(make_spec((2,), (1, 20, 20), branches=(4,)), look, pay, agents=32)
     assert solve(env, PPO, 16_000, {"hidden_units": 64, "vis_encode_type": "fully_connected"}) > 0.95
-
-
-@pytest.mark.parametrize("shared", [False, True])
-@pytest.mark.parametrize(
-    ("encoder", "smallest"),
-    [("simple", 20), ("nature_cnn", 36), ("resnet", 15), ("match3", 5), ("fully_connected", 1)],
-)
-def test_encoders_take_images_of_their_smallest_size_and_of_any_larger_one(encoder, smallest, shared):
-    network = NetworkSettings(vis_encode_type=encoder, hidden_units=16, num_layers=1)
-    for height, width in ((smallest, smallest), (smallest + 7, smallest + 1), (84, 84)):
-        spec = make_spec((3, height, width), (5,), (1, height, width), continuous=2, branches=(2, 3))
-        policy = ActorCritic(spec, network, shared)
-        rng = np.random.default_rng(0)
-        inputs = policy.upload(
-            [
-                rng.integers(0, 256, (2, 3, height, width), np.uint8),
-                rng.normal(size=(2, 5)).astype(np.float32),
-                rng.random((2, 1, height, width), np.float32),
-            ]
-        )
-        distribution, value = policy(inputs, None)
-        assert distribution.mean.shape == (2, 2)
-        assert [part.shape for part in distribution.log_probs] == [(2, 2), (2, 3)]
-        assert value.shape == (2, 1)
-        torch.testing.assert_close(policy.value(inputs), value)
-        (distribution.log_prob(distribution.sample()).sum() + value.sum()).backward()
-        assert all(parameter.grad is not None for parameter in policy.parameters())
-
-
-@pytest.mark.parametrize(
-    ("encoder", "smallest"), [("simple", 20), ("nature_cnn", 36), ("resnet", 15), ("match3", 5)]
-)
-def test_an_image_too_small_for_its_encoder_is_refused(encoder, smallest):
-    spec = make_spec((1, smallest, smallest - 1), continuous=1)
-    with pytest.raises(UserError, match=rf"{encoder} needs images of at least {smallest} x {smallest}"):
-        ActorCritic(spec, NetworkSettings(vis_encode_type=encoder))
-
-
-def test_bytes_and_the_floats_they_stand_for_are_the_same_picture():
-    policy = ActorCritic(make_spec((1, 20, 20), continuous=1), NetworkSettings(hidden_units=8))
-    pictures = np.random.default_rng(0).integers(0, 256, (3, 1, 20, 20), np.uint8)
-    of_bytes = policy.value(policy.upload([pictures]))
-    of_floats = policy.value(policy.upload([pictures.astype(np.float32) / 255.0]))
-    torch.testing.assert_close(of_bytes, of_floats)
-
-
-def test_an_observation_that_is_neither_vector_nor_image_is_refused():
-    with pytest.raises(UserError, match=r"observation 1 .*\(4, 5\)"):
-        ActorCritic(make_spec((3,), (4, 5), continuous=1), NetworkSettings())

@@ -1,7 +1,5 @@
 """Observations of variable length: any order, any padding, any number, none included."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -13,9 +11,10 @@ from mlagents_envs.base_env import (
     ObservationSpec,
     ObservationType,
 )
+from run_tools import solve
 from task_envs import Observations, TaskEnv
 
-from trainers import UserError, load_policy, train
+from trainers import UserError
 from trainers.config import NetworkSettings
 from trainers.networks.actor_critic import ActorCritic
 from trainers.networks.entities import EMBEDDING_SIZE, EntityEncoder
@@ -140,9 +139,8 @@ def test_other_shapes_are_refused(spec):
         ActorCritic(BehaviorSpec([observation((2,)), spec], ActionSpec(1, ())), NetworkSettings())
 
 
-def test_learns_to_pick_the_entity_that_counts(tmp_path, monkeypatch):
+def test_learns_to_pick_the_entity_that_counts():
     """Up to five entities, each a kind of four and a weight, are there; the heaviest names the right choice."""
-    monkeypatch.chdir(tmp_path)
     rows, kinds = 5, 4
 
     def look(rng, age):
@@ -159,19 +157,5 @@ def test_learns_to_pick_the_entity_that_counts(tmp_path, monkeypatch):
 
     spec = BehaviorSpec([entities(rows, kinds + 1), observation((1,))], ActionSpec(0, (kinds,)))
     env = TaskEnv(spec, look, pay)
-    options = {
-        "default_settings": {
-            "trainer_type": "ppo",
-            "max_steps": 16000,
-            "hyperparameters": {"batch_size": 128, "buffer_size": 512, "learning_rate": 1e-3, "num_epoch": 6},
-            "network_settings": {"hidden_units": 32, "num_layers": 1},
-            "reward_signals": {"extrinsic": {"gamma": 0.5}},
-        },
-        "env_settings": {"seed": 1},
-        "checkpoint_settings": {"run_id": "task"},
-    }
-    train(env, options)
-    policy = load_policy(Path("runs", "task"))
-    observations, _ = look(np.random.default_rng(99), np.zeros(300, np.int64))
-    score = float(np.mean(pay(observations, policy.act(observations))))
-    assert score > 0.85
+    hyper = {"batch_size": 128, "buffer_size": 512, "learning_rate": 1e-3, "num_epoch": 6}
+    assert solve(env, {"trainer_type": "ppo", "hyperparameters": hyper}, 16_000) > 0.85

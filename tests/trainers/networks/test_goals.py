@@ -15,13 +15,13 @@ from mlagents_envs.base_env import (
     ObservationSpec,
     ObservationType,
 )
+from run_tools import solve
 from task_envs import Observations, TaskEnv, one_hot
 
 from bridge.onnx_check import check_file
 from bridge.onnx_export import export_policy
 from gym_adapters.errors import UserError
 from gym_adapters.limits import SMALL_NETWORK_BYTES, UNITS
-from trainers import load_policy, train
 from trainers.config import NetworkSettings
 from trainers.networks.actor_critic import ActorCritic
 from trainers.networks.goals import GoalLayers, HyperLayer, TwinHyperLayer, goal_size
@@ -236,7 +236,7 @@ def test_the_exported_model_acts_alike(
         )
 
 
-def test_a_goal_says_which_rule_counts(tmp_path: Path) -> None:
+def test_a_goal_says_which_rule_counts() -> None:
     """Four rules, each another order of the choices; the goal names the rule."""
     orders = np.array([[0, 1, 2, 3], [1, 0, 3, 2], [2, 3, 0, 1], [3, 2, 1, 0]])
 
@@ -248,18 +248,5 @@ def test_a_goal_says_which_rule_counts(tmp_path: Path) -> None:
 
     env = TaskEnv(make_spec(((4,), DEFAULT), ((4,), GOAL)), see, pay)
     hyper = {"batch_size": 128, "buffer_size": 512, "learning_rate": 0.005, "num_epoch": 6, "beta": 1e-3}
-    content = {
-        "default_settings": {
-            "trainer_type": "ppo",
-            "hyperparameters": hyper,
-            "max_steps": 12_000,
-            "network_settings": {"hidden_units": 16, "num_layers": 1},
-            "reward_signals": {"extrinsic": {"gamma": 0.5}},
-        },
-        "env_settings": {"seed": 1},
-        "checkpoint_settings": {"run_id": "rules", "results_dir": str(tmp_path)},
-    }
-    train(env, content)
-    policy = load_policy(tmp_path / "rules")
-    observations, _ = see(np.random.default_rng(9), np.zeros(200, np.int64))
-    assert np.mean(pay(observations, policy.act(observations))) == 1.0
+    ppo = {"trainer_type": "ppo", "hyperparameters": hyper}
+    assert solve(env, ppo, 12_000, {"hidden_units": 16}) == 1.0

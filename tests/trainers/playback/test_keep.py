@@ -10,6 +10,7 @@ import pytest
 import torch
 from command_tools import REPOSITORY, write_file
 from learner_tools import assert_same, flat
+from run_tools import contents
 
 from trainers import UserError, load_policy
 from trainers.playback import keep as keep_module
@@ -54,10 +55,10 @@ def test_a_kept_policy_of_any_algorithm_acts_as_it_did_and_starts_another_run(tr
     kept = tmp_path / "kept" / "CartPole-v1"
     assert evaluated(kept, capsys) == evaluated(run, capsys)
 
-    before = {path: path.read_bytes() for path in kept.rglob("*") if path.is_file()}
+    before = contents(kept)
     assert keep_main([str(run), "--out", str(tmp_path / "kept")]) == 2
     assert "is kept there already; use --force" in capsys.readouterr().err
-    assert {path: path.read_bytes() for path in kept.rglob("*") if path.is_file()} == before
+    assert contents(kept) == before
     assert keep_main([str(run), "--out", str(tmp_path / "kept"), "--force"]) == 0
 
     (tmp_path / "kept" / "CartPole-v1").rename(tmp_path / "policy")
@@ -78,11 +79,11 @@ def test_a_policy_that_cannot_be_kept_leaves_no_folder_in_the_way(cartpole, tmp_
     assert "cannot be written (No space left on device)" in capfd.readouterr().err
     assert list(kept.iterdir()) == []
     assert keep_main([str(cartpole / "pole"), "--out", str(kept)]) == 0
-    before = {path: path.read_bytes() for path in kept.rglob("*") if path.is_file()}
+    before = contents(kept)
     with monkeypatch.context() as disk:
         disk.setattr(os, "fsync", full)
         assert keep_main([str(cartpole / "pole"), "--out", str(kept), "--force"]) == 2
-    assert {path: path.read_bytes() for path in kept.rglob("*") if path.is_file()} == before
+    assert contents(kept) == before
 
 
 def test_the_files_of_a_kept_policy_are_replaced_all_at_once(cartpole, tmp_path, monkeypatch):
@@ -91,7 +92,7 @@ def test_the_files_of_a_kept_policy_are_replaced_all_at_once(cartpole, tmp_path,
     folder = kept / "CartPole-v1"
     (folder / "README.md").write_text("mine")
     (folder / "CartPole-v1" / "checkpoint.pt").write_bytes(b"earlier")
-    before = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    before = contents(folder)
 
     class KilledError(BaseException):
         pass
@@ -110,8 +111,7 @@ def test_the_files_of_a_kept_policy_are_replaced_all_at_once(cartpole, tmp_path,
         with pytest.raises(UserError, match="is kept there already"):
             keep(run, policies=kept)
         assert [path.name for path in kept.iterdir()] == ["CartPole-v1"]
-        after = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-        assert after == before
+        assert contents(folder) == before
 
     lines = keep(run, policies=kept, force=True)
     assert [Path(line.split("  ")[0]).is_file() for line in lines] == [True] * 3

@@ -19,51 +19,39 @@ from gym_adapters.make import make_env
 from gym_adapters.parallel_env import ParallelEnvAdapter
 from gym_adapters.teams import parts_of
 from tests.games.tictactoe import best_moves, value
+from tests.small_games import SmallGame
 from trainers import train
 from trainers.playback.evaluation import main as evaluate_main
 from trainers.playback.match import OwnSide, RandomSide, play_games, report, teams_in, text
 from trainers.playback.video import film_agents
 
 
-class Race:
+class Race(SmallGame):
     """Three rounds. Who names the larger number gets a point, and who has more points wins; player 0 names first."""
 
-    possible_agents = ("player_0", "player_1")
+    seen, actions = spaces.Box(0.0, 1.0, (2,), np.float32), spaces.Discrete(4)
     metadata = {"render_fps": 5}  # noqa: RUF012
 
     def __init__(self, render_mode: str | None = None) -> None:
         self.render_mode = render_mode
 
-    def observation_space(self, agent: str) -> spaces.Space:
-        return spaces.Box(0.0, 1.0, (2,), np.float32)
-
-    def action_space(self, agent: str) -> spaces.Space:
-        return spaces.Discrete(4)
-
-    def _seen(self) -> dict[str, np.ndarray]:
-        return {agent: np.array([self.time / 3, self.start], np.float32) for agent in self.possible_agents}
+    def look(self, agent: str) -> np.ndarray:
+        return np.array([self.time / 3, self.start], np.float32)
 
     def reset(self, seed: int | None = None, options: Any = None) -> Any:
-        self.start = ((seed or 0) % 2) / 2
-        self.agents, self.time, self.lead = list(self.possible_agents), 0, 0
-        return self._seen(), {agent: {} for agent in self.agents}
+        self.start, self.lead = ((seed or 0) % 2) / 2, 0
+        return super().reset(seed, options)
 
-    def step(self, actions: dict[str, Any]) -> Any:
+    def pay(self, actions: dict[str, Any]) -> dict[str, float]:
         self.lead += int(np.sign(int(actions["player_0"]) - int(actions["player_1"])))
-        self.time += 1
-        over = self.time == 3
-        self.agents = [] if over else self.agents
-        won = float(np.sign(self.lead)) * over
-        everyone = self.possible_agents
-        rewards = {"player_0": won, "player_1": -won}
-        ends = dict.fromkeys(everyone, over), dict.fromkeys(everyone, False)
-        return self._seen(), rewards, *ends, {agent: {} for agent in everyone}
+        won = float(np.sign(self.lead)) * (self.time == 3)
+        return {"player_0": won, "player_1": -won}
+
+    def over(self, agent: str) -> bool:
+        return self.time == 3
 
     def render(self) -> np.ndarray:
         return np.full((40, 60, 3), 60 * self.time, np.uint8)
-
-    def close(self) -> None:
-        pass
 
 
 class Names:
@@ -100,14 +88,8 @@ def test_each_copy_plays_one_game(mine: int, other: int, score: float, team: int
 class Harvest(Race):
     """Nobody loses what another one gains: who names a number gets it, and the last round costs everybody 9."""
 
-    def step(self, actions: dict[str, Any]) -> Any:
-        self.time += 1
-        over = self.time == 3
-        self.agents = [] if over else self.agents
-        everyone = self.possible_agents
-        rewards = {agent: float(actions[agent]) - 9.0 * over for agent in everyone}
-        ends = dict.fromkeys(everyone, over), dict.fromkeys(everyone, False)
-        return self._seen(), rewards, *ends, {agent: {} for agent in everyone}
+    def pay(self, actions: dict[str, Any]) -> dict[str, float]:
+        return {agent: float(actions[agent]) - 9.0 * (self.time == 3) for agent in self.agents}
 
 
 @pytest.mark.parametrize(("mine", "other", "score"), [(2, 1, 1.0), (1, 1, 0.5), (0, 1, 0.0)])

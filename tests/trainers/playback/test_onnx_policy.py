@@ -7,12 +7,12 @@ import numpy as np
 import onnx
 import pytest
 from command_tools import REPOSITORY, the_error
-from run_tools import Stopwatch, options
+from run_tools import Stopwatch, train_small
 from scripted_env import make_spec
 
 from bridge.onnx_export import export_policy
 from gym_adapters.errors import UserError
-from trainers import load_policy, train
+from trainers import load_policy
 from trainers.config import NetworkSettings
 from trainers.networks.actor_critic import ActorCritic
 from trainers.playback.evaluation import evaluate
@@ -32,7 +32,7 @@ def remembering(tmp_path_factory):
         "normalize": True,
         "memory": {"memory_size": 6, "sequence_length": 4},
     }
-    train(Stopwatch().env(), options(results, behavior={"max_steps": 600, "network_settings": network}))
+    train_small(results, behavior={"max_steps": 600, "network_settings": network})
     return results / "first"
 
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 from learner_tools import make_learner
-from run_tools import Stopwatch, options
+from run_tools import train_small
 from scripted_env import make_spec
 
-from trainers import UserError, train
+from trainers import UserError
 from trainers.config import load_settings
 from trainers.records.checkpoint import load_state, save_state
 from trainers.training.starting import start_from
@@ -224,9 +224,7 @@ def test_a_run_starts_from_their_results_folder(tmp_path: Path) -> None:
         "hyperparameters": {"batch_size": 64, "buffer_size": 256},
         "network_settings": {"hidden_units": UNITS, "num_layers": 2},
     }
-    outcome = train(
-        Stopwatch().env(), options(tmp_path, "ours", behavior=behavior, initialize_from="theirs")
-    )["Task"]
+    outcome = train_small(tmp_path, "ours", behavior=behavior, initialize_from="theirs")
     saved = load_state(outcome.folder / "checkpoint.pt")["Policy"]
     torch.testing.assert_close(saved["actor.layers.0.weight"], part[f"{BODY}0.weight"])
 
@@ -236,4 +234,4 @@ def test_another_algorithm_cannot_start_from_it(tmp_path: Path) -> None:
     save_state(tmp_path / "theirs" / "Task" / "checkpoint.pt", theirs())
     behavior = {"trainer_type": "sac", "hyperparameters": {}}
     with pytest.raises(UserError, match="a run with trainer_type sac cannot start from it"):
-        train(Stopwatch().env(), options(tmp_path, "ours", behavior=behavior, initialize_from="theirs"))
+        train_small(tmp_path, "ours", behavior=behavior, initialize_from="theirs")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from run_tools import Stopwatch, options
+from run_tools import Stopwatch, options, train_small
 
 from trainers import UserError, train
 from trainers.records.monitor import MonitorFile
@@ -135,7 +135,7 @@ def test_a_run_that_fails_has_all_episodes_that_ended(tmp_path):
 
 
 def test_without_the_key_there_is_none_and_watching_adds_nothing(tmp_path):
-    folder = train(Stopwatch().env(), options(tmp_path, behavior={"max_steps": 600}))["Task"].folder
+    folder = train_small(tmp_path, behavior={"max_steps": 600}).folder
     assert not (folder / "monitor.csv").exists()
     train(Stopwatch(stop_after=40).env(), {**options(tmp_path, resume=True, inference=True), "monitor": True})
     assert not (folder / "monitor.csv").exists()

@@ -8,9 +8,8 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from run_tools import Stopwatch, options
+from run_tools import train_small
 
-from trainers import train
 from trainers.records.origin import command_line, commit, write_origin
 
 
@@ -19,12 +18,12 @@ def test_a_run_keeps_its_command_lines_and_versions_and_no_secrets(
 ) -> None:
     monkeypatch.setenv("WANDB_API_KEY", "s3cret-key")
     monkeypatch.setattr(sys, "orig_argv", ["python", "-m", "trainers.ppo", "my file.yaml"])
-    train(Stopwatch().env(), options(tmp_path, behavior={"max_steps": 50}))
+    train_small(tmp_path, behavior={"max_steps": 50})
     logs = tmp_path / "first" / "run_logs"
     found = json.loads((logs / "system.json").read_text())
     assert found["packages"]["torch"] == metadata.version("torch")
     assert found["python"].split(".")[:2] == [str(part) for part in sys.version_info[:2]]
-    train(Stopwatch().env(), options(tmp_path, behavior={"max_steps": 100}, resume=True))
+    train_small(tmp_path, behavior={"max_steps": 100}, resume=True)
     lines = (logs / "command.txt").read_text().splitlines()
     assert [line[21:] for line in lines] == ["python -m trainers.ppo 'my file.yaml'"] * 2
     assert not any("s3cret-key" in path.read_text() for path in logs.iterdir())

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 from gymnasium.vector.utils import iterate
-from run_tools import OPTIONS, Stopwatch, options
+from run_tools import OPTIONS, train_small
 
 from gym_adapters import make_env
 from gym_adapters.masks import masks_by_branch, without_mask
@@ -186,7 +186,7 @@ def test_a_seed_that_is_none_is_refused(seed, finished_run):
 
 def test_a_policy_goes_to_another_process_with_what_it_remembers(tmp_path):
     network = {**OPTIONS["behaviors"]["Task"]["network_settings"], "memory": {"memory_size": 8}}
-    train(Stopwatch().env(), options(tmp_path, behavior={"max_steps": 300, "network_settings": network}))
+    train_small(tmp_path, behavior={"max_steps": 300, "network_settings": network})
     policy, observations = load_policy(tmp_path / "first"), np.eye(4, dtype=np.float32)
     policy.seed(7)
     policy.predict(observations, deterministic=False)
@@ -207,7 +207,7 @@ def test_a_policy_goes_to_another_process_with_what_it_remembers(tmp_path):
 
 
 def test_without_gymnasium_the_arrays_are_those_of_act(tmp_path):
-    train(Stopwatch().env(), options(tmp_path, behavior={"max_steps": 300}))
+    train_small(tmp_path, behavior={"max_steps": 300})
     policy = load_policy(tmp_path / "first")
     observations = np.eye(4, dtype=np.float32)
     expected = policy.act(observations)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from run_tools import OPTIONS, Stopwatch, options, read_events, read_progress
+from run_tools import OPTIONS, Stopwatch, options, read_events, read_progress, train_small
 from scripted_env import Behavior, ScriptedEnv, crowd, make_spec
 
 from bridge.onnx_check import check_file
@@ -172,7 +172,7 @@ def test_configuration_makes_the_same_run_again(finished_run, tmp_path):
 
 
 def test_summary_lines_are_those_of_mlagents_learn(tmp_path, capsys):
-    train(Stopwatch().env(), options(tmp_path, behavior={"max_steps": 1000}))
+    train_small(tmp_path, behavior={"max_steps": 1000})
     lines = [line for line in capsys.readouterr().out.splitlines() if "Step:" in line]
     pattern = (
         r"\[INFO\] Task\. Step: (\d+)\. Time Elapsed: \d+\.\d{3} s\. "
@@ -189,7 +189,7 @@ def test_a_folder_that_is_no_run_is_never_deleted(tmp_path, force):
     (tmp_path / "first").mkdir()
     (tmp_path / "first" / "thesis.txt").write_text("precious")
     with pytest.raises(UserError, match=r"run.id"):
-        train(Stopwatch().env(), options(tmp_path, force=force))
+        train_small(tmp_path, force=force)
     assert (tmp_path / "first" / "thesis.txt").read_text() == "precious"
 
 
@@ -198,7 +198,7 @@ def test_a_folder_that_is_no_run_is_never_deleted(tmp_path, force):
 )
 def test_a_run_id_cannot_lead_out_of_the_results_folder(tmp_path, run_id):
     with pytest.raises(UserError, match="run-id"):
-        train(Stopwatch().env(), options(tmp_path / "results", run_id, force=True))
+        train_small(tmp_path / "results", run_id, force=True)
     assert not (tmp_path / "results").exists()
 
 

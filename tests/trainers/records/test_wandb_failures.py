@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from run_tools import Stopwatch, options, read_progress
+from run_tools import Stopwatch, options, read_progress, train_small
 from scripted_env import make_spec
 
 from bridge.demonstrations import Demonstrations, Trajectory, write_demonstrations
@@ -90,7 +90,7 @@ def test_its_process_may_die_and_costs_neither_the_run_nor_the_best_policy(runs,
 
 
 def test_what_cannot_be_written_at_a_start_leaves_no_run_open(runs, tmp_path):
-    train(Stopwatch().env(), options(tmp_path, behavior={"max_steps": 100}))
+    train_small(tmp_path, behavior={"max_steps": 100})
     folder = tmp_path / "first" / "Task"
     (folder / ID_FILE).mkdir()
     again = {**options(tmp_path, behavior={"max_steps": 200}, resume=True), "wandb": "project"}

@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from run_tools import Stopwatch, options
+from run_tools import train_small
 
 from gym_adapters.errors import UserError
-from trainers import load_policy, train
+from trainers import load_policy
 from trainers.config import RewardSignalSettings, plugins
 from trainers.experience.rows import Rows
 from trainers.rewards.signal import RewardSignal
@@ -54,7 +54,7 @@ def run(tmp_path: Any, trainer: str) -> None:
     hyper = {"sac": {"buffer_init_steps": 300, "batch_size": 32, "steps_per_update": 16}}.get(trainer)
     keys = {"max_steps": 900, "reward_signals": {"extrinsic": {}, "strange": {"strength": 0.1}}}
     keys |= {"trainer_type": trainer, **({"hyperparameters": hyper} if hyper else {})}
-    train(Stopwatch().env(), options(tmp_path, behavior=keys))
+    train_small(tmp_path, behavior=keys)
 
 
 @pytest.mark.parametrize("trainer", ["ppo", "sac"])

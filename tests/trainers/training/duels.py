@@ -7,55 +7,39 @@ import numpy as np
 from gymnasium import spaces
 
 from gym_adapters.parallel_env import ParallelEnvAdapter
+from tests.small_games import SmallGame
 
 COPIES = 8
 
 
-class Duel:
+class Duel(SmallGame):
     """Both agents see which of three numbers to name, three times. Who names more of them right wins."""
 
-    possible_agents: tuple[str, ...] = ("player_0", "player_1")
+    actions = spaces.Discrete(3)
     asymmetric = False
 
     def observation_space(self, agent: str) -> spaces.Space:
         return spaces.Box(0.0, 1.0, (3 + (self.asymmetric and agent == "goalie"),), np.float32)
 
-    def action_space(self, agent: str) -> spaces.Space:
-        return spaces.Discrete(3)
-
-    def _seen(self) -> dict[str, np.ndarray]:
-        self.asked = {agent: int(self.random.integers(3)) for agent in self.possible_agents}
-        return {
-            agent: np.eye(*self.observation_space(agent).shape * 2, dtype=np.float32)[number]
-            for agent, number in self.asked.items()
-        }
+    def look(self, agent: str) -> np.ndarray:
+        self.asked[agent] = int(self.random.integers(3))
+        return np.eye(*self.observation_space(agent).shape * 2, dtype=np.float32)[self.asked[agent]]
 
     def reset(self, seed: int | None = None, options: Any = None) -> Any:
         if seed is not None:
             self.random = np.random.default_rng(seed)
-        self.agents, self.time = list(self.possible_agents), 0
-        self.points = dict.fromkeys(self.agents, 0)
-        return self._seen(), {agent: {} for agent in self.agents}
+        self.asked, self.points = {}, dict.fromkeys(self.possible_agents, 0)
+        return super().reset(seed, options)
 
-    def step(self, actions: dict[str, Any]) -> Any:
+    def pay(self, actions: dict[str, Any]) -> dict[str, float]:
         for agent in self.possible_agents:
             self.points[agent] += int(actions[agent]) == self.asked[agent]
-        self.time += 1
-        over = self.time == 3
         first, second = self.possible_agents
-        lead = float(np.sign(self.points[first] - self.points[second])) if over else 0.0
-        self.agents = [] if over else self.agents
-        everyone = self.possible_agents
-        return (
-            self._seen(),
-            {first: lead, second: -lead},
-            dict.fromkeys(everyone, over),
-            dict.fromkeys(everyone, False),
-            {agent: {} for agent in everyone},
-        )
+        lead = float(np.sign(self.points[first] - self.points[second])) if self.time == 3 else 0.0
+        return {first: lead, second: -lead}
 
-    def close(self) -> None:
-        pass
+    def over(self, agent: str) -> bool:
+        return self.time == 3
 
 
 class Shootout(Duel):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from command_tools import REPOSITORY, write_file
 from printed_commands import printed_commands, run_printed
-from run_tools import Stopwatch, options
+from run_tools import Listener, Stopwatch, options
 
 from gym_adapters import make_env
 from gym_adapters.commands import module_command
@@ -19,22 +19,6 @@ from trainers.training.cli import main
 from trainers.training.outcome import Outcome
 
 SMALL = ["--env", "CartPole-v1", "--seed", "1"]
-
-
-class Listener:
-    """A display that keeps what is said."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def tick(self, *_: object) -> None: ...
-
-    def summarise(self, summary: object) -> None: ...
-
-    def say(self, text: str) -> None:
-        self.said.append(text)
-
-    def close(self) -> None: ...
 
 
 @pytest.fixture

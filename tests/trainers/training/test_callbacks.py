@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from run_tools import Stopwatch, options, read_progress
+from run_tools import Stopwatch, options, read_progress, train_small
 
 from trainers import Callback, Moment, UserError, load_policy, train
 from trainers.config import plugins
@@ -67,7 +67,7 @@ def test_a_callback_hears_of_all_that_is_written_in_order(tmp_path):
 
 def test_a_run_with_callbacks_learns_the_same(tmp_path):
     train(Stopwatch().env(), options(tmp_path, "with"), callbacks=[Diary(), Callback()])
-    train(Stopwatch().env(), options(tmp_path, "without"))
+    train_small(tmp_path, "without")
     states = [load_state(tmp_path / name / "Task" / "checkpoint.pt") for name in ("with", "without")]
     assert states[0].keys() == states[1].keys()
     assert all((states[0]["Policy"][key] == value).all() for key, value in states[1]["Policy"].items())
@@ -164,7 +164,7 @@ def announced(tmp_path, monkeypatch):
 
 def test_an_installed_package_hears_of_every_run(tmp_path, announced):
     announced("a_writer:Writer")
-    outcome = train(Stopwatch().env(), options(tmp_path))["Task"]
+    outcome = train_small(tmp_path)
     steps = [row["step"] for row in read_progress(tmp_path / "first")]
     assert (outcome.folder / "told.txt").read_text().splitlines() == [f"first Task {step}" for step in steps]
 
@@ -183,5 +183,5 @@ def test_a_package_that_gives_no_callback_is_one_line_before_anything_is_written
 ):
     announced(value)
     with pytest.raises(UserError, match=f"^stats_writer writer: {told}.*; mend or uninstall the package"):
-        train(Stopwatch().env(), options(tmp_path))
+        train_small(tmp_path)
     assert not (tmp_path / "first").exists()

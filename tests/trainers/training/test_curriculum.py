@@ -11,7 +11,7 @@ from command_tools import SMALL
 from hypothesis import given
 from hypothesis import strategies as st
 from scripted_env import make_spec
-from task_envs import TaskEnv
+from task_envs import TaskEnv, noise, pay_one
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from trainers import UserError, train
@@ -136,10 +136,7 @@ class Taught(TaskEnv):
     """Episodes of four steps, 1 each; notes what it is told, and when it is reset."""
 
     def __init__(self) -> None:
-        def look(rng: np.random.Generator, age: np.ndarray) -> tuple[list[np.ndarray], None]:
-            return [rng.normal(size=(len(age), 3)).astype(np.float32)], None
-
-        super().__init__(make_spec((3,), continuous=1), look, lambda obs, action: np.ones(self.agents))
+        super().__init__(make_spec((3,), continuous=1), noise((3,)), pay_one)
         self.told: list[Any] = []
 
     def set_parameters(self, values: Mapping[str, Sampler]) -> None:

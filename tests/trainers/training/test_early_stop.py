@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from run_tools import Stopwatch, options, read_progress
+from run_tools import options, read_progress, train_small
 
-from trainers import UserError, train
+from trainers import UserError
 from trainers.config import load_settings
 from trainers.records.run_status import ended_early, read_status
 from trainers.training.early_stop import EARLY_STOP, EarlyStop
@@ -97,7 +97,7 @@ def test_a_run_that_lacked_patience_goes_on_if_it_is_resumed():
     ],
 )
 def test_a_run_ends_early_is_saved_and_counts_as_finished(tmp_path, capsys, keys, told):
-    outcome = train(Stopwatch().env(), options(tmp_path, behavior={"max_steps": 100_000, **keys}))["Task"]
+    outcome = train_small(tmp_path, behavior={"max_steps": 100_000, **keys})
     assert outcome.finished
     assert outcome.steps < 3000
     assert told in capsys.readouterr().out
@@ -108,7 +108,7 @@ def test_a_run_ends_early_is_saved_and_counts_as_finished(tmp_path, capsys, keys
 
 
 def test_without_the_keys_nothing_about_it_is_written(tmp_path):
-    train(Stopwatch().env(), options(tmp_path))
+    train_small(tmp_path)
     status = read_status(tmp_path / "first" / "run_logs" / "training_status.json")
     assert "early_stop" not in status["Task"]
 

@@ -13,7 +13,7 @@ import torch
 from learner_tools import assert_same
 from run_tools import Stopwatch, options, read_events, read_progress
 from scripted_env import make_spec
-from task_envs import TaskEnv, one_hot
+from task_envs import TaskEnv, clock
 from training.test_curriculum import Taught, lessons
 
 from tests.bridge.processes import free_port, write_player
@@ -117,11 +117,8 @@ class Rising:
         self.seeds: list[int] = []
 
     def env(self, pay: float, agents: int = 4) -> TaskEnv:
-        def look(rng: np.random.Generator, age: np.ndarray):
-            return [one_hot(np.minimum(age, 3), 4)], None
-
         spec = make_spec((4,), continuous=1)
-        return TaskEnv(spec, look, lambda obs, action: np.full(agents, pay), agents, together=True)
+        return TaskEnv(spec, clock, lambda obs, action: np.full(agents, pay), agents, together=True)
 
     def __call__(self, settings: RunSettings) -> TaskEnv:
         self.seeds.append(settings.env_settings.seed)
@@ -304,6 +301,4 @@ def test_a_run_that_only_watches_is_not_evaluated(tmp_path):
     given = options(
         tmp_path, behavior={"max_steps": 600, "evaluation_freq": 100}, resume=True, inference=True
     )
-    stops = Stopwatch(stop_after=200)
-    spec = Rising().env(1.0).spec
-    train(TaskEnv(spec, stops.look, stops.pay, 16), given)
+    train(Stopwatch(stop_after=200).env(branches=()), given)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from run_tools import Stopwatch, options, read_events, read_progress
+from run_tools import Stopwatch, options, read_events, read_progress, train_small
 from scripted_env import make_spec
 
 from bridge.demonstrations import Demonstrations, Trajectory, write_demonstrations
@@ -56,13 +56,13 @@ def blocks(tmp_path: Path) -> dict[str, Any]:
 
 
 def test_a_run_reports_its_figures_and_goes_on_where_it_was(tmp_path: Path, blocks: dict[str, Any]) -> None:
-    train(Stopwatch().env(), options(tmp_path, behavior=blocks))
+    train_small(tmp_path, behavior=blocks)
     run = tmp_path / "first"
     before = load_state(run / "Task" / "checkpoint.pt")
     assert set(read_events(run).Tags()["scalars"]) >= TAGS
     assert before["behavioral_cloning"]["step"] > 0
     longer = {**blocks, "max_steps": 4000}
-    train(Stopwatch().env(), options(tmp_path, behavior=longer, resume=True))
+    train_small(tmp_path, behavior=longer, resume=True)
     after = load_state(run / "Task" / "checkpoint.pt")
     assert after["behavioral_cloning"]["step"] > before["behavioral_cloning"]["step"]
     assert (
@@ -74,14 +74,14 @@ def test_a_run_reports_its_figures_and_goes_on_where_it_was(tmp_path: Path, bloc
 
 
 def test_watching_a_run_that_imitated_needs_no_demonstrations(tmp_path: Path, blocks: dict[str, Any]) -> None:
-    train(Stopwatch().env(), options(tmp_path, behavior={**blocks, "max_steps": 800}))
+    train_small(tmp_path, behavior={**blocks, "max_steps": 800})
     Path(blocks["behavioral_cloning"]["demo_path"]).unlink()
     watched = options(tmp_path, behavior=blocks, resume=True, inference=True)
     before = (tmp_path / "first" / "Task" / "checkpoint.pt").read_bytes()
     assert train(Stopwatch(stop_after=50).env(), watched)["Task"].steps >= 800
     assert (tmp_path / "first" / "Task" / "checkpoint.pt").read_bytes() == before
     with pytest.raises(UserError, match=r"shown\.demo"):
-        train(Stopwatch().env(), options(tmp_path, behavior=blocks, resume=True))
+        train_small(tmp_path, behavior=blocks, resume=True)
 
 
 def test_all_demonstrations_that_are_not_there_are_told_by_their_keys(tmp_path: Path) -> None:
@@ -105,10 +105,10 @@ def test_all_demonstrations_that_are_not_there_are_told_by_their_keys(tmp_path: 
 
 def test_a_run_begins_to_imitate_when_it_is_resumed_and_ends(tmp_path: Path, blocks: dict[str, Any]) -> None:
     cloning = {"behavioral_cloning": blocks["behavioral_cloning"]}
-    train(Stopwatch().env(), options(tmp_path, behavior={"max_steps": 800}))
-    train(Stopwatch().env(), options(tmp_path, behavior={**cloning, "max_steps": 1600}, resume=True))
+    train_small(tmp_path, behavior={"max_steps": 800})
+    train_small(tmp_path, behavior={**cloning, "max_steps": 1600}, resume=True)
     assert load_state(tmp_path / "first" / "Task" / "checkpoint.pt")["behavioral_cloning"]["step"] > 0
-    train(Stopwatch().env(), options(tmp_path, behavior={"max_steps": 2400}, resume=True))
+    train_small(tmp_path, behavior={"max_steps": 2400}, resume=True)
     assert "behavioral_cloning" not in load_state(tmp_path / "first" / "Task" / "checkpoint.pt")
 
 
@@ -119,4 +119,4 @@ def test_an_algorithm_that_does_not_imitate_says_so(
     with pytest.raises(
         UserError, match="behavior Task: trainer_type ppo does not support behavioral_cloning"
     ):
-        train(Stopwatch().env(), options(tmp_path, behavior=blocks))
+        train_small(tmp_path, behavior=blocks)

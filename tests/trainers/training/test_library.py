@@ -12,7 +12,7 @@ import yaml
 from command_tools import SMALL
 from mlagents_envs.base_env import ActionTuple
 from scripted_env import make_spec
-from task_envs import TaskEnv, one_hot
+from task_envs import TaskEnv, noise, one_hot
 
 import trainers
 from gym_adapters import make_env
@@ -43,10 +43,7 @@ def hybrid_env(seed: int = 0) -> TaskEnv:
 
 
 def simple_env() -> TaskEnv:
-    def look(rng, age):
-        return [rng.normal(size=(len(age), 3)).astype(np.float32)], None
-
-    return TaskEnv(make_spec((3,), continuous=2), look, lambda obs, action: action.continuous[:, 0])
+    return TaskEnv(make_spec((3,), continuous=2), noise((3,)), lambda obs, action: action.continuous[:, 0])
 
 
 def weights(run: Path) -> torch.Tensor:

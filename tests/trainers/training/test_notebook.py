@@ -6,7 +6,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from run_tools import Stopwatch, options
+from run_tools import Stopwatch, options, train_small
 
 from tests.needs import NOTEBOOK
 from trainers import train
@@ -42,7 +42,7 @@ def kernel(monkeypatch) -> Screen:
 
 
 def test_progress_and_curve_have_one_place_each(tmp_path, kernel, capsys):
-    outcome = train(Stopwatch().env(), options(tmp_path))["Task"]
+    outcome = train_small(tmp_path)
     bars, curve = kernel.places
     assert {kind for content in bars for kind in content} == {"text/plain"}
     assert bars[-1]["text/plain"].startswith("Task  ━━━")
@@ -56,7 +56,7 @@ def test_progress_and_curve_have_one_place_each(tmp_path, kernel, capsys):
 
 
 def test_a_resumed_run_shows_the_curve_from_its_beginning_and_evaluations_add_to_it(tmp_path, kernel):
-    train(Stopwatch().env(), options(tmp_path, behavior={"max_steps": 1000}))
+    train_small(tmp_path, behavior={"max_steps": 1000})
     kernel.places.clear()
     keys = {"max_steps": 1500, "evaluation_freq": 300, "evaluation_episodes": 1}
     given = options(tmp_path, behavior=keys, resume=True)
@@ -87,7 +87,7 @@ def test_a_display_of_the_callers_own_takes_its_place(tmp_path, kernel, capsys):
 )
 def test_elsewhere_there_are_lines(tmp_path, kernel, monkeypatch, capsys, shell):
     monkeypatch.setattr(sys.modules["IPython"], "get_ipython", lambda: shell)
-    train(Stopwatch().env(), options(tmp_path))
+    train_small(tmp_path)
     assert kernel.places == []
     assert "Mean Reward" in capsys.readouterr().out
 
@@ -106,9 +106,8 @@ def test_nothing_is_imported_for_it(monkeypatch):
 CELL = """
 import sys
 sys.path[:0] = {paths!r}
-from run_tools import Stopwatch, options
-from trainers import train
-train(Stopwatch().env(), options({folder!r}));
+from run_tools import train_small
+train_small({folder!r});
 """
 
 

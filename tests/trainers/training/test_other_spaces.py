@@ -4,10 +4,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from scripted_env import make_spec
-from task_envs import TaskEnv
+from task_envs import TaskEnv, noise, pay_one
 
 from trainers import UserError, load_policy, train
 from trainers.config import load_settings
@@ -17,11 +16,7 @@ SHAPES = ((3,), (2,))
 
 
 def task(shapes: tuple[tuple[int, ...], ...], branches: tuple[int, ...]) -> TaskEnv:
-    def look(rng: np.random.Generator, age: np.ndarray) -> tuple[list[np.ndarray], None]:
-        return [rng.normal(size=(len(age), *shape)).astype(np.float32) for shape in shapes], None
-
-    spec = make_spec(*shapes, branches=branches)
-    return TaskEnv(spec, look, lambda obs, action: np.ones(len(obs[0])))
+    return TaskEnv(make_spec(*shapes, branches=branches), noise(*shapes), pay_one)
 
 
 def settings(run: str, trainer_type: str, steps: int = 64, **checkpoints: Any) -> Any:

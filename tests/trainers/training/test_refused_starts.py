@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from run_tools import OPTIONS, Stopwatch, options
+from run_tools import OPTIONS, contents, options, train_small
 
 from gym_adapters.commands import nearby
 from trainers import UserError, load_policy, train
@@ -53,11 +53,11 @@ def test_a_folder_that_nothing_can_start_from_is_told_before_an_environment_is_s
     make, told, how, tmp_path
 ):
     run = make(tmp_path)
-    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    before = contents(run)
     start = ("theirs", {"resume": True}) if how == "resume" else ("ours", {"initialize_from": "theirs"})
     with pytest.raises(UserError, match=told):
         train(never, options(tmp_path, start[0], **start[1]))
-    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+    assert contents(run) == before
     assert not (tmp_path / "ours").exists()
 
 
@@ -81,11 +81,11 @@ def test_an_init_path_that_nothing_can_start_from_is_told_before_an_environment_
 
 
 def test_what_a_run_starts_from_is_said(tmp_path, capsys):
-    train(Stopwatch().env(), options(tmp_path, behavior={"max_steps": 64}))
+    train_small(tmp_path, behavior={"max_steps": 64})
     first = tmp_path / "first" / "Task" / "checkpoint.pt"
     assert "starts from" not in capsys.readouterr().out
-    train(Stopwatch().env(), options(tmp_path, "second", behavior={"max_steps": 32}, initialize_from="first"))
-    train(Stopwatch().env(), options(tmp_path, "third", behavior={"max_steps": 32, "init_path": str(first)}))
+    train_small(tmp_path, "second", behavior={"max_steps": 32}, initialize_from="first")
+    train_small(tmp_path, "third", behavior={"max_steps": 32, "init_path": str(first)})
     said = capsys.readouterr().out
     assert said.count(f"Task starts from {nearby(str(first))}\n") == 2
 
@@ -98,16 +98,16 @@ def test_policies_of_mlagents_learn_are_named_as_such(tmp_path):
 @pytest.mark.parametrize("how", ["resume", "initialize_from"])
 @pytest.mark.parametrize("activation", ["relu", "tanh", "elu"])
 def test_weights_of_another_activation_are_another_policy(how, activation, tmp_path):
-    train(Stopwatch().env(), options(tmp_path, behavior={"max_steps": 64}))
+    train_small(tmp_path, behavior={"max_steps": 64})
     network = {**OPTIONS["behaviors"]["Task"]["network_settings"], "activation": activation}
     changed = {"max_steps": 128, "network_settings": network}
     start = ("first", {"resume": True}) if how == "resume" else ("second", {"initialize_from": "first"})
     with pytest.raises(UserError, match=f"activation swish; this run has {activation}"):
-        train(Stopwatch().env(), options(tmp_path, start[0], behavior=changed, **start[1]))
+        train_small(tmp_path, start[0], behavior=changed, **start[1])
 
 
 def test_a_run_does_not_start_from_itself(tmp_path):
-    train(Stopwatch().env(), options(tmp_path, behavior={"max_steps": 64}))
+    train_small(tmp_path, behavior={"max_steps": 64})
     with pytest.raises(UserError, match=r"initialize_from: 'first' is the run itself"):
         train(never, options(tmp_path, initialize_from="first", force=True))
     assert (tmp_path / "first" / "Task" / "checkpoint.pt").is_file()
@@ -121,11 +121,11 @@ def test_a_run_does_not_start_from_itself(tmp_path):
     ],
 )
 def test_the_network_of_another_algorithm_is_named_as_such(how, told, tmp_path):
-    train(Stopwatch().env(), options(tmp_path, behavior={"max_steps": 64}))
+    train_small(tmp_path, behavior={"max_steps": 64})
     start = ("first", {"resume": True}) if how == "resume" else ("second", {"initialize_from": "first"})
     behavior = {"trainer_type": "sac", "max_steps": 128, "hyperparameters": {"batch_size": 16}}
     with pytest.raises(UserError, match=told):
-        train(Stopwatch().env(), options(tmp_path, start[0], behavior=behavior, **start[1]))
+        train_small(tmp_path, start[0], behavior=behavior, **start[1])
 
 
 def log_of(settings: RunSettings) -> Path:
@@ -146,7 +146,7 @@ def test_a_start_that_failed_blocks_no_other_and_the_newest_log_stays(tmp_path):
         with pytest.raises(UserError, match="no such scene"):
             train(fail(attempt), options(tmp_path, "run"))
         assert (tmp_path / "run" / "run_logs" / "Player-0.log").read_text() == attempt
-    outcome = train(Stopwatch().env(), options(tmp_path, "run", behavior={"max_steps": 64}))["Task"]
+    outcome = train_small(tmp_path, "run", behavior={"max_steps": 64})
     assert outcome.steps >= 64
     with pytest.raises(UserError, match="no such scene"):
         train(fail("third"), options(tmp_path, "run", force=True))

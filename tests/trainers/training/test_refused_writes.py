@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from run_tools import Stopwatch, options, read_events, read_progress
+from run_tools import Stopwatch, options, read_events, read_progress, train_small
 
 from bridge.onnx_export import main as export
 from trainers import UserError, train
@@ -57,7 +57,7 @@ def test_what_is_refused_for_a_while_is_written_later(tmp_path, capsys):
 
 
 def test_a_run_whose_end_is_not_saved_says_so_and_keeps_what_was(tmp_path):
-    train(Stopwatch().env(), options(tmp_path, behavior={"max_steps": 1000}))
+    train_small(tmp_path, behavior={"max_steps": 1000})
     path = tmp_path / "first" / "Task" / "checkpoint.pt"
     before = load_state(path)["global_step"]
     model = tmp_path / "first" / "Task.onnx"

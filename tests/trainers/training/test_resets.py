@@ -1,60 +1,31 @@
 """A reset of the environment ends the episodes of all behaviors, whichever of them it is for."""
 
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 from duels import arena, options
-from mlagents_envs.base_env import ActionTuple, BaseEnv, BehaviorMapping
 from scripted_env import make_spec
-from task_envs import TaskEnv
+from task_envs import TaskEnv, noise, pay_one
 
+from tests.joined_env import JoinedEnv
 from trainers import Callback, Moment, train
 
 LENGTH = 5
 
 
-class Stand(BaseEnv):
+class Stand(JoinedEnv):
     """A game of two teams, and spectators beside it, who keep their ids after a reset, as agents of Unity do."""
 
     def __init__(self) -> None:
-        def look(rng: np.random.Generator, age: np.ndarray) -> tuple[list[np.ndarray], None]:
-            return [rng.normal(size=(len(age), 3)).astype(np.float32)], None
-
-        def pay(obs: list[np.ndarray], action: ActionTuple) -> np.ndarray:
-            return np.ones(len(obs[0]))
-
-        spec = make_spec((3,), branches=(2,))
-        self.game, self.stand = arena(), TaskEnv(spec, look, pay, 4, LENGTH, name="Spectator", together=True)
+        stand = TaskEnv(
+            make_spec((3,), branches=(2,)), noise((3,)), pay_one, 4, LENGTH, name="Spectator", together=True
+        )
+        parts = arena(), stand
+        super().__init__({name: (part, name) for part in parts for name in part.behavior_specs})
         self.resets = 0
-
-    def part(self, name: str) -> BaseEnv:
-        return self.stand if name == "Spectator" else self.game
-
-    @property
-    def behavior_specs(self) -> BehaviorMapping:
-        return BehaviorMapping({**self.game.behavior_specs, **self.stand.behavior_specs})
 
     def reset(self) -> None:
         self.resets += 1
-        self.game.reset()
-        self.stand.reset()
-
-    def step(self) -> None:
-        self.game.step()
-        self.stand.step()
-
-    def get_steps(self, behavior_name: str) -> Any:
-        return self.part(behavior_name).get_steps(behavior_name)
-
-    def set_actions(self, behavior_name: str, action: ActionTuple) -> None:
-        self.part(behavior_name).set_actions(behavior_name, action)
-
-    def set_action_for_agent(self, behavior_name: str, agent_id: int, action: ActionTuple) -> None:
-        raise AssertionError("actions come for all agents at once")
-
-    def close(self) -> None:
-        self.game.close()
+        super().reset()
 
 
 class Returns(Callback):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from run_tools import OPTIONS, Stopwatch, options, read_events, read_progress
+from run_tools import OPTIONS, Stopwatch, contents, options, read_events, read_progress, train_small
 
 from trainers import UserError, load_policy, train
 from trainers.config import load_settings
@@ -18,9 +18,7 @@ from trainers.training.chronicle import SAVED
 
 def test_resume_goes_on_counting_and_appends(run_copy):
     before, tags_before = read_progress(run_copy), read_events(run_copy).Scalars("Losses/Value Loss")
-    outcome = train(Stopwatch().env(), options(run_copy.parent, behavior={"max_steps": 5000}, resume=True))[
-        "Task"
-    ]
+    outcome = train_small(run_copy.parent, behavior={"max_steps": 5000}, resume=True)
     assert 5000 <= outcome.steps < 5016
     assert outcome.episodes == pytest.approx(outcome.steps / 4, abs=40)
     assert load_policy(run_copy).step == outcome.steps
@@ -50,9 +48,7 @@ def test_resume_after_a_crash_forgets_what_came_after_the_checkpoint(run_copy):
     earlier = sorted((run_copy / "Task").glob("Task-*.pt"))[0]
     shutil.copy(earlier, run_copy / "Task" / "checkpoint.pt")
     at = load_state(earlier)["global_step"]
-    outcome = train(
-        Stopwatch().env(), options(run_copy.parent, behavior={"max_steps": at + 600}, resume=True)
-    )["Task"]
+    outcome = train_small(run_copy.parent, behavior={"max_steps": at + 600}, resume=True)
     steps = [int(row["step"]) for row in read_progress(run_copy)]
     assert [step for step in steps if step <= at] == [step for step in before if step <= at]
     new = [step for step in steps if step > at]
@@ -65,7 +61,7 @@ def test_resume_after_a_crash_forgets_what_came_after_the_checkpoint(run_copy):
 
 def test_a_finished_run_that_is_resumed_stays_as_it_is(run_copy):
     before = load_state(run_copy / "Task" / "checkpoint.pt")
-    outcome = train(Stopwatch().env(), options(run_copy.parent, resume=True))["Task"]
+    outcome = train_small(run_copy.parent, resume=True)
     after = load_state(run_copy / "Task" / "checkpoint.pt")
     assert outcome.steps == before["global_step"] == after["global_step"]
     for name, tensor in before["Policy"].items():
@@ -75,10 +71,10 @@ def test_a_finished_run_that_is_resumed_stays_as_it_is(run_copy):
 def test_an_existing_run_is_only_overwritten_by_force(run_copy):
     results = run_copy.parent
     with pytest.raises(UserError, match=r"exists already.*--resume.*--force"):
-        train(Stopwatch().env(), options(results))
+        train_small(results)
     assert load_policy(run_copy).step >= 3000
     (run_copy / "Task" / "mine.txt").write_text("old")
-    outcome = train(Stopwatch().env(), options(results, behavior={"max_steps": 600}, force=True))["Task"]
+    outcome = train_small(results, behavior={"max_steps": 600}, force=True)
     assert outcome.steps < 700
     assert not (run_copy / "Task" / "mine.txt").exists()
     assert [int(row["step"]) for row in read_progress(run_copy)][-1] == outcome.steps
@@ -86,7 +82,7 @@ def test_an_existing_run_is_only_overwritten_by_force(run_copy):
 
 def test_resume_of_a_run_that_does_not_exist(tmp_path):
     with pytest.raises(UserError, match="there is no run"):
-        train(Stopwatch().env(), options(tmp_path, "typo", resume=True))
+        train_small(tmp_path, "typo", resume=True)
     assert not (tmp_path / "typo").exists()
 
 
@@ -94,7 +90,7 @@ def test_resume_names_the_newest_run_where_the_wanted_one_is_not_named_or_not_th
     results = run_copy.parent
     for run_id, told in (("typo", "there is no run"), (None, "--resume needs --run-id")):
         with pytest.raises(UserError, match=f"{told}.*; the newest in .* is {run_copy.name}"):
-            train(Stopwatch().env(), options(results, run_id, resume=True))
+            train_small(results, run_id, resume=True)
     assert [path.name for path in results.iterdir()] == [run_copy.name]
 
 
@@ -104,18 +100,17 @@ def test_a_run_that_has_lost_its_configuration_says_so_and_goes_on_with_a_copy(r
     with pytest.raises(
         UserError, match=r"--resume: .*configuration\.yaml is missing; copy the run's training"
     ):
-        train(Stopwatch().env(), options(results, resume=True))
+        train_small(results, resume=True)
     (run_copy.parent / "copy.yaml").rename(run_copy / "configuration.yaml")
-    assert train(Stopwatch().env(), options(results, resume=True))["Task"].steps >= 3000
+    assert train_small(results, resume=True).steps >= 3000
 
 
 def test_a_resume_that_fails_leaves_the_run_as_it_was(run_copy):
-    before = {path: path.read_bytes() for path in run_copy.rglob("*") if path.is_file()}
+    before = contents(run_copy)
     wider = {"network_settings": {"hidden_units": 16, "num_layers": 1, "normalize": True}}
     with pytest.raises(UserError, match="another network"):
-        train(Stopwatch().env(), options(run_copy.parent, behavior=wider, resume=True))
-    after = {path: path.read_bytes() for path in run_copy.rglob("*") if path.is_file()}
-    assert {path for path in before | after if before.get(path) != after.get(path)} == set()
+        train_small(run_copy.parent, behavior=wider, resume=True)
+    assert contents(run_copy) == before
     again = ["checkpoint_settings.resume=true", f"checkpoint_settings.results_dir={run_copy.parent}"]
     train(Stopwatch().env(), run_copy / "configuration.yaml", overrides=again)
 
@@ -123,15 +118,12 @@ def test_a_resume_that_fails_leaves_the_run_as_it_was(run_copy):
 def test_initialize_from_takes_the_weights_and_starts_at_zero(run_copy):
     source = load_state(run_copy / "Task" / "checkpoint.pt")
     no_learning = {**OPTIONS["behaviors"]["Task"]["hyperparameters"], "buffer_size": 1024}
-    outcome = train(
-        Stopwatch().env(),
-        options(
-            run_copy.parent,
-            "second",
-            behavior={"max_steps": 200, "hyperparameters": no_learning},
-            initialize_from="first",
-        ),
-    )["Task"]
+    outcome = train_small(
+        run_copy.parent,
+        "second",
+        behavior={"max_steps": 200, "hyperparameters": no_learning},
+        initialize_from="first",
+    )
     assert 200 <= outcome.steps < 216
     assert int(read_progress(run_copy.parent / "second")[-1]["step"]) == outcome.steps
     started = load_state(run_copy.parent / "second" / "Task" / "checkpoint.pt")
@@ -141,7 +133,7 @@ def test_initialize_from_takes_the_weights_and_starts_at_zero(run_copy):
             "no update yet, so the weights are those it began with"
         )
     with pytest.raises(UserError, match=r"--initialize-from nothing: no run folder"):
-        train(Stopwatch().env(), options(run_copy.parent, "third", initialize_from="nothing"))
+        train_small(run_copy.parent, "third", initialize_from="nothing")
 
 
 def test_a_run_elsewhere_is_named_by_its_path(run_copy, tmp_path, monkeypatch):
@@ -149,25 +141,23 @@ def test_a_run_elsewhere_is_named_by_its_path(run_copy, tmp_path, monkeypatch):
     monkeypatch.chdir(run_copy.parent.parent)
     results, source = tmp_path / "mine", Path(run_copy.parent.name, run_copy.name)
     expected = load_policy(run_copy).policy.state_dict()
-    outcome = train(
-        Stopwatch().env(), options(results, behavior={"max_steps": 50}, initialize_from=str(source))
-    )["Task"]
+    outcome = train_small(results, behavior={"max_steps": 50}, initialize_from=str(source))
     assert all(
         torch.equal(t, expected[n]) for n, t in load_policy(outcome.folder).policy.state_dict().items()
     )
     (results / source).mkdir(parents=True)
     with pytest.raises(UserError, match="holds no checkpoint"):
-        train(Stopwatch().env(), options(results, "other", initialize_from=str(source)))
+        train_small(results, "other", initialize_from=str(source))
     file = str(source / "Task" / "checkpoint.pt")
     with pytest.raises(UserError, match="to start from a file, give it as init_path of the behavior"):
-        train(Stopwatch().env(), options(results, "other", initialize_from=file))
+        train_small(results, "other", initialize_from=file)
 
 
 def test_the_path_of_a_run_in_place_of_its_name_is_told_as_options(run_copy):
     with pytest.raises(
         UserError, match=re.escape(f"that run is --results-dir {run_copy.parent} --run-id {run_copy.name}")
     ):
-        train(Stopwatch().env(), options(run_copy.parent, str(run_copy), resume=True))
+        train_small(run_copy.parent, str(run_copy), resume=True)
 
 
 @pytest.mark.parametrize("of", ["folder", "file"])
@@ -184,20 +174,18 @@ def test_init_path_without_a_folder_is_a_checkpoint_of_the_run_to_start_from(run
     earlier = sorted((run_copy / "Task").glob("Task-*.pt"))[0]
     expected = load_policy(earlier).policy.state_dict()
     behavior = {"max_steps": 50, "init_path": earlier.name}
-    train(Stopwatch().env(), options(run_copy.parent, "second", behavior=behavior, initialize_from="first"))
+    train_small(run_copy.parent, "second", behavior=behavior, initialize_from="first")
     found = load_policy(run_copy.parent / "second").policy.state_dict()
     assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
     behavior["init_path"] = str(run_copy / "Task" / "best.pt")  # with a folder it stays what it is
-    train(Stopwatch().env(), options(run_copy.parent, "third", behavior=behavior, initialize_from="first"))
+    train_small(run_copy.parent, "third", behavior=behavior, initialize_from="first")
     behavior["init_path"] = "Task-1.pt"
     with pytest.raises(UserError, match=r"first.Task.Task-1\.pt"):
-        train(
-            Stopwatch().env(), options(run_copy.parent, "fourth", behavior=behavior, initialize_from="first")
-        )
+        train_small(run_copy.parent, "fourth", behavior=behavior, initialize_from="first")
 
 
 def test_watching_with_other_options_changes_nothing_of_the_run(run_copy):
-    before = {path: path.read_bytes() for path in run_copy.rglob("*") if path.is_file()}
+    before = contents(run_copy)
     watched = options(run_copy.parent, resume=True, inference=True, behavior={"summary_freq": 100})
     watched["behaviors"]["Task"]["network_settings"] = {
         **OPTIONS["behaviors"]["Task"]["network_settings"],
@@ -205,12 +193,12 @@ def test_watching_with_other_options_changes_nothing_of_the_run(run_copy):
     }
     watched["engine_settings"] = {"time_scale": 1}
     train(Stopwatch(stop_after=20).env(), watched)
-    assert {path: path.read_bytes() for path in run_copy.rglob("*") if path.is_file()} == before
+    assert contents(run_copy) == before
 
 
 def test_what_a_run_was_started_with_does_not_stick(tmp_path):
-    train(Stopwatch().env(), options(tmp_path, behavior={"max_steps": 50}, force=True))
-    train(Stopwatch().env(), options(tmp_path, behavior={"max_steps": 100}, resume=True))
+    train_small(tmp_path, behavior={"max_steps": 50}, force=True)
+    train_small(tmp_path, behavior={"max_steps": 100}, resume=True)
     train(Stopwatch(stop_after=2).env(), options(tmp_path, "watched", inference=True))
     for run in ("first", "watched"):
         written = yaml.safe_load((tmp_path / run / "configuration.yaml").read_text())["checkpoint_settings"]
@@ -250,7 +238,7 @@ def test_numbers_that_are_not_finite_stop_the_run_and_what_was_learned_is_saved(
     policy = load_policy(tmp_path / "first")
     assert policy.step == 119 * 16, "all decisions rewarded before"
     assert int(read_progress(tmp_path / "first")[-1]["step"]) >= 1500
-    outcome = train(Stopwatch().env(), options(tmp_path, behavior={"max_steps": 2000}, resume=True))["Task"]
+    outcome = train_small(tmp_path, behavior={"max_steps": 2000}, resume=True)
     assert 2000 <= outcome.steps < 2016
 
 
@@ -258,10 +246,7 @@ def test_weights_that_are_no_longer_finite_stop_the_run_and_are_never_saved(run_
     before = load_state(run_copy / "Task" / "checkpoint.pt")
     wild = {**OPTIONS["behaviors"]["Task"]["hyperparameters"], "learning_rate": 1e38}
     with pytest.raises(UserError, match=r"behavior Task: training diverged at step \d+.*learning_rate"):
-        train(
-            Stopwatch().env(),
-            options(run_copy.parent, behavior={"hyperparameters": wild, "max_steps": 9000}, resume=True),
-        )
+        train_small(run_copy.parent, behavior={"hyperparameters": wild, "max_steps": 9000}, resume=True)
     after = load_state(run_copy / "Task" / "checkpoint.pt")
     assert after["global_step"] == before["global_step"]
     assert all(torch.isfinite(tensor).all() for tensor in after["Policy"].values())

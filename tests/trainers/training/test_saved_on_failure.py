@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import gymnasium
 import numpy as np
 import pytest
 from command_tools import command, surroundings
-from run_tools import OPTIONS, Stopwatch, options, read_progress
+from run_tools import OPTIONS, Stopwatch, failing, options, read_progress, train_small
 
 from tests.pictures import drawn
 from trainers import UserError, load_policy, train
@@ -20,7 +21,7 @@ from trainers.training.chronicle import SAVED
 from trainers.training.cli import main
 
 ENVIRONMENT = """
-import gymnasium, numpy, os, sys
+import gymnasium, numpy, os, signal, sys
 
 class Task(gymnasium.Env):
     observation_space = gymnasium.spaces.Box(-1.0, 1.0, (2,), numpy.float32)
@@ -50,48 +51,44 @@ default_settings:
 """
 
 
-class Failing(Stopwatch):
-    """A task that raises at its 100th step."""
-
-    def __init__(self, error: BaseException, at: int = 100) -> None:
-        super().__init__()
-        self.error, self.at = error, at
-
-    def pay(self, obs, action) -> np.ndarray:
-        if self.steps == self.at:
-            raise self.error
-        return super().pay(obs, action)
-
-
 @pytest.mark.parametrize(
-    "error", [ConnectionError("the simulator left"), MemoryError(), ZeroDivisionError("division by zero")]
+    ("error", "in_thread"),
+    [
+        (ConnectionError("the simulator left"), False),
+        (MemoryError(), False),
+        (ZeroDivisionError("division by zero"), False),
+        (KeyboardInterrupt(), False),
+        (KeyboardInterrupt(), True),
+    ],
 )
-def test_what_an_environment_raises_comes_through_with_a_note_and_the_run_is_saved(error, tmp_path):
+def test_what_an_environment_raises_comes_through_with_a_note_and_the_run_is_saved(
+    error, in_thread, tmp_path
+):
     with pytest.raises(type(error)) as caught:
-        train(Failing(error).env(), options(tmp_path))
+        train(failing(error), options(tmp_path, behavior={"threaded": in_thread}))
     assert SAVED in caught.value.__notes__
     assert load_policy(tmp_path / "first").step == 100 * 16
-    outcome = train(Stopwatch().env(), options(tmp_path, resume=True))["Task"]
+    outcome = train_small(tmp_path, resume=True)
     assert outcome.steps >= 3000
 
 
 def test_an_environment_that_leaves_with_status_0_is_a_failure(tmp_path):
     with pytest.raises(RuntimeError, match=r"called sys.exit\(0\)"):
-        train(Failing(SystemExit(0)).env(), options(tmp_path))
+        train(failing(SystemExit(0)), options(tmp_path))
     assert load_policy(tmp_path / "first").step == 100 * 16
 
 
 def test_a_run_that_learned_nothing_leaves_nothing_that_blocks_the_next(tmp_path):
     with pytest.raises(ConnectionError):
-        train(Failing(ConnectionError("at once"), at=0).env(), options(tmp_path))
+        train(failing(ConnectionError("at once"), at=0), options(tmp_path))
     assert not (tmp_path / "first").exists()
 
 
 def test_a_forced_run_that_fails_before_it_saved_anything_gives_the_earlier_one_back(tmp_path):
-    train(Stopwatch().env(), options(tmp_path, behavior={"max_steps": 500}))
+    train_small(tmp_path, behavior={"max_steps": 500})
     before = load_policy(tmp_path / "first").step
     with pytest.raises(ConnectionError):
-        train(Failing(ConnectionError("at once"), at=0).env(), options(tmp_path, force=True))
+        train(failing(ConnectionError("at once"), at=0), options(tmp_path, force=True))
     assert load_policy(tmp_path / "first").step == before
 
 
@@ -112,25 +109,37 @@ def assert_saved(folder: Path, errors: str, told: str) -> None:
     assert load_policy(folder / "runs" / "run").step == 599
 
 
+OWN_HANDLER = "signal.signal(signal.SIGINT, signal.default_int_handler)"  # as some simulators have one
+
+
 @pytest.mark.parametrize(
-    ("module", "trouble", "told"),
+    ("module", "trouble", "status", "told"),
     [
         (
             "raises",
             "raise ValueError('no more fuel')",
+            2,
             "the environment raised ValueError: no more fuel (*raises.py, line ",
         ),
-        ("leaves", "sys.exit(0)", "the environment raised RuntimeError: the environment called sys.exit(0)"),
+        (
+            "leaves",
+            "sys.exit(0)",
+            2,
+            "the environment raised RuntimeError: the environment called sys.exit(0)",
+        ),
+        ("interrupted", f"{OWN_HANDLER}; os.kill(os.getpid(), signal.SIGINT)", 130, "interrupted; "),
     ],
 )
 def test_the_command_says_in_one_line_what_the_environment_raised(
-    module, trouble, told, tmp_path, monkeypatch, capfd
+    module, trouble, status, told, tmp_path, monkeypatch, capfd
 ):
     monkeypatch.syspath_prepend(tmp_path)
+    before = signal.getsignal(signal.SIGINT)
     try:
-        assert main(arguments(tmp_path, module, trouble), "ppo") == 2
+        assert main(arguments(tmp_path, module, trouble), "ppo") == status
     finally:
         gymnasium.registry.pop("Trouble-v0", None)
+    assert signal.getsignal(signal.SIGINT) is before
     assert_saved(tmp_path, capfd.readouterr().err, told)
 
 
@@ -149,14 +158,11 @@ def test_so_does_a_process_whose_environment_goes_to_another_folder(tmp_path):
 
 
 def test_two_trainings_of_one_run_are_refused_and_the_owner_is_named(tmp_path):
-    class Second(Stopwatch):
-        def pay(self, obs, action) -> np.ndarray:
-            if self.steps == 50:
-                with pytest.raises(UserError, match=rf"process {os.getpid()} on .* is writing this run"):
-                    train(Stopwatch().env(), options(tmp_path, force=True))
-            return super().pay(obs, action)
+    def start_another() -> None:
+        with pytest.raises(UserError, match=rf"process {os.getpid()} on .* is writing this run"):
+            train_small(tmp_path, force=True)
 
-    train(Second().env(), options(tmp_path, behavior={"max_steps": 1500}))
+    train(Stopwatch(events={50: start_another}).env(), options(tmp_path, behavior={"max_steps": 1500}))
     assert load_policy(tmp_path / "first").step >= 1500
 
 
@@ -172,7 +178,7 @@ def test_a_process_killed_while_it_wrote_its_first_file_leaves_the_name_free(tmp
     folder = tmp_path / "first"
     folder.mkdir()
     (folder / ".configuration.yaml.abcd.draft").write_bytes(b"half")
-    train(Stopwatch().env(), options(tmp_path))
+    train_small(tmp_path)
     assert load_policy(folder).step > 0
     assert not list(folder.rglob("*.draft"))
 
@@ -192,14 +198,9 @@ def test_a_run_that_was_moved_aside_when_its_successor_was_killed_comes_back(run
 
 
 def test_a_deleted_configuration_comes_back_with_the_next_checkpoint(tmp_path):
-    class Deleting(Stopwatch):
-        def pay(self, obs, action) -> np.ndarray:
-            if self.steps == 60:
-                (tmp_path / "first" / "configuration.yaml").unlink()
-            return super().pay(obs, action)
-
-    train(Deleting().env(), options(tmp_path))
-    assert (tmp_path / "first" / "configuration.yaml").is_file()
+    configuration = tmp_path / "first" / "configuration.yaml"
+    train(Stopwatch(events={60: configuration.unlink}).env(), options(tmp_path))
+    assert configuration.is_file()
 
 
 @pytest.mark.parametrize("reward", [1e30, 3e38])
@@ -216,7 +217,7 @@ def test_returns_beyond_any_histogram_do_not_end_the_run(reward, tmp_path):
 
 def test_every_flipped_bit_of_the_weights_is_found(tmp_path):
     path = tmp_path / "checkpoint.pt"
-    train(Stopwatch().env(), options(tmp_path, behavior={"max_steps": 200}))
+    train_small(tmp_path, behavior={"max_steps": 200})
     save_state(path, load_state(tmp_path / "first" / "Task" / "checkpoint.pt"))
     whole, rng = path.read_bytes(), np.random.default_rng(0)
     whole_state = load_state(path)["Policy"]

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 from learner_tools import SMALL_NETWORK, assert_same
-from mlagents_envs.base_env import ActionTuple, BaseEnv, BehaviorMapping, DecisionSteps, TerminalSteps
+from mlagents_envs.base_env import ActionTuple
 from run_tools import read_progress
 from scripted_env import make_spec
-from task_envs import TaskEnv
+from task_envs import TaskEnv, noise
 
+from tests.joined_env import JoinedEnv
 from trainers.algorithms.learner import Learner
 from trainers.config import RunSettings, load_settings
 from trainers.optim.collective import Alone
@@ -33,44 +34,20 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 
 
-class Beside(BaseEnv):
+class Beside(JoinedEnv):
     """Several tasks at once, one behavior each; remembers the actions of each, step by step."""
 
     def __init__(self, *names: str, continuous: int = 0) -> None:
-        def look(rng: np.random.Generator, age: np.ndarray):
-            return [rng.normal(size=(len(age), 3)).astype(np.float32)], None
-
         def pay(obs: list[np.ndarray], action: ActionTuple) -> np.ndarray:
             return action.discrete[:, 0] + action.continuous.sum(1)
 
         spec = make_spec((3,), continuous=continuous, branches=(2,))
-        self.parts = {name: TaskEnv(spec, look, pay, AGENTS, name=name) for name in names}
+        super().__init__({name: (TaskEnv(spec, noise((3,)), pay, AGENTS, name=name), name) for name in names})
         self.actions: dict[str, list[np.ndarray]] = {name: [] for name in names}
-
-    @property
-    def behavior_specs(self) -> BehaviorMapping:
-        return BehaviorMapping({name: part.spec for name, part in self.parts.items()})
-
-    def reset(self) -> None:
-        for part in self.parts.values():
-            part.reset()
-
-    def step(self) -> None:
-        for part in self.parts.values():
-            part.step()
-
-    def close(self) -> None:
-        pass
-
-    def get_steps(self, behavior_name: str) -> tuple[DecisionSteps, TerminalSteps]:
-        return self.parts[behavior_name].get_steps(behavior_name)
 
     def set_actions(self, behavior_name: str, action: ActionTuple) -> None:
         self.actions[behavior_name].append(np.concatenate([action.continuous, action.discrete], axis=1))
-        self.parts[behavior_name].set_actions(behavior_name, action)
-
-    def set_action_for_agent(self, behavior_name: str, agent_id: int, action: ActionTuple) -> None:
-        raise AssertionError("actions come for all agents at once")
+        super().set_actions(behavior_name, action)
 
 
 def settings(kind: str, seed: int = 7, **max_steps: int) -> RunSettings:
@@ -122,7 +99,7 @@ def learners(kind: str, *names: str) -> dict[str, Learner]:
     """As a run makes them, in this order."""
     with Threads() as threads:
         make = Learners(settings(kind, **dict.fromkeys(names, 1000)), threads, LineDisplay())
-        spec = Beside("Any", continuous=int(kind not in ("dqn", "pqn"))).parts["Any"].spec
+        spec = Beside("Any", continuous=int(kind not in ("dqn", "pqn"))).behavior_specs["Any"]
         return {name: make.make(name, spec, {}) for name in names}
 
 

@@ -5,18 +5,18 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from command_tools import PATIENCE, surroundings, wait_for, write_file
 
 from trainers import load_policy
 from trainers.training.stopping import StopSignals
 
-REPOSITORY = Path(__file__).parents[3]
-PATIENCE, FOR_EVER = 60.0, 1e9
+FOR_EVER = 1e9
+SUMMARIES = Path("runs", "run", "CartPole-v1", "progress.csv")
 TRAINING = """
 import sys
 from trainers.training import session, stopping
@@ -33,25 +33,16 @@ def slow_close(self):
 session.Session.close = slow_close
 raise SystemExit(main(["task.yaml", "--run-id", "run", *{arguments}], "ppo"))
 """
-SETTINGS = """
-default_settings:
-  trainer_type: ppo
-  max_steps: 100000000
-  summary_freq: 200
-  checkpoint_interval: 100000000
-  hyperparameters: {batch_size: 32, buffer_size: 128}
-  network_settings: {hidden_units: 8, num_layers: 1}
-"""
 
 
 @contextmanager
 def training(folder: Path, repeat: float, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     """A run whose last save waits for a line; signals within so many seconds are one request."""
-    (folder / "task.yaml").write_text(SETTINGS)
+    write_file(folder / "task.yaml", max_steps=10**8, checkpoint_interval=10**8)
     process = subprocess.Popen(
         [sys.executable, "-c", TRAINING.format(repeat=repeat, arguments=list(arguments))],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        env=surroundings(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -65,14 +56,6 @@ def training(folder: Path, repeat: float, *arguments: str) -> Iterator[subproces
             process.kill()
 
 
-def wait_until_it_trains(folder: Path, process: subprocess.Popen[str]) -> None:
-    path, deadline = folder / "runs" / "run" / "CartPole-v1" / "progress.csv", time.monotonic() + PATIENCE
-    while not path.exists() or len(path.read_text().splitlines()) < 3:
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def wait_for_line(process: subprocess.Popen[str], words: str) -> None:
     assert process.stdout is not None
     assert any(words in line for line in iter(process.stdout.readline, ""))
@@ -81,7 +64,7 @@ def wait_for_line(process: subprocess.Popen[str], words: str) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_in_quick_succession_are_one_request(number: signal.Signals, tmp_path: Path) -> None:
     with training(tmp_path, FOR_EVER, "--env", "CartPole-v1") as process:
-        wait_until_it_trains(tmp_path, process)
+        wait_for(tmp_path / SUMMARIES, process)
         process.send_signal(number)  # as `timeout` does: to the process, then to its group
         os.killpg(process.pid, number)
         wait_for_line(process, "closing")
@@ -96,7 +79,7 @@ def test_signals_in_quick_succession_are_one_request(number: signal.Signals, tmp
 
 def test_a_later_signal_ends_it_at_once(tmp_path: Path) -> None:
     with training(tmp_path, 0.0, "--env", "CartPole-v1") as process:
-        wait_until_it_trains(tmp_path, process)
+        wait_for(tmp_path / SUMMARIES, process)
         process.send_signal(signal.SIGINT)
         wait_for_line(process, "closing")
         process.send_signal(signal.SIGINT)

@@ -2,7 +2,9 @@
 
 import csv
 import json
+import sys
 import threading
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,7 @@ import torch
 from duels import arena
 from duels import options as duel
 from learner_tools import assert_same
-from run_tools import OPTIONS, Stopwatch, options, read_progress
-from scripted_env import make_spec
-from task_envs import TaskEnv
+from run_tools import OPTIONS, Stopwatch, failing, options, read_progress, train_small
 from test_several_behaviors import Beside
 
 from trainers import UserError, load_policy, train
@@ -43,13 +43,6 @@ KINDS = {
 }
 
 SMALL = {"hidden_units": 16, "num_layers": 1, "normalize": True}
-
-
-class Choice(Stopwatch):
-    """The same task with one branch."""
-
-    def env(self) -> TaskEnv:
-        return TaskEnv(make_spec((4,), branches=(2,)), self.look, self.pay, seed=self.steps)
 
 
 def threaded(
@@ -85,8 +78,8 @@ def state_of(run: Path, behavior: str = "Task") -> dict:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_algorithm_runs_and_two_runs_are_the_same(kind: str, tmp_path: Path) -> None:
     for run_id in ("first", "second"):
-        task = (Choice if kind in ("dqn", "pqn") else Stopwatch)()
-        outcome = train(task.env(), threaded(tmp_path, run_id, kind=kind, steps=1000, network=SMALL))["Task"]
+        env = Stopwatch().env(continuous=int(kind not in ("dqn", "pqn")))
+        outcome = train(env, threaded(tmp_path, run_id, kind=kind, steps=1000, network=SMALL))["Task"]
         assert outcome.finished
         assert 1000 <= outcome.steps < 1016
     assert curves(tmp_path / "first") == curves(tmp_path / "second")
@@ -97,7 +90,7 @@ def test_every_algorithm_runs_and_two_runs_are_the_same(kind: str, tmp_path: Pat
 
 def test_a_run_without_the_key_has_no_thread(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(ThreadedUpdates, "begin", None)
-    train(Stopwatch().env(), options(tmp_path))
+    train_small(tmp_path)
 
 
 def test_a_stopped_run_is_saved_with_its_last_update_and_goes_on_reproducibly(tmp_path: Path) -> None:
@@ -126,7 +119,7 @@ def test_a_stopped_run_is_saved_with_its_last_update_and_goes_on_reproducibly(tm
 
 def test_a_run_goes_on_with_and_without_the_thread(tmp_path: Path) -> None:
     train(Stopwatch().env(), threaded(tmp_path, steps=1000))
-    train(Stopwatch().env(), options(tmp_path, behavior={"max_steps": 2000}, resume=True))
+    train_small(tmp_path, behavior={"max_steps": 2000}, resume=True)
     assert train(Stopwatch().env(), threaded(tmp_path, steps=3000, resume=True))["Task"].steps >= 3000
 
 
@@ -166,14 +159,9 @@ def test_what_an_update_raises_ends_the_run_which_is_saved(last: bool, tmp_path:
 
 
 def test_an_environment_that_fails_while_an_update_runs_leaves_a_saved_run(tmp_path: Path) -> None:
-    class Failing(Stopwatch):
-        def pay(self, obs: Any, action: Any) -> Any:
-            if self.steps == 19:  # the step after an update has begun
-                raise ConnectionError("the simulator left")
-            return super().pay(obs, action)
-
+    # the step after an update has begun
     with pytest.raises(ConnectionError) as caught:
-        train(Failing().env(), threaded(tmp_path))
+        train(failing(ConnectionError("the simulator left"), at=19), threaded(tmp_path))
     assert SAVED in caught.value.__notes__
     saved = state_of(tmp_path / "first")
     assert saved["global_step"] == 19 * 16
@@ -242,3 +230,21 @@ def test_several_ranks_refuse_the_key() -> None:
     settings = load_settings({"default_settings": {"threaded": True}})
     with pytest.raises(JointError, match=r"default_settings\.threaded"):
         check_threads(settings, Two())
+
+
+def test_an_interrupted_wait_for_a_thread_is_made_up_for(tmp_path, monkeypatch):
+    """What is saved is the state after the update, and not one in the middle of it."""
+    exception, waits = Future.exception, []
+
+    def interrupted(future, timeout=None):
+        if sys._getframe(1).f_code is ThreadedUpdates.wait.__code__:  # noqa: SLF001
+            waits.append(future)
+            if len(waits) == 3:
+                raise KeyboardInterrupt
+        return exception(future, timeout)
+
+    monkeypatch.setattr(Future, "exception", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(Stopwatch().env(), threaded(tmp_path))
+    assert waits[3] == waits[2], "it has waited again"
+    assert load_policy(tmp_path / "first").step > 0

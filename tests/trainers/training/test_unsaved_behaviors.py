@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 from duels import COPIES, Shootout, arena, options
-from run_tools import read_progress
+from run_tools import Listener, read_progress
 
 from gym_adapters.parallel_env import ParallelEnvAdapter
 from trainers import UserError, train
 from trainers.records.checkpoint import load_state
 from trainers.records.checkpoint_keeper import CheckpointKeeper
-from trainers.records.progress import LineDisplay
 
 
 class Crashing(ParallelEnvAdapter):
@@ -27,16 +26,6 @@ class Crashing(ParallelEnvAdapter):
         if not self.left:
             raise ConnectionError("the simulator left")
         super().step()
-
-
-class Listening(LineDisplay):
-    """Keeps what is said."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def say(self, text: str) -> None:
-        self.said.append(text)
 
 
 def crash(results: Path) -> tuple[Path, Path]:
@@ -56,7 +45,7 @@ def test_a_behavior_that_was_not_saved_begins_anew_and_the_others_go_on(tmp_path
     saved, other = crash(tmp_path)
     before = load_state(saved / "checkpoint.pt")["global_step"]
     assert before > 0
-    display = Listening()
+    display = Listener()
     resumed = options(tmp_path, 600, resume=True, team_change=400)
     outcomes = train(arena(Shootout), resumed, display=display)
     assert all(outcome.steps >= 600 for outcome in outcomes.values())
