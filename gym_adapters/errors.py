@@ -44,6 +44,10 @@ class EnvironmentLostError(UserError):
     """The environment is gone. What was learned from it is sound, so the run is saved."""
 
 
+class NoModelError(UserError):
+    """A network computes what an `.onnx` file for Unity cannot hold. The run goes on without one."""
+
+
 @contextmanager
 def place_named(place: object) -> Iterator[None]:
     """Begins the message of a `UserError` with the place that it is about.
