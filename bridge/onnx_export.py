@@ -14,7 +14,7 @@ import io
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from bridge.onnx_check import FLOAT, check_file
 from gym_adapters.commands import CommandParser, add_checkpoint, program_name
-from gym_adapters.errors import UserError, exit_status, refusal_named
+from gym_adapters.errors import NoModelError, UserError, exit_status, raised, refusal_named
 from gym_adapters.files import write_atomically
 from gym_adapters.text import printable
 from trainers.config.options import path_option
@@ -116,6 +116,7 @@ def export_policy(policy: PolicyNetwork, spec: BehaviorSpec, path: Path, behavio
 
     Raises:
         OSError: The file cannot be written.
+        NoModelError: The network computes what such a file cannot hold.
     """
     model = UnityModel(copy.deepcopy(policy).cpu(), spec.action_spec).eval()
     observations = [torch.zeros(1, *observation.shape) for observation in spec.observation_specs]
@@ -126,7 +127,7 @@ def export_policy(policy: PolicyNetwork, spec: BehaviorSpec, path: Path, behavio
     inputs += ["recurrent_in"] if policy.memory_size else []
     outputs = [name for name in model.output_names if name.endswith("_actions") or name == "recurrent_out"]
     content: Any = io.BytesIO()  # in memory: the folder of temporary files may be full where the run's is not
-    with _exporter_warnings_ignored():
+    with _exporter_silent(), _refusal_told(behavior):
         torch.onnx.export(
             model,
             (observations, allowed, recurrent),
@@ -174,9 +175,30 @@ def export_run(run: Path, which: str = "last") -> list[Path]:
 
 
 @contextmanager
-def _exporter_warnings_ignored() -> Iterator[None]:
-    """Ignore warnings of the TorchScript exporter, the only one that writes opset 9: of its deprecation, of an LSTM."""
-    with warnings.catch_warnings():
+def _refusal_told(behavior: str) -> Iterator[None]:
+    """Say in one line why a network cannot be exported, such as one with layers that another package adds."""
+    try:
+        yield
+    except Exception as error:  # the exporter runs the network, which may raise anything
+        refused = isinstance(error, torch.onnx.errors.OnnxExporterError)
+        reason = str(error).partition("\n")[0] if refused else raised(error)
+        owner = f"behavior {behavior}" if behavior else "policy"
+        raise NoModelError(
+            f"{owner}: its network has no .onnx: {reason}; opset {OPSET}, which Unity reads, has convolutions, "
+            "pooling, matrix products and the usual activations"
+        ) from error
+
+
+@contextmanager
+def _exporter_silent() -> Iterator[None]:
+    """Let the TorchScript exporter, the only one that writes opset 9, say nothing.
+
+    It warns of its deprecation and of an LSTM, and prints the whole graph of a network that it refuses.
+    """
+    internals, name = torch._C, "_jit_onnx_log"  # noqa: SLF001 - no option of the exporter turns it off
+    with warnings.catch_warnings(), ExitStack() as stack:
+        stack.callback(setattr, internals, name, getattr(internals, name))
+        setattr(internals, name, lambda *_: None)
         warnings.filterwarnings("ignore", _LSTM_WARNING, UserWarning)
         warnings.filterwarnings("ignore", _LSTM_CHECKS, module=r"torch\.nn\.modules\.rnn")
         for message in _DEPRECATIONS:

@@ -1,11 +1,15 @@
 """Exceptions whose cause the user can fix."""
 
 import logging
+import os
 import sys
+import sysconfig
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from itertools import chain
 from pathlib import Path
+from types import FrameType
 from typing import Any, Protocol, TypeVar
 
 from gym_adapters.text import joined_lines, printable
@@ -42,6 +46,10 @@ class UserError(Exception):
 
 class EnvironmentLostError(UserError):
     """The environment is gone. What was learned from it is sound, so the run is saved."""
+
+
+class NoModelError(UserError):
+    """A network computes what an `.onnx` file for Unity cannot hold. The run goes on without one."""
 
 
 @contextmanager
@@ -151,11 +159,56 @@ def from_environment(error: BaseException) -> bool:
     return ENVIRONMENT in getattr(error, "__notes__", ())
 
 
+ADDED: dict[str, list[str]] = {}
+"""What was loaded of other packages, by their outermost module, such as `{"awr_trainer": ["trainer_type awr"]}`."""
+
+_OWN = [str(Path(__file__).parents[1] / name) for name in ("bridge", "gym_adapters", "trainers")]
+_PYTHON = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib")]
+
+
 def raised(error: BaseException) -> str:
-    """Returns an exception in one line, with the place in the code that raised it."""
-    places = traceback.extract_tb(error.__traceback__)
-    where = f" ({places[-1].filename}, line {places[-1].lineno})" if places else ""
+    """Returns an exception in one line, with the place in the code that raised it.
+
+    If there is code of the user's own, or of a package that adds something, on the way to that place, it is the last
+    line there: an exception in a library has its cause where the library was called.
+    """
+    places = [
+        (frame.f_code.co_filename, line, _outermost_module(frame) in ADDED)
+        for frame, line in traceback.walk_tb(error.__traceback__)
+    ]
+    near = [place for place in places if place[2] or not _is_installed(place[0])]
+    file, line, _ = (near or places or [("", 0, False)])[-1]
+    where = f" ({file}, line {line})" if file else ""
     return f"{type(error).__name__}: {joined_lines(error)}{where}"
+
+
+def _is_installed(file: str) -> bool:
+    """Whether a file is Python's own, of this project, or of an installed package."""
+    folders = Path(file).parts
+    return (
+        file.startswith(("<frozen ", *(f"{place}{os.sep}" for place in (*_OWN, *_PYTHON))))
+        or "site-packages" in folders
+        or "dist-packages" in folders
+    )
+
+
+def _outermost_module(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
+
+
+def from_added_code(error: BaseException) -> list[str]:
+    """What the package adds whose code raised an exception, such as `trainer_type awr`; empty if none did."""
+    names = [_outermost_module(frame) for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return next((ADDED[name] for name in reversed(names) if name in ADDED), [])
+
+
+def cause_of(error: BaseException) -> str | None:
+    """Says in one line what raised an exception: the environment, or code that a package adds. None: neither did."""
+    if from_environment(error):
+        return f"the environment raised {raised(error)}"
+    if isinstance(error, Exception) and (added := from_added_code(error)):
+        return f"the code of {' and '.join(added)} raised {raised(error)}"
+    return None
 
 
 def not_made(env_id: str, options: Mapping[str, Any], error: BaseException) -> UserError:
@@ -185,20 +238,25 @@ def exit_status(error: BaseException, ending: str = "") -> int:
         130 after Ctrl-C, else 2.
 
     Raises:
-        BaseException: The error itself, if neither the user nor the environment caused it.
+        BaseException: The error itself, if nothing that the user gives has caused it.
     """
     if isinstance(error, KeyboardInterrupt):
         line, status = f"interrupted{ending}", 130
     elif isinstance(error, UserError):
         line, status = f"error: {error}{ending}", 2
-    elif from_environment(error):
-        line, status = f"error: the environment raised {raised(error)}{ending}", 2
+    elif (cause := cause_of(error)) is not None:
+        line, status = f"error: {cause}{ending}", 2
+        logger.debug("Where it was raised:", exc_info=error)
     elif isinstance(error, SystemExit):  # as if the command had done what was asked for
         line, status = (
             f"error: the code that it runs called sys.exit({error.code!r}): {raised(error)}{ending}",
             2,
         )
     else:
+        if ADDED:
+            error.add_note(
+                f"This process uses {', '.join(chain(*ADDED.values()))}, which other packages add."
+            )
         raise error
     if not getattr(error, "told", False):
         sys.stderr.write(f"{line}\n")

@@ -18,7 +18,7 @@ from gym_adapters.errors import UserError
 from trainers.algorithms.actor import Actor
 from trainers.algorithms.opponent import Opponent, Opponents
 from trainers.algorithms.threaded import Threadable
-from trainers.config import AlgorithmSettings, BehaviorSettings, NoiseSettings, catalogue
+from trainers.config import AlgorithmSettings, BehaviorSettings, NoiseSettings
 from trainers.experience.agents import AgentBatch, AgentTable
 from trainers.experience.episodes import EpisodeSums
 from trainers.experience.rows import Rows
@@ -34,7 +34,7 @@ from trainers.optim.captured import find_recorder
 from trainers.optim.collective import set_apart
 from trainers.optim.optimizer import FlatAdam
 from trainers.optim.threads import threads_for
-from trainers.rewards.signal import RewardSignal, stacked_rewards
+from trainers.rewards.signal import make_signal, stacked_rewards
 
 CLONING = "behavioral_cloning"
 """Key of the state of cloning in a checkpoint."""
@@ -96,8 +96,9 @@ class Learner(Threadable):
         if self.recordable and task.cuda_graphs and self.alone:
             self.recorder = find_recorder(task.device, task.settings, [self.generator])
 
-        self.signals: list[RewardSignal] = [
-            _signal_class(name)(name, settings, replace(task, action_limit=self.policy.action_limit))
+        rewarded = replace(task, action_limit=self.policy.action_limit)
+        self.signals = [
+            make_signal(name, settings, rewarded)
             for name, settings in task.settings.reward_signals.active().items()
         ]
         self.summed_signals = [signal for signal in self.signals if not signal.told_by_returns]
@@ -298,10 +299,3 @@ class Learner(Threadable):
                 f"behavior {self.name}: training diverged at step {self.step}, its weights are no longer finite; "
                 "lower hyperparameters.learning_rate, set max_grad_norm, or scale rewards and observations down"
             )
-
-
-def _signal_class(name: str) -> type[RewardSignal]:
-    listed = catalogue.signal(name)
-    assert listed is not None
-    signal_class: type[RewardSignal] = listed.load()
-    return signal_class

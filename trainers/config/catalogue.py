@@ -34,11 +34,13 @@ class Listed:
         name: Its name in the training file.
         settings: The class of its block.
         place: Import path of its class, `module:Class`.
+        is_own: Whether it is one of this package.
     """
 
     name: str
     settings: Any
     place: str
+    is_own: bool = True
 
     def load(self) -> Any:
         """Import and return the class. The import waits until here, so that reading settings does not load torch."""
@@ -137,4 +139,4 @@ def _added(name: str, group: str, base: type[Settings]) -> Listed:
         raise plugins.unusable(group, name, reason)
     if lacking := sorted(getattr(found, "__abstractmethods__", ())):
         raise plugins.unusable(group, name, f"{found.__qualname__} does not define {' and '.join(lacking)}")
-    return Listed(name, settings, f"{found.__module__}:{found.__qualname__}")
+    return Listed(name, settings, f"{found.__module__}:{found.__qualname__}", is_own=False)

@@ -4,12 +4,13 @@ A package adds one by an entry point. The name of the entry point is the name in
 import path of a class or a function, `package.module:Name`. docs/extending.md has an example of each.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
 
-from gym_adapters.errors import UserError
+from gym_adapters.errors import ADDED, UserError, raised
 
 TRAINER_TYPE = "mlagents_bridge.trainer_type"
 """Group of learner classes. Their `settings_class` is the class of the `hyperparameters` block."""
@@ -46,17 +47,38 @@ def load(group: str, name: str) -> Any:
     """
     point = next(iter(entry_points(group=group, name=name)))
     try:
-        return point.load()
+        found = point.load()
     except (Exception, SystemExit) as error:  # whatever an added package does when it is imported
         raise unusable(
             group, name, f"{point.value} cannot be imported ({type(error).__name__}: {error})"
         ) from error
+    titles = ADDED.setdefault(point.module.partition(".")[0], [])
+    titles += [title for title in (_title(group, name),) if title not in titles]
+    return found
 
 
 def unusable(group: str, name: str, reason: str) -> UserError:
     """Return the error that says what is wrong with something that a package adds."""
-    kind = group.rpartition(".")[2]
-    return UserError(f"{kind} {name}: {reason}; mend or uninstall the package that adds it")
+    return UserError(f"{_title(group, name)}: {reason}; mend or uninstall the package that adds it")
+
+
+@contextmanager
+def using(group: str, name: str) -> Iterator[None]:
+    """Turns an exception of what a package adds, while it is made or asked, into one line that names it.
+
+    Raises:
+        UserError: The block raised something else.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise unusable(group, name, f"raised {raised(error)}") from error
+
+
+def _title(group: str, name: str) -> str:
+    return f"{group.rpartition('.')[2]} {name}"
 
 
 def look_again() -> None:

@@ -196,10 +196,12 @@ def _added_encoder(
     kind: str, shape: tuple[int, int, int], hidden_units: int, settings: NetworkSettings
 ) -> nn.Sequential:
     """Return an encoder of another package, whose input is float images in [0, 1]."""
-    added = plugins.load(plugins.ENCODER, kind)(shape, hidden_units, settings)
+    make = plugins.load(plugins.ENCODER, kind)
+    with plugins.using(plugins.ENCODER, kind):
+        added = make(shape, hidden_units, settings)
     if not isinstance(added, nn.Module):
         raise plugins.unusable(plugins.ENCODER, kind, f"gives {added!r}, expected a torch.nn.Module")
-    with torch.no_grad():
+    with plugins.using(plugins.ENCODER, kind), torch.no_grad():
         found = tuple(added(torch.zeros(2, *shape)).shape)
     if found != (2, hidden_units):
         reason = f"turns 2 images of shape {shape} into {found}, expected (2, {hidden_units})"

@@ -7,11 +7,36 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from gym_adapters.errors import UserError
-from trainers.config import RewardSignalSettings
+from gym_adapters.text import joined_lines
+from trainers.config import RewardSignalSettings, catalogue, plugins
 from trainers.experience.agents import AgentTable
 from trainers.experience.rows import Rows
 from trainers.experience.task import Task
 from trainers.networks.normalizer import RunningMoments
+
+
+def make_signal(name: str, settings: RewardSignalSettings, task: Task) -> "RewardSignal":
+    """Return the reward signal of this name.
+
+    Args:
+        name: the key of its block in `reward_signals`.
+        settings: that block.
+        task: the behavior that is rewarded.
+
+    Raises:
+        UserError: it cannot be made, or another package adds it and its class is at fault.
+    """
+    listed = catalogue.signal(name)
+    assert listed is not None
+    signal_class: type[RewardSignal] = listed.load()
+    if listed.is_own:
+        return signal_class(name, settings, task)
+    with plugins.using(plugins.REWARD_SIGNAL, name):
+        signal = signal_class(name, settings, task)
+    if not hasattr(signal, "title"):
+        reason = f"{signal_class.__qualname__}.__init__ does not call that of its base class"
+        raise plugins.unusable(plugins.REWARD_SIGNAL, name, reason)
+    return signal
 
 
 def stacked_rewards(signals: Sequence["RewardSignal"], rows: Rows) -> np.ndarray:
@@ -20,7 +45,7 @@ def stacked_rewards(signals: Sequence["RewardSignal"], rows: Rows) -> np.ndarray
     Raises:
         UserError: a signal gives another number of rewards, or a settled row one that is not finite.
     """
-    streams = [np.asarray(signal.rewards(rows)) for signal in signals]
+    streams = [_numbers(signal, signal.rewards(rows)) for signal in signals]
     for signal, stream in zip(signals, streams, strict=True):
         if stream.shape != rows.settled.shape:
             raise UserError(
@@ -38,6 +63,20 @@ def stacked_rewards(signals: Sequence["RewardSignal"], rows: Rows) -> np.ndarray
                 "environment's numbers down"
             )
     return np.stack(streams, axis=1)
+
+
+def _numbers(signal: "RewardSignal", found: Any) -> np.ndarray:
+    """Return what a signal gives as an array of numbers."""
+    try:
+        array = np.asarray(found)
+        reason = "" if array.dtype.kind in "biuf" else f"has numpy type {array.dtype}"
+    except (RuntimeError, TypeError, ValueError) as error:  # a tensor that learns, or a ragged list
+        reason = joined_lines(error)
+    if reason:
+        raise UserError(
+            f"reward signal {signal.name}: rewards gives {type(found).__name__}, expected an array of numbers; {reason}"
+        )
+    return array
 
 
 def updated(signal: "RewardSignal", rows: Rows) -> dict[str, float]:

@@ -161,8 +161,9 @@ def playing_lines(settings: RunSettings, folder: Path) -> Iterator[str]:
         trust = ["--trust"] if needs_trust(env_path, settings.env_settings.env_options) else []
         yield f"  evaluate   {module_command(EVALUATE, run, *trust)}"
     else:
-        yield f"  model      {run / folder.name}.onnx"
-        yield "             Drag it into Assets, and choose it under Behavior Parameters > Model."
+        if (folder.parent / f"{folder.name}.onnx").is_file():  # not of a network that Unity cannot compute
+            yield f"  model      {run / folder.name}.onnx"
+            yield "             Drag it into Assets, and choose it under Behavior Parameters > Model."
         yield f"  watch      {_train_command(settings, run.name, '--resume', '--inference')}"
 
 

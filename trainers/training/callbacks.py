@@ -100,10 +100,8 @@ def installed_callbacks(settings: RunSettings) -> list[Callback]:
     found = []
     for name in plugins.names(plugins.STATS_WRITER, ()):
         make = plugins.load(plugins.STATS_WRITER, name)
-        try:
+        with plugins.using(plugins.STATS_WRITER, name):
             callback = make(settings)
-        except (Exception, SystemExit) as error:
-            raise plugins.unusable(plugins.STATS_WRITER, name, f"raised {raised(error)}") from error
         if not isinstance(callback, Callback):
             reason = f"gives {callback!r:.100}, expected a trainers.Callback"
             raise plugins.unusable(plugins.STATS_WRITER, name, reason)

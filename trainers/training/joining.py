@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from gym_adapters.errors import UserError, from_environment, raised
+from gym_adapters.errors import UserError, cause_of, raised
 from trainers.config import CheckpointSettings, RankSettings, RunSettings
 from trainers.config.overrides import flatten
 from trainers.optim.collective import Alone, Collective, JointError
@@ -152,11 +152,10 @@ def _told(ranks: Ranks, error: BaseException) -> BaseException:
 
     The first rank that fails tells the user, or another one if it cannot.
     """
-    known = isinstance(error, UserError) or from_environment(error)
-    if not known or isinstance(error, KeyboardInterrupt):
+    cause = str(error) if isinstance(error, UserError) else cause_of(error)
+    if cause is None or isinstance(error, KeyboardInterrupt):
         ranks.report_failure("interrupted" if isinstance(error, KeyboardInterrupt) else raised(error))
         return error
-    cause = str(error) if isinstance(error, UserError) else f"the environment raised {raised(error)}"
     if isinstance(error, PeerError | JointError):
         line = cause
     else:

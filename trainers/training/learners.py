@@ -1,6 +1,7 @@
 """Makes the learners of a run, each with its seed, device and initial weights."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from gym_adapters.commands import nearby
 from gym_adapters.errors import UserError, place_named, unread_named
 from gym_adapters.text import one_line
 from trainers.algorithms.learner import Learner
-from trainers.config import BehaviorSettings, RunSettings, TorchSettings, catalogue
+from trainers.config import BehaviorSettings, RunSettings, TorchSettings, catalogue, plugins
 from trainers.config.errors import listed
 from trainers.config.scaling import scaled
 from trainers.experience.task import Task
@@ -84,13 +85,14 @@ class Learners:
         task = Task(
             name, spec, settings, seed, compute.device, self.collective, learns=learns, cuda_graphs=graphs
         )
-        with torch_threads(1):  # initial weights do not depend on the number of threads
+        used = nullcontext() if algorithm.is_own else plugins.using(plugins.TRAINER_TYPE, algorithm.name)
+        with used, torch_threads(1):  # initial weights do not depend on the number of threads
             learner = learner_class(task)
+            learner.set_precision(compute.bfloat16)
         if learns and settings.behavioral_cloning is not None and learner.cloning is None:
             raise UserError(
                 f"{owner}: trainer_type {settings.trainer_type} does not support behavioral_cloning; remove it"
             )
-        learner.set_precision(compute.bfloat16)
         learner.training = learns
         self.threads.at_least(compute.threads)
         if by_measurement and compute.threads > 1 and not settings.threaded:

@@ -136,6 +136,7 @@ class Recorder:
 
         Raises:
             OSError: the file could not be written.
+            NoModelError: there can be none of this network.
         """
 
     def draw(self) -> None:

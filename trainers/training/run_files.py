@@ -10,7 +10,7 @@ import torch
 import yaml
 
 from gym_adapters.commands import module_command
-from gym_adapters.errors import UserError, refusal_named
+from gym_adapters.errors import NoModelError, UserError, refusal_named
 from gym_adapters.files import write_text
 from trainers.algorithms.learner import Learner
 from trainers.config import RunSettings, dump_settings
@@ -43,6 +43,7 @@ class RunFiles:
         status: content of `training_status.json`.
         unsaved: behaviors whose newest checkpoint could not be written.
         unexported: behaviors whose newest `.onnx` file could not be written.
+        without_model: behaviors whose networks compute what an `.onnx` file cannot hold.
         writes: whether this process writes the files.
     """
 
@@ -58,6 +59,7 @@ class RunFiles:
             self.status = read_status(self._status_path)
         self.unsaved: set[str] = set()
         self.unexported: set[str] = set()
+        self.without_model: set[str] = set()
         self._begun = False
 
     def record(self, learner: Learner, spaces: list[dict[str, Any]] | None = None) -> Recorder:
@@ -130,12 +132,22 @@ class RunFiles:
                 self.unsaved.remove(name)
             if name not in self.unsaved:
                 with self._failure_reported(f"the .onnx of {name}"):
-                    recorder.export()
+                    self._export(recorder)
                     self.unexported.remove(name)
                 with self._failure_reported(STATUS.name):
                     self._write_status(recorder, standing)
             with self._failure_reported(f"the plots of {name}"):
                 recorder.draw()
+
+    def _export(self, recorder: Recorder) -> None:
+        """Write the `.onnx` file of the newest checkpoint, if there can be one."""
+        if recorder.learner.name in self.without_model:
+            return
+        try:
+            recorder.export()
+        except NoModelError as error:
+            self.without_model.add(recorder.learner.name)
+            self.display.say(f"{error}; training goes on without")
 
     def _write_status(self, recorder: Recorder, standing: Mapping[str, Mapping[str, Any]]) -> None:
         self.status[recorder.learner.name] = recorder.status()
