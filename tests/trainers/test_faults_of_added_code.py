@@ -22,10 +22,8 @@ from torch import nn
 
 from trainers.algorithms.actor_steps import InMinibatches, Losses
 from trainers.algorithms.on_policy import OnPolicyLearner
-from trainers.config import ActorCriticSettings, LearnedSignalSettings, RewardSignalSettings
+from trainers.config import ActorCriticSettings, RewardSignalSettings
 from trainers.maths.losses import value_loss
-from trainers.networks.perception import Perception
-from trainers.rewards.learned import LearnedSignal
 from trainers.rewards.signal import RewardSignal
 
 
@@ -52,26 +50,6 @@ class FailsToUpdate(Base):
         self.nothing
 
 
-class WithoutStep(Base):
-    def make_actor_step(self):
-        pass
-
-
-class WithoutLosses(Base):
-    def losses(self):
-        pass
-
-
-class LongLoss(Base):
-    def policy_loss(self, now, old, advantage):
-        return now.sum(1) * advantage
-
-
-class TextFigure(Base):
-    def update(self):
-        self.metrics.add("Policy/Mood", "good")
-
-
 class Signal(RewardSignal):
     settings_class = RewardSignalSettings
 
@@ -94,30 +72,6 @@ class Texts(Signal):
         return ["good"] * len(rows.settled)
 
 
-class Network(Perception):
-    def __init__(self, spec, settings):
-        super().__init__(spec, settings)
-        self.body = self.make_body(4)
-
-
-class Learned(LearnedSignal):
-    settings_class = LearnedSignalSettings
-
-    def make_network(self, spec, settings):
-        return Network(spec, settings)
-
-    def reward(self, batch):
-        return self.network.body(batch.inputs).sum(1)
-
-    def loss(self, batch):
-        return self.reward(batch).mean()
-
-
-class Layer(Learned):
-    def make_network(self, spec, settings):
-        return nn.Linear(4, 4)
-
-
 def wide(shape, units):
     pass
 
@@ -127,15 +81,8 @@ def narrow(shape, units, settings):
 """
 
 GROUPS = {
-    plugins.TRAINER_TYPE: (
-        "FailsToBegin",
-        "FailsToUpdate",
-        "WithoutStep",
-        "WithoutLosses",
-        "LongLoss",
-        "TextFigure",
-    ),
-    plugins.REWARD_SIGNAL: ("Unprepared", "Learning", "Texts", "Learned", "Layer"),
+    plugins.TRAINER_TYPE: ("FailsToBegin", "FailsToUpdate"),
+    plugins.REWARD_SIGNAL: ("Unprepared", "Learning", "Texts"),
     plugins.ENCODER: ("wide", "narrow"),
 }
 
@@ -165,15 +112,9 @@ SMALL = {"batch_size": 8, "buffer_size": 16}
 
 FAULTS = [
     ({"trainer_type": "FailsToBegin"}, "trainer_type FailsToBegin: raised TypeError: "),
-    ({"trainer_type": "WithoutStep"}, "trainer_type WithoutStep: make_actor_step gives None, expected"),
-    ({"trainer_type": "WithoutLosses"}, "trainer_type WithoutLosses: losses gives None, expected"),
-    ({"trainer_type": "LongLoss"}, "the loss of the policy is a tensor of shape (8,), expected"),
-    ({"trainer_type": "TextFigure"}, "metrics.add('Policy/Mood', 'good'): expected"),
     ({"reward_signals": {"Unprepared": {}}}, "Unprepared.__init__ does not call that of its base class"),
     ({"reward_signals": {"Learning": {}}}, "reward signal Learning: rewards gives Tensor, expected"),
     ({"reward_signals": {"Texts": {}}}, "reward signal Texts: rewards gives list, expected"),
-    ({"reward_signals": {"Learned": {}}}, "reward_signals.Learned: loss gives tensor("),
-    ({"reward_signals": {"Layer": {}}}, "reward_signals.Layer: make_network gives Linear("),
 ]
 
 

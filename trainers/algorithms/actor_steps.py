@@ -3,12 +3,11 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from gym_adapters.errors import UserError
 from trainers.experience.batch import Batch
 from trainers.maths.natural_gradient import move_within, natural_step
 from trainers.networks.actor_critic import ActorCritic
@@ -35,19 +34,6 @@ class Losses:
     value: Callable[..., Tensor]
     whole_action: bool = False
     clip_range: float = math.inf
-
-
-def require_scalar(what: str, loss: Any) -> None:
-    """Require that a loss is one number, as a function of another package may not give.
-
-    Raises:
-        UserError: it is something else.
-    """
-    if not isinstance(loss, Tensor) or loss.ndim:
-        found = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else repr(loss)
-        raise UserError(
-            f"{what} is {found:.100}, expected a tensor of one number, such as a mean over all decisions"
-        )
 
 
 class ActorStep(Protocol):

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainers.algorithms.actor_steps import Losses, require_scalar
+from trainers.algorithms.actor_steps import Losses
 from trainers.experience.batch import Batch, NumpyBatch
 from trainers.maths.losses import approximate_kl, outside
 from trainers.networks.distributions import ActionDistribution
@@ -58,7 +58,6 @@ class GradientSteps:
             `FIGURES` has the tags of all but the last.
         """
         value_loss, *others = critic_losses
-        require_scalar("the loss of the values", value_loss)
         log_prob = distribution.log_prob(minibatch.actions)
         now, old = (
             tensor.sum(1, True) if losses.whole_action else tensor
@@ -67,7 +66,6 @@ class GradientSteps:
         if self.apart:
             now = now.detach()
         policy_loss = losses.policy(now, old, minibatch.advantage)
-        require_scalar("the loss of the policy", policy_loss)
         critic_loss = value_loss + 0.5 * torch.stack(others).sum() if others else value_loss
         entropy = distribution.entropy().mean()
         loss = policy_loss + self.value_coefficient * critic_loss

@@ -12,7 +12,6 @@ import torch
 from mlagents_envs.base_env import BehaviorSpec
 from torch import Tensor
 
-from gym_adapters.errors import UserError
 from trainers.algorithms.actor_steps import ActorStep, Losses
 from trainers.algorithms.advantages import batch_of, standardised_in_parts, values_of
 from trainers.algorithms.gradient_steps import FIGURES, KL, GradientSteps
@@ -49,11 +48,6 @@ class OnPolicyLearner(RolloutLearner):
     def __init__(self, task: Task) -> None:
         super().__init__(task)
         self.actor_step = self.make_actor_step()
-        if not hasattr(self.actor_step, "apart"):
-            raise UserError(
-                f"trainer_type {self.kind}: make_actor_step gives {self.actor_step!r:.100}, expected an ActorStep, "
-                "such as InMinibatches(self.hyper.num_epoch)"
-            )
         rate = self.hyper.learning_rate
         rates = (None if self.actor_step.apart else rate, self.hyper.critic_learning_rate or rate)
         self.optimizer = FlatAdam(
@@ -114,10 +108,6 @@ class OnPolicyLearner(RolloutLearner):
         self.optimizer.set_learning_rate(self.step)
         beta = self.decayed(self.hyper.beta, BETA_FLOOR, self.hyper.beta_schedule)
         losses, actor = self.losses(), self.actor_step
-        if not isinstance(losses, Losses):
-            raise UserError(
-                f"trainer_type {self.kind}: losses gives {losses!r:.100}, expected Losses(policy, value)"
-            )
         actor.move(self.policy, self.optimizer, losses, batch, beta, self.weight)
         figures: list[Tensor] = []
         descend = recorded(partial(self.descend, losses=losses, beta=beta), self.recorder)

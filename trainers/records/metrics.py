@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gym_adapters.errors import UserError
 from gym_adapters.text import one_line
 
 REWARD = "Environment/Cumulative Reward"
@@ -87,19 +86,8 @@ class Metrics:
         self.ended: list[tuple[float, float]] | None = None
 
     def add(self, tag: str, value: float) -> None:
-        """Record one value.
-
-        Raises:
-            UserError: it is no number, or the tag no text; code of another package may call this.
-        """
-        try:
-            if not isinstance(tag, str):
-                raise TypeError(tag)
-            self._values[tag].append(float(value))
-        except (TypeError, ValueError) as error:
-            raise UserError(
-                f"metrics.add({tag!r:.100}, {value!r:.100}): expected a text and a number"
-            ) from error
+        """Record one value."""
+        self._values[tag].append(value)
 
     def extend(self, tag: str, values: np.ndarray) -> None:
         """Record several values, shape (n,); each counts the same in the mean."""

@@ -78,10 +78,6 @@ class ConstantRate:
     adam_epsilon: float = 1e-8
 
 
-def _are_numbers(figures: dict[str, Any]) -> bool:
-    return bool(figures) and all(isinstance(one, Tensor) and one.ndim == 0 for one in figures.values())
-
-
 class LearnedSignal(RewardSignal):
     """A signal with a network, an optimiser, a normaliser and random numbers of its own.
 
@@ -122,10 +118,7 @@ class LearnedSignal(RewardSignal):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             with place_named(self.owner):
-                made = self.make_network(task.spec, network)
-                if not isinstance(made, Perception):
-                    raise UserError(f"make_network gives {made!r:.100}, expected a Perception")
-                self.network = made.to(task.device).eval()
+                self.network = self.make_network(task.spec, network).to(task.device).eval()
         learned = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
         self.optimizer = FlatAdam([learned], [settings.learning_rate], ConstantRate(), 1, task.collective)
         self.observation_moments = ObservationMoments(self.network.vector_size, task.collective)
@@ -180,7 +173,7 @@ class LearnedSignal(RewardSignal):
                 order = torch.randperm(count, generator=self.generator).numpy()
                 for start in range(0, division.count * size, size):
                     batch = RowBatch(rows.select(order[start : start + size]), self.network)
-                    loss, found = self._checked(self.loss(batch))
+                    loss, found = self.loss(batch)
                     self.optimizer.descend(loss)
                     figures.append(torch.stack([figure.detach() for figure in found.values()]))
                     tags = list(found)
@@ -191,17 +184,6 @@ class LearnedSignal(RewardSignal):
             )
         means = weighted_mean(collective, torch.stack(figures).mean(0), division.weight)
         return dict(zip(tags, means.tolist(), strict=True))
-
-    def _checked(self, found: Any) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return what `loss` gives, if it is what it should be."""
-        match found:
-            case Tensor(ndim=0, requires_grad=True) as loss, dict(figures) if _are_numbers(figures):
-                return loss, figures
-        shown = " ".join(repr(found).split())
-        raise UserError(
-            f"{self.owner}: loss gives {shown:.200}, expected a tensor of one number that depends on the network's "
-            "weights, and a dictionary of such tensors by TensorBoard tag"
-        )
 
     def state_dict(self) -> dict[str, Any]:
         """See `RewardSignal.state_dict`."""
