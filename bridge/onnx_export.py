@@ -197,7 +197,7 @@ def _exporter_silent() -> Iterator[None]:
     """
     internals, name = torch._C, "_jit_onnx_log"  # noqa: SLF001 - no option of the exporter turns it off
     with warnings.catch_warnings(), ExitStack() as stack:
-        stack.callback(setattr, internals, name, getattr(internals, name))
+        stack.callback(setattr, internals, name, getattr(internals, name, None))
         setattr(internals, name, lambda *_: None)
         warnings.filterwarnings("ignore", _LSTM_WARNING, UserWarning)
         warnings.filterwarnings("ignore", _LSTM_CHECKS, module=r"torch\.nn\.modules\.rnn")
