@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 from gymnasium import Env, Space
-from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
+from gymnasium.vector import AutoresetMode, VectorEnv
 from mlagents_envs.base_env import (
     ActionTuple,
     BaseEnv,
@@ -20,7 +20,8 @@ from mlagents_envs.exception import UnityActionException
 
 from gym_adapters.action_spaces import ActionMapping
 from gym_adapters.actions import checked_choices
-from gym_adapters.errors import UserError, close_all
+from gym_adapters.closing import close_vector_env
+from gym_adapters.errors import UserError
 from gym_adapters.masks import ACTION_MASK, branches_of, by_branch, flat_mask
 from gym_adapters.spaces import ObservationMapping
 from gym_adapters.values import described
@@ -178,11 +179,10 @@ class VectorEnvAdapter(BaseEnv):
 
     def close(self) -> None:
         """Closes the environments, each even if another one fails to. If that fails, it is not tried again."""
-        env = self.vector_env
         try:
-            close_all(env.envs if type(env) is SyncVectorEnv and not env.closed else [env])
+            close_vector_env(self.vector_env)
         finally:
-            env.closed = True
+            self.vector_env.closed = True
 
     def _check_name(self, name: str) -> None:
         if name != self._name:
