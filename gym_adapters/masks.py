@@ -59,6 +59,50 @@ def flat_mask(mask: Any, branches: Sequence[int], where: str) -> np.ndarray:
     return flat.astype(np.int8)
 
 
+def masks_told(infos: Mapping[str, Any], seen: Any, count: int, where: str) -> list[Any]:
+    """Returns the masks of the environments of a vector environment; None where there is none.
+
+    Args:
+        infos: The infos of all environments.
+        seen: The masks in their observations, which count where there is none in `infos`; None without any.
+        count: The number of environments.
+        where: The environment, for the message.
+
+    Raises:
+        UserError: There is another number of masks in `infos`.
+    """
+    masks = infos.get(ACTION_MASK)
+    if masks is None:
+        return list(seen)
+    if len(masks) != count:
+        raise UserError(
+            f"{where}: the action mask gave {described(masks)}; expected {count} masks; change the environment"
+        )
+    told = np.asarray(infos.get("_" + ACTION_MASK, np.ones(count, bool)), bool)
+    return [
+        masks[i] if told[i] and masks[i] is not None else None if seen is None else seen[i]
+        for i in range(count)
+    ]
+
+
+def forbidden_rows(masks: Sequence[Any], branches: Sequence[int], where: str) -> np.ndarray:
+    """Returns n masks as one table with True = forbidden, (n, sum of branches).
+
+    Args:
+        masks: Each in any form of `flat_mask`; None allows everything.
+        branches: The number of actions of each branch.
+        where: See `flat_mask`.
+
+    Raises:
+        UserError: See `flat_mask`.
+    """
+    forbidden = np.zeros((len(masks), sum(branches)), bool)
+    for row, mask in enumerate(masks):
+        if mask is not None:
+            forbidden[row] = flat_mask(mask, branches, where) == 0
+    return forbidden
+
+
 def holds_mask(space: Space, branches: Sequence[int] | None) -> bool:
     """Whether observations of a space hold a mask of the actions: zeros and ones, one per action, as `action_mask`."""
     part = space.spaces.get(ACTION_MASK) if isinstance(space, spaces.Dict) else None
@@ -107,10 +151,7 @@ def masks_by_branch(masks: Any, one: bool, branches: Sequence[int], where: str) 
     if masks is None or not branches or _is_by_branch(masks):
         return masks
     rows = [masks] if one else list(masks)
-    forbidden = np.array([flat_mask(mask, branches, where) == 0 for mask in rows]).reshape(
-        len(rows), sum(branches)
-    )
-    return by_branch(forbidden, branches)
+    return by_branch(forbidden_rows(rows, branches, where), branches)
 
 
 def by_branch(masks: np.ndarray, branches: Sequence[int]) -> list[np.ndarray]:

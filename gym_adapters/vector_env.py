@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 from gymnasium import Env, Space
-from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
+from gymnasium.vector import AutoresetMode, VectorEnv
 from mlagents_envs.base_env import (
     ActionTuple,
     BaseEnv,
@@ -20,8 +20,9 @@ from mlagents_envs.exception import UnityActionException
 
 from gym_adapters.action_spaces import ActionMapping
 from gym_adapters.actions import checked_choices
-from gym_adapters.errors import UserError, close_all
-from gym_adapters.masks import ACTION_MASK, branches_of, by_branch, flat_mask
+from gym_adapters.closing import close_vector_env
+from gym_adapters.errors import UserError
+from gym_adapters.masks import ACTION_MASK, branches_of, by_branch, forbidden_rows, holds_mask, masks_told
 from gym_adapters.spaces import ObservationMapping
 from gym_adapters.values import described
 
@@ -45,6 +46,7 @@ class VectorEnvAdapter(BaseEnv):
 
     The action mask in `infos["action_mask"]` has 1 for an allowed action. It is used for `Discrete` and
     one-dimensional `MultiDiscrete` actions, whose mask is one array over all branches or a tuple with one per branch.
+    Without one, a mask in a `Dict` observation counts, as for environments of `make_env`.
 
     Args:
         vector_env: The environments, in any autoreset mode. In `SAME_STEP` mode, `final_obs` must not be an array that
@@ -72,6 +74,7 @@ class VectorEnvAdapter(BaseEnv):
         self._observations = ObservationMapping(vector_env.single_observation_space, behavior_name)
         self._no_rows = self._observations.convert_rows([])
         self._branches = branches_of(vector_env.single_action_space)
+        self._holds_mask = holds_mask(vector_env.single_observation_space, self._branches)
         self._mask_ignored = False
         self._actions = ActionMapping(vector_env.single_action_space)
         self._spec = BehaviorSpec(self._observations.specs, self._actions.spec)
@@ -104,7 +107,7 @@ class VectorEnvAdapter(BaseEnv):
         converted = self._observations.convert(observation)
         rewards = np.zeros(self.num_envs, dtype=np.float32)
         self._steps = (
-            self._decision_steps(everyone, converted, rewards, self._action_mask(infos)),
+            self._decision_steps(everyone, converted, rewards, self._action_mask(infos, observation)),
             _terminal_steps(no_one, [rows[no_one] for rows in converted], rewards, no_one),
         )
 
@@ -123,7 +126,7 @@ class VectorEnvAdapter(BaseEnv):
         truncated = self._column(truncated, "truncated", bool)
         rewards = self._column(rewards, "rewards", np.float32)
         ended = terminated | truncated
-        converted, mask = self._observations.convert(observation), self._action_mask(infos)
+        converted, mask = self._observations.convert(observation), self._action_mask(infos, observation)
         deciding, fresh = np.ones(self.num_envs, dtype=bool), ended
         if self._autoreset_mode is AutoresetMode.SAME_STEP:
             last = self._final_observations(infos, ended)
@@ -178,11 +181,10 @@ class VectorEnvAdapter(BaseEnv):
 
     def close(self) -> None:
         """Closes the environments, each even if another one fails to. If that fails, it is not tried again."""
-        env = self.vector_env
         try:
-            close_all(env.envs if type(env) is SyncVectorEnv and not env.closed else [env])
+            close_vector_env(self.vector_env)
         finally:
-            env.closed = True
+            self.vector_env.closed = True
 
     def _check_name(self, name: str) -> None:
         if name != self._name:
@@ -204,12 +206,12 @@ class VectorEnvAdapter(BaseEnv):
     ) -> tuple[list[np.ndarray], np.ndarray | None]:
         """Resets these environments; returns the observations of all environments and the updated action mask."""
         observation, infos = self._reset(options={"reset_mask": ended.copy()})
-        fresh = self._action_mask(infos)
+        converted, fresh = self._observations.convert(observation), self._action_mask(infos, observation)
         if mask is None and fresh is not None:
             mask = np.zeros_like(fresh)
         if mask is not None:
             mask[ended] = False if fresh is None else fresh[ended]
-        return self._observations.convert(observation), mask
+        return converted, mask
 
     def _final_observations(self, infos: dict[str, Any], ended: np.ndarray) -> list[np.ndarray]:
         """Returns the last observations of the ended episodes, which vector environments give in one of two forms.
@@ -228,10 +230,10 @@ class VectorEnvAdapter(BaseEnv):
             return self._observations.convert_rows(list(final[ended]))
         return self._observations.convert(final, ended)
 
-    def _action_mask(self, infos: Mapping[str, Any]) -> np.ndarray | None:
+    def _action_mask(self, infos: Mapping[str, Any], observation: Any) -> np.ndarray | None:
         """Returns masks with True = forbidden from Gymnasium's 1 = allowed. Shape: (num_envs, actions)."""
-        masks = infos.get(ACTION_MASK)
-        if masks is None:
+        seen = observation[ACTION_MASK] if self._holds_mask else None
+        if infos.get(ACTION_MASK) is None and seen is None:
             return None
         if self._branches is None:
             if not self._mask_ignored:
@@ -240,14 +242,8 @@ class VectorEnvAdapter(BaseEnv):
                 )
             self._mask_ignored = True
             return None
-        given = np.asarray(infos.get("_" + ACTION_MASK, np.ones(self.num_envs, bool)), bool)
-        if len(masks) != self.num_envs:
-            self._refuse("the action mask", masks, f"{self.num_envs} masks")
-        forbidden = np.zeros((self.num_envs, sum(self._branches)), bool)
-        for i in np.flatnonzero(given):
-            if masks[i] is not None:
-                forbidden[i] = flat_mask(masks[i], self._branches, f"environment {self._name}") == 0
-        return forbidden
+        masks = masks_told(infos, seen, self.num_envs, f"environment {self._name}")
+        return forbidden_rows(masks, self._branches, f"environment {self._name}")
 
     def _reset(self, **arguments: Any) -> tuple[Any, Mapping[str, Any]]:
         result = self.vector_env.reset(**arguments)

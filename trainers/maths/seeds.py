@@ -3,6 +3,13 @@
 import numpy as np
 
 
+def behavior_seed(seed: int, number: int) -> int:
+    """Return the seed of behavior `number` of several, from 0. That of the first one is the seed itself."""
+    if number == 0:
+        return seed
+    return int(np.random.SeedSequence(seed, spawn_key=(number,)).generate_state(1)[0])
+
+
 def rank_seed(seed: int, rank: int) -> int:
     """Return the seed of a rank's random numbers. That of rank 0 is the seed itself."""
     if rank == 0:

@@ -27,7 +27,9 @@ class Memories:
         """Keep the rows of n agents, (n, size)."""
         self._rows.update(zip(agents, rows, strict=True))
 
-    def forget(self, agents: Iterable[Hashable] | None = None) -> None:
-        """Forget the rows of some agents, or of all."""
+    def forget(self, agents: Iterable[Hashable] | str | int | None = None) -> None:
+        """Forget the rows of some agents, or of all. A text or a number is the name of one agent."""
+        if isinstance(agents, str | int | np.integer):
+            agents = [agents]
         for agent in list(self._rows) if agents is None else agents:
             self._rows.pop(agent, None)

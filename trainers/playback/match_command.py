@@ -19,6 +19,7 @@ from gym_adapters.pettingzoo import is_pettingzoo
 from gym_adapters.roles import TEAMS
 from gym_adapters.teams import parts_of
 from trainers.experience.playing import Policy
+from trainers.maths.seeds import behavior_seed
 from trainers.playback.match import OwnSide, PolicySide, RandomSide, Side, play_games, report, teams_in, text
 from trainers.playback.onnx_policy import OnnxPolicy
 from trainers.playback.policies import ONNX, env_of_file, loaded
@@ -68,7 +69,7 @@ def _play_match(arguments: argparse.Namespace) -> dict[str, Any]:
     if not len(teams) <= games <= most:
         raise UserError(f"--games {games}: expected {len(teams)}, one for each team, to {most:,}")
     names = {parts_of(behavior_id)[0]: spec for behavior_id, spec in specs.items()}
-    sides = _side(arguments.run, names, arguments), _other_side(names, arguments)
+    sides = _side(arguments.run, names, arguments, 0), _other_side(names, arguments)
     scores = []
     for index, team in enumerate(teams):
         for side in sides:
@@ -89,7 +90,7 @@ def _other_side(specs: dict[str, BehaviorSpec], arguments: argparse.Namespace) -
     if arguments.against == RANDOM:
         return RandomSide(specs, arguments.seed)
     if (named := CLASS.fullmatch(arguments.against)) is None:
-        return _side(Path(arguments.against), specs, arguments)
+        return _side(Path(arguments.against), specs, arguments, len(specs))
     try:
         player = getattr(importlib.import_module(named["module"]), named["name"])(specs, arguments.seed)
     except (Exception, SystemExit) as error:
@@ -100,11 +101,20 @@ def _other_side(specs: dict[str, BehaviorSpec], arguments: argparse.Namespace) -
     return OwnSide(f"--against {arguments.against}", player, specs)
 
 
-def _side(path: Path, specs: dict[str, BehaviorSpec], arguments: argparse.Namespace) -> PolicySide:
-    """Return the side of a run or an `.onnx` file."""
+def _side(
+    path: Path, specs: dict[str, BehaviorSpec], arguments: argparse.Namespace, first: int
+) -> PolicySide:
+    """Return the side of a run or an `.onnx` file.
+
+    Args:
+        path: the run or the file.
+        specs: the behaviors by name.
+        arguments: those of the command line.
+        first: number of its first policy; those of the other side have others, so that both sample independently.
+    """
     policies: Sequence[Policy]
     if path.suffix == ONNX:
-        policies = [OnnxPolicy(path, specs, arguments.seed)]
+        policies = [OnnxPolicy(path, specs, behavior_seed(arguments.seed, first))]
     else:
-        policies = loaded(find_checkpoints(path, arguments.checkpoint), arguments.seed)
+        policies = loaded(find_checkpoints(path, arguments.checkpoint), arguments.seed, first)
     return PolicySide(policies, arguments.deterministic)

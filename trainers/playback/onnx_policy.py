@@ -56,7 +56,7 @@ class OnnxPolicy:
         self._check()
         self._check_actions()
 
-    def forget(self, agents: Iterable[Hashable] | None = None) -> None:
+    def forget(self, agents: Iterable[Hashable] | str | int | None = None) -> None:
         """See `LoadedPolicy.forget`."""
         self._memories.forget(agents)
 

@@ -11,6 +11,7 @@ from gym_adapters.make import make_env
 from gym_adapters.pettingzoo import is_pettingzoo
 from trainers.config.base import SentCountOrZero
 from trainers.config.options import option_reader
+from trainers.maths.seeds import behavior_seed
 from trainers.playback.onnx_policy import OnnxPolicy
 from trainers.playback.run_environment import environment_of
 from trainers.records.policy_file import LoadedPolicy, find_checkpoint, find_checkpoints, load_policy
@@ -32,11 +33,17 @@ def add_playing(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def loaded(checkpoints: Iterable[Path], seed: int) -> list[LoadedPolicy]:
-    """Return the policies of checkpoints. `seed` is that of their samples."""
+def loaded(checkpoints: Iterable[Path], seed: int, first: int = 0) -> list[LoadedPolicy]:
+    """Return the policies of checkpoints, each of which samples with random numbers of its own.
+
+    Args:
+        checkpoints: their files.
+        seed: that of the samples.
+        first: number of the first policy among all that play together.
+    """
     policies = [load_policy(checkpoint) for checkpoint in checkpoints]
-    for policy in policies:
-        policy.seed(seed)
+    for number, policy in enumerate(policies, start=first):
+        policy.seed(behavior_seed(seed, number))
     return policies
 
 

@@ -1,12 +1,12 @@
 """Episodes as an .mp4 or .gif file."""
 
+import itertools
 import math
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -129,9 +129,20 @@ def film_agents(
     with _written(path, Look()) as writer:
         for seed in seeds:
             with closed_after(FilmedAgents(env_id, seed, options)) as env:
-                env.show = partial(writer.add, fps=min(env.fps, MOST_FPS))
+                env.show = _some(writer, env.fps)
                 found.append(play(env))
     return found
+
+
+def _some(writer: "_Writer", fps: float) -> Callable[[np.ndarray], None]:
+    """Return a function that takes every picture and writes so many that there are at most `MOST_FPS` in a second."""
+    every, shown = math.ceil(fps / MOST_FPS), itertools.count()
+
+    def show(picture: np.ndarray) -> None:
+        if next(shown) % every == 0:
+            writer.add(picture, fps / every)
+
+    return show
 
 
 class _Writer:

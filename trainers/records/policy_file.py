@@ -145,11 +145,11 @@ class LoadedPolicy:
                 f"policy {self.name}: seed: expected a whole number from 0 to 2**64 - 1"
             ) from None
 
-    def forget(self, agents: Iterable[Hashable] | None = None) -> None:
+    def forget(self, agents: Iterable[Hashable] | str | int | None = None) -> None:
         """Forget what agents remember, as is due when their episodes end; without memory, nothing happens.
 
         Args:
-            agents: see `act`; None forgets all.
+            agents: see `act`; a text or a number is the name of one; None forgets all.
         """
         self._memories.forget(agents)
 

@@ -5,7 +5,6 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from mlagents_envs.base_env import BehaviorSpec
 
 from gym_adapters.commands import nearby
@@ -17,6 +16,7 @@ from trainers.config.errors import listed
 from trainers.config.scaling import scaled
 from trainers.experience.task import Task
 from trainers.imitation.sources import require_source
+from trainers.maths.seeds import behavior_seed
 from trainers.networks.policy_network import PolicyNetwork
 from trainers.networks.weights import require_room
 from trainers.optim.collective import Alone, Collective, JointError
@@ -212,10 +212,3 @@ def check_demonstrations(settings: RunSettings) -> None:
                     wrong.setdefault(str(error), f"{path}.{key}.demo_path")  # behaviors inherit the default's
     if wrong:
         raise UserError(listed([f"{key}: {error}" for error, key in wrong.items()]))
-
-
-def behavior_seed(seed: int, number: int) -> int:
-    """Return the seed of a run's behavior `number`, from 0. That of the first behavior is the run's own seed."""
-    if number == 0:
-        return seed
-    return int(np.random.SeedSequence(seed, spawn_key=(number,)).generate_state(1)[0])

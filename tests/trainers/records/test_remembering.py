@@ -110,3 +110,17 @@ def test_arrays_of_any_kind_say_the_same(memory, tmp_path):
     for given in (rows[::-1].copy()[::-1], np.asfortranarray(rows), rows.astype(">f4"), frozen):
         policy.forget()
         np.testing.assert_allclose(policy.act(given).continuous, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["runner", 3, np.int64(3)])
+def test_one_name_is_one_agent(name, tmp_path):
+    """A text is iterable, but its letters are no agents."""
+    policy, seen = loaded(tmp_path), np.ones(3, np.float32)
+    first = policy.predict([seen], agents=name)
+    assert not np.array_equal(policy.predict([seen], agents=name), first)
+    policy.predict([seen], agents="other")
+    kept = policy.predict([seen], agents="other")
+    policy.forget(name)
+    np.testing.assert_array_equal(policy.predict([seen], agents=name), first)
+    assert not np.array_equal(policy.predict([seen], agents="other"), first)
+    assert not np.array_equal(kept, first)

@@ -16,12 +16,13 @@ from task_envs import TaskEnv, noise
 from tests.joined_env import JoinedEnv
 from trainers.algorithms.learner import Learner
 from trainers.config import RunSettings, load_settings
+from trainers.maths.seeds import behavior_seed
 from trainers.optim.collective import Alone
 from trainers.optim.threads import Threads
 from trainers.records.checkpoint import load_state
 from trainers.records.progress import LineDisplay
 from trainers.training.callbacks import Callbacks
-from trainers.training.learners import Learners, behavior_seed
+from trainers.training.learners import Learners
 from trainers.training.loop import run
 from trainers.training.session import Session
 
