@@ -102,6 +102,14 @@ def test_lessons_that_begin_later_leave_what_a_behavior_reached() -> None:
     assert short.mean_return == saved["final_checkpoint"]["reward"]
 
 
+def test_a_lesson_that_begins_at_the_end_of_a_behavior_leaves_what_it_reached() -> None:
+    """Long has had 480 steps, three tenths of its own, in the same step as Short."""
+    env, outcomes = trained(1_600, criteria={**HALF_WAY, "threshold": 0.299})
+    assert len(env.told) == 2
+    assert outcomes["Short"].finished
+    assert math.isfinite(outcomes["Short"].mean_return)
+
+
 def test_a_resumed_run_leaves_what_a_finished_behavior_reached() -> None:
     _, before = trained(1_600)
     saved = read_status(RUN / STATUS)["Short"]
