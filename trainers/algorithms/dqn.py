@@ -33,6 +33,11 @@ class DQN(QLearner, OffPolicyLearner):
         """See `OffPolicyLearner.copy_interval`."""
         return self.hyper.target_update_interval
 
+    @property
+    def gammas(self) -> list[float]:
+        """See `ReplayLearner.gammas`; the first signal's for all, since they have one value."""
+        return [self.signals[0].gamma] * len(self.signals)
+
     def update(self) -> None:
         """See `OffPolicyLearner.update`; reports the probability of a random action as well."""
         super().update()

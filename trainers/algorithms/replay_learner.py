@@ -106,6 +106,11 @@ class ReplayLearner(Learner):
         ends = [max(size, self.hyper.batch_size) * number // size for number in (rank, rank + 1)]
         return ends[1] - ends[0]
 
+    @property
+    def gammas(self) -> list[float]:
+        """Discount per decision of the rewards of each signal."""
+        return [signal.gamma for signal in self.signals]
+
     def draw(self) -> Transitions:
         """Draw a random minibatch; of sequences, for a network with memory."""
         memory, lengths = self.settings.network_settings.memory, None
@@ -114,9 +119,8 @@ class ReplayLearner(Learner):
             rows = replay.draw(size, self.row_generator)
         else:
             rows, lengths = draw_sequences(replay, size, memory.sequence_length, self.row_generator)
-        gammas = [signal.gamma for signal in self.signals]
         beyond = [signal.beyond_the_end for signal in self.signals]
-        found = replay.transitions(rows, gammas, self.hyper.n_step, self.rewards, beyond)
+        found = replay.transitions(rows, self.gammas, self.hyper.n_step, self.rewards, beyond)
         if lengths is None:
             return found
         firsts = rows[lengths.cumsum() - lengths] % replay.capacity

@@ -137,7 +137,7 @@ class Curriculum:
             return False
         _send(env, change.values)
         for learner in learners:
-            if learner.finished:  # what it has reached stays that of its own last lessons
+            if _has_had_its_steps(learner):  # what it has reached stays that of its own last lessons
                 learner.metrics.lesson_returns.clear()
             else:
                 learner.metrics.begin_lesson()
@@ -190,6 +190,11 @@ def judge(criteria: CompletionCriteria, measured: Performance, smoothed: float) 
     if criteria.signal_smoothing:
         mean = smoothed = 0.25 * smoothed + 0.75 * mean
     return mean > criteria.threshold, smoothed
+
+
+def _has_had_its_steps(learner: Learner) -> bool:
+    """Whether a learner has finished, or finishes in this step of the environment."""
+    return learner.finished or (learner.training and learner.step >= learner.settings.max_steps)
 
 
 def _send(env: BaseEnv, values: Mapping[str, Sampler]) -> None:

@@ -1,15 +1,18 @@
 """Lessons that begin after a behavior has finished: it keeps what it reached, and goes on being measured."""
 
 import math
+from collections import deque
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from learner_tools import behavior_settings, make_learner
 from mlagents_envs.base_env import ActionTuple, BaseEnv, BehaviorMapping, DecisionSteps, TerminalSteps
 from scripted_env import make_spec
 from task_envs import TaskEnv
 
 from trainers import train
+from trainers.optim.collective import Alone
 from trainers.records.run_status import STATUS, read_status
 from trainers.training.outcome import Outcome
 
@@ -99,6 +102,14 @@ def test_lessons_that_begin_later_leave_what_a_behavior_reached() -> None:
     assert short.mean_return == saved["final_checkpoint"]["reward"]
 
 
+def test_a_lesson_that_begins_at_the_end_of_a_behavior_leaves_what_it_reached() -> None:
+    """Long has had 480 steps, three tenths of its own, in the same step as Short."""
+    env, outcomes = trained(1_600, criteria={**HALF_WAY, "threshold": 0.299})
+    assert len(env.told) == 2
+    assert outcomes["Short"].finished
+    assert math.isfinite(outcomes["Short"].mean_return)
+
+
 def test_a_resumed_run_leaves_what_a_finished_behavior_reached() -> None:
     _, before = trained(1_600)
     saved = read_status(RUN / STATUS)["Short"]
@@ -119,3 +130,27 @@ def test_a_lesson_goes_on_measuring_a_behavior_that_has_finished() -> None:
     assert len(env.told) == 2
     assert outcomes["Short"].episodes < 130
     assert outcomes["Short"].steps < 500
+
+
+class Two(Alone):
+    """Two ranks."""
+
+    size = 2
+
+
+def test_so_do_the_lessons_of_several_ranks() -> None:
+    """What happens on each rank after the end counts for lessons on all of them, and for nothing else."""
+    settings = behavior_settings("ppo", max_steps=100)
+    learner = make_learner(make_spec((3,), continuous=1), settings, collective=Two())
+    learner.metrics.lesson_returns = deque(maxlen=10)
+    learner.step = 100
+    learner.finish()
+    own, group, lengths = np.array([1.0, 2.0]), np.array([0.5, 0.5]), np.array([4, 4])
+    learner.ended(own, group, lengths)
+    learner.groups_ended(group)
+    _, told = learner.news.take()
+    learner.meet(np.array([0, 0]), 8, 0, [told, told])
+    assert list(learner.metrics.lesson_returns) == [1.5, 2.5, 1.5, 2.5]
+    assert (learner.step, learner.metrics.episodes) == (100, 0)
+    assert not learner.metrics.recent_returns
+    assert learner.metrics.summarise()[0] == {}
