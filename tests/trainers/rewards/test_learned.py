@@ -18,6 +18,7 @@ from signal_tools import BOTH, learner_of, signal_block, signal_of
 from task_envs import TaskEnv
 
 from gym_adapters.errors import UserError
+from tests.refusals import refused
 from trainers.algorithms.off_policy import OffPolicyLearner
 from trainers.config import load_settings
 from trainers.maths.returns import Ending, gae
@@ -251,6 +252,6 @@ def test_an_image_that_is_too_small_for_its_encoder_names_the_signal():
 )
 @BOTH
 def test_a_mistake_in_its_block_names_the_key(signal, block, told):
-    with pytest.raises(UserError) as caught:
-        learner_of("ppo", make_spec((4,), continuous=1), {signal: block})
-    assert str(caught.value).endswith(f"reward_signals.{signal}.{told}")
+    assert refused(learner_of, "ppo", make_spec((4,), continuous=1), {signal: block}).endswith(
+        f"reward_signals.{signal}.{told}"
+    )

@@ -10,6 +10,7 @@ from scripted_env import make_spec
 
 from bridge.demonstrations import Demonstrations, Trajectory, write_demonstrations
 from gym_adapters.errors import UserError
+from tests.refusals import refused
 from trainers import train
 from trainers.algorithms.on_policy import OnPolicyLearner
 from trainers.records.checkpoint import load_state
@@ -92,9 +93,7 @@ def test_all_demonstrations_that_are_not_there_are_told_by_their_keys(tmp_path: 
         "behavioral_cloning": {"demo_path": str(tmp_path / "a.demo"), "steps": 1},
         "reward_signals": {"gail": {"demo_path": str(tmp_path)}},
     }
-    with pytest.raises(UserError) as caught:
-        train(never, options(tmp_path, behavior=behavior))
-    assert str(caught.value).splitlines() == [
+    assert refused(train, never, options(tmp_path, behavior=behavior)).splitlines() == [
         "2 mistakes:",
         f"  behaviors.Task.behavioral_cloning.demo_path: {tmp_path / 'a.demo'}: no such file or folder; give a .demo "
         "file or a folder of them",
