@@ -9,9 +9,6 @@ from learner_tools import SMALL_NETWORK, crowded_env, drive, make_learner
 from mlagents_envs.base_env import (
     ActionSpec,
     BehaviorSpec,
-    DimensionProperty,
-    ObservationSpec,
-    ObservationType,
 )
 from scripted_env import Behavior, Life, ScriptedEnv, Visit, crowd, make_spec
 from signal_tools import BOTH, learner_of, signal_block, signal_of
@@ -27,19 +24,20 @@ LOSSES = {
     "rnd": {"Losses/RND Loss"},
     "curiosity": {"Losses/Curiosity Forward Loss", "Losses/Curiosity Inverse Loss"},
 }
-NONE, VARIABLE = DimensionProperty.NONE, DimensionProperty.VARIABLE_SIZE
 ACTIONS = {"continuous": ActionSpec(2, ()), "discrete": ActionSpec(0, (3,)), "hybrid": ActionSpec(1, (3, 2))}
 
 
 def every_kind(actions: ActionSpec) -> BehaviorSpec:
     """A vector, an image, entities and a goal."""
-    observations = [
-        ObservationSpec((3,), (NONE,), ObservationType.DEFAULT, "vector"),
-        ObservationSpec((1, 6, 6), (NONE,) * 3, ObservationType.DEFAULT, "image"),
-        ObservationSpec((4, 2), (VARIABLE, NONE), ObservationType.DEFAULT, "entities"),
-        ObservationSpec((2,), (NONE,), ObservationType.GOAL_SIGNAL, "goal"),
-    ]
-    return BehaviorSpec(observations, actions)
+    return make_spec(
+        (3,),
+        (1, 6, 6),
+        (4, 2),
+        (2,),
+        continuous=actions.continuous_size,
+        branches=actions.discrete_branches,
+        goals=(3,),
+    )
 
 
 CASES = [
