@@ -13,8 +13,8 @@ from command_tools import command, surroundings, the_error, write_file
 from mlagents_envs.base_env import ActionTuple
 from printed_commands import printed_commands
 
-from bridge.demonstrations import Demonstrations, Trajectory, write_demonstrations
 from gym_adapters.make import make_env
+from tests.shown import episode, write_shown
 from trainers import load_policy
 from trainers.config import load_settings
 from trainers.networks.policy_network import PolicyNetwork
@@ -46,19 +46,17 @@ def teacher_of_cartpole(path: Path, episodes: int = 6) -> Path:
         env.set_actions("CartPole-v1", ActionTuple(discrete=push[:, None]))
         env.step()
     env.close()
-    runs = tuple(
-        Trajectory(
-            (np.stack([one[agent] for one in seen]),),
-            np.zeros((119, 0), np.float32),
-            np.stack([one[agent : agent + 1] for one in done[:-1]]).astype(np.int64),
-            np.zeros((119, 2), np.bool_),
-            np.stack([one[agent] for one in paid[1:]]),
+    runs = (
+        episode(
+            spec,
+            [[one[agent] for one in seen]],
+            discrete=[one[agent] for one in done[:-1]],
+            reward=[one[agent] for one in paid[1:]],
             ended=False,
         )
         for agent in range(episodes)
     )
-    write_demonstrations(path, Demonstrations("teacher", "CartPole-v1", spec, runs))
-    return path
+    return write_shown(path, spec, *runs, name="CartPole-v1")
 
 
 @pytest.fixture(scope="module")
