@@ -4,12 +4,11 @@ import csv
 import json
 import shlex
 import signal
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
-from command_tools import command, surroundings, the_error, write_file
+from command_tools import run_command, the_error, write_file
 from mlagents_envs.base_env import ActionTuple
 from printed_commands import printed_commands
 
@@ -238,13 +237,7 @@ def test_a_mistake_is_one_line_and_leaves_no_run(arguments, words, teacher, tmp_
 
 def test_the_command_refuses_without_a_traceback(tmp_path):
     (tmp_path / "bad.demo").write_bytes(b"nothing of the kind")
-    done = subprocess.run(
-        command("trainers.clone", "--demo", "bad.demo"),
-        cwd=tmp_path,
-        env=surroundings(),
-        capture_output=True,
-        text=True,
-    )
+    done = run_command(tmp_path, "trainers.clone", "--demo", "bad.demo")
     assert (done.returncode, done.stdout) == (2, "")
     assert (
         done.stderr
