@@ -218,32 +218,24 @@ def test_wider_listening_is_warned_about(caplog: pytest.LogCaptureFixture) -> No
     assert "listening on 0.0.0.0: every machine that reaches it" in caplog.text
 
 
-def test_player_leaves_when_the_trainer_is_gone(port: int) -> None:
+@pytest.mark.parametrize(
+    ("ending", "status", "told"),
+    [
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", -signal.SIGKILL, ""),
+        ("raise RuntimeError('a bug of the caller')", 1, "a bug of the caller"),
+    ],
+)
+def test_a_trainer_that_is_killed_or_fails_ends_and_so_does_its_player(
+    ending: str, status: int, told: str, port: int
+) -> None:
     code = (
         "from bridge.unity_env import PlayerOptions, UnityEnv\n"
         f"env = UnityEnv(PlayerOptions(port={port}, timeout=20))\n"
-        "env.reset()\n"
-        "import os, signal\n"
-        "os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"env.reset()\n{ending}\n"
     )
     with (
         running("-c", code) as trainer,
         running("-m", "bridge.player", "--env", "CartPole-v1", "--mlagents-port", port) as player,
     ):
-        assert (trainer.wait(PATIENCE), player.wait(PATIENCE)) == (-signal.SIGKILL, 0)
-
-
-def test_a_trainer_that_fails_ends_and_so_does_its_player(port: int) -> None:
-    code = (
-        "from bridge.unity_env import PlayerOptions, UnityEnv\n"
-        f"env = UnityEnv(PlayerOptions(port={port}, timeout=20))\n"
-        "env.reset()\n"
-        "raise RuntimeError('a bug of the caller')\n"
-    )
-    with (
-        running("-c", code) as trainer,
-        running("-m", "bridge.player", "--env", "CartPole-v1", "--mlagents-port", port) as player,
-    ):
-        output, _ = trainer.communicate(timeout=PATIENCE)
-        assert "a bug of the caller" in output
-        assert (trainer.returncode, player.wait(PATIENCE)) == (1, 0)
+        assert told in trainer.communicate(timeout=PATIENCE)[0]
+        assert (trainer.returncode, player.wait(PATIENCE)) == (status, 0)
