@@ -6,33 +6,17 @@ from typing import Any
 import numpy as np
 from messages import vector
 from mlagents_envs.base_env import (
-    ActionSpec,
     BehaviorSpec,
-    DimensionProperty,
-    ObservationSpec,
-    ObservationType,
 )
 
 from bridge import wire
 from bridge.demonstration_file import write_recording
 from bridge.demonstrations import Trajectory
+from tests.trainers import scripted_env
 
 
 def make_spec(shapes: list[tuple[int, ...]], continuous: int, branches: tuple[int, ...]) -> BehaviorSpec:
-    observations = [
-        ObservationSpec(
-            shape, (DimensionProperty.NONE,) * len(shape), ObservationType.DEFAULT, f"sensor {index}"
-        )
-        if len(shape) == 1
-        else ObservationSpec(
-            shape,
-            (DimensionProperty.NONE, *[DimensionProperty.TRANSLATIONAL_EQUIVARIANCE] * 2),
-            ObservationType.DEFAULT,
-            f"camera {index}",
-        )
-        for index, shape in enumerate(shapes)
-    ]
-    return BehaviorSpec(observations, ActionSpec(continuous, branches))
+    return scripted_env.make_spec(*shapes, continuous=continuous, branches=branches)
 
 
 def make_run(

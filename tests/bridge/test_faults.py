@@ -10,6 +10,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+from editors import editor
 from mlagents_envs.exception import UnityCommunicatorStoppedException
 from processes import PATIENCE, PLAYER, ROOT, free_port, running, write_player
 
@@ -33,14 +34,10 @@ def drive(env: UnityEnv) -> None:
         env.step()
 
 
-def run_editor(script: str, port: int, timeout: float = 30.0, **options: int) -> None:
+def run_editor(script: str) -> None:
     """Train with the script as the Editor until something goes wrong."""
-    with running(PLAYER, script, "--mlagents-port", port):
-        env = UnityEnv(PlayerOptions(port=port, timeout=timeout, **options))
-        try:
-            drive(env)
-        finally:
-            env.close()
+    with editor(PLAYER, script) as env:
+        drive(env)
 
 
 def run_player(
@@ -105,11 +102,11 @@ def test_player_that_may_not_be_executed(tmp_path: Path, port: int) -> None:
             UnityEnv(PlayerOptions(module, port))
 
 
-def test_other_api_version(port: int) -> None:
+def test_other_api_version() -> None:
     with pytest.raises(
         UserError, match=r"Editor speaks communicator API 2.0.0 \(package 4.0.1\), this trainer 1.5.0"
     ):
-        run_editor("version", port)
+        run_editor("version")
 
 
 @pytest.mark.parametrize(
@@ -119,20 +116,20 @@ def test_other_api_version(port: int) -> None:
         ("infinite", "Simple, agent 99: reward is inf"),
     ],
 )
-def test_what_the_player_must_not_send(script: str, words: str, port: int) -> None:
+def test_what_the_player_must_not_send(script: str, words: str) -> None:
     with pytest.raises(UserError, match=words):
-        run_editor(script, port)
+        run_editor(script)
 
 
-def test_stop_in_the_editor_ends_the_run_in_order(port: int) -> None:
+def test_stop_in_the_editor_ends_the_run_in_order() -> None:
     with pytest.raises(PlayerStoppedError, match="the Unity Editor stopped playing") as raised:
-        run_editor("stop", port)
+        run_editor("stop")
     assert isinstance(raised.value, UnityCommunicatorStoppedException)
 
 
-def test_editor_that_crashes(port: int) -> None:
+def test_editor_that_crashes() -> None:
     with pytest.raises(PlayerLostError, match=r"the Unity Editor(, .* is gone| broke the connection)"):
-        run_editor("kill", port)
+        run_editor("kill")
 
 
 def test_taken_port_names_the_process(port: int) -> None:
@@ -151,9 +148,9 @@ def test_a_player_numbered_beyond_the_last_port_gets_a_free_one(tmp_path: Path) 
         env.close(patience=0)
 
 
-def test_the_run_survives_strangers(port: int, caplog: pytest.LogCaptureFixture) -> None:
-    with running("-m", "bridge.player", "--env", "CartPole-v1", "--mlagents-port", port):
-        env = UnityEnv(PlayerOptions(port=port, timeout=10))
+def test_the_run_survives_strangers(caplog: pytest.LogCaptureFixture) -> None:
+    with editor("-m", "bridge.player", "--env", "CartPole-v1") as env:
+        port = env.session.communicator.port
         env.reset()
         with socket.create_connection(("127.0.0.1", port), 5) as stranger:
             stranger.sendall(b"GET / HTTP/1.1\r\n\r\n" + bytes(range(256)) * 20)
@@ -171,7 +168,6 @@ def test_the_run_survives_strangers(port: int, caplog: pytest.LogCaptureFixture)
         for _ in range(5):
             env.step()
             assert len(env.get_steps("CartPole-v1?team=0")[0]) == 1
-        env.close()
     assert caplog.text.count("refused") >= 4
 
 
@@ -222,32 +218,24 @@ def test_wider_listening_is_warned_about(caplog: pytest.LogCaptureFixture) -> No
     assert "listening on 0.0.0.0: every machine that reaches it" in caplog.text
 
 
-def test_player_leaves_when_the_trainer_is_gone(port: int) -> None:
+@pytest.mark.parametrize(
+    ("ending", "status", "told"),
+    [
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", -signal.SIGKILL, ""),
+        ("raise RuntimeError('a bug of the caller')", 1, "a bug of the caller"),
+    ],
+)
+def test_a_trainer_that_is_killed_or_fails_ends_and_so_does_its_player(
+    ending: str, status: int, told: str, port: int
+) -> None:
     code = (
         "from bridge.unity_env import PlayerOptions, UnityEnv\n"
         f"env = UnityEnv(PlayerOptions(port={port}, timeout=20))\n"
-        "env.reset()\n"
-        "import os, signal\n"
-        "os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"env.reset()\n{ending}\n"
     )
     with (
         running("-c", code) as trainer,
         running("-m", "bridge.player", "--env", "CartPole-v1", "--mlagents-port", port) as player,
     ):
-        assert (trainer.wait(PATIENCE), player.wait(PATIENCE)) == (-signal.SIGKILL, 0)
-
-
-def test_a_trainer_that_fails_ends_and_so_does_its_player(port: int) -> None:
-    code = (
-        "from bridge.unity_env import PlayerOptions, UnityEnv\n"
-        f"env = UnityEnv(PlayerOptions(port={port}, timeout=20))\n"
-        "env.reset()\n"
-        "raise RuntimeError('a bug of the caller')\n"
-    )
-    with (
-        running("-c", code) as trainer,
-        running("-m", "bridge.player", "--env", "CartPole-v1", "--mlagents-port", port) as player,
-    ):
-        output, _ = trainer.communicate(timeout=PATIENCE)
-        assert "a bug of the caller" in output
-        assert (trainer.returncode, player.wait(PATIENCE)) == (1, 0)
+        assert told in trainer.communicate(timeout=PATIENCE)[0]
+        assert (trainer.returncode, player.wait(PATIENCE)) == (status, 0)

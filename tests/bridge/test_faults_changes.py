@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from processes import PLAYER, free_port, running, write_player
+from editors import editor
+from processes import PLAYER, free_port, write_player
 
 from bridge.decoding import BehaviorDecoder
 from bridge.unity_env import PlayerOptions, UnityEnv
@@ -46,27 +47,19 @@ def drive(env: UnityEnv) -> None:
     ],
 )
 def test_a_change_is_named_as_it_was_and_as_it_is(script: str, when: str) -> None:
-    port = free_port()
-    with running(PLAYER, script, "--when", when, "--mlagents-port", port):
-        env = UnityEnv(PlayerOptions(port=port, timeout=20))
+    with editor(PLAYER, script, "--when", when) as env:
         env.reset()
-        try:
-            with pytest.raises(UserError, match=told(script)):
-                drive(env)
-        finally:
-            env.close()
+        with pytest.raises(UserError, match=told(script)):
+            drive(env)
 
 
 def test_the_same_announced_again_is_no_change() -> None:
-    port = free_port()
-    with running(PLAYER, "same-again", "--mlagents-port", port):
-        env = UnityEnv(PlayerOptions(port=port, timeout=20))
+    with editor(PLAYER, "same-again") as env:
         for _ in range(3):
             env.reset()
             for _ in range(4):
                 env.step()
                 assert len(env.get_steps("Simple")[0]) == 2
-        env.close()
 
 
 def test_players_that_differ(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import grpc
 import pytest
 import yaml
+from editors import editor
 from messages import opening
 from processes import PLAYER, free_port, running
 from speaker import Speaker
@@ -58,14 +59,11 @@ def test_a_pause_may_last(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.
 
 def test_a_connection_that_grpc_closed_in_a_pause_is_replaced(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    port = free_port()
-    with running(PLAYER, "pause", "--mlagents-port", port):
-        env = UnityEnv(PlayerOptions(port=port))
+    with editor(PLAYER, "pause", timeout=None) as env:
         env.reset()
         for _ in range(8):
             env.step()
             assert len(env.get_steps("Simple")[0]) == 2
-        env.close()
     assert caplog.text.count("the player is back, over a new connection") == 1
 
 

@@ -10,15 +10,12 @@ import onnxruntime
 import pytest
 import torch
 from mlagents_envs.base_env import (
-    ActionSpec,
     BehaviorSpec,
-    DimensionProperty,
-    ObservationSpec,
-    ObservationType,
 )
 
 from bridge.onnx_check import check_file
 from bridge.onnx_export import export_policy, export_run, main
+from tests.trainers import scripted_env
 from trainers.config import NetworkSettings
 from trainers.config.network import MemorySettings
 from trainers.networks.actor_critic import ActorCritic
@@ -49,17 +46,7 @@ CASES = [
 
 
 def make_spec(shapes: list[tuple[int, ...]], actions: tuple[int, tuple[int, ...]]) -> BehaviorSpec:
-    first = {2: DimensionProperty.VARIABLE_SIZE}
-    observations = [
-        ObservationSpec(
-            shape,
-            (first.get(len(shape), DimensionProperty.NONE), *(DimensionProperty.NONE for _ in shape[1:])),
-            ObservationType.DEFAULT,
-            f"o{index}",
-        )
-        for index, shape in enumerate(shapes)
-    ]
-    return BehaviorSpec(observations, ActionSpec(*actions))
+    return scripted_env.make_spec(*shapes, continuous=actions[0], branches=actions[1])
 
 
 def shake(policy: PolicyNetwork, by: float) -> None:

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
+from editors import editor
 from idle_players import stacked_pixels
 from processes import PLAYER, free_port, running
 
 from bridge.onnx_check import check_file
-from bridge.unity_env import PlayerOptions, UnityEnv
 from gym_adapters import UserError
 from trainers import load_policy, train
 from trainers.training.environments import make_environment
@@ -40,14 +40,11 @@ def in_its_own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("layout", [[], ["--channels-last"]])
 def test_stacked_sensors_arrive_as_they_were(layout: list[str]) -> None:
-    port = free_port()
-    with running(PLAYER, "stacked", *layout, "--mlagents-port", port):
-        env = UnityEnv(PlayerOptions(port=port, timeout=20))
+    with editor(PLAYER, "stacked", *layout) as env:
         env.reset()
         env.step()
         specs = env.behavior_specs["Stacked"].observation_specs
         decisions, _ = env.get_steps("Stacked")
-        env.close()
     assert [spec.shape for spec in specs] == [(2, 7, 5), (6,)]
     grey = stacked_pixels().reshape(2, 3, 7, 5).mean(1) / 255.0
     np.testing.assert_allclose(decisions.obs[0], np.stack([grey] * 3), rtol=1e-6)

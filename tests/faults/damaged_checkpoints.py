@@ -189,26 +189,23 @@ ONLY_TO_ACT = (
 FEW = ("step is text", "weight is NaN", "square is negative", "episodes are text", "adam ascends")
 
 
-def _wrong_value(kind: str, name: str, path: tuple[Any, ...], change: Change) -> Callable[[Path], None]:
-    def attempt(folder: Path) -> None:
-        file = copied(kind, folder) / NAME
-        state = torch.load(file, weights_only=True)
-        save_state(file, _at({**state, "scales": {}}, path, change))
+def _wrong_value(kind: str, name: str, path: tuple[Any, ...], change: Change, folder: Path) -> None:
+    file = copied(kind, folder) / NAME
+    state = torch.load(file, weights_only=True)
+    save_state(file, _at({**state, "scales": {}}, path, change))
+    content = file.read_bytes()
+    acts = refusal(lambda: load_policy(file), str(file)) is None
+    assert not acts or name not in ONLY_TO_ACT
+    line = refusal(partial(resume, kind, folder), str(file))
+    assert (line is None) == (name in HARMLESS or name in ONLY_TO_ACT), line
+    if line is not None:
+        assert file.read_bytes() == content
+    else:
+        for weight in load_state(file)["Policy"].values():
+            assert torch.isfinite(weight).all()
         content = file.read_bytes()
-        acts = refusal(lambda: load_policy(file), str(file)) is None
-        assert not acts or name not in ONLY_TO_ACT
-        line = refusal(partial(resume, kind, folder), str(file))
-        assert (line is None) == (name in HARMLESS or name in ONLY_TO_ACT), line
-        if line is not None:
-            assert file.read_bytes() == content
-        else:
-            for weight in load_state(file)["Policy"].values():
-                assert torch.isfinite(weight).all()
-            content = file.read_bytes()
-        file.write_bytes(content)
-        _use(kind, file, folder)
-
-    return attempt
+    file.write_bytes(content)
+    _use(kind, file, folder)
 
 
 def _use(kind: str, file: Path, folder: Path) -> None:
@@ -240,20 +237,17 @@ def _swapped() -> dict[str, Callable[[], bytes]]:
     }
 
 
-def _bytes(make: Callable[[bytes], bytes], whole: bool = False) -> Callable[[Path], None]:
-    def attempt(folder: Path) -> None:
-        file = copied("ppo", folder) / NAME
-        before, size = load_state(file)["Policy"], file.stat().st_size
-        file.write_bytes(made := make(file.read_bytes()))
-        acts = refusal(lambda: load_policy(file), str(file)) is None
-        if acts and len(made) == size:
-            after = load_state(file)["Policy"]
-            assert all(torch.equal(after[name], weight) for name, weight in before.items()), "other weights"
-        elif whole:
-            assert refusal(partial(resume, "ppo", folder), str(file)) is not None
-            assert file.read_bytes() == made
-
-    return attempt
+def _bytes(make: Callable[[bytes], bytes], whole: bool, folder: Path) -> None:
+    file = copied("ppo", folder) / NAME
+    before, size = load_state(file)["Policy"], file.stat().st_size
+    file.write_bytes(made := make(file.read_bytes()))
+    acts = refusal(lambda: load_policy(file), str(file)) is None
+    if acts and len(made) == size:
+        after = load_state(file)["Policy"]
+        assert all(torch.equal(after[name], weight) for name, weight in before.items()), "other weights"
+    elif whole:
+        assert refusal(partial(resume, "ppo", folder), str(file)) is not None
+        assert file.read_bytes() == made
 
 
 def faults(whole: bool) -> Iterable[Fault]:
@@ -261,15 +255,16 @@ def faults(whole: bool) -> Iterable[Fault]:
     for kind, changes in CHANGES.items():
         for name, path, change in changes:
             if whole or name in FEW:
-                yield Fault(name, _wrong_value(kind, name, path, change))
+                yield Fault(name, partial(_wrong_value, kind, name, path, change))
     for number in range(20 if whole else 1):
         yield Fault(
             f"cut at {number + 1} of 21",
-            _bytes(lambda content, n=number: content[: len(content) * (n + 1) // 21], True),
+            partial(_bytes, lambda content, n=number: content[: len(content) * (n + 1) // 21], True),
         )
     for number in range(60 if whole else 1):
         yield Fault(
-            f"bit {number}", _bytes(lambda content, n=number: _flipped(content, random.Random(n)), whole)
+            f"bit {number}",
+            partial(_bytes, lambda content, n=number: _flipped(content, random.Random(n)), whole),
         )
     for name, make in _swapped().items() if whole else ():
-        yield Fault(name, _bytes(lambda _, make=make: make(), True))
+        yield Fault(name, partial(_bytes, lambda _, make=make: make(), True))

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -69,34 +70,28 @@ SET_ASIDE: dict[str, Edit] = {
 FEW = ("byte order mark", "semicolons", "reward is text", "statistic 'step'")
 
 
-def _read(edit: Edit) -> Callable[[Path], None]:
-    def attempt(folder: Path) -> None:
-        run = copied("ppo", folder)
-        text = (run / NAME).read_text(encoding="utf-8")
-        made = edit(text)
-        (run / NAME).write_bytes(made if isinstance(made, bytes) else made.encode())
-        kept = list(csv.reader(text.splitlines()))[1:][: 0 if made == READ["header only"](text) else 1]
-        said = resume("ppo", folder)
-        assert not any("progress.csv" in line for line in said), said
-        rows = read_progress(run)
-        assert [row["step"] for row in rows][: len(kept)] == [row[0] for row in kept]
-        assert int(rows[-1]["step"]) > 400
-
-    return attempt
+def _read(edit: Edit, folder: Path) -> None:
+    run = copied("ppo", folder)
+    text = (run / NAME).read_text(encoding="utf-8")
+    made = edit(text)
+    (run / NAME).write_bytes(made if isinstance(made, bytes) else made.encode())
+    kept = list(csv.reader(text.splitlines()))[1:][: 0 if made == READ["header only"](text) else 1]
+    said = resume("ppo", folder)
+    assert not any("progress.csv" in line for line in said), said
+    rows = read_progress(run)
+    assert [row["step"] for row in rows][: len(kept)] == [row[0] for row in kept]
+    assert int(rows[-1]["step"]) > 400
 
 
-def _set_aside(edit: Edit) -> Callable[[Path], None]:
-    def attempt(folder: Path) -> None:
-        run = copied("ppo", folder)
-        made = edit((run / NAME).read_text(encoding="utf-8"))
-        content = made if isinstance(made, bytes) else made.encode()
-        (run / NAME).write_bytes(content)
-        said = resume("ppo", folder)
-        assert sum("progress.csv" in line for line in said) == 1, said
-        assert content in {path.read_bytes() for path in (run / "Task").glob("*.csv*")}, "it is lost"
-        assert [int(row["step"]) > 400 for row in read_progress(run)] == [True]
-
-    return attempt
+def _set_aside(edit: Edit, folder: Path) -> None:
+    run = copied("ppo", folder)
+    made = edit((run / NAME).read_text(encoding="utf-8"))
+    content = made if isinstance(made, bytes) else made.encode()
+    (run / NAME).write_bytes(content)
+    said = resume("ppo", folder)
+    assert sum("progress.csv" in line for line in said) == 1, said
+    assert content in {path.read_bytes() for path in (run / "Task").glob("*.csv*")}, "it is lost"
+    assert [int(row["step"]) > 400 for row in read_progress(run)] == [True]
 
 
 STATISTICS = (
@@ -114,33 +109,30 @@ STATISTICS = (
 )
 
 
-def _statistic(name: str) -> Callable[[Path], None]:
-    def attempt(folder: Path) -> None:
-        def scene():
-            env = environment("ppo")
-            env.take_stats = lambda: {name: [(3.5, AVERAGE)]}
-            return env
+def _statistic(name: str, folder: Path) -> None:
+    def scene():
+        env = environment("ppo")
+        env.take_stats = lambda: {name: [(3.5, AVERAGE)]}
+        return env
 
-        file = options(folder, behavior={"max_steps": 100, "summary_freq": 50, "checkpoint_interval": 1000})
-        train(scene(), file)
-        before = read_progress(folder / "first")
-        assert [int(row["step"]) // 50 for row in before] == [1, 2]
-        assert all(float(row["seconds"]) != 3.5 for row in before)
-        assert all("3.5" in row.values() for row in before)
-        again = options(folder, behavior={"max_steps": 150, "summary_freq": 50}, resume=True)
-        train(scene(), again)
-        after = read_progress(folder / "first")
-        assert after[:2] == before
-        assert int(after[-1]["step"]) >= 150
-
-    return attempt
+    file = options(folder, behavior={"max_steps": 100, "summary_freq": 50, "checkpoint_interval": 1000})
+    train(scene(), file)
+    before = read_progress(folder / "first")
+    assert [int(row["step"]) // 50 for row in before] == [1, 2]
+    assert all(float(row["seconds"]) != 3.5 for row in before)
+    assert all("3.5" in row.values() for row in before)
+    again = options(folder, behavior={"max_steps": 150, "summary_freq": 50}, resume=True)
+    train(scene(), again)
+    after = read_progress(folder / "first")
+    assert after[:2] == before
+    assert int(after[-1]["step"]) >= 150
 
 
 def faults(whole: bool) -> Iterable[Fault]:
     """One for each way."""
     made = [
-        *(Fault(name, _read(edit)) for name, edit in READ.items()),
-        *(Fault(name, _set_aside(edit)) for name, edit in SET_ASIDE.items()),
-        *(Fault(f"statistic {name[:20]!a}", _statistic(name)) for name in STATISTICS),
+        *(Fault(name, partial(_read, edit)) for name, edit in READ.items()),
+        *(Fault(name, partial(_set_aside, edit)) for name, edit in SET_ASIDE.items()),
+        *(Fault(f"statistic {name[:20]!a}", partial(_statistic, name)) for name in STATISTICS),
     ]
     yield from (fault for fault in made if whole or fault.name in FEW)

@@ -1,6 +1,7 @@
 """Replay buffers of the wrong numbers, types and shapes: resumed."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -130,25 +131,23 @@ FEW = (
 )
 
 
-def _resumed(change: Callable[[Path], None]) -> Callable[[Path], None]:
-    def attempt(folder: Path) -> None:
-        path = copied("dqn", folder) / NAME
-        change(path)
-        content = path.read_bytes()
-        line = refusal(lambda: resume("dqn", folder), path.name, "delete it")
-        assert line is not None
-        assert path.read_bytes() == content
-
-    return attempt
+def _resumed(change: Callable[[Path], None], folder: Path) -> None:
+    path = copied("dqn", folder) / NAME
+    change(path)
+    content = path.read_bytes()
+    line = refusal(lambda: resume("dqn", folder), path.name, "delete it")
+    assert line is not None
+    assert path.read_bytes() == content
 
 
-def _edited(edit: Edit) -> Callable[[Path], None]:
-    def change(path: Path) -> None:
-        with np.load(path) as file:
-            arrays = {name: file[name] for name in file.files}
-        np.savez(path, **edit(arrays))
+def _edit(edit: Edit, path: Path) -> None:
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    np.savez(path, **edit(arrays))
 
-    return change
+
+def _rewrite(edit: Callable[[bytes], bytes], path: Path) -> None:
+    path.write_bytes(edit(path.read_bytes()))
 
 
 def _images() -> Replay:
@@ -169,28 +168,21 @@ def _images() -> Replay:
     return replay
 
 
-def _image(edit: Edit) -> Callable[[Path], None]:
-    def attempt(folder: Path) -> None:
-        save_replay(_images(), folder / "buffer.npz")
-        _edited(edit)(folder / "buffer.npz")
-        line = refusal(
-            lambda: load_replay(Replay(make_spec((3, 4, 4), branches=(2,)), 60), folder / "buffer.npz")
-        )
-        assert line is not None, "it was read"
-        assert "buffer.npz" in line
-
-    return attempt
+def _image(edit: Edit, folder: Path) -> None:
+    save_replay(_images(), folder / "buffer.npz")
+    _edit(edit, folder / "buffer.npz")
+    line = refusal(
+        lambda: load_replay(Replay(make_spec((3, 4, 4), branches=(2,)), 60), folder / "buffer.npz")
+    )
+    assert line is not None, "it was read"
+    assert "buffer.npz" in line
 
 
 def faults(whole: bool) -> Iterable[Fault]:
     """One for each way."""
-
-    def raw(edit: Callable[[bytes], bytes]) -> Callable[[Path], None]:
-        return _resumed(lambda path: path.write_bytes(edit(path.read_bytes())) and None)
-
     made = [
-        *(Fault(name, _resumed(_edited(edit))) for name, edit in EDITS.items()),
-        *(Fault(name, _image(edit)) for name, edit in IMAGES.items()),
-        *(Fault(name, raw(edit)) for name, edit in FILES.items()),
+        *(Fault(name, partial(_resumed, partial(_edit, edit))) for name, edit in EDITS.items()),
+        *(Fault(name, partial(_image, edit)) for name, edit in IMAGES.items()),
+        *(Fault(name, partial(_resumed, partial(_rewrite, edit))) for name, edit in FILES.items()),
     ]
     yield from (fault for fault in made if whole or fault.name in FEW)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -89,20 +90,17 @@ REFUSED = set(EDITS) - {
 FEW = ("cut", "null list", "best return is NaN", "file with NUL")
 
 
-def _attempt(edit: Edit, refused: bool) -> Callable[[Path], None]:
-    def attempt(folder: Path) -> None:
-        run = copied("ppo", folder)
-        path = run / STATUS
-        made = edit(json.loads(path.read_text(encoding="utf-8")))
-        path.write_bytes(made if isinstance(made, bytes) else json.dumps(made).encode())
-        before = {name: name.read_bytes() for name in (run / "Task").glob("*.pt")}
-        line = refusal(lambda: resume("ppo", folder), STATUS.rpartition("/")[2])
-        assert (line is not None) == refused, line
-        if refused:
-            assert all(name.read_bytes() == content for name, content in before.items())
-        assert refusal(lambda: read_runs([run])) is None
-
-    return attempt
+def _attempt(edit: Edit, refused: bool, folder: Path) -> None:
+    run = copied("ppo", folder)
+    path = run / STATUS
+    made = edit(json.loads(path.read_text(encoding="utf-8")))
+    path.write_bytes(made if isinstance(made, bytes) else json.dumps(made).encode())
+    before = {name: name.read_bytes() for name in (run / "Task").glob("*.pt")}
+    line = refusal(lambda: resume("ppo", folder), STATUS.rpartition("/")[2])
+    assert (line is not None) == refused, line
+    if refused:
+        assert all(name.read_bytes() == content for name, content in before.items())
+    assert refusal(lambda: read_runs([run])) is None
 
 
 def _folder(folder: Path) -> None:
@@ -115,7 +113,9 @@ def _folder(folder: Path) -> None:
 def faults(whole: bool) -> Iterable[Fault]:
     """One for each way."""
     yield from (
-        Fault(name, _attempt(edit, name in REFUSED)) for name, edit in EDITS.items() if whole or name in FEW
+        Fault(name, partial(_attempt, edit, name in REFUSED))
+        for name, edit in EDITS.items()
+        if whole or name in FEW
     )
     if whole:
         yield Fault("a folder", _folder)

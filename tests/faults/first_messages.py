@@ -8,7 +8,7 @@ import numpy as np
 from bridge import wire
 from bridge.images import encode_png
 from tests.faults.fault import Fault
-from tests.faults.tools.odd_messages import NASTY, SURVIVED, Odd, image, odd_opening, shaped
+from tests.faults.tools.odd_messages import NASTY, SURVIVED, Odd, faults_of, image, odd_opening, shaped
 
 # isort: split
 from messages import NAME, Message, agent, behavior, hello, opening, step, vector
@@ -16,13 +16,10 @@ from messages import NAME, Message, agent, behavior, hello, opening, step, vecto
 
 def faults(whole: bool) -> Iterable[Fault]:
     """Every odd message, or one of each kind."""
-    kinds: list[Callable[[], Iterator[Odd]]] = [
+    kinds = (
         introductions, wrong_turns, declarations, agents, observations, images, action_masks, numbers,
-    ]  # fmt: skip
-    for kind in kinds:
-        for number, odd in enumerate(kind()):
-            if whole or number == 0:
-                yield Fault(f"{kind.__name__}-{odd.name}", odd.attempt)
+    )  # fmt: skip
+    return faults_of(kinds, whole)
 
 
 def edited(message: Message, edit: Callable[[Any], object]) -> Message:

@@ -2,13 +2,13 @@
 
 import struct
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from bridge import wire
 from tests.faults.fault import Fault
-from tests.faults.tools.odd_messages import NASTY, SURVIVED, Odd, odd_opening
+from tests.faults.tools.odd_messages import NASTY, SURVIVED, Odd, faults_of, odd_opening
 
 # isort: split
 from messages import agent, behavior, opening, step, vector
@@ -23,11 +23,7 @@ STATS, ENGINE, PARAMETERS = (
 
 def faults(whole: bool) -> Iterable[Fault]:
     """Every odd message, or one of each kind."""
-    kinds: list[Callable[[], Iterator[Odd]]] = [side_channels, statistics, later_messages]
-    for kind in kinds:
-        for number, odd in enumerate(kind()):
-            if whole or number == 0:
-                yield Fault(f"{kind.__name__}-{odd.name}", odd.attempt)
+    return faults_of((side_channels, statistics, later_messages), whole)
 
 
 def side_channels() -> Iterator[Odd]:

@@ -16,11 +16,7 @@ import pytest
 import torch
 from gymnasium import spaces
 from mlagents_envs.base_env import (
-    ActionSpec,
     BehaviorSpec,
-    DimensionProperty,
-    ObservationSpec,
-    ObservationType,
 )
 
 from gym_adapters import limits
@@ -29,6 +25,7 @@ from gym_adapters.make import make_env
 from gym_adapters.spaces import ObservationMapping
 from tests.faults.fault import Fault
 from tests.faults.tools.memory import refused
+from tests.trainers.scripted_env import make_spec
 from trainers.config import load_settings
 from trainers.experience.replay import Replay
 from trainers.experience.replay_file import load_replay, save_replay
@@ -220,11 +217,7 @@ def _buffer(store: Callable[..., Any], shapes: tuple[tuple[int, ...], ...], fold
 
 def spec(*shapes: tuple[int, ...]) -> BehaviorSpec:
     """A behavior with these observations."""
-    observations = [
-        ObservationSpec(shape, (DimensionProperty.NONE,) * len(shape), ObservationType.DEFAULT, "x")
-        for shape in shapes
-    ]
-    return BehaviorSpec(observations, ActionSpec(1, (2,)))
+    return make_spec(*shapes, continuous=1, branches=(2,))
 
 
 def environment_faults() -> Iterator[Fault]:

@@ -13,9 +13,10 @@ from hypothesis.extra.numpy import arrays
 from mlagents_envs.base_env import ActionTuple
 from small_envs import box, scripted
 
-from gym_adapters import UserError, check_env
+from gym_adapters import check_env
 from gym_adapters.action_spaces import ActionMapping
 from gym_adapters.space_description import describe, space_from
+from tests.refusals import refused
 
 ACTIONS = {
     "box": (box(3), 3, ()),
@@ -109,10 +110,7 @@ def test_branches_start_at_zero_whatever_the_space_starts_at():
     ],
 )
 def test_other_action_spaces_are_refused_by_name(space):
-    with pytest.raises(UserError) as error:
-        ActionMapping(space)
-    assert " ".join(str(space).split()) in str(error.value)
-    assert "\n" not in str(error.value)
+    assert " ".join(str(space).split()) in refused(ActionMapping, space)
 
 
 @pytest.mark.parametrize("largest", [np.finfo(np.float32).max, np.inf])

@@ -11,6 +11,7 @@ from mlagents_envs.base_env import BehaviorMapping
 from small_envs import NAME, counters, scripted
 
 from gym_adapters import ContractError, VectorEnvAdapter, check_env
+from tests.refusals import refused
 
 FLOATS = spaces.Box(-1, 1, (3,))
 
@@ -101,9 +102,7 @@ FAULTS = {
 @pytest.mark.parametrize("message", FAULTS)
 def test_planted_faults_are_caught(message):
     env = Faulty(scripted(FLOATS, spaces.Discrete(2)), FAULTS[message])
-    with pytest.raises(ContractError) as error:
-        check_env(env, steps=40)
-    assert message in str(error.value)
+    assert message in refused(check_env, env, steps=40)
 
 
 def test_an_episode_that_ends_twice_is_caught():

@@ -10,9 +10,10 @@ from gymnasium import spaces
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gym_adapters import UserError, check_env, make_env
+from gym_adapters import check_env, make_env
 from gym_adapters.checked import fitted
 from gym_adapters.masks import flat_mask
+from tests.refusals import refused
 
 ZEROS = np.zeros(2, np.float32)
 TREE = spaces.Dict({"a": spaces.Box(-1, 1, (2,), np.float32), "b": spaces.Discrete(3)})
@@ -62,13 +63,6 @@ def stepped(env, count: int = 1):
     return env.get_steps(name)
 
 
-def refusal(call) -> str:
-    with pytest.raises(UserError) as caught:
-        call()
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
-
-
 @pytest.mark.parametrize(
     ("result", "told"),
     [
@@ -88,7 +82,7 @@ def refusal(call) -> str:
     ],
 )
 def test_a_wrong_result_of_step_is_named(make, result, told):
-    message = refusal(lambda: stepped(make(Small, result=result)))
+    message = refused(lambda: stepped(make(Small, result=result)))
     assert message.startswith("environment 'Checked0-v0': ")
     assert told in message
 
@@ -101,7 +95,7 @@ class Old(Small):
 
 
 def test_a_reset_without_a_seed_is_told_how_it_begins(make):
-    message = refusal(make(Old).reset)
+    message = refused(make(Old).reset)
     assert message.startswith(
         "environment 'Checked0-v0': Old.reset() got an unexpected keyword argument 'seed'"
     )
@@ -110,7 +104,7 @@ def test_a_reset_without_a_seed_is_told_how_it_begins(make):
 
 def test_a_reset_that_returns_only_the_observation_is_not_taken_apart(make):
     """Two numbers unpack as well as an observation and its info."""
-    assert "reset() returned array([0., 0.]" in refusal(make(Small, start=ZEROS).reset)
+    assert "reset() returned array([0., 0.]" in refused(make(Small, start=ZEROS).reset)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +131,7 @@ def test_the_right_numbers_in_another_form_are_taken(make, observation, reward):
     ],
 )
 def test_parts_of_an_observation_are_named(value, told):
-    assert told in refusal(lambda: fitted(TREE, value, "observation"))
+    assert told in refused(lambda: fitted(TREE, value, "observation"))
 
 
 @given(st.integers(-300, 300))
@@ -147,7 +141,7 @@ def test_numbers_are_converted_only_without_loss(value):
     if 0 <= value <= 255:
         assert fitted(space, [value], "observation") == value
     else:
-        assert "uint8" in refusal(lambda: fitted(space, [value], "observation"))
+        assert "uint8" in refused(lambda: fitted(space, [value], "observation"))
 
 
 class Clock(gymnasium.Env):
@@ -243,7 +237,7 @@ def test_every_branch_has_its_part_of_a_mask(make, mask):
 
 @pytest.mark.parametrize("mask", [[1, 0], [1, 0, 1, 1], "101", [0.0, -1e9, 0.0], 1, [[1, 0, 1], [1, 0, 1]]])
 def test_a_mask_of_another_form_is_refused(mask):
-    assert "expected 3 numbers, one per action" in refusal(lambda: flat_mask(mask, (3,), "environment E"))
+    assert "expected 3 numbers, one per action" in refused(lambda: flat_mask(mask, (3,), "environment E"))
 
 
 def test_a_mask_of_actions_that_have_none_is_said_to_be_ignored_once(make, caplog):
@@ -261,7 +255,7 @@ def test_an_environment_that_cannot_be_made_is_named_with_the_place(make, error)
     def broken(**options):
         raise error
 
-    message = refusal(lambda: make(broken))
+    message = refused(lambda: make(broken))
     assert message.startswith("environment 'Checked0-v0' cannot be made: ")
     assert "test_checked.py, line " in message
     assert message.endswith("; mend its code")
@@ -271,7 +265,7 @@ def test_an_environment_that_needs_an_option_says_where_it_goes(make):
     def needs(task: str) -> None:
         raise AssertionError(task)
 
-    message = refusal(lambda: make(needs))
+    message = refused(lambda: make(needs))
     assert "missing 1 required positional argument: 'task'" in message
     assert message.endswith("; give it what it needs in env_settings.env_options")
 
@@ -280,7 +274,7 @@ def test_an_environment_that_needs_an_option_says_where_it_goes(make):
     "space", [spaces.Text(3), spaces.Dict({}), spaces.Box(0, 1, (0,)), spaces.Sequence(TREE)]
 )
 def test_spaces_without_a_fixed_number_of_numbers_are_refused(make, space):
-    assert "space" in refusal(lambda: make(Small, space=space))
+    assert "space" in refused(lambda: make(Small, space=space))
 
 
 def test_infos_may_change_their_form(make):

@@ -11,25 +11,21 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from mlagents_envs.base_env import (
-    ActionSpec,
     ActionTuple,
     BaseEnv,
     BehaviorMapping,
     BehaviorSpec,
     DecisionSteps,
-    DimensionProperty,
-    ObservationSpec,
-    ObservationType,
     TerminalSteps,
 )
 from mlagents_envs.exception import UnityCommunicatorStoppedException
 
 from gym_adapters.actions import checked_actions
+from tests.trainers.scripted_env import make_spec
 
 COST, BEST = 0.01, 1.06
 LAST = 20
 """Episodes whose mean counts, or half of them if there are fewer than twice as many."""
-NONE, VARIES = DimensionProperty.NONE, DimensionProperty.VARIABLE_SIZE
 
 
 @dataclass(frozen=True)
@@ -62,17 +58,8 @@ class Line:
     def spec(self) -> BehaviorSpec:
         """The behavior."""
         shapes = [(1,)] * self.vectors + [self.image] * self.images + [(10, 5)] * self.entities
-        observations = [
-            ObservationSpec(
-                shape,
-                (VARIES, NONE) if len(shape) == 2 else (NONE,) * len(shape),
-                ObservationType.GOAL_SIGNAL if index in self.goal_signals else ObservationType.DEFAULT,
-                f"seen{index}",
-            )
-            for index, shape in enumerate(shapes)
-        ]
         continuous, branches = self.actions
-        return BehaviorSpec(observations, ActionSpec(continuous, (2,) * branches))
+        return make_spec(*shapes, continuous=continuous, branches=(2,) * branches, goals=self.goal_signals)
 
     def see(self, goal: float, age: int) -> list[np.ndarray]:
         """Observations of one agent after so many decisions."""

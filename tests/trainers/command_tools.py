@@ -38,6 +38,12 @@ def surroundings() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
 
 
+def run_command(folder: Path, module: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """A command in a process of its own, started in a folder."""
+    line = command(module, *arguments)
+    return subprocess.run(line, cwd=folder, env=surroundings(), capture_output=True, text=True, check=False)
+
+
 def wait_for(path: Path, process: subprocess.Popen) -> None:
     """Until a process has written five lines."""
     deadline = time.monotonic() + PATIENCE

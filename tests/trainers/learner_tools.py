@@ -99,7 +99,9 @@ def watch_minibatches(learner: OnPolicyLearner) -> list[tuple[Batch, torch.Tenso
 
     def watch(minibatch, losses, beta):
         with torch.no_grad():
-            distribution = learner.policy.distribution(minibatch.inputs, minibatch.forbidden)
+            distribution = learner.policy.distribution(
+                minibatch.inputs, minibatch.forbidden, minibatch.sequences
+            )
             seen.append((minibatch, distribution.log_prob(minibatch.actions)))
         return descend(minibatch, losses, beta)
 

@@ -6,7 +6,7 @@ the same step, and end without ever having been seen.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -175,14 +175,30 @@ def forbidden(who: tuple[int, int], branch: int, size: int) -> np.ndarray:
 
 
 def make_spec(
-    *shapes: tuple[int, ...], continuous: int = 0, branches: tuple[int, ...] = (), names: Sequence[str] = ()
+    *shapes: tuple[int, ...],
+    continuous: int = 0,
+    branches: tuple[int, ...] = (),
+    names: Sequence[str] = (),
+    goals: Collection[int] = (),
+    variable: bool = True,
 ) -> BehaviorSpec:
-    """A behavior with observations of these shapes."""
+    """A behavior with observations of these shapes.
+
+    Args:
+        shapes: those of two numbers are lists of entities, if `variable` is true.
+        continuous: number of continuous actions.
+        branches: choices of each discrete action.
+        names: of the observations.
+        goals: indices of the observations that are goal signals.
+        variable: whether such lists may have less than all of their entities.
+    """
+    none = DimensionProperty.NONE
+    first = {2: DimensionProperty.VARIABLE_SIZE} if variable else {}
     observations = [
         ObservationSpec(
             shape,
-            (DimensionProperty.NONE,) * len(shape),
-            ObservationType.DEFAULT,
+            (first.get(len(shape), none), *(none for _ in shape[1:])),
+            ObservationType.GOAL_SIGNAL if index in goals else ObservationType.DEFAULT,
             names[index] if names else f"obs{index}",
         )
         for index, shape in enumerate(shapes)

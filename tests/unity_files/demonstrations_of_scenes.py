@@ -1,10 +1,11 @@
 """Demonstrations of a scene, for the training files that imitate."""
 
-import importlib
 from pathlib import Path
 
 import numpy as np
 from scenes import LENGTH, Scene
+
+from tests.shown import episode, write_shown
 
 EPISODES = 8
 
@@ -14,7 +15,6 @@ def demonstrate(scene: Scene, path: Path, seed: int = 0) -> Path:
 
     The first continuous action is the first observation's first number, and so is the first choice, rounded.
     """
-    demonstrations = importlib.import_module("bridge.demonstrations")
     name, cast = next(iter(scene.casts.items()))
     actions, rng = cast.spec.action_spec, np.random.default_rng(seed)
     runs = []
@@ -27,12 +27,5 @@ def demonstrate(scene: Scene, path: Path, seed: int = 0) -> Path:
         continuous[:, :1] = rule[:, None]
         discrete = np.zeros((LENGTH, actions.discrete_size), np.int64)
         discrete[:, :1] = np.round(rule)[:, None]
-        forbidden = np.zeros((LENGTH, sum(actions.discrete_branches)), bool)
-        reward = np.full(LENGTH, 0.1, np.float32)
-        runs.append(
-            demonstrations.Trajectory(observations, continuous, discrete, forbidden, reward, ended=True)
-        )
-    demonstrations.write_demonstrations(
-        path, demonstrations.Demonstrations(str(path), name, cast.spec, tuple(runs))
-    )
-    return path
+        runs.append(episode(cast.spec, observations, continuous, discrete, reward=np.full(LENGTH, 0.1)))
+    return write_shown(path, cast.spec, *runs, name=name)

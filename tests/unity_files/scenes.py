@@ -11,21 +11,17 @@ from typing import Any
 
 import numpy as np
 from mlagents_envs.base_env import (
-    ActionSpec,
     ActionTuple,
     BaseEnv,
     BehaviorMapping,
     BehaviorSpec,
     DecisionSteps,
-    DimensionProperty,
-    ObservationSpec,
-    ObservationType,
     TerminalSteps,
 )
 
 from gym_adapters.actions import checked_actions
+from tests.trainers.scripted_env import make_spec
 
-NONE, VARIES = DimensionProperty.NONE, DimensionProperty.VARIABLE_SIZE
 LENGTH = 12
 """Decisions in an episode; the areas of a scene begin at different points of their first one."""
 
@@ -60,52 +56,38 @@ class Scene:
     areas: int = 1
 
 
-def seen(
-    *shapes: tuple[int, ...], continuous: int = 0, branches: tuple[int, ...] = (), goals: tuple[int, ...] = ()
-) -> BehaviorSpec:
-    """A behavior; shapes of two numbers are lists of entities, and `goals` are the indices of goal signals."""
-    observations = [
-        ObservationSpec(
-            shape,
-            (VARIES, NONE) if len(shape) == 2 else (NONE,) * len(shape),
-            ObservationType.GOAL_SIGNAL if index in goals else ObservationType.DEFAULT,
-            f"sensor{index}",
-        )
-        for index, shape in enumerate(shapes)
-    ]
-    return BehaviorSpec(observations, ActionSpec(continuous, branches))
-
-
 def _alone(name: str, spec: BehaviorSpec, areas: int = 4, masked: bool = False) -> Scene:
     """A scene with one agent in each area. Scenes with one agent are trained in several areas in Unity too."""
     return Scene({name: Cast(spec, masked=masked)}, areas)
 
 
-BALL = seen((8,), continuous=2)
+BALL = make_spec((8,), continuous=2)
 CAMERA = (3, 84, 84)
-WALL = seen((74,), branches=(3, 3, 3, 2))
+WALL = make_spec((74,), branches=(3, 3, 3, 2))
 SOCCER = (3, 3, 3)
 BOARD = {"VectorObs": ((432,), (144,)), "VisualObs": ((6, 9, 8), (2, 9, 8))}
 
 SCENES: dict[str, Scene] = {
     "3DBall": _alone("3DBall", BALL, 12),
-    "3DBallHard": _alone("3DBallHard", seen((45,), continuous=2), 12),
-    "Visual3DBall": _alone("Visual3DBall", seen(CAMERA, continuous=2), 12),
-    "Basic": _alone("Basic", seen((20,), branches=(3,))),
-    "GridWorld": _alone("GridWorld", seen((3, 64, 84), (2,), branches=(5,), goals=(1,)), 9, masked=True),
-    "PushBlock": _alone("PushBlock", seen((70,), branches=(7,))),
+    "3DBallHard": _alone("3DBallHard", make_spec((45,), continuous=2), 12),
+    "Visual3DBall": _alone("Visual3DBall", make_spec(CAMERA, continuous=2), 12),
+    "Basic": _alone("Basic", make_spec((20,), branches=(3,))),
+    "GridWorld": _alone("GridWorld", make_spec((3, 64, 84), (2,), branches=(5,), goals=(1,)), 9, masked=True),
+    "PushBlock": _alone("PushBlock", make_spec((70,), branches=(7,))),
     "WallJump": Scene({"BigWallJump": Cast(WALL), "SmallWallJump": Cast(WALL)}, areas=4),
-    "Crawler": _alone("Crawler", seen((172,), continuous=20), 10),
-    "Worm": _alone("Worm", seen((64,), continuous=9), 10),
-    "Walker": _alone("Walker", seen((243,), continuous=39), 10),
-    "FoodCollector": _alone("GridFoodCollector", seen((53,), (6, 40, 40), continuous=3, branches=(2,)), 5),
-    "VisualFoodCollector": _alone("VisualFoodCollector", seen(CAMERA, continuous=3, branches=(2,)), 5),
-    "Hallway": _alone("Hallway", seen((30,), branches=(5,))),
-    "Pyramids": _alone("Pyramids", seen((148,), branches=(5,))),
-    "Sorter": _alone("Sorter", seen((4,), (20, 22), branches=(3, 3, 3))),
+    "Crawler": _alone("Crawler", make_spec((172,), continuous=20), 10),
+    "Worm": _alone("Worm", make_spec((64,), continuous=9), 10),
+    "Walker": _alone("Walker", make_spec((243,), continuous=39), 10),
+    "FoodCollector": _alone(
+        "GridFoodCollector", make_spec((53,), (6, 40, 40), continuous=3, branches=(2,)), 5
+    ),
+    "VisualFoodCollector": _alone("VisualFoodCollector", make_spec(CAMERA, continuous=3, branches=(2,)), 5),
+    "Hallway": _alone("Hallway", make_spec((30,), branches=(5,))),
+    "Pyramids": _alone("Pyramids", make_spec((148,), branches=(5,))),
+    "Sorter": _alone("Sorter", make_spec((4,), (20, 22), branches=(3, 3, 3))),
     "Match3": Scene(
         {
-            f"Match3{name}": Cast(seen(*shapes, branches=(127,)), masked=True)
+            f"Match3{name}": Cast(make_spec(*shapes, branches=(127,)), masked=True)
             for name, shapes in {
                 "SimpleHeuristic": BOARD["VectorObs"],
                 "SmartHeuristic": BOARD["VisualObs"],
@@ -115,28 +97,30 @@ SCENES: dict[str, Scene] = {
         areas=4,
     ),
     "PushBlockCollab": Scene(
-        {"PushBlockCollab": Cast(seen((6, 20, 20), branches=(7,)), 3, group=1)}, areas=2
+        {"PushBlockCollab": Cast(make_spec((6, 20, 20), branches=(7,)), 3, group=1)}, areas=2
     ),
-    "DungeonEscape": Scene({"DungeonEscape": Cast(seen((360,), (1,), branches=(7,)), 3, group=1)}, areas=2),
+    "DungeonEscape": Scene(
+        {"DungeonEscape": Cast(make_spec((360,), (1,), branches=(7,)), 3, group=1)}, areas=2
+    ),
     "SoccerTwos": Scene(
         {
-            f"SoccerTwos?team={team}": Cast(seen((264,), (72,), branches=SOCCER), 2, group=1 + team)
+            f"SoccerTwos?team={team}": Cast(make_spec((264,), (72,), branches=SOCCER), 2, group=1 + team)
             for team in (0, 1)
         },
         areas=4,
     ),
     "StrikersVsGoalie": Scene(
         {
-            "Goalie?team=0": Cast(seen((738,), branches=SOCCER), 1, group=1),
-            "Striker?team=1": Cast(seen((231,), (63,), branches=SOCCER), 2, group=2),
+            "Goalie?team=0": Cast(make_spec((738,), branches=SOCCER), 1, group=1),
+            "Striker?team=1": Cast(make_spec((231,), (63,), branches=SOCCER), 2, group=2),
         },
         areas=4,
     ),
-    "Walker2d-v5-player": _alone("Walker2d-v5", seen((17,), continuous=6), 10),
-    "Walker2d-v5-sac-player": _alone("Walker2d-v5", seen((17,), continuous=6), 10),
-    "CartPole-memory-player": _alone("Partial-v0", seen((2,), branches=(2,)), 10),
+    "Walker2d-v5-player": _alone("Walker2d-v5", make_spec((17,), continuous=6), 10),
+    "Walker2d-v5-sac-player": _alone("Walker2d-v5", make_spec((17,), continuous=6), 10),
+    "CartPole-memory-player": _alone("Partial-v0", make_spec((2,), branches=(2,)), 10),
     "simple_spread-player": Scene(
-        {"simple_spread_v3": Cast(seen((18,), branches=(5,)), 3, group=1)}, areas=4
+        {"simple_spread_v3": Cast(make_spec((18,), branches=(5,)), 3, group=1)}, areas=4
     ),
 }
 

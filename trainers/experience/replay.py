@@ -17,7 +17,7 @@ from trainers.experience.array_store import ArrayStore
 from trainers.experience.frames import FrameStore
 from trainers.experience.rows import Rows, Transitions, own_and_group, require_rows, storage_type
 from trainers.experience.selected_rows import SelectedRows
-from trainers.experience.store import NO_ROW, Groupmates, StepResult
+from trainers.experience.store import NO_ROW, Groupmates, StepResult, empty_columns
 from trainers.maths.returns import Ending
 from trainers.networks.policy_network import ActionSample
 
@@ -53,21 +53,12 @@ class Replay:
 
     def __init__(self, spec: BehaviorSpec, capacity: int, memory_size: int = 0, owner: str = "") -> None:
         self.spec, self.capacity, self._owner = spec, capacity, owner
-        branches = spec.action_spec.discrete_branches
         require_rows(spec, capacity, memory_size)
         self._shapes = [tuple(observation.shape) for observation in spec.observation_specs]
         self._observations: list[ArrayStore | FrameStore] = []
-        self._columns: dict[str, np.ndarray] = {
-            "continuous": np.zeros((capacity, spec.action_spec.continuous_size), np.float32),
-            "discrete": np.zeros((capacity, len(branches)), np.int64),
-            "reward": np.zeros(capacity, np.float32),
-            "group_reward": np.zeros(capacity, np.float32),
-            "next_row": np.full(capacity, NO_ROW, np.int64),
-            "ending": np.zeros(capacity, np.int8),
-            "settled": np.zeros(capacity, np.bool_),
-            "forbidden": np.zeros((capacity, sum(branches)), np.bool_),
-            **({"memory": np.zeros((capacity, memory_size), np.float32)} if memory_size else {}),
-        }
+        self._columns = empty_columns(spec, capacity)
+        if memory_size:
+            self._columns["memory"] = np.zeros((capacity, memory_size), np.float32)
         self._any_forbidden = False
         self.first = self.total = self.settled_rows = 0
 

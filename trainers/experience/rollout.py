@@ -13,7 +13,7 @@ from mlagents_envs.base_env import BehaviorSpec
 
 from trainers.experience.rows import require_rows, storage_type, widened
 from trainers.experience.selected_rows import SelectedRows
-from trainers.experience.store import NO_ROW, Groupmates, StepResult
+from trainers.experience.store import NO_ROW, Groupmates, StepResult, empty_columns
 from trainers.networks.policy_network import ActionSample
 
 
@@ -115,22 +115,15 @@ class Rollout:
         critic_memories: int = 0,
         log_probs: bool = True,
     ) -> None:
-        size, branches = spec.action_spec.continuous_size, spec.action_spec.discrete_branches
         require_rows(spec, capacity, memory_size * (1 + critic_memories))
+        parts = spec.action_spec.continuous_size + spec.action_spec.discrete_size
         self._shapes = [tuple(observation.shape) for observation in spec.observation_specs]
         self._observations: list[np.ndarray] = []
         self._columns = {
-            "continuous": np.zeros((capacity, size), np.float32),
-            "discrete": np.zeros((capacity, len(branches)), np.int64),
-            "forbidden": np.zeros((capacity, sum(branches)), np.bool_),
-            "log_prob": np.zeros((capacity, (size + len(branches)) * log_probs), np.float32),
-            "reward": np.zeros(capacity, np.float32),
-            "group_reward": np.zeros(capacity, np.float32),
-            "next_row": np.full(capacity, NO_ROW, np.int64),
-            "ending": np.zeros(capacity, np.int8),
+            **empty_columns(spec, capacity),
+            "log_prob": np.zeros((capacity, parts * log_probs), np.float32),
             "mates": np.full((capacity, 0), NO_ROW, np.int64),
             "gone": np.zeros(capacity, np.bool_),
-            "settled": np.zeros(capacity, np.bool_),
             "memory": np.zeros((capacity, memory_size), np.float32),
             "critic_memory": np.zeros((capacity, critic_memories, memory_size), np.float32),
         }

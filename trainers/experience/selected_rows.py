@@ -1,7 +1,7 @@
 """Some rows of a rollout or of a replay buffer, as reward signals see them."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -19,6 +19,11 @@ class RowSource(Protocol):
         """Return the observations at places, one (n, *shape) array each."""
 
 
+def _column(name: str) -> Any:
+    """Return a property that is a column of `Rows`."""
+    return property(lambda rows: rows.source.column(name, rows.places))
+
+
 @dataclass(frozen=True)
 class SelectedRows:
     """Some rows of a source, which are `Rows`. Each column is read when it is accessed.
@@ -31,30 +36,12 @@ class SelectedRows:
     source: RowSource
     places: np.ndarray
 
-    @property
-    def settled(self) -> np.ndarray:
-        """See `Rows.settled`."""
-        return self.source.column("settled", self.places)
-
-    @property
-    def reward(self) -> np.ndarray:
-        """See `Rows.reward`."""
-        return self.source.column("reward", self.places)
-
-    @property
-    def group_reward(self) -> np.ndarray:
-        """See `Rows.group_reward`."""
-        return self.source.column("group_reward", self.places)
-
-    @property
-    def continuous(self) -> np.ndarray:
-        """See `Rows.continuous`."""
-        return self.source.column("continuous", self.places)
-
-    @property
-    def discrete(self) -> np.ndarray:
-        """See `Rows.discrete`."""
-        return self.source.column("discrete", self.places)
+    settled = _column("settled")
+    reward = _column("reward")
+    group_reward = _column("group_reward")
+    continuous = _column("continuous")
+    discrete = _column("discrete")
+    ending = _column("ending")
 
     @property
     def observations(self) -> list[np.ndarray]:
@@ -65,11 +52,6 @@ class SelectedRows:
     def next_observations(self) -> list[np.ndarray]:
         """See `Rows.next_observations`."""
         return self.source.read(self.source.next_places(self.places))
-
-    @property
-    def ending(self) -> np.ndarray:
-        """See `Rows.ending`."""
-        return self.source.column("ending", self.places)
 
     def select(self, places: np.ndarray) -> "SelectedRows":
         """See `Rows.select`."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from mlagents_envs.base_env import BehaviorSpec
 
 from trainers.networks.policy_network import ActionSample
 
@@ -45,6 +46,21 @@ class Groupmates:
     rows: np.ndarray
     mates: np.ndarray
     gone: np.ndarray
+
+
+def empty_columns(spec: BehaviorSpec, capacity: int) -> dict[str, np.ndarray]:
+    """Return what every store keeps of rows besides observations, for so many of them, by name."""
+    branches = spec.action_spec.discrete_branches
+    return {
+        "continuous": np.zeros((capacity, spec.action_spec.continuous_size), np.float32),
+        "discrete": np.zeros((capacity, len(branches)), np.int64),
+        "forbidden": np.zeros((capacity, sum(branches)), np.bool_),
+        "reward": np.zeros(capacity, np.float32),
+        "group_reward": np.zeros(capacity, np.float32),
+        "next_row": np.full(capacity, NO_ROW, np.int64),
+        "ending": np.zeros(capacity, np.int8),
+        "settled": np.zeros(capacity, np.bool_),
+    }
 
 
 class Store(Protocol):

@@ -2,16 +2,18 @@
 
 import dataclasses
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import numpy as np
 
-import tests.faults.fault  # noqa: F401 - so that the tools of the tests of `bridge` are found
 from bridge import wire
 from gym_adapters import UserError
+from tests.faults.fault import (
+    Fault,  # before those below, so that the tools of the tests of `bridge` are found
+)
 
 # isort: split
 from messages import Message, opening, vector
@@ -58,6 +60,14 @@ class Odd:
                 return str(error)
         finished = outcomes and all(outcome.steps >= MAX_STEPS for outcome in outcomes.values())
         return "" if finished else "it was stopped"
+
+
+def faults_of(kinds: Sequence[Callable[[], Iterator[Odd]]], whole: bool) -> Iterator[Fault]:
+    """All messages of these kinds, or the first of each."""
+    for kind in kinds:
+        for number, odd in enumerate(kind()):
+            if whole or number == 0:
+                yield Fault(f"{kind.__name__}-{odd.name}", odd.attempt)
 
 
 def odd_opening(name: str, says: str, /, *infos: Any, **fields: Any) -> Odd:

@@ -5,12 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 from mlagents_envs.base_env import (
-    ActionSpec,
     ActionTuple,
     BehaviorSpec,
-    DimensionProperty,
-    ObservationSpec,
-    ObservationType,
 )
 from run_tools import learn
 from scripted_env import make_spec
@@ -52,20 +48,11 @@ SAC = {
         "init_entcoef": 0.1,
     },
 }
-ENTITIES = BehaviorSpec(
-    [
-        ObservationSpec((2,), (DimensionProperty.NONE,), ObservationType.DEFAULT, "time"),
-        ObservationSpec(
-            (3, 2), (DimensionProperty.VARIABLE_SIZE, DimensionProperty.NONE), ObservationType.DEFAULT, "rows"
-        ),
-    ],
-    ActionSpec(0, (2,)),
-)
 SPECS = {
     "discrete": make_spec((3,), branches=(2,)),
     "hybrid": make_spec((3,), continuous=1, branches=(2,)),
     "image": make_spec((2,), (1, 20, 20), branches=(2,)),
-    "entities": ENTITIES,
+    "entities": make_spec((2,), (3, 2), branches=(2,)),
 }
 
 

@@ -12,13 +12,13 @@ from learner_tools import (
     drive,
     log_ratio,
     make_learner,
+    watch_minibatches,
     whole_state,
 )
 from scripted_env import INDEX, LIFE, Behavior, Life, ScriptedEnv, Visit, crowd, make_spec
 
 from trainers.algorithms.on_policy import OnPolicyLearner
 from trainers.experience.agents import AgentBatch
-from trainers.experience.batch import Batch
 from trainers.networks.policy_network import ActionSample
 
 ALGORITHMS = ["ppo", "a2c", "poca", "mappo"]
@@ -54,23 +54,6 @@ def restless(steps: int) -> list[Life]:
     return [*crowd(4, steps, 7), *limited, *slow, lost]
 
 
-def watched(learner: OnPolicyLearner) -> list[tuple[Batch, torch.Tensor]]:
-    """A list that grows by each minibatch and the log-probabilities it has when it is learned from."""
-    seen = []
-    descend = learner.descend
-
-    def watch(minibatch, losses, beta):
-        with torch.no_grad():
-            distribution = learner.policy.distribution(
-                minibatch.inputs, minibatch.forbidden, minibatch.sequences
-            )
-            seen.append((minibatch, distribution.log_prob(minibatch.actions)))
-        return descend(minibatch, losses, beta)
-
-    learner.descend = watch  # type: ignore[method-assign]
-    return seen
-
-
 @pytest.mark.parametrize(
     ("trainer_type", "shared"),
     [("ppo", False), ("ppo", True), ("a2c", False), ("a2c", True), ("poca", False), ("mappo", False)],
@@ -79,7 +62,7 @@ def test_recomputed_along_sequences_ratios_are_one_and_values_are_the_same(train
     """On the first minibatch of every update, for all rows but those that were carried over."""
     hyper = {"shared_critic": True} if shared else {}
     learner = remembering(trainer_type, batch_size=32, network={"normalize": True}, **hyper)
-    seen = watched(learner)
+    seen = watch_minibatches(learner)
     carried = []
     prepare = learner.prepare
 

@@ -1,6 +1,7 @@
 """POCA and MAPPO learn games of groups whose best play is known."""
 
 import os
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,26 +18,16 @@ SEEDS = range(int(os.environ.get("GAME_SEEDS", "1")))
 class Groups(TaskEnv):
     """Pairs of agents that are paid together: rows 2k and 2k + 1 are a group. All begin at the same time."""
 
-    def reset(self) -> None:
-        super().reset()
-        self.age[:] = 0
-        self.observations, self.masks = self.look(self.rng, self.age)
-        nobody = np.arange(0)
-        self.steps = (
-            self._decision(np.arange(self.agents), np.zeros(self.agents)),
-            self._terminal(nobody, np.zeros(0)),
-        )
-
     def _decision(self, rows: np.ndarray, reward: np.ndarray) -> DecisionSteps:
-        steps = super()._decision(rows, reward)
-        steps.group_id, steps.group_reward = (rows // 2 + 1).astype(np.int32), steps.reward
-        steps.reward = np.zeros_like(steps.reward)
-        return steps
+        return self._for_groups(super()._decision(rows, reward))
 
     def _terminal(self, rows: np.ndarray, reward: np.ndarray) -> TerminalSteps:
-        steps = super()._terminal(rows, reward)
-        steps.group_id, steps.group_reward = (rows // 2 + 1).astype(np.int32), steps.reward
-        steps.reward = np.zeros_like(steps.reward)
+        return self._for_groups(super()._terminal(rows, reward))
+
+    @staticmethod
+    def _for_groups(steps: Any) -> Any:
+        steps.group_id = (steps.agent_id // 2 + 1).astype(np.int32)
+        steps.group_reward, steps.reward = steps.reward, np.zeros_like(steps.reward)
         return steps
 
 
@@ -51,7 +42,7 @@ def one_that_counts() -> Groups:
         right = observations[0][:, :3].argmax(1) == action.discrete[:, 0]
         return np.repeat(right[::2], 2).astype(np.float32)
 
-    return Groups(make_spec((5,), branches=(3,)), look, pay, agents=32, length=1)
+    return Groups(make_spec((5,), branches=(3,)), look, pay, 32, length=1, together=True)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -100,7 +91,7 @@ class TwoSteps(Groups):
             self.state = np.repeat(np.where(state[::2] == 0, 1 + first, 0), 2)
             return np.repeat(paid, 2).astype(np.float32)
 
-        super().__init__(make_spec((5,), branches=(2,)), look, pay, agents=32, length=2, seed=seed)
+        super().__init__(make_spec((5,), branches=(2,)), look, pay, 32, length=2, seed=seed, together=True)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

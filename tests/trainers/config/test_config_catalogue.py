@@ -8,6 +8,7 @@ import pytest
 from pydantic import Field
 
 from gym_adapters.errors import UserError
+from tests.refusals import refused
 from trainers.config import (
     AlgorithmSettings,
     BehaviorSettings,
@@ -165,9 +166,9 @@ def test_an_added_signal_that_is_null_is_off() -> None:
     ],
 )
 def test_an_error_in_an_added_signal_names_its_key(block: Any, problem: str) -> None:
-    with pytest.raises(UserError) as caught:
-        signals(extrinsic={}, bonus=block)
-    assert str(caught.value) == f"settings: behaviors.W.reward_signals.bonus{problem}"
+    assert (
+        refused(signals, extrinsic={}, bonus=block) == f"settings: behaviors.W.reward_signals.bonus{problem}"
+    )
 
 
 @pytest.mark.usefixtures("bonus")
@@ -180,9 +181,13 @@ def test_a_misspelt_added_signal_is_suggested() -> None:
 def test_a_misspelt_trainer_type_is_the_one_problem(given: str) -> None:
     """Its other keys cannot be judged without it, and do not add further problems."""
     known = "'ppo', 'sac', 'poca', 'mappo', 'a2c', 'dqn' or 'pqn'"
-    with pytest.raises(UserError) as caught:
-        load_settings({"behaviors": {"W": {"trainer_type": given, "hyperparameters": {"no_such_key": 1}}}})
-    assert str(caught.value) == f"settings: behaviors.W.trainer_type: expected {known}, got '{given}'"
+    assert (
+        refused(
+            load_settings,
+            {"behaviors": {"W": {"trainer_type": given, "hyperparameters": {"no_such_key": 1}}}},
+        )
+        == f"settings: behaviors.W.trainer_type: expected {known}, got '{given}'"
+    )
 
 
 def test_a_misspelt_trainer_type_beside_default_settings() -> None:

@@ -7,7 +7,7 @@ import pytest
 from mlagents_envs.base_env import ActionSpec, BehaviorSpec, DecisionSteps, TerminalSteps
 from scripted_env import make_spec
 
-from trainers import UserError
+from tests.refusals import refused
 from trainers.experience.checks import (
     StepsChecker,
     checked_pair,
@@ -32,13 +32,6 @@ def parts(count: int = 3, **other: Any) -> dict[str, Any]:
 
 def decision(**other: Any) -> DecisionSteps:
     return DecisionSteps(**parts(**other), action_mask=None)
-
-
-def refusal(call) -> str:
-    with pytest.raises(UserError) as caught:
-        call()
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 def test_good_steps_are_passed_on_as_they_are():
@@ -91,7 +84,7 @@ def test_nobody_may_be_empty_lists():
     ],
 )
 def test_what_does_not_fit_is_named(other, told):
-    message = refusal(lambda: StepsChecker("B", SPEC).checked(decision(**other)))
+    message = refused(lambda: StepsChecker("B", SPEC).checked(decision(**other)))
     assert message.startswith("behavior B, ")
     assert told in message
 
@@ -99,7 +92,7 @@ def test_what_does_not_fit_is_named(other, told):
 @pytest.mark.parametrize("interrupted", [None, [True], ["yes"] * 3, np.zeros(3)])
 def test_interrupted_is_one_flag_per_agent(interrupted):
     steps = TerminalSteps(**parts(), interrupted=interrupted)
-    assert "interrupted is" in refusal(lambda: StepsChecker("B", SPEC).checked(steps))
+    assert "interrupted is" in refused(lambda: StepsChecker("B", SPEC).checked(steps))
 
 
 def test_an_image_keeps_its_type():
@@ -107,17 +100,17 @@ def test_an_image_keeps_its_type():
     checker = StepsChecker("B", SPEC)
     checker.checked(decision())
     floats = decision(obs=[np.ones((3, 2), np.float32), np.ones((3, 1, 4, 4), np.float32)])
-    assert "observation 1 is float32 and was uint8 before" in refusal(lambda: checker.checked(floats))
+    assert "observation 1 is float32 and was uint8 before" in refused(lambda: checker.checked(floats))
 
 
 @pytest.mark.parametrize("steps", [None, (), 7, (decision(),), (decision(), decision())])
 def test_get_steps_returns_a_pair(steps):
-    assert "expected a DecisionSteps and a TerminalSteps" in refusal(lambda: checked_pair("B", steps))
+    assert "expected a DecisionSteps and a TerminalSteps" in refused(lambda: checked_pair("B", steps))
 
 
 @pytest.mark.parametrize("specs", [None, ["B"], {"B": None}, {3: SPEC}])
 def test_behaviors_are_names_and_specs(specs):
-    assert "behavior_specs" in refusal(lambda: checked_specs(specs))
+    assert "behavior_specs" in refused(lambda: checked_specs(specs))
 
 
 @pytest.mark.parametrize(
@@ -128,9 +121,9 @@ def test_behaviors_are_names_and_specs(specs):
     ],
 )  # fmt: skip
 def test_a_behavior_sees_and_does_something(spec):
-    assert "behavior B: " in refusal(lambda: require_learnable("B", spec))
+    assert "behavior B: " in refused(lambda: require_learnable("B", spec))
 
 
 def test_a_behavior_stays_what_it_is():
     require_same("B", make_spec((2,), (1, 4, 4), branches=(3,), names=("new", "names")), SPEC)
-    assert "changed from" in refusal(lambda: require_same("B", make_spec((2,), branches=(3,)), SPEC))
+    assert "changed from" in refused(lambda: require_same("B", make_spec((2,), branches=(3,)), SPEC))

@@ -10,8 +10,8 @@ from learner_tools import assert_same, behavior_settings, drive, make_learner
 from mlagents_envs.base_env import BehaviorSpec
 from scripted_env import Behavior, ScriptedEnv, crowd, make_spec
 
-from bridge.demonstrations import Demonstrations, Trajectory, write_demonstrations
 from gym_adapters.errors import UserError
+from tests.shown import episode, write_shown
 from trainers.algorithms.learner import Learner
 from trainers.config import load_settings
 from trainers.networks.distributions import ActionDistribution
@@ -38,9 +38,7 @@ def teach(
     forbidden = np.zeros((count, sum(spec.action_spec.discrete_branches)), np.bool_)
     if forbid:
         forbidden[:, :3] = ~np.eye(3, dtype=np.bool_)[choices]
-    reward = np.ones(count, np.float32)
-    run = Trajectory((seen,), continuous.astype(np.float32), discrete, forbidden, reward, ended=True)
-    write_demonstrations(path, Demonstrations("teacher", "Test", spec, (run,)))
+    write_shown(path, spec, episode(spec, [seen], continuous, discrete, forbidden, np.ones(count)))
     return seen[:-1], continuous, discrete
 
 
@@ -96,15 +94,7 @@ def test_the_clone_does_what_the_teacher_did(
 
 def test_an_action_at_the_end_of_the_range_is_reached_and_one_beyond_it_is_cut(tmp_path: Path) -> None:
     spec = make_spec((3,), continuous=1, branches=())
-    run = Trajectory(
-        (np.ones((101, 3), np.float32),),
-        np.full((100, 1), 7.0, np.float32),
-        np.zeros((100, 0), np.int64),
-        np.zeros((100, 0), np.bool_),
-        np.zeros(100, np.float32),
-        ended=True,
-    )
-    write_demonstrations(tmp_path / "far.demo", Demonstrations("", "Test", spec, (run,)))
+    write_shown(tmp_path / "far.demo", spec, episode(spec, [np.ones((101, 3))], [7.0] * 100))
     learner = pupil(tmp_path / "far.demo", branches=(), num_epoch=60)
     learner.clone()
     assert acts_like(learner, np.ones((1, 3), np.float32))[0] == pytest.approx(1.0, abs=0.02)
@@ -236,17 +226,8 @@ def recall_task(path: Path, episodes: int = 60, length: int = 4) -> np.ndarray:
     for sign in signs:
         seen = np.zeros((length + 1, 3), np.float32)
         seen[0, 0] = sign
-        runs.append(
-            Trajectory(
-                (seen,),
-                np.full((length, 1), 0.6 * sign, np.float32),
-                np.full((length, 1), 1 + int(sign), np.int64),
-                np.zeros((length, 3), np.bool_),
-                np.zeros(length, np.float32),
-                ended=True,
-            )
-        )
-    write_demonstrations(path, Demonstrations("test", "Test", spec, tuple(runs)))
+        runs.append(episode(spec, [seen], [0.6 * sign] * length, [1 + int(sign)] * length))
+    write_shown(path, spec, *runs)
     return signs
 
 

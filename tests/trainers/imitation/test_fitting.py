@@ -8,7 +8,8 @@ import torch
 from scripted_env import make_spec
 from test_cloning import HYPER, pupil, teach
 
-from bridge.demonstrations import Demonstrations, Trajectory
+from bridge.demonstrations import Demonstrations
+from tests.shown import episode
 from trainers.imitation import fitting
 from trainers.imitation.cloning import Cloning
 from trainers.imitation.fitting import default_epochs, deviation, divided, fit, mean_loss
@@ -17,17 +18,7 @@ SPEC = make_spec((3,), continuous=1, branches=(3,))
 
 
 def made(lengths: list[int]) -> Demonstrations:
-    runs = tuple(
-        Trajectory(
-            (np.zeros((length + 1, 3), np.float32),),
-            np.zeros((length, 1), np.float32),
-            np.zeros((length, 1), np.int64),
-            np.zeros((length, 3), np.bool_),
-            np.zeros(length, np.float32),
-            ended=True,
-        )
-        for length in lengths
-    )
+    runs = tuple(episode(SPEC, [np.zeros((length + 1, 3))]) for length in lengths)
     return Demonstrations("test", "Test", SPEC, runs)
 
 

@@ -56,4 +56,4 @@ def test_bytes_and_the_floats_they_stand_for_are_the_same_picture():
 
 def test_an_observation_that_is_neither_vector_nor_image_is_refused():
     with pytest.raises(UserError, match=r"observation 1 .*\(4, 5\)"):
-        ActorCritic(make_spec((3,), (4, 5), continuous=1), NetworkSettings())
+        ActorCritic(make_spec((3,), (4, 5), continuous=1, variable=False), NetworkSettings())

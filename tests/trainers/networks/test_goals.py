@@ -11,11 +11,9 @@ from mlagents_envs.base_env import (
     ActionSpec,
     ActionTuple,
     BehaviorSpec,
-    DimensionProperty,
-    ObservationSpec,
-    ObservationType,
 )
 from run_tools import solve
+from scripted_env import make_spec
 from task_envs import Observations, TaskEnv, one_hot
 
 from bridge.onnx_check import check_file
@@ -40,30 +38,9 @@ NETWORKS: list[tuple[type[PolicyNetwork], int]] = [
 ]
 """Each network, and how many of its layers depend on the goal: the critic of a group has none, as in ML-Agents."""
 
-DEFAULT, GOAL = ObservationType.DEFAULT, ObservationType.GOAL_SIGNAL
-VARIES = DimensionProperty.VARIABLE_SIZE
-
-
-def make_spec(*seen: tuple[tuple[int, ...], ObservationType], continuous: int = 0) -> BehaviorSpec:
-    """A behavior with observations of these shapes and types, and a choice of four."""
-    observations = [
-        ObservationSpec(
-            shape,
-            tuple(
-                VARIES if len(shape) == 2 and not index else DimensionProperty.NONE
-                for index in range(len(shape))
-            ),
-            kind,
-            f"seen{number}",
-        )
-        for number, (shape, kind) in enumerate(seen)
-    ]
-    return BehaviorSpec(observations, ActionSpec(continuous, (4,)))
-
-
-VECTORS = make_spec(((3,), DEFAULT), ((4,), GOAL), ((2,), DEFAULT))
-PLAIN = make_spec(((3,), DEFAULT), ((4,), DEFAULT), ((2,), DEFAULT))
-IMAGES = make_spec(((3, 20, 20), DEFAULT), ((1, 22, 20), GOAL), ((2,), GOAL), ((5, 3), DEFAULT))
+VECTORS = make_spec((3,), (4,), (2,), branches=(4,), goals=(1,))
+PLAIN = make_spec((3,), (4,), (2,), branches=(4,))
+IMAGES = make_spec((3, 20, 20), (1, 22, 20), (2,), (5, 3), branches=(4,), goals=(1, 2))
 
 
 def look(spec: BehaviorSpec, rows: int = 6, seed: int = 0) -> list[np.ndarray]:
@@ -189,11 +166,11 @@ def test_the_numpy_path_steps_aside() -> None:
     assert not has_path(ActorCritic(VECTORS, settings()))
 
 
-@pytest.mark.parametrize("other", [(), (((2,), GOAL),)], ids=["alone", "beside another goal"])
+@pytest.mark.parametrize("other", [(), ((2,),)], ids=["alone", "beside another goal"])
 def test_entities_are_no_goal(other: tuple) -> None:
-    spec = make_spec(((3,), DEFAULT), ((5, 2), GOAL), *other)
+    spec = make_spec((3,), (5, 2), *other, branches=(4,), goals=(1, 2))
     with pytest.raises(
-        UserError, match=r"observation 1 \(seen1\) is a goal signal of variable length; .* none"
+        UserError, match=r"observation 1 \(obs1\) is a goal signal of variable length; .* none"
     ):
         ActorCritic(spec, settings())
     assert not goal_layers(ActorCritic(spec, settings(goal_conditioning_type="none")))
@@ -246,7 +223,7 @@ def test_a_goal_says_which_rule_counts() -> None:
     def pay(seen: Observations, action: ActionTuple) -> np.ndarray:
         return orders[seen[1].argmax(1), seen[0].argmax(1)] == action.discrete[:, 0]
 
-    env = TaskEnv(make_spec(((4,), DEFAULT), ((4,), GOAL)), see, pay)
+    env = TaskEnv(make_spec((4,), (4,), branches=(4,), goals=(1,)), see, pay)
     hyper = {"batch_size": 128, "buffer_size": 512, "learning_rate": 0.005, "num_epoch": 6, "beta": 1e-3}
     ppo = {"trainer_type": "ppo", "hyperparameters": hyper}
     assert solve(env, ppo, 12_000, {"hidden_units": 16}) == 1.0

@@ -3,19 +3,17 @@
 import errno
 import os
 import shutil
-import stat
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import gymnasium
 import numpy as np
 import pytest
-from command_tools import REPOSITORY, command, surroundings, the_error, write_file
+from command_tools import REPOSITORY, run_command, the_error, write_file
 
 from bridge.demonstrations import Trajectory, load_demonstrations, write_demonstrations
 from gym_adapters.make import make_env
+from tests.bridge.processes import write_player
 from trainers import load_policy
 from trainers.playback.demonstrate import main, record
 from trainers.records.policy_file import LoadedPolicy, find_checkpoints
@@ -136,20 +134,9 @@ def test_both_players_of_a_game_of_turns_are_recorded(tmp_path, option):
 
 
 def test_a_player_is_recorded_too(cartpole, tmp_path):
-    player = tmp_path / "player.sh"
-    player.write_text(
-        f'#!/bin/sh\nexec "{sys.executable}" -m bridge.player --env CartPole-v1 --agents 2 "$@"\n'
-    )
-    player.chmod(player.stat().st_mode | stat.S_IXUSR)
-    done = subprocess.run(
-        command(
-            "trainers.demonstrate", cartpole / "pole", "--env", player, "--episodes", 3, "--out", "p.demo"
-        ),
-        cwd=tmp_path,
-        env=surroundings(),
-        capture_output=True,
-        text=True,
-    )
+    player = write_player(tmp_path, "-m", "bridge.player", "--env", "CartPole-v1", "--agents", 2)
+    words = (cartpole / "pole", "--env", player, "--episodes", 3, "--out", "p.demo")
+    done = run_command(tmp_path, "trainers.demonstrate", *words)
     assert done.returncode == 0, done.stderr
     found = load_demonstrations(tmp_path / "p.demo")
     assert (found.name, len(found.returns)) == ("CartPole-v1", 3)
@@ -200,12 +187,6 @@ def test_a_player_that_the_run_names_is_started_only_if_it_is_trusted(cartpole, 
 
 
 def test_the_command_refuses_without_a_traceback(tmp_path):
-    done = subprocess.run(
-        command("trainers.demonstrate", "missing", "--out", "a.demo"),
-        cwd=tmp_path,
-        env=surroundings(),
-        capture_output=True,
-        text=True,
-    )
+    done = run_command(tmp_path, "trainers.demonstrate", "missing", "--out", "a.demo")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "error: missing: no such run folder or checkpoint\n"

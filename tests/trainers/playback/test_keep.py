@@ -13,6 +13,7 @@ from learner_tools import assert_same, flat
 from run_tools import contents
 
 from trainers import UserError, load_policy
+from trainers.config.loader import CONFIGURATION
 from trainers.playback import keep as keep_module
 from trainers.playback.evaluation import main as evaluate_main
 from trainers.playback.keep import MOST_BYTES, keep
@@ -56,12 +57,19 @@ def test_a_kept_policy_of_any_algorithm_acts_as_it_did_and_starts_another_run(tr
     assert evaluated(kept, capsys) == evaluated(run, capsys)
 
     before = contents(kept)
+    assert set(map(str, before)) == {"CartPole-v1.onnx", "CartPole-v1/checkpoint.pt", CONFIGURATION}
+    assert str(tmp_path) not in (kept / CONFIGURATION).read_text()
+    assert load_policy(kept).step == load_policy(run).step
+    assert not any("ptimizer" in key for key in load_state(kept / "CartPole-v1" / "checkpoint.pt"))
     assert keep_main([str(run), "--out", str(tmp_path / "kept")]) == 2
     assert "is kept there already; use --force" in capsys.readouterr().err
     assert contents(kept) == before
     assert keep_main([str(run), "--out", str(tmp_path / "kept"), "--force"]) == 0
 
     (tmp_path / "kept" / "CartPole-v1").rename(tmp_path / "policy")
+    place = ["--run-id", "policy", "--results-dir", str(tmp_path)]
+    assert train_main(["--resume", *place], trainer_type) == 2
+    assert "use --initialize-from" in capsys.readouterr().err
     later = trained(trainer_type, tmp_path, "later", "--initialize-from", "policy", "--max-steps", "1")
     source, started = (load_state(path / "CartPole-v1" / "checkpoint.pt") for path in (run, later))
     assert_same(started["Policy"], source["Policy"])

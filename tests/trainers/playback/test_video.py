@@ -24,10 +24,7 @@ from trainers.config.loader import CONFIGURATION
 from trainers.playback.evaluation import main as evaluate_main
 from trainers.playback.gallery import main as gallery_main
 from trainers.playback.keep import MOST_BYTES, keep
-from trainers.playback.keep import main as keep_main
 from trainers.playback.video import Episode, Look, write_video
-from trainers.records.checkpoint import load_state
-from trainers.training.cli import main as train_main
 from trainers.training.environments import make_environment
 
 REPOSITORY = Path(__file__).parents[3]
@@ -176,29 +173,6 @@ def test_a_missing_package_is_named(cartpole, tmp_path, monkeypatch, capfd):
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
     assert evaluate_main([str(cartpole), "--video", str(tmp_path / "film.mp4")]) == 2
     assert install_command("imageio-ffmpeg", "pygame-ce") in capfd.readouterr().err
-
-
-def test_a_kept_policy_acts_as_it_did_and_starts_another_run(cartpole, tmp_path, capfd):
-    assert keep_main([str(cartpole), "--out", str(tmp_path)]) == 0
-    kept = tmp_path / "CartPole-v1"
-    files = sorted(path.relative_to(kept).as_posix() for path in kept.rglob("*") if path.is_file())
-    assert files == ["CartPole-v1.onnx", "CartPole-v1/checkpoint.pt", CONFIGURATION]
-    assert str(cartpole.parent) not in (kept / CONFIGURATION).read_text()
-    seen = np.random.default_rng(0).normal(size=(100, 4)).astype(np.float32)
-    was, now = load_policy(cartpole), load_policy(kept)
-    assert (was.act(seen).discrete == now.act(seen).discrete).all()
-    assert was.step == now.step
-    assert not any("ptimizer" in key for key in load_state(kept / "CartPole-v1" / "checkpoint.pt"))
-
-    place = ["--results-dir", str(tmp_path), "--set", "behaviors.*.max_steps=128"]
-    more = ["--env", "CartPole-v1", "--run-id", "more", "--initialize-from", "CartPole-v1", *place]
-    network = ["hidden_units=16", "num_layers=1", "normalize=false", "activation=swish"]
-    for setting in network:
-        more += ["--set", f"behaviors.*.network_settings.{setting}"]
-    capfd.readouterr()
-    assert train_main(["--resume", "--run-id", "CartPole-v1", *place], "ppo") == 2
-    assert "use --initialize-from" in capfd.readouterr().err
-    assert train_main(more, "ppo") == 0
 
 
 @pytest.mark.parametrize(("units", "bits"), [(64, 32), (512, 16), (768, 8)])

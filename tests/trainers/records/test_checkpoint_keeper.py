@@ -31,17 +31,19 @@ def saved(recorder: Recorder) -> dict:
     return json.loads(json.dumps(recorder.status()))
 
 
-def export_nothing(path: Path) -> None:
-    path.write_bytes(f"model of {path.stem}".encode())
+def save_at(keeper: CheckpointKeeper, *steps: int) -> OnPolicyLearner:
+    """Checkpoints of a learner at these steps, which are its rewards too."""
+    learner = make_learner(SPEC, SETTINGS)
+    for step in steps:
+        learner.step = step
+        keeper.save(whole_state(learner), float(step))
+        keeper.export(lambda path: path.write_bytes(f"model of {path.stem}".encode()))
+    return learner
 
 
 def test_the_newest_checkpoints_are_kept_and_older_ones_deleted(tmp_path):
     keeper = CheckpointKeeper(tmp_path, "Test", keep=3)
-    learner = make_learner(SPEC, SETTINGS)
-    for step in (10, 20, 30, 40, 40, 50):
-        learner.step = step
-        keeper.save(whole_state(learner), float(step))
-        keeper.export(export_nothing)
+    save_at(keeper, 10, 20, 30, 40, 40, 50)
     names = {path.name for path in keeper.folder.iterdir()}
     steps = {f"Test-{step}{suffix}" for step in (30, 40, 50) for suffix in (".pt", ".onnx")}
     assert names == {*steps, "checkpoint.pt"}
@@ -62,19 +64,14 @@ def test_the_newest_checkpoints_are_kept_and_older_ones_deleted(tmp_path):
     later = CheckpointKeeper(tmp_path, "Test", keep=2)
     later.restore(status)
     assert [entry["steps"] for entry in later.entries] == [30, 50]
-    learner.step = 60
-    later.save(whole_state(learner), None)
+    save_at(later, 60)
     names = {path.name for path in keeper.folder.glob("Test-*.pt")}
     assert names == {"Test-50.pt", "Test-60.pt"}
 
 
 def test_files_of_a_checkpoint_that_a_kill_cut_short_are_swept_and_no_others(tmp_path):
-    learner = make_learner(SPEC, SETTINGS)
     keeper = CheckpointKeeper(tmp_path, "Test", keep=3)
-    for step in (10, 20):
-        learner.step = step
-        keeper.save(whole_state(learner), None)
-        keeper.export(export_nothing)
+    learner = save_at(keeper, 10, 20)
     keeper.save_best(whole_state(learner))
     status = keeper.status()
     others = ("Test-30.pt.bak", "Test-x.pt", "Other-30.pt", "Test-30.txt", "Test--30.pt", "Test-10.onnx")
@@ -97,12 +94,8 @@ def test_files_of_a_checkpoint_that_a_kill_cut_short_are_swept_and_no_others(tmp
 
 def test_numbered_files_without_a_list_are_put_on_one(tmp_path):
     """As after a kill between the first checkpoint and the first `training_status.json`."""
-    learner = make_learner(SPEC, SETTINGS)
     keeper = CheckpointKeeper(tmp_path, "Test", keep=2)
-    for step in (9, 10):
-        learner.step = step
-        keeper.save(whole_state(learner), 1.0)
-        keeper.export(export_nothing)
+    save_at(keeper, 9, 10)
     (keeper.folder / "Test-10.onnx").unlink()
     later = CheckpointKeeper(tmp_path, "Test", keep=2)
     later.restore({})
@@ -110,25 +103,24 @@ def test_numbered_files_without_a_list_are_put_on_one(tmp_path):
         (9, "Test/Test-9.onnx"),
         (10, "Test/Test-10.pt"),
     ]
-    learner.step = 20
-    later.save(whole_state(learner), None)
-    assert {path.name for path in keeper.folder.glob("Test-*")} == {"Test-10.pt", "Test-20.pt"}
+    save_at(later, 20)
+    names = {path.name for path in keeper.folder.glob("Test-*")}
+    assert names == {"Test-10.pt", "Test-20.pt", "Test-20.onnx"}
 
 
-def end_episodes(learner: OnPolicyLearner, returns: list[float], at_step: int) -> None:
+def end_episodes(recorder: Recorder, returns: list[float], at_step: int) -> None:
+    """Episodes with these returns end, and a summary is written."""
+    learner = recorder.learner
     learner.metrics.add_episodes(np.array(returns), np.zeros(len(returns)), np.ones(len(returns)))
     learner.step = at_step
     learner.policy.log_std.data.fill_(at_step)  # so that a saved policy tells when it was saved
+    summary = recorder.summarise(at_step / 100)
+    assert summary is not None
+    recorder.write(summary)
 
 
 def saved_at(folder: Path) -> float:
     return load_state(folder / "Test" / "best.pt")["Policy"]["log_std"][0].item()
-
-
-def summarise(recorder: Recorder, elapsed: float) -> None:
-    summary = recorder.summarise(elapsed)
-    assert summary is not None
-    recorder.write(summary)
 
 
 def test_best_is_the_policy_with_the_highest_mean_of_a_hundred_episodes_at_a_summary(tmp_path):
@@ -136,24 +128,19 @@ def test_best_is_the_policy_with_the_highest_mean_of_a_hundred_episodes_at_a_sum
     recorder = FileRecorder(learner, tmp_path, "", {}, resume=False)
     best = tmp_path / "Test" / "best.pt"
 
-    end_episodes(learner, [1000.0] * 99, at_step=100)
-    summarise(recorder, 1.0)
+    end_episodes(recorder, [1000.0] * 99, at_step=100)
     assert not best.exists(), "99 episodes are too few"
-    end_episodes(learner, [5.0] * 100, at_step=200)
-    summarise(recorder, 2.0)
+    end_episodes(recorder, [5.0] * 100, at_step=200)
     assert saved_at(tmp_path) == 200
     assert recorder.best_return == 5.0
-    end_episodes(learner, [4.0] * 100, at_step=300)
-    summarise(recorder, 3.0)
+    end_episodes(recorder, [4.0] * 100, at_step=300)
     assert saved_at(tmp_path) == 200, "worse"
-    end_episodes(learner, [6.0] * 90 + [106.0] * 10, at_step=400)
-    summarise(recorder, 4.0)
+    end_episodes(recorder, [6.0] * 90 + [106.0] * 10, at_step=400)
     assert saved_at(tmp_path) == 400
     assert recorder.best_return == 16.0
 
     learner.training = False
-    end_episodes(learner, [99.0] * 100, at_step=500)
-    summarise(recorder, 5.0)
+    end_episodes(recorder, [99.0] * 100, at_step=500)
     assert saved_at(tmp_path) == 400, "only training makes a policy better"
     learner.training = True
     status = saved(recorder)
@@ -163,11 +150,9 @@ def test_best_is_the_policy_with_the_highest_mean_of_a_hundred_episodes_at_a_sum
     # A resumed run does not overwrite a better policy of the run before.
     resumed = FileRecorder(make_learner(SPEC, SETTINGS), tmp_path, "", status, resume=True)
     assert resumed.best_return == 16.0
-    end_episodes(resumed.learner, [15.0] * 100, at_step=600)
-    summarise(resumed, 1.0)
+    end_episodes(resumed, [15.0] * 100, at_step=600)
     assert saved_at(tmp_path) == 400
-    end_episodes(resumed.learner, [17.0] * 100, at_step=700)
-    summarise(resumed, 2.0)
+    end_episodes(resumed, [17.0] * 100, at_step=700)
     assert saved_at(tmp_path) == 700
     resumed.close()
 
@@ -176,11 +161,9 @@ def crashed_run(run: Path) -> dict:
     """A run whose best policy is newer than its status; returns the status."""
     learner = make_learner(SPEC, SETTINGS)
     recorder = FileRecorder(learner, run, "", {}, resume=False)
-    end_episodes(learner, [5.0] * 100, at_step=100)
-    summarise(recorder, 1.0)
+    end_episodes(recorder, [5.0] * 100, at_step=100)
     status = saved(recorder)
-    end_episodes(learner, [9.0] * 100, at_step=200)
-    summarise(recorder, 2.0)
+    end_episodes(recorder, [9.0] * 100, at_step=200)
     return status
 
 
@@ -190,11 +173,9 @@ def test_a_run_that_crashed_after_its_best_summary_keeps_that_policy(tmp_path):
     assert saved_at(tmp_path) == 200
     resumed = FileRecorder(make_learner(SPEC, SETTINGS), tmp_path, "", status, resume=True)
     assert resumed.best_return == 9.0
-    end_episodes(resumed.learner, [7.0] * 100, at_step=300)
-    summarise(resumed, 1.0)
+    end_episodes(resumed, [7.0] * 100, at_step=300)
     assert saved_at(tmp_path) == 200, "7 is less than 9"
-    end_episodes(resumed.learner, [9.5] * 100, at_step=400)
-    summarise(resumed, 2.0)
+    end_episodes(resumed, [9.5] * 100, at_step=400)
     assert saved_at(tmp_path) == 400
     assert resumed.close().best_return == 9.5
 
@@ -216,21 +197,18 @@ def test_a_best_policy_that_is_deleted_is_followed_by_the_next_and_a_damaged_one
         FileRecorder(make_learner(SPEC, SETTINGS), tmp_path, "", status, resume=True)
     path.unlink()
     resumed = FileRecorder(make_learner(SPEC, SETTINGS), tmp_path, "", status, resume=True)
-    end_episodes(resumed.learner, [1.0] * 100, at_step=300)
-    summarise(resumed, 1.0)
+    end_episodes(resumed, [1.0] * 100, at_step=300)
     assert saved_at(tmp_path) == 300
 
 
 def test_a_run_without_a_best_policy_is_resumed(tmp_path):
     learner = make_learner(SPEC, SETTINGS)
     recorder = FileRecorder(learner, tmp_path, "", {}, resume=False)
-    end_episodes(learner, [1.0] * 10, at_step=100)
-    summarise(recorder, 1.0)
+    end_episodes(recorder, [1.0] * 10, at_step=100)
     status = saved(recorder)
     assert math.isnan(recorder.close().best_return)
     resumed = FileRecorder(make_learner(SPEC, SETTINGS), tmp_path, "", status, resume=True)
-    end_episodes(resumed.learner, [1.0] * 90, at_step=200)
-    summarise(resumed, 1.0)
+    end_episodes(resumed, [1.0] * 90, at_step=200)
     assert saved_at(tmp_path) == 200, "the ten episodes of the run before count"
     saved(resumed)
     assert resumed.close().best_return == 1.0
@@ -240,11 +218,7 @@ def test_checkpoints_are_found_by_name_step_and_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run = tmp_path / "run"
     keeper = CheckpointKeeper(run, "Test", keep=5)
-    learner = make_learner(SPEC, SETTINGS)
-    for step in (10, 110):
-        learner.step = step
-        keeper.save(whole_state(learner), None)
-        keeper.export(export_nothing)
+    learner = save_at(keeper, 10, 110)
     keeper.save_best(whole_state(learner))
     with pytest.raises(UserError, match=r"it holds runs: give one of them, such as .*run$"):
         find_checkpoint(tmp_path)

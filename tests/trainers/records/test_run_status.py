@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gym_adapters.errors import UserError
+from tests.refusals import refused
 from trainers.config import load_settings
 from trainers.records.run_status import has_finished, read_status
 
@@ -57,9 +58,7 @@ def test_files_of_both_trainers_are_read_with_all_of_their_keys(tmp_path):
 def test_a_damaged_file_is_refused_in_one_line_that_names_what_is_wrong(content, named, tmp_path):
     path = tmp_path / "training_status.json"
     path.write_bytes(content)
-    with pytest.raises(UserError) as caught:
-        read_status(path)
-    message = str(caught.value)
+    message = refused(read_status, path)
     assert str(path) in message
     assert named in message
     assert "restore it, or delete it" in message

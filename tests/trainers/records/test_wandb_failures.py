@@ -12,7 +12,7 @@ import pytest
 from run_tools import Stopwatch, options, read_progress, train_small
 from scripted_env import make_spec
 
-from bridge.demonstrations import Demonstrations, Trajectory, write_demonstrations
+from tests.shown import episode, write_shown
 from trainers import UserError, load_policy, train
 from trainers.config import load_settings
 from trainers.records.checkpoint import load_state
@@ -115,16 +115,10 @@ def _refused(_path: Path) -> bytes:
 def test_a_clone_leaves_no_run_open_whether_it_fails_or_not(fails, runs, tmp_path, monkeypatch):
     spec = make_spec((4,), continuous=1, branches=(2,))
     random, count = np.random.default_rng(0), 40
-    shown = Trajectory(
-        (random.normal(size=(count + 1, 4)).astype(np.float32),),
-        random.uniform(-1, 1, (count, 1)).astype(np.float32),
-        random.integers(0, 2, (count, 1)),
-        np.zeros((count, 2), np.bool_),
-        np.ones(count, np.float32),
-        ended=True,
-    )
-    path = tmp_path / "task.demo"
-    write_demonstrations(path, Demonstrations("teacher", "Task", spec, (shown,)))
+    seen = random.normal(size=(count + 1, 4))
+    acted = random.uniform(-1, 1, (count, 1)), random.integers(0, 2, (count, 1))
+    shown = episode(spec, [seen], *acted, reward=np.ones(count))
+    path = write_shown(tmp_path / "task.demo", spec, shown, name="Task")
     if fails:
         monkeypatch.setattr(clone_module, "deviation", lambda *_: 1 / 0)
     settings = load_settings({**options(tmp_path), "wandb": "project"})

@@ -12,8 +12,8 @@ from mlagents_envs.base_env import BehaviorSpec
 from row_tools import RowTable, row_table
 from scripted_env import Behavior, ScriptedEnv, crowd, make_spec
 
-from bridge.demonstrations import Demonstrations, Trajectory, write_demonstrations
 from gym_adapters.errors import UserError
+from tests.shown import episode, write_shown
 from trainers.algorithms.learner import Learner
 from trainers.config import GAILSettings
 from trainers.experience.task import Task
@@ -34,17 +34,8 @@ def show(
     path: Path, seen: np.ndarray, continuous: np.ndarray, discrete: np.ndarray, spec: BehaviorSpec = SPEC
 ) -> Path:
     """Write demonstrations with these columns."""
-    count = len(seen)
-    run = Trajectory(
-        (np.concatenate([seen, seen[-1:]]).astype(np.float32),),
-        continuous.astype(np.float32),
-        discrete.astype(np.int64),
-        np.zeros((count, sum(spec.action_spec.discrete_branches)), np.bool_),
-        np.zeros(count, np.float32),
-        ended=True,
-    )
-    write_demonstrations(path, Demonstrations("", "Test", spec, (run,)))
-    return path
+    run = episode(spec, [np.concatenate([seen, seen[-1:]])], continuous, discrete)
+    return write_shown(path, spec, run)
 
 
 def make_gail(

@@ -9,15 +9,13 @@ from learner_tools import SMALL_NETWORK, crowded_env, drive, make_learner
 from mlagents_envs.base_env import (
     ActionSpec,
     BehaviorSpec,
-    DimensionProperty,
-    ObservationSpec,
-    ObservationType,
 )
 from scripted_env import Behavior, Life, ScriptedEnv, Visit, crowd, make_spec
 from signal_tools import BOTH, learner_of, signal_block, signal_of
 from task_envs import TaskEnv
 
 from gym_adapters.errors import UserError
+from tests.refusals import refused
 from trainers.algorithms.off_policy import OffPolicyLearner
 from trainers.config import load_settings
 from trainers.maths.returns import Ending, gae
@@ -26,19 +24,20 @@ LOSSES = {
     "rnd": {"Losses/RND Loss"},
     "curiosity": {"Losses/Curiosity Forward Loss", "Losses/Curiosity Inverse Loss"},
 }
-NONE, VARIABLE = DimensionProperty.NONE, DimensionProperty.VARIABLE_SIZE
 ACTIONS = {"continuous": ActionSpec(2, ()), "discrete": ActionSpec(0, (3,)), "hybrid": ActionSpec(1, (3, 2))}
 
 
 def every_kind(actions: ActionSpec) -> BehaviorSpec:
     """A vector, an image, entities and a goal."""
-    observations = [
-        ObservationSpec((3,), (NONE,), ObservationType.DEFAULT, "vector"),
-        ObservationSpec((1, 6, 6), (NONE,) * 3, ObservationType.DEFAULT, "image"),
-        ObservationSpec((4, 2), (VARIABLE, NONE), ObservationType.DEFAULT, "entities"),
-        ObservationSpec((2,), (NONE,), ObservationType.GOAL_SIGNAL, "goal"),
-    ]
-    return BehaviorSpec(observations, actions)
+    return make_spec(
+        (3,),
+        (1, 6, 6),
+        (4, 2),
+        (2,),
+        continuous=actions.continuous_size,
+        branches=actions.discrete_branches,
+        goals=(3,),
+    )
 
 
 CASES = [
@@ -251,6 +250,6 @@ def test_an_image_that_is_too_small_for_its_encoder_names_the_signal():
 )
 @BOTH
 def test_a_mistake_in_its_block_names_the_key(signal, block, told):
-    with pytest.raises(UserError) as caught:
-        learner_of("ppo", make_spec((4,), continuous=1), {signal: block})
-    assert str(caught.value).endswith(f"reward_signals.{signal}.{told}")
+    assert refused(learner_of, "ppo", make_spec((4,), continuous=1), {signal: block}).endswith(
+        f"reward_signals.{signal}.{told}"
+    )

@@ -4,7 +4,6 @@ import importlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from pathlib import Path
 import pytest
 from command_tools import PATIENCE, surroundings
 
+from tests.bridge.processes import free_port
 from tests.needs import LINUX, OPTUNA, POSTGRESQL
 from tests.trainers.search.search_tools import (
     LAYERS,
@@ -150,14 +150,11 @@ def test_two_processes_share_a_study_in_a_file(tmp_path: Path) -> None:
 def postgresql() -> Iterator[str]:
     """The URL of a database of its own. Its server does not run as root."""
     options = {"user": "postgres"} if hasattr(os, "geteuid") and os.geteuid() == 0 else {}
-    with tempfile.TemporaryDirectory() as name, socket.socket() as free:
+    with tempfile.TemporaryDirectory() as name:
         place = Path(name)
         if options:
             shutil.chown(place, "postgres")
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-        free.close()
-        data, log = place / "data", place / "log"
+        port, data, log = free_port(), place / "data", place / "log"
         quiet = {"check": True, "stdout": subprocess.DEVNULL, "cwd": place, **options}
         subprocess.run(["initdb", "-D", data, "-A", "trust", "-U", "me", "--no-sync"], **quiet)
         given = f"-p {port} -k {place} -c listen_addresses=127.0.0.1 -c fsync=off"

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gym_adapters.errors import UserError
+from tests.refusals import refused
 from tests.trainers.search.search_tools import write_space
 from trainers.search.space import Parameter, load_search
 
@@ -20,12 +21,6 @@ def written(folder: Path, **changes: object) -> Path:
     content = {**yaml.safe_load(path.read_text()), **changes}
     path.write_text(yaml.safe_dump({key: value for key, value in content.items() if value is not None}))
     return path
-
-
-def refused(path: Path, env: str | None = None) -> str:
-    with pytest.raises(UserError) as error:
-        load_search(path, env)
-    return str(error.value)
 
 
 def test_a_trial_has_the_values_and_everything_else_of_the_training_file():
@@ -52,7 +47,7 @@ def test_keys_of_the_file_replace_those_of_the_training_file_and_options_replace
 
 def test_an_unknown_key_is_refused_with_a_suggestion(tmp_path: Path):
     path = written(tmp_path, space={"behaviors.*.hyperparameters.learning_rte": {"low": 1e-4, "high": 1e-3}})
-    said = refused(path)
+    said = refused(load_search, path)
     assert said.startswith(f"{path}: space: behaviors.CartPole-v1.hyperparameters.learning_rte: unknown key")
     assert said.endswith("did you mean learning_rate?")
 
@@ -76,7 +71,7 @@ def test_an_unknown_key_is_refused_with_a_suggestion(tmp_path: Path):
     ],
 )
 def test_a_wrong_parameter_is_refused(tmp_path: Path, key: str, parameter: dict, said: str):
-    told = refused(written(tmp_path, space={key: parameter}))
+    told = refused(load_search, written(tmp_path, space={key: parameter}))
     assert told.startswith(f"{tmp_path / 'space.yaml'}: space")
     assert said in told
     assert "\n" not in told
@@ -85,12 +80,12 @@ def test_a_wrong_parameter_is_refused(tmp_path: Path, key: str, parameter: dict,
 def test_a_step_of_a_whole_key_is_whole(tmp_path: Path):
     key = "behaviors.*.network_settings.hidden_units"
     path = written(tmp_path, space={key: {"low": 8, "high": 64, "step": 0.5}})
-    assert refused(path) == f"{path}: space: {key}: expected a whole step, got 0.5"
+    assert refused(load_search, path) == f"{path}: space: {key}: expected a whole step, got 0.5"
 
 
 def test_all_mistakes_are_told_at_once(tmp_path: Path):
     space = {"behaviors.*.max_stepz": {"choices": [1]}, "env_settings.seed": {"choices": [1]}}
-    said = refused(written(tmp_path, space=space))
+    said = refused(load_search, written(tmp_path, space=space))
     assert said.startswith("2 mistakes:")
 
 
@@ -113,7 +108,7 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path):
     ],
 )
 def test_a_wrong_file_is_refused(tmp_path: Path, changes: dict, said: str):
-    assert said in refused(written(tmp_path, **changes))
+    assert said in refused(load_search, written(tmp_path, **changes))
 
 
 def test_a_value_that_fits_no_other_yet_is_no_mistake(tmp_path: Path):

@@ -4,17 +4,16 @@ import csv
 import json
 import shlex
 import signal
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
-from command_tools import command, surroundings, the_error, write_file
+from command_tools import run_command, the_error, write_file
 from mlagents_envs.base_env import ActionTuple
 from printed_commands import printed_commands
 
-from bridge.demonstrations import Demonstrations, Trajectory, write_demonstrations
 from gym_adapters.make import make_env
+from tests.shown import episode, write_shown
 from trainers import load_policy
 from trainers.config import load_settings
 from trainers.networks.policy_network import PolicyNetwork
@@ -46,19 +45,17 @@ def teacher_of_cartpole(path: Path, episodes: int = 6) -> Path:
         env.set_actions("CartPole-v1", ActionTuple(discrete=push[:, None]))
         env.step()
     env.close()
-    runs = tuple(
-        Trajectory(
-            (np.stack([one[agent] for one in seen]),),
-            np.zeros((119, 0), np.float32),
-            np.stack([one[agent : agent + 1] for one in done[:-1]]).astype(np.int64),
-            np.zeros((119, 2), np.bool_),
-            np.stack([one[agent] for one in paid[1:]]),
+    runs = (
+        episode(
+            spec,
+            [[one[agent] for one in seen]],
+            discrete=[one[agent] for one in done[:-1]],
+            reward=[one[agent] for one in paid[1:]],
             ended=False,
         )
         for agent in range(episodes)
     )
-    write_demonstrations(path, Demonstrations("teacher", "CartPole-v1", spec, runs))
-    return path
+    return write_shown(path, spec, *runs, name="CartPole-v1")
 
 
 @pytest.fixture(scope="module")
@@ -240,13 +237,7 @@ def test_a_mistake_is_one_line_and_leaves_no_run(arguments, words, teacher, tmp_
 
 def test_the_command_refuses_without_a_traceback(tmp_path):
     (tmp_path / "bad.demo").write_bytes(b"nothing of the kind")
-    done = subprocess.run(
-        command("trainers.clone", "--demo", "bad.demo"),
-        cwd=tmp_path,
-        env=surroundings(),
-        capture_output=True,
-        text=True,
-    )
+    done = run_command(tmp_path, "trainers.clone", "--demo", "bad.demo")
     assert (done.returncode, done.stdout) == (2, "")
     assert (
         done.stderr

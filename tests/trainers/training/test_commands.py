@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_tools import PATIENCE, command, surroundings, the_error, write_file
+from command_tools import PATIENCE, command, run_command, surroundings, the_error, write_file
 
 from trainers import UserError, load_policy
 from trainers.training.arguments import parse
@@ -100,8 +100,9 @@ def test_errors_of_a_real_process_are_one_line_and_status_2(cartpole):
 def test_debug_prints_all_settings_with_times_and_lines_of_code(tmp_path):
     """In a process of its own, because the level of the log stays."""
     file = write_file(tmp_path / "small.yaml", max_steps=32)
-    line = command("trainers.ppo", file, "--env", "CartPole-v1", "--debug", "--results-dir", tmp_path)
-    done = subprocess.run(line, env=surroundings(), cwd=tmp_path, capture_output=True, text=True, check=True)
+    options = ("--env", "CartPole-v1", "--debug", "--results-dir", tmp_path)
+    done = run_command(tmp_path, "trainers.ppo", file, *options)
+    assert done.returncode == 0, done.stderr
     assert re.search(
         r"^[\d-]+ [\d:,]+ DEBUG \[api\.py:\d+\] All settings of this run:\n", done.stderr, re.MULTILINE
     )

@@ -8,8 +8,9 @@ import pytest
 from run_tools import Stopwatch, options, read_events, read_progress, train_small
 from scripted_env import make_spec
 
-from bridge.demonstrations import Demonstrations, Trajectory, write_demonstrations
 from gym_adapters.errors import UserError
+from tests.refusals import refused
+from tests.shown import episode, write_shown
 from trainers import train
 from trainers.algorithms.on_policy import OnPolicyLearner
 from trainers.records.checkpoint import load_state
@@ -31,17 +32,10 @@ TAGS = {
 def blocks(tmp_path: Path) -> dict[str, Any]:
     """The blocks of a behavior that clones and has GAIL, with demonstrations for both."""
     rng = np.random.default_rng(0)
-    run = Trajectory(
-        (rng.standard_normal((201, 4)).astype(np.float32),),
-        rng.uniform(-1, 1, (200, 1)).astype(np.float32),
-        rng.integers(0, 2, (200, 1)),
-        np.zeros((200, 2), np.bool_),
-        np.zeros(200, np.float32),
-        ended=True,
-    )
-    demo = tmp_path / "shown.demo"
     spec = make_spec((4,), continuous=1, branches=(2,))
-    write_demonstrations(demo, Demonstrations("test", "Task", spec, (run,)))
+    seen = rng.standard_normal((201, 4))
+    run = episode(spec, [seen], rng.uniform(-1, 1, (200, 1)), rng.integers(0, 2, (200, 1)))
+    demo = write_shown(tmp_path / "shown.demo", spec, run, name="Task")
     gail = {
         "demo_path": str(demo),
         "use_actions": True,
@@ -92,9 +86,7 @@ def test_all_demonstrations_that_are_not_there_are_told_by_their_keys(tmp_path: 
         "behavioral_cloning": {"demo_path": str(tmp_path / "a.demo"), "steps": 1},
         "reward_signals": {"gail": {"demo_path": str(tmp_path)}},
     }
-    with pytest.raises(UserError) as caught:
-        train(never, options(tmp_path, behavior=behavior))
-    assert str(caught.value).splitlines() == [
+    assert refused(train, never, options(tmp_path, behavior=behavior)).splitlines() == [
         "2 mistakes:",
         f"  behaviors.Task.behavioral_cloning.demo_path: {tmp_path / 'a.demo'}: no such file or folder; give a .demo "
         "file or a folder of them",

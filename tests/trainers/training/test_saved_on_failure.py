@@ -3,13 +3,12 @@
 import json
 import os
 import signal
-import subprocess
 from pathlib import Path
 
 import gymnasium
 import numpy as np
 import pytest
-from command_tools import command, surroundings
+from command_tools import run_command
 from run_tools import OPTIONS, Stopwatch, failing, options, read_progress, train_small
 
 from tests.pictures import drawn
@@ -145,14 +144,7 @@ def test_the_command_says_in_one_line_what_the_environment_raised(
 
 def test_so_does_a_process_whose_environment_goes_to_another_folder(tmp_path):
     words = arguments(tmp_path, "wanders", "os.chdir('/'); raise OSError('gone')")
-    done = subprocess.run(
-        command("trainers.ppo", *words),
-        cwd=tmp_path,
-        env=surroundings(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_command(tmp_path, "trainers.ppo", *words)
     assert done.returncode == 2, done.stderr
     assert_saved(tmp_path, done.stderr, "the environment raised OSError: gone")
 

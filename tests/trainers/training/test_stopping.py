@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 from command_tools import PATIENCE, surroundings, wait_for, write_file
 
+from tests.bridge.processes import free_port
 from trainers import load_policy
 from trainers.training.stopping import StopSignals
 
@@ -92,10 +92,7 @@ def test_a_later_signal_ends_it_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_before_there_is_a_run_nothing_is_left(number: signal.Signals, tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with training(tmp_path, FOR_EVER, "--base-port", str(port)) as process:
+    with training(tmp_path, FOR_EVER, "--base-port", str(free_port())) as process:
         wait_for_line(process, "Press Play")
         process.send_signal(number)
         os.killpg(process.pid, number)
