@@ -154,9 +154,9 @@ def _record_run(arguments: argparse.Namespace) -> list[str]:
             require_behaviors(env, policies)
         found = record(env, policies, limit, not arguments.stochastic)
     lines = []
-    for name, demonstrations in found.items():
-        write_demonstrations(paths[name], demonstrations)
-        lines += [f"{paths[name]}", *(f"  {line}" for line in describe(demonstrations))]
+    for path, demonstrations in zip(paths.values(), found.values(), strict=True):
+        write_demonstrations(path, demonstrations)
+        lines += [f"{path}", *(f"  {line}" for line in describe(demonstrations))]
     return lines
 
 

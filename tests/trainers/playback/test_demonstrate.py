@@ -156,6 +156,13 @@ def test_a_player_is_recorded_too(cartpole, tmp_path):
     assert [float(len(run)) for run in found.trajectories] == found.returns
 
 
+def test_another_version_of_the_task_is_recorded_under_its_own_name(cartpole, tmp_path):
+    out = tmp_path / "old.demo"
+    assert main([str(cartpole / "pole"), "--out", str(out), "--env", "CartPole-v0", "--episodes", "2"]) == 0
+    found = load_demonstrations(out)
+    assert (found.name, len(found.returns)) == ("CartPole-v0", 2)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
