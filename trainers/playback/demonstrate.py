@@ -19,7 +19,7 @@ from gym_adapters.limits import ENVIRONMENTS
 from gym_adapters.make import make_env
 from gym_adapters.text import printable
 from trainers.config import CheckpointSettings, EnvSettings, load_settings
-from trainers.config.base import PathText
+from trainers.config.base import PathText, Whole
 from trainers.config.loader import CONFIGURATION
 from trainers.config.options import option_reader, path_option
 from trainers.experience.playing import Acted, play, require_behaviors
@@ -218,7 +218,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--force", action="store_true", help="overwrite the file if it is there")
     add_checkpoint(parser)
     parser.add_argument(
-        "--episodes", type=int, default=EPISODES, help=f"number of episodes. Default: {EPISODES}."
+        "--episodes",
+        type=option_reader(Whole),
+        default=EPISODES,
+        help=f"number of episodes. Default: {EPISODES}.",
     )
     add_playing(parser)
     parser.add_argument(

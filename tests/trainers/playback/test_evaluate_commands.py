@@ -118,6 +118,15 @@ def test_evaluate_takes_any_checkpoint_and_another_environment(cartpole, tmp_pat
         assert told in the_error(capfd)
 
 
+def test_numbers_are_written_as_in_training(cartpole, capfd):
+    assert evaluate_main([str(cartpole / "pole"), "--episodes", "1e0", "--json"]) == 0
+    assert len(json.loads(capfd.readouterr().out)["returns"]) == 1
+    for option in ("--episodes", "--games", "--base-port"):
+        with pytest.raises(SystemExit):
+            evaluate_main([str(cartpole / "pole"), option, "many"])
+        assert f"argument {option}: expected a whole number" in capfd.readouterr().err
+
+
 def test_another_version_of_the_task_is_played(cartpole, capfd):
     returns = []
     for env in ("CartPole-v1", "CartPole-v0"):
