@@ -129,6 +129,8 @@ def _line(origin: str, path: errors.KeyPath, text: str) -> str:
 
 def _apply(override: str, content: dict[str, Any]) -> tuple[dict[str, Any], list[Origin]]:
     """Return ``content`` with one ``KEY=VALUE`` applied, and the keys that this set."""
+    if not isinstance(override, str):  # from Python
+        raise UserError(f"overrides: expected texts such as 'debug=true', got {override!r:.100}")
     key, equals, text = override.partition("=")
     key = key.strip()
     if not equals or not key:

@@ -170,6 +170,8 @@ def _files(arguments: argparse.Namespace, names: Sequence[str]) -> Mapping[str, 
         for name in names
     }
     for path in paths.values():
+        if path.is_dir():
+            raise UserError(f"--out {path}: is a folder; give the name of a file")
         if path.exists() and not arguments.force:
             raise UserError(f"{path} exists already; use --force to overwrite it, or another --out")
     return paths
