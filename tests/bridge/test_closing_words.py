@@ -65,6 +65,8 @@ def test_a_players_run_names_its_model_where_it_goes_and_how_to_watch_it(
     text = capsys.readouterr().out
     assert "  Ctrl-C   stops; nothing is learned or saved" in text.splitlines()
     assert f"  model      {model}" in text.splitlines()
+    assert f"plays the policy of step {before}" in text
+    assert "goes on at" not in text
     assert load_state(checkpoint)["global_step"] == before
 
 

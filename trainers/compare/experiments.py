@@ -62,7 +62,7 @@ def load_experiments(
     Raises:
         UserError: The file cannot be read or is invalid.
     """
-    _, file = load_block(path, ExperimentFile)
+    _, file = load_block(path, ExperimentFile, "a file of experiments (.yaml)")
     base, env = path.parent / file.base, env or file.env
     variants = []
     for name, own in {BASE: {}, **file.variants}.items():

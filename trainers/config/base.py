@@ -180,6 +180,7 @@ def _written_out(value: Any) -> Any:
 
 Real = Annotated[float, *number("a number")]
 Positive = Annotated[float, *number("a number", gt=0)]
+Whole = Annotated[int, *number("a whole number")]
 NonNegative = Annotated[float, *number("a number", ge=0)]
 Fraction = Annotated[float, *number("a number", ge=0, le=1)]
 Count = Annotated[int, *number("a whole number", most=STEPS, ge=1)]

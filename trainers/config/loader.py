@@ -13,7 +13,7 @@ from trainers.config import errors
 from trainers.config.base import UNKNOWN, Settings
 from trainers.config.old_files import old_file
 from trainers.config.overrides import advice, every_behavior, key_path, leaves, put, without_name
-from trainers.config.reader import SETTINGS, parse_yaml, read_source
+from trainers.config.reader import SETTINGS, FileKind, parse_yaml, read_source
 from trainers.config.run import ONE_START, RunSettings, deep_merge
 
 CONFIGURATION = "configuration.yaml"
@@ -76,8 +76,13 @@ def load_settings(
     return settings
 
 
-def load_block(path: Path, kind: type[Block]) -> tuple[str, Block]:
+def load_block(path: Path, kind: type[Block], name: str) -> tuple[str, Block]:
     """Read a YAML file that holds one block of settings and is no training file.
+
+    Args:
+        path: The file.
+        kind: The class of the block.
+        name: What such a file is called, in messages.
 
     Returns:
         The file's name in messages, and the block.
@@ -85,7 +90,8 @@ def load_block(path: Path, kind: type[Block]) -> tuple[str, Block]:
     Raises:
         UserError: The file cannot be read or is invalid.
     """
-    label, content = read_source(path)
+    needed = [key for key, field in kind.model_fields.items() if field.is_required()]
+    label, content = read_source(path, FileKind(name, " and ".join(needed)))
     try:
         return label, kind.model_validate(dict(content))
     except ValidationError as error:
@@ -123,6 +129,8 @@ def _line(origin: str, path: errors.KeyPath, text: str) -> str:
 
 def _apply(override: str, content: dict[str, Any]) -> tuple[dict[str, Any], list[Origin]]:
     """Return ``content`` with one ``KEY=VALUE`` applied, and the keys that this set."""
+    if not isinstance(override, str):  # from Python
+        raise UserError(f"overrides: expected texts such as 'debug=true', got {override!r:.100}")
     key, equals, text = override.partition("=")
     key = key.strip()
     if not equals or not key:

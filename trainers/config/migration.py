@@ -19,9 +19,12 @@ from trainers.config.behavior import BehaviorSettings
 from trainers.config.lesson_files import lessons, samplers
 from trainers.config.loader import load_settings
 from trainers.config.network import MemorySettings, NetworkSettings
-from trainers.config.reader import SETTINGS, read_source
+from trainers.config.reader import SETTINGS, FileKind, read_source
 from trainers.config.run import deep_merge, inherit
 from trainers.config.written import plain
+
+_CURRICULUM = FileKind("a curriculum of an earlier release (.yaml or .json)", "parameters and thresholds")
+_SAMPLERS = FileKind("a sampler file of an earlier release (.yaml)", "parameters, each with its sampler-type")
 
 MOVED = {"curriculum", "parameter_randomization"}
 """Blocks that became ``environment_parameters``. In Releases 3 to 6 they stood beside behaviors in today's form."""
@@ -64,11 +67,11 @@ def from_mlagents(
         tree = _whole(old, bool(curricula or sampler_file), notes)
     parameters: dict[str, Any] = {}
     for path in curricula:
-        content = read_source(path)[1]
+        content = read_source(path, _CURRICULUM)[1]
         with place_named(path):
             parameters |= lessons(plain(content), path.stem if path.suffix == ".json" else None, notes)
     if sampler_file is not None:
-        content = read_source(sampler_file)[1]
+        content = read_source(sampler_file, _SAMPLERS)[1]
         with place_named(sampler_file):
             parameters |= samplers(plain(content), notes)
     parameters = deep_merge(tree.pop("environment_parameters", {}), parameters)

@@ -4,7 +4,7 @@ import codecs
 import re
 from collections.abc import Hashable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -132,8 +132,29 @@ def _refusal(node: yaml.Node, what: str) -> yaml.constructor.ConstructorError:
     return yaml.constructor.ConstructorError(None, None, what, node.start_mark)
 
 
-def read_source(source: Path | str | Mapping[str, Any] | None) -> tuple[str, Mapping[str, Any]]:
+class FileKind(NamedTuple):
+    """What a file should be, for error messages.
+
+    Attributes:
+        name: What it is called.
+        keys: What it must hold.
+    """
+
+    name: str
+    keys: str
+
+
+TRAINING_FILE = FileKind("a training file (.yaml)", "behaviors or default_settings")
+
+
+def read_source(
+    source: Path | str | Mapping[str, Any] | None, kind: FileKind = TRAINING_FILE
+) -> tuple[str, Mapping[str, Any]]:
     """Return the label of the source in error messages, and its content.
+
+    Args:
+        source: The path of a file, YAML text, a dictionary, or nothing.
+        kind: What the file should be.
 
     Raises:
         UserError: The file is missing, unreadable, empty, not YAML, or not a map.
@@ -150,14 +171,14 @@ def read_source(source: Path | str | Mapping[str, Any] | None) -> tuple[str, Map
     if isinstance(source, str) and _is_text(source):
         label, text = SETTINGS, source
     else:
-        label, text = str(source), _read_file(Path(source))
+        label, text = str(source), _read_file(Path(source), kind)
     content = parse_yaml(text, label)
     if content is None:
-        raise UserError(
-            f"{label}: the file is empty; a training file holds at least behaviors or default_settings"
-        )
+        raise UserError(f"{label}: the file is empty; give {kind.name}, which holds at least {kind.keys}")
     if not isinstance(content, dict):
-        raise UserError(f"{label}: expected a map with keys such as behaviors, got {show(content)}")
+        raise UserError(
+            f"{label}: expected a map with keys such as {kind.keys.split()[0]}, got {show(content)}"
+        )
     return label, content
 
 
@@ -210,14 +231,12 @@ UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 """How a file begins that was redirected from a command in Windows PowerShell."""
 
 
-def _read_file(path: Path) -> str:
+def _read_file(path: Path, kind: FileKind) -> str:
     try:
         with path.open("rb") as stream:
             content = stream.read(TEXT_BYTES + 1)
         if len(content) > TEXT_BYTES:
-            raise UserError(
-                f"{path}: is larger than {TEXT_BYTES:,} bytes; give the path of a training file (.yaml)"
-            )
+            raise UserError(f"{path}: is larger than {TEXT_BYTES:,} bytes; give the path of {kind.name}")
         return content.decode("utf-16" if content.startswith(UTF_16) else "utf-8")
     except FileNotFoundError:
         hint = (
@@ -225,12 +244,12 @@ def _read_file(path: Path) -> str:
             if ENVIRONMENT.search(str(path))
             else ""
         )
-        raise UserError(f"{path}: no such file; give the path of a training file (.yaml){hint}") from None
+        raise UserError(f"{path}: no such file; give the path of {kind.name}{hint}") from None
     except IsADirectoryError:
         such = next((f", such as {file}" for file in sorted(path.glob("*.yaml"))), "")
-        raise UserError(f"{path}: is a folder; give the path of a training file (.yaml){such}") from None
+        raise UserError(f"{path}: is a folder; give the path of {kind.name}{such}") from None
     except UnicodeDecodeError:
-        raise UserError(f"{path}: is not UTF-8 text; give the path of a training file (.yaml)") from None
+        raise UserError(f"{path}: is not UTF-8 text; give the path of {kind.name}") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
     except ValueError as error:  # NUL, or half a surrogate pair

@@ -191,14 +191,28 @@ def specs_with(env: BaseEnv, wanted: Sequence[str]) -> dict[str, BehaviorSpec]:
 def require_behaviors(env: BaseEnv, policies: Sequence[Policy]) -> None:
     """Require that an environment which knows all its behaviors has those of the policies.
 
+    A single policy may play the single behavior of another name, such as that of another version of a task, if the
+    observations and actions are the same. It then takes that name.
+
     Raises:
         UserError: it lacks one.
     """
     with environment_called():
         specs = checked_specs(env.behavior_specs)
     there = {parts_of(name)[0] for name in specs}
-    if missing := [policy.name for policy in policies if policy.name not in there]:
+    missing = [policy.name for policy in policies if policy.name not in there]
+    if missing and len(policies) == len(there) == 1:
+        (policy,), (name,) = policies, there
+        if all(_same_spaces(policy.spec, spec) for spec in specs.values()):
+            policy.name, missing = name, []
+    if missing:
         raise UserError(_missing(specs, missing))
+
+
+def _same_spaces(one: BehaviorSpec, other: BehaviorSpec) -> bool:
+    """Whether the agents of two behaviors observe and do the same, as far as that is known."""
+    seen = [[observation.shape for observation in spec.observation_specs] for spec in (one, other)]
+    return seen[0] == seen[1] and one.action_spec == other.action_spec
 
 
 def _missing(specs: Iterable[str], missing: Sequence[str]) -> str:

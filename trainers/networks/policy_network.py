@@ -173,6 +173,8 @@ def join_masks(
         return None
     action_mask = [np.zeros(0) if mask is None or mask.dtype.kind not in "biuf" else mask for mask in masks]
     shapes, expected = [mask.shape for mask in action_mask], [(len(agents), size) for size in branches]
+    if shapes and not branches:
+        raise UserError(f"behavior {behavior}: expected no action mask, since it has no discrete actions")
     if shapes != expected:
         raise UserError(
             f"behavior {behavior}: expected action masks of shape {', '.join(map(str, expected)) or 'none'}, one for "

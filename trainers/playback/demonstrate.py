@@ -19,7 +19,7 @@ from gym_adapters.limits import ENVIRONMENTS
 from gym_adapters.make import make_env
 from gym_adapters.text import printable
 from trainers.config import CheckpointSettings, EnvSettings, load_settings
-from trainers.config.base import PathText
+from trainers.config.base import PathText, Whole
 from trainers.config.loader import CONFIGURATION
 from trainers.config.options import option_reader, path_option
 from trainers.experience.playing import Acted, play, require_behaviors
@@ -154,9 +154,9 @@ def _record_run(arguments: argparse.Namespace) -> list[str]:
             require_behaviors(env, policies)
         found = record(env, policies, limit, not arguments.stochastic)
     lines = []
-    for name, demonstrations in found.items():
-        write_demonstrations(paths[name], demonstrations)
-        lines += [f"{paths[name]}", *(f"  {line}" for line in describe(demonstrations))]
+    for path, demonstrations in zip(paths.values(), found.values(), strict=True):
+        write_demonstrations(path, demonstrations)
+        lines += [f"{path}", *(f"  {line}" for line in describe(demonstrations))]
     return lines
 
 
@@ -170,6 +170,8 @@ def _files(arguments: argparse.Namespace, names: Sequence[str]) -> Mapping[str, 
         for name in names
     }
     for path in paths.values():
+        if path.is_dir():
+            raise UserError(f"--out {path}: is a folder; give the name of a file")
         if path.exists() and not arguments.force:
             raise UserError(f"{path} exists already; use --force to overwrite it, or another --out")
     return paths
@@ -218,7 +220,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--force", action="store_true", help="overwrite the file if it is there")
     add_checkpoint(parser)
     parser.add_argument(
-        "--episodes", type=int, default=EPISODES, help=f"number of episodes. Default: {EPISODES}."
+        "--episodes",
+        type=option_reader(Whole),
+        default=EPISODES,
+        help=f"number of episodes. Default: {EPISODES}.",
     )
     add_playing(parser)
     parser.add_argument(

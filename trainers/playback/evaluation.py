@@ -20,7 +20,7 @@ from gym_adapters.pettingzoo import is_pettingzoo
 from gym_adapters.teams import parts_of
 from gym_adapters.text import printable
 from trainers.config import load_settings
-from trainers.config.base import PathText
+from trainers.config.base import PathText, Port, Whole
 from trainers.config.options import option_reader, path_option
 from trainers.experience.playing import Policy, play_all, play_ids, require_behaviors, specs_with
 from trainers.playback.match_command import GAMES, show_match
@@ -184,7 +184,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("run", type=path_option, help="run folder, behavior folder, .pt file or .onnx file")
     add_checkpoint(parser)
     parser.add_argument(
-        "--episodes", type=int, help=f"number of episodes. Default: {EPISODES}, with --video 1."
+        "--episodes",
+        type=option_reader(Whole),
+        help=f"number of episodes. Default: {EPISODES}, with --video 1.",
     )
     add_playing(parser)
     parser.add_argument(
@@ -193,7 +195,9 @@ def _parser() -> argparse.ArgumentParser:
         help="play games against another run or .onnx file, a random player or one of your own, with sides swapped; "
         "actions are sampled",
     )
-    parser.add_argument("--games", type=int, help=f"number of games with --against. Default: {GAMES}.")
+    parser.add_argument(
+        "--games", type=option_reader(Whole), help=f"number of games with --against. Default: {GAMES}."
+    )
     parser.add_argument(
         "--deterministic",
         action="store_true",
@@ -209,7 +213,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--base-port",
-        type=int,
+        type=option_reader(Port),
         default=BASE_PORT,
         metavar="PORT",
         help=f"port for a Unity player. Default: {BASE_PORT}.",

@@ -177,7 +177,7 @@ def load_search(path: Path, env: str | None = None, overrides: Sequence[str] = (
     Raises:
         UserError: A file cannot be read or is invalid, or there is no environment that can be started.
     """
-    label, file = load_block(path, SearchFile)
+    label, file = load_block(path, SearchFile, "the file of a search (.yaml)")
     training: dict[str, Any] = {}
     if file.training_file is not None:
         place = path.parent / file.training_file

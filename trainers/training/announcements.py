@@ -81,7 +81,9 @@ def behavior_line(learner: Learner) -> str:
         counted(agents, "agent"),
         f"{learner.kind}, {network.num_layers} × {network.hidden_units}, on {learner.device}",
     ]
-    if learner.step:
+    if learner.step and not learner.task.learns:
+        parts.append(f"plays the policy of step {short_count(learner.step)}")
+    elif learner.step:
         total = short_count(learner.settings.max_steps)
         parts.append(f"goes on at {short_count(learner.step)} of {total} steps")
     return "; ".join(parts)

@@ -8,7 +8,7 @@ from gym_adapters.commands import CommandParser, module_command, option, program
 from gym_adapters.errors import UserError, exit_status
 from gym_adapters.text import log_to_terminal
 from trainers.config import load_settings
-from trainers.config.base import PathText
+from trainers.config.base import PathText, Whole
 from trainers.config.options import add_overrides, option_reader, path_option
 from trainers.imitation.fitting import GRADIENT_STEPS
 from trainers.optim.launch import launched
@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--epochs",
-        type=int,
+        type=option_reader(Whole),
         default=None,
         help="Most passes over the demonstrations; it ends early when the held-out part gets no better. "
         f"Default: as many as take about {GRADIENT_STEPS:,} gradient steps.",

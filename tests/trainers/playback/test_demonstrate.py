@@ -143,11 +143,19 @@ def test_a_player_is_recorded_too(cartpole, tmp_path):
     assert [float(len(run)) for run in found.trajectories] == found.returns
 
 
+def test_another_version_of_the_task_is_recorded_under_its_own_name(cartpole, tmp_path):
+    out = tmp_path / "old.demo"
+    assert main([str(cartpole / "pole"), "--out", str(out), "--env", "CartPole-v0", "--episodes", "2"]) == 0
+    found = load_demonstrations(out)
+    assert (found.name, len(found.returns)) == ("CartPole-v0", 2)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["--out", "expert.dem"], "--out expert.dem: expected a name that ends in .demo"),
         (["--out", "there.demo"], "there.demo exists already; use --force"),
+        (["--out", "folder.demo", "--force"], "--out folder.demo: is a folder"),
         (["--out", "a.demo", "--episodes", "0"], "--episodes 0: expected 1 to"),
         (["--out", "a.demo", "--env", "CartPol-v1"], "CartPol-v1"),
         (["--out", "a.demo", "--env", "Pendulum-v1"], "policy is for CartPole-v1"),
@@ -157,9 +165,10 @@ def test_a_player_is_recorded_too(cartpole, tmp_path):
 def test_a_mistake_is_one_line(cartpole, tmp_path, monkeypatch, capfd, arguments, words):
     monkeypatch.chdir(tmp_path)
     Path("there.demo").write_bytes(b"")
+    Path("folder.demo").mkdir()
     assert main([str(cartpole / "pole"), *arguments]) == 2
     assert words in the_error(capfd)
-    assert [path.name for path in tmp_path.iterdir()] == ["there.demo"]
+    assert {path.name for path in tmp_path.iterdir()} == {"there.demo", "folder.demo"}
 
 
 def test_a_full_disk_costs_no_earlier_recording(cartpole, tmp_path, monkeypatch, capfd):

@@ -118,6 +118,24 @@ def test_evaluate_takes_any_checkpoint_and_another_environment(cartpole, tmp_pat
         assert told in the_error(capfd)
 
 
+def test_numbers_are_written_as_in_training(cartpole, capfd):
+    assert evaluate_main([str(cartpole / "pole"), "--episodes", "1e0", "--json"]) == 0
+    assert len(json.loads(capfd.readouterr().out)["returns"]) == 1
+    for option in ("--episodes", "--games", "--base-port"):
+        with pytest.raises(SystemExit):
+            evaluate_main([str(cartpole / "pole"), option, "many"])
+        assert f"argument {option}: expected a whole number" in capfd.readouterr().err
+
+
+def test_another_version_of_the_task_is_played(cartpole, capfd):
+    returns = []
+    for env in ("CartPole-v1", "CartPole-v0"):
+        arguments = [str(cartpole / "pole"), "--env", env, "--episodes", "2", "--json"]
+        assert evaluate_main(arguments) == 0
+        returns.append(json.loads(capfd.readouterr().out)["returns"])
+    assert returns[1] == [min(one, 200.0) for one in returns[0]]
+
+
 def test_games_trained_life_by_life_are_evaluated_as_a_whole(tmp_path):
     path = tmp_path / "run" / "configuration.yaml"
     path.parent.mkdir()

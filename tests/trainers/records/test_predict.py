@@ -106,6 +106,8 @@ def test_a_pendulum_is_turned_with_its_own_torque(tmp_path):
     np.testing.assert_allclose(
         policy.predict(observations), 2.0 * policy.act(observations).continuous, rtol=1e-6
     )
+    with pytest.raises(UserError, match="expected no action mask, since it has no discrete actions"):
+        policy.predict(observations, action_mask=[True])
 
 
 def test_a_mask_of_the_environment_allows_what_it_allows_there(tmp_path):

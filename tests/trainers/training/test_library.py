@@ -136,6 +136,11 @@ def test_what_is_no_environment_is_refused_with_the_function_that_makes_one(env)
         train(env, OPTIONS)
 
 
+def test_an_override_that_is_no_text_is_refused():
+    with pytest.raises(UserError, match=r"overrides: expected texts such as 'debug=true', got 3"):
+        train(simple_env(), OPTIONS, overrides=[3])  # type: ignore[list-item]
+
+
 def test_a_function_without_parameters_makes_the_environment():
     assert train(simple_env, OPTIONS, overrides=["behaviors.Task.max_steps=50"])["Task"].steps >= 50
     outcomes = train(
