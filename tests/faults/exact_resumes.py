@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from learner_tools import assert_same
+
 from tests.faults.fault import Fault
 from tests.faults.tools import trainings
 from trainers.records.checkpoint import load_state
@@ -45,5 +47,4 @@ def interrupted(learner: str, number: int, folder: Path) -> None:
 
 
 def _require_same(one: Path, other: Path) -> None:
-    states = [load_state(trainings.newest(folder)) for folder in (one, other)]
-    assert trainings.same_state(*states), [state["global_step"] for state in states]
+    assert_same(*(load_state(trainings.newest(folder)) for folder in (one, other)))

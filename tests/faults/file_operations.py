@@ -8,6 +8,7 @@ from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
+from learner_tools import assert_same
 
 from tests.faults.fault import Fault
 from tests.faults.kills import goes_on
@@ -39,10 +40,10 @@ def stopped(learner: str, number: int, folder: Path) -> None:
     place = trainings.newest(folder).parent
     saved = _replay_step(place) if learner == "dqn" else step
     whole = _undisturbed(learner, step, saved)
-    assert trainings.same_state(load_state(trainings.newest(folder)), load_state(whole / f"{step}.pt"))
+    assert_same(load_state(trainings.newest(folder)), load_state(whole / f"{step}.pt"))
     trainings.trained(folder, learner, *trainings.RESUME, "--max-steps", END).well()
     trainings.require_whole(folder)
-    assert trainings.same_state(load_state(trainings.newest(folder)), load_state(whole / f"{END}.pt"))
+    assert_same(load_state(trainings.newest(folder)), load_state(whole / f"{END}.pt"))
 
 
 def _new(folder: Path, learner: str, steps: int) -> list[str]:

@@ -180,17 +180,6 @@ def require_whole(folder: Path) -> None:
     assert steps == sorted(set(steps)), steps
 
 
-def same_state(one: Any, other: Any) -> bool:
-    """Whether two checkpoints hold the same, bit for bit."""
-    if isinstance(one, torch.Tensor):
-        return torch.equal(one, other)
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(same_state(one[key], other[key]) for key in one)
-    if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(map(same_state, one, other))
-    return bool(one == other)
-
-
 def spread(numbers: Iterable[int], count: int) -> list[int]:
     """About so many of the numbers, evenly spread."""
     known = list(numbers)

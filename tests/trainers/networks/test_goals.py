@@ -7,6 +7,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from learner_tools import assert_same
 from mlagents_envs.base_env import (
     ActionSpec,
     ActionTuple,
@@ -156,8 +157,7 @@ def test_none_and_no_goal_are_the_plain_network(network: type[PolicyNetwork]) ->
         made.append(policy.state_dict())
     for other in made[1:]:
         assert list(other) == list(made[0])
-        for name, value in other.items():
-            assert torch.equal(value, made[0][name]), name
+        assert_same(other, made[0])
 
 
 def test_the_numpy_path_steps_aside() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from learner_tools import assert_same
 from run_tools import OPTIONS, Stopwatch, contents, options, read_events, read_progress, train_small
 
 from trainers import UserError, load_policy, train
@@ -64,8 +65,7 @@ def test_a_finished_run_that_is_resumed_stays_as_it_is(run_copy):
     outcome = train_small(run_copy.parent, resume=True)
     after = load_state(run_copy / "Task" / "checkpoint.pt")
     assert outcome.steps == before["global_step"] == after["global_step"]
-    for name, tensor in before["Policy"].items():
-        assert torch.equal(after["Policy"][name], tensor)
+    assert_same(after["Policy"], before["Policy"])
 
 
 def test_an_existing_run_is_only_overwritten_by_force(run_copy):
@@ -128,10 +128,7 @@ def test_initialize_from_takes_the_weights_and_starts_at_zero(run_copy):
     assert int(read_progress(run_copy.parent / "second")[-1]["step"]) == outcome.steps
     started = load_state(run_copy.parent / "second" / "Task" / "checkpoint.pt")
     assert started["global_step"] == outcome.steps
-    for name, tensor in source["Policy"].items():
-        assert torch.equal(started["Policy"][name], tensor), (
-            "no update yet, so the weights are those it began with"
-        )
+    assert_same(started["Policy"], source["Policy"])  # no update yet
     with pytest.raises(UserError, match=r"--initialize-from nothing: no run folder"):
         train_small(run_copy.parent, "third", initialize_from="nothing")
 
@@ -142,9 +139,7 @@ def test_a_run_elsewhere_is_named_by_its_path(run_copy, tmp_path, monkeypatch):
     results, source = tmp_path / "mine", Path(run_copy.parent.name, run_copy.name)
     expected = load_policy(run_copy).policy.state_dict()
     outcome = train_small(results, behavior={"max_steps": 50}, initialize_from=str(source))
-    assert all(
-        torch.equal(t, expected[n]) for n, t in load_policy(outcome.folder).policy.state_dict().items()
-    )
+    assert_same(load_policy(outcome.folder).policy.state_dict(), expected)
     (results / source).mkdir(parents=True)
     with pytest.raises(UserError, match="holds no checkpoint"):
         train_small(results, "other", initialize_from=str(source))
@@ -167,7 +162,7 @@ def test_init_path_takes_weights_from_a_run_or_a_file(run_copy, of):
     settings = options(run_copy.parent, "second", behavior={"max_steps": 50, "init_path": str(path)})
     train(Stopwatch().env(), settings)
     found = load_policy(run_copy.parent / "second").policy.state_dict()
-    assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
+    assert_same(found, expected)
 
 
 def test_init_path_without_a_folder_is_a_checkpoint_of_the_run_to_start_from(run_copy):
@@ -176,7 +171,7 @@ def test_init_path_without_a_folder_is_a_checkpoint_of_the_run_to_start_from(run
     behavior = {"max_steps": 50, "init_path": earlier.name}
     train_small(run_copy.parent, "second", behavior=behavior, initialize_from="first")
     found = load_policy(run_copy.parent / "second").policy.state_dict()
-    assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
+    assert_same(found, expected)
     behavior["init_path"] = str(run_copy / "Task" / "best.pt")  # with a folder it stays what it is
     train_small(run_copy.parent, "third", behavior=behavior, initialize_from="first")
     behavior["init_path"] = "Task-1.pt"
