@@ -24,6 +24,7 @@ from torch import Tensor
 from gym_adapters.errors import UserError
 from gym_adapters.text import first_line
 from trainers.optim import shared_memory
+from trainers.optim.interruptible import interruptible
 from trainers.optim.launch import Launch
 from trainers.optim.shared_memory import SharedMemory
 
@@ -72,12 +73,12 @@ class Ranks:
         has_own_gpu = launch.on_machine <= gpus and distributed.is_nccl_available()  # which nccl needs
         limit, patience = timedelta(seconds=timeout), timedelta(seconds=max(timeout, JOINING_SECONDS))
         try:
-            store, _, _ = next(distributed.rendezvous("env://", timeout=patience))
+            store, _, _ = interruptible(lambda: next(distributed.rendezvous("env://", timeout=patience)))
             # The store outlives a restart, and what is left in it names processes that are gone.
             place = f"bridge/{launch.restarts}/{launch.size}/{next(_JOINED)}"
             self._store = distributed.PrefixStore(place, store)
             self._store.set(f"here{self.rank}", launch.host)
-            self._store.wait([f"here{rank}" for rank in range(self.size)], patience)
+            interruptible(lambda: self._store.wait([f"here{rank}" for rank in range(self.size)], patience))
             distributed.init_process_group(
                 "cpu:gloo,cuda:nccl" if has_own_gpu else "gloo",
                 store=distributed.PrefixStore("group", self._store),
