@@ -101,7 +101,5 @@ def test_a_policy_without_branches_takes_no_masks(tmp_path):
     save_state(tmp_path / "here.pt", whole_state(learner))
     policy, seen = load_policy(tmp_path / "here.pt"), np.zeros((4, 3), np.float32)
     assert policy.act(seen, action_mask=[]).continuous.shape == (4, 1)
-    with pytest.raises(
-        UserError, match=r"expected action masks of shape none, one for each branch, got \(4, 2\)"
-    ):
+    with pytest.raises(UserError, match="expected no action mask, since it has no discrete actions"):
         policy.act(seen, action_mask=[np.zeros((4, 2), bool)])

@@ -54,16 +54,14 @@ def test_a_module_of_the_run_is_imported_with_trust_alone(strange, tmp_path, cap
     assert "--trust" in the_error(capfd)
     assert not Path("executed").exists()
 
-    assert evaluate_main([str(strange), "--episodes", "1", "--trust"]) == 2
+    assert evaluate_main([str(strange), "--episodes", "1", "--trust"]) == 0
     assert Path("executed").exists()
-    printed = capfd.readouterr().err
-    assert "trusted to import the module 'strange_module'" in printed
-    assert "the policy is for CartPole-v1" in printed
+    assert "trusted to import the module 'strange_module'" in capfd.readouterr().err
 
 
 def test_an_environment_that_was_typed_is_started_as_it_was_typed(strange, capfd):
-    assert evaluate_main([str(strange), "--episodes", "1", "--env", "strange_module:Strange-v0"]) == 2
-    assert "the policy is for CartPole-v1" in the_error(capfd)
+    assert evaluate_main([str(strange), "--episodes", "1", "--env", "strange_module:Strange-v0"]) == 0
+    assert "--trust" not in capfd.readouterr().err
     assert Path("executed").exists()
     assert evaluate_main([str(strange), "--episodes", "1", "--env", "CartPole-v1"]) == 0
 

@@ -75,6 +75,7 @@ def test_inference_names_no_policy_that_was_not_saved(tmp_path):
         said = [line.split()[0] for line in closing_lines("Task", outcome, settings) if line.split()]
         assert [word for word in said if word in commands] == expected
         (folder / "checkpoint.pt").touch()
+        (folder.parent / "Task.onnx").touch()
 
 
 def test_an_environment_that_was_made_in_python_is_called_by_its_name():
