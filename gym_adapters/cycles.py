@@ -8,29 +8,18 @@ from typing import Any
 from gymnasium import Space
 
 
-class Cycles:
-    """A `ParallelEnv` over an environment whose agents move in cycles.
-
-    It does what PettingZoo's `aec_to_parallel` does, but asks each agent for its observation once in a step, not twice,
-    and skips wrappers that only check the order of calls and the bounds of actions. `ParallelEnvAdapter` checks both.
-
-    Args:
-        env: A `pettingzoo.AECEnv`.
+class _Wrapper:
+    """What `Cycles` and `OneByOne` leave to the environment below.
 
     Attributes:
-        env: The environment without these wrappers.
+        env: The environment.
         metadata: The environment's.
         possible_agents: Names of all agents.
-        agents: Names of those whose episode goes on.
     """
 
     def __init__(self, env: Any) -> None:
-        wrappers = importlib.import_module("pettingzoo.utils.wrappers")
-        while isinstance(env, (wrappers.OrderEnforcingWrapper, wrappers.AssertOutOfBoundsWrapper)):
-            env = env.env
         self.env, self.metadata = env, env.metadata
         self.possible_agents: list[str] = list(env.possible_agents)
-        self.agents: list[str] = []
 
     def observation_space(self, agent: str) -> Space:
         """Returns the space of an agent's observation."""
@@ -41,6 +30,35 @@ class Cycles:
         """Returns the space of an agent's action."""
         space: Space = self.env.action_space(agent)
         return space
+
+    def render(self) -> Any:
+        """Draws the present state, if the environment was made with a render mode."""
+        return self.env.render()
+
+    def close(self) -> None:
+        """Closes the environment."""
+        self.env.close()
+
+
+class Cycles(_Wrapper):
+    """A `ParallelEnv` over an environment whose agents move in cycles.
+
+    It does what PettingZoo's `aec_to_parallel` does, but asks each agent for its observation once in a step, not twice,
+    and skips wrappers that only check the order of calls and the bounds of actions. `ParallelEnvAdapter` checks both.
+
+    Args:
+        env: A `pettingzoo.AECEnv`.
+
+    Attributes:
+        agents: Names of those whose episode goes on.
+    """
+
+    def __init__(self, env: Any) -> None:
+        wrappers = importlib.import_module("pettingzoo.utils.wrappers")
+        while isinstance(env, (wrappers.OrderEnforcingWrapper, wrappers.AssertOutOfBoundsWrapper)):
+            env = env.env
+        super().__init__(env)
+        self.agents: list[str] = []
 
     def reset(self, seed: int | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
         """Begins an episode."""
@@ -70,16 +88,8 @@ class Cycles:
         self.agents = list(env.agents)
         return observations, dict(rewards), *ended
 
-    def render(self) -> Any:
-        """Draws the present state, if the environment was made with a render mode."""
-        return self.env.render()
 
-    def close(self) -> None:
-        """Closes the environment."""
-        self.env.close()
-
-
-class OneByOne:
+class OneByOne(_Wrapper):
     """A `ParallelEnv` in which one agent moves in each step, observed by that agent only.
 
     PettingZoo's `turn_based_aec_to_parallel` gives the observations of all agents in each step, and takes an action of
@@ -88,31 +98,12 @@ class OneByOne:
 
     Args:
         env: What PettingZoo's conversion returned.
-
-    Attributes:
-        env: It.
-        metadata: The environment's.
-        possible_agents: Names of all agents.
     """
-
-    def __init__(self, env: Any) -> None:
-        self.env, self.metadata = env, env.metadata
-        self.possible_agents: list[str] = list(env.possible_agents)
 
     @property
     def agents(self) -> list[str]:
         """Names of those whose episode goes on."""
         return list(self.env.agents)
-
-    def observation_space(self, agent: str) -> Space:
-        """Returns the space of an agent's observation."""
-        space: Space = self.env.observation_space(agent)
-        return space
-
-    def action_space(self, agent: str) -> Space:
-        """Returns the space of an agent's action."""
-        space: Space = self.env.action_space(agent)
-        return space
 
     def reset(self, seed: int | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
         """Begins an episode."""
@@ -124,14 +115,6 @@ class OneByOne:
         observations, rewards, terminated, truncated, infos = self.env.step(actions)
         over = [agent for agent in observations if terminated[agent] or truncated[agent]]
         return self._seen(observations, over), rewards, terminated, truncated, infos
-
-    def render(self) -> Any:
-        """Draws the present state, if the environment was made with a render mode."""
-        return self.env.render()
-
-    def close(self) -> None:
-        """Closes the environment."""
-        self.env.close()
 
     def _seen(self, observations: Mapping[str, Any], over: Collection[str]) -> dict[str, Any]:
         on_turn = self.env.aec_env.agent_selection if self.env.agents else None

@@ -53,7 +53,8 @@ def load(group: str, name: str) -> Any:
             group, name, f"{point.value} cannot be imported ({type(error).__name__}: {error})"
         ) from error
     titles = ADDED.setdefault(point.module.partition(".")[0], [])
-    titles += [title for title in (_title(group, name),) if title not in titles]
+    if _title(group, name) not in titles:
+        titles.append(_title(group, name))
     return found
 
 

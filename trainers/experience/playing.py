@@ -188,11 +188,11 @@ def specs_with(env: BaseEnv, wanted: Sequence[str]) -> dict[str, BehaviorSpec]:
     return specs
 
 
-def require_behaviors(env: BaseEnv, policies: Sequence[Policy]) -> None:
-    """Require that an environment which knows all its behaviors has those of the policies.
+def match_behaviors(env: BaseEnv, policies: Sequence[Policy]) -> None:
+    """Match policies with the behaviors of an environment that knows all of them from the start.
 
-    A single policy may play the single behavior of another name, such as that of another version of a task, if the
-    observations and actions are the same. It then takes that name.
+    They have the same names. A single policy takes the name of a single behavior with the same observations and
+    actions, such as that of another version of its task.
 
     Raises:
         UserError: it lacks one.

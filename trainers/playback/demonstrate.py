@@ -22,7 +22,7 @@ from trainers.config import CheckpointSettings, EnvSettings, load_settings
 from trainers.config.base import PathText, Whole
 from trainers.config.loader import CONFIGURATION
 from trainers.config.options import option_reader, path_option
-from trainers.experience.playing import Acted, play, require_behaviors
+from trainers.experience.playing import Acted, match_behaviors, play
 from trainers.networks.policy_network import join_masks
 from trainers.playback.evaluation import EPISODES
 from trainers.playback.policies import add_playing, from_run, loaded
@@ -151,7 +151,7 @@ def _record_run(arguments: argparse.Namespace) -> list[str]:
     paths = _files(arguments, [policy.name for policy in policies])
     with closed_after(make()) as env:
         if player is None:
-            require_behaviors(env, policies)
+            match_behaviors(env, policies)
         found = record(env, policies, limit, not arguments.stochastic)
     lines = []
     for path, demonstrations in zip(paths.values(), found.values(), strict=True):

@@ -22,7 +22,7 @@ from gym_adapters.text import printable
 from trainers.config import load_settings
 from trainers.config.base import PathText, Port, Whole
 from trainers.config.options import option_reader, path_option
-from trainers.experience.playing import Policy, play_all, play_ids, require_behaviors, specs_with
+from trainers.experience.playing import Policy, match_behaviors, play_all, play_ids, specs_with
 from trainers.playback.match_command import GAMES, show_match
 from trainers.playback.onnx_policy import OnnxPolicy, behaviors_named
 from trainers.playback.policies import ONNX, add_playing, env_of_file, from_file, from_run
@@ -115,7 +115,7 @@ def _played(
     played: dict[int, list[ActionTuple]] | None = None,
 ) -> dict[str, list[float]]:
     """Return the raw returns by behavior id, in an environment of this process, which knows all from the start."""
-    require_behaviors(env, policies)
+    match_behaviors(env, policies)
     found = play_ids(env, policies, not arguments.stochastic, played)
     return {
         name: [episode.total for episode in found[name]]
